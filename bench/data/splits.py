@@ -1,0 +1,104 @@
+"""Which training pictures are for learning and which for validation?"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.suite.errors import UserError
+
+Indices = NDArray[np.int64]
+
+SPLIT_SEED = 0
+"""Seed of the stratified split: never the trial's own, so that all seeds share their validation set."""
+
+WILDLY_OFF = 6.0
+"""Standard deviations: about one random order of ten classes in 50 million is further off (normal approximation)."""
+
+
+def split(labels: NDArray[Any], validation: dict[str, float] | str) -> tuple[Indices, Indices]:
+    """Indices of the training and of the validation part, each ascending.
+
+    Parameters
+    ----------
+    labels
+        Class numbers, shape (N,).
+    validation
+        ``{"tail": f}``: the last fraction f, as Keras's ``validation_split``. ``{"stratified": f}``: the
+        fraction f of each class, drawn once and for all. ``"none"``: everything is for training.
+
+    Raises
+    ------
+    UserError
+        Another form, a fraction outside (0, 1), a part without some class, or a tail of ordered labels.
+    """
+    if validation == "none":
+        return np.arange(len(labels), dtype=np.int64), np.empty(0, dtype=np.int64)
+    if not isinstance(validation, dict) or len(validation) != 1 or next(iter(validation)) not in SPLITS:
+        allowed = ", ".join(f"{{{name}: f}}" for name in SPLITS)
+        raise UserError(f"validation: found {validation!r}, allowed are {allowed} and none")
+    ((name, fraction),) = validation.items()
+    if not isinstance(fraction, (int, float)) or not 0 < fraction < 1:
+        raise UserError(f"validation.{name}: found {fraction!r}, allowed is a fraction between 0 and 1")
+    return SPLITS[name](labels, float(fraction))
+
+
+def tail(labels: NDArray[Any], fraction: float) -> tuple[Indices, Indices]:
+    """The last fraction, unshuffled: training is the first floor(N * (1 - fraction)).
+
+    As Keras does it (keras/src/trainers/data_adapters/array_slicing.py, `train_validation_split`). It stands
+    for the whole only where the order is random, so it is refused where either part lacks a class (as with
+    labels sorted by class), or where some class's count in the tail is more than six standard deviations of
+    the hypergeometric distribution away from its share.
+    """
+    count = len(labels)
+    at = math.floor(count * (1.0 - fraction))
+    _, numbers = np.unique(labels, return_inverse=True)
+    totals = np.bincount(numbers)
+    inside = np.bincount(numbers[at:], minlength=len(totals))
+    size = count - at
+    if np.any(inside == 0) or np.any(inside == totals):
+        raise _refused(fraction, f"of the last {size:,} of {count:,} labels and those before, one part lacks a class")
+    share = totals / count
+    deviation = np.sqrt(size * share * (1 - share) * (count - size) / max(count - 1, 1))
+    off = np.abs(inside - size * share)
+    if np.any(off > WILDLY_OFF * deviation):
+        worst = int(np.argmax(off))
+        found = (
+            f"{inside[worst]:,} of the last {size:,} labels are of one class, {size * share[worst]:,.0f} were expected"
+        )
+        raise _refused(fraction, found)
+    return np.arange(at, dtype=np.int64), np.arange(at, count, dtype=np.int64)
+
+
+def stratified(labels: NDArray[Any], fraction: float) -> tuple[Indices, Indices]:
+    """The fraction of each class (to the nearest picture), the same on every machine for ever.
+
+    Each picture draws a number from `numpy.random.RandomState`, whose stream NumPy keeps frozen (NEP 19); the
+    lowest of each class are for validation. A larger fraction therefore holds all of a smaller one.
+    """
+    draws = np.random.RandomState(SPLIT_SEED).random_sample(len(labels))
+    chosen = np.zeros(len(labels), dtype=bool)
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        size = math.floor(len(members) * fraction + 0.5)
+        if not 0 < size < len(members):
+            raise UserError(
+                f"validation.stratified: {fraction} of the {len(members)} pictures of class {label} is {size}, but each"
+                " part needs at least one picture of every class; choose another fraction or use more pictures"
+            )
+        chosen[members[np.argsort(draws[members], kind="stable")[:size]]] = True
+    return np.flatnonzero(~chosen).astype(np.int64), np.flatnonzero(chosen).astype(np.int64)
+
+
+SPLITS = {"tail": tail, "stratified": stratified}
+
+
+def _refused(fraction: float, found: str) -> UserError:
+    return UserError(
+        f"validation.tail: {fraction} is refused, the labels are ordered or too few: {found}."
+        f" Use {{stratified: {fraction}}}, which takes the same share of every class"
+    )

@@ -1,0 +1,201 @@
+"""What is to run next, and what becomes of a trial: the one place where a run's state lives.
+
+Executors (Ray Tune, this process) only ask `next_trial` and tell `progress`, `finished` and `failed`. The board
+claims trials in the ledger, lets pruning decide, publishes records and tells the view.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any, Protocol
+
+from bench.execution.pruning import Asha
+from bench.ledger.claims import Claims
+from bench.ledger.ledger import Ledger
+from bench.ledger.record import Measured, Predictions, Record, Result
+from bench.suite.schema import Pruning
+from bench.suite.trial import Trial
+
+
+@dataclass
+class Running:
+    """A trial under way: its curves so far, and when it started."""
+
+    trial: Trial
+    started: str
+    curves: dict[str, list[float | None]] = field(default_factory=dict)
+    train_seconds: float = 0.0
+
+    @property
+    def epoch(self) -> int:
+        return len(self.curves.get("train_loss", []))
+
+
+class View(Protocol):
+    """Who watches a run."""
+
+    def trial_started(self, running: Running) -> None: ...
+    def trial_progressed(self, running: Running) -> None: ...
+    def trial_ended(self, trial: Trial, record: Record) -> None: ...
+    def note(self, text: str) -> None: ...
+
+
+class Board:
+    """The trials of one run.
+
+    With pruning the first seed of each configuration runs first, in shuffled order (an order by quality would
+    fool ASHA); the other seeds follow for the configurations that were not pruned.
+    """
+
+    def __init__(self, trials: Sequence[Trial], ledger: Ledger, pruning: Pruning | None, view: View, suite: str = ""):
+        self.ledger = ledger
+        self.view = view
+        self.suite = suite
+        self.asha = Asha(pruning) if pruning else None
+        self.claims = Claims(ledger.root)
+        self.running: dict[str, Running] = {}
+        self.ended: list[Record] = []
+        self._elsewhere: dict[str, Trial] = {}
+        self._later: dict[int, list[Trial]] = {}
+        self.done = ledger.done(self.asha.rule if self.asha else None)
+        self.reused = [self.done[trial.key] for trial in trials if trial.key in self.done]
+        self._queue = deque(self._ordered(trials) if self.asha else [t for t in trials if t.key not in self.done])
+
+    @property
+    def waiting(self) -> list[Trial]:
+        """Trials that are still to start here, as far as is known now."""
+        return [*self._queue, *(trial for trials in self._later.values() for trial in trials)]
+
+    @property
+    def elsewhere(self) -> list[Trial]:
+        """Trials that another driver on this ledger is at work on."""
+        return list(self._elsewhere.values())
+
+    def _ordered(self, trials: Sequence[Trial]) -> list[Trial]:
+        """First seeds to run now, shuffled; the others are put aside until their first one has survived."""
+        assert self.asha is not None
+        configurations: dict[int, list[Trial]] = {}
+        for trial in trials:
+            configurations.setdefault(trial.group, []).append(trial)
+        searched = [group[0] for group in configurations.values()]
+        earlier = sorted(
+            (self.done[trial.key].measured.finished, trial.key, trial) for trial in searched if trial.key in self.done
+        )
+        self.asha.replay((trial, self.done[key].result.curves.get("val_accuracy", [])) for _, key, trial in earlier)
+        first = []
+        for number, group in configurations.items():
+            rest = [trial for trial in group[1:] if trial.key not in self.done]
+            record = self.done.get(group[0].key)
+            if record is None:
+                first.append(group[0])
+                self._later[number] = rest
+            elif record.status == "complete":
+                self._later[-1] = [*self._later.get(-1, []), *rest]
+        random.Random(0).shuffle(first)
+        return first + self._later.pop(-1, [])
+
+    def next_trial(self) -> Trial | None:
+        """The next trial to start, claimed for this driver; None when there is none to start now."""
+        while self._queue:
+            trial = self._queue.popleft()
+            if not self.claims.claim(trial.key):
+                self._elsewhere[trial.key] = trial
+                continue
+            if self._finished_elsewhere(trial):
+                self.claims.release(trial.key)
+                continue
+            self.running[trial.key] = Running(trial, _now())
+            self.view.trial_started(self.running[trial.key])
+            return trial
+        return None
+
+    def look_elsewhere(self) -> None:
+        """See what other drivers have published; take back what they have given up."""
+        for trial in self.elsewhere:
+            del self._elsewhere[trial.key]
+            if not self._finished_elsewhere(trial):
+                self._queue.append(trial)
+
+    def _finished_elsewhere(self, trial: Trial) -> bool:
+        self.ledger.refresh()
+        record = self.ledger.done(self.asha.rule if self.asha else None).get(trial.key)
+        if record is None:
+            return False
+        if self.asha:
+            self.asha.replay([(trial, record.result.curves.get("val_accuracy", []))])
+        self._after(trial, record)
+        return True
+
+    def progress(self, key: str, epoch: int, figures: dict[str, float | None], train_seconds: float) -> bool:
+        """Take in a trial's figures after an epoch; True when it is pruned there, and its record published."""
+        running = self.running[key]
+        if epoch <= running.epoch:  # its worker died and it started over
+            running.curves = {}
+        for name, value in figures.items():
+            running.curves.setdefault(name, []).append(value)
+        running.train_seconds = train_seconds
+        self.view.trial_progressed(running)
+        trial, score = running.trial, figures.get("val_accuracy")
+        if self.asha is None or score is None or key not in self._searched or not self.asha.stops(trial, epoch, score):
+            return False
+        result = Result(curves=running.curves, epochs_run=running.epoch)
+        self._publish(trial, "pruned", result, Measured(train_seconds=train_seconds))
+        return True
+
+    @property
+    def _searched(self) -> set[str]:
+        """Keys of running trials that are the first seed of their configuration."""
+        return {key for key, running in self.running.items() if running.trial.group in self._later}
+
+    def finished(self, key: str, status: Any, result: Result, measured: Measured, predictions: Predictions | None) -> None:
+        """Publish a trial that ran to its end (complete or diverged)."""
+        self._publish(self.running[key].trial, status, result, measured, predictions)
+
+    def failed(self, key: str, failure: dict[str, str]) -> None:
+        """Publish a trial that could not be trained; it is tried again by the next run."""
+        running = self.running[key]
+        result = Result(curves=running.curves, epochs_run=running.epoch)
+        self._publish(running.trial, "failed", result, Measured(train_seconds=running.train_seconds), failure=failure)
+
+    def _publish(
+        self,
+        trial: Trial,
+        status: Any,
+        result: Result,
+        measured: Measured,
+        predictions: Predictions | None = None,
+        failure: dict[str, str] | None = None,
+    ) -> None:
+        running = self.running.pop(trial.key)
+        times = {**measured.__dict__, "started": running.started, "finished": _now()}
+        searched = self.asha is not None and trial.group in self._later
+        record = Record(
+            key=trial.key,
+            config=trial.config,
+            seed=trial.seed,
+            status=status,
+            result=result,
+            measured=Measured(**times),
+            suite=self.suite,
+            pruning=self.asha.decisions(trial) if self.asha and searched else None,
+            failure=failure,
+        )
+        self.ledger.publish(record, predictions)
+        self.claims.release(trial.key)
+        self._after(trial, record)
+        self.ended.append(record)
+        self.view.trial_ended(trial, record)
+
+    def _after(self, trial: Trial, record: Record) -> None:
+        """A configuration whose first seed came through runs its others; one whose first seed did not, none."""
+        rest = self._later.pop(trial.group, [])
+        if record.status == "complete":
+            self._queue.extend(rest)
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")

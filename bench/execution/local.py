@@ -1,0 +1,42 @@
+"""`--no-ray`: the same trials, one after the other in this process; for debugging, and the same records."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from bench.execution.board import Board
+from bench.execution.worker import run_trial
+
+POLL_SECONDS = 2.0
+
+
+class _Pruned(Exception):
+    """Ends a trial inside its training loop."""
+
+
+def run_here(board: Board, datasets: dict[str, Any], device: str, threads: int) -> None:
+    """Run the board's trials in order until nothing is left, also not with other drivers."""
+    while True:
+        trial = board.next_trial()
+        if trial is None:
+            if not board.elsewhere:
+                return
+            time.sleep(POLL_SECONDS)
+            board.look_elsewhere()
+            continue
+        key = trial.key
+
+        def report(progress: Any, key: str = key) -> None:
+            if board.progress(key, progress.epoch, progress.figures, progress.train_seconds):
+                raise _Pruned
+
+        data = datasets[trial.config["dataset"]["name"]]
+        try:
+            message = run_trial(trial.config, trial.seed, data, device, threads, report, passed_on=(_Pruned,))
+        except _Pruned:
+            continue
+        if "failure" in message:
+            board.failed(key, message["failure"])
+        else:
+            board.finished(key, message["status"], message["result"], message["measured"], message["predictions"])

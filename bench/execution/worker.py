@@ -1,0 +1,81 @@
+"""One trial in one process: from a trial's configuration to what a record needs, exceptions included."""
+
+from __future__ import annotations
+
+import gc
+import traceback
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from bench.ledger.record import Measured, Predictions, Result
+
+Message = dict[str, Any]
+"""What a worker sends home at the end: `status` with `result`, `measured` and `predictions`, or `failure`."""
+
+
+def run_trial(
+    config: dict[str, Any],
+    seed: int,
+    data: Any,
+    device: str,
+    threads: int,
+    report: Callable[[Any], None],
+    passed_on: tuple[type[BaseException], ...] = (),
+) -> Message:
+    """Train one trial; an exception becomes a `failure` unless its type is in `passed_on`.
+
+    `data` is a `bench.data.Dataset`, `report` is called with a `bench.training.trial.Progress` every epoch.
+    """
+    import torch
+
+    from bench.training.machine import device_name, peak_memory, reset_peak_memory, versions
+    from bench.training.trial import train_trial
+
+    warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+    gc.collect()  # what the trial before this one left in a reused process
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    torch.set_num_threads(threads)
+    target = torch.device(device)
+    reset_peak_memory(target)
+    try:
+        outcome = train_trial(config, seed, data, target, report)
+    except passed_on:
+        raise
+    except Exception as error:
+        return {"failure": failure(error)}
+    predicted = outcome.predicted
+    return {
+        "status": outcome.status,
+        "result": Result(
+            curves=outcome.curves,
+            epochs_run=outcome.epochs_run,
+            chosen_epoch=outcome.chosen_epoch,
+            train=outcome.train,
+            validation=outcome.validation,
+            test=outcome.test,
+            classes=outcome.classes,
+        ),
+        "measured": Measured(
+            parameters=outcome.parameters,
+            parameters_trainable=outcome.parameters_trainable,
+            flops=outcome.flops,
+            train_seconds=outcome.train_seconds,
+            evaluation_seconds=outcome.evaluation_seconds,
+            peak_memory_bytes=peak_memory(target),
+            device=device_name(target),
+            threads=threads,
+            versions=versions(),
+        ),
+        "predictions": Predictions(**predicted.__dict__) if predicted else None,
+    }
+
+
+def failure(error: BaseException) -> dict[str, str]:
+    """Kind, message and traceback of an exception, as a record holds them."""
+    return {
+        "kind": type(error).__name__,
+        "message": str(error),
+        "traceback": "".join(traceback.format_exception(error)),
+    }

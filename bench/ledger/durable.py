@@ -1,0 +1,85 @@
+"""Writing a file so that it is there whole or not at all, whatever is killed and whenever."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import uuid
+from pathlib import Path
+
+from bench.suite.errors import UserError
+
+STRAY_SECONDS = 24 * 3600.0
+"""Writing an entry takes milliseconds: a temporary file of this age has no writer any more."""
+
+_ADVICE = {
+    errno.ENOSPC: "The disk is full: free some space there, or choose another folder",
+    errno.EDQUOT: "Your quota is used up: free some space there, or choose another folder",
+    errno.EFBIG: "The file would be larger than this process may write (see `ulimit -f`)",
+    errno.EACCES: "You have no permission to write there: mend it, or choose another folder",
+    errno.EPERM: "You have no permission to write there: mend it, or choose another folder",
+    errno.EROFS: "That file system is read-only: choose another folder",
+}
+
+
+def cannot_write(path: Path, error: OSError) -> UserError:
+    """The error to show when `path` could not be written."""
+    advice = _ADVICE.get(error.errno or 0, "Look at the folder, or choose another")
+    return UserError(
+        f"cannot write {path}: {error.strerror or error}.\n"
+        f"  {advice}. What was stored before is safe; the same command goes on from there."
+    )
+
+
+def place(data: bytes, target: Path, *, aside: Path) -> Path:
+    """Write `data` into the folder `aside`, then move it to `target` in one step and onto the disk.
+
+    Both must lie on one file system. A file that is already at `target` is replaced. Raises UserError when the disk
+    is full or the place not writable, and then leaves nothing behind.
+    """
+    temporary = aside / f"{target.name}.{uuid.uuid4().hex[:12]}"
+    try:
+        _make_folder(aside)
+        _make_folder(target.parent)
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+        _sync_folder(target.parent)
+    except OSError as error:
+        raise cannot_write(target, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+    return target
+
+
+def sweep(folder: Path, *, newest: Path) -> None:
+    """Remove what dead writers left in `folder`.
+
+    `newest` is a file written just now: its time is the file system's, which may be that of another machine.
+    """
+    with contextlib.suppress(OSError):
+        now = newest.stat().st_mtime
+        for path in folder.iterdir():
+            if now - path.stat().st_mtime > STRAY_SECONDS:
+                path.unlink()
+
+
+def _make_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    # Some network file systems refuse this; there a rename is as safe as it can be.
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,141 @@
+"""One trial as one file: a zip of ``record.json`` and, where the trial was tested, one ``.npy`` per prediction field.
+
+The file is named ``<key>-<first 12 hex digits of its SHA-256>.npz``, so a name says what is in it: a damaged file
+shows itself, and ledgers merge by copying. Equal content gives equal bytes (on one version of zlib; a difference
+would only make a second entry of the same trial). ``unzip`` and ``numpy.load`` read it; nothing is ever pickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import zipfile
+import zlib
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+
+from bench.ledger.record import Predictions, Record
+
+_KEY = re.compile(r"[0-9a-f]{2,128}")
+_NAME = re.compile(r"([0-9a-f]{2,128})-([0-9a-f]{12})\.npz")
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The earliest time a zip can hold; the real one would make equal content differ."""
+
+_MALFORMED = (zipfile.BadZipFile, zlib.error, KeyError, EOFError, ValueError, NotImplementedError, RuntimeError)
+"""What zipfile, json and numpy raise on bytes that are not what they should be."""
+
+
+class DamagedEntryError(Exception):
+    """A file that stands where an entry should and cannot be trusted; the message is the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A record and the name of the file that holds it."""
+
+    name: str
+    record: Record
+
+
+def check_key(key: str) -> str:
+    """The key itself; ValueError where it could not be part of a file name."""
+    if not _KEY.fullmatch(key):
+        raise ValueError(f"a key is 2 to 128 lower-case hexadecimal digits, not {key!r}")
+    return key
+
+
+def is_entry_name(name: str) -> bool:
+    return _NAME.fullmatch(name) is not None
+
+
+def folder_of(name: str) -> str:
+    """The folder within ``entries`` for an entry's name (or a key)."""
+    return name[:2]
+
+
+def encode(record: Record, predictions: Predictions | None = None) -> tuple[str, bytes]:
+    """The name and the bytes of the entry for a trial.
+
+    Raises ValueError or TypeError when the record holds what JSON has no form for (NaN, infinity, arrays).
+    """
+    check_key(record.key)
+    try:
+        text = json.dumps(record.to_json(), sort_keys=True, allow_nan=False)
+    except ValueError as error:
+        raise ValueError(f"record {record.key}: {error}; a value that is not finite is stored as None") from error
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(_member("record.json"), text.encode())
+        for field in fields(Predictions) if predictions else ():
+            archive.writestr(_member(f"{field.name}.npy"), _npy(getattr(predictions, field.name)))
+    data = buffer.getvalue()
+    return f"{record.key}-{_digest(data)}.npz", data
+
+
+def decode(name: str, data: bytes) -> Record:
+    """The record in an entry's bytes; DamagedEntryError where the bytes are not those that the name promises."""
+    with _opened(name, data) as archive:
+        try:
+            record = Record.from_json(json.loads(archive.read("record.json").decode(), parse_constant=_refuse))
+        except _MALFORMED as error:
+            raise DamagedEntryError(_reason(error)) from error
+    if record.key != name.partition("-")[0]:
+        raise DamagedEntryError(f"holds the record of another key, {record.key}")
+    return record
+
+
+def decode_predictions(name: str, data: bytes) -> Predictions | None:
+    """The predictions in an entry's bytes, None where the trial left none; DamagedEntryError as in `decode`."""
+    with _opened(name, data) as archive:
+        if f"{fields(Predictions)[0].name}.npy" not in archive.namelist():
+            return None
+        try:
+            return Predictions(**{field.name: _array(archive, field.name) for field in fields(Predictions)})
+        except _MALFORMED as error:
+            raise DamagedEntryError(_reason(error)) from error
+
+
+def _opened(name: str, data: bytes) -> zipfile.ZipFile:
+    if _digest(data) != name.removesuffix(".npz").rpartition("-")[2]:
+        raise DamagedEntryError("truncated or changed: the content does not match the digest in the name")
+    try:
+        return zipfile.ZipFile(io.BytesIO(data))
+    except _MALFORMED as error:
+        raise DamagedEntryError(_reason(error)) from error
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"record.json holds {constant}, which JSON has no form for")
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:12]
+
+
+def _member(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name, date_time=_EPOCH)
+    info.compress_type = zipfile.ZIP_DEFLATED
+    info.create_system = 3  # Unix, on every platform
+    info.external_attr = 0o644 << 16
+    return info
+
+
+def _npy(array: np.ndarray[Any, Any]) -> bytes:
+    buffer = io.BytesIO()
+    little_endian = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+    npy.write_array(buffer, little_endian, version=(1, 0), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray[Any, Any]:
+    array: np.ndarray[Any, Any] = npy.read_array(io.BytesIO(archive.read(f"{name}.npy")), allow_pickle=False)
+    return array

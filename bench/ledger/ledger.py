@@ -1,0 +1,177 @@
+"""The ledger: a folder of entries, read and added to; several drivers may share one."""
+
+from __future__ import annotations
+
+import bisect
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from bench.ledger.durable import place, sweep
+from bench.ledger.entry import DamagedEntryError, Entry, decode, decode_predictions, encode
+from bench.ledger.folder import INDEX, TEMPORARY, check_folder, entry_path, list_files
+from bench.ledger.index import append_index, read_index
+from bench.ledger.record import Predictions, Record
+from bench.ledger.standing import DONE, standing
+from bench.suite.errors import UserError, nearest
+
+
+class Ledger:
+    """The records in the folder `root`.
+
+    Read on first use and kept; `refresh` picks up what other drivers published since. A folder that is missing reads
+    as empty and is made by the first `publish`. Raises UserError where `root` is a file or clearly something else.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root)
+        check_folder(self.root)
+        self._read = False
+        self._swept = False
+        self._entries: dict[str, Entry] = {}
+        self._by_key: dict[str, list[Entry]] = {}
+        self._damaged: dict[Path, tuple[tuple[int, int], str]] = {}  # size and ctime when examined, reason
+
+    @property
+    def damaged(self) -> list[tuple[Path, str]]:
+        """Files among the entries that are passed over, each with the reason."""
+        self._read_once()
+        return sorted((path, reason) for path, (_, reason) in self._damaged.items())
+
+    def records(self) -> list[Record]:
+        """The record that counts for each key, ordered by key."""
+        self._read_once()
+        return [self._by_key[key][0].record for key in sorted(self._by_key)]
+
+    def record(self, key_or_prefix: str) -> Record:
+        """The record that counts for a key, or for the one key that begins so.
+
+        Raises UserError where no key or more than one begins so.
+        """
+        return self._counting(key_or_prefix).record
+
+    def replicates(self, key: str) -> list[Record]:
+        """The finished records of a key (or prefix) beside the one that counts, first published first."""
+        entries = self._by_key[self._counting(key).record.key]
+        return [entry.record for entry in entries[1:] if entry.record.status in DONE]
+
+    def predictions(self, key: str) -> Predictions:
+        """The test predictions of the record that counts for a key (or prefix), read from its file at each call.
+
+        Raises UserError where the trial left none (it was pruned or failed) or the file has been damaged.
+        """
+        entry = self._counting(key)
+        path = entry_path(self.root, entry.name)
+        try:
+            predictions = decode_predictions(entry.name, path.read_bytes())
+        except (DamagedEntryError, OSError) as error:
+            raise UserError(f"{path}: cannot be read: {error}; remove the file to run its trial again") from error
+        if predictions is None:
+            raise UserError(f"{path}: holds no predictions: the trial was not tested ({entry.record.status})")
+        return predictions
+
+    def done(self, pruning_rule: dict[str, Any] | None) -> dict[str, Record]:
+        """Key to record of what need not run again when trials are pruned by `pruning_rule` (None: not at all).
+
+        Complete and diverged trials are done; pruned ones only if the same rule pruned them; failed ones never.
+        """
+        self._read_once()
+        rule = json.loads(json.dumps(pruning_rule))  # as a record holds it: lists for tuples
+        done = {}
+        for key, entries in self._by_key.items():
+            enough = (entry.record for entry in entries if _is_done(entry.record, rule))
+            if record := next(enough, None):
+                done[key] = record
+        return done
+
+    def publish(self, record: Record, predictions: Predictions | None = None) -> Path:
+        """Store a trial for good and return its file; whatever happens, it is there whole or not at all.
+
+        Raises UserError when it cannot be written; ValueError when the record holds a value that is not finite.
+        """
+        name, data = encode(record, predictions)
+        path = place(data, entry_path(self.root, name), aside=self.root / TEMPORARY)
+        if not self._swept:
+            sweep(self.root / TEMPORARY, newest=path)
+            self._swept = True
+        entry = Entry(name, decode(name, data))
+        append_index(self.root / INDEX, [(entry, len(data))])
+        if self._read:
+            self._add([entry])
+        return path
+
+    def refresh(self) -> None:
+        """Take in what was published, copied in or removed since the ledger was read."""
+        listing = list_files(self.root)
+        if self._entries.keys() - listing.entries.keys():
+            kept = [entry for name, entry in self._entries.items() if name in listing.entries]
+            self._entries, self._by_key = {}, {}
+            self._add(kept)
+        new = {name: file for name, file in listing.entries.items() if name not in self._entries}
+        if not self._read and new:
+            self._add(read_index(self.root / INDEX, new))
+            new = {name: file for name, file in new.items() if name not in self._entries}
+        opened = self._open(new)
+        misplaced = "not named as an entry, or in the wrong folder"
+        self._damaged |= dict.fromkeys(listing.strangers, ((0, 0), misplaced))
+        self._add(entry for entry, _ in opened)
+        if opened and not self._read:
+            # Those that come later are left to their publisher, who adds the line.
+            append_index(self.root / INDEX, opened)
+        self._read = True
+
+    def _read_once(self) -> None:
+        if not self._read:
+            self.refresh()
+
+    def _add(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            if entry.name not in self._entries:
+                self._entries[entry.name] = entry
+                bisect.insort(self._by_key.setdefault(entry.record.key, []), entry, key=standing)
+
+    def _open(self, files: dict[str, os.DirEntry[str]]) -> list[tuple[Entry, int]]:
+        """Read entries (and their sizes in bytes) from their files, and note the damaged ones."""
+        known, self._damaged = self._damaged, {}
+        opened = []
+        for name, file in files.items():
+            path = Path(file.path)
+            state = (0, 0)
+            try:
+                state = (file.stat().st_size, file.stat().st_ctime_ns)
+                if path in known and known[path][0] == state:
+                    self._damaged[path] = known[path]
+                    continue
+                data = path.read_bytes()
+                opened.append((Entry(name, decode(name, data)), len(data)))
+            except FileNotFoundError:
+                continue  # removed since it was listed
+            except (DamagedEntryError, OSError) as error:
+                self._damaged[path] = state, str(error)
+        return opened
+
+    def _counting(self, prefix: str) -> Entry:
+        self._read_once()
+        if prefix in self._by_key:
+            return self._by_key[prefix][0]
+        matches = sorted(key for key in self._by_key if key.startswith(prefix)) if prefix else []
+        if len(matches) == 1:
+            return self._by_key[matches[0]][0]
+        if matches:
+            shown = "".join(f"\n  {key}" for key in matches[:10]) + ("\n  ..." if len(matches) > 10 else "")
+            raise UserError(f"{self.root}: {len(matches)} keys begin with {prefix!r}; give more of one of them:{shown}")
+        if not self._by_key:
+            raise UserError(f"{self.root}: no record {prefix!r}: the ledger is empty; run a suite first")
+        hint = nearest(prefix, sorted({key[: len(prefix)] for key in self._by_key}))
+        raise UserError(
+            f"{self.root}: none of the {len(self._by_key)} keys begins with {prefix!r}; "
+            f"{hint or 'give a key, or as much of its beginning as tells it from the others'}"
+        )
+
+
+def _is_done(record: Record, rule: dict[str, Any] | None) -> bool:
+    if record.status == "pruned":
+        return rule is not None and (record.pruning or {}).get("rule") == rule
+    return record.status in DONE

@@ -1,0 +1,138 @@
+"""Any timm model by its timm name, built for small pictures."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import timm
+import torch
+from timm.layers.patch_embed import PatchEmbed
+from torch import nn
+
+from bench.models.registry import Shape
+from bench.models.user import describe
+from bench.suite.errors import UserError
+
+FROM_DATA = ("in_chans", "num_classes", "img_size")
+"""Parameters that the data set decides."""
+
+
+def is_timm(name: str) -> bool:
+    """Whether timm has an architecture of this name (with or without the tag of its weights)."""
+    return bool(timm.is_model(name))
+
+
+def timm_model(
+    name: str, params: dict[str, Any], input_shape: Shape, classes: int, *, load_weights: bool = True
+) -> nn.Module:
+    """Build a timm model for pictures of this shape; `params` go to timm as they are.
+
+    `img_size` is passed where the architecture takes one. With ``pretrained: true`` timm loads the weights, from
+    the network or from its cache; ``load_weights=False`` only looks whether there are any.
+
+    Raises
+    ------
+    UserError
+        A parameter timm does not know or the data set decides, a picture the architecture cannot take,
+        or pretrained weights that do not exist or do not load.
+    """
+    taken = [key for key in FROM_DATA if key in params]
+    if taken:
+        raise UserError(f"model {name!r}: leave out {', '.join(taken)}; the data set decides it")
+    pretrained = bool(params.get("pretrained"))
+    if pretrained and not _has_weights(name, params):
+        raise UserError(
+            f"model {name!r}: timm has no pretrained weights for it; set pretrained: false, "
+            "or take a model of timm.list_models(pretrained=True)"
+        )
+    sized = _sized(name, params, input_shape, classes)
+    try:
+        net = _create(name, sized | {"pretrained": pretrained and load_weights})
+    except Exception as error:
+        if pretrained and load_weights:
+            raise UserError(_no_weights(name, error)) from error
+        raise UserError(
+            f"model {name!r} cannot be built for pictures of {_size(input_shape)}: {describe(error)}"
+        ) from error
+    _check_patches(name, net)
+    return net
+
+
+def _sized(name: str, params: dict[str, Any], input_shape: Shape, classes: int) -> dict[str, Any]:
+    """All parameters for timm, with `img_size` if the architecture takes one.
+
+    No list says which do, so we ask by building, on the meta device where that costs nearly nothing. A few
+    (XCiT, MViTv2) take one, refuse a small one, and yet work on small pictures when it is not given.
+    """
+    channels, height, width = input_shape
+    fixed = {**params, "in_chans": channels, "num_classes": classes}
+    sized = {**fixed, "img_size": (height, width)}
+    without_weights = {"pretrained": False}
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        try:
+            _create(name, sized | without_weights)
+            return sized
+        except Exception:
+            pass
+        try:
+            _create(name, fixed | without_weights)
+        except TypeError as error:
+            raise UserError(_wrong_parameter(name, error)) from error
+        except Exception:
+            pass  # building it for real says why, or shows that only the meta device was in the way
+    return fixed
+
+
+def _create(name: str, params: dict[str, Any]) -> nn.Module:
+    net: nn.Module = timm.create_model(name, **params)
+    return net
+
+
+def _has_weights(name: str, params: dict[str, Any]) -> bool:
+    return "pretrained_cfg" in params or "pretrained_cfg_overlay" in params or timm.models.is_model_pretrained(name)
+
+
+def _wrong_parameter(name: str, error: TypeError) -> str:
+    message = f"model {name!r} does not take these parameters: {error}"
+    if "drop_rate" in str(error):
+        message += "\n  the dropout regularizer sets drop_rate: leave it out with this model"
+    if "multiple values" in str(error):
+        message += "\n  this name of timm's decides that parameter itself: leave it out, or take another name"
+    try:
+        architecture = type(_create(name, {}))
+    except Exception:  # only the list of names is lost
+        return message
+    names = [
+        key
+        for key, parameter in inspect.signature(architecture).parameters.items()
+        if key not in (*FROM_DATA, "device", "dtype", "cfg")
+        and parameter.kind not in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    ]
+    return f"{message}\n  parameters of timm's {architecture.__name__}: {', '.join([*names, 'pretrained'])}"
+
+
+def _no_weights(name: str, error: Exception) -> str:
+    return (
+        f"model {name!r}: its pretrained weights could not be loaded: {describe(error)}\n"
+        "  connect this machine to the network, or copy the cache of one that has them (HF_HOME, TORCH_HOME),\n"
+        "  or give the file: pretrained_cfg_overlay: {file: /path/to/weights.safetensors}, or set pretrained: false"
+    )
+
+
+def _check_patches(name: str, net: nn.Module) -> None:
+    """Refuse patches that do not tile the picture: some architectures would leave out its last rows silently."""
+    for module in net.modules():
+        if not isinstance(module, PatchEmbed) or module.img_size is None or module.dynamic_img_pad:
+            continue
+        for side, patch in zip(module.img_size, module.patch_size, strict=True):
+            if side % patch:
+                fitting = [str(size) for size in range(2, side) if side % size == 0]
+                raise UserError(
+                    f"model {name!r}: patches of {patch} do not tile a picture of {side} pixels; "
+                    f"set patch_size to one of {', '.join(fitting)}"
+                )
+
+
+def _size(input_shape: Shape) -> str:
+    return f"{input_shape[1]} x {input_shape[2]}"

@@ -1,0 +1,75 @@
+"""The report as one page that opens offline: no script, no request, light and dark, phone and paper."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from bench.report import plots
+from bench.report.cells import HEADINGS, percent, rows
+from bench.report.details import Details
+from bench.report.report import Part, Report
+from bench.suite.errors import UserError
+
+
+def write_html(report: Report, path: Path) -> None:
+    """Write the page, making its folder where needed; UserError when the place cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(to_html(report), encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path}: the page could not be written ({error.strerror}); name another file") from error
+
+
+def to_html(report: Report) -> str:
+    """The page as text. Every name is escaped: a model called ``<script>`` shows as that."""
+    environment = Environment(
+        loader=PackageLoader("bench.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["percent"] = percent
+    page = environment.get_template("page.html.j2")
+    return page.render(report=report, parts=[_part(part) for part in report.parts], headings=HEADINGS)
+
+
+def _part(part: Part) -> dict[str, Any]:
+    shown = rows(part.frame)
+    limits = plots.scale(shown)
+    return {
+        "section": part.section,
+        "verdict": part.verdict,
+        "rows": [(row, plots.whisker(row.numbers, limits) if limits else None) for row in shown],
+        "limits": limits,
+        "details": [_details(one) for one in part.details],
+        "apart": [
+            (status, trials.to_dict("records"), trials["label"].nunique())
+            for status, trials in part.apart.groupby("status", sort=True)
+        ],
+    }
+
+
+def _details(one: Details) -> dict[str, Any]:
+    figures = one.figures
+    return {
+        "one": one,
+        "classes": list(
+            zip(one.classes, figures.precision, figures.recall, figures.f1, figures.support.tolist(), strict=True)
+        ),
+        "matrix": [
+            (name, [(count, _shade(count, sum(counts))) for count in counts])
+            for name, counts in zip(one.classes, one.matrix.tolist(), strict=True)
+        ],
+        "curves": plots.curves(one),
+        "box": (plots.WIDTH, plots.HEIGHT, plots.LEFT, plots.RIGHT, plots.BOTTOM),
+    }
+
+
+def _shade(count: int, total: int) -> float:
+    """Strength of a cell's colour in [0, 1]: the root of its share of the row, so that small errors show."""
+    return round(math.sqrt(count / total), 3) if total else 0.0

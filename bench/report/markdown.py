@@ -1,0 +1,85 @@
+"""The report in short, as Markdown fit to be committed."""
+
+from __future__ import annotations
+
+import re
+
+from bench.report.cells import HEADINGS, percent, rows
+from bench.report.details import Details
+from bench.report.report import Part, Report
+
+MOST_PAIRS = 5
+
+
+def to_markdown(report: Report) -> str:
+    """Verdicts, leaderboards, the classes of one configuration (chosen, else best), what was not ranked, provenance."""
+    parts = [f"# {_escape(report.title)}", *(_escape(note) for note in report.notes)]
+    for part in report.parts:
+        parts += _part(part)
+    parts.append("## Provenance")
+    parts.append("\n".join(f"- {_escape(name)}: {_escape(value)}" for name, value in report.provenance))
+    return "\n\n".join(parts) + "\n"
+
+
+def _part(part: Part) -> list[str]:
+    section, verdict = part.section, part.verdict
+    label = f" **{_escape(verdict.label)}**:" if verdict.label else ""
+    out = [f"## {_escape(section.title)}", f"{_escape(verdict.lead)}{label} {_escape(verdict.figures)}".strip()]
+    protocol = f"Protocol: {section.protocol}."
+    common = f" Same for all: {section.common}." if section.common else ""
+    out.append(_escape(protocol + common))
+    if len(part.frame):
+        out += [_leaderboard(part), "\n".join(f"- {_escape(note)}" for note in verdict.notes)]
+    if part.details:
+        out += _classes(part.details[0])
+    if len(part.apart):
+        heading = ["Trial", "Status", "Seed", "Epoch", "Reason"]
+        trials = [
+            [_escape(str(trial[name])) for name in ("label", "status", "seed", "epoch", "reason")]
+            for trial in part.apart.to_dict("records")
+        ]
+        out += ["### Never ranked", _table(heading, trials, "llrrl")]
+    return out
+
+
+def _leaderboard(part: Part) -> str:
+    body = []
+    for row in rows(part.frame):
+        name = _escape(row.label)
+        name = f"**{name}**" if row.chosen else f"*{name}*" if row.published else name
+        marks = f" ({_escape(', '.join(row.marks))})" if row.marks else ""
+        body.append([name + marks, *(row.cells[cell] for cell in HEADINGS)])
+    return _table(["Configuration", *HEADINGS.values()], body, "l" + "r" * len(HEADINGS))
+
+
+def _classes(one: Details) -> list[str]:
+    figures = one.figures
+    body = [
+        [_escape(name), percent(p), percent(r), percent(f), str(support)]
+        for name, p, r, f, support in zip(
+            one.classes, figures.precision, figures.recall, figures.f1, figures.support, strict=True
+        )
+    ]
+    seeds = len(one.seeds)
+    pooled = f"Predictions of its {seeds} seeds counted together." if seeds > 1 else "From its one seed."
+    pairs = [
+        f"- {_escape(pair.true)} taken for {_escape(pair.predicted)}: {percent(pair.share)} % ({pair.count:,})"
+        for pair in one.pairs[:MOST_PAIRS]
+    ]
+    out = [
+        f"### Classes of {_escape(one.label)}",
+        pooled,
+        _table(["Class", "Precision %", "Recall %", "F1 %", "Test images"], body, "lrrrr"),
+    ]
+    return [*out, "Most confused:", "\n".join(pairs)] if pairs else out
+
+
+def _table(heading: list[str], body: list[list[str]], alignment: str) -> str:
+    rule = ["---:" if side == "r" else "---" for side in alignment]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in [heading, rule, *body])
+
+
+def _escape(text: str) -> str:
+    """Keep names from being read as markup, a table cell's end or HTML."""
+    escaped = re.sub(r"([\\`*|\[\]])", r"\\\1", " ".join(text.split()))
+    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,49 @@
+"""Where the figures come from: command, versions, machine, commit, counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from bench.ledger.record import Record, Status
+from bench.report.sections import Section
+
+STATUSES: tuple[Status, ...] = ("complete", "diverged", "pruned", "failed")
+
+
+def provenance(
+    records: Sequence[Record], sections: Sequence[Section], suite: str, command: str
+) -> tuple[tuple[str, str], ...]:
+    """Name and value of everything a reader needs to run this again; what no record knows is left out."""
+    measured = [record.measured for record in records]
+    commits = [m.git_commit or "" for m in measured]
+    versions = [f"{name} {version}" for m in measured for name, version in sorted(m.versions.items())]
+    started, finished = [m.started for m in measured if m.started], [m.finished for m in measured if m.finished]
+    span = f"{min(started)} to {max(finished)}" if started and finished else ""
+    pairs = (
+        ("Suite", suite),
+        ("Command", command),
+        ("Data sets", _distinct(section.dataset for section in sections)),
+        ("Trials", trial_counts(sections)),
+        ("Device", _distinct(m.device for m in measured)),
+        ("Threads per trial", _distinct(str(m.threads) for m in measured if m.threads is not None)),
+        ("Versions", _distinct(versions)),
+        ("Git commit", _distinct(commits)),
+        ("Run", span),
+        ("Training time", f"{sum(m.train_seconds for m in measured):,.0f} s over all trials" if measured else ""),
+    )
+    return tuple((name, value) for name, value in pairs if value)
+
+
+def trial_counts(sections: Sequence[Section]) -> str:
+    """``36: 34 complete, 1 diverged, 1 not run``."""
+    configurations = [one for section in sections for one in section.configurations]
+    found = Counter(record.status for one in configurations for record in one.records)
+    planned = sum(len(one.planned) for one in configurations)
+    parts = [f"{found[status]} {status}" for status in STATUSES if found[status]]
+    missing = planned - sum(found.values())
+    return f"{planned}: {', '.join([*parts, *([f'{missing} not run'] if missing else [])])}" if planned else "none"
+
+
+def _distinct(values: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(value for value in values if value))

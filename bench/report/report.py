@@ -1,0 +1,113 @@
+"""The report as data: built once from records, then written in any form."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from bench.ledger.record import Predictions, Record
+from bench.published.catalogue import Reference
+from bench.report.details import Details, details
+from bench.report.frame import apart, empty, leaderboard
+from bench.report.provenance import provenance
+from bench.report.sections import Section, sections
+from bench.report.verdict import Verdict, verdict
+
+MOST_DETAILS = 8
+"""Configurations per dataset that get their per-class tables."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One table's worth: a dataset under one protocol, its leaderboard, verdict and what was left out of ranking."""
+
+    section: Section
+    frame: pd.DataFrame
+    verdict: Verdict
+    details: tuple[Details, ...]
+    apart: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything the writers need. `keys` are the trials' keys in the ledger, `notes` concern the whole report."""
+
+    title: str
+    suite: str
+    parts: tuple[Part, ...]
+    notes: tuple[str, ...]
+    provenance: tuple[tuple[str, str], ...]
+    keys: tuple[str, ...]
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """All leaderboards below one another; columns in `bench.report.frame.COLUMNS`."""
+        return pd.concat([part.frame for part in self.parts], ignore_index=True) if self.parts else empty()
+
+    @property
+    def apart(self) -> pd.DataFrame:
+        """Every pruned, diverged or failed trial."""
+        return pd.concat([part.apart for part in self.parts], ignore_index=True) if self.parts else pd.DataFrame()
+
+
+def build(
+    records: Sequence[Record],
+    predictions: Callable[[str], Predictions],
+    title: str,
+    suite: str = "",
+    references: Sequence[Reference] = (),
+    command: str = "",
+    planned: Iterable[tuple[dict[str, Any], int]] = (),
+) -> Report:
+    """Turn ledger records into a report.
+
+    Parameters
+    ----------
+    records
+        The trials to show; the caller selects them.
+    predictions
+        From a trial's key to its predictions; asked only for configurations whose details are shown, and once
+        per table for the number of test images.
+    title, suite, command
+        As they shall stand in the report.
+    references
+        Published figures to stand in the tables of their datasets.
+    planned
+        The trials that were asked for, as pairs of configuration and seed, so that seeds still to be run are
+        marked. Without it a configuration is complete when each of its records is.
+    """
+    found = sections(records, planned)
+    share = Counter(section.dataset for section in found)
+    parts = tuple(
+        _part(section, [r for r in references if r.dataset == section.dataset], predictions, share[section.dataset])
+        for section in found
+    )
+    stray = [reference.id for reference in references if reference.dataset not in share]
+    notes = (f"Published figures on data sets that were not run: {', '.join(stray)}.",) if stray and found else ()
+    return Report(
+        title=title,
+        suite=suite,
+        parts=parts,
+        notes=notes if found else ("The ledger holds no trial of this selection yet.",),
+        provenance=provenance(records, found, suite, command),
+        keys=tuple(record.key for section in found for one in section.configurations for record in one.records),
+    )
+
+
+def _part(
+    section: Section, references: Sequence[Reference], predictions: Callable[[str], Predictions], share: int
+) -> Part:
+    done = next((record for one in section.configurations for record in one.having("complete")), None)
+    images = len(predictions(done.key).labels) if done else 0
+    frame = leaderboard(section, references, images)
+    return Part(
+        section=section,
+        frame=frame,
+        verdict=verdict(section, frame, images),
+        details=details(section, frame, predictions, max(1, MOST_DETAILS // share)),
+        apart=apart(section),
+    )

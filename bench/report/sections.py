@@ -1,0 +1,139 @@
+"""Which configurations may stand in one table? Records to configurations, configurations to sections."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bench.ledger.record import Record, Status
+from bench.suite.labels import axis_label, common_label, labels
+
+Config = dict[str, Any]
+Planned = Iterable[tuple[Config, int]]
+
+PROTOCOL = ("dataset", "validation", "refit", "weights", "early_stopping")
+"""What must be equal before two configurations are ranked; epochs too, unless they are an axis."""
+
+PREFERENCE: tuple[Status, ...] = ("complete", "diverged", "pruned", "failed")
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A point of the grid: its records, one per seed, and the seeds that were asked for."""
+
+    config: Config
+    label: str
+    records: tuple[Record, ...]
+    planned: tuple[int, ...]
+
+    def having(self, status: Status) -> list[Record]:
+        """The records of this status, by seed."""
+        return [record for record in self.records if record.status == status]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every seed asked for ended well."""
+        return bool(self.planned) and len(self.having("complete")) == len(self.planned)
+
+
+@dataclass(frozen=True)
+class Section:
+    """Configurations of one dataset and protocol. `common` names what they share beside it."""
+
+    title: str
+    dataset: str
+    protocol: str
+    common: str
+    configurations: tuple[Configuration, ...]
+
+
+def sections(records: Sequence[Record], planned: Planned = ()) -> list[Section]:
+    """Group records into configurations and these into sections, by dataset, then by protocol.
+
+    `planned` lists the trials asked for, as pairs of configuration and seed; without it a configuration counts
+    as asked for with the seeds that left a record. Of several records with one key the best ended, then the
+    first counts.
+    """
+    groups: dict[str, list[Configuration]] = {}
+    for configuration in _configurations(records, planned):
+        groups.setdefault(_protocol_key(configuration.config, PROTOCOL), []).append(configuration)
+    parts = [part for group in groups.values() for part in _by_epochs(group)]
+    found = [_section(part) for part in parts]
+    several = {s.dataset for s in found if sum(other.dataset == s.dataset for other in found) > 1}
+    found = [replace(s, title=f"{s.dataset} · {s.protocol}") if s.dataset in several else s for s in found]
+    return sorted(found, key=lambda section: (section.dataset, section.protocol))
+
+
+def _configurations(records: Sequence[Record], planned: Planned) -> list[Configuration]:
+    configs: dict[str, Config] = {}
+    seeds: dict[str, set[int]] = {}
+    best: dict[str, dict[int, Record]] = {}
+    for config, seed in planned:
+        name = _canonical(config)
+        configs.setdefault(name, config)
+        seeds.setdefault(name, set()).add(seed)
+    for record in sorted(records, key=lambda record: PREFERENCE.index(record.status)):
+        name = _canonical(record.config)
+        configs.setdefault(name, record.config)
+        best.setdefault(name, {}).setdefault(record.seed, record)
+    out = []
+    for name, config in configs.items():
+        mine = tuple(record for _, record in sorted(best.get(name, {}).items()))
+        asked = seeds.get(name, set()) | {record.seed for record in mine}
+        out.append(Configuration(config, "", mine, tuple(sorted(asked))))
+    return out
+
+
+def _by_epochs(group: list[Configuration]) -> list[list[Configuration]]:
+    """Split by epochs, but keep epochs together that some configuration was run at both: those are an axis."""
+    clusters: list[set[Any]] = []
+    by_rest: dict[str, set[Any]] = {}
+    for one in group:
+        rest = {key: value for key, value in one.config.items() if key != "epochs"}
+        by_rest.setdefault(_canonical(rest), set()).add(one.config.get("epochs"))
+    for linked in by_rest.values():
+        touching = [cluster for cluster in clusters if cluster & linked]
+        clusters = [cluster for cluster in clusters if not cluster & linked]
+        clusters.append(linked.union(*touching))
+    return [[one for one in group if one.config.get("epochs") in cluster] for cluster in clusters]
+
+
+def _section(group: list[Configuration]) -> Section:
+    configs = [one.config for one in group]
+    named = [replace(one, label=label) for one, label in zip(group, labels(configs), strict=True)]
+    first = configs[0]
+    dataset = axis_label(first["dataset"], "dataset")
+    budgets = {config.get("epochs") for config in configs}
+    named_above = PROTOCOL if len(budgets) > 1 else (*PROTOCOL, "epochs")
+    shared = [{key: value for key, value in config.items() if key not in named_above} for config in configs]
+    return Section(
+        title=dataset,
+        dataset=dataset,
+        protocol=_protocol_text(configs),
+        common=common_label(shared),
+        configurations=tuple(sorted(named, key=lambda one: one.label)),
+    )
+
+
+def _protocol_text(configs: list[Config]) -> str:
+    first = configs[0]
+    parts = [f"validation {axis_label(first.get('validation'))}"]
+    epochs = sorted({config.get("epochs") for config in configs}, key=str)
+    if len(epochs) == 1:
+        parts.append(f"{epochs[0]} epochs")
+    if first.get("early_stopping"):
+        parts.append(f"early stopping {axis_label(first['early_stopping'])}")
+    parts.append(f"weights of the {first.get('weights', 'last')} epoch")
+    if first.get("refit"):
+        parts.append("refitted on all training images")
+    return ", ".join(parts)
+
+
+def _protocol_key(config: Config, keys: Sequence[str]) -> str:
+    return _canonical({key: config.get(key) for key in keys})
+
+
+def _canonical(config: Config) -> str:
+    return json.dumps(config, sort_keys=True)

@@ -1,0 +1,78 @@
+"""The report for other programs: CSV of the leaderboard, JSON of everything."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pandas as pd
+
+from bench.report.details import Details
+from bench.report.report import Part, Report
+
+
+def to_csv(report: Report) -> str:
+    """The frame as CSV, one row per configuration and published figure; accuracies are fractions."""
+    return report.frame.to_csv(index=False, lineterminator="\n")
+
+
+def to_json(report: Report) -> str:
+    """The whole report as JSON; accuracies are fractions, what is not known is null."""
+    data = {
+        "title": report.title,
+        "suite": report.suite,
+        "provenance": dict(report.provenance),
+        "notes": list(report.notes),
+        "sections": [_part(part) for part in report.parts],
+        "keys": list(report.keys),
+    }
+    return json.dumps(data, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def _part(part: Part) -> dict[str, Any]:
+    rows = _records(part.frame)
+    for row in rows:
+        row["config"] = json.loads(row["config"]) if row["config"] else None
+        row["keys"] = row["keys"].split()
+    return {
+        "title": part.section.title,
+        "dataset": part.section.dataset,
+        "protocol": part.section.protocol,
+        "common": part.section.common,
+        "verdict": part.verdict.sentence,
+        "notes": list(part.verdict.notes),
+        "leaderboard": rows,
+        "per_class": [_details(one) for one in part.details],
+        "apart": _records(part.apart),
+    }
+
+
+def _details(one: Details) -> dict[str, Any]:
+    figures = one.figures
+    return {
+        "label": one.label,
+        "chosen": one.chosen,
+        "seeds": list(one.seeds),
+        "classes": [
+            {"class": name, "precision": p, "recall": r, "f1": f, "support": s}
+            for name, p, r, f, s in zip(
+                one.classes,
+                figures.precision.tolist(),
+                figures.recall.tolist(),
+                figures.f1.tolist(),
+                figures.support.tolist(),
+                strict=True,
+            )
+        ],
+        "confusion_over_seeds": one.matrix.tolist(),
+    }
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    plain = frame.astype(object).where(frame.notna(), None)
+    return [{str(name): _plain(value) for name, value in row.items()} for row in plain.to_dict("records")]
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's scalars as Python's own, which is what `json` takes."""
+    return value.item() if hasattr(value, "item") else value

@@ -1,0 +1,183 @@
+"""Reads one YAML file into plain data, and remembers the line of every key.
+
+YAML 1.2's core schema is used rather than PyYAML's 1.1, so that ``1e-3`` is a number and ``no`` a word.
+The tree is walked by hand because `yaml.safe_load` forgets lines, lets a later duplicate key win, and
+expands aliases without limit.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bench.suite.errors import Problem, SuiteError
+
+MAX_BYTES = 256 * 1024
+MAX_NODES = 50_000
+MAX_DEPTH = 30
+
+KeyPath = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Document:
+    """Plain data (dict, list, str, int, float, bool, None) and the line, from 1, of every key path."""
+
+    file: str
+    data: Any
+    lines: dict[KeyPath, int] = field(default_factory=dict)
+
+    def line(self, path: KeyPath) -> int | None:
+        """Line of the path, or of its nearest ancestor that stands in the file."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path)
+
+
+def path_text(path: KeyPath) -> str:
+    """``("grid", "model", 0, "name")`` as ``grid.model[0].name``."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.removeprefix(".")
+
+
+class _Core(yaml.SafeLoader):
+    """SafeLoader that resolves plain scalars by YAML 1.2's core schema, less infinities and NaN."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 (PyYAML's own interface)
+
+
+for _tag, _pattern, _first in (
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", list("-+0123456789")),
+    (
+        "float",
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?",
+        list("-+.0123456789"),
+    ),
+):
+    _Core.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), _first)
+
+
+def read(path: Path) -> Document:
+    """Read a YAML file; SuiteError with file and line for anything that is not one plain YAML mapping."""
+    file = str(path)
+
+    def wrong(message: str, line: int | None = None, hint: str = "") -> SuiteError:
+        return SuiteError(file, [Problem("", message, line, hint)])
+
+    if path.is_dir():
+        inside = sorted(p.name for p in path.glob("*.y*ml"))
+        hint = f"name one of the files in it: {', '.join(inside[:8])}" if inside else "name a suite file (*.yaml)"
+        raise wrong("is a directory, not a suite file", hint=hint)
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise wrong("there is no such file", hint="`bench list suites` shows the suites that come with bench") from None
+    except OSError as error:
+        raise wrong(f"cannot be read: {error.strerror}") from None
+    if len(raw) > MAX_BYTES:
+        raise wrong(f"has {len(raw):,} bytes; a suite file may have {MAX_BYTES:,}")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise wrong(
+            f"is not UTF-8 text (byte 0x{raw[error.start]:02x})", line, "save the file with UTF-8 encoding"
+        ) from None
+    try:
+        node = yaml.compose(text, Loader=_Core)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        said = " ".join(str(part) for part in (error.context, error.problem) if part)
+        raise wrong(f"is not valid YAML: {said}", mark.line + 1 if mark else None) from None
+    except yaml.YAMLError as error:
+        raise wrong(f"is not valid YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise wrong(f"is nested more than {MAX_DEPTH} levels deep") from None
+    if node is None:
+        raise wrong("is empty", hint="a suite needs at least `name` and `grid`; see `bench schema`")
+    return _Reader(file).read(node)
+
+
+def plain_value(text: str, where: str) -> Any:
+    """One YAML value given on the command line, by the same rules as in a file."""
+    try:
+        node = yaml.compose(text, Loader=_Core)
+    except (yaml.YAMLError, RecursionError):
+        raise SuiteError(where, [Problem("", f"{text!r} is not a YAML value")]) from None
+    return None if node is None else _Reader(where).read(node).data
+
+
+class _Reader:
+    """Turns PyYAML's node tree into data; holds the count that stops exploding aliases."""
+
+    def __init__(self, file: str):
+        self.file = file
+        self.nodes = 0
+        self.lines: dict[KeyPath, int] = {}
+
+    def read(self, node: yaml.Node) -> Document:
+        return Document(self.file, self.value(node, ()), self.lines)
+
+    def wrong(self, message: str, node: yaml.Node, path: KeyPath, hint: str = "") -> SuiteError:
+        return SuiteError(self.file, [Problem(path_text(path), message, node.start_mark.line + 1, hint)])
+
+    def value(self, node: yaml.Node, path: KeyPath) -> Any:
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            raise self.wrong(
+                f"holds more than {MAX_NODES:,} values once its aliases are expanded", node, (), "use fewer aliases"
+            )
+        if len(path) > MAX_DEPTH:
+            raise self.wrong(f"is nested more than {MAX_DEPTH} levels deep", node, path[:3])
+        self.lines.setdefault(path, node.start_mark.line + 1)
+        if isinstance(node, yaml.MappingNode):
+            return self.mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.value(child, (*path, i)) for i, child in enumerate(node.value)]
+        return self.scalar(node, path)
+
+    def mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
+        out: dict[str, Any] = {}
+        for key_node, child in node.value:
+            key = key_node.value
+            if not isinstance(key, str):
+                raise self.wrong("a key must be a plain word", key_node, path)
+            if key == "<<":
+                raise self.wrong(
+                    "merge keys (<<) are not part of YAML 1.2",
+                    key_node,
+                    path,
+                    "put what sub-grids share under `defaults`, or repeat an entry by an alias",
+                )
+            if key in out:
+                raise self.wrong(f"the key {key!r} stands here twice", key_node, path, "keep one of the two")
+            self.lines[(*path, key)] = key_node.start_mark.line + 1
+            out[key] = self.value(child, (*path, key))
+        return out
+
+    def scalar(self, node: yaml.Node, path: KeyPath) -> Any:
+        text = str(node.value)
+        tag = node.tag.removeprefix("tag:yaml.org,2002:")
+        if tag in ("int", "float") and len(text) > 40:
+            raise self.wrong(f"a number of {len(text)} digits is too long", node, path)
+        try:
+            match tag:
+                case "str":
+                    return text
+                case "null":
+                    return None
+                case "bool":
+                    return text.lower() == "true"
+                case "int":
+                    return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
+                case "float":
+                    return float(text)
+        except ValueError:
+            raise self.wrong(f"{text!r} is not of the type its tag names ({tag})", node, path) from None
+        raise self.wrong(f"the YAML tag {tag!r} is not allowed", node, path, "write plain values only")

@@ -1,0 +1,52 @@
+"""The one exception that is shown to people without a traceback."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+class UserError(Exception):
+    """Something the user can mend: a wrong file, name, value or missing data.
+
+    The message says what, where, what was found, what is allowed and what to do next.
+    The command line prints it as it is and ends with exit code 2.
+    """
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake in a suite file.
+
+    `path` is the key path as a person would write it (``grid.optimizer[0].lr``), `line` counts from 1.
+    """
+
+    path: str
+    message: str
+    line: int | None = None
+    hint: str = ""
+
+    def text(self, file: str) -> str:
+        place = f"{file}:{self.line}" if self.line else file
+        where = f"{place}: {self.path}" if self.path else place
+        hint = "".join(f"\n  {line}" for line in self.hint.splitlines())
+        return f"{where}: {self.message}{hint}"
+
+
+class SuiteError(UserError):
+    """A suite file that cannot be run; holds every problem found in it."""
+
+    def __init__(self, file: str, problems: Iterable[Problem]):
+        self.file = file
+        self.problems = tuple(problems)
+        super().__init__("\n".join(problem.text(file) for problem in self.problems))
+
+
+def nearest(found: object, allowed: Iterable[str]) -> str:
+    """The hint line ``did you mean 'x'?``, or nothing when no allowed name is near."""
+    names = list(allowed)
+    match = difflib.get_close_matches(str(found).lower(), [n.lower() for n in names], n=1, cutoff=0.6)
+    if not match:
+        return ""
+    return next(f"did you mean {n!r}?" for n in names if n.lower() == match[0])

@@ -1,0 +1,64 @@
+"""Trials, and the key that says whether two of them are the same."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from bench.suite.expand import canonical
+from bench.suite.suite import Suite
+
+SEMANTICS = 1
+"""Raised whenever the same configuration would train differently than before."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A configuration with a seed. `key` names it in the ledger, `group` counts its configuration in the suite."""
+
+    key: str
+    config: dict[str, Any]
+    seed: int
+    group: int
+
+
+def trial_key(config: dict[str, Any], seed: int, fingerprint: str, source: str | None) -> str:
+    """Twenty hex digits of a hash over everything that may change a trial's result.
+
+    `fingerprint` is the dataset's checksum, `source` that of the user's own model code. Hardware, versions
+    and the number of threads are not part of it; they stand in the record.
+    """
+    parts = {
+        "semantics": SEMANTICS,
+        "config": config,
+        "seed": seed,
+        "dataset": fingerprint,
+        "source": source,
+    }
+    return hashlib.sha256(canonical(parts).encode()).hexdigest()[:20]
+
+
+def trials(
+    suite: Suite,
+    fingerprint: Callable[[dict[str, Any]], str],
+    source: Callable[[dict[str, Any]], str | None],
+) -> list[Trial]:
+    """The suite's trials in order: configurations as the file has them, seeds within.
+
+    `fingerprint` maps a dataset entry, `source` a model entry to its checksum.
+    """
+    out: list[Trial] = []
+    checksums: dict[str, str | None] = {}
+    for group, (config, seeds) in enumerate(suite.configurations):
+        dataset, model = canonical(config["dataset"]), config["model"]["name"]
+        if dataset not in checksums:
+            checksums[dataset] = fingerprint(config["dataset"])
+        if model not in checksums:
+            checksums[model] = source(config["model"])
+        out.extend(
+            Trial(trial_key(config, seed, str(checksums[dataset]), checksums[model]), config, seed, group)
+            for seed in seeds
+        )
+    return out

@@ -1,0 +1,66 @@
+"""Figures of a network on pictures it does not train on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+BATCH = 250
+"""Pictures per forward pass: above this a CPU spends its time on fresh memory, measured."""
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Per picture, arrays of length n: see `bench.ledger.record.Predictions`, whose fields these become."""
+
+    labels: NDArray[np.unsignedinteger]
+    predicted: NDArray[np.unsignedinteger]
+    confidence: NDArray[np.float32]
+    true_confidence: NDArray[np.float32]
+    true_rank: NDArray[np.unsignedinteger]
+
+
+def pixels(images: Tensor) -> Tensor:
+    """uint8 pictures as float32 in [0, 1]; pictures that are floats already pass through."""
+    return images.float().div_(255) if images.dtype == torch.uint8 else images
+
+
+def logits_of(model: nn.Module, images: Tensor, index: Tensor, autocast: torch.dtype | None = None) -> Tensor:
+    """Logits (n, classes) in float32 of the pictures that `index` (n,) names, in eval mode."""
+    was_training = model.training
+    model.eval()
+    with torch.inference_mode(), torch.autocast(images.device.type, autocast, enabled=autocast is not None):
+        out = torch.cat([model(pixels(images[part])).float() for part in index.split(BATCH)])
+    model.train(was_training)
+    return out
+
+
+def metrics(logits: Tensor, labels: Tensor) -> dict[str, float]:
+    """Accuracy and cross-entropy (natural logarithm) as means over the pictures."""
+    loss = F.cross_entropy(logits, labels)
+    right = int((logits.argmax(1) == labels).sum())
+    return {"accuracy": right / len(labels), "loss": float(loss)}
+
+
+def predictions(logits: Tensor, labels: Tensor) -> Predicted:
+    """What each picture was taken for, and how sure the network was."""
+    probabilities = logits.softmax(1)
+    mine = logits.gather(1, labels[:, None])
+    above = (logits > mine).sum(1)
+    # Among equal logits argmax takes the first class, so a tie with an earlier class counts as above.
+    classes = torch.arange(logits.shape[1], device=logits.device)
+    tied = ((logits == mine) & (classes < labels[:, None])).sum(1)
+    small = np.uint8 if logits.shape[1] <= 256 else np.uint16
+    predicted = logits.argmax(1)
+    return Predicted(
+        labels=labels.cpu().numpy().astype(small),
+        predicted=predicted.cpu().numpy().astype(small),
+        confidence=probabilities.gather(1, predicted[:, None])[:, 0].cpu().numpy().astype(np.float32),
+        true_confidence=probabilities.gather(1, labels[:, None])[:, 0].cpu().numpy().astype(np.float32),
+        true_rank=(above + tied).cpu().numpy().astype(small),
+    )

@@ -1,0 +1,107 @@
+"""Regularizers: each says what it asks of the model, the optimizer, the loss or the gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from bench.models.measure import kernels
+from bench.suite.components import Layers
+
+Penalty = Callable[[nn.Module], Callable[[], None]]
+"""From a model to a function that adds the penalty's gradient to the gradients of its kernels."""
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What the regularizers of one configuration ask for, together."""
+
+    model: dict[str, Any] = field(default_factory=dict)
+    weight_decay: float | None = None
+    kernels_only: bool = False
+    label_smoothing: float = 0.0
+    penalties: tuple[Penalty, ...] = ()
+
+
+REGULARIZERS: dict[str, Callable[..., Effects]] = {}
+
+
+def register_regularizer(function: Callable[..., Effects]) -> Callable[..., Effects]:
+    """File a regularizer under its own name, which is its name in a suite file."""
+    REGULARIZERS[function.__name__] = function
+    return function
+
+
+def combine(entries: list[dict[str, Any]]) -> Effects:
+    """The effects of all regularizers of a configuration; no two of them set the same thing."""
+    all_of = [REGULARIZERS[e["name"]](**{k: v for k, v in e.items() if k != "name"}) for e in entries]
+    return Effects(
+        model={key: value for one in all_of for key, value in one.model.items()},
+        weight_decay=next((one.weight_decay for one in all_of if one.weight_decay is not None), None),
+        kernels_only=any(one.kernels_only for one in all_of),
+        label_smoothing=sum(one.label_smoothing for one in all_of),
+        penalties=tuple(penalty for one in all_of for penalty in one.penalties),
+    )
+
+
+@register_regularizer
+def l1(*, strength: float, layers: Layers) -> Effects:
+    """strength * sum(|w|) in the loss: a gradient of strength * sign(w) (Keras's `regularizers.l1`)."""
+
+    def penalty(model: nn.Module) -> Callable[[], None]:
+        weights = kernels(model, layers)
+
+        @torch.no_grad()
+        def add() -> None:
+            torch._foreach_add_(_gradients(weights), torch._foreach_sign(weights), alpha=strength)
+
+        return add
+
+    return Effects(penalties=(penalty,))
+
+
+@register_regularizer
+def l2(*, strength: float, layers: Layers) -> Effects:
+    """strength * sum(w^2) in the loss: a gradient of 2 * strength * w (Keras's `regularizers.l2`).
+
+    Adding the gradient costs one pass over the kernels; adding the term to the loss costs several and
+    gives the same update.
+    """
+
+    def penalty(model: nn.Module) -> Callable[[], None]:
+        weights = kernels(model, layers)
+
+        @torch.no_grad()
+        def add() -> None:
+            torch._foreach_add_(_gradients(weights), weights, alpha=2 * strength)
+
+        return add
+
+    return Effects(penalties=(penalty,))
+
+
+@register_regularizer
+def weight_decay(*, strength: float, kernels_only: bool) -> Effects:
+    return Effects(weight_decay=strength, kernels_only=kernels_only)
+
+
+@register_regularizer
+def dropout(*, rate: float) -> Effects:
+    return Effects(model={"dropout": rate})
+
+
+@register_regularizer
+def label_smoothing(*, amount: float) -> Effects:
+    return Effects(label_smoothing=amount)
+
+
+def _gradients(weights: list[nn.Parameter]) -> list[torch.Tensor]:
+    """The gradients of the weights; zeros where the loss does not depend on one (the penalty still does)."""
+    for weight in weights:
+        if weight.grad is None:
+            weight.grad = torch.zeros_like(weight)
+    return [weight.grad for weight in weights if weight.grad is not None]

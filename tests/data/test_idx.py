@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.data import idx
+
+TWO_BY_THREE = bytes((0, 0, 8, 2, 0, 0, 0, 2, 0, 0, 0, 3)) + bytes(range(6))
+
+
+def test_parses_the_shape_and_the_values() -> None:
+    np.testing.assert_array_equal(idx.parse(TWO_BY_THREE), [[0, 1, 2], [3, 4, 5]])
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "empty"),
+        (b"<html>404</html>", "no IDX data"),
+        (TWO_BY_THREE[:7], "truncated within its header"),
+        (TWO_BY_THREE[:-1], "truncated: its header promises 6 values, 5 follow"),
+        (TWO_BY_THREE + b"x", "too long"),
+    ],
+)
+def test_says_what_is_wrong_with_the_bytes(data: bytes, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        idx.parse(data)
+
+
+def test_reads_compressed_and_unpacked_files_whatever_their_name(tmp_path: Path) -> None:
+    packed, plain = tmp_path / "packed", tmp_path / "plain.gz"
+    packed.write_bytes(gzip.compress(TWO_BY_THREE))
+    plain.write_bytes(TWO_BY_THREE)
+    assert idx.read(packed) == idx.read(plain) == TWO_BY_THREE
+
+
+def test_a_truncated_gzip_file_is_no_shorter_array(tmp_path: Path) -> None:
+    path = tmp_path / "images.gz"
+    path.write_bytes(gzip.compress(TWO_BY_THREE)[:-5])
+    with pytest.raises(ValueError, match="gzip data are truncated"):
+        idx.read(path)

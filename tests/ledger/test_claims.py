@@ -1,0 +1,202 @@
+"""Several drivers at one ledger: who works on which key."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from dataclasses import asdict, replace
+
+import pytest
+
+from bench.ledger.claims import LEASE_SECONDS, Claims
+from bench.ledger.owner import is_dead, this_process
+from bench.suite.errors import UserError
+
+KEYS = [f"{number:04x}" for number in range(50)]
+
+CLAIM = """
+import json, sys
+from pathlib import Path
+from bench.ledger.claims import Claims
+
+claims = Claims(Path(sys.argv[1]))
+print("ready", flush=True)
+sys.stdin.readline()
+print(json.dumps([key for key in json.loads(sys.argv[2]) if claims.claim(key)]), flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def root(tmp_path):
+    return tmp_path / "results"
+
+
+def claimed_by(children):
+    """Lets all children claim at the same time; what each got."""
+    for child in children:
+        assert child.stdout.readline() == "ready\n"
+    for child in children:
+        child.stdin.write("go\n")
+        child.stdin.flush()
+    return [json.loads(child.stdout.readline()) for child in children]
+
+
+def set_age(root, key, seconds):
+    os.utime(root / "claims" / key, (time.time() - seconds,) * 2)
+
+
+def write_claim(root, key, owner):
+    (root / "claims").mkdir(parents=True)
+    (root / "claims" / key).write_text(json.dumps(asdict(owner)))
+
+
+def test_a_key_is_claimed_by_one_driver_until_it_is_released(root):
+    one, other = Claims(root), Claims(root)
+    assert one.claim("ab12")
+    assert not other.claim("ab12")
+    one.release("ab12")
+    assert other.claim("ab12")
+    assert not one.claim("ab12")
+
+
+def test_claiming_what_one_holds_already_succeeds(root):
+    claims = Claims(root)
+    assert claims.claim("ab12")
+    assert claims.claim("ab12")
+
+
+def test_only_the_owner_can_release(root):
+    one, other = Claims(root), Claims(root)
+    one.claim("ab12")
+    other.release("ab12")
+    assert not other.claim("ab12")
+
+
+def test_release_all_leaves_no_claim_behind(root):
+    claims = Claims(root)
+    for key in KEYS:
+        claims.claim(key)
+    claims.release_all()
+    assert [path.name for path in (root / "claims").iterdir() if path.name in KEYS] == []
+
+
+def test_two_processes_at_once_claim_each_key_exactly_once(root, start_child):
+    one, other = claimed_by([start_child(CLAIM, root, json.dumps(KEYS)) for _ in range(2)])
+    assert sorted(one + other) == KEYS
+
+
+def test_two_processes_at_once_take_over_each_stale_claim_exactly_once(root, start_child):
+    dead = start_child(CLAIM, root, json.dumps(KEYS))
+    assert claimed_by([dead]) == [KEYS]
+    heirs = [start_child(CLAIM, root, json.dumps(KEYS)) for _ in range(2)]
+    dead.kill()
+    dead.wait()
+    one, other = claimed_by(heirs)
+    assert sorted(one + other) == KEYS
+
+
+def test_a_take_over_waits_for_another_and_then_looks_again(root, start_child):
+    write_claim(root, "ab12", replace(this_process(), started="1"))
+    heir = start_child(CLAIM, root, '["ab12"]')
+    assert heir.stdout.readline() == "ready\n"
+    with (root / "claims" / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        heir.stdin.write("go\n")
+        heir.stdin.flush()
+        time.sleep(0.3)  # long enough to find the claim stale and to come to the lock
+        (root / "claims" / "ab12").write_text(json.dumps(asdict(this_process())))
+    assert json.loads(heir.stdout.readline()) == []
+
+
+def test_the_claim_of_a_killed_process_is_free_at_once(root, start_child):
+    child = start_child(CLAIM, root, '["ab12"]')
+    assert claimed_by([child]) == [["ab12"]]
+    assert not Claims(root).claim("ab12")
+    child.kill()
+    child.wait()
+    assert Claims(root).claim("ab12")
+
+
+def test_a_zombie_is_dead(root, start_child):
+    child = start_child(CLAIM, root, '["ab12"]')
+    claimed_by([child])
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # ended, but not yet collected by its parent
+    assert Claims(root).claim("ab12")
+
+
+def test_a_process_number_used_again_does_not_keep_a_claim_alive():
+    assert not is_dead(this_process())
+    assert is_dead(replace(this_process(), started="1"))
+
+
+def test_a_claim_from_before_the_machine_started_again_is_free(root):
+    write_claim(root, "ab12", replace(this_process(), boot="another"))
+    assert Claims(root).claim("ab12")
+
+
+@pytest.mark.parametrize("elsewhere", [{"host": "another"}, {"namespace": "another container"}])
+def test_a_claim_from_elsewhere_ends_by_its_age_only(root, elsewhere):
+    no_process_here = 2**22 + 1
+    write_claim(root, "ab12", replace(this_process(), pid=no_process_here, **elsewhere))
+    set_age(root, "ab12", LEASE_SECONDS - 30)
+    assert not Claims(root).claim("ab12")
+    set_age(root, "ab12", LEASE_SECONDS + 30)
+    assert Claims(root).claim("ab12")
+
+
+@pytest.mark.parametrize("text", ["", '{"host": "', "[]", '{"host": 1}'])
+def test_a_half_written_claim_ends_by_its_age(root, text):
+    (root / "claims").mkdir(parents=True)
+    (root / "claims" / "ab12").write_text(text)
+    assert not Claims(root).claim("ab12")
+    set_age(root, "ab12", LEASE_SECONDS + 30)
+    assert Claims(root).claim("ab12")
+
+
+def test_renewing_keeps_a_claim(root):
+    claims = Claims(root)
+    claims.claim("ab12")
+    set_age(root, "ab12", LEASE_SECONDS + 30)
+    claims.renew_all()
+    assert not Claims(root).claim("ab12")
+
+
+def test_a_driver_that_lost_its_claim_neither_renews_nor_releases_the_new_one(root):
+    slow, quick = Claims(root), Claims(root)
+    slow.claim("ab12")
+    set_age(root, "ab12", LEASE_SECONDS + 30)
+    assert quick.claim("ab12")
+    set_age(root, "ab12", 300)
+    before = (root / "claims" / "ab12").stat().st_mtime
+    slow.renew_all()
+    slow.release("ab12")
+    assert (root / "claims" / "ab12").stat().st_mtime == before
+
+
+def test_a_claim_from_the_future_is_free_since_the_clock_was_set_back(root):
+    Claims(root).claim("ab12")
+    set_age(root, "ab12", -3600)
+    assert Claims(root).claim("ab12")
+
+
+def test_claims_do_not_give_the_name_of_the_host_away(root):
+    Claims(root).claim("ab12")
+    claim = json.loads((root / "claims" / "ab12").read_text())
+    assert set(claim) == {"host", "boot", "namespace", "pid", "started", "token"}
+    assert len(claim["host"]) == 16 and int(claim["host"], 16)
+
+
+def test_a_folder_that_cannot_be_written_is_one_clear_error(root):
+    root.mkdir()
+    (root / "claims").write_text("")
+    with pytest.raises(UserError, match=f"cannot write {root}/claims/ab12"):
+        Claims(root).claim("ab12")
+
+
+def test_a_key_cannot_lead_out_of_the_folder(root):
+    with pytest.raises(ValueError, match="hexadecimal"):
+        Claims(root).claim("../../ab12")

@@ -1,0 +1,78 @@
+"""The index is a cache: it may be lost, cut off or wrong, and the ledger reads the same."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from bench.ledger.ledger import Ledger
+
+KEYS = ["aa00", "bb00", "cc00"]
+
+
+@pytest.fixture
+def index(ledger, make_record):
+    """The index of a ledger with an entry for each of KEYS."""
+    for key in KEYS:
+        ledger.publish(make_record(key))
+    return ledger.root / "index.jsonl"
+
+
+def keys(ledger):
+    return [record.key for record in Ledger(ledger.root).records()]
+
+
+def test_it_has_one_line_per_entry(index):
+    assert len(index.read_text().splitlines()) == len(KEYS)
+
+
+def test_records_come_from_it_without_opening_the_entries(ledger, index):
+    index.write_text(index.read_text().replace("0.88", "0.99"))
+    assert Ledger(ledger.root).record("aa00").result.test == {"accuracy": 0.99}
+
+
+def test_it_is_written_anew_when_it_was_deleted(ledger, index):
+    before = index.read_text()
+    index.unlink()
+    assert keys(ledger) == KEYS
+    assert sorted(index.read_text().splitlines()) == sorted(before.splitlines())
+
+
+@pytest.mark.parametrize("rest", [1, 20, 200])
+def test_half_a_line_is_passed_over_and_does_not_swallow_the_next(ledger, index, make_record, rest):
+    lines = index.read_bytes().splitlines(keepends=True)
+    index.write_bytes(b"".join(lines[:-1]) + lines[-1][:rest])
+    ledger.publish(make_record("dd00"))
+    assert json.loads(index.read_bytes().splitlines()[-1])["record"]["key"] == "dd00"
+    assert keys(ledger) == [*KEYS, "dd00"]
+    index_after = index.read_bytes()
+    assert keys(ledger) == [*KEYS, "dd00"]
+    assert index.read_bytes() == index_after, "every entry has its line by now"
+
+
+@pytest.mark.parametrize(
+    "line", ["", "null", "[]", '{"entry": "x"}', '{"entry": {}, "bytes": 1}', "\0\0", "[" * 100_000]
+)
+def test_a_line_of_something_else_is_passed_over(ledger, index, line):
+    index.write_text(f"{line}\n{index.read_text()}")
+    assert keys(ledger) == KEYS
+
+
+def test_a_line_whose_entry_is_gone_is_passed_over(ledger, index):
+    for path in ledger.root.glob("entries/bb/*"):
+        path.unlink()
+    assert keys(ledger) == ["aa00", "cc00"]
+
+
+def test_an_index_that_can_be_neither_read_nor_written_costs_only_time(ledger, index, make_record):
+    index.unlink()
+    index.mkdir()
+    ledger.publish(make_record("dd00"))
+    assert keys(ledger) == [*KEYS, "dd00"]
+
+
+def test_a_line_repeated_by_two_drivers_counts_once(ledger, index):
+    index.write_text(index.read_text() * 2)
+    assert keys(ledger) == KEYS
+    assert Ledger(ledger.root).replicates("aa00") == []

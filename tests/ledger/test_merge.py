@@ -1,0 +1,77 @@
+"""Two machines' ledgers become one."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bench.ledger.ledger import Ledger
+from bench.ledger.merge import merge
+from bench.suite.errors import UserError
+
+
+@pytest.fixture
+def two(tmp_path, make_record, predictions) -> tuple[Path, Path]:
+    """Two ledgers that have the key aa00 in common."""
+    here, there = Ledger(tmp_path / "here"), Ledger(tmp_path / "there")
+    here.publish(make_record("aa00", minute=5), predictions)
+    here.publish(make_record("bb00", status="failed", minute=1))
+    there.publish(make_record("aa00", minute=4), predictions)
+    there.publish(make_record("bb00", status="pruned", minute=2))
+    there.publish(make_record("cc00"))
+    return here.root, there.root
+
+
+def contents(root: Path):
+    ledger = Ledger(root)
+    return ledger.records(), [ledger.replicates(record.key) for record in ledger.records()]
+
+
+def test_both_orders_give_the_same_ledger(two, tmp_path, make_record):
+    here, there = two
+    assert merge([here, there], tmp_path / "one") == 5
+    assert merge([there, here], tmp_path / "other") == 5
+    assert contents(tmp_path / "one") == contents(tmp_path / "other")
+    merged = Ledger(tmp_path / "one")
+    assert [record.status for record in merged.records()] == ["complete", "pruned", "complete"]
+    assert merged.record("aa00") == make_record("aa00", minute=4)
+    assert merged.replicates("aa00") == [make_record("aa00", minute=5)]
+
+
+def test_copying_with_cp_gives_the_same_as_merging(two, tmp_path):
+    here, there = two
+    merge([here, there], tmp_path / "merged")
+    shutil.copytree(there, here, dirs_exist_ok=True)  # over everything, index and all
+    assert contents(here) == contents(tmp_path / "merged")
+
+
+def test_merging_again_copies_nothing(two):
+    here, there = two
+    assert merge([there], here) == 3
+    assert merge([there, here], here) == 0
+
+
+def test_a_damaged_entry_stays_behind(two):
+    here, there = two
+    (damaged,) = there.glob("entries/cc/*")
+    damaged.write_bytes(damaged.read_bytes()[:50])
+    assert merge([there], here) == 2
+    assert Ledger(here).damaged == []
+
+
+def test_a_copy_that_was_cut_off_is_mended(two):
+    here, there = two
+    merge([there], here)
+    (cut,) = here.glob("entries/cc/*")
+    cut.write_bytes(cut.read_bytes()[:50])
+    assert merge([there], here) == 1
+    assert Ledger(here).record("cc00") == Ledger(there).record("cc00")
+
+
+def test_a_source_that_is_no_ledger_is_refused_before_anything_is_copied(two, tmp_path):
+    here, there = two
+    with pytest.raises(UserError, match="nowhere: nothing to merge"):
+        merge([there, tmp_path / "nowhere"], here)
+    assert len(Ledger(here).records()) == 2

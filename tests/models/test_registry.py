@@ -1,0 +1,34 @@
+"""Networks are filed under their names, with the parameters a suite file may set."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+from pydantic_core import PydanticUndefined
+from torch import nn
+
+from bench.models import create  # noqa: F401 -- files our networks
+from bench.models.registry import MODELS, register_model
+from bench.suite.components import AXES
+
+
+def test_every_model_of_the_schema_has_a_factory() -> None:
+    assert MODELS.keys() == AXES["model"].keys()
+
+
+@pytest.mark.parametrize("name", AXES["model"])
+def test_a_factory_has_the_parameters_and_defaults_of_the_schema(name: str) -> None:
+    schema = {key: field.default for key, field in AXES["model"][name].model_fields.items() if key != "name"}
+    _, _, *parameters = inspect.signature(MODELS[name]).parameters.values()
+    found = {p.name: list(p.default) if isinstance(p.default, tuple) else p.default for p in parameters}
+    assert PydanticUndefined not in schema.values()
+    assert found == schema
+
+
+def test_two_models_of_one_name_clash() -> None:
+    def mlp(input_shape: tuple[int, int, int], classes: int) -> nn.Module:
+        return nn.Flatten()
+
+    with pytest.raises(ValueError, match="two models are called 'mlp'"):
+        register_model(mlp)

@@ -1,0 +1,92 @@
+"""timm models by name, on small pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+
+from bench.models.check import check
+from bench.models.create import create
+from bench.suite.errors import UserError
+
+GREY, COLOUR = (1, 28, 28), (3, 32, 32)
+
+
+@pytest.mark.parametrize("shape", [GREY, COLOUR])
+@pytest.mark.parametrize("entry", [{"name": "test_resnet"}, {"name": "test_vit", "patch_size": 4}])
+def test_a_timm_model_takes_small_pictures(entry: dict[str, object], shape: tuple[int, int, int]) -> None:
+    assert create(entry, shape, 7)(torch.rand(2, *shape)).shape == (2, 7)
+
+
+def test_a_swin_transformer_takes_small_pictures() -> None:
+    check({"name": "swin_tiny_patch4_window7_224"}, GREY, 10)
+
+
+def test_an_architecture_that_refuses_a_small_img_size_but_works_without_is_built_without() -> None:
+    check({"name": "xcit_nano_12_p8_224"}, GREY, 10)
+
+
+def test_dropout_becomes_drop_rate() -> None:
+    assert create({"name": "test_resnet"}, GREY, 10, overrides={"dropout": 0.3}).drop_rate == 0.3
+
+
+def test_parameters_are_passed_on() -> None:
+    net = create({"name": "test_vit", "patch_size": 7}, GREY, 10)
+    assert net.patch_embed.patch_size == (7, 7)
+
+
+def test_the_seed_decides_the_start_values() -> None:
+    def start() -> list[torch.Tensor]:
+        torch.manual_seed(3)
+        return list(create({"name": "test_resnet"}, GREY, 10).parameters())
+
+    assert all(torch.equal(a, b) for a, b in zip(start(), start(), strict=True))
+
+
+def test_patches_that_do_not_tile_the_picture_are_refused() -> None:
+    message = r"patches of 16 do not tile a picture of 28 pixels; set patch_size to one of 2, 4, 7, 14"
+    with pytest.raises(UserError, match=message):
+        check({"name": "vit_tiny_patch16_224"}, GREY, 10)
+
+
+def test_an_architecture_that_collapses_says_so() -> None:
+    with pytest.raises(UserError, match=r"model 'vgg11' cannot take pictures of 1 x 28 x 28.*too small"):
+        check({"name": "vgg11"}, GREY, 10)
+
+
+def test_an_unknown_parameter_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(
+        UserError, match=r"unexpected keyword argument 'foo'\n  parameters of timm's ResNet: .*drop_path"
+    ):
+        check({"name": "test_resnet", "foo": 1}, GREY, 10)
+
+
+def test_what_the_data_set_decides_may_not_be_set() -> None:
+    with pytest.raises(UserError, match="leave out num_classes; the data set decides it"):
+        check({"name": "test_resnet", "num_classes": 3}, GREY, 10)
+
+
+def test_pretrained_weights_that_do_not_exist_are_refused() -> None:
+    with pytest.raises(UserError, match="no pretrained weights"):
+        check({"name": "darknet17", "pretrained": True}, GREY, 10)
+
+
+def test_pretrained_weights_are_loaded(tmp_path: Path) -> None:
+    file = tmp_path / "weights.pth"
+    theirs = timm.create_model("test_resnet")
+    torch.save(theirs.state_dict(), file)
+    entry = {"name": "test_resnet", "pretrained": True, "pretrained_cfg_overlay": {"file": str(file)}}
+    ours = create(entry, COLOUR, 10)
+    assert torch.equal(ours.conv1[0].weight, theirs.conv1[0].weight)
+    assert ours.get_classifier().out_features == 10
+
+
+def test_weights_that_do_not_load_say_what_to_do(tmp_path: Path) -> None:
+    overlay = {"file": str(tmp_path / "absent.pth")}
+    entry = {"name": "test_resnet", "pretrained": True, "pretrained_cfg_overlay": overlay}
+    check(entry, COLOUR, 10)  # a check loads nothing
+    with pytest.raises(UserError, match=r"could not be loaded: FileNotFoundError.*\n  connect this machine"):
+        create(entry, COLOUR, 10)

@@ -1,0 +1,152 @@
+"""A ledger made up for the report: records and predictions as training would leave them, from one generator."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from bench.ledger.record import Measured, Predictions, Record, Result, Status
+
+CLASSES = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
+
+BASE: dict[str, Any] = {
+    "dataset": {"name": "fashion_mnist"},
+    "preprocessing": {"name": "unit"},
+    "model": {
+        "name": "mlp",
+        "hidden": [128, 64],
+        "activation": "relu",
+        "batch_norm": False,
+        "dropout": 0.0,
+        "init": "torch",
+    },
+    "optimizer": {
+        "name": "adam",
+        "lr": 0.001,
+        "betas": [0.9, 0.999],
+        "eps": 1e-08,
+        "amsgrad": False,
+        "weight_decay": 0.0,
+    },
+    "schedule": {"name": "constant"},
+    "loss": {"name": "cross_entropy"},
+    "regularizer": [],
+    "augmentation": [],
+    "batch_size": 256,
+    "epochs": 5,
+    "validation": {"tail": 0.2},
+    "early_stopping": None,
+    "weights": "last",
+    "refit": False,
+    "precision": "float32",
+    "compile": False,
+    "workers": 1,
+    "deterministic": True,
+}
+
+L2 = [{"name": "l2", "strength": 0.001, "layers": "hidden"}]
+FLIP = [{"name": "flip", "static": False, "p": 0.5}]
+
+
+def config(**changes: Any) -> dict[str, Any]:
+    """The base configuration with some of its axes exchanged."""
+    return {**copy.deepcopy(BASE), **changes}
+
+
+@dataclass
+class Ledger:
+    """Records in order, and the predictions of the complete ones by key."""
+
+    records: list[Record] = field(default_factory=list)
+    stored: dict[str, Predictions] = field(default_factory=dict)
+    images: int = 1000
+
+    def predictions(self, key: str) -> Predictions:
+        return self.stored[key]
+
+    def add(
+        self,
+        settings: dict[str, Any],
+        test: list[float],
+        validation: list[float] | None = None,
+        classes: list[str] = CLASSES,
+    ) -> None:
+        """A complete trial per test accuracy; validation stands half a point above it unless given."""
+        for seed, accuracy in enumerate(test):
+            key = f"{len(self.records):020x}"
+            self.stored[key] = _predictions(accuracy, self.images, seed, len(classes))
+            exact = float((self.stored[key].labels == self.stored[key].predicted).mean())
+            rated = validation[seed] if validation else exact + 0.005
+            keeps = settings["validation"] != "none"
+            self.records.append(
+                Record(
+                    key=key,
+                    config=settings,
+                    seed=seed,
+                    status="complete",
+                    result=Result(
+                        curves=_curves(rated, settings["epochs"], keeps, seed),
+                        epochs_run=settings["epochs"],
+                        chosen_epoch=settings["epochs"],
+                        train={"accuracy": rated + 0.02, "loss": 0.2},
+                        validation={"accuracy": rated, "loss": 0.3} if keeps else None,
+                        test={"accuracy": exact, "loss": 0.35},
+                        classes=list(classes),
+                    ),
+                    measured=_measured(),
+                    suite="quick",
+                )
+            )
+
+    def add_ended(self, settings: dict[str, Any], seed: int, status: Status, epoch: int, **extra: Any) -> None:
+        """A trial that was pruned, diverged or failed in this epoch."""
+        curves = {"train_loss": [0.5] * (epoch - 1) + [None if status == "diverged" else 0.5]}
+        self.records.append(
+            Record(
+                key=f"{len(self.records):020x}",
+                config=settings,
+                seed=seed,
+                status=status,
+                result=Result(curves=curves, epochs_run=epoch),
+                measured=_measured(),
+                suite="quick",
+                **extra,
+            )
+        )
+
+
+def _predictions(accuracy: float, images: int, seed: int, classes: int) -> Predictions:
+    generator = np.random.default_rng(seed)
+    labels = (np.arange(images) % classes).astype(np.uint8)
+    predicted = labels.copy()
+    wrong = generator.choice(images, size=round((1 - accuracy) * images), replace=False)
+    near = generator.choice(np.array([2, 4, 6]), size=wrong.size)
+    predicted[wrong] = ((labels[wrong] + near) % classes).astype(np.uint8)
+    ones = np.ones(images, dtype=np.float32)
+    return Predictions(labels, predicted, ones, (labels == predicted) * ones, (labels != predicted).astype(np.uint8))
+
+
+def _curves(end: float, epochs: int, keeps: bool, seed: int) -> dict[str, list[float | None]]:
+    steps = np.arange(1, epochs + 1)
+    noise = np.random.default_rng(seed).normal(0, 0.002, epochs)
+    validation: list[float | None] = (end - 0.15 * np.exp(-steps / 1.5) + noise).tolist()
+    train: list[float | None] = (end + 0.02 - 0.25 * np.exp(-steps / 1.5)).tolist()
+    return {"train_accuracy": train, **({"val_accuracy": validation} if keeps else {})}
+
+
+def _measured() -> Measured:
+    return Measured(
+        parameters=109386,
+        parameters_trainable=109386,
+        flops=218000,
+        train_seconds=12.34,
+        device="cpu (x86-64)",
+        threads=1,
+        versions={"bench": "0.1.0", "torch": "2.9.0"},
+        git_commit="0123456789abcdef",
+        started="2025-01-01T10:00:00Z",
+        finished="2025-01-01T10:01:00Z",
+    )

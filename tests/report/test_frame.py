@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from made_ledger import FLIP, L2, Ledger, config
+from scipy import stats
+
+from bench.published import find
+from bench.report import build
+from bench.report.frame import COLUMNS, IMAGES, SEEDS
+
+
+def frame(ledger: Ledger, *references: str):  # type: ignore[no-untyped-def]
+    return build(ledger.records, ledger.predictions, "title", references=find(references)).frame
+
+
+def test_a_row_per_configuration_with_its_mean_over_seeds(ledger: Ledger) -> None:
+    ledger.add(config(), [0.88, 0.89, 0.9], validation=[0.9, 0.9, 0.93])
+    ledger.add(config(regularizer=L2), [0.87, 0.87, 0.87])
+    table = frame(ledger)
+    assert list(table.columns) == list(COLUMNS)
+    assert table["label"].tolist() == ["mlp", "mlp · l2 strength=0.001"]
+    first = table.iloc[0]
+    assert (first["test_mean"], first["validation_mean"]) == pytest.approx((0.89, 0.91))
+    assert first["gap"] == pytest.approx(0.02)
+    assert (first["seeds"], first["parameters"], first["status"]) == (3, 109386, "complete")
+
+
+def test_the_interval_pools_the_seed_variance_of_all_configurations(ledger: Ledger) -> None:
+    ledger.add(config(), [0.88, 0.89, 0.9])
+    ledger.add(config(regularizer=L2), [0.87, 0.87, 0.87])
+    table = frame(ledger)
+    half = stats.t.ppf(0.975, 4) * np.sqrt(0.0002 / 4) / np.sqrt(3)
+    assert (table["test_high"] - table["test_mean"]).tolist() == pytest.approx([half, half])
+    assert set(table["interval"]) == {SEEDS}
+
+
+def test_one_seed_gets_the_image_interval(ledger: Ledger) -> None:
+    ledger.add(config(), [0.9])
+    row = frame(ledger).iloc[0]
+    # Wilson's bounds for 900 of 1,000.
+    assert (row["test_low"], row["test_high"]) == pytest.approx((0.8799, 0.9171), abs=1e-4)
+    assert row["interval"] == IMAGES
+
+
+def test_rows_come_by_test_mean_with_incomplete_ones_below(full: Ledger) -> None:
+    table = frame(full)
+    assert table["label"].tolist()[:3] == [
+        "mlp · adam lr=0.001",
+        "mlp · adam lr=0.001 · l2 strength=0.001",
+        "mlp · adam lr=0.001 · flip",
+    ]
+    last = table.iloc[-1]
+    assert (last["status"], last["seeds"], last["seeds_planned"], last["failed"]) == ("incomplete", 2, 3, 1)
+    assert last["test_mean"] == table["test_mean"].max()
+
+
+def test_validation_chooses_among_the_complete(full: Ledger) -> None:
+    table = frame(full)
+    assert table[table["chosen"]]["label"].tolist() == ["mlp · adam lr=0.001 · l2 strength=0.001"]
+
+
+def test_nothing_is_chosen_where_nothing_was_held_out(ledger: Ledger) -> None:
+    ledger.add(config(validation="none"), [0.88, 0.89])
+    ledger.add(config(validation="none", augmentation=FLIP), [0.9, 0.9])
+    table = frame(ledger)
+    assert not table["chosen"].any()
+    assert table[["validation_mean", "gap"]].isna().all(axis=None)
+
+
+def test_trials_that_did_not_end_well_stand_apart_with_their_reason(full: Ledger) -> None:
+    report = build(full.records, full.predictions, "title")
+    assert report.apart[["status", "seed", "epoch", "reason"]].to_numpy().tolist() == [
+        ["failed", 2, 3, "MemoryError: no room"],
+        ["diverged", 0, 1, "the loss was no longer finite"],
+        ["pruned", 0, 2, "below the cut of its rung with 41.20 % validation accuracy"],
+    ]
+    assert not report.frame["label"].str.contains("lr=10|lr=1e-05").any()
+
+
+def test_published_figures_stand_in_their_datasets_table_without_interval(ledger: Ledger) -> None:
+    ledger.add(config(), [0.88, 0.89])
+    ledger.add(config(dataset={"name": "mnist"}), [0.98])
+    table = frame(ledger, "lab-e-baseline", "readme_2conv_kashif", "lab-b-conv2d")
+    published = table[table["kind"] == "published"]
+    assert set(published["dataset"]) == {"fashion_mnist"}
+    assert published["test_low"].isna().all()
+    assert published["note"].tolist() == ["", "community submission; not retested; early split", ""]
+    # A validation figure goes to the validation column, below everything with a test figure.
+    assert published.iloc[-1]["validation_mean"] == 0.8916
+    assert np.isnan(published.iloc[-1]["test_mean"])
+
+
+def test_an_empty_ledger_gives_an_empty_frame(ledger: Ledger) -> None:
+    table = frame(ledger)
+    assert table.empty
+    assert list(table.columns) == list(COLUMNS)

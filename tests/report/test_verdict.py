@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from made_ledger import L2, Ledger, config
+
+from bench.report import build
+from bench.report.verdict import Verdict
+
+
+def verdict(ledger: Ledger) -> Verdict:
+    return build(ledger.records, ledger.predictions, "title").parts[0].verdict
+
+
+def test_it_names_what_validation_chose_with_its_test_figure_and_interval(full: Ledger) -> None:
+    said = verdict(full)
+    assert said.label == "mlp · adam lr=0.001 · l2 strength=0.001"
+    assert said.lead == "Of 3 complete configurations, validation chose"
+    assert said.figures.startswith("test 87.90 ± 0.")
+    assert "seeds on this test set, t with pooled variance" in said.figures
+    assert said.figures.endswith("validation 89.40 %, 3 seeds.")
+
+
+def test_it_warns_of_a_higher_test_mean_that_validation_did_not_choose(full: Ledger) -> None:
+    assert verdict(full).notes[0].startswith("The highest test mean among the complete is 88.27 (mlp · adam lr=0.001).")
+
+
+def test_it_says_that_the_order_is_descriptive_and_how_large_seed_noise_is(full: Ledger) -> None:
+    text = " ".join(verdict(full).notes)
+    assert "order is descriptive" in text
+    assert "pooled over 3 configurations with 5 degrees of freedom" in text
+    assert "on 1,000 test images" in text
+
+
+def test_without_validation_nothing_was_chosen(ledger: Ledger) -> None:
+    ledger.add(config(validation="none"), [0.88])
+    ledger.add(config(validation="none", regularizer=L2), [0.9])
+    assert verdict(ledger).sentence == "Nothing was chosen: this protocol keeps no validation images."
+
+
+def test_one_configuration_leaves_no_choice(ledger: Ledger) -> None:
+    ledger.add(config(), [0.88])
+    said = verdict(ledger)
+    assert said.lead == "Only one configuration is complete, so there was nothing to choose between."
+    assert said.figures.startswith("test 88.00 [85.8")
+
+
+def test_when_every_trial_failed_nothing_was_chosen(ledger: Ledger) -> None:
+    ledger.add_ended(config(), 0, "failed", 0)
+    assert verdict(ledger).sentence == "No configuration has all its seeds: nothing was chosen."

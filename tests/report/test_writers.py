@@ -1,0 +1,146 @@
+"""Every form shows the same figures, and survives every state a ledger can be in."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from made_ledger import Ledger, config
+from rich.console import Console
+
+from bench.published import find
+from bench.report import Report, build, print_terminal, to_csv, to_html, to_json, to_markdown, write_html
+from bench.suite.errors import UserError
+
+
+def report_of(ledger: Ledger, title: str = "Quick suite") -> Report:
+    references = find(["lab-e-baseline"])
+    return build(ledger.records, ledger.predictions, title, "quick", references, "bench report quick")
+
+
+def terminal(report: Report, top: int | None = None) -> str:
+    console = Console(file=io.StringIO(), width=160)
+    print_terminal(report, console, top)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+WRITERS: list[Callable[[Report], str]] = [terminal, to_markdown, to_html, to_json, to_csv]
+
+
+@pytest.mark.parametrize("write", [terminal, to_markdown, to_html])
+def test_every_readable_form_shows_the_same_cells(full: Ledger, write: Callable[[Report], str]) -> None:
+    text = " ".join(write(report_of(full)).split())
+    for words in ("88.27 ± 0.", "87.90 ± 0.", "87.00 [84.7", "2 of 3", "88.35", "published", "MemoryError: no room"):
+        assert words in text
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_an_empty_ledger_makes_a_report(ledger: Ledger, write: Callable[[Report], str]) -> None:
+    assert write(report_of(ledger))
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_a_suite_that_failed_altogether_makes_a_report(ledger: Ledger, write: Callable[[Report], str]) -> None:
+    ledger.add_ended(config(), 0, "failed", 0, failure={"kind": "OSError", "message": "disk full"})
+    assert "disk full" in write(report_of(ledger)) or write is to_csv
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_a_single_trial_makes_a_report(ledger: Ledger, write: Callable[[Report], str]) -> None:
+    ledger.add(config(), [0.9])
+    assert re.search(r"90\.00 \[87\.98, 91\.71|0\.9", write(report_of(ledger)))
+
+
+def test_csv_and_json_hold_the_frames_own_numbers(full: Ledger) -> None:
+    report = report_of(full)
+    table = list(csv.DictReader(io.StringIO(to_csv(report))))
+    rows = json.loads(to_json(report))["sections"][0]["leaderboard"]
+    means = report.frame["test_mean"].tolist()
+    assert [float(row["test_mean"]) for row in table] == means
+    assert [row["test_mean"] for row in rows] == means
+    ours = next(row for row in rows if row["kind"] == "ours")
+    assert ours["config"]["model"]["name"] == "mlp"
+    assert len(ours["keys"]) == ours["seeds"]
+
+
+def test_json_has_null_for_what_is_not_known(full: Ledger) -> None:
+    rows = json.loads(to_json(report_of(full)))["sections"][0]["leaderboard"]
+    assert next(row for row in rows if row["kind"] == "published")["test_low"] is None
+
+
+def test_the_terminal_can_show_the_top_and_keeps_the_chosen(full: Ledger) -> None:
+    text = terminal(report_of(full), top=1)
+    assert "chosen by validation" in text
+    assert "more rows are not shown" in text
+    assert "2 of 3" not in text
+
+
+def test_markdown_tables_keep_their_columns_whatever_the_names(ledger: Ledger) -> None:
+    ledger.add(config(model={"name": "a|b\n<script>"}), [0.9])
+    rows = [line for line in to_markdown(report_of(ledger)).splitlines() if line.startswith("|")]
+    columns = [len(re.findall(r"(?<!\\)\|", row)) for row in rows]
+    assert set(columns) == {10, 6}
+    assert "<script>" not in "".join(rows)
+
+
+class Tags(HTMLParser):
+    """Collects tags, and every address a page could load."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+        self.addresses: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.names.add(tag)
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href", "action", "data")]
+
+
+def test_the_page_asks_for_nothing_and_runs_nothing(full: Ledger) -> None:
+    page = to_html(report_of(full))
+    tags = Tags()
+    tags.feed(page)
+    assert "script" not in tags.names
+    assert tags.addresses == ["data:,"]
+    assert not re.search(r"url\(|@import|https?://", page)
+
+
+def test_hostile_names_are_shown_not_obeyed(ledger: Ledger) -> None:
+    ledger.add(config(model={"name": "<script>alert(1)</script>"}), [0.9], classes=["<img src=x>", *"abcdefghi"])
+    tags = Tags()
+    page = to_html(report_of(ledger, title="</title><script>"))
+    tags.feed(page)
+    assert not tags.names & {"script", "img"}
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+
+
+def test_the_page_draws_intervals_curves_and_the_matrix(full: Ledger) -> None:
+    page = to_html(report_of(full))
+    assert page.count('class="whisker"') == 5
+    assert page.count("<polyline") == 2 * (3 + 3 + 1 + 2)
+    assert page.count('class="matrix"') == 4
+    assert "3 seeds counted together" in page
+
+
+def test_write_html_makes_the_folder(full: Ledger, tmp_path: Path) -> None:
+    write_html(report_of(full), tmp_path / "new" / "page.html")
+    assert (tmp_path / "new" / "page.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_write_html_names_the_place_it_cannot_write(full: Ledger, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=re.escape(str(tmp_path))):
+        write_html(report_of(full), tmp_path)
+
+
+def test_provenance_counts_trials_and_names_the_machine(full: Ledger) -> None:
+    known = dict(report_of(full).provenance)
+    assert known["Trials"] == "12: 9 complete, 1 diverged, 1 pruned, 1 failed"
+    assert known["Versions"] == "bench 0.1.0, torch 2.9.0"
+    assert known["Command"] == "bench report quick"

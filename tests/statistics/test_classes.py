@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bench.statistics.classes import Confused, confusion, most_confused, per_class
+
+LABELS = np.array([0, 0, 0, 0, 1, 1, 1, 2], dtype=np.uint8)
+PREDICTED = np.array([0, 0, 0, 1, 1, 1, 0, 1], dtype=np.uint8)
+
+
+def test_figures_per_class_by_hand() -> None:
+    figures = per_class(LABELS, PREDICTED, 4)
+    assert figures.precision.tolist() == pytest.approx([3 / 4, 2 / 4, 0, 0])
+    assert figures.recall.tolist() == pytest.approx([3 / 4, 2 / 3, 0, 0])
+    assert figures.f1.tolist() == pytest.approx([3 / 4, 4 / 7, 0, 0])
+    assert figures.support.tolist() == [4, 3, 1, 0]
+
+
+def test_confusion_counts_true_classes_in_rows() -> None:
+    assert confusion(LABELS, PREDICTED, 3).tolist() == [[3, 1, 0], [1, 2, 0], [0, 1, 0]]
+
+
+def test_confusion_of_bytes_does_not_overflow() -> None:
+    high = np.full(300, 99, dtype=np.uint8)
+    assert confusion(high, high, 100)[99, 99] == 300
+
+
+def test_most_confused_pairs_come_by_count_and_leave_out_the_diagonal_and_zeros() -> None:
+    matrix = np.array([[50, 3, 7], [3, 40, 0], [0, 0, 9]])
+    assert most_confused(matrix, ["a", "b", "c"], 10) == [
+        Confused("a", "c", 7, 7 / 60),
+        Confused("a", "b", 3, 3 / 60),
+        Confused("b", "a", 3, 3 / 43),
+    ]
+    assert len(most_confused(matrix, ["a", "b", "c"], 1)) == 1
+
+
+def test_a_class_out_of_range_is_refused_rather_than_dropped() -> None:
+    with pytest.raises(ValueError, match="predicted class lies outside the 3 classes"):
+        confusion(LABELS, PREDICTED + np.uint8(2), 3)
+
+
+def test_predictions_of_another_length_are_refused() -> None:
+    with pytest.raises(ValueError, match="do not match"):
+        per_class(LABELS, PREDICTED[:-1], 3)

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.suite.labels import axis_label, common_label, labels
+
+MLP = {"name": "mlp", "hidden": [128, 64], "activation": "relu", "batch_norm": False, "dropout": 0.0, "init": "torch"}
+ADAM = {"name": "adam", "lr": 0.001, "betas": [0.9, 0.999], "eps": 1e-08, "amsgrad": False, "weight_decay": 0.0}
+SGD = {"name": "sgd", "lr": 0.1, "momentum": 0.9, "nesterov": False, "weight_decay": 0.0}
+FLIP = {"name": "flip", "static": False, "p": 0.5}
+CROP = {"name": "crop", "static": False, "padding": 2, "mode": "constant"}
+
+
+def config(**changes: Any) -> dict[str, Any]:
+    base = {
+        "dataset": {"name": "fashion_mnist"},
+        "model": MLP,
+        "optimizer": ADAM,
+        "regularizer": [],
+        "augmentation": [],
+        "batch_size": 256,
+        "epochs": 30,
+        "validation": {"tail": 0.2},
+    }
+    return {**base, **changes}
+
+
+def l2(strength: float) -> dict[str, Any]:
+    return {"name": "l2", "strength": strength, "layers": "hidden"}
+
+
+def test_a_label_starts_with_the_model_and_names_what_varies() -> None:
+    configs = [
+        config(),
+        config(optimizer={**ADAM, "lr": 0.01}),
+        config(regularizer=[l2(0.01)]),
+        config(augmentation=[FLIP, CROP]),
+    ]
+    assert labels(configs) == [
+        "mlp · adam lr=0.001",
+        "mlp · adam lr=0.01",
+        "mlp · adam lr=0.001 · l2 strength=0.01",
+        "mlp · adam lr=0.001 · flip+crop",
+    ]
+
+
+def test_a_parameter_at_its_default_is_shown_only_where_it_varies() -> None:
+    assert labels([config(), config(regularizer=[l2(1e-4)])]) == ["mlp", "mlp · l2"]
+    assert labels([config(regularizer=[l2(1e-3)]), config(regularizer=[l2(1e-4)])]) == [
+        "mlp · l2 strength=0.001",
+        "mlp · l2 strength=0.0001",
+    ]
+
+
+def test_what_all_share_is_left_out() -> None:
+    keras = {**MLP, "init": "keras"}
+    assert labels([config(model=keras), config(model={**keras, "hidden": [64]})]) == [
+        "mlp hidden=128-64",
+        "mlp hidden=64",
+    ]
+
+
+def test_settings_without_a_name_show_their_key() -> None:
+    assert labels([config(), config(batch_size=64)]) == ["mlp · batch_size=256", "mlp · batch_size=64"]
+
+
+def test_optimizers_by_name_show_their_unusual_parameters() -> None:
+    assert labels([config(), config(optimizer=SGD)]) == ["mlp · adam", "mlp · sgd lr=0.1 momentum=0.9"]
+
+
+def test_one_configuration_is_called_by_its_model() -> None:
+    assert labels([config()]) == ["mlp"]
+    assert labels([]) == []
+
+
+def test_names_without_a_schema_show_all_their_parameters() -> None:
+    assert labels([config(), config(model={"name": "my.module:net", "width": 2})]) == ["mlp", "my.module:net width=2"]
+
+
+def test_nearly_equal_rates_are_written_out() -> None:
+    rates = [0.00123456, 0.00123457]
+    assert labels([config(optimizer={**ADAM, "lr": rate}) for rate in rates]) == [
+        "mlp · adam lr=0.00123456",
+        "mlp · adam lr=0.00123457",
+    ]
+
+
+def test_what_is_common_is_named_once() -> None:
+    configs = [config(), config(regularizer=[l2(0.01)])]
+    assert common_label(configs) == "fashion_mnist · mlp · adam · batch_size=256 · epochs=30 · validation=tail 0.2"
+
+
+def test_an_entry_alone() -> None:
+    assert axis_label([]) == "none"
+    assert axis_label(l2(0.01)) == "l2 strength=0.01"
+    assert axis_label([FLIP, {**CROP, "padding": 4}]) == "flip + crop padding=4"
+    assert axis_label({"tail": 0.2}) == "tail 0.2"
+
+
+entries = st.lists(
+    st.builds(l2, st.sampled_from([0.0, 1e-4, 1e-3, 0.1])) | st.sampled_from([{"name": "dropout", "rate": 0.5}]),
+    max_size=2,
+)
+configs = st.builds(
+    lambda rate, regularizer, augmentation, size: config(
+        optimizer={**ADAM, "lr": rate}, regularizer=regularizer, augmentation=augmentation, batch_size=size
+    ),
+    st.floats(1e-6, 1.0),
+    entries,
+    st.lists(st.sampled_from([FLIP, CROP, {**FLIP, "static": True}]), max_size=2),
+    st.sampled_from([32, 64]),
+)
+
+
+@given(st.lists(configs, max_size=6))
+def test_different_configurations_never_share_a_label(drawn: list[dict[str, Any]]) -> None:
+    distinct = {json.dumps(one, sort_keys=True): one for one in drawn}
+    assert len(set(labels(list(distinct.values())))) == len(distinct)
