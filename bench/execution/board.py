@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any, Protocol
 
@@ -51,10 +51,19 @@ class Board:
     fool ASHA); the other seeds follow for the configurations that were not pruned.
     """
 
-    def __init__(self, trials: Sequence[Trial], ledger: Ledger, pruning: Pruning | None, view: View, suite: str = ""):
+    def __init__(
+        self,
+        trials: Sequence[Trial],
+        ledger: Ledger,
+        pruning: Pruning | None,
+        view: View,
+        suite: str = "",
+        git_commit: str | None = None,
+    ):
         self.ledger = ledger
         self.view = view
         self.suite = suite
+        self.git_commit = git_commit
         self.asha = Asha(pruning) if pruning else None
         self.claims = Claims(ledger.root)
         self.running: dict[str, Running] = {}
@@ -62,7 +71,6 @@ class Board:
         self._elsewhere: dict[str, Trial] = {}
         self._later: dict[int, list[Trial]] = {}
         self.done = ledger.done(self.asha.rule if self.asha else None)
-        self.reused = [self.done[trial.key] for trial in trials if trial.key in self.done]
         self._queue = deque(self._ordered(trials) if self.asha else [t for t in trials if t.key not in self.done])
 
     @property
@@ -171,7 +179,6 @@ class Board:
         failure: dict[str, str] | None = None,
     ) -> None:
         running = self.running.pop(trial.key)
-        times = {**measured.__dict__, "started": running.started, "finished": _now()}
         searched = self.asha is not None and trial.group in self._later
         record = Record(
             key=trial.key,
@@ -179,7 +186,7 @@ class Board:
             seed=trial.seed,
             status=status,
             result=result,
-            measured=Measured(**times),
+            measured=replace(measured, started=running.started, finished=_now(), git_commit=self.git_commit),
             suite=self.suite,
             pruning=self.asha.decisions(trial) if self.asha and searched else None,
             failure=failure,

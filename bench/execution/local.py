@@ -15,8 +15,11 @@ class _Pruned(Exception):
     """Ends a trial inside its training loop."""
 
 
-def run_here(board: Board, datasets: dict[str, Any], device: str, threads: int) -> None:
+def run_here(board: Board, datasets: dict[str, Any], threads: int) -> None:
     """Run the board's trials in order until nothing is left, also not with other drivers."""
+    import torch
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     while True:
         trial = board.next_trial()
         if trial is None:
@@ -33,7 +36,7 @@ def run_here(board: Board, datasets: dict[str, Any], device: str, threads: int) 
 
         data = datasets[trial.config["dataset"]["name"]]
         try:
-            message = run_trial(trial.config, trial.seed, data, device, threads, report, passed_on=(_Pruned,))
+            message = run_trial(trial.run_config, trial.seed, data, device, threads, report, passed_on=(_Pruned,))
         except _Pruned:
             continue
         if "failure" in message:

@@ -39,6 +39,7 @@ from ray.tune.schedulers import FIFOScheduler  # noqa: E402
 from ray.tune.search import Searcher  # noqa: E402
 
 from bench.execution.board import Board  # noqa: E402
+from bench.execution.host import cpu_count, stop_on_sigterm  # noqa: E402
 from bench.execution.worker import run_trial  # noqa: E402
 
 RETRIES = 1
@@ -64,8 +65,7 @@ def local_ray(resources: Resources, data_bytes: int) -> Iterator[tuple[int, floa
     Ray's files go to a temporary folder of this run, so that users of one machine do not meet in /tmp/ray.
     """
     folder = tempfile.mkdtemp(prefix="bench-ray-", dir="/tmp" if os.path.isdir("/tmp") else None)
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    wanted = max(cpus, int((resources.jobs or 1) * resources.cpus_per_trial))
+    wanted = max(cpu_count(), int((resources.jobs or 1) * resources.cpus_per_trial))
     logging.getLogger("ray").setLevel(logging.ERROR)
     try:
         ray.init(
@@ -91,7 +91,7 @@ def local_ray(resources: Resources, data_bytes: int) -> Iterator[tuple[int, floa
 def run_on_ray(board: Board, datasets: dict[str, Any], resources: Resources) -> None:
     """Run the board's trials on Ray Tune until nothing is left, also not with other drivers."""
     data_bytes = sum(data.train_images.nbytes + data.test_images.nbytes for data in datasets.values())
-    with local_ray(resources, data_bytes) as (slots, gpus):
+    with local_ray(resources, data_bytes) as (slots, gpus), stop_on_sigterm():
         storage = tempfile.mkdtemp(prefix="bench-tune-")
         try:
             while board.waiting or board.elsewhere:
@@ -176,7 +176,7 @@ class _Source(_Driver, Searcher):
         if trial is not None:
             self.keys[trial_id] = trial.key
             # One string instead of a tree: Tune flattens, copies and compares every leaf with every result.
-            return {"key": trial.key, "trial": json.dumps({"config": trial.config, "seed": trial.seed})}
+            return {"key": trial.key, "trial": json.dumps({"config": trial.run_config, "seed": trial.seed})}
         return None if self.board.running else Searcher.FINISHED
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:

@@ -6,14 +6,12 @@ import inspect
 from typing import Any
 
 import numpy as np
-import timm
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from bench.models import cnn, mlp, user  # noqa: F401 -- importing ours files them in MODELS
 from bench.models.registry import MODELS, Factory, Shape
-from bench.models.timm_models import is_timm, timm_model
 from bench.suite.errors import UserError, nearest
 
 
@@ -61,11 +59,9 @@ def create(
     if name in MODELS or user.is_user(name):
         factory = MODELS[name] if name in MODELS else user.load(name)
         net = _call(factory, name, params, overrides, input_shape, classes)
-    elif is_timm(name):
-        renamed = {"drop_rate" if key == "dropout" else key: value for key, value in overrides.items()}
-        net = timm_model(name, params | renamed, input_shape, classes, load_weights=load_weights)
     else:
-        raise UserError(_unknown(name))
+        renamed = {"drop_rate" if key == "dropout" else key: value for key, value in overrides.items()}
+        net = _timm(name, params | renamed, input_shape, classes, load_weights)
     return net if statistics is None else _standardized(net, statistics, input_shape)
 
 
@@ -94,6 +90,14 @@ def _standardized(net: nn.Module, statistics: tuple[ArrayLike, ArrayLike], input
     if not mean.any() and (std == 1).all():
         return net
     return Standardized(torch.tensor(mean), torch.tensor(std), net)
+
+
+def _timm(name: str, params: dict[str, Any], input_shape: Shape, classes: int, load_weights: bool) -> nn.Module:
+    from bench.models.timm_models import is_timm, timm_model  # timm takes seconds to import, and ours do without
+
+    if not is_timm(name):
+        raise UserError(_unknown(name))
+    return timm_model(name, params, input_shape, classes, load_weights=load_weights)
 
 
 def _call(
@@ -140,5 +144,7 @@ def _unknown(name: str) -> str:
     )
     if name.endswith(".py"):
         return f"{message}\n  name the factory in the file: '{name}:FACTORY'"
+    import timm
+
     hint = nearest(name, [*MODELS, *timm.list_models()])
     return f"{message}\n  {hint}" if hint else message

@@ -49,6 +49,11 @@ def source(name: str, base: Path | None = None) -> str | None:
     return hashlib.sha256(_read(locate(name, base), name)).hexdigest()
 
 
+def file_of(name: str, base: Path | None = None) -> Path | None:
+    """The absolute file of a model given by its file; None for one given by its module, and for any other model."""
+    return locate(name, base) if is_user(name) and _is_path(name.rpartition(":")[0]) else None
+
+
 def locate(name: str, base: Path | None = None) -> Path:
     """The file that a user's own model comes from; the parameters and errors of `source`."""
     where, _, attribute = name.rpartition(":")

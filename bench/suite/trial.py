@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from bench.suite.expand import canonical
@@ -22,6 +23,16 @@ class Trial:
     config: dict[str, Any]
     seed: int
     group: int
+    model_file: Path | None = None
+    """Where the user's own model was found; the configuration keeps the name as the suite file has it."""
+
+    @property
+    def run_config(self) -> dict[str, Any]:
+        """The configuration with the user's own model named by its absolute path, for another process."""
+        if self.model_file is None:
+            return self.config
+        factory = self.config["model"]["name"].rpartition(":")[2]
+        return {**self.config, "model": {**self.config["model"], "name": f"{self.model_file}:{factory}"}}
 
 
 def trial_key(config: dict[str, Any], seed: int, fingerprint: str, source: str | None) -> str:
@@ -43,22 +54,24 @@ def trial_key(config: dict[str, Any], seed: int, fingerprint: str, source: str |
 def trials(
     suite: Suite,
     fingerprint: Callable[[dict[str, Any]], str],
-    source: Callable[[dict[str, Any]], str | None],
+    source: Callable[[str], tuple[Path | None, str | None]],
 ) -> list[Trial]:
     """The suite's trials in order: configurations as the file has them, seeds within.
 
-    `fingerprint` maps a dataset entry, `source` a model entry to its checksum.
+    `fingerprint` maps a dataset entry to its checksum, `source` a model's name to the file and the checksum of the
+    user's own code (None, None for any other model).
     """
     out: list[Trial] = []
-    checksums: dict[str, str | None] = {}
+    checksums: dict[str, str] = {}
+    sources: dict[str, tuple[Path | None, str | None]] = {}
     for group, (config, seeds) in enumerate(suite.configurations):
         dataset, model = canonical(config["dataset"]), config["model"]["name"]
         if dataset not in checksums:
             checksums[dataset] = fingerprint(config["dataset"])
-        if model not in checksums:
-            checksums[model] = source(config["model"])
+        if model not in sources:
+            sources[model] = source(model)
+        file, checksum = sources[model]
         out.extend(
-            Trial(trial_key(config, seed, str(checksums[dataset]), checksums[model]), config, seed, group)
-            for seed in seeds
+            Trial(trial_key(config, seed, checksums[dataset], checksum), config, seed, group, file) for seed in seeds
         )
     return out

@@ -1,0 +1,195 @@
+"""The live view of a run: a table that renews itself in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from bench.execution.board import Running
+from bench.ledger.record import Record
+from bench.suite.labels import labels
+from bench.suite.trial import Trial
+
+LINE_SECONDS = 30.0
+"""Without a terminal, how often running trials are mentioned."""
+
+
+class Tally:
+    """Counts, the best figure and the time left; what both views show."""
+
+    def __init__(self, trials: Sequence[Trial], reused: Sequence[Record], slots: int):
+        names = labels([trial.config for trial in {trial.group: trial for trial in trials}.values()])
+        by_group = dict(zip({trial.group: None for trial in trials}, names, strict=True))
+        several = len({trial.seed for trial in trials}) > 1
+        self.names = {t.key: by_group[t.group] + (f" · seed {t.seed}" if several else "") for t in trials}
+        self.trials = {trial.key: trial for trial in trials}
+        self.status = Counter(record.status for record in reused)
+        self.reused = len(reused)
+        self.slots = slots
+        self.running: dict[str, Running] = {}
+        self.best: tuple[float, str] | None = None
+        self.started = time.monotonic()
+        self._pace: dict[str, tuple[float, int]] = {}
+        self._left = {trial.key for trial in trials} - {record.key for record in reused}
+        for record in reused:
+            self._consider(record)
+
+    def start(self, running: Running) -> None:
+        self.running[running.trial.key] = running
+
+    def end(self, trial: Trial, record: Record) -> None:
+        self.running.pop(trial.key, None)
+        self._left.discard(trial.key)
+        self.status[record.status] += 1
+        if record.status == "pruned":  # the configuration's other seeds will not run
+            self._left -= {key for key in self._left if self.trials[key].group == trial.group}
+        if record.result.epochs_run:
+            seconds, epochs = self._pace.get(_kind(trial), (0.0, 0))
+            spent = record.measured.train_seconds + record.measured.evaluation_seconds
+            self._pace[_kind(trial)] = seconds + spent, epochs + record.result.epochs_run
+        self._consider(record)
+
+    def _consider(self, record: Record) -> None:
+        figure = (record.result.validation or {}).get("accuracy")
+        if figure is not None and record.key in self.names and (self.best is None or figure > self.best[0]):
+            self.best = figure, self.names[record.key]
+
+    @property
+    def seconds_left(self) -> float | None:
+        """From the pace of the trials that ended in this run, by model; None while there is nothing to go by."""
+        if not self._pace:
+            return None
+        mean = sum(s for s, _ in self._pace.values()) / sum(e for _, e in self._pace.values())
+        total = 0.0
+        for key in self._left:
+            seconds, epochs = self._pace.get(_kind(self.trials[key]), (mean, 1))
+            done = self.running[key].epoch if key in self.running else 0
+            total += (self.trials[key].config["epochs"] - done) * seconds / epochs
+        return total / max(1, min(self.slots, len(self._left)))
+
+    def counts(self) -> str:
+        done = self.status["complete"] + self.status["diverged"]
+        parts = [f"{done}/{len(self.trials)} done", f"{len(self.running)} running"]
+        parts += [f"{self.status[s]} {s}" for s in ("pruned", "diverged", "failed") if self.status[s]]
+        if self.reused:
+            parts.append(f"{self.reused} from the ledger")
+        return ", ".join(parts)
+
+    def outlook(self) -> str:
+        best = f"best validation so far {100 * self.best[0]:.2f} % ({self.best[1]})" if self.best else ""
+        left = self.seconds_left
+        time_left = f"about {duration(left)} left" if left is not None and self._left else ""
+        return "; ".join(part for part in (best, time_left) if part)
+
+
+def _kind(trial: Trial) -> str:
+    return f"{trial.config['dataset']['name']} {trial.config['model']['name']}"
+
+
+def duration(seconds: float) -> str:
+    """``45 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{int(seconds // 60)} min {int(seconds % 60)} s"
+    return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60)} min"
+
+
+def accuracy_text(running: Running) -> str:
+    curve = running.curves.get("val_accuracy") or running.curves.get("train_accuracy") or [None]
+    kind = "validation" if "val_accuracy" in running.curves else "training"
+    return f"{kind} {100 * curve[-1]:.2f} %" if curve[-1] is not None else ""
+
+
+class LiveView:
+    """A table in the terminal; use as a context manager."""
+
+    def __init__(self, tally: Tally, console: Console):
+        self.tally = tally
+        self.console = console
+        self.live = Live(get_renderable=self.render, console=console, refresh_per_second=4, transient=True)
+
+    def __enter__(self) -> LiveView:
+        self.live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.live.stop()
+        self.console.print(f"{self.tally.counts()}; took {duration(time.monotonic() - self.tally.started)}")
+
+    def render(self) -> Group:
+        table = Table(box=None, pad_edge=False, show_header=False)
+        for running in list(self.tally.running.values()):
+            epochs = running.trial.config["epochs"]
+            table.add_row(
+                Text(self.tally.names[running.trial.key]),
+                ProgressBar(epochs, running.epoch, width=20),
+                f"epoch {running.epoch}/{epochs}",
+                accuracy_text(running),
+            )
+        head = Text(f"{self.tally.counts()}; {duration(time.monotonic() - self.tally.started)} so far", style="bold")
+        return Group(head, table, Text(self.tally.outlook(), style="dim"))
+
+    def trial_started(self, running: Running) -> None:
+        self.tally.start(running)
+
+    def trial_progressed(self, running: Running) -> None: ...
+
+    def trial_ended(self, trial: Trial, record: Record) -> None:
+        self.tally.end(trial, record)
+        if record.status in ("failed", "diverged"):
+            self.console.print(end_line(self.tally, trial, record), highlight=False)
+
+    def note(self, text: str) -> None:
+        self.console.print(text, highlight=False)
+
+
+class PlainView:
+    """One line when a trial ends, and now and then one on what runs; for files and pipes."""
+
+    def __init__(self, tally: Tally, console: Console):
+        self.tally = tally
+        self.console = console
+        self._said = time.monotonic()
+
+    def __enter__(self) -> PlainView:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.note(f"{self.tally.counts()}; took {duration(time.monotonic() - self.tally.started)}")
+
+    def trial_started(self, running: Running) -> None:
+        self.tally.start(running)
+
+    def trial_progressed(self, running: Running) -> None:
+        if time.monotonic() - self._said > LINE_SECONDS:
+            epochs = running.trial.config["epochs"]
+            name = self.tally.names[running.trial.key]
+            self.note(f"{name}: epoch {running.epoch}/{epochs}, {accuracy_text(running)}; {self.tally.outlook()}")
+
+    def trial_ended(self, trial: Trial, record: Record) -> None:
+        self.tally.end(trial, record)
+        self.note(f"[{self.tally.counts()}] {end_line(self.tally, trial, record)}")
+
+    def note(self, text: str) -> None:
+        self._said = time.monotonic()
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def end_line(tally: Tally, trial: Trial, record: Record) -> str:
+    """What became of a trial, in one line; never its test figure, which is for the report."""
+    name = tally.names[trial.key]
+    if record.status == "failed" and record.failure:
+        return f"{name}: failed: {record.failure['kind']}: {record.failure['message']} (`bench show {trial.key[:8]}`)"
+    if record.status == "diverged":
+        return f"{name}: diverged in epoch {record.result.epochs_run}: the loss is not finite"
+    figure = (record.result.validation or {}).get("accuracy") or (record.result.curves.get("val_accuracy") or [None])[-1]
+    shown = f", validation {100 * figure:.2f} %" if figure is not None else ""
+    return f"{name}: {record.status} after {record.result.epochs_run} epochs{shown}"

@@ -1,0 +1,80 @@
+"""One run: the ledger's missing trials, carried out and published, until done, stopped or failed."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rich.console import Console
+
+from bench.execution.board import Board
+from bench.execution.host import cpu_count, stop_on_sigterm
+from bench.execution.progress import LiveView, PlainView, Tally
+from bench.ledger.ledger import Ledger
+from bench.ledger.record import Record
+from bench.suite.schema import Pruning
+from bench.suite.trial import Trial
+
+RENEW_SECONDS = 60.0
+
+
+def run_trials(
+    trials: Sequence[Trial],
+    datasets: dict[str, Any],
+    ledger: Ledger,
+    console: Console,
+    *,
+    pruning: Pruning | None = None,
+    suite: str = "",
+    git_commit: str | None = None,
+    cpus_per_trial: float = 1,
+    gpus_per_trial: float | None = None,
+    jobs: int | None = None,
+    use_ray: bool = True,
+) -> list[Record]:
+    """Run what the ledger lacks of `trials`; the records of this run, in the order they ended.
+
+    `datasets` maps a dataset's name to its `bench.data.Dataset`. KeyboardInterrupt (Ctrl-C or SIGTERM) leaves
+    the ledger whole: trials under way are lost, the same call goes on with the rest.
+    """
+    slots = jobs or (max(1, int(cpu_count() / cpus_per_trial)) if use_ray else 1)
+    pruning_rule = pruning.model_dump(mode="json") if pruning else None
+    done = ledger.done(pruning_rule)
+    tally = Tally(trials, [done[trial.key] for trial in trials if trial.key in done], slots)
+    view = LiveView(tally, console) if console.is_terminal else PlainView(tally, console)
+    board = Board(trials, ledger, pruning, view, suite, git_commit)
+    if not board.waiting:
+        return []
+    with view, _heartbeat(board):
+        try:
+            if use_ray:
+                from bench.execution.tune import Resources, run_on_ray
+
+                run_on_ray(board, datasets, Resources(cpus_per_trial, gpus_per_trial, jobs))
+            else:
+                from bench.execution.local import run_here
+
+                with stop_on_sigterm():
+                    run_here(board, datasets, max(1, int(cpus_per_trial)))
+        finally:
+            board.claims.release_all()
+    return board.ended
+
+
+@contextlib.contextmanager
+def _heartbeat(board: Board) -> Iterator[None]:
+    """Renew this driver's claims while the run goes on."""
+    over = threading.Event()
+
+    def beat() -> None:
+        while not over.wait(RENEW_SECONDS):
+            board.claims.renew_all()
+
+    thread = threading.Thread(target=beat, name="claims", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
