@@ -41,9 +41,7 @@ Set = Annotated[
     typer.Option("--set", help="Change an axis, a parameter or a setting, e.g. epochs=2.", metavar="KEY=VALUE"),
 ]
 Seeds = Annotated[int | None, typer.Option("--seeds", min=1, help="Run this many seeds instead of the file's.")]
-Results = Annotated[
-    Path, typer.Option("--results", envvar="BENCH_RESULTS", help="The ledger's folder.", metavar="DIR")
-]
+Results = Annotated[Path, typer.Option("--results", envvar="BENCH_RESULTS", help="The ledger's folder.", metavar="DIR")]
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Look here for data first (also: BENCH_DATA).", metavar="DIR")
 ]
@@ -55,7 +53,7 @@ RESULTS = Path("results")
 @app.callback(invoke_without_command=True)
 def _root(
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; may stand anywhere.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; may stand anywhere.")] = False,  # noqa: ARG001
 ) -> None:
     if version:
         typer.echo(f"bench {__version__}")
@@ -78,39 +76,44 @@ def run(
     no_ray: Annotated[bool, typer.Option("--no-ray", help="Train in this process, one trial at a time.")] = False,
 ) -> None:
     """Train what the ledger lacks of a suite, then show its leaderboard."""
-    planned = [(suite, _trials(suite)) for suite in [_load(text, only, set_, seeds) for text in suites]]
-    # Not before the suite files are known to be right: this takes seconds.
+    from bench.ledger.ledger import Ledger
+
+    planned = [(text, suite, _trials(suite)) for text in suites for suite in [_load(text, only, set_, seeds)]]
+    ledger = Ledger(results)
+    for _, suite, trials in planned:
+        _check(suite, trials)
+    # Not before all input is known to be right: Ray takes seconds to import, and data may have to be fetched.
     from rich.console import Console
 
     from bench.execution.run import run_trials
-    from bench.ledger.ledger import Ledger
     from bench.report.terminal import print_terminal
 
     console = Console()
-    ledger = Ledger(results)
-    datasets = _datasets([trial for _, trials in planned for trial in trials], data_dir)
-    for suite, trials in planned:
-        _check(trials)
+    datasets = _datasets([trial for _, _, trials in planned for trial in trials], data_dir)
     failed = False
-    for suite, trials in planned:
-        records = run_trials(
-            trials,
-            datasets,
-            ledger,
-            console,
-            pruning=suite.pruning,
-            suite=suite.name,
-            git_commit=_git_commit(),
-            cpus_per_trial=cpus_per_trial,
-            gpus_per_trial=gpus_per_trial,
-            jobs=jobs,
-            use_ray=not no_ray,
-        )
+    for text, suite, trials in planned:
+        try:
+            records = run_trials(
+                trials,
+                datasets,
+                ledger,
+                console,
+                pruning=suite.pruning,
+                suite=suite.name,
+                git_commit=_git_commit(),
+                cpus_per_trial=cpus_per_trial,
+                gpus_per_trial=gpus_per_trial,
+                jobs=jobs,
+                use_ray=not no_ray,
+            )
+        except KeyboardInterrupt:
+            typer.echo("Stopped. What ended is in the ledger; the same command goes on from there.", err=True)
+            raise typer.Exit(130) from None
         if not records:
             console.print(f"{suite.name}: nothing to run, all {len(trials)} trials are in {results}/", highlight=False)
         failed |= any(record.status == "failed" for record in records)
-        print_terminal(_report(ledger, suite, trials), console, top=12)
-        console.print(f"\nThe whole page: bench report {suite.path} --html", highlight=False, style="dim")
+        print_terminal(_report(ledger, text, suite, trials), console, top=12)
+        console.print(f"\nThe whole page: bench report {text} --html", highlight=False, style="dim")
     raise typer.Exit(1 if failed else 0)
 
 
@@ -133,13 +136,13 @@ def plan(
     from bench.execution.plan import plan_json, plan_text
     from bench.ledger.ledger import Ledger
 
+    loaded = [_load(text, only, set_, seeds) for text in suites]
     ledger = Ledger(results)
     out = []
-    for text in suites:
-        suite = _load(text, only, set_, seeds)
+    for suite in loaded:
         trials = _trials(suite)
         if any(not _known(trial.config) for trial in trials):
-            _check(trials)
+            _check(suite, trials)
         done = ledger.done(suite.pruning.model_dump(mode="json") if suite.pruning else None)
         missing = [trial for trial in trials if trial.key not in done]
         if probe:
@@ -168,6 +171,7 @@ def report(
     as_json: Annotated[bool, typer.Option("--json", help="The leaderboard as JSON.")] = False,
 ) -> None:
     """Rank what the ledger holds: in the terminal, or as files."""
+    loaded = _load(suite, only, set_, seeds) if suite else None
     from rich.console import Console
 
     from bench.ledger.ledger import Ledger
@@ -177,8 +181,7 @@ def report(
     from bench.report.terminal import print_terminal
 
     ledger = Ledger(results)
-    loaded = _load(suite, only, set_, seeds) if suite else None
-    built = _report(ledger, loaded, _trials(loaded) if loaded else None)
+    built = _report(ledger, suite, loaded, _trials(loaded) if loaded else None)
     for path, reason in ledger.damaged:
         typer.echo(f"passed over {path}: {reason}", err=True)
     writers = {"html": (html, to_html), "md": (markdown, to_markdown), "csv": (csv, to_csv), "json": (as_json, to_json)}
@@ -249,9 +252,19 @@ def fetch(
 
 
 def _load(text: str, only: list[str] | None, overrides: list[str] | None, seeds: int | None) -> Suite:
+    from bench.published import find
     from bench.suite.suite import find_suite, load_suite
 
-    return load_suite(find_suite(text), only or [], overrides or [], seeds)
+    suite = load_suite(find_suite(text), only or [], overrides or [], seeds)
+    unknown = []
+    for name in suite.references:
+        try:
+            find([name])
+        except UserError as error:
+            unknown.append(f"{suite.place('references', name)}: {str(error).removeprefix('references: ')}")
+    if unknown:
+        raise UserError("\n".join(unknown))
+    return suite
 
 
 def _trials(suite: Suite) -> list[Trial]:
@@ -260,7 +273,9 @@ def _trials(suite: Suite) -> list[Trial]:
     from bench.suite.trial import trials
 
     folder = suite.path.resolve().parent
-    return trials(suite, lambda entry: fingerprint(entry["name"]), lambda name: (file_of(name, folder), source(name, folder)))
+    return trials(
+        suite, lambda entry: fingerprint(entry["name"]), lambda name: (file_of(name, folder), source(name, folder))
+    )
 
 
 def _datasets(trials: list[Trial], data_dir: Path | None) -> dict[str, Any]:
@@ -276,19 +291,26 @@ def _known(config: dict[str, Any]) -> bool:
     return all(config[axis]["name"] in AXES[axis] for axis in OPEN)
 
 
-def _check(trials: list[Trial]) -> None:
+def _check(suite: Suite, trials: list[Trial]) -> None:
     """The checks that need torch; left out where the file itself has told everything."""
     first = {trial.group: trial for trial in trials}.values()
     if all(_known(trial.config) and trial.config["model"]["name"] == "mlp" for trial in first):
         return
     from bench.data import DATASETS
+    from bench.suite.components import OPEN
+    from bench.suite.expand import canonical
     from bench.training.check import check
 
     shapes = {name: (info.shape, len(info.classes)) for name, info in DATASETS.items()}
-    check([trial.run_config for trial in first], shapes)
+    places = {
+        canonical([axis, trial.run_config[axis]]): suite.place(axis, trial.config[axis])
+        for trial in first
+        for axis in OPEN
+    }
+    check([trial.run_config for trial in first], shapes, places)
 
 
-def _report(ledger: Ledger, suite: Suite | None, trials: list[Trial] | None) -> Report:
+def _report(ledger: Ledger, text: str | None, suite: Suite | None, trials: list[Trial] | None) -> Report:
     from bench.published import find
     from bench.report import build
 
@@ -301,7 +323,7 @@ def _report(ledger: Ledger, suite: Suite | None, trials: list[Trial] | None) -> 
         title=suite.title,
         suite=suite.name,
         references=find(suite.references),
-        command=f"bench run {suite.path}",
+        command=f"bench run {text}",
         planned=[(trial.config, trial.seed) for trial in trials],
     )
 
@@ -340,9 +362,6 @@ def main() -> None:
             raise
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("Stopped. What was finished is in the ledger; the same command goes on from there.", err=True)
-        sys.exit(130)
     except BrokenPipeError:  # `bench list models | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:

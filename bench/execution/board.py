@@ -129,8 +129,7 @@ class Board:
                 self._queue.append(trial)
 
     def _finished_elsewhere(self, trial: Trial) -> bool:
-        self.ledger.refresh()
-        record = self.ledger.done(self.asha.rule if self.asha else None).get(trial.key)
+        record = self.ledger.finished(trial.key, self.asha.rule if self.asha else None)
         if record is None:
             return False
         if self.asha:

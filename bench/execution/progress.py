@@ -32,6 +32,7 @@ class Tally:
         self.trials = {trial.key: trial for trial in trials}
         self.status = Counter(record.status for record in reused)
         self.reused = len(reused)
+        self.spared = 0
         self.slots = slots
         self.running: dict[str, Running] = {}
         self.best: tuple[float, str] | None = None
@@ -48,8 +49,10 @@ class Tally:
         self.running.pop(trial.key, None)
         self._left.discard(trial.key)
         self.status[record.status] += 1
-        if record.status == "pruned":  # the configuration's other seeds will not run
-            self._left -= {key for key in self._left if self.trials[key].group == trial.group}
+        if record.pruning and record.status != "complete":  # the configuration's other seeds will not run
+            spared = {key for key in self._left if self.trials[key].group == trial.group}
+            self._left -= spared
+            self.spared += len(spared)
         if record.result.epochs_run:
             seconds, epochs = self._pace.get(_kind(trial), (0.0, 0))
             spent = record.measured.train_seconds + record.measured.evaluation_seconds
@@ -75,9 +78,10 @@ class Tally:
         return total / max(1, min(self.slots, len(self._left)))
 
     def counts(self) -> str:
-        done = self.status["complete"] + self.status["diverged"]
-        parts = [f"{done}/{len(self.trials)} done", f"{len(self.running)} running"]
+        parts = [f"{sum(self.status.values())} of {len(self.trials) - self.spared} trials ended"]
         parts += [f"{self.status[s]} {s}" for s in ("pruned", "diverged", "failed") if self.status[s]]
+        if self.running:
+            parts.append(f"{len(self.running)} running")
         if self.reused:
             parts.append(f"{self.reused} from the ledger")
         return ", ".join(parts)

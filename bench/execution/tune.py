@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 SETTINGS = {
@@ -35,6 +36,7 @@ os.environ.update({key: os.environ.get(key, value) for key, value in SETTINGS.it
 
 import ray  # noqa: E402 (Ray reads its settings when it is imported)
 from ray import tune  # noqa: E402
+from ray.tune.progress_reporter import TrialProgressCallback  # noqa: E402
 from ray.tune.schedulers import FIFOScheduler  # noqa: E402
 from ray.tune.search import Searcher  # noqa: E402
 
@@ -58,13 +60,22 @@ class Resources:
     jobs: int | None = None
 
 
+@dataclass(frozen=True)
+class Place:
+    """A started Ray: trials side by side, GPUs per trial, and a folder that ends with it."""
+
+    slots: int
+    gpus_per_trial: float
+    folder: str
+
+
 @contextlib.contextmanager
-def local_ray(resources: Resources, data_bytes: int) -> Iterator[tuple[int, float]]:
-    """Start Ray on this machine; yields (trials side by side, GPUs per trial) and ends what it started.
+def local_ray(resources: Resources, data_bytes: int) -> Iterator[Place]:
+    """Start Ray on this machine, and end what was started.
 
     Ray's files go to a temporary folder of this run, so that users of one machine do not meet in /tmp/ray.
     """
-    folder = tempfile.mkdtemp(prefix="bench-ray-", dir="/tmp" if os.path.isdir("/tmp") else None)
+    folder = _own_folder()
     wanted = max(cpu_count(), int((resources.jobs or 1) * resources.cpus_per_trial))
     logging.getLogger("ray").setLevel(logging.ERROR)
     try:
@@ -73,40 +84,48 @@ def local_ray(resources: Resources, data_bytes: int) -> Iterator[tuple[int, floa
             num_cpus=wanted,
             include_dashboard=False,
             log_to_driver=False,
-            logging_level="ERROR",
+            logging_level=logging.ERROR,
             object_store_memory=max(200_000_000, 3 * data_bytes),
             _temp_dir=folder,
         )
-        gpus = ray.cluster_resources().get("GPU", 0.0)
+        gpus = float(ray.cluster_resources().get("GPU", 0.0))  # type: ignore[no-untyped-call]
         per_trial = resources.gpus_per_trial if resources.gpus_per_trial is not None else (1.0 if gpus else 0.0)
         slots = int(wanted / resources.cpus_per_trial)
         if per_trial:
             slots = min(slots, int(gpus / per_trial))
-        yield max(1, min(slots, resources.jobs or slots)), per_trial
+        yield Place(max(1, min(slots, resources.jobs or slots)), per_trial, folder)
     finally:
         ray.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _own_folder() -> str:
+    """A new folder for Ray's files and Tune's, after removing those of drivers that were killed.
+
+    Directly under /tmp where there is one: Ray's socket paths must stay under 108 characters.
+    """
+    parent = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())
+    for left in parent.glob("bench-ray-*-*"):
+        pid = left.name.split("-")[2]
+        if pid.isdigit() and not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
+            shutil.rmtree(left, ignore_errors=True)  # another user's stays: we may not
+    return tempfile.mkdtemp(prefix=f"bench-ray-{os.getpid()}-", dir=parent)
+
+
 def run_on_ray(board: Board, datasets: dict[str, Any], resources: Resources) -> None:
     """Run the board's trials on Ray Tune until nothing is left, also not with other drivers."""
     data_bytes = sum(data.train_images.nbytes + data.test_images.nbytes for data in datasets.values())
-    with local_ray(resources, data_bytes) as (slots, gpus), stop_on_sigterm():
-        storage = tempfile.mkdtemp(prefix="bench-tune-")
-        try:
-            while board.waiting or board.elsewhere:
-                if board.waiting:
-                    _tuner(board, datasets, resources, slots, gpus, storage).fit()
-                if board.elsewhere:
-                    time.sleep(POLL_SECONDS)
-                    board.look_elsewhere()
-        finally:
-            shutil.rmtree(storage, ignore_errors=True)
+    with local_ray(resources, data_bytes) as place, stop_on_sigterm():
+        while board.waiting or board.elsewhere:
+            if board.waiting:
+                _tuner(board, datasets, resources, place).fit()
+            if board.elsewhere:
+                time.sleep(POLL_SECONDS)
+                board.look_elsewhere()
 
 
-def _tuner(
-    board: Board, datasets: dict[str, Any], resources: Resources, slots: int, gpus: float, storage: str
-) -> tune.Tuner:
+def _tuner(board: Board, datasets: dict[str, Any], resources: Resources, place: Place) -> tune.Tuner:
+    gpus = place.gpus_per_trial
     threads = max(1, int(resources.cpus_per_trial))
     function = tune.with_parameters(
         _train, datasets=datasets, device="cuda" if gpus else "cpu", threads=threads, every_epoch=board.asha is not None
@@ -118,13 +137,13 @@ def _tuner(
             num_samples=-1,
             search_alg=_Source(board),
             scheduler=_Judge(board),
-            max_concurrent_trials=slots,
+            max_concurrent_trials=place.slots,
             reuse_actors=True,
             trial_dirname_creator=lambda trial: trial.trial_id,
         ),
         run_config=tune.RunConfig(
             name=f"run-{time.time_ns()}",
-            storage_path=storage,
+            storage_path=f"{place.folder}/tune",
             verbose=0,
             callbacks=[_Collector(board)],
             failure_config=tune.FailureConfig(max_failures=RETRIES),
@@ -191,7 +210,7 @@ class _Judge(_Driver, FIFOScheduler):
     """Lets the board stop a trial; the board published its record as pruned."""
 
     def __init__(self, board: Board):
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.board = board
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
@@ -202,10 +221,14 @@ class _Judge(_Driver, FIFOScheduler):
         return str(self.CONTINUE)
 
 
-class _Collector(_Driver, tune.Callback):
-    """Takes finished trials out of Tune's hands as soon as they arrive."""
+class _Collector(_Driver, TrialProgressCallback):
+    """Takes finished trials out of Tune's hands as soon as they arrive.
+
+    It stands where Tune's own progress printer would, which prints a line per trial and keeps every result.
+    """
 
     def __init__(self, board: Board):
+        super().__init__()
         self.board = board
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any) -> None:
@@ -220,6 +243,8 @@ class _Collector(_Driver, tune.Callback):
             self.board.finished(
                 key, message["status"], message["result"], message["measured"], message["predictions"]
             )
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None: ...
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         key = trial.config["key"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import contextlib
 import json
 import os
 from collections.abc import Iterable
@@ -10,8 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from bench.ledger.durable import place, sweep
-from bench.ledger.entry import DamagedEntryError, Entry, decode, decode_predictions, encode
-from bench.ledger.folder import INDEX, TEMPORARY, check_folder, entry_path, list_files
+from bench.ledger.entry import (
+    DamagedEntryError,
+    Entry,
+    decode,
+    decode_predictions,
+    encode,
+    folder_of,
+    is_entry_name,
+)
+from bench.ledger.folder import ENTRIES, INDEX, TEMPORARY, check_folder, entry_path, list_files
 from bench.ledger.index import append_index, read_index
 from bench.ledger.record import Predictions, Record
 from bench.ledger.standing import DONE, standing
@@ -85,6 +94,20 @@ class Ledger:
             if record := next(enough, None):
                 done[key] = record
         return done
+
+    def finished(self, key: str, pruning_rule: dict[str, Any] | None) -> Record | None:
+        """The record that makes `key` done, as `done` has it, looking only for this key's new files.
+
+        Takes the same time however large the ledger is; what is damaged is left to `refresh` to tell.
+        """
+        self._read_once()
+        with contextlib.suppress(FileNotFoundError):
+            for file in os.scandir(self.root / ENTRIES / folder_of(key)):
+                if file.name.startswith(f"{key}-") and is_entry_name(file.name) and file.name not in self._entries:
+                    with contextlib.suppress(DamagedEntryError, OSError):
+                        self._add([Entry(file.name, decode(file.name, Path(file.path).read_bytes()))])
+        rule = json.loads(json.dumps(pruning_rule))
+        return next((entry.record for entry in self._by_key.get(key, []) if _is_done(entry.record, rule)), None)
 
     def publish(self, record: Record, predictions: Predictions | None = None) -> Path:
         """Store a trial for good and return its file; whatever happens, it is there whole or not at all.

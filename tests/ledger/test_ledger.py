@@ -230,3 +230,11 @@ def test_an_empty_folder_may_become_a_ledger(tmp_path, make_record):
     (tmp_path / ".gitkeep").write_text("")
     Ledger(tmp_path).publish(make_record())
     assert Ledger(tmp_path).records() == [make_record()]
+
+
+def test_finished_sees_what_another_driver_published_for_one_key(tmp_path, make_record):
+    mine, theirs = Ledger(tmp_path), Ledger(tmp_path)
+    record = make_record()
+    assert mine.finished(record.key, None) is None
+    theirs.publish(record)
+    assert mine.finished(record.key, None) == record

@@ -1,0 +1,24 @@
+"""Checks the quick suite's report as CI made it: what must have run, how good it must be, and that the page is whole."""
+
+import json
+import sys
+from pathlib import Path
+
+report = json.loads(Path(sys.argv[1]).read_text())
+page = Path(sys.argv[2]).read_text()
+rows = [row for section in report["sections"] for row in section["leaderboard"] if row["kind"] == "ours"]
+best = max(row["test_mean"] for row in rows)
+chosen = [row for row in rows if row["chosen"]]
+problems = []
+if len(rows) != 12 or any(row["status"] != "complete" for row in rows):
+    problems.append(f"12 complete configurations expected, found {[(row['label'], row['status']) for row in rows]}")
+if best < 0.88:
+    problems.append(f"the best test accuracy is {best:.4f}, below .88")
+if len(chosen) != 1 or chosen[0]["validation_mean"] != max(row["validation_mean"] for row in rows):
+    problems.append("validation did not choose the configuration of the highest validation accuracy")
+if not all(row["label"] in page.replace("&middot;", "·") for row in rows):
+    problems.append("a configuration is missing from the page")
+if "http://" in page.replace("http://www.w3.org", "") or "<script" in page:
+    problems.append("the page asks for something outside itself")
+print(f"quick suite: {len(rows)} configurations, best test {100 * best:.2f} %, chosen {chosen[0]['label']}")
+sys.exit("\n".join(problems))

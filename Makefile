@@ -1,0 +1,39 @@
+# `make demo` and `make test` do all the set-up on a fresh machine; they need Python 3.11 or newer and nothing else.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: demo test lint schema clean
+
+demo: $(VENV)/installed
+	$(BIN)/bench data fetch fashion_mnist
+	$(BIN)/bench run suites/quick.yaml
+	$(BIN)/bench report suites/quick.yaml --html --out reports/local
+
+test: $(VENV)/installed-dev
+	$(BIN)/bench data fetch fashion_mnist
+	$(MAKE) lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	PATH="$(CURDIR)/$(BIN):$$PATH" lint-imports --no-logo
+
+schema: $(VENV)/installed
+	$(BIN)/bench schema > docs/suite.schema.json
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bench needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV)

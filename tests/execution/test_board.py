@@ -1,0 +1,145 @@
+"""What runs next, and what becomes of it: a run's state without any training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bench.execution.board import Board, Running
+from bench.ledger.claims import Claims
+from bench.ledger.ledger import Ledger
+from bench.ledger.record import Measured, Record, Result
+from bench.suite.suite import Suite
+from bench.suite.trial import Trial
+
+
+class Silent:
+    def trial_started(self, running: Running) -> None: ...
+    def trial_progressed(self, running: Running) -> None: ...
+    def trial_ended(self, trial: Trial, record: Record) -> None: ...
+    def note(self, text: str) -> None: ...
+
+
+GRID = "grid: {model: mlp, optimizer: {name: sgd, lr: {grid: [0.1, 0.2, 0.3, 0.4]}}, epochs: 9, seeds: 2}\n"
+
+
+@pytest.fixture
+def board_of(
+    suite_of: Callable[[str], Suite], trials_of: Callable[[Suite], list[Trial]], tmp_path: Path
+) -> Callable[[str], Board]:
+    def make(text: str) -> Board:
+        suite = suite_of(text)
+        return Board(trials_of(suite), Ledger(tmp_path / "results"), suite.pruning, Silent())
+
+    return make
+
+
+def complete(board: Board, trial: Trial, curve: list[float]) -> None:
+    figures = {"val_accuracy": list(curve), "train_loss": [0.1] * len(curve)}
+    board.finished(trial.key, "complete", Result(curves=figures, epochs_run=len(curve)), Measured(), None)
+
+
+def run_all(board: Board, score: Callable[[Trial], float]) -> list[tuple[float, int, str]]:
+    """Run one trial after the other; (learning rate, seed, how it ended) in that order."""
+    out = []
+    while (trial := board.next_trial()) is not None:
+        for epoch in range(1, 10):
+            figures = {"train_loss": 0.1, "val_accuracy": score(trial)}
+            if board.progress(trial.key, epoch, figures, 1.0):
+                break
+        else:
+            complete(board, trial, [score(trial)] * 9)
+        out.append((trial.config["optimizer"]["lr"], trial.seed, board.ended[-1].status))
+    return out
+
+
+def test_without_pruning_trials_run_in_the_order_of_the_file(board_of: Callable[[str], Board]) -> None:
+    ran = run_all(board_of(GRID), lambda _: 0.5)
+    assert ran == [(lr, seed, "complete") for lr in (0.1, 0.2, 0.3, 0.4) for seed in (0, 1)]
+
+
+def test_what_the_ledger_has_is_not_run_again(board_of: Callable[[str], Board]) -> None:
+    first = board_of(GRID)
+    trial = first.next_trial()
+    assert trial is not None
+    complete(first, trial, [0.5])
+    first.claims.release_all()
+    again = board_of(GRID)
+    assert len(again.waiting) == 7
+    assert trial.key not in {t.key for t in again.waiting}
+
+
+def test_a_failed_trial_is_tried_again_by_the_next_run(board_of: Callable[[str], Board]) -> None:
+    board = board_of(GRID)
+    trial = board.next_trial()
+    assert trial is not None
+    board.failed(trial.key, {"kind": "ValueError", "message": "no", "traceback": ""})
+    assert board.ended[-1].status == "failed"
+    board.claims.release_all()
+    assert len(board_of(GRID).waiting) == 8
+
+
+def test_pruning_decides_on_first_seeds_and_survivors_run_the_others(board_of: Callable[[str], Board]) -> None:
+    board = board_of(GRID + "pruning: {grace: 1, reduction: 2}\n")
+    ran = run_all(board, lambda trial: trial.config["optimizer"]["lr"])
+    by_rate: dict[float, list[tuple[int, str]]] = {}
+    for lr, seed, status in ran:
+        by_rate.setdefault(lr, []).append((seed, status))
+    assert all(ends in ([(0, "complete"), (1, "complete")], [(0, "pruned")]) for ends in by_rate.values())
+    assert by_rate[0.4] == [(0, "complete"), (1, "complete")]
+    assert any(ends == [(0, "pruned")] for ends in by_rate.values())
+
+
+def test_second_seeds_are_never_judged(board_of: Callable[[str], Board]) -> None:
+    board = board_of(GRID + "pruning: {grace: 1, reduction: 2}\n")
+    ran = run_all(board, lambda trial: 0.9 if trial.seed == 0 else 0.0)
+    assert [end for _, seed, end in ran if seed == 1] == ["complete"] * 4
+
+
+def test_a_resumed_search_remembers_its_rungs(board_of: Callable[[str], Board]) -> None:
+    text = GRID.replace("seeds: 2", "seeds: 1") + "pruning: {grace: 1, reduction: 2}\n"
+    first = board_of(text)
+    best = first.next_trial()
+    assert best is not None
+    assert not first.progress(best.key, 1, {"train_loss": 0.1, "val_accuracy": 0.9}, 1.0)
+    complete(first, best, [0.9] * 9)
+    first.claims.release_all()
+    second = board_of(text)
+    other = second.next_trial()
+    assert other is not None
+    assert second.progress(other.key, 1, {"train_loss": 0.1, "val_accuracy": 0.1}, 1.0)
+
+
+def test_pruned_under_another_rule_runs_again(board_of: Callable[[str], Board]) -> None:
+    text = GRID.replace("seeds: 2", "seeds: 1")
+    board = board_of(text + "pruning: {grace: 1, reduction: 2}\n")
+    pruned = sum(end == "pruned" for *_, end in run_all(board, lambda t: t.config["optimizer"]["lr"]))
+    assert pruned
+    assert not board_of(text + "pruning: {grace: 1, reduction: 2}\n").waiting
+    assert len(board_of(text + "pruning: {grace: 1, reduction: 3}\n").waiting) == pruned
+    assert len(board_of(text).waiting) == pruned
+
+
+def test_a_trial_that_starts_over_keeps_one_curve(board_of: Callable[[str], Board]) -> None:
+    board = board_of(GRID)
+    trial = board.next_trial()
+    assert trial is not None
+    for epoch in (1, 2, 3, 1, 2):
+        board.progress(trial.key, epoch, {"train_loss": float(epoch)}, 1.0)
+    assert board.running[trial.key].curves == {"train_loss": [1.0, 2.0]}
+
+
+def test_another_drivers_trial_is_left_to_it(board_of: Callable[[str], Board], tmp_path: Path) -> None:
+    board = board_of(GRID)
+    other = Claims(tmp_path / "results")
+    taken = board.waiting[0]
+    assert other.claim(taken.key)
+    started = board.next_trial()
+    assert started is not None
+    assert started.key != taken.key
+    assert board.elsewhere == [taken]
+    other.release(taken.key)
+    board.look_elsewhere()
+    assert taken.key in {trial.key for trial in board.waiting}

@@ -1,0 +1,81 @@
+"""The live view and the plain lines, from the same tally."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import pytest
+from rich.console import Console
+
+from bench.execution.board import Running
+from bench.execution.progress import LiveView, PlainView, Tally, duration
+from bench.ledger.record import Measured, Record, Result
+from bench.suite.suite import Suite
+from bench.suite.trial import Trial
+
+GRID = "grid: {model: mlp, optimizer: {name: sgd, lr: {grid: [0.1, 0.2, 0.3]}}, epochs: 4}"
+
+
+@pytest.fixture
+def three(suite_of: Callable[[str], Suite], trials_of: Callable[[Suite], list[Trial]]) -> list[Trial]:
+    return trials_of(suite_of(GRID))
+
+
+def running(trial: Trial, *accuracies: float) -> Running:
+    curves: dict[str, list[float | None]] = {"train_loss": [0.5] * len(accuracies), "val_accuracy": list(accuracies)}
+    return Running(trial, "", curves)
+
+
+def record(trial: Trial, status: str = "complete", accuracy: float = 0.9, seconds: float = 40.0) -> Record:
+    result = Result(curves={"val_accuracy": [accuracy] * 4}, epochs_run=4, validation={"accuracy": accuracy})
+    failure = {"kind": "ValueError", "message": "no", "traceback": ""} if status == "failed" else None
+    measured = Measured(train_seconds=seconds)
+    return Record(trial.key, trial.config, trial.seed, status, result, measured, failure=failure)  # type: ignore[arg-type]
+
+
+def test_the_table_shows_what_runs_counts_best_and_time_left(three: list[Trial]) -> None:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=120, color_system=None)
+    tally = Tally(three, [], slots=1)
+    view = LiveView(tally, console)
+    view.trial_started(running(three[0]))
+    view.trial_ended(three[0], record(three[0], accuracy=0.8765, seconds=40.0))
+    view.trial_started(running(three[1], 0.5, 0.625))
+    console.print(view.render())
+    text = out.getvalue()
+    assert "1 of 3 trials ended, 1 running" in text
+    assert "mlp · sgd lr=0.2" in text
+    assert "epoch 2/4" in text
+    assert "validation 62.50 %" in text
+    assert "best validation so far 87.65 % (mlp · sgd lr=0.1)" in text
+    assert "about 60 s left" in text  # two of four epochs of one trial and four of another, at ten seconds an epoch
+
+
+def test_plain_lines_name_every_trial_that_ends(three: list[Trial]) -> None:
+    out = io.StringIO()
+    with PlainView(Tally(three, [record(three[2])], slots=2), Console(file=out, width=80)) as view:
+        view.trial_started(running(three[0]))
+        view.trial_ended(three[0], record(three[0], accuracy=0.81))
+        view.trial_ended(three[1], record(three[1], status="failed"))
+    lines = out.getvalue().splitlines()
+    assert lines[0] == (
+        "[2 of 3 trials ended, 1 from the ledger] mlp · sgd lr=0.1: complete after 4 epochs, validation 81.00 %"
+    )
+    assert f"mlp · sgd lr=0.2: failed: ValueError: no (`bench show {three[1].key[:8]}`)" in lines[1]
+    assert lines[2].startswith("3 of 3 trials ended, 1 failed, 1 from the ledger; took")
+
+
+def test_seeds_that_pruning_spares_are_not_waited_for(
+    suite_of: Callable[[str], Suite], trials_of: Callable[[Suite], list[Trial]]
+) -> None:
+    trials = trials_of(suite_of("grid: {model: mlp, seeds: 3}\npruning: asha"))
+    tally = Tally(trials, [], slots=1)
+    pruned = record(trials[0], status="pruned")
+    tally.end(trials[0], Record(**{**pruned.__dict__, "pruning": {"rule": {}, "decisions": []}}))
+    assert tally.counts() == "1 of 1 trials ended, 1 pruned"
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(5.4, "5 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")])
+def test_durations_read_well(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

@@ -1,0 +1,228 @@
+"""Whole runs as a user starts them: `bench run` in a process of its own, on the real pictures.
+
+The networks are linear and the batches large, so that a trial takes about a second; starting Ray takes most of
+the time here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.ledger.ledger import Ledger
+from bench.ledger.record import Record
+
+pytestmark = pytest.mark.usefixtures("fashion_mnist")
+
+GRID = """
+name: small
+grid:
+  model: {name: mlp, hidden: []}
+  optimizer: {name: sgd, lr: {grid: [0.05, 0.1, 0.2]}}
+  regularizer: [none, {name: dropout, rate: 0.2}]
+  augmentation: {combine: [flip, {name: crop, padding: 2}]}
+  batch_size: 1000
+  epochs: EPOCHS
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("runs")
+
+
+def suite(folder: Path, epochs: int, more: str = "") -> Path:
+    path = folder / f"small-{epochs}-{len(more)}.yaml"
+    path.write_text(GRID.replace("EPOCHS", str(epochs)) + more)
+    return path
+
+
+def start(*arguments: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "bench.cli", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def bench(*arguments: object) -> tuple[int, str, str]:
+    process = start(*arguments)
+    out, err = process.communicate(timeout=300)
+    return process.returncode, out, err
+
+
+def entries(results: Path) -> int:
+    return len(list(results.glob("entries/*/*.npz")))
+
+
+def wait_for(process: subprocess.Popen[str], results: Path, count: int) -> None:
+    """Until the ledger holds `count` entries."""
+    end = time.monotonic() + 120
+    while entries(results) < count:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def results_of(results: Path) -> dict[str, tuple[Any, ...]]:
+    """Key to all result fields, predictions included."""
+    ledger = Ledger(results)
+    return {
+        record.key: (
+            record.status,
+            record.result,
+            *(value.tobytes() for value in ledger.predictions(record.key).__dict__.values()),
+        )
+        for record in ledger.records()
+    }
+
+
+@pytest.fixture(scope="module")
+def undisturbed(folder: Path) -> Iterator[Path]:
+    """The ledger of a run with Ray that nothing disturbed."""
+    code, out, err = bench("run", suite(folder, 3), "--results", folder / "undisturbed")
+    assert (code, err) == (0, ""), err
+    assert "6 of 6 trials ended" in out
+    assert "Trial _train" not in out
+    yield folder / "undisturbed"
+
+
+def test_a_second_run_trains_nothing(folder: Path, undisturbed: Path) -> None:
+    before = sorted(path.name for path in undisturbed.glob("entries/*/*"))
+    code, out, _ = bench("run", suite(folder, 3), "--results", undisturbed)
+    assert code == 0
+    assert "nothing to run, all 6 trials are in" in out
+    assert sorted(path.name for path in undisturbed.glob("entries/*/*")) == before
+
+
+def test_without_ray_the_records_are_the_same_to_the_last_bit(folder: Path, undisturbed: Path) -> None:
+    code, _, err = bench("run", suite(folder, 3), "--no-ray", "--results", folder / "here")
+    assert code == 0, err
+    assert results_of(folder / "here") == results_of(undisturbed)
+
+
+def test_a_growing_grid_costs_only_what_is_new(folder: Path, undisturbed: Path) -> None:
+    code, out, _ = bench("plan", suite(folder, 3), "--seeds", 2, "--results", undisturbed, "--json")
+    assert code == 0
+    plan = json.loads(out)
+    assert (plan["trials"], plan["to_run"], plan["done"]) == (12, 6, {"complete": 6})
+    assert plan["estimate"]["trials_unknown"] == 0
+    assert plan["estimate"]["seconds"] > 0
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_stopped_run_goes_on_where_it_stopped(
+    folder: Path, undisturbed: Path, stop: signal.Signals
+) -> None:
+    results = folder / f"stopped-{stop.name}"
+    process = start("run", suite(folder, 3), "--results", results)
+    wait_for(process, results, 2)
+    process.send_signal(stop)
+    _, err = process.communicate(timeout=60)
+    if stop is signal.SIGKILL:
+        assert process.returncode == -signal.SIGKILL
+    else:
+        assert process.returncode == 130
+        assert err == "Stopped. What ended is in the ledger; the same command goes on from there.\n"
+    kept = {path.name for path in results.glob("entries/*/*")}
+    assert 2 <= len(kept) < 6
+    code, out, err = bench("run", suite(folder, 3), "--results", results)
+    assert (code, err) == (0, ""), err
+    assert f"{len(kept)} from the ledger" in out
+    assert kept <= {path.name for path in results.glob("entries/*/*")}
+    assert entries(results) == 6
+    assert results_of(results) == results_of(undisturbed)
+
+
+def workers_of(driver: int) -> list[int]:
+    """Process ids below the driver that are training."""
+    parents, names = {}, {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            names[int(folder.name)] = (folder / "cmdline").read_bytes()
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+
+    def is_below(process: int) -> bool:
+        while process in parents and process != driver:
+            process = parents[process]
+        return process == driver
+
+    return [process for process, name in names.items() if b".train" in name and is_below(process)]
+
+
+def test_a_killed_worker_costs_nothing_but_time(folder: Path, undisturbed: Path) -> None:
+    results = folder / "killed-worker"
+    process = start("run", suite(folder, 3), "--results", results)
+    wait_for(process, results, 1)
+    workers = workers_of(process.pid)
+    assert workers
+    os.kill(workers[0], signal.SIGKILL)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert "6 of 6 trials ended" in out
+    assert results_of(results) == results_of(undisturbed)
+
+
+def test_two_drivers_share_one_ledger_and_do_no_trial_twice(folder: Path, undisturbed: Path) -> None:
+    results = folder / "shared"
+    drivers = [start("run", suite(folder, 3), "--jobs", 1, "--results", results) for _ in range(2)]
+    outcomes = [(driver.communicate(timeout=300), driver.returncode) for driver in drivers]
+    assert [code for _, code in outcomes] == [0, 0], outcomes
+    assert entries(results) == 6
+    assert results_of(results) == results_of(undisturbed)
+
+
+def test_a_search_prunes_and_keeps_its_decisions(folder: Path) -> None:
+    results = folder / "pruned"
+    path = suite(folder, 4, "  seeds: 2\npruning: {grace: 1, reduction: 2}\n")
+    code, out, err = bench("run", path, "--results", results)
+    assert (code, err) == (0, ""), err
+    records: dict[str, list[Record]] = {}
+    for record in Ledger(results).records():
+        records.setdefault(json.dumps(record.config), []).append(record)
+    assert len(records) == 6
+    ends = [sorted((record.seed, record.status) for record in group) for group in records.values()]
+    assert all(end in ([(0, "complete"), (1, "complete")], [(0, "pruned")]) for end in ends)
+    for record in Ledger(results).records():
+        if record.status == "pruned":
+            assert record.pruning is not None
+            assert record.pruning["decisions"][-1]["decision"] == "stop"
+            assert record.result.epochs_run == record.pruning["decisions"][-1]["epoch"]
+            assert record.result.test is None
+    code, again, _ = bench("run", path, "--results", results)
+    assert code == 0
+    assert "nothing to run" in again
+
+
+def test_a_trial_that_fails_is_shown_and_tried_again(folder: Path) -> None:
+    model = folder / "fragile.py"
+    model.write_text(
+        "import torch\n"
+        "class Net(torch.nn.Linear):\n"
+        "    def forward(self, x):\n"
+        "        if self.training:\n"
+        "            raise ValueError('this net cannot be trained')\n"
+        "        return super().forward(x.flatten(1))\n"
+        "def net(input_shape, classes):\n"
+        "    return Net(784, classes)\n"
+    )
+    path = folder / "fragile.yaml"
+    path.write_text("name: fragile\ngrid: {model: 'fragile.py:net', epochs: 1, batch_size: 1000}\n")
+    results = folder / "fragile"
+    code, out, err = bench("run", path, "--results", results)
+    assert (code, err) == (1, "")
+    assert "failed: ValueError: this net cannot be trained" in out
+    assert "Traceback" not in out
+    key = Ledger(results).records()[0].key
+    code, shown, _ = bench("show", key[:8], "--results", results)
+    assert code == 0
+    assert "raise ValueError('this net cannot be trained')" in shown
+    assert json.loads(bench("plan", path, "--results", results, "--json")[1])["to_run"] == 1
