@@ -1,9 +1,13 @@
-"""What may be named in a suite file, a line each."""
+"""What may be named in a suite file, for people: names, what they take, and a line on what they are."""
 
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterator
+import json
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from textwrap import wrap
 
 from bench.suite.components import AXES, Entry
 from bench.suite.errors import UserError, nearest
@@ -18,23 +22,34 @@ KINDS = {
     "preprocessings": "preprocessing",
     "datasets": "dataset",
 }
+WIDEST = 100
 
 
 def listing(kind: str, pattern: str = "*") -> Iterator[str]:
-    """Lines for `bench list KIND`; models and optimizers add the libraries' names when a pattern is given."""
+    """Lines for `bench list KIND`; models and optimizers add the libraries' names when a pattern is given.
+
+    Raises
+    ------
+    UserError
+        No such kind, or nothing of it matches.
+    """
+    empty = True
+    for line in _lines(kind, pattern):
+        empty = False
+        yield line
+    if empty:
+        raise UserError(f"list {kind}: nothing matches {pattern!r}; `bench list {kind}` shows what there is")
+
+
+def _lines(kind: str, pattern: str) -> Iterator[str]:
+    width = min(shutil.get_terminal_size((WIDEST, 24)).columns, WIDEST)
     if kind == "suites":
-        from bench.suite.suite import shipped_suites
-
-        yield from (f"{name}  {path}" for name, path in shipped_suites().items() if fnmatch.fnmatch(name, pattern))
+        yield from _suites(pattern)
     elif kind == "published":
-        from bench.published import load
-
-        for reference in load():
-            if fnmatch.fnmatch(reference.id, pattern):
-                yield f"{reference.id}  {reference.dataset}  {reference.model}  {reference.metric} {reference.value}"
+        yield from _published(pattern, width)
     elif kind in KINDS:
-        axis = KINDS[kind]
-        yield from (_entry(name, entry) for name, entry in AXES[axis].items() if fnmatch.fnmatch(name, pattern))
+        entries = {name: entry for name, entry in AXES[KINDS[kind]].items() if fnmatch.fnmatch(name, pattern)}
+        yield from _entries(entries, width)
         yield from _libraries(kind, pattern)
     else:
         kinds = [*KINDS, "suites", "published"]
@@ -42,15 +57,69 @@ def listing(kind: str, pattern: str = "*") -> Iterator[str]:
         raise UserError(f"list {kind}: allowed: {', '.join(kinds)}" + (f"\n  {hint}" if hint else ""))
 
 
-def _entry(name: str, entry: type[Entry]) -> str:
-    parameters = ", ".join(
-        f"{key}={field.default!r}" for key, field in entry.model_fields.items() if key != "name"
-    )
-    return f"{name}({parameters})  {' '.join((entry.__doc__ or '').split())}"
+def _entries(entries: dict[str, type[Entry]], width: int) -> Iterator[str]:
+    """A line on what each entry is; below it its parameters with their defaults, as a suite file writes them."""
+    indent = " " * (max(map(len, entries), default=0) + 2)
+    for name, entry in entries.items():
+        about = wrap(" ".join((entry.__doc__ or "").split()), width - len(indent))
+        parameters = [f"{key}={_written(f.default)}" for key, f in entry.model_fields.items() if key != "name"]
+        lines = [*about, *_filled(parameters, width - len(indent))]
+        yield name.ljust(len(indent)) + lines[0]
+        yield from (indent + line for line in lines[1:])
+
+
+def _written(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _filled(parts: Iterable[str], width: int) -> list[str]:
+    """Parts joined with commas into lines, none broken."""
+    lines: list[str] = []
+    for part in parts:
+        if lines and len(lines[-1]) + len(part) + 3 <= width:
+            lines[-1] += f", {part}"
+        else:
+            lines = [*(f"{line}," if line is lines[-1] else line for line in lines), part]
+    return lines
+
+
+def _suites(pattern: str) -> Iterator[str]:
+    from bench.suite.document import read
+    from bench.suite.suite import shipped_suites
+
+    found = {name: path for name, path in shipped_suites().items() if fnmatch.fnmatch(name, pattern)}
+    data = {name: read(path).data for name, path in found.items()}
+    titles = {name: str(data[name].get("title", "")) for name in found}
+    yield from _columns((name, titles[name], _near(path)) for name, path in found.items())
+
+
+def _near(path: Path) -> str:
+    """A path as seen from the working folder where it lies below that."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def _published(pattern: str, width: int) -> Iterator[str]:
+    """The published results by dataset, each with its figure and flags; a pattern may say ``dataset/id`` too."""
+    from bench.published import load
+
+    found = [r for r in load() if fnmatch.fnmatch(r.id, pattern) or fnmatch.fnmatch(f"{r.dataset}/{r.id}", pattern)]
+    indent = " " * (max((len(reference.id) for reference in found), default=0) + 2)
+    for dataset in dict.fromkeys(reference.dataset for reference in found):
+        yield dataset
+        for reference in (r for r in found if r.dataset == dataset):
+            figure = reference.reported if reference.value is None else f"{100 * reference.value:.2f} %"
+            flags = f" ({', '.join(flag.replace('_', ' ') for flag in reference.flags)})" if reference.flags else ""
+            metric = reference.metric.replace("_", " ")
+            text = f"{metric} {figure}: {reference.model}{flags}"
+            lines = wrap(text, max(width - len(indent) - 2, 20), break_on_hyphens=False)
+            yield f"  {reference.id.ljust(len(indent))}{lines[0]}"
+            yield from (f"  {indent}{line}" for line in lines[1:])
 
 
 def _libraries(kind: str, pattern: str) -> Iterator[str]:
-    if kind not in ("models", "optimizers"):
+    # A name of our own needs no library asked, which takes seconds.
+    if kind not in ("models", "optimizers") or pattern in AXES[KINDS[kind]]:
         return
     if pattern == "*":
         yield f"... and by name what the libraries have: `bench list {kind} 'r*'` shows those that match"
@@ -62,4 +131,12 @@ def _libraries(kind: str, pattern: str) -> Iterator[str]:
     else:
         from bench.training.optimizers import names
 
-        yield from (f"{name}  (torch or timm)" for name in names() if fnmatch.fnmatch(name, pattern))
+        found = (name for name in names() if name not in AXES["optimizer"] and fnmatch.fnmatch(name, pattern))
+        yield from (f"{name}  (torch or timm)" for name in found)
+
+
+def _columns(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    table = list(rows)
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for row in table:
+        yield "  ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True)).rstrip()

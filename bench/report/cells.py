@@ -43,6 +43,12 @@ def rows(frame: pd.DataFrame) -> list[Row]:
     return [_row({str(name): value for name, value in row.items()}) for row in frame.to_dict("records")]
 
 
+def headings(shown: list[Row]) -> dict[str, str]:
+    """The columns worth showing: `HEADINGS`, without the epochs where all rows have the same, as the protocol says."""
+    epochs = {row.cells["epochs"] for row in shown} - {NOTHING}
+    return {name: text for name, text in HEADINGS.items() if name != "epochs" or len(epochs) > 1}
+
+
 def percent(value: float) -> str:
     """A fraction in percent with two decimals."""
     return NOTHING if pd.isna(value) else f"{100 * value:.2f}"
@@ -93,13 +99,15 @@ def _marks(row: dict[str, Any]) -> tuple[str, ...]:
     if row["status"] == "incomplete":
         marks.append("incomplete")
     marks += [f"{row[status]} {status}" for status in ("diverged", "failed", "pruned") if row[status]]
-    return (*marks, "1 seed") if row["interval"] == IMAGES else tuple(marks)
+    return tuple(marks)
 
 
 def _seeds(row: dict[str, Any]) -> str:
     if row["kind"] == "published":
         return NOTHING
-    return str(row["seeds"]) if row["status"] == "complete" else f"{row['seeds']} of {row['seeds_planned']}"
+    if row["status"] == "incomplete":
+        return f"{row['seeds']} of {row['seeds_planned']}"
+    return "1 seed" if row["seeds"] == 1 else str(row["seeds"])
 
 
 def _epochs(row: dict[str, Any]) -> str:

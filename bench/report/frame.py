@@ -19,6 +19,9 @@ from bench.statistics.seeds import Pooled, pooled_seed_deviation, seed_interval
 SEEDS = "seeds on this test set, t with pooled variance"
 IMAGES = "Wilson, 1 seed"
 
+NEVER_RANKED = "exclude_from_ranking"
+"""The flag of published claims that were refuted: they stay listed, below everything else."""
+
 COLUMNS = (
     *("section", "dataset", "kind", "label", "status", "chosen", "seeds", "seeds_planned"),
     *("test_mean", "test_low", "test_high", "interval", "validation_mean", "gap", "parameters", "flops"),
@@ -37,6 +40,8 @@ _WHOLE = ("seeds", "seeds_planned", "parameters", "flops", "epochs", "diverged",
 
 def leaderboard(section: Section, references: Sequence[Reference], images: int) -> pd.DataFrame:
     """The section's table, sorted by test mean: complete ones and published figures, then incomplete ones.
+
+    Refuted claims come last of all.
 
     Parameters
     ----------
@@ -170,6 +175,8 @@ def _place(row: dict[str, Any]) -> tuple[int, float, str]:
     value = row["test_mean"]
     if math.isnan(value):
         return (2, -row["validation_mean"] if not math.isnan(row["validation_mean"]) else math.inf, row["label"])
+    if NEVER_RANKED.replace("_", " ") in row["note"]:
+        return (3, -value, row["label"])
     return (int(row["status"] == "incomplete"), -value, row["label"])
 
 

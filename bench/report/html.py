@@ -9,10 +9,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from bench.report import plots
-from bench.report.cells import HEADINGS, percent, rows
+from bench.report.cells import headings, percent, rows
 from bench.report.details import Details
 from bench.report.report import Part, Report
 from bench.suite.errors import UserError
+from bench.suite.labels import SEPARATOR
 
 
 def write_html(report: Report, path: Path) -> None:
@@ -35,7 +36,7 @@ def to_html(report: Report) -> str:
     )
     environment.filters["percent"] = percent
     page = environment.get_template("page.html.j2")
-    return page.render(report=report, parts=[_part(part) for part in report.parts], headings=HEADINGS)
+    return page.render(report=report, parts=[_part(part) for part in report.parts], separator=SEPARATOR)
 
 
 def _part(part: Part) -> dict[str, Any]:
@@ -45,6 +46,7 @@ def _part(part: Part) -> dict[str, Any]:
         "section": part.section,
         "verdict": part.verdict,
         "rows": [(row, plots.whisker(row.numbers, limits) if limits else None) for row in shown],
+        "headings": headings(shown),
         "limits": limits,
         "details": [_details(one) for one in part.details],
         "apart": [

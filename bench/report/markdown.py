@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bench.report.cells import HEADINGS, percent, rows
+from bench.report.cells import headings, percent, rows
 from bench.report.details import Details
 from bench.report.report import Part, Report
 
@@ -25,11 +25,12 @@ def _part(part: Part) -> list[str]:
     section, verdict = part.section, part.verdict
     label = f" **{_escape(verdict.label)}**:" if verdict.label else ""
     out = [f"## {_escape(section.title)}", f"{_escape(verdict.lead)}{label} {_escape(verdict.figures)}".strip()]
-    protocol = f"Protocol: {section.protocol}."
-    common = f" Same for all: {section.common}." if section.common else ""
-    out.append(_escape(protocol + common))
+    above = (("Protocol", section.protocol), ("Same for all", section.common), ("Wherever named", section.legend))
+    out.append("\n".join(f"- {name}: {_escape(text)}" for name, text in above if text))
     if len(part.frame):
-        out += [_leaderboard(part), "\n".join(f"- {_escape(note)}" for note in verdict.notes)]
+        out.append(_leaderboard(part))
+    if verdict.notes:
+        out.append("\n".join(f"- {_escape(note)}" for note in verdict.notes))
     if part.details:
         out += _classes(part.details[0])
     if len(part.apart):
@@ -43,13 +44,15 @@ def _part(part: Part) -> list[str]:
 
 
 def _leaderboard(part: Part) -> str:
+    shown = rows(part.frame)
+    columns = headings(shown)
     body = []
-    for row in rows(part.frame):
+    for row in shown:
         name = _escape(row.label)
         name = f"**{name}**" if row.chosen else f"*{name}*" if row.published else name
         marks = f" ({_escape(', '.join(row.marks))})" if row.marks else ""
-        body.append([name + marks, *(row.cells[cell] for cell in HEADINGS)])
-    return _table(["Configuration", *HEADINGS.values()], body, "l" + "r" * len(HEADINGS))
+        body.append([name + marks, *(row.cells[cell] for cell in columns)])
+    return _table(["Configuration", *columns.values()], body, "l" + "r" * len(columns))
 
 
 def _classes(one: Details) -> list[str]:

@@ -43,7 +43,7 @@ def scale(rows: list[Row]) -> tuple[float, float] | None:
     near = [value for value in published if low - margin <= value <= high + margin]
     low, high = min([low, *near]), max([high, *near])
     edge = 0.04 * max(high - low, 0.002)
-    return low - edge, high + edge
+    return max(low - edge, 0.0), min(high + edge, 1.0)
 
 
 def whisker(numbers: dict[str, Any], limits: tuple[float, float]) -> Whisker | None:

@@ -2,43 +2,96 @@
 
 from __future__ import annotations
 
-from bench.ledger.record import Record
-from bench.suite.labels import axis_label
-from bench.suite.schema import AXIS_ORDER
+from collections.abc import Iterator
+from itertools import zip_longest
+
+from bench.ledger.record import Measured, Metrics, Record
+from bench.suite.components import AXES
+from bench.suite.labels import ORDER, axis_label
+
+WIDTH = 15
 
 
 def record_text(record: Record, replicates: int = 0) -> str:
-    """A trial's configuration, figures, cost and curves as lines of text."""
-    result, measured = record.result, record.measured
-    lines = [f"{record.key}  {record.status}, seed {record.seed}" + (f", suite {record.suite}" if record.suite else "")]
-    for key in (*AXIS_ORDER, *(k for k in record.config if k not in AXIS_ORDER)):
-        lines.append(f"  {key:<15} {axis_label(record.config[key], key if key in AXIS_ORDER else None)}")
-    for part in ("train", "validation", "test"):
-        figures = getattr(result, part)
-        if figures:
-            lines.append(f"  {part:<15} " + ", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
-    chosen = f", weights of epoch {result.chosen_epoch}" if result.chosen_epoch else ""
-    lines.append(f"  {'epochs run':<15} {result.epochs_run}{chosen}")
-    if measured.parameters is not None and measured.flops is not None:
-        lines.append(f"  {'network':<15} {measured.parameters:,} parameters, {measured.flops:,} FLOPs per picture")
-    lines.append(
-        f"  {'seconds':<15} {measured.train_seconds:.1f} training, {measured.evaluation_seconds:.1f} evaluation"
-    )
-    if measured.device:
-        lines.append(f"  {'machine':<15} {measured.device}, {measured.threads} threads")
-        lines.append(f"  {'versions':<15} " + ", ".join(f"{k} {v}" for k, v in measured.versions.items()))
-    lines.append(f"  {'when':<15} {measured.started} to {measured.finished}")
-    if record.pruning:
-        steps = [f"epoch {d['epoch']}: {d['val_accuracy']:.4f} {d['decision']}" for d in record.pruning["decisions"]]
-        lines.append(f"  {'rungs':<15} " + "; ".join(steps))
+    """A trial's configuration, figures, cost and curves as lines of text.
+
+    Parameters
+    ----------
+    record
+        Of any status; what it does not hold gets no line.
+    replicates
+        How many more finished records the ledger holds of the same key.
+    """
+    suite = f", suite {record.suite}" if record.suite else ""
+    lines = [f"{record.key}  {record.status}, seed {record.seed}{suite}"]
+    pairs = [*_configuration(record), *_figures(record), *_cost(record.measured)]
     if replicates:
-        lines.append(f"  {'replicates':<15} {replicates} more complete runs of the same key")
-    names = list(result.curves)
-    if names and result.epochs_run:
-        lines.append("  epoch  " + "  ".join(f"{name:>14}" for name in names))
-        for epoch in range(result.epochs_run):
-            values = [result.curves[name][epoch] for name in names]
-            lines.append(f"  {epoch + 1:>5}  " + "  ".join("not finite".rjust(14) if v is None else f"{v:14.6g}" for v in values))
-    if record.failure:
-        lines += [f"  {record.failure['kind']}: {record.failure['message']}", record.failure["traceback"].rstrip()]
+        pairs.append(("replicates", f"{replicates} more finished with the same key"))
+    lines += [f"  {name.ljust(WIDTH)} {text}" for name, text in pairs if text]
+    lines += ["", *_curves(record)] if record.result.curves else []
+    lines += ["", *_failure(record.failure)] if record.failure else []
     return "\n".join(lines)
+
+
+def _configuration(record: Record) -> Iterator[tuple[str, str]]:
+    for key in sorted(record.config, key=lambda key: ORDER.index(key) if key in ORDER else len(ORDER)):
+        yield key, axis_label(record.config[key], key if key in AXES else None, whole=True)
+
+
+def _figures(record: Record) -> Iterator[tuple[str, str]]:
+    result = record.result
+    yield from (
+        ("train", _metrics(result.train)),
+        ("validation", _metrics(result.validation)),
+        ("test", _metrics(result.test)),
+        (
+            "epochs run",
+            f"{result.epochs_run}" + (f", weights of epoch {result.chosen_epoch}" * bool(result.chosen_epoch)),
+        ),
+    )
+    for rung in (record.pruning or {}).get("decisions", []):
+        yield "rung", f"epoch {rung['epoch']}: validation {100 * rung['val_accuracy']:.2f} %, {rung['decision']}"
+
+
+def _metrics(metrics: Metrics | None) -> str:
+    """Accuracies in percent, anything else as it is."""
+    return ", ".join(
+        f"{name} {100 * value:.2f} %" if name == "accuracy" else f"{name} {value:.4f}"
+        for name, value in (metrics or {}).items()
+    )
+
+
+def _cost(measured: Measured) -> Iterator[tuple[str, str]]:
+    sizes = ((measured.parameters, "parameters"), (measured.flops, "FLOPs per picture"))
+    yield "network", ", ".join(f"{size:,} {what}" for size, what in sizes if size is not None)
+    yield "seconds", f"{measured.train_seconds:.1f} training, {measured.evaluation_seconds:.1f} evaluation"
+    if measured.peak_memory_bytes is not None:
+        yield "peak memory", f"{measured.peak_memory_bytes / 2**20:,.0f} MiB"
+    threads = f"{measured.threads} thread{'s' * (measured.threads != 1)}" if measured.threads is not None else ""
+    yield "machine", ", ".join(filter(None, [measured.device, threads]))
+    yield "versions", ", ".join(f"{name} {version}" for name, version in measured.versions.items())
+    yield "git commit", measured.git_commit or ""
+    yield "when", " to ".join(filter(None, [measured.started, measured.finished]))
+
+
+def _curves(record: Record) -> list[str]:
+    """A column per curve, a line per epoch; accuracies in percent."""
+    columns = [[name, *(_point(name, value) for value in curve)] for name, curve in record.result.curves.items()]
+    length = max(map(len, columns))
+    columns.insert(0, ["epoch", *map(str, range(1, length))])
+    widths = [max(map(len, column)) for column in columns]
+    return [
+        "  " + "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+        for row in zip_longest(*columns, fillvalue="")
+    ]
+
+
+def _point(name: str, value: float | None) -> str:
+    if value is None:
+        return "not finite"
+    return f"{100 * value:.2f} %" if name.endswith("accuracy") else f"{value:.5g}"
+
+
+def _failure(failure: dict[str, str]) -> list[str]:
+    head = ": ".join(filter(None, [failure.get("kind"), failure.get("message")]))
+    return list(filter(None, [head, failure.get("traceback", "").rstrip()]))

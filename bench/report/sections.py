@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.ledger.record import Record, Status
-from bench.suite.labels import axis_label, common_label, labels
+from bench.suite.labels import axis_label, common_label, labels, legend
 
 Config = dict[str, Any]
 Planned = Iterable[tuple[Config, int]]
@@ -40,12 +40,17 @@ class Configuration:
 
 @dataclass(frozen=True)
 class Section:
-    """Configurations of one dataset and protocol. `common` names what they share beside it."""
+    """Configurations of one dataset and protocol.
+
+    `common` names what all of them share beside it, `legend` what their labels leave out of an entry wherever its
+    name stands.
+    """
 
     title: str
     dataset: str
     protocol: str
     common: str
+    legend: str
     configurations: tuple[Configuration, ...]
 
 
@@ -113,6 +118,7 @@ def _section(group: list[Configuration]) -> Section:
         dataset=dataset,
         protocol=_protocol_text(configs),
         common=common_label(shared),
+        legend=legend(configs),
         configurations=tuple(sorted(named, key=lambda one: one.label)),
     )
 

@@ -39,6 +39,7 @@ def _part(part: Part) -> dict[str, Any]:
         "dataset": part.section.dataset,
         "protocol": part.section.protocol,
         "common": part.section.common,
+        "legend": part.section.legend,
         "verdict": part.verdict.sentence,
         "notes": list(part.verdict.notes),
         "leaderboard": rows,

@@ -1,6 +1,10 @@
-"""The leaderboard in the terminal."""
+"""The leaderboard in the terminal, as wide as that is."""
 
 from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from textwrap import wrap
 
 from rich.console import Console
 from rich.table import Table
@@ -8,8 +12,32 @@ from rich.text import Text
 
 from bench.report.cells import HEADINGS, Row, rows
 from bench.report.report import Part, Report
+from bench.suite.labels import SEPARATOR
+
+IMPORTANCE = ("test", "validation", "seeds", "gap", "parameters", "seconds")
+"""Columns beside the label; a narrow terminal leaves the last of them out."""
 
 SHOWN = ("test", "validation", "gap", "seeds", "parameters", "seconds")
+"""The same columns from left to right."""
+
+SHORT = {
+    "test": "Test %",
+    "validation": "Val. %",
+    "gap": "Gap",
+    "seeds": "Seeds",
+    "parameters": "Params",
+    "seconds": "Train s",
+}
+"""Headings where `HEADINGS` would cost a column."""
+
+LABEL_WIDTH = 40
+"""What a label may ask for before columns are left out; a longer one is wrapped."""
+
+BETWEEN = 2
+MOST_APART = 10
+
+_BREAKS = re.compile(rf" (?={re.escape(SEPARATOR.strip())} )|(?<=;) ")
+"""The spaces where a line may end: before the separator of labels, and after that of a legend."""
 
 
 def print_terminal(report: Report, console: Console, top: int | None = None) -> None:
@@ -22,35 +50,89 @@ def print_terminal(report: Report, console: Console, top: int | None = None) -> 
 
 
 def _print_part(part: Part, console: Console, top: int | None) -> None:
+    section = part.section
     console.print()
-    console.print(Text.assemble((part.section.title, "bold"), f"  {part.section.protocol}"))
-    if part.section.common:
-        console.print(Text(f"same for all: {part.section.common}", style="dim"))
+    console.print(Text.assemble((section.title, "bold"), f"  {section.protocol}"))
+    for name, text in (("same for all", section.common), ("wherever named", section.legend)):
+        if text:
+            console.print(Text("\n".join(_fold(f"{name}: {text}", console.width)), style="dim"))
     everything = rows(part.frame)
     shown = [row for place, row in enumerate(everything) if top is None or place < top or row.chosen]
     if shown:
-        console.print(_table(shown))
+        console.print()
+        _print_table(shown, console)
+        console.print()
     if len(shown) < len(everything):
         console.print(Text(f"{len(everything) - len(shown)} more rows are not shown", style="dim"))
     lead, label, figures = part.verdict.lead, part.verdict.label, part.verdict.figures
     console.print(Text.assemble(lead, " " if label else "", (label, "bold green"), ": " if label else "", figures))
     for note in part.verdict.notes:
-        console.print(Text(note, style="dim"))
-    if not part.apart.empty:
-        counts = part.apart["status"].value_counts(sort=False)
-        console.print(Text("Never ranked: " + ", ".join(f"{n} {status}" for status, n in counts.items())))
-        for trial in part.apart.itertuples():
-            where = f"  {trial.status} {trial.label}, seed {trial.seed}, epoch {trial.epoch}: {trial.reason}"
-            console.print(Text(where, style="dim"))
+        console.print(Text("\n".join(wrap(f"- {note}", console.width, subsequent_indent="  ")), style="dim"))
+    _print_apart(part, console)
 
 
-def _table(shown: list[Row]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("Configuration", overflow="fold")
-    for name in SHOWN:
-        table.add_column(HEADINGS[name], justify="right", no_wrap=name != "seeds")
+def _print_apart(part: Part, console: Console) -> None:
+    if part.apart.empty:
+        return
+    counts = part.apart["status"].value_counts(sort=False)
+    console.print(Text("Never ranked: " + ", ".join(f"{n} {status}" for status, n in counts.items())))
+    for trial in part.apart[:MOST_APART].itertuples():
+        where = f"  {trial.status} {trial.label}, seed {trial.seed}, epoch {trial.epoch}: {trial.reason}"
+        console.print(Text(where, style="dim"))
+    if len(part.apart) > MOST_APART:
+        console.print(Text(f"  and {len(part.apart) - MOST_APART} more", style="dim"))
+
+
+def _print_table(shown: list[Row], console: Console) -> None:
+    # A line holds the longest word at least, such as the path of a user's own model.
+    wanted = max(
+        min(LABEL_WIDTH, max(len(row.label) for row in shown)), *(len(word) for r in shown for word in r.label.split())
+    )
+    headings, names, left = _columns(shown, console.width, wanted)
+    table = Table(box=None, pad_edge=False, padding=(0, BETWEEN, 0, 0), header_style="bold")
+    table.add_column("Configuration", overflow="fold", no_wrap=False)
+    for name in names:
+        table.add_column(headings[name], justify="right", no_wrap=True)
     for row in shown:
-        label = Text(row.label, style="green" if row.chosen else "italic" if row.published else "")
-        marks = Text(f" ({', '.join(row.marks)})" if row.marks else "", style="dim")
-        table.add_row(label + marks, *(Text(row.cells[name]) for name in SHOWN), style="dim" if row.incomplete else "")
-    return table
+        style = "green" if row.chosen else "italic" if row.published else ""
+        label = Text("\n".join(_fold(row.label, left)), style=style)
+        if row.marks:
+            label.append("\n" + "\n".join(_wrapped(f"({', '.join(row.marks)})", left)), style="dim")
+        table.add_row(label, *(Text(row.cells[name]) for name in names), style="dim" if row.incomplete else "")
+    console.print(table)
+    missing = [HEADINGS[name] for name in SHOWN if name not in names]
+    if missing:
+        console.print(Text(f"Left out for want of width: {', '.join(missing)}", style="dim"))
+
+
+def _columns(shown: Sequence[Row], width: int, wanted: int) -> tuple[dict[str, str], list[str], int]:
+    """The headings, the columns that leave `wanted` characters to the label, and how many they do leave it."""
+    left = width
+    chosen: list[str] = []
+    for headings in (HEADINGS, SHORT):
+        left, chosen = width, []
+        for name in IMPORTANCE:
+            size = max(len(headings[name]), *(len(row.cells[name]) for row in shown)) + BETWEEN
+            if chosen and left - size < wanted:
+                break
+            left, chosen = left - size, [*chosen, name]
+        if len(chosen) == len(IMPORTANCE):
+            break
+    return headings, [name for name in SHOWN if name in chosen], max(left, 1)
+
+
+def _fold(text: str, width: int) -> list[str]:
+    """Labels or a legend in lines, broken at separators; a part too long for a line is broken between words."""
+    lines: list[str] = []
+    for part in _BREAKS.split(text):
+        if lines and len(lines[-1]) + 1 + len(part) <= width:
+            lines[-1] += f" {part}"
+        else:
+            lines += _wrapped(part, width, "  " if lines else "")
+    return lines
+
+
+def _wrapped(text: str, width: int, indent: str = "  ") -> list[str]:
+    return wrap(
+        text, width, initial_indent=indent, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )

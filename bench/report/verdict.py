@@ -34,6 +34,9 @@ def verdict(section: Section, frame: pd.DataFrame, images: int) -> Verdict:
     complete = ours[ours["status"] == "complete"]
     notes = _notes(section, ours, images)
     winner = complete[complete["chosen"]]
+    if not any(one.records for one in section.configurations):
+        planned = sum(len(one.planned) for one in section.configurations)
+        return Verdict(f"Nothing has been run yet ({_counted(planned, 'trial')}).", "", "", ())
     if complete.empty:
         return Verdict("No configuration has all its seeds: nothing was chosen.", "", "", notes)
     if len(complete) == 1:
@@ -56,9 +59,18 @@ def _figures(row: dict[Any, Any]) -> str:
 
 
 def _notes(section: Section, ours: pd.DataFrame, images: int) -> tuple[str, ...]:
+    planned = sum(len(one.planned) for one in section.configurations)
+    # A pruned configuration is done, whatever seeds it still had.
+    open_ = [one for one in section.configurations if not one.having("pruned")]
+    missing = sum(len(one.planned) - len(one.records) for one in open_)
+    left = (f"Not run yet: {missing:,} of {_counted(planned, 'trial')}.",) if missing else ()
     if ours.empty:
-        return ()
-    notes = ["The table is sorted by mean test accuracy. That order is descriptive: validation chooses, test judges."]
+        return left
+    notes = list(left)
+    if len(ours) > 1:
+        notes.append(
+            "The table is sorted by mean test accuracy. That order is descriptive: validation chooses, test judges."
+        )
     pooled = pooled_deviation(section)
     if pooled is not None:
         groups = [values for values in map(seed_accuracies, section.configurations) if len(values) > 1]
@@ -71,8 +83,8 @@ def _notes(section: Section, ours: pd.DataFrame, images: int) -> tuple[str, ...]
         )
     if (ours["interval"] == IMAGES).any():
         notes.append(
-            "“1 seed”: the brackets are Wilson's 95 % interval over images for that one network; they leave out "
-            "how much another seed would differ."
+            "Where there is 1 seed, the brackets are Wilson's 95 % interval over images for that one network; they "
+            "leave out how much another seed would differ."
         )
     if ours["seeds"].between(2, 3).any():
         notes.append("Two or three seeds explore: gaps of the order of the seed noise are no claim.")
@@ -82,4 +94,4 @@ def _notes(section: Section, ours: pd.DataFrame, images: int) -> tuple[str, ...]
 
 
 def _counted(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"

@@ -1,18 +1,19 @@
 """What is a configuration called? The shortest readable name that tells it from the others shown.
 
-A label starts with the model and then names what varies: ``mlp · adam lr=0.001 · l2 strength=0.01 · flip+crop``.
-Parameters at their default are left out unless they vary; so is everything that all configurations share,
-which `common_label` names once.
+A label starts with the model and then names what varies: ``mlp · adam lr=0.001 · l2 · flip+crop``. An entry shows
+a parameter only where its namesakes differ in it. What all configurations share, `common_label` names once; what
+all entries of one name share, `legend` does.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from bench.suite.components import AXES
+from bench.suite.schema import Settings
 
 Config = dict[str, Any]
 
@@ -24,102 +25,106 @@ ORDER = (
 )
 """The order in which a label names the axes; keys it does not know follow by name."""
 
-_DIGITS = 4
-_EXACT = 17
+UNCLEAR = ("preprocessing", "schedule", "loss")
+"""Axes whose entries (``unit``, ``constant``) do not say what they are of; `common_label` names the axis too."""
 
 
 def labels(configs: list[Config]) -> list[str]:
     """Name each configuration by its model and by what varies among `configs`; different ones never share a name.
 
-    An empty regularizer or augmentation is left out. Floats show four digits, or all of them where four would
-    give two configurations the same label.
+    An empty regularizer or augmentation is left out. Floats show four digits, and values are written out in full
+    where two configurations would share a label otherwise.
     """
-    varying = {key for key in _keys(configs) if len({_text(config.get(key)) for config in configs}) > 1}
-    shown = {axis: _shown(configs, axis) for axis in varying & AXES.keys()}
-    short = [_label(config, varying, shown, _DIGITS) for config in configs]
-    if len(set(short)) == len({_text(config) for config in configs}):
-        return short
-    return [_label(config, varying, shown, _EXACT) for config in configs]
+    varying = {key for key in _keys(configs) if not _shared(configs, key)}
+    shown = {axis: _differing(configs, axis) for axis in varying & AXES.keys()}
+    different = len({_text(config) for config in configs})
+    found: list[str] = []
+    for write in (_short, _exact, _text):
+        found = [_label(config, varying, shown, write) for config in configs]
+        if len(set(found)) == different:
+            break
+    return found
 
 
 def common_label(configs: list[Config]) -> str:
     """Name what all configurations share, without the switches that stand at their usual value."""
-    shared = [key for key in _keys(configs) if len({_text(config.get(key)) for config in configs}) == 1]
-    usual = {"precision": "float32", "compile": False, "workers": 1, "deterministic": True, "refit": False}
     parts = []
-    for key in shared:
+    for key in filter(lambda key: _shared(configs, key), _keys(configs)):
         value = configs[0].get(key)
-        if value is None or value == [] or (key in usual and value == usual[key]):
+        usual = key in Settings.model_fields and key != "validation" and value == Settings.model_fields[key].default
+        if value is None or value == [] or usual:
             continue
-        parts.append(axis_label(value, key) if key in AXES else f"{key}={axis_label(value)}")
+        name = axis_label(value, key if key in AXES else None)
+        parts.append(f"{key}={name}" if key not in AXES else f"{key} {name}" if key in UNCLEAR else name)
     return SEPARATOR.join(parts)
 
 
-def axis_label(entry: object, axis: str | None = None) -> str:
+def legend(configs: list[Config]) -> str:
+    """Name the parameters that `labels` leaves out: what all entries of a name share, unless it is the default.
+
+    ``cnn: filters=16-32 kernel=3; sgd: momentum=0.9``. Axes that all configurations share are left to `common_label`.
+    """
+    parts: dict[str, None] = {}
+    for axis in (key for key in _keys(configs) if key in AXES and not _shared(configs, key)):
+        differing = _differing(configs, axis)
+        for entry in _entries(configs, axis):
+            unusual = [p for p in _parameters(entry, axis) if _differs(entry, p, axis)]
+            shared = [p for p in unusual if (entry["name"], p) not in differing]
+            if shared:
+                parts[f"{entry['name']}: {_assignments(entry, shared, _short)}"] = None
+    return "; ".join(parts)
+
+
+def axis_label(entry: object, axis: str | None = None, whole: bool = False) -> str:
     """Name one axis entry, or the list of a combinable axis, with the parameters that are not at their default.
 
-    ``[]`` and None are ``none``; without `axis`, a component is looked up by its name alone.
+    ``[]`` and None are ``none``; without `axis`, a component is looked up by its name alone. `whole` names every
+    parameter.
     """
     if isinstance(entry, dict) and "name" in entry:
-        return _entry_label(entry, [p for p in _parameters(entry, axis) if _differs(entry, p, axis)], _DIGITS)
+        return _entry_label(entry, [p for p in _parameters(entry, axis) if whole or _differs(entry, p, axis)], _short)
     if isinstance(entry, list) and all(isinstance(item, dict) and "name" in item for item in entry):
-        return _join([axis_label(item, axis) for item in entry]) or "none"
-    return _value(entry, _DIGITS)
+        return _join([axis_label(item, axis, whole) for item in entry]) or "none"
+    return _short(entry)
 
 
-Shown = dict[str, set[tuple[str, str, str]]]
-"""Axis to the (name of the entry, parameter, value) that its labels need."""
+Writer = Callable[[object], str]
+"""How a value is written in a label."""
 
 
-def _label(config: Config, varying: set[str], shown: Shown, digits: int) -> str:
+def _label(config: Config, varying: set[str], shown: dict[str, set[tuple[str, str]]], write: Writer) -> str:
     parts = []
     for key in _keys([config]):
         if key in varying:
-            parts.append(_part(config, key, shown.get(key, set()), digits))
+            parts.append(_part(config, key, shown.get(key, set()), write))
         elif key == "model":
             parts.append(str(config["model"]["name"]))
     return SEPARATOR.join(filter(None, parts))
 
 
-def _part(config: Config, key: str, shown: set[tuple[str, str, str]], digits: int) -> str:
+def _part(config: Config, key: str, shown: set[tuple[str, str]], write: Writer) -> str:
     if key not in AXES:
-        return f"{key}={_value(config[key], digits)}"
+        return f"{key}={write(config[key])}"
     return _join(
         [
-            _entry_label(
-                entry, [p for p in _parameters(entry, key) if (entry["name"], p, _text(entry[p])) in shown], digits
-            )
-            for entry in _entries(config, key)
+            _entry_label(entry, [p for p in _parameters(entry, key) if (entry["name"], p) in shown], write)
+            for entry in _entries([config], key)
         ]
     )
 
 
-def _shown(configs: list[Config], axis: str) -> set[tuple[str, str, str]]:
-    """What the labels of an axis need: parameters in which namesakes differ, and unusual ones that not all share."""
-    values: dict[tuple[str, str], set[str]] = {}
-    found: set[tuple[str, str, str]] = set()
-    unusual: set[tuple[str, str, str]] = set()
-    sharing: Counter[tuple[str, str]] = Counter()
+def _differing(configs: list[Config], axis: str) -> set[tuple[str, str]]:
+    """Name and parameter wherever entries of one name differ, or some have the parameter and some do not."""
     namesakes: Counter[str] = Counter()
-    having: Counter[tuple[str, str]] = Counter()
-    for config in configs:
-        sharing.update({(p, _text(e[p])) for e in _entries(config, axis) for p in _parameters(e, axis)})
-        for entry in _entries(config, axis):
-            name = entry["name"]
-            namesakes[name] += 1
-            for parameter in _parameters(entry, axis):
-                text = _text(entry[parameter])
-                values.setdefault((name, parameter), set()).add(text)
-                having[name, parameter] += 1
-                found.add((name, parameter, text))
-                if _differs(entry, parameter, axis):
-                    unusual.add((name, parameter, text))
+    values: dict[tuple[str, str], list[str]] = {}
+    for entry in _entries(configs, axis):
+        namesakes[entry["name"]] += 1
+        for parameter in _parameters(entry, axis):
+            values.setdefault((entry["name"], parameter), []).append(_text(entry[parameter]))
     return {
-        (name, parameter, text)
-        for name, parameter, text in found
-        if len(values[name, parameter]) > 1
-        or having[name, parameter] < namesakes[name]
-        or ((name, parameter, text) in unusual and sharing[parameter, text] < len(configs))
+        (name, parameter)
+        for (name, parameter), found in values.items()
+        if len(set(found)) > 1 or len(found) < namesakes[name]
     }
 
 
@@ -139,30 +144,50 @@ def _parameters(entry: Config, axis: str | None) -> list[str]:
     return [p for p in known if p in entry and p != "name"] + sorted(entry.keys() - set(known) - {"name"})
 
 
-def _entries(config: Config, axis: str) -> list[Config]:
-    value = config.get(axis, [])
-    return value if isinstance(value, list) else [value]
+def _entries(configs: list[Config], axis: str) -> Iterator[Config]:
+    """Every entry of an axis, in order: one of each configuration, or as many as a combinable axis lists."""
+    for config in configs:
+        value = config.get(axis, [])
+        yield from value if isinstance(value, list) else [value]
 
 
-def _entry_label(entry: Config, shown: Sequence[str], digits: int) -> str:
-    return " ".join([str(entry["name"]), *(f"{p}={_value(entry[p], digits)}" for p in shown)])
+def _entry_label(entry: Config, shown: Sequence[str], write: Writer) -> str:
+    return " ".join(filter(None, [str(entry["name"]), _assignments(entry, shown, write)]))
+
+
+def _assignments(entry: Config, shown: Sequence[str], write: Writer) -> str:
+    return " ".join(f"{p}={write(entry[p])}" for p in shown)
 
 
 def _join(names: list[str]) -> str:
     return (" + " if any(" " in name for name in names) else "+").join(names)
 
 
-def _value(value: object, digits: int) -> str:
+def _short(value: object) -> str:
+    """Floats with four digits."""
+    return _value(value, lambda number: f"{number:.4g}")
+
+
+def _exact(value: object) -> str:
+    """Floats with every digit."""
+    return _value(value, repr)
+
+
+def _value(value: object, of_float: Callable[[float], str]) -> str:
     if isinstance(value, float):
-        return repr(value) if digits == _EXACT else f"{value:.{digits}g}"
+        return of_float(value)
     if isinstance(value, list):
         whole = bool(value) and all(isinstance(v, int) and v >= 0 for v in value)
-        return ("-" if whole else ",").join(_value(v, digits) for v in value) or "none"
+        return ("-" if whole else ",").join(_value(v, of_float) for v in value) or "none"
     if isinstance(value, dict):
-        return " ".join(f"{key} {_value(item, digits)}" for key, item in value.items())
+        return " ".join(f"{key} {_value(item, of_float)}" for key, item in value.items())
     if value is None or isinstance(value, bool):
         return {None: "none", True: "true", False: "false"}[value]
     return str(value)
+
+
+def _shared(configs: list[Config], key: str) -> bool:
+    return len({_text(config.get(key)) for config in configs}) == 1
 
 
 def _keys(configs: list[Config]) -> list[str]:

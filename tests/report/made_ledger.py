@@ -44,7 +44,7 @@ BASE: dict[str, Any] = {
     "precision": "float32",
     "compile": False,
     "workers": 1,
-    "deterministic": True,
+    "deterministic": False,
 }
 
 L2 = [{"name": "l2", "strength": 0.001, "layers": "hidden"}]

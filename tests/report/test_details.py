@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import json
+import re
+
+import numpy as np
 import pytest
 from made_ledger import CLASSES, L2, Ledger, config
+from sklearn.metrics import classification_report
 
-from bench.report import build
+from bench.report import build, to_html, to_json, to_markdown
 
 
 def test_seeds_are_counted_together_but_support_counts_images_once(ledger: Ledger) -> None:
@@ -14,6 +19,29 @@ def test_seeds_are_counted_together_but_support_counts_images_once(ledger: Ledge
     assert one.figures.support.tolist() == [100] * 10
     assert one.figures.recall.mean() == pytest.approx(0.89)
     assert one.classes == tuple(CLASSES)
+
+
+def test_every_form_shows_what_sklearns_classification_report_says(ledger: Ledger) -> None:
+    ledger.add(config(), [0.88, 0.9, 0.87])
+    said = [ledger.predictions(record.key) for record in ledger.records]
+    known = classification_report(
+        np.concatenate([one.labels for one in said]),
+        np.concatenate([one.predicted for one in said]),
+        target_names=CLASSES,
+        output_dict=True,
+    )
+    report = build(ledger.records, ledger.predictions, "title")
+    rows = json.loads(to_json(report))["sections"][0]["per_class"][0]["classes"]
+    page = re.sub(r"<[^>]+>", " ", to_html(report))
+    for row in rows:
+        expected = known[row["class"]]
+        assert row["precision"] == pytest.approx(expected["precision"])
+        assert row["recall"] == pytest.approx(expected["recall"])
+        assert row["f1"] == pytest.approx(expected["f1-score"])
+        assert row["support"] * 3 == expected["support"]
+        cells = [row["class"], *(f"{100 * expected[name]:.2f}" for name in ("precision", "recall", "f1-score")), "100"]
+        assert f"| {' | '.join(cells)} |" in to_markdown(report)
+        assert " ".join(cells) in " ".join(page.split())
 
 
 def test_the_chosen_comes_first_and_at_most_eight_per_dataset(ledger: Ledger) -> None:

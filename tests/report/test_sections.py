@@ -24,7 +24,7 @@ def test_another_budget_is_another_section_unless_epochs_are_an_axis(ledger: Led
     assert [one.label for one in section.configurations] == [
         "mlp · epochs=5",
         "mlp · epochs=9",
-        "mlp · l2 strength=0.001 · epochs=9",
+        "mlp · l2 · epochs=9",
     ]
 
 

@@ -12,7 +12,7 @@ def verdict(ledger: Ledger) -> Verdict:
 
 def test_it_names_what_validation_chose_with_its_test_figure_and_interval(full: Ledger) -> None:
     said = verdict(full)
-    assert said.label == "mlp · adam lr=0.001 · l2 strength=0.001"
+    assert said.label == "mlp · adam lr=0.001 · l2"
     assert said.lead == "Of 3 complete configurations, validation chose"
     assert said.figures.startswith("test 87.90 ± 0.")
     assert "seeds on this test set, t with pooled variance" in said.figures
@@ -41,6 +41,26 @@ def test_one_configuration_leaves_no_choice(ledger: Ledger) -> None:
     said = verdict(ledger)
     assert said.lead == "Only one configuration is complete, so there was nothing to choose between."
     assert said.figures.startswith("test 88.00 [85.8")
+
+
+def test_a_table_of_one_row_has_no_order_to_warn_of(ledger: Ledger) -> None:
+    ledger.add(config(), [0.88, 0.89])
+    assert "sorted" not in " ".join(verdict(ledger).notes)
+
+
+def test_it_says_what_was_not_run(ledger: Ledger) -> None:
+    planned = [(config(), seed) for seed in range(3)]
+    empty = build([], ledger.predictions, "title", planned=planned).parts[0].verdict
+    assert (empty.sentence, empty.notes) == ("Nothing has been run yet (3 trials).", ())
+    ledger.add(config(), [0.88])
+    half = build(ledger.records, ledger.predictions, "title", planned=planned).parts[0].verdict
+    assert half.notes[0] == "Not run yet: 2 of 3 trials."
+
+
+def test_the_other_seeds_of_a_pruned_configuration_are_not_waited_for(ledger: Ledger) -> None:
+    ledger.add_ended(config(), 0, "pruned", 2)
+    planned = [(config(), seed) for seed in range(3)]
+    assert build(ledger.records, ledger.predictions, "title", planned=planned).parts[0].verdict.notes == ()
 
 
 def test_when_every_trial_failed_nothing_was_chosen(ledger: Ledger) -> None:

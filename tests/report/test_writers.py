@@ -41,6 +41,42 @@ def test_every_readable_form_shows_the_same_cells(full: Ledger, write: Callable[
         assert words in text
 
 
+@pytest.mark.parametrize("write", [terminal, to_markdown, to_html])
+def test_what_labels_leave_out_stands_once_above_the_table(full: Ledger, write: Callable[[Report], str]) -> None:
+    text = write(report_of(full))
+    assert text.count("l2: strength=0.001") == 1
+    assert text.index("l2: strength=0.001") < text.index("88.27 ±")
+    assert json.loads(to_json(report_of(full)))["sections"][0]["legend"] == "l2: strength=0.001"
+
+
+@pytest.mark.parametrize("write", [terminal, to_markdown, to_html])
+def test_a_suite_that_was_not_run_yet_says_so(ledger: Ledger, write: Callable[[Report], str]) -> None:
+    report = build([], ledger.predictions, "title", references=find(["lab-e-l2"]), planned=[(config(), 0)])
+    text = write(report)
+    assert "Nothing has been run yet (1 trial)." in text
+    assert "87.30" in text
+    assert "\n\n\n" not in to_markdown(report)
+
+
+@pytest.mark.parametrize("write", [terminal, to_markdown, to_html])
+def test_one_seed_is_marked(ledger: Ledger, write: Callable[[Report], str]) -> None:
+    ledger.add(config(), [0.9])
+    text = write(report_of(ledger))
+    assert re.search(r"[|> ]1 seed[ <]", text)
+    assert "Where there is 1 seed, the brackets are Wilson" in " ".join(text.split())
+
+
+@pytest.mark.parametrize("write", [to_markdown, to_html])
+def test_epochs_get_a_column_only_where_they_differ(ledger: Ledger, write: Callable[[Report], str]) -> None:
+    ledger.add(config(), [0.9])
+    same = build(ledger.records, ledger.predictions, "title")
+    assert not re.search(r"Epochs( \||<)", write(same))
+    ledger.add(config(epochs=9), [0.9])
+    ledger.add(config(batch_size=9), [0.9])
+    ledger.add(config(batch_size=9, epochs=9), [0.9])
+    assert re.search(r"Epochs( \||<)", write(build(ledger.records, ledger.predictions, "title")))
+
+
 @pytest.mark.parametrize("write", WRITERS)
 def test_an_empty_ledger_makes_a_report(ledger: Ledger, write: Callable[[Report], str]) -> None:
     assert write(report_of(ledger))

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import classification_report, confusion_matrix
 
 from bench.statistics.classes import Confused, confusion, most_confused, per_class
 
@@ -15,6 +18,20 @@ def test_figures_per_class_by_hand() -> None:
     assert figures.recall.tolist() == pytest.approx([3 / 4, 2 / 3, 0, 0])
     assert figures.f1.tolist() == pytest.approx([3 / 4, 4 / 7, 0, 0])
     assert figures.support.tolist() == [4, 3, 1, 0]
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1))
+def test_figures_are_those_of_sklearns_classification_report(pairs: list[tuple[int, int]]) -> None:
+    labels, predicted = np.array(pairs, dtype=np.uint8).T
+    figures = per_class(labels, predicted, 6)
+    known = classification_report(labels, predicted, labels=range(6), output_dict=True, zero_division=0)
+    for number in range(6):
+        row = known[str(number)]
+        assert figures.precision[number] == pytest.approx(row["precision"])
+        assert figures.recall[number] == pytest.approx(row["recall"])
+        assert figures.f1[number] == pytest.approx(row["f1-score"])
+        assert figures.support[number] == row["support"]
+    assert (confusion(labels, predicted, 6) == confusion_matrix(labels, predicted, labels=range(6))).all()
 
 
 def test_confusion_counts_true_classes_in_rows() -> None:
