@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -76,9 +77,10 @@ def run(
     no_ray: Annotated[bool, typer.Option("--no-ray", help="Train in this process, one trial at a time.")] = False,
 ) -> None:
     """Train what the ledger lacks of a suite, then show its leaderboard."""
+    loaded = [(text, _load(text, only, set_, seeds)) for text in suites]
     from bench.ledger.ledger import Ledger
 
-    planned = [(text, suite, _trials(suite)) for text in suites for suite in [_load(text, only, set_, seeds)]]
+    planned = [(text, suite, _trials(suite)) for text, suite in loaded]
     ledger = Ledger(results)
     for _, suite, trials in planned:
         _check(suite, trials)
@@ -131,12 +133,12 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what a suite would run: trials, counts per axis, what is done, time and memory."""
+    loaded = [_load(text, only, set_, seeds) for text in suites]
     from bench.execution.estimate import estimate, from_probes, from_records
     from bench.execution.host import cpu_count
     from bench.execution.plan import plan_json, plan_text
     from bench.ledger.ledger import Ledger
 
-    loaded = [_load(text, only, set_, seeds) for text in suites]
     ledger = Ledger(results)
     out = []
     for suite in loaded:
@@ -252,10 +254,13 @@ def fetch(
 
 
 def _load(text: str, only: list[str] | None, overrides: list[str] | None, seeds: int | None) -> Suite:
-    from bench.published import find
     from bench.suite.suite import find_suite, load_suite
 
     suite = load_suite(find_suite(text), only or [], overrides or [], seeds)
+    if not suite.references:
+        return suite
+    from bench.published import find
+
     unknown = []
     for name in suite.references:
         try:
@@ -359,7 +364,7 @@ def main() -> None:
         app()
     except UserError as error:
         if debug:
-            raise
+            traceback.print_exc()
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
     except BrokenPipeError:  # `bench list models | head`

@@ -64,18 +64,21 @@ class Tally:
         if figure is not None and record.key in self.names and (self.best is None or figure > self.best[0]):
             self.best = figure, self.names[record.key]
 
-    @property
-    def seconds_left(self) -> float | None:
-        """From the pace of the trials that ended in this run, by model; None while there is nothing to go by."""
-        if not self._pace:
-            return None
-        mean = sum(s for s, _ in self._pace.values()) / sum(e for _, e in self._pace.values())
-        total = 0.0
+    def time_left(self) -> str:
+        """From the pace of the trials that ended in this run, by model; "" while there is nothing to go by.
+
+        Models of which none has ended yet are not in the figure, which then says "more than".
+        """
+        total, unknown = 0.0, False
         for key in self._left:
-            seconds, epochs = self._pace.get(_kind(self.trials[key]), (mean, 1))
+            seconds, epochs = self._pace.get(_kind(self.trials[key]), (0.0, 0))
             done = self.running[key].epoch if key in self.running else 0
-            total += (self.trials[key].config["epochs"] - done) * seconds / epochs
-        return total / max(1, min(self.slots, len(self._left)))
+            unknown |= not epochs
+            total += (self.trials[key].config["epochs"] - done) * seconds / max(1, epochs)
+        if not total:
+            return ""
+        shown = duration(total / max(1, min(self.slots, len(self._left))))
+        return f"more than {shown} left" if unknown else f"about {shown} left"
 
     def counts(self) -> str:
         parts = [f"{sum(self.status.values())} of {len(self.trials) - self.spared} trials ended"]
@@ -88,9 +91,7 @@ class Tally:
 
     def outlook(self) -> str:
         best = f"best validation so far {100 * self.best[0]:.2f} % ({self.best[1]})" if self.best else ""
-        left = self.seconds_left
-        time_left = f"about {duration(left)} left" if left is not None and self._left else ""
-        return "; ".join(part for part in (best, time_left) if part)
+        return "; ".join(part for part in (best, self.time_left()) if part)
 
 
 def _kind(trial: Trial) -> str:

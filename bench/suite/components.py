@@ -8,18 +8,32 @@ we take PyTorch's; Keras's conventions are spelled out in the suites that need t
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 Positive = Annotated[int, Field(gt=0)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 LearningRate = Annotated[float, Field(gt=0)]
+Ratio = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Init = Literal["torch", "keras", "he_normal"]
 Activation = Literal["relu", "gelu", "tanh", "sigmoid", "silu", "leaky_relu"]
+
+
+def _low_to_high(values: list[float]) -> list[float]:
+    if values[0] > values[1]:
+        raise ValueError(f"{values} must be [low, high], and {values[0]:g} is above {values[1]:g}")
+    return values
+
+
+def _rising(values: list[int]) -> list[int]:
+    if any(a >= b for a, b in pairwise(values)):
+        raise ValueError(f"{values} must rise: each epoch later than the one before")
+    return values
 
 
 class Entry(BaseModel):
@@ -178,8 +192,12 @@ class RandomErasing(Augmentation):
 
     name: Literal["random_erasing"] = "random_erasing"
     p: Probability = 0.5
-    area: Annotated[list[Fraction], Field(min_length=2, max_length=2)] = [0.02, 0.33]
-    aspect: Annotated[list[LearningRate], Field(min_length=2, max_length=2)] = [0.3, 3.3]
+    area: Annotated[list[Fraction], Field(min_length=2, max_length=2), AfterValidator(_low_to_high)] = Field(
+        [0.02, 0.33], description="Smallest and largest share of the picture."
+    )
+    aspect: Annotated[list[Ratio], Field(min_length=2, max_length=2), AfterValidator(_low_to_high)] = Field(
+        [0.3, 3.3], description="Smallest and largest ratio of height to width."
+    )
     fill: Literal["zero", "noise"] = "zero"
 
 
@@ -202,10 +220,26 @@ class Cosine(Entry):
 class Step(Entry):
     """Multiplies the learning rate by `gamma` every `every` epochs, or after the epochs in `milestones`."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["every"]}, {"required": ["milestones"]}]},
+    )
+
     name: Literal["step"] = "step"
-    every: Positive | None = None
-    milestones: list[Positive] | None = None
-    gamma: Annotated[float, Field(gt=0)] = 0.1
+    every: Positive | None = Field(None, examples=[10])
+    milestones: Annotated[list[Positive], Field(min_length=1), AfterValidator(_rising)] | None = Field(
+        None, examples=[[15, 25]]
+    )
+    gamma: Ratio = 0.1
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if (self.every is None) == (self.milestones is None):
+            found = "neither" if self.every is None else "both"
+            raise ValueError(
+                f"schedule 'step' needs either `every` or `milestones`, and has {found}: "
+                "write {name: step, every: 10} or {name: step, milestones: [15, 25]}"
+            )
+        return self
 
 
 class CrossEntropy(Entry):

@@ -7,8 +7,10 @@ expands aliases without limit.
 
 from __future__ import annotations
 
+import math
 import re
-from dataclasses import dataclass, field
+import unicodedata
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ MAX_NODES = 50_000
 MAX_DEPTH = 30
 
 KeyPath = tuple[str | int, ...]
+OPTION = "--set"
+"""First part of the path of a value that stands on the command line and not in the file."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,9 @@ class Document:
     lines: dict[KeyPath, int] = field(default_factory=dict)
 
     def line(self, path: KeyPath) -> int | None:
-        """Line of the path, or of its nearest ancestor that stands in the file."""
+        """Line of the path, or of its nearest ancestor that stands in the file; None for an option's value."""
+        if path[:1] == (OPTION,):
+            return None
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path)
@@ -40,8 +46,18 @@ class Document:
 
 def path_text(path: KeyPath) -> str:
     """``("grid", "model", 0, "name")`` as ``grid.model[0].name``."""
+    if path[:1] == (OPTION,):
+        return f"{OPTION} {path_text(path[1:])}"
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return text.removeprefix(".")
+
+
+_TAG = "tag:yaml.org,2002:"
+_PLAIN: dict[type[yaml.Node], tuple[str, ...]] = {
+    yaml.ScalarNode: ("str", "null", "bool", "int", "float"),
+    yaml.SequenceNode: ("seq",),
+    yaml.MappingNode: ("map",),
+}
 
 
 class _Core(yaml.SafeLoader):
@@ -60,7 +76,7 @@ for _tag, _pattern, _first in (
         list("-+.0123456789"),
     ),
 ):
-    _Core.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), _first)
+    _Core.add_implicit_resolver(f"{_TAG}{_tag}", re.compile(rf"^(?:{_pattern})$"), _first)
 
 
 def read(path: Path) -> Document:
@@ -75,13 +91,14 @@ def read(path: Path) -> Document:
         hint = f"name one of the files in it: {', '.join(inside[:8])}" if inside else "name a suite file (*.yaml)"
         raise wrong("is a directory, not a suite file", hint=hint)
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as stream:  # no more than that of what may be a device or a pipe without an end
+            raw = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise wrong("there is no such file", hint="`bench list suites` shows the suites that come with bench") from None
     except OSError as error:
         raise wrong(f"cannot be read: {error.strerror}") from None
     if len(raw) > MAX_BYTES:
-        raise wrong(f"has {len(raw):,} bytes; a suite file may have {MAX_BYTES:,}")
+        raise wrong(f"is too large: a suite file may have {MAX_BYTES:,} bytes", hint="is it a data file?")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -93,24 +110,40 @@ def read(path: Path) -> Document:
         node = yaml.compose(text, Loader=_Core)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        said = " ".join(str(part) for part in (error.context, error.problem) if part)
-        raise wrong(f"is not valid YAML: {said}", mark.line + 1 if mark else None) from None
-    except yaml.YAMLError as error:
-        raise wrong(f"is not valid YAML: {' '.join(str(error).split())}") from None
+        said = ", ".join(str(part) for part in (error.context, error.problem) if part)
+        raise wrong(f"is not valid YAML: {said}", mark.line + 1 if mark else None, _yaml_hint(said)) from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise wrong(f"holds a control character ({chr(error.character)!r})", line, "delete it") from None
+    except (ValueError, OverflowError):  # PyYAML passes "\UFFFFFFFF" to chr()
+        raise wrong("is not valid YAML: an escape such as \\U names no character") from None
     except RecursionError:
         raise wrong(f"is nested more than {MAX_DEPTH} levels deep") from None
     if node is None:
-        raise wrong("is empty", hint="a suite needs at least `name` and `grid`; see `bench schema`")
+        raise wrong("is empty", hint="a suite needs at least `name` and `grid`; `bench list suites` shows examples")
     return _Reader(file).read(node)
 
 
+def _yaml_hint(said: str) -> str:
+    if "'\\t'" in said:
+        return "indent with spaces, not with tabs"
+    if "single document" in said:
+        return "one file holds one suite: take out the line `---` in the middle"
+    if "undefined alias" in said:
+        return "quote a value that starts with '*'; an alias (*name) needs its anchor (&name) before it"
+    return "look at the indentation, brackets, quotes and colons of this line and the one above it"
+
+
 def plain_value(text: str, where: str) -> Any:
-    """One YAML value given on the command line, by the same rules as in a file."""
+    """One YAML value given on the command line, by the same rules as in a file; SuiteError names `where`."""
     try:
         node = yaml.compose(text, Loader=_Core)
-    except (yaml.YAMLError, RecursionError):
-        raise SuiteError(where, [Problem("", f"{text!r} is not a YAML value")]) from None
-    return None if node is None else _Reader(where).read(node).data
+    except (yaml.YAMLError, RecursionError, ValueError, OverflowError):
+        raise SuiteError(where, [Problem("", f"{text!r} is not a YAML value", hint="quote it")]) from None
+    try:
+        return None if node is None else _Reader(where).read(node).data
+    except SuiteError as error:
+        raise SuiteError(where, [replace(problem, line=None) for problem in error.problems]) from None
 
 
 class _Reader:
@@ -134,8 +167,10 @@ class _Reader:
                 f"holds more than {MAX_NODES:,} values once its aliases are expanded", node, (), "use fewer aliases"
             )
         if len(path) > MAX_DEPTH:
-            raise self.wrong(f"is nested more than {MAX_DEPTH} levels deep", node, path[:3])
+            hint = "does an alias stand inside its own anchor?"
+            raise self.wrong(f"is nested more than {MAX_DEPTH} levels deep", node, path[:3], hint)
         self.lines.setdefault(path, node.start_mark.line + 1)
+        self.refuse_tag(node, path)
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
@@ -148,6 +183,8 @@ class _Reader:
             key = key_node.value
             if not isinstance(key, str):
                 raise self.wrong("a key must be a plain word", key_node, path)
+            self.refuse_tag(key_node, path)
+            self.refuse_control(key, key_node, path)
             if key == "<<":
                 raise self.wrong(
                     "merge keys (<<) are not part of YAML 1.2",
@@ -156,28 +193,44 @@ class _Reader:
                     "put what sub-grids share under `defaults`, or repeat an entry by an alias",
                 )
             if key in out:
-                raise self.wrong(f"the key {key!r} stands here twice", key_node, path, "keep one of the two")
+                first = self.lines[(*path, key)]
+                hint = f"the first stands on line {first}; keep one of the two"
+                raise self.wrong(f"the key {key!r} stands here twice", key_node, path, hint)
             self.lines[(*path, key)] = key_node.start_mark.line + 1
             out[key] = self.value(child, (*path, key))
         return out
 
     def scalar(self, node: yaml.Node, path: KeyPath) -> Any:
         text = str(node.value)
-        tag = node.tag.removeprefix("tag:yaml.org,2002:")
+        tag = node.tag.removeprefix(_TAG)
         if tag in ("int", "float") and len(text) > 40:
             raise self.wrong(f"a number of {len(text)} digits is too long", node, path)
         try:
             match tag:
                 case "str":
+                    self.refuse_control(text, node, path)
                     return text
-                case "null":
+                case "null" if text.lower() in ("", "~", "null"):
                     return None
-                case "bool":
+                case "bool" if text.lower() in ("true", "false"):
                     return text.lower() == "true"
                 case "int":
                     return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
-                case "float":
+                case "float" if math.isfinite(float(text)):
                     return float(text)
+                case "float":
+                    raise self.wrong(f"the number {text} is too large", node, path)
         except ValueError:
-            raise self.wrong(f"{text!r} is not of the type its tag names ({tag})", node, path) from None
-        raise self.wrong(f"the YAML tag {tag!r} is not allowed", node, path, "write plain values only")
+            pass
+        raise self.wrong(f"{text!r} is not of the type its tag names ({tag})", node, path, "leave the tag out")
+
+    def refuse_tag(self, node: yaml.Node, path: KeyPath) -> None:
+        """A tag asks for another type, or for a Python object; plain data needs none."""
+        if node.tag.removeprefix(_TAG) not in _PLAIN[type(node)]:
+            raise self.wrong(f"the YAML tag {node.tag!r} is not allowed", node, path, "write plain values only")
+
+    def refuse_control(self, text: str, node: yaml.Node, path: KeyPath) -> None:
+        """Escapes in quotes can write what no editor shows and what a terminal obeys."""
+        bad = next((c for c in text if unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t"), None)
+        if bad:
+            raise self.wrong(f"holds a control character ({bad!r})", node, path, "delete it")

@@ -27,11 +27,18 @@ class Problem:
     line: int | None = None
     hint: str = ""
 
+    def place(self, file: str) -> str:
+        """``FILE:LINE: KEY PATH``, as far as they are known."""
+        line = f"{file}:{self.line}" if self.line else file
+        return f"{line}: {self.path}" if self.path else line
+
     def text(self, file: str) -> str:
-        place = f"{file}:{self.line}" if self.line else file
-        where = f"{place}: {self.path}" if self.path else place
         hint = "".join(f"\n  {line}" for line in self.hint.splitlines())
-        return f"{where}: {self.message}{hint}"
+        return f"{self.place(file)}: {self.message}{hint}"
+
+
+SHOWN = 20
+"""Problems printed at most; mending these often mends the rest."""
 
 
 class SuiteError(UserError):
@@ -40,7 +47,10 @@ class SuiteError(UserError):
     def __init__(self, file: str, problems: Iterable[Problem]):
         self.file = file
         self.problems = tuple(problems)
-        super().__init__("\n".join(problem.text(file) for problem in self.problems))
+        lines = [problem.text(file) for problem in self.problems[:SHOWN]]
+        if len(self.problems) > SHOWN:
+            lines.append(f"... and {len(self.problems) - SHOWN:,} more problems")
+        super().__init__("\n".join(lines))
 
 
 def nearest(found: object, allowed: Iterable[str]) -> str:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from bench.suite.components import AXES, COMBINABLE, OPEN, Entry, Fraction, NotNegative, Positive
-from bench.suite.document import Document, KeyPath, path_text
-from bench.suite.errors import Problem, nearest
 
 VALUE_AXES = {"batch_size": 128, "epochs": 10}
 """Axes that are plain positive integers, with their defaults."""
@@ -50,13 +48,20 @@ class EarlyStopping(Entry):
     min_delta: NotNegative = 0.0
 
 
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
+
 class Settings(Entry):
     """The protocol of a sub-grid: what is not compared, but says what a figure means."""
 
     validation: Tail | Stratified | Literal["none"] = Field(
-        Stratified(), description="Which training pictures choose between configurations; the test set never does."
+        Stratified(),
+        description="Which training pictures choose between configurations; the test set never does.",
+        examples=[{"stratified": 0.1}, {"tail": 0.2}, "none"],
     )
-    early_stopping: EarlyStopping | None = None
+    early_stopping: EarlyStopping | None = Field(
+        None, description="Leave it out to train every epoch.", examples=[{"patience": 5}]
+    )
     weights: Literal["last", "best"] = Field("last", description="Test the last epoch's weights, or the best's.")
     refit: bool = Field(False, description="Train again on all training pictures for the chosen number of epochs.")
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -65,13 +70,22 @@ class Settings(Entry):
     deterministic: bool = Field(False, description="Ask for deterministic kernels; on a CPU they always are.")
 
 
+def _different(seeds: list[int]) -> list[int]:
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(f"{seeds} names a seed twice")
+    return seeds
+
+
+Seeds = Annotated[list[Seed], Field(min_length=1, json_schema_extra={"uniqueItems": True}), AfterValidator(_different)]
+
+
 class Sampling(Entry):
     """How a sub-grid is repeated."""
 
-    seeds: Positive | list[Annotated[int, Field(ge=0)]] = Field(
-        1, description="How many seeds (0, 1, ...), or a list of them."
+    seeds: Positive | Seeds = Field(
+        1, description="How many seeds (0, 1, ...), or a list of them.", examples=[3, [0, 1, 2]]
     )
-    samples: Positive | None = Field(None, description="Draws from the distributions in this sub-grid.")
+    samples: Positive | None = Field(None, description="Draws from the distributions in this sub-grid.", examples=[20])
 
 
 class Pruning(Entry):
@@ -85,6 +99,10 @@ class Pruning(Entry):
     )
 
 
+BLOCK_KEYS = (*AXIS_ORDER, *Settings.model_fields, *Sampling.model_fields)
+"""What a sub-grid, and `defaults`, may hold."""
+
+
 class SuiteFile(BaseModel):
     """The top level of a suite file; `defaults` and `grid` are expanded by bench.suite.expand."""
 
@@ -93,111 +111,23 @@ class SuiteFile(BaseModel):
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
     title: str = ""
     description: str = ""
-    references: list[str] = Field([], description="Ids of published results to show beside; `bench list published`.")
-    defaults: dict[str, Any] = {}
-    grid: dict[str, Any] | list[dict[str, Any]]
-    exclude: list[dict[str, Any]] = Field([], description="Configurations left out, each by a partial match.")
-    pruning: Pruning | None = None
+    references: list[str] = Field(
+        [],
+        description="Ids of published results to show beside; `bench list published`.",
+        examples=[["lab-e-baseline", "lab-e-l2"]],
+    )
+    defaults: dict[str, Any] = Field(
+        {}, description="What every sub-grid shares.", examples=[{"dataset": "fashion_mnist", "epochs": 10}]
+    )
+    grid: dict[str, Any] | list[dict[str, Any]] = Field(
+        description="The axes, or a list of sub-grids, each with its own.", examples=[{"model": "mlp"}]
+    )
+    exclude: list[dict[str, Any]] = Field(
+        [], description="Configurations left out, each by a partial match.", examples=[[{"model": "mlp"}]]
+    )
+    pruning: Pruning | None = Field(None, examples=["none", "asha", {"grace": 3, "reduction": 3}])
     sampling_seed: Annotated[int, Field(ge=0)] = 0
-    limit: Positive = Field(10_000, description="More trials than this are a mistake.")
-
-
-def check(model: type[BaseModel], data: Any, document: Document, path: KeyPath, what: str) -> BaseModel | list[Problem]:
-    """Validate data that stands at `path`; the model's object, or the problems in people's words."""
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        return _problems(error, model, data, document, path, what)
-
-
-def _problems(
-    error: ValidationError, model: type[BaseModel], data: Any, document: Document, path: KeyPath, what: str
-) -> list[Problem]:
-    problems: dict[KeyPath, Problem] = {}
-    for detail in error.errors(include_url=False):
-        # pydantic names the branches of a union in `loc`; only keys and indices that are in the data are places.
-        loc: KeyPath = ()
-        here = data
-        for part in detail["loc"]:
-            if isinstance(here, dict) and part in here:
-                loc, here = (*loc, part), here[part]
-            elif isinstance(here, list) and isinstance(part, int) and part < len(here):
-                loc, here = (*loc, part), here[part]
-        if detail["type"] == "missing" and not (isinstance(here, dict) and detail["loc"][-1] in model.model_fields):
-            continue  # a missing key of a union branch that was not meant
-        place = (*path, *loc)
-        message, hint = _message(detail, here, model, loc, what)
-        if place not in problems:
-            problems[place] = Problem(path_text(place), message, document.line(place), hint)
-    # A union complains once per branch; what lies deeper says more than what encloses it.
-    problems = {p: v for p, v in problems.items() if not any(p != q and q[: len(p)] == p for q in problems)}
-    if not problems:
-        problems[path] = Problem(path_text(path), f"{data!r} is not a {what}", document.line(path))
-    return list(problems.values())
-
-
-def _message(detail: Any, found: Any, model: type[BaseModel], loc: KeyPath, what: str) -> tuple[str, str]:
-    context = detail.get("ctx", {})
-    shown = _short(found)
-    match detail["type"]:
-        case "extra_forbidden":
-            allowed = _allowed(model, loc[:-1])
-            key = str(loc[-1])
-            return f"unknown key {key!r} of {what}", "\n".join(
-                part for part in (nearest(key, allowed), f"allowed: {', '.join(allowed)}") if part
-            )
-        case "missing":
-            return f"{what} lacks {detail['loc'][-1]!r}", ""
-        case "literal_error":
-            names = str(context["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
-            hint = "\n".join(part for part in (nearest(found, names), f"allowed: {', '.join(names)}") if part)
-            return f"{shown} is not allowed here", hint
-        case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal":
-            words = {
-                "greater_than": ("gt", "above"),
-                "greater_than_equal": ("ge", "at least"),
-                "less_than": ("lt", "below"),
-                "less_than_equal": ("le", "at most"),
-            }
-            key, word = words[detail["type"]]
-            return f"{shown} is out of range: it must be {word} {context[key]:g}", ""
-        case "too_short" | "too_long":
-            return f"{shown} has {context['actual_length']} entries", detail["msg"].lower().split(",")[0]
-        case "string_pattern_mismatch":
-            return f"{shown} is not a name", "letters, digits, '-', '_' and '.', at most 64"
-        case "value_error":
-            return str(context["error"]), ""
-        case kind:
-            wanted = {
-                "int_type": "a whole number",
-                "float_type": "a number",
-                "bool_type": "true or false",
-                "string_type": "text",
-                "list_type": "a list",
-                "dict_type": "a mapping",
-                "model_type": "a mapping",
-                "model_attributes_type": "a mapping",
-                "none_required": "empty",
-            }.get(kind)
-            return (f"{shown} is of the wrong type: it must be {wanted}" if wanted else detail["msg"]), ""
-
-
-def _allowed(model: type[BaseModel], loc: KeyPath) -> list[str]:
-    """Keys allowed at a place inside a model, following sub-models (unions give all branches')."""
-    fields = model.model_fields
-    for part in loc:
-        if not isinstance(part, str) or part not in fields:
-            continue
-        annotation = fields[part].annotation
-        branches = [a for a in (annotation, *getattr(annotation, "__args__", ())) if isinstance(a, type)]
-        inner = [a for a in branches if issubclass(a, BaseModel)]
-        fields = {name: f for branch in inner for name, f in branch.model_fields.items()}
-    return [name for name in fields if name != "name" or model is SuiteFile]
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    limit: Annotated[int, Field(gt=0, le=1_000_000)] = Field(10_000, description="More trials than this are a mistake.")
 
 
 def json_schema() -> dict[str, Any]:
@@ -231,7 +161,8 @@ def json_schema() -> dict[str, Any]:
     sweeps = [{"$ref": f"#/$defs/{sweep}"} for sweep in SWEEPS]
     block: dict[str, Any] = {}
     for axis, entries in AXES.items():
-        options: list[Any] = [{"enum": [*entries, *(["none"] if axis in COMBINABLE else [])]}]
+        complete = [name for name, entry in entries.items() if _is_complete(entry)]
+        options: list[Any] = [{"enum": [*complete, *(["none"] if axis in COMBINABLE else [])]}]
         for name, entry in entries.items():
             schema = entry.model_json_schema()
             properties = {
@@ -264,8 +195,9 @@ def json_schema() -> dict[str, Any]:
             one = {"$ref": f"#/$defs/{axis}"}
         block[axis] = {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}
     for axis in VALUE_AXES:
-        one = {"type": "integer", "exclusiveMinimum": 0}
-        block[axis] = {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}, *sweeps]}
+        whole = [{"$ref": f"#/$defs/{sweep}"} for sweep in ("grid", "choice")]
+        number = {"anyOf": [{"type": "integer", "exclusiveMinimum": 0}, *whole]}
+        block[axis] = {"anyOf": [number, {"type": "array", "items": number, "minItems": 1}]}
     for settings in (Settings, Sampling):
         schema = settings.model_json_schema(ref_template="#/$defs/{model}")
         definitions.update(schema.get("$defs", {}))
@@ -274,8 +206,21 @@ def json_schema() -> dict[str, Any]:
     top = SuiteFile.model_json_schema(ref_template="#/$defs/{model}")
     definitions.update(top.pop("$defs", {}))
     reference = {"$ref": "#/$defs/block"}
-    top["properties"]["defaults"] = reference
-    top["properties"]["grid"] = {"anyOf": [reference, {"type": "array", "items": reference, "minItems": 1}]}
-    pruning = top["properties"]["pruning"]
-    pruning["anyOf"].append({"enum": ["none", "asha"]})
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "bench suite", **top, "$defs": definitions}
+    keys = top["properties"]
+    keys["defaults"] = {**reference, "description": keys["defaults"]["description"]}
+    blocks = {"anyOf": [reference, {"type": "array", "items": reference, "minItems": 1}]}
+    keys["grid"] = {**blocks, "description": keys["grid"]["description"]}
+    pattern = {"propertyNames": {"enum": [*AXIS_ORDER, *Settings.model_fields]}, "minProperties": 1}
+    keys["exclude"]["items"] = {"type": "object", **pattern}
+    keys["pruning"]["anyOf"].append({"enum": ["none", "asha"]})
+    draft = "https://json-schema.org/draft/2020-12/schema"
+    return {"$schema": draft, **top, "title": "bench suite", "$defs": definitions}
+
+
+def _is_complete(entry: type[Entry]) -> bool:
+    """Whether the name alone is an entry; some need a parameter."""
+    try:
+        entry()
+    except ValidationError:
+        return False
+    return True

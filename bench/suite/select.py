@@ -5,11 +5,13 @@ from __future__ import annotations
 import fnmatch
 from typing import Any
 
+from bench.suite.check import shorten
 from bench.suite.components import AXES, COMBINABLE
 from bench.suite.document import plain_value
-from bench.suite.errors import UserError, nearest
+from bench.suite.errors import SuiteError, UserError, nearest
 from bench.suite.schema import AXIS_ORDER, Sampling, Settings
 
+SHOWN_LEVELS = 12
 MATCHABLE = (*AXIS_ORDER, *Settings.model_fields)
 
 
@@ -28,7 +30,7 @@ def _fits(found: Any, wanted: Any, several: bool = False) -> bool:
             return not found
         return any(_fits(entry, wanted) for entry in found)
     if isinstance(found, dict) and isinstance(wanted, str):
-        return fnmatch.fnmatchcase(str(found.get("name")), wanted)
+        return "name" in found and fnmatch.fnmatchcase(found["name"], wanted)
     if isinstance(found, dict) and isinstance(wanted, dict):
         return all(key in found and _fits(found[key], value) for key, value in wanted.items())
     if isinstance(found, str) and isinstance(wanted, str):
@@ -45,9 +47,21 @@ def parse_option(option: str, text: str) -> tuple[list[str], Any]:
         raise UserError(f"{option} {text!r}: write AXIS=VALUE or AXIS.PARAMETER=VALUE, e.g. {option} '{example}'")
     known = MATCHABLE if option == "--only" else (*MATCHABLE, *Sampling.model_fields)
     if parts[0] not in known or len(parts) > 2 or (len(parts) == 2 and parts[0] not in AXES):
-        hint = nearest(parts[0], known) if parts[0] not in known else "parameters belong to " + ", ".join(AXES)
-        raise UserError(f"{option} {text!r}: there is no {key!r}\n  allowed: {', '.join(known)}\n  {hint}".rstrip())
-    return parts, plain_value(value, f"{option} {text!r}")
+        owners = [
+            axis for axis, entries in AXES.items() if any(key in entry.model_fields for entry in entries.values())
+        ]
+        if parts[0] in known:
+            hint = f"AXIS.PARAMETER is for the axes {', '.join(AXES)}"
+        else:
+            hint = f"did you mean '{owners[0]}.{key}'?" if owners else nearest(parts[0], known)
+        hint = hint or f"allowed: {', '.join(known)}"
+        raise UserError(f"{option} {text!r}: there is no {key!r}\n  {hint}")
+    try:
+        return parts, plain_value(value, f"{option} {text!r}")
+    except SuiteError:
+        if option == "--only" and any(wildcard in value for wildcard in "*?["):
+            return parts, value.strip()  # a pattern such as *net is no YAML
+        raise
 
 
 def only_pattern(text: str) -> dict[str, Any]:
@@ -56,28 +70,35 @@ def only_pattern(text: str) -> dict[str, Any]:
     return {parts[0]: value if len(parts) == 1 else {parts[1]: value}}
 
 
-def apply_set(block: dict[str, Any], parts: list[str], value: Any, is_defaults: bool) -> None:
-    """Carry out one `--set` on the defaults or on one sub-grid, in place.
+def apply_set(axis: Any, parameter: str, value: Any) -> tuple[bool, Any]:
+    """Set a parameter in every entry of an axis, wherever it takes one; whether any did, and the new axis."""
+    if isinstance(axis, list):
+        entries = [apply_set(entry, parameter, value) for entry in axis]
+        return any(changed for changed, _ in entries), [entry for _, entry in entries]
+    if isinstance(axis, dict) and "combine" in axis:
+        changed, parts = apply_set(axis["combine"], parameter, value)
+        return changed, {**axis, "combine": parts}
+    if axis in ("none", {"name": "none"}):
+        return False, axis
+    if isinstance(axis, str):
+        return True, {"name": axis, parameter: value}
+    return isinstance(axis, dict), {**axis, parameter: value} if isinstance(axis, dict) else axis
 
-    A whole axis or setting moves to the defaults; a parameter is set in every entry of its axis.
-    """
-    if len(parts) == 1:
-        block.pop(parts[0], None)
-        if is_defaults:
-            block[parts[0]] = value
-        return
-    axis, parameter = parts
-    if axis in block:
-        entries = block[axis] if isinstance(block[axis], list) else [block[axis]]
-        block[axis] = [_with_parameter(entry, parameter, value) for entry in entries]
+
+def levels_text(configurations: list[dict[str, Any]], pattern: dict[str, Any]) -> list[str]:
+    """What the configurations have where the pattern looks, a line for each of its keys and parameters."""
+    lines = []
+    for key, wanted in pattern.items():
+        for parameter in wanted if isinstance(wanted, dict) else [None]:
+            texts = list(dict.fromkeys(shorten(v) for c in configurations for v in _values(c[key], parameter)))
+            more = ", ..." if len(texts) > SHOWN_LEVELS else ""
+            place = f"{key}.{parameter}" if parameter else key
+            lines.append(f"{place} is there: {', '.join(texts[:SHOWN_LEVELS]) or 'nowhere'}{more}")
+    return lines
 
 
-def _with_parameter(entry: Any, parameter: str, value: Any) -> Any:
-    if entry == "none":
-        return entry
-    if isinstance(entry, str):
-        return {"name": entry, parameter: value}
-    if isinstance(entry, dict) and isinstance(entry.get("combine"), list):
-        return {**entry, "combine": [_with_parameter(part, parameter, value) for part in entry["combine"]]}
-    return {**entry, parameter: value} if isinstance(entry, dict) else entry
-
+def _values(found: Any, parameter: str | None) -> list[Any]:
+    entries = found if isinstance(found, list) else [found]
+    if parameter is None:
+        return [e["name"] if isinstance(e, dict) and "name" in e else e for e in entries] or ["none"]
+    return [e[parameter] for e in entries if isinstance(e, dict) and parameter in e]

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import bench
-from bench.suite.components import AXES
-from bench.suite.document import Document, KeyPath, path_text, read
+from bench.suite.check import check, shorten, unknown_key_hint
+from bench.suite.document import OPTION, Document, KeyPath, path_text, read
 from bench.suite.errors import Problem, SuiteError, UserError, nearest
-from bench.suite.expand import Configuration, canonical, expand
-from bench.suite.schema import AXIS_DEFAULTS, AXIS_ORDER, Pruning, Sampling, Settings, SuiteFile, check
-from bench.suite.select import apply_set, matches, only_pattern, parse_option
-
-BLOCK_KEYS = (*AXIS_ORDER, *Settings.model_fields, *Sampling.model_fields)
+from bench.suite.expand import Block, Configuration, canonical, expand
+from bench.suite.schema import AXIS_DEFAULTS, BLOCK_KEYS, Pruning, SuiteFile
+from bench.suite.select import MATCHABLE, apply_set, levels_text, matches, only_pattern, parse_option
 
 
 @dataclass(frozen=True)
@@ -32,11 +30,15 @@ class Suite:
     pruning: Pruning | None
     repeated: int
     """How many configurations of the file were equal to an earlier one, and left out."""
+    places: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+    """Where models, optimizers and references were written; see `place`."""
+
+    def place(self, key: str, entry: Any) -> str:
+        """``FILE:LINE: KEY PATH`` of an entry under this key, for messages about what the file cannot tell."""
+        return self.places.get(canonical([key, entry]), str(self.path))
 
 
-def load_suite(
-    path: Path, only: Sequence[str] = (), overrides: Sequence[str] = (), seeds: int | None = None
-) -> Suite:
+def load_suite(path: Path, only: Sequence[str] = (), overrides: Sequence[str] = (), seeds: int | None = None) -> Suite:
     """Read a suite file and expand it.
 
     `only` keeps the configurations that match every pattern (``model=vgg*``), `overrides` sets axes, parameters
@@ -45,34 +47,55 @@ def load_suite(
     """
     document = read(path)
     if not isinstance(document.data, dict):
-        raise SuiteError(document.file, [Problem("", "is not a suite: the top level must be a mapping", 1)])
+        hint = "a suite needs at least `name: ...` and `grid: {model: ...}`; `bench list suites` shows examples"
+        message = f"is not a suite: the top level must be a mapping, not {shorten(document.data)}"
+        raise SuiteError(document.file, [Problem("", message, document.line(()), hint)])
     top = check(SuiteFile, _with_plain_pruning(document.data), document, (), "suite")
     if isinstance(top, list):
         raise SuiteError(document.file, top)
     assert isinstance(top, SuiteFile)
-    settings = [parse_option("--set", text) for text in overrides]
+    settings = [(text, *parse_option(OPTION, text)) for text in overrides]
     if seeds is not None:
-        settings.append((["seeds"], seeds))
+        settings.append((f"seeds={seeds}", ["seeds"], seeds))
     blocks = _blocks(document, top, settings)
-    pairs = _unique(expand(document, blocks, top.sampling_seed, top.limit))
-    total = len(pairs)
-    pairs, repeated = [pair for pair in pairs if pair is not None], sum(pair is None for pair in pairs)
-    pairs = _excluded(document, top, [pair for pair in pairs if pair is not None])
     patterns = [only_pattern(text) for text in only]
-    kept = [pair for pair in pairs if all(matches(pair[0], pattern) for pattern in patterns)]
-    if not kept:
-        raise UserError(
-            f"--only {' --only '.join(only)}: matches none of the {total} configurations of {document.file}\n"
-            f"  {_levels_text(pairs)}"
-        )
-    if top.pruning:
-        bad = next((c for c, _ in kept if c["validation"] == "none"), None)
-        if bad:
+    try:
+        everything, origins = expand(document, blocks, top.sampling_seed, top.limit)
+        pairs = _unique(everything)
+        left = _excluded(document, top, pairs)
+        kept = [pair for pair in left if all(matches(pair[0], pattern) for pattern in patterns)]
+        if top.pruning and any(config["validation"] == "none" for config, _ in kept):
             message = "pruning needs validation pictures, and `validation: none` leaves none"
             raise SuiteError(document.file, [Problem("pruning", message, document.line(("pruning",)))])
+    except SuiteError as error:
+        if overrides:  # the file alone may be right
+            raise UserError(f"{error}\n  (read with {_options_text('--set', overrides)})") from error
+        raise
+    if not kept:
+        message = f"{_options_text('--only', only)} matches none of the {len(left):,} configurations of {document.file}"
+        shown = [line for pattern in patterns for line in levels_text([config for config, _ in left], pattern)]
+        raise UserError("\n  ".join([message, *shown]))
+    for i, reference in enumerate(top.references):
+        origins.setdefault(canonical(["references", reference]), ("references", i))
+    places = {
+        entry: Problem(path_text(path), "", document.line(path)).place(document.file) for entry, path in origins.items()
+    }
+    repeated = len(everything) - len(pairs)
     return Suite(
-        path, top.name, top.title or top.name, top.description, tuple(top.references), tuple(kept), top.pruning, repeated
+        path,
+        top.name,
+        top.title or top.name,
+        top.description,
+        tuple(top.references),
+        tuple(kept),
+        top.pruning,
+        repeated,
+        places,
     )
+
+
+def _options_text(option: str, texts: Sequence[str]) -> str:
+    return " ".join(f"{option} '{text}'" for text in texts)
 
 
 def _with_plain_pruning(data: dict[str, Any]) -> dict[str, Any]:
@@ -82,13 +105,10 @@ def _with_plain_pruning(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "pruning": plain[pruning]} if isinstance(pruning, str) and pruning in plain else data
 
 
-Block = dict[str, tuple[KeyPath, Any]]
-
-
 def _blocks(
-    document: Document, top: SuiteFile, settings: list[tuple[list[str], Any]]
+    document: Document, top: SuiteFile, settings: list[tuple[str, list[str], Any]]
 ) -> list[tuple[KeyPath, Block]]:
-    """Sub-grids with the defaults filled in; each key with the path it was written at."""
+    """Sub-grids with the defaults and the options filled in; each key with the path it was written at."""
     grids: list[tuple[KeyPath, dict[str, Any]]] = (
         [(("grid", i), block) for i, block in enumerate(top.grid)]
         if isinstance(top.grid, list)
@@ -104,51 +124,45 @@ def _blocks(
     ]
     if problems:
         raise SuiteError(document.file, problems)
-    defaults = copy.deepcopy(top.defaults)
-    out = []
-    for parts, value in settings:
-        apply_set(defaults, parts, value, is_defaults=True)
-    set_keys = {parts[0] for parts, _ in settings if len(parts) == 1}
+    out: list[tuple[KeyPath, Block]] = []
     for path, block in grids:
-        mine = copy.deepcopy(block)
-        for parts, value in settings:
-            apply_set(mine, parts, value, is_defaults=False)
-        merged: Block = {}
-        for key, value in defaults.items():
-            merged[key] = (("--set", key) if key in set_keys else ("defaults", key), value)
-        merged.update({key: ((*path, key), value) for key, value in mine.items()})
-        for parts, value in settings:
-            # An axis that the file leaves at its default still takes a parameter.
-            if len(parts) == 2 and parts[0] not in merged and parts[0] in AXES:
-                default = AXIS_DEFAULTS.get(parts[0])
-                if default not in (None, "none"):
-                    merged[parts[0]] = (("--set", parts[0]), {"name": default, parts[1]: value})
+        merged: Block = {key: (("defaults", key), copy.deepcopy(value)) for key, value in top.defaults.items()}
+        merged.update({key: ((*path, key), copy.deepcopy(value)) for key, value in block.items()})
         out.append((path, merged))
+    for text, parts, value in settings:
+        # Not any(): every sub-grid is to be changed.
+        if not sum(_set(merged, parts, value) for _, merged in out):
+            message = f"{OPTION} '{text}': no entry of `{parts[0]}` in {document.file} takes parameters"
+            raise UserError(f"{message}\n  give one first, e.g. {OPTION} {parts[0]}=NAME")
     return out
+
+
+def _set(block: Block, parts: list[str], value: Any) -> bool:
+    """Carry out one `--set` on a sub-grid that has its defaults; whether there was anything to set."""
+    key = parts[0]
+    if len(parts) == 1:
+        block[key] = ((OPTION, key), value)
+        return True
+    path, axis = block.get(key, ((OPTION, key), AXIS_DEFAULTS.get(key, "none")))
+    changed, entries = apply_set(axis, parts[1], value)
+    if changed:
+        block[key] = (path, entries)
+    return changed
 
 
 def _unknown_key(document: Document, path: KeyPath) -> Problem:
-    hint = "\n".join(part for part in (nearest(path[-1], BLOCK_KEYS), f"allowed: {', '.join(BLOCK_KEYS)}") if part)
-    return Problem(path_text(path), f"unknown key {path[-1]!r}", document.line(path), hint)
+    key = str(path[-1])
+    return Problem(path_text(path), f"unknown key {key!r}", document.line(path), unknown_key_hint(key, top=False))
 
 
-def _unique(
-    pairs: list[tuple[Configuration, list[int]]],
-) -> list[tuple[Configuration, list[int]] | None]:
-    """The same list with None where a configuration was there before; its seeds join the earlier one's."""
-    first: dict[str, int] = {}
-    out: list[tuple[Configuration, list[int]] | None] = []
+def _unique(pairs: list[tuple[Configuration, list[int]]]) -> list[tuple[Configuration, list[int]]]:
+    """Each configuration once, where it stands first, with the seeds of all its places."""
+    first: dict[str, tuple[Configuration, list[int]]] = {}
     for config, seeds in pairs:
         text = canonical(config)
-        if text in first:
-            earlier = out[first[text]]
-            assert earlier is not None
-            out[first[text]] = (config, sorted({*earlier[1], *seeds}))
-            out.append(None)
-        else:
-            first[text] = len(out)
-            out.append((config, seeds))
-    return out
+        known = first.get(text)
+        first[text] = (config, sorted({*known[1], *seeds})) if known and known[1] != seeds else (config, seeds)
+    return list(first.values())
 
 
 def _excluded(
@@ -158,15 +172,16 @@ def _excluded(
     kept = pairs
     for i, pattern in enumerate(top.exclude):
         path: KeyPath = ("exclude", i)
-        unknown = [key for key in pattern if key not in BLOCK_KEYS]
-        if unknown or not pattern:
-            problems.append(
-                _unknown_key(document, (*path, unknown[0]))
-                if unknown
-                else Problem(path_text(path), "is empty and would leave out everything", document.line(path))
-            )
+        unknown = [key for key in pattern if key not in MATCHABLE]
+        if unknown:
+            hint = "\n".join(filter(None, [nearest(unknown[0], MATCHABLE), f"allowed: {', '.join(MATCHABLE)}"]))
+            place: KeyPath = (*path, unknown[0])
+            problems.append(Problem(path_text(place), f"unknown key {unknown[0]!r}", document.line(place), hint))
+        elif not pattern:
+            problems.append(Problem(path_text(path), "is empty and would leave out everything", document.line(path)))
         elif not any(matches(config, pattern) for config, _ in pairs):
-            hint = "check its spelling against `bench plan`; a pattern that matches nothing is a mistake"
+            lines = levels_text([config for config, _ in pairs], pattern)
+            hint = "\n".join([*lines, "mend the pattern, or take it out"])
             problems.append(Problem(path_text(path), "matches no configuration", document.line(path), hint))
         else:
             kept = [pair for pair in kept if not matches(pair[0], pattern)]
@@ -175,11 +190,6 @@ def _excluded(
     if problems:
         raise SuiteError(document.file, problems)
     return kept
-
-
-def _levels_text(pairs: list[tuple[Configuration, list[int]]]) -> str:
-    names = sorted({config["model"]["name"] for config, _ in pairs})
-    return f"its models: {', '.join(names[:12])}{', ...' if len(names) > 12 else ''}; `bench plan` shows every axis"
 
 
 def suites_folder() -> Path:
@@ -198,13 +208,18 @@ def find_suite(text: str) -> Path:
     """A path as given if it is there, else the shipped suite of that name."""
     path = Path(text)
     shipped = shipped_suites()
-    if path.exists():
+    name = path.as_posix().removeprefix("suites/").removesuffix(".yaml")
+    if _exists(path) and not (path.is_dir() and text in shipped):  # a folder hides no shipped suite of its name
         return path
-    if text in shipped:
-        return shipped[text]
-    if path.suffix in (".yaml", ".yml") and path.as_posix().removeprefix("suites/").removesuffix(".yaml") in shipped:
-        return shipped[path.as_posix().removeprefix("suites/").removesuffix(".yaml")]
+    if name in shipped:
+        return shipped[name]
     names = ", ".join(shipped) or "none"
-    raise UserError(
-        f"{text}: there is no such suite file\n  suites that come with bench: {names}\n  {nearest(text, shipped)}".rstrip()
-    )
+    message = f"{text}: there is no such suite file\n  suites that come with bench: {names}"
+    raise UserError(f"{message}\n  {nearest(name, shipped)}".rstrip())
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name that no file system takes
+        return False

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.suite.errors import UserError
 from bench.suite.expand import canonical
 from bench.suite.suite import Suite
 
@@ -69,7 +70,10 @@ def trials(
         if dataset not in checksums:
             checksums[dataset] = fingerprint(config["dataset"])
         if model not in sources:
-            sources[model] = source(model)
+            try:
+                sources[model] = source(model)
+            except UserError as error:
+                raise UserError(f"{suite.place('model', config['model'])}: {error}") from error
         file, checksum = sources[model]
         out.extend(
             Trial(trial_key(config, seed, checksums[dataset], checksum), config, seed, group, file) for seed in seeds

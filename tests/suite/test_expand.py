@@ -83,7 +83,9 @@ def test_the_order_of_keys_in_the_file_changes_nothing(load: Load) -> None:
 
 
 def test_a_grid_in_a_parameter_gives_an_entry_for_each_value(load: Load) -> None:
-    suite = load("name: t\ngrid: {model: mlp, optimizer: {name: sgd, lr: {grid: [1e-1, 1]}, momentum: {grid: [0, 0.9]}}}\n")
+    suite = load(
+        "name: t\ngrid: {model: mlp, optimizer: {name: sgd, lr: {grid: [1e-1, 1]}, momentum: {grid: [0, 0.9]}}}\n"
+    )
     entries = [(config["optimizer"]["lr"], config["optimizer"]["momentum"]) for config, _ in suite.configurations]
     assert entries == [(0.1, 0.0), (0.1, 0.9), (1.0, 0.0), (1.0, 0.9)]
 
@@ -112,7 +114,9 @@ def test_sub_grids_share_the_defaults_and_may_set_their_own(load: Load) -> None:
 
 
 def test_a_combination_holds_entries_together(load: Load) -> None:
-    suite = load("name: t\ngrid: {model: mlp, augmentation: [none, flip, {combine: [flip, {name: crop, padding: 3}]}]}\n")
+    suite = load(
+        "name: t\ngrid: {model: mlp, augmentation: [none, flip, {combine: [flip, {name: crop, padding: 3}]}]}\n"
+    )
     names = [[entry["name"] for entry in config["augmentation"]] for config, _ in suite.configurations]
     assert names == [[], ["flip"], ["flip", "crop"]]
 
@@ -123,7 +127,8 @@ def test_sweeps_inside_a_combination_multiply(load: Load) -> None:
         name: t
         grid:
           model: mlp
-          regularizer: {combine: [{name: l2, strength: {grid: [1e-3, 1e-4]}}, {name: dropout, rate: {grid: [0.2, 0.5]}}]}
+          regularizer:
+            combine: [{name: l2, strength: {grid: [1e-3, 1e-4]}}, {name: dropout, rate: {grid: [0.2, 0.5]}}]
         """
     )
     pairs = [tuple(config["regularizer"]) for config, _ in suite.configurations]
@@ -141,8 +146,13 @@ def test_a_combination_with_none_is_the_entry_alone(load: Load) -> None:
 
 
 def test_equal_configurations_are_merged_with_their_seeds(load: Load) -> None:
-    suite = load("name: t\ngrid: [{model: mlp, seeds: [3, 0]}, {model: cnn}, {model: {name: mlp, dropout: 0}, seeds: [1, 0]}]\n")
-    assert [(config["model"]["name"], seeds) for config, seeds in suite.configurations] == [("mlp", [0, 1, 3]), ("cnn", [0])]
+    suite = load(
+        "name: t\ngrid: [{model: mlp, seeds: [3, 0]}, {model: cnn}, {model: {name: mlp, dropout: 0}, seeds: [1, 0]}]\n"
+    )
+    assert [(config["model"]["name"], seeds) for config, seeds in suite.configurations] == [
+        ("mlp", [0, 1, 3]),
+        ("cnn", [0]),
+    ]
     assert suite.repeated == 1
 
 
@@ -152,7 +162,9 @@ def test_seeds_are_a_number_or_a_list(load: Load) -> None:
 
 
 def test_a_libraries_model_keeps_its_parameters_as_they_are(load: Load) -> None:
-    suite = load("name: t\ngrid: {model: {name: resnet18.a1_in1k, pretrained: true, block_args: {x: [1]}}, optimizer: lamb}\n")
+    suite = load(
+        "name: t\ngrid: {model: {name: resnet18.a1_in1k, pretrained: true, block_args: {x: [1]}}, optimizer: lamb}\n"
+    )
     (config, _), *_ = suite.configurations
     assert config["model"] == {"name": "resnet18.a1_in1k", "pretrained": True, "block_args": {"x": [1]}}
     assert config["optimizer"] == {"name": "lamb"}
@@ -209,7 +221,9 @@ def test_draws_do_not_depend_on_where_they_stand(load: Load) -> None:
 
 
 def test_plain_axes_draw_apart(load: Load) -> None:
-    suite = load("name: t\ngrid: {model: mlp, epochs: [{choice: [1, 2]}], batch_size: [{choice: [1, 2]}], samples: 30}\n")
+    suite = load(
+        "name: t\ngrid: {model: mlp, epochs: [{choice: [1, 2]}], batch_size: [{choice: [1, 2]}], samples: 30}\n"
+    )
     pairs = set(zip(levels(suite, "epochs"), levels(suite, "batch_size"), strict=True))
     assert len(pairs) == 4, "one stream for both would give two pairs"
 

@@ -80,7 +80,9 @@ def test_set_takes_anything_a_file_takes(load: Load) -> None:
 
 def test_set_puts_a_parameter_into_every_entry_of_its_axis(load: Load) -> None:
     suite = load(GRID, overrides=["optimizer.lr=0.25", "optimizer.weight_decay=0.5"])
-    found = {(c["optimizer"]["name"], c["optimizer"]["lr"], c["optimizer"]["weight_decay"]) for c, _ in suite.configurations}
+    found = {
+        (c["optimizer"]["name"], c["optimizer"]["lr"], c["optimizer"]["weight_decay"]) for c, _ in suite.configurations
+    }
     assert found == {("sgd", 0.25, 0.5), ("adam", 0.25, 0.5)}, "the second sub-grid leaves its optimizer at the default"
     assert len(suite.configurations) == 9, "the grid of learning rates became one rate"
 

@@ -1,0 +1,125 @@
+"""When are two trials the same? The key decides what is run again, so it must never change by accident."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.suite import trial
+from bench.suite.errors import UserError
+from bench.suite.suite import Suite
+from bench.suite.trial import trial_key, trials
+
+Load = Callable[..., Suite]
+
+
+def keys(suite: Suite, fingerprint: str = "pixels", source: str | None = None) -> list[str]:
+    return [one.key for one in trials(suite, lambda _: fingerprint, lambda _: (None, source))]
+
+
+PLAIN = "name: t\ngrid: {model: mlp}\n"
+
+
+def test_a_known_key(load: Load) -> None:
+    # Every ledger in use holds keys made by this code. If this value changes, a default, the form of a
+    # configuration or the hash has changed, and all that people have trained would be trained again. Where that
+    # is meant, raise SEMANTICS or say so in the changelog, and write the new value here.
+    assert keys(load("name: least\ngrid: {model: mlp}\n"), "fingerprint") == ["4249f4dc6b0eeb8a1231"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name: other\ntitle: Another title\ndescription: Words.\nreferences: [lab-e-l2]\ngrid: {model: mlp}\n",
+        "grid: {model: mlp}\nname: t\n",
+        "name: t\ndefaults: {model: mlp}\ngrid: {epochs: 10}\n",
+        "name: t\ngrid: {epochs: 10, validation: {stratified: 0.1}, model: {hidden: [128, 64], name: mlp}}\n",
+        "name: t\ngrid: {model: mlp, optimizer: {name: adam, lr: 1e-3, eps: 0.00000001, weight_decay: 0}}\n",
+        "name: t\ngrid: {model: mlp, regularizer: none, augmentation: {name: none}}\n",
+        "name: t\npruning: asha\nlimit: 5\nsampling_seed: 9\ngrid: {model: mlp}\n",
+    ],
+)
+def test_what_changes_no_training_changes_no_key(text: str, load: Load) -> None:
+    assert keys(load(text)) == keys(load(PLAIN))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        "model: cnn",
+        "model: {name: mlp, hidden: [64, 128]}",
+        "model: mlp, optimizer: {name: adam, lr: 2e-3}",
+        "model: mlp, dataset: mnist",
+        "model: mlp, preprocessing: standardize",
+        "model: mlp, schedule: cosine",
+        "model: mlp, regularizer: dropout",
+        "model: mlp, augmentation: {name: flip, static: true}",
+        "model: mlp, batch_size: 64",
+        "model: mlp, epochs: 11",
+        "model: mlp, validation: {stratified: 0.2}",
+        "model: mlp, validation: {tail: 0.1}",
+        "model: mlp, validation: none",
+        "model: mlp, early_stopping: {patience: 3}",
+        "model: mlp, weights: best",
+        "model: mlp, refit: true",
+        "model: mlp, precision: bfloat16",
+        "model: mlp, compile: true",
+        "model: mlp, deterministic: true",
+        "model: mlp, seeds: [1]",
+    ],
+)
+def test_what_changes_the_training_changes_the_key(changed: str, load: Load) -> None:
+    assert set(keys(load(f"name: t\ngrid: {{{changed}}}\n"))).isdisjoint(keys(load(PLAIN)))
+
+
+def test_data_source_and_semantics_are_in_the_key(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    suite = load(PLAIN)
+    found = [*keys(suite), *keys(suite, fingerprint="other pixels"), *keys(suite, source="a"), *keys(suite, source="b")]
+    monkeypatch.setattr(trial, "SEMANTICS", trial.SEMANTICS + 1)
+    found += keys(suite)
+    assert len(set(found)) == 5
+
+
+def test_a_key_does_not_depend_on_the_order_of_the_configurations_keys(load: Load) -> None:
+    (config, _), *_ = load(PLAIN).configurations
+    turned = json.loads(json.dumps(dict(reversed(config.items()))))
+    assert list(turned) != list(config)
+    assert trial_key(turned, 0, "pixels", None) == trial_key(config, 0, "pixels", None)
+
+
+def test_defaults_are_plain_values_that_know_no_device(load: Load) -> None:
+    (config, _), *_ = load(PLAIN).configurations
+    assert config["precision"] == "float32"
+    assert config["compile"] is False
+    assert not {"device", "threads", "gpus"} & set(config)
+
+
+def test_trials_go_seed_by_seed_and_count_their_configuration(load: Load) -> None:
+    found = trials(load("name: t\ngrid: {model: [mlp, cnn], seeds: [4, 2]}\n"), lambda _: "x", lambda _: (None, None))
+    assert [(one.config["model"]["name"], one.seed, one.group) for one in found] == [
+        ("mlp", 4, 0),
+        ("mlp", 2, 0),
+        ("cnn", 4, 1),
+        ("cnn", 2, 1),
+    ]
+    assert len({one.key for one in found}) == 4
+
+
+def test_the_users_own_model_runs_by_its_absolute_path_and_is_keyed_by_its_source(load: Load) -> None:
+    suite = load("name: t\ngrid: {model: {name: 'nets/mine.py:net', width: 3}}\n")
+    (one,) = trials(suite, lambda _: "x", lambda _: (Path("/there/nets/mine.py"), "sha"))
+    assert one.config["model"] == {"name": "nets/mine.py:net", "width": 3}, "as the file has it"
+    assert one.run_config["model"] == {"name": "/there/nets/mine.py:net", "width": 3}
+
+
+def test_source_that_is_not_there_is_named_with_its_place(load: Load) -> None:
+    def source(name: str) -> Any:
+        raise UserError(f"model {name!r}: cannot read it")
+
+    suite = load("name: t\ngrid:\n  model:\n    - mlp\n    - nets/mine.py:net\n")
+    with pytest.raises(UserError, match=r"suite\.yaml:4: grid\.model\[0\]: model 'mlp': cannot read it"):
+        trials(suite, lambda _: "x", source)
