@@ -1,4 +1,4 @@
-"""Checks the quick suite's report as CI made it: what must have run, how good it must be, and that the page is whole."""
+"""Checks the report of the quick suite: what must have run, how good it must be, and that the page is whole."""
 
 import json
 import sys

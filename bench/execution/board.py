@@ -10,7 +10,7 @@ import random
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from bench.execution.pruning import Asha
@@ -147,18 +147,17 @@ class Board:
         running.train_seconds = train_seconds
         self.view.trial_progressed(running)
         trial, score = running.trial, figures.get("val_accuracy")
-        if self.asha is None or score is None or key not in self._searched or not self.asha.stops(trial, epoch, score):
+        if self.asha is None or score is None or trial.group not in self._later:
+            return False  # nothing to judge by, or not the first seed of its configuration
+        if not self.asha.stops(trial, epoch, score):
             return False
         result = Result(curves=running.curves, epochs_run=running.epoch)
         self._publish(trial, "pruned", result, Measured(train_seconds=train_seconds))
         return True
 
-    @property
-    def _searched(self) -> set[str]:
-        """Keys of running trials that are the first seed of their configuration."""
-        return {key for key, running in self.running.items() if running.trial.group in self._later}
-
-    def finished(self, key: str, status: Any, result: Result, measured: Measured, predictions: Predictions | None) -> None:
+    def finished(
+        self, key: str, status: Any, result: Result, measured: Measured, predictions: Predictions | None
+    ) -> None:
         """Publish a trial that ran to its end (complete or diverged)."""
         self._publish(self.running[key].trial, status, result, measured, predictions)
 
@@ -204,4 +203,4 @@ class Board:
 
 
 def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

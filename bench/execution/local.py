@@ -11,7 +11,7 @@ from bench.execution.worker import run_trial
 POLL_SECONDS = 2.0
 
 
-class _Pruned(Exception):
+class _PrunedError(Exception):
     """Ends a trial inside its training loop."""
 
 
@@ -32,12 +32,12 @@ def run_here(board: Board, datasets: dict[str, Any], threads: int) -> None:
 
         def report(progress: Any, key: str = key) -> None:
             if board.progress(key, progress.epoch, progress.figures, progress.train_seconds):
-                raise _Pruned
+                raise _PrunedError
 
         data = datasets[trial.config["dataset"]["name"]]
         try:
-            message = run_trial(trial.run_config, trial.seed, data, device, threads, report, passed_on=(_Pruned,))
-        except _Pruned:
+            message = run_trial(trial.run_config, trial.seed, data, device, threads, report, passed_on=(_PrunedError,))
+        except _PrunedError:
             continue
         if "failure" in message:
             board.failed(key, message["failure"])

@@ -195,6 +195,7 @@ def end_line(tally: Tally, trial: Trial, record: Record) -> str:
         return f"{name}: failed: {record.failure['kind']}: {record.failure['message']} (`bench show {trial.key[:8]}`)"
     if record.status == "diverged":
         return f"{name}: diverged in epoch {record.result.epochs_run}: the loss is not finite"
-    figure = (record.result.validation or {}).get("accuracy") or (record.result.curves.get("val_accuracy") or [None])[-1]
+    curve = record.result.curves.get("val_accuracy") or [None]
+    figure = record.result.validation["accuracy"] if record.result.validation else curve[-1]
     shown = f", validation {100 * figure:.2f} %" if figure is not None else ""
     return f"{name}: {record.status} after {record.result.epochs_run} epochs{shown}"

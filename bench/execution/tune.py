@@ -34,15 +34,15 @@ SETTINGS = {
 }
 os.environ.update({key: os.environ.get(key, value) for key, value in SETTINGS.items()})
 
-import ray  # noqa: E402 (Ray reads its settings when it is imported)
-from ray import tune  # noqa: E402
-from ray.tune.progress_reporter import TrialProgressCallback  # noqa: E402
-from ray.tune.schedulers import FIFOScheduler  # noqa: E402
-from ray.tune.search import Searcher  # noqa: E402
+import ray  # Ray reads its settings when it is imported, so not before they are set
+from ray import tune
+from ray.tune.progress_reporter import TrialProgressCallback
+from ray.tune.schedulers import FIFOScheduler
+from ray.tune.search import Searcher
 
-from bench.execution.board import Board  # noqa: E402
-from bench.execution.host import cpu_count, stop_on_sigterm  # noqa: E402
-from bench.execution.worker import run_trial  # noqa: E402
+from bench.execution.board import Board
+from bench.execution.host import cpu_count, stop_on_sigterm
+from bench.execution.worker import run_trial
 
 RETRIES = 1
 """How often a trial whose worker process died is started again in the same run."""
@@ -240,9 +240,7 @@ class _Collector(_Driver, TrialProgressCallback):
         if "failure" in message:
             self.board.failed(key, message["failure"])
         else:
-            self.board.finished(
-                key, message["status"], message["result"], message["measured"], message["predictions"]
-            )
+            self.board.finished(key, message["status"], message["result"], message["measured"], message["predictions"])
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None: ...
 

@@ -2,46 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from bench.models.check import check as check_model
-from bench.suite.components import AXES
 from bench.suite.errors import UserError
 from bench.suite.expand import canonical
 from bench.training import optimizers
 from bench.training.regularizers import combine
 
 
-def needs_check(config: dict[str, Any]) -> bool:
-    """Whether the suite file alone cannot tell that the configuration is right."""
-    return config["model"]["name"] != "mlp" or config["optimizer"]["name"] not in AXES["optimizer"]
+def check(
+    configs: Iterable[dict[str, Any]],
+    shapes: dict[str, tuple[tuple[int, int, int], int]],
+    places: dict[str, str] | None = None,
+) -> None:
+    """Build every model and optimizer once, run two pictures through each model and take a step with each optimizer.
 
-
-def check(configs: Iterable[dict[str, Any]], shapes: dict[str, tuple[tuple[int, int, int], int]]) -> None:
-    """Build every model and optimizer once and run two pictures through each model.
-
-    `shapes` maps a dataset's name to its pictures' shape (C, H, W) and its number of classes. UserError names
-    every entry that fails.
+    `shapes` maps a dataset's name to its pictures' shape (C, H, W) and its number of classes, `places` an entry, as
+    ``canonical([axis, entry])``, to where it was written. UserError names every entry that fails.
     """
-    problems: dict[str, str] = {}
+    problems: dict[str, None] = {}  # a set that keeps its order
     seen: set[str] = set()
     for config in configs:
-        overrides = combine(config["regularizer"]).model
+        effects = combine(config["regularizer"])
         shape, classes = shapes[config["dataset"]["name"]]
-        model = canonical([config["model"], shape, classes, sorted(overrides)])
-        if model not in seen:
-            seen.add(model)
+        model = canonical([config["model"], shape, classes, sorted(effects.model)])
+        optimizer = canonical([config["optimizer"], effects.weight_decay is None])
+        attempts: list[tuple[str, str, Callable[[], None]]] = [
+            ("model", model, partial(check_model, config["model"], shape, classes, effects.model)),
+            (
+                "optimizer",
+                optimizer,
+                partial(optimizers.check, config["optimizer"], effects.weight_decay, effects.kernels_only),
+            ),
+        ]
+        for axis, text, attempt in attempts:
+            if text in seen:
+                continue
+            seen.add(text)
             try:
-                check_model(config["model"], shape, classes, overrides)
+                attempt()
             except UserError as error:
-                problems.setdefault(str(error), model)
-        optimizer = canonical(config["optimizer"])
-        if optimizer not in seen:
-            seen.add(optimizer)
-            try:
-                optimizers.check(config["optimizer"])
-            except UserError as error:
-                problems.setdefault(str(error), optimizer)
+                place = (places or {}).get(canonical([axis, config[axis]]))
+                problems[f"{place}: {error}" if place else str(error)] = None
     if problems:
         raise UserError("\n".join(problems))

@@ -13,6 +13,9 @@ from torch.nn import functional as F
 BATCH = 250
 """Pictures per forward pass: above this a CPU spends its time on fresh memory, measured."""
 
+PRECISIONS: dict[str, torch.dtype | None] = {"float32": None, "bfloat16": torch.bfloat16}
+"""What `precision` in a configuration asks torch.autocast for; weights and losses are float32 in any case."""
+
 
 @dataclass(frozen=True)
 class Predicted:
@@ -35,9 +38,16 @@ def logits_of(model: nn.Module, images: Tensor, index: Tensor, autocast: torch.d
     was_training = model.training
     model.eval()
     with torch.inference_mode(), torch.autocast(images.device.type, autocast, enabled=autocast is not None):
-        out = torch.cat([model(pixels(images[part])).float() for part in index.split(BATCH)])
+        out = torch.cat([model(pixels(images[part])).float() for part in torch.split(index, BATCH)])
     model.train(was_training)
     return out
+
+
+def evaluate(
+    model: nn.Module, images: Tensor, labels: Tensor, index: Tensor, autocast: torch.dtype | None = None
+) -> dict[str, float]:
+    """`metrics` of the pictures that `index` names."""
+    return metrics(logits_of(model, images, index, autocast), labels[index])
 
 
 def metrics(logits: Tensor, labels: Tensor) -> dict[str, float]:

@@ -1,17 +1,43 @@
-"""What a trial ran on and what it used: device, versions, peak memory."""
+"""The process a trial runs in: its settings, and what it is and used (device, versions, peak memory)."""
 
 from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import os
 import platform
 import resource
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 
 PACKAGES = ("bench", "torch", "torchvision", "timm", "ray", "numpy")
+
+
+@contextlib.contextmanager
+def settings(deterministic: bool) -> Iterator[None]:
+    """Process-wide switches for the time of one trial, since worker processes are reused.
+
+    On a CPU every kernel we use is deterministic anyway; on CUDA `deterministic` takes such kernels where there are
+    some, and an operation that has none raises RuntimeError.
+    """
+    # Read once, at the first cuBLAS call in the process, so it must be there before, for whichever later trial is to
+    # be deterministic; 8 buffers of 4 MiB on the device (https://docs.nvidia.com/cuda/cublas/#results-reproducibility).
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(deterministic)
+    # The search for the fastest convolution goes by the clock, so it may choose another one in every run.
+    torch.backends.cudnn.benchmark = not deterministic
+    # Regularised weights that decay towards zero end as denormal numbers, which a CPU multiplies 5 to 30 times
+    # slower; here they count as zero (the same accuracies, measured). The switch is this thread's own.
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+        torch.use_deterministic_algorithms(False)
+        torch.backends.cudnn.benchmark = False
 
 
 def device_name(device: torch.device) -> str:
@@ -26,6 +52,7 @@ def device_name(device: torch.device) -> str:
 
 
 def versions() -> dict[str, str]:
+    """Of Python and of the packages that can change a figure, those that are installed."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):

@@ -1,9 +1,9 @@
-"""Optimizers by name: ours for the parameters a suite file checks, then torch's, then timm's."""
+"""Optimizers by name: torch's, or timm's where torch has none of that name."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -12,36 +12,51 @@ from torch import nn
 from bench.suite.errors import UserError, nearest
 
 Groups = list[dict[str, Any]]
-NEED_CLOSURES = {"lbfgs", "sparseadam"}
+Factory = Callable[..., torch.optim.Optimizer]
+
+UNFIT = {
+    "adahessian": "needs second derivatives",
+    "lbfgs": "evaluates the loss several times a step",
+    "sparseadam": "takes sparse gradients only",
+}
+"""Optimizers that a plain training step cannot serve, and why."""
+
+NOT_SETTINGS = {"params", "foreach", "fused", "capturable", "differentiable", "maximize"}
+"""Parameters that say how an optimizer computes, which is decided here, or that would turn the descent around."""
 
 
 def create(entry: dict[str, Any], groups: Groups) -> torch.optim.Optimizer:
     """The optimizer that a configuration's `optimizer` entry names, over parameter groups.
 
-    torch's implementation comes first, timm's where torch has none of that name. UserError when neither
-    knows the name or the parameters do not fit.
+    What the entry leaves out has the default of the optimizer's own class.
+
+    Raises
+    ------
+    UserError
+        An unknown or unfit name, an unknown parameter, a value the optimizer refuses, or weight decay in `groups`
+        for an optimizer that has none.
     """
-    parameters = {key: value for key, value in entry.items() if key != "name"}
-    if "betas" in parameters:
-        parameters["betas"] = tuple(parameters["betas"])
     name = entry["name"]
-    factory = _torch_optimizers().get(name.lower())
+    # A suite file has lists only; torch takes pairs such as betas as tuples.
+    parameters = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items() if k != "name"}
+    factory = _factory(name)
+    signature = inspect.signature(factory).parameters
+    known = [key for key in signature if key not in NOT_SETTINGS]
+    unknown = [key for key in parameters if key not in known]
+    if unknown:
+        hint = nearest(unknown[0], known)
+        raise UserError(
+            f"optimizer {name!r}: unknown parameter {unknown[0]!r}, allowed: {', '.join(known)}"
+            + (f"\n  {hint}" if hint else "")
+        )
+    if "weight_decay" not in known and any("weight_decay" in group for group in groups):
+        raise UserError(f"optimizer {name!r} has no weight decay: leave out that regularizer, or take l2")
+    # One fused kernel per step instead of several per tensor; CPU and CUDA both have it.
+    fused = {"fused": True} if "fused" in signature else {}
     try:
-        if factory is not None:
-            # One fused kernel per step instead of several per tensor; CPU and CUDA both have it.
-            fused = {"fused": True} if "fused" in inspect.signature(factory).parameters else {}
-            return factory(groups, **parameters, **fused)
-        return _from_timm(name, groups, parameters)
+        return factory(groups, **parameters, **fused)
     except (TypeError, ValueError, AssertionError) as error:
-        known = _parameters(factory) if factory else []
-        unknown = [key for key in parameters if known and key not in known]
-        allowed = f"\n  allowed: {', '.join(known)}" if known else ""
-        if unknown:
-            hint = nearest(unknown[0], known)
-            raise UserError(
-                f"optimizer {name!r}: unknown parameter {unknown[0]!r}{allowed}{f'{chr(10)}  {hint}' if hint else ''}"
-            ) from error
-        raise UserError(f"optimizer {name!r} does not accept {parameters}: {error}{allowed}") from error
+        raise UserError(f"optimizer {name!r} does not accept {parameters}: {error}") from error
 
 
 def parameter_groups(model: nn.Module, decay: float | None, kernels_only: bool) -> Groups:
@@ -56,44 +71,51 @@ def parameter_groups(model: nn.Module, decay: float | None, kernels_only: bool) 
     return [{"params": kernels, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
 
 
-def check(entry: dict[str, Any]) -> None:
-    """UserError unless `create` can build the optimizer (tried on one small matrix)."""
-    create(entry, [{"params": [nn.Parameter(torch.zeros(2, 2))]}])
+def check(entry: dict[str, Any], decay: float | None = None, kernels_only: bool = False) -> None:
+    """UserError unless `create` can build the optimizer and it can take a step, tried on one small layer."""
+    layer = nn.Linear(2, 2, device="meta").to_empty(device="cpu")  # draws nothing from the global random state
+    for parameter in layer.parameters():
+        parameter.data.fill_(1.0)
+        parameter.grad = torch.ones_like(parameter)
+    optimizer = create(entry, parameter_groups(layer, decay, kernels_only))
+    try:
+        optimizer.step()
+    except Exception as error:
+        raise UserError(f"optimizer {entry['name']!r} cannot take a step: {error}") from error
 
 
 def names() -> list[str]:
     """Every name `create` knows, sorted."""
-    import timm.optim
+    from timm.optim import list_optimizers  # type: ignore[attr-defined]
 
-    return sorted({*_torch_optimizers(), *timm.optim.list_optimizers()})
-
-
-def _torch_optimizers() -> dict[str, Callable[..., torch.optim.Optimizer]]:
-    return {
-        name.lower(): value
-        for name, value in vars(torch.optim).items()
-        if inspect.isclass(value)
-        and issubclass(value, torch.optim.Optimizer)
-        and value is not torch.optim.Optimizer
-        and name.lower() not in NEED_CLOSURES
-    }
+    return sorted({*_torch_optimizers(), *map(str, list_optimizers())} - UNFIT.keys())
 
 
-def _from_timm(name: str, groups: Groups, parameters: dict[str, Any]) -> torch.optim.Optimizer:
-    import timm.optim
+def _factory(name: str) -> Factory:
+    from timm.optim import get_optimizer_class, list_optimizers  # type: ignore[attr-defined]
 
-    if name.lower() not in timm.optim.list_optimizers():
+    lower = name.lower()
+    if lower in UNFIT:
+        raise UserError(f"optimizer {name!r} cannot be used here: it {UNFIT[lower]}; `bench list optimizers` shows all")
+    if lower in _torch_optimizers():
+        return _torch_optimizers()[lower]
+    if lower not in list_optimizers():
         hint = nearest(name, names())
         raise UserError(
-            f"there is no optimizer {name!r} in torch or timm{f'{chr(10)}  {hint}' if hint else ''}\n"
-            "  `bench list optimizers` shows all"
+            f"there is no optimizer {name!r} in torch or timm"
+            + (f"\n  {hint}" if hint else "")
+            + "\n  `bench list optimizers` shows all"
         )
-    optimizer = timm.optim.create_optimizer_v2(groups, opt=name.lower(), **parameters)
-    assert isinstance(optimizer, torch.optim.Optimizer)
-    return optimizer
+    try:
+        # The class itself: timm's own factory would set a momentum of 0.9 that the class's documentation has not.
+        factory: Factory = get_optimizer_class(lower)
+    except AssertionError as error:
+        raise UserError(f"optimizer {name!r} cannot be used on this machine: {error}") from error
+    return factory
 
 
-def _parameters(factory: Callable[..., Any]) -> list[str]:
-    hidden = {"params", "foreach", "fused", "capturable", "differentiable", "maximize", "self"}
-    found: Iterable[str] = inspect.signature(factory).parameters
-    return [name for name in found if name not in hidden]
+def _torch_optimizers() -> dict[str, Factory]:
+    """Class by lower-case name, without Muon: torch's takes matrices alone, timm's of that name takes biases too."""
+    base = torch.optim.Optimizer
+    classes = [value for value in vars(torch.optim).values() if inspect.isclass(value) and issubclass(value, base)]
+    return {kind.__name__.lower(): kind for kind in classes if kind is not base and kind.__name__ != "Muon"}

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from bench.models.measure import kernels
 from bench.suite.components import Layers
 
-Penalty = Callable[[nn.Module], Callable[[], None]]
-"""From a model to a function that adds the penalty's gradient to the gradients of its kernels."""
+Penalty = Callable[[nn.Module, int], Callable[[], None]]
+"""From a model and its number of classes to a function that adds the penalty's gradient to its kernels' gradients."""
 
 
 @dataclass(frozen=True)
@@ -52,54 +52,61 @@ def combine(entries: list[dict[str, Any]]) -> Effects:
 def l1(*, strength: float, layers: Layers) -> Effects:
     """strength * sum(|w|) in the loss: a gradient of strength * sign(w) (Keras's `regularizers.l1`)."""
 
-    def penalty(model: nn.Module) -> Callable[[], None]:
-        weights = kernels(model, layers)
+    def add(gradients: list[Tensor], weights: list[Tensor]) -> None:
+        torch._foreach_add_(gradients, torch._foreach_sign(weights), alpha=strength)
 
-        @torch.no_grad()
-        def add() -> None:
-            torch._foreach_add_(_gradients(weights), torch._foreach_sign(weights), alpha=strength)
-
-        return add
-
-    return Effects(penalties=(penalty,))
+    return _penalty(add, layers)
 
 
 @register_regularizer
 def l2(*, strength: float, layers: Layers) -> Effects:
-    """strength * sum(w^2) in the loss: a gradient of 2 * strength * w (Keras's `regularizers.l2`).
+    """strength * sum(w^2) in the loss: a gradient of 2 * strength * w (Keras's `regularizers.l2`)."""
 
-    Adding the gradient costs one pass over the kernels; adding the term to the loss costs several and
-    gives the same update.
-    """
+    def add(gradients: list[Tensor], weights: list[Tensor]) -> None:
+        torch._foreach_add_(gradients, weights, alpha=2 * strength)
 
-    def penalty(model: nn.Module) -> Callable[[], None]:
-        weights = kernels(model, layers)
-
-        @torch.no_grad()
-        def add() -> None:
-            torch._foreach_add_(_gradients(weights), weights, alpha=2 * strength)
-
-        return add
-
-    return Effects(penalties=(penalty,))
+    return _penalty(add, layers)
 
 
 @register_regularizer
 def weight_decay(*, strength: float, kernels_only: bool) -> Effects:
+    """The optimizer's own weight decay (PyTorch's sense)."""
     return Effects(weight_decay=strength, kernels_only=kernels_only)
 
 
 @register_regularizer
 def dropout(*, rate: float) -> Effects:
+    """The model's own parameter `dropout`."""
     return Effects(model={"dropout": rate})
 
 
 @register_regularizer
 def label_smoothing(*, amount: float) -> Effects:
+    """(1 - amount) of a label's weight stays on it, the rest is spread over all classes evenly, its own included."""
     return Effects(label_smoothing=amount)
 
 
-def _gradients(weights: list[nn.Parameter]) -> list[torch.Tensor]:
+def _penalty(add: Callable[[list[Tensor], list[Tensor]], None], layers: Layers) -> Effects:
+    """A penalty from what it adds to the gradients of its kernels; nothing where the network has no such kernels.
+
+    Adding the gradient costs one pass over the kernels; adding the term to the loss costs several and gives the same
+    update.
+    """
+
+    def penalty(model: nn.Module, classes: int) -> Callable[[], None]:
+        weights: list[Tensor] = list(kernels(model, layers, classes))
+
+        @torch.no_grad()
+        def add_gradient() -> None:
+            if weights:
+                add(_gradients(weights), weights)
+
+        return add_gradient
+
+    return Effects(penalties=(penalty,))
+
+
+def _gradients(weights: list[Tensor]) -> list[Tensor]:
     """The gradients of the weights; zeros where the loss does not depend on one (the penalty still does)."""
     for weight in weights:
         if weight.grad is None:

@@ -117,9 +117,7 @@ def test_a_growing_grid_costs_only_what_is_new(folder: Path, undisturbed: Path) 
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_stopped_run_goes_on_where_it_stopped(
-    folder: Path, undisturbed: Path, stop: signal.Signals
-) -> None:
+def test_a_stopped_run_goes_on_where_it_stopped(folder: Path, undisturbed: Path, stop: signal.Signals) -> None:
     results = folder / f"stopped-{stop.name}"
     process = start("run", suite(folder, 3), "--results", results)
     wait_for(process, results, 2)
@@ -183,7 +181,7 @@ def test_two_drivers_share_one_ledger_and_do_no_trial_twice(folder: Path, undist
 def test_a_search_prunes_and_keeps_its_decisions(folder: Path) -> None:
     results = folder / "pruned"
     path = suite(folder, 4, "  seeds: 2\npruning: {grace: 1, reduction: 2}\n")
-    code, out, err = bench("run", path, "--results", results)
+    code, _, err = bench("run", path, "--results", results)
     assert (code, err) == (0, ""), err
     records: dict[str, list[Record]] = {}
     for record in Ledger(results).records():

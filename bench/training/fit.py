@@ -1,0 +1,212 @@
+"""The training loop: one model, one device, one epoch after the other."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bench.training import augment, losses, optimizers, schedules
+from bench.training.evaluation import PRECISIONS, evaluate, pixels
+from bench.training.regularizers import Effects
+from bench.training.seeds import generator, stream_seed
+
+Figures = dict[str, float | None]
+Curves = dict[str, list[float | None]]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """A data set on the device: uint8 (N, C, H, W) and labels (N,), with the parts as index tensors."""
+
+    images: Tensor
+    labels: Tensor
+    classes: int
+    train: Tensor
+    validation: Tensor
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What is told after every epoch: figures so far, never the test set's."""
+
+    epoch: int
+    epochs: int
+    figures: Figures
+    train_seconds: float
+
+
+@dataclass
+class Fit:
+    """A finished training: the model with the weights that count, and how it got there."""
+
+    model: nn.Module
+    curves: Curves
+    chosen_epoch: int = 0
+    diverged: bool = False
+    train_seconds: float = 0.0
+    evaluation_seconds: float = 0.0
+
+
+def fit(
+    model: nn.Module,
+    config: dict[str, Any],
+    seed: int,
+    pictures: Pictures,
+    effects: Effects,
+    report: Callable[[Progress], None] = lambda _: None,
+    epochs: int | None = None,
+) -> Fit:
+    """Train a model for the configured budget, or for the first `epochs` of it (a refit).
+
+    Nothing inside an epoch waits for the device: loss and hits are summed there and read once at its end. The
+    curves' train_loss is the mean over the epoch's batches as they were trained on (augmented, smoothed, with
+    dropout) and leaves l1 and l2 penalties out; lr is that of the epoch's last step.
+    """
+    device = pictures.images.device
+    static, per_batch = augment.build(config["augmentation"])
+    images, labels, train = pictures.images, pictures.labels, pictures.train
+    if static is not None:
+        images, labels, train = _drawn_once(static, pictures, generator(seed, "static augmentation", device))
+    draws = generator(seed, "augmentation", device)
+    orders = generator(seed, "order")
+    torch.manual_seed(stream_seed(seed, "dropout"))  # nn.Dropout draws from the global stream, and nothing else does
+
+    count = len(train)
+    sizes = batch_sizes(count, config["batch_size"])
+    groups = optimizers.parameter_groups(model, effects.weight_decay, effects.kernels_only)
+    optimizer = optimizers.create(config["optimizer"], groups)
+    rates = [group["lr"] for group in optimizer.param_groups]
+    factor = schedules.create(config["schedule"], config["epochs"], len(sizes))
+    loss_of = losses.create(config["loss"], effects.label_smoothing)
+    penalties = [penalty(model, pictures.classes) for penalty in effects.penalties]
+    autocast = PRECISIONS[config["precision"]]
+    if config["compile"]:
+        torch.compiler.reset()  # else code compiled for an earlier trial's network serves this one, rounding otherwise
+    net = torch.compile(model) if config["compile"] else model
+
+    validates = len(pictures.validation) > 0
+    names = ["train_loss", "train_accuracy", *(["val_loss", "val_accuracy"] if validates else []), "lr"]
+    out = Fit(model, {name: [] for name in names})
+    chooser = _Chooser(config, model)
+    step = 0
+    for epoch in range(1, (epochs or config["epochs"]) + 1):
+        start = time.perf_counter()
+        model.train()
+        order = train[torch.randperm(count, generator=orders).to(device)]
+        loss_sum = torch.zeros((), device=device)
+        right = torch.zeros((), device=device, dtype=torch.long)
+        for part in torch.split(order, sizes):
+            if factor is not None:
+                for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                    group["lr"] = rate * factor(step)
+            x, y = pixels(images[part]), labels[part]
+            if per_batch is not None:
+                x = per_batch(x, draws)
+            with torch.autocast(device.type, autocast, enabled=autocast is not None):
+                logits = net(x)
+                loss = loss_of(logits, y)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            for add_gradient in penalties:
+                add_gradient()
+            optimizer.step()
+            step += 1
+            loss_sum += loss.detach() * len(part)
+            right += (logits.detach().argmax(1) == y).sum()
+        figures: Figures = {
+            "train_loss": _finite(float(loss_sum) / count),
+            "train_accuracy": int(right) / count,
+            "lr": float(optimizer.param_groups[0]["lr"]),
+        }
+        out.train_seconds += time.perf_counter() - start
+        out.diverged = figures["train_loss"] is None
+        if validates and not out.diverged:
+            start = time.perf_counter()
+            found = evaluate(model, pictures.images, pictures.labels, pictures.validation, autocast)
+            figures |= {"val_loss": _finite(found["loss"]), "val_accuracy": found["accuracy"]}
+            out.diverged = figures["val_loss"] is None
+            out.evaluation_seconds += time.perf_counter() - start
+        for name, curve in out.curves.items():
+            curve.append(figures.get(name))
+        report(Progress(epoch, config["epochs"], figures, out.train_seconds))
+        if out.diverged or chooser.stop_after(epoch, figures):
+            break
+    out.chosen_epoch = chooser.restore(model, last=epoch)
+    return out
+
+
+def batch_sizes(count: int, batch_size: int) -> list[int]:
+    """The sizes of an epoch's batches; the last one is smaller where `count` asks for it, as Keras has it.
+
+    A single picture left over joins the batch before it: batch normalisation has no variance of one value, and
+    PyTorch raises there.
+    """
+    full, left = divmod(count, batch_size)
+    sizes = [batch_size] * full
+    if left == 1 and full:
+        sizes[-1] += 1
+    elif left:
+        sizes.append(left)
+    return sizes
+
+
+class _Chooser:
+    """Remembers the best epoch by validation, and says when patience has run out.
+
+    The best epoch is the first with the best monitored figure. `min_delta` concerns patience only: an epoch that
+    is better by less is still the best one, but does not count as an improvement worth waiting for.
+    """
+
+    def __init__(self, config: dict[str, Any], model: nn.Module):
+        defaults = {"patience": math.inf, "monitor": "val_accuracy", "min_delta": 0.0}
+        stopping = defaults | (config["early_stopping"] or {})
+        self.monitor = stopping["monitor"]
+        self.patience = stopping["patience"]
+        self.min_delta = stopping["min_delta"]
+        self.keep = config["weights"] == "best"
+        self.model = model
+        self.best, self.best_epoch = -math.inf, 0
+        self.weights: dict[str, Tensor] = {}
+        self.mark, self.waited = -math.inf, 0
+
+    def stop_after(self, epoch: int, figures: Figures) -> bool:
+        """Take in an epoch's figures; whether to stop there."""
+        figure = figures.get(self.monitor)
+        if figure is None:
+            return False
+        score = -figure if self.monitor == "val_loss" else figure
+        if score > self.best:
+            self.best, self.best_epoch = score, epoch
+            if self.keep:
+                self.weights = {name: value.clone() for name, value in self.model.state_dict().items()}
+        if score > self.mark + self.min_delta:
+            self.mark, self.waited = score, 0
+        else:
+            self.waited += 1
+        return bool(self.waited >= self.patience)
+
+    def restore(self, model: nn.Module, last: int) -> int:
+        """Put the weights that count into the model; the epoch they are from."""
+        if not self.weights:
+            return last
+        model.load_state_dict(self.weights)
+        return self.best_epoch
+
+
+def _drawn_once(
+    static: Callable[[Tensor, torch.Generator], Tensor], pictures: Pictures, draws: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The training part augmented once, as floats (noise does not fit into bytes), its labels and its indices."""
+    parts = [static(pixels(pictures.images[part]), draws) for part in torch.split(pictures.train, 1000)]
+    labels = pictures.labels[pictures.train]
+    return torch.cat(parts), labels, torch.arange(len(labels), device=labels.device)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
