@@ -1,0 +1,55 @@
+"""What a trial's process is set to, and what is told about it."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import torch
+
+from bench.training.machine import device_name, peak_memory, reset_peak_memory, settings, versions
+
+CPU = torch.device("cpu")
+
+
+def denormals_count() -> bool:
+    return bool((torch.full((4,), 1e-30) * 1e-10 > 0).all())
+
+
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_settings_hold_for_a_trial_and_not_after_it(deterministic: bool) -> None:
+    with settings(deterministic):
+        assert torch.are_deterministic_algorithms_enabled() == deterministic
+        assert torch.backends.cudnn.benchmark == (not deterministic)
+        assert not denormals_count()
+        # Not only for trials that ask: cuBLAS reads it once in a process, and a later trial may.
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] in (":4096:8", ":16:8")
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert not torch.backends.cudnn.benchmark
+    assert denormals_count()
+
+
+def test_settings_do_not_outlive_a_trial_that_fails() -> None:
+    with pytest.raises(KeyError), settings(deterministic=True):
+        raise KeyError
+    assert denormals_count() and not torch.are_deterministic_algorithms_enabled()
+
+
+def test_peak_memory_starts_anew() -> None:
+    used = torch.ones(50_000_000)  # 200 MB
+    reset_peak_memory(CPU)
+    before = peak_memory(CPU)
+    assert before > used.nbytes
+    del used
+    reset_peak_memory(CPU)
+    assert peak_memory(CPU) < before - 100_000_000
+    more = torch.ones(75_000_000)
+    assert peak_memory(CPU) > before
+    del more
+
+
+def test_the_device_and_the_versions_are_named() -> None:
+    assert device_name(CPU)
+    found = versions()
+    assert torch.__version__.startswith(found["torch"])  # without the part that names the build
+    assert {"python", "numpy", "timm", "torchvision"} <= found.keys()

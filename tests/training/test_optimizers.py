@@ -1,0 +1,114 @@
+"""Optimizers by name: that they step, their defaults, and what a mistake is answered."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from bench.suite.components import AXES
+from bench.suite.errors import UserError
+from bench.training.optimizers import NOT_SETTINGS, check, create, names, parameter_groups
+
+CLASSES = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "rmsprop": torch.optim.RMSprop}
+NOT_OURS = {"dampening", "decoupled_weight_decay"}
+
+
+@pytest.mark.parametrize("name", AXES["optimizer"])
+def test_our_defaults_are_torchs(name: str) -> None:
+    fields = AXES["optimizer"][name].model_fields
+    schema = {key: tuple(f.default) if isinstance(f.default, list) else f.default for key, f in fields.items()}
+    torchs = {p.name: p.default for p in inspect.signature(CLASSES[name]).parameters.values()}
+    assert schema == {"name": name} | {k: v for k, v in torchs.items() if k not in NOT_SETTINGS | NOT_OURS}
+
+
+@pytest.mark.parametrize("name", [*AXES["optimizer"], "adamw", "NAdam", "adagrad", "lion", "rmsproptf", "muon"])
+def test_every_parameter_moves_downhill(name: str) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(2 * 4 * 4, 3))
+    images, labels = torch.rand(8, 1, 6, 6), torch.arange(8) % 3
+    optimizer = create({"name": name, "lr": 1e-3}, parameter_groups(model, None, False))
+    before = [parameter.detach().clone() for parameter in model.parameters()]
+    losses = []
+    for _ in range(5):
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(model(images), labels)
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < losses[0]
+    assert not any(torch.equal(old, new) for old, new in zip(before, model.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("AdamW", "torch.optim"), ("sgd", "torch.optim"), ("lion", "timm.optim"), ("muon", "timm.optim")],
+)
+def test_torchs_comes_before_timms_but_for_muon(name: str, kind: str) -> None:
+    optimizer = create({"name": name, "lr": 0.1}, [{"params": [nn.Parameter(torch.ones(2, 2))]}])
+    assert type(optimizer).__module__.startswith(kind)
+
+
+def test_timms_have_the_defaults_of_their_class() -> None:
+    # timm's own factory would set a momentum of 0.9; Keras's RMSprop, which this one follows, has none.
+    optimizer = create({"name": "rmsproptf"}, [{"params": [nn.Parameter(torch.ones(2, 2))]}])
+    assert (optimizer.defaults["momentum"], optimizer.defaults["alpha"]) == (0.0, 0.9)
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw", "adagrad"])
+def test_the_fused_kernel_is_used_where_torch_has_one(name: str) -> None:
+    assert create({"name": name}, [{"params": [nn.Parameter(torch.ones(2, 2))]}]).defaults["fused"] is True
+
+
+def test_lists_become_the_tuples_torch_takes() -> None:
+    optimizer = create({"name": "adam", "betas": [0.8, 0.9]}, [{"params": [nn.Parameter(torch.ones(2))]}])
+    assert optimizer.defaults["betas"] == (0.8, 0.9)
+
+
+def test_frozen_parameters_are_left_out() -> None:
+    model = nn.Linear(2, 2)
+    model.bias.requires_grad = False
+    assert [group["params"] for group in parameter_groups(model, 0.1, kernels_only=True)] == [[model.weight], []]
+
+
+MISTAKES: list[tuple[dict[str, Any], str]] = [
+    ({"name": "adamm"}, r"there is no optimizer 'adamm' in torch or timm\n  did you mean 'adam"),
+    ({"name": "adam", "learning_rate": 1.0}, "unknown parameter 'learning_rate', allowed: lr, betas, eps,"),
+    ({"name": "adamw", "beta": [0.9, 0.9]}, "unknown parameter 'beta'.*\n  did you mean 'betas'?"),
+    ({"name": "lion", "momentum": 0.9}, "unknown parameter 'momentum', allowed: lr, betas, weight_decay"),
+    ({"name": "adamw", "maximize": True}, "unknown parameter 'maximize'"),
+    ({"name": "adamw", "fused": False}, "unknown parameter 'fused'"),
+    ({"name": "adamw", "lr": -1.0}, "'adamw' does not accept .*Invalid learning rate"),
+    ({"name": "adamw", "betas": 0.9}, "'adamw' does not accept"),
+    ({"name": "sgdp"}, "'sgdp' does not accept"),
+    ({"name": "LBFGS"}, "'LBFGS' cannot be used here: it evaluates the loss several times"),
+    ({"name": "adahessian"}, "it needs second derivatives"),
+]
+
+
+@pytest.mark.parametrize(("entry", "message"), MISTAKES)
+def test_a_mistake_is_named_with_what_is_allowed(entry: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        check(entry)
+
+
+def test_weight_decay_for_an_optimizer_without_one_is_refused_rather_than_ignored() -> None:
+    check({"name": "rprop"})
+    with pytest.raises(UserError, match="'rprop' has no weight decay"):
+        check({"name": "rprop"}, decay=0.1)
+
+
+def test_a_check_leaves_the_global_random_state() -> None:
+    before = torch.get_rng_state()
+    check({"name": "adam"})
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_names_are_sorted_and_leave_out_what_cannot_serve() -> None:
+    found = names()
+    assert found == sorted(found)
+    assert {"adam", "adamw", "lion", "lamb", "sgd", "muon"} <= set(found)
+    assert not {"lbfgs", "sparseadam", "adahessian"} & set(found)

@@ -1,0 +1,67 @@
+"""One seed, independent streams: what one part draws changes nothing elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import pytest
+import torch
+
+from bench.data import Dataset
+from bench.training.seeds import Stream, generator, stream_seed
+from bench.training.trial import train_trial
+
+# Each of these draws numbers all the time and changes no pixel and no unit.
+FLIP_NOTHING = {"name": "flip", "p": 0.0}
+NO_NOISE = {"name": "gaussian_noise", "sigma": 0.0}
+DROP_NOTHING = {"name": "dropout", "rate": 1e-12}
+
+
+def test_every_stream_of_every_seed_has_a_seed_of_its_own() -> None:
+    seeds = [stream_seed(seed, stream) for seed in range(100) for stream in get_args(Stream)]
+    assert len(set(seeds)) == len(seeds)
+    assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_a_stream_s_seed_stays_the_same_for_ever() -> None:
+    assert stream_seed(0, "order") == 5231958647509549229
+    assert generator(0, "order").initial_seed() == stream_seed(0, "order")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"augmentation": [FLIP_NOTHING]},
+        {"augmentation": [NO_NOISE]},
+        {"augmentation": [NO_NOISE | {"static": True}]},
+        {"regularizer": [DROP_NOTHING]},
+        {"augmentation": [NO_NOISE], "regularizer": [DROP_NOTHING]},
+    ],
+)
+def test_drawing_for_augmentation_or_dropout_leaves_start_values_and_order(
+    changes: dict[str, Any], configured: Any, small: Dataset
+) -> None:
+    validation = {"stratified": 0.2}  # unlike a tail, it leaves gaps in the training part
+    plain = train_trial(configured(validation=validation), 0, small)
+    drawn = train_trial(configured(validation=validation, **changes), 0, small)
+    assert drawn.curves == plain.curves
+    assert drawn.test == plain.test
+
+
+def test_drawing_for_augmentation_leaves_the_dropped_units(configured: Any, small: Dataset) -> None:
+    dropout = [{"name": "dropout", "rate": 0.5}]
+    plain = train_trial(configured(regularizer=dropout), 0, small)
+    drawn = train_trial(configured(regularizer=dropout, augmentation=[NO_NOISE, FLIP_NOTHING]), 0, small)
+    assert drawn.curves == plain.curves
+
+
+def test_dropout_draws_from_a_stream_of_its_own_not_from_what_the_start_values_left(
+    configured: Any, small: Dataset
+) -> None:
+    seeds: list[int] = []
+    train_trial(configured(epochs=1), 4, small, report=lambda _: seeds.append(torch.initial_seed()))
+    assert seeds == [stream_seed(4, "dropout")]
+
+
+def test_another_seed_is_another_training(configured: Any, small: Dataset) -> None:
+    assert train_trial(configured(), 0, small).curves != train_trial(configured(), 1, small).curves
