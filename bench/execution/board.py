@@ -185,6 +185,7 @@ class Board:
             status=status,
             result=result,
             measured=replace(measured, started=running.started, finished=_now(), git_commit=self.git_commit),
+            configuration=trial.configuration,
             suite=self.suite,
             pruning=self.asha.decisions(trial) if self.asha and searched else None,
             failure=failure,

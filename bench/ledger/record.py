@@ -61,7 +61,8 @@ class Measured:
 class Record:
     """One trial, whole: what was asked (`config`, `seed`, under `key`), what came of it, and what it cost.
 
-    `pruning` holds the rule and the rung decisions for a trial that ran under ASHA, `failure` the kind,
+    `configuration` is the key without the seed: records that share it are seeds of one configuration, of the same
+    data and code. `pruning` holds the rule and the rung decisions for a trial that ran under ASHA, `failure` the kind,
     message and traceback of one that failed.
     """
 
@@ -71,6 +72,7 @@ class Record:
     status: Status
     result: Result
     measured: Measured
+    configuration: str = ""
     suite: str = ""
     pruning: dict[str, Any] | None = None
     failure: dict[str, str] | None = None

@@ -21,6 +21,8 @@ class Trial:
     """A configuration with a seed. `key` names it in the ledger, `group` counts its configuration in the suite."""
 
     key: str
+    configuration: str
+    """The key without the seed: trials that share it are seeds of one configuration, of the same data and code."""
     config: dict[str, Any]
     seed: int
     group: int
@@ -36,11 +38,11 @@ class Trial:
         return {**self.config, "model": {**self.config["model"], "name": f"{self.model_file}:{factory}"}}
 
 
-def trial_key(config: dict[str, Any], seed: int, fingerprint: str, source: str | None) -> str:
+def trial_key(config: dict[str, Any], seed: int | None, fingerprint: str, source: str | None) -> str:
     """Twenty hex digits of a hash over everything that may change a trial's result.
 
-    `fingerprint` is the dataset's checksum, `source` that of the user's own model code. Hardware, versions
-    and the number of threads are not part of it; they stand in the record.
+    `fingerprint` is the dataset's checksum, `source` that of the user's own model code; without a seed it is the
+    key of the configuration. Hardware, versions and the number of threads stand in the record, not here.
     """
     parts = {
         "semantics": SEMANTICS,
@@ -75,7 +77,6 @@ def trials(
             except UserError as error:
                 raise UserError(f"{suite.place('model', config['model'])}: {error}") from error
         file, checksum = sources[model]
-        out.extend(
-            Trial(trial_key(config, seed, checksums[dataset], checksum), config, seed, group, file) for seed in seeds
-        )
+        configuration, *keys = (trial_key(config, seed, checksums[dataset], checksum) for seed in (None, *seeds))
+        out.extend(Trial(key, configuration, config, seed, group, file) for key, seed in zip(keys, seeds, strict=True))
     return out
