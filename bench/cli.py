@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
+import re
+import shlex
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bench import __version__
+from bench.execution.host import stop_on_sigterm
 from bench.suite.errors import UserError
 
 if TYPE_CHECKING:
@@ -47,6 +50,9 @@ DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Look here for data first (also: BENCH_DATA).", metavar="DIR")
 ]
 CpusPerTrial = Annotated[float, typer.Option("--cpus-per-trial", min=1, help="CPUs, and threads, of one trial.")]
+GpusPerTrial = Annotated[
+    float | None, typer.Option("--gpus-per-trial", min=0, help="GPUs of one trial, e.g. 0.25; 0 trains on CPUs.")
+]
 Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="Trials side by side; as many as fit by default.")]
 RESULTS = Path("results")
 
@@ -71,9 +77,7 @@ def run(
     data_dir: DataDir = None,
     jobs: Jobs = None,
     cpus_per_trial: CpusPerTrial = 1,
-    gpus_per_trial: Annotated[
-        float | None, typer.Option("--gpus-per-trial", min=0, help="GPUs of one trial, e.g. 0.25; 0 trains on CPUs.")
-    ] = None,
+    gpus_per_trial: GpusPerTrial = None,
     no_ray: Annotated[bool, typer.Option("--no-ray", help="Train in this process, one trial at a time.")] = False,
 ) -> None:
     """Train what the ledger lacks of a suite, then show its leaderboard."""
@@ -93,29 +97,27 @@ def run(
     console = Console()
     datasets = _datasets([trial for _, _, trials in planned for trial in trials], data_dir)
     failed = False
+    _name_damaged(ledger)
+    options = _options(only, set_, seeds)
     for text, suite, trials in planned:
-        try:
-            records = run_trials(
-                trials,
-                datasets,
-                ledger,
-                console,
-                pruning=suite.pruning,
-                suite=suite.name,
-                git_commit=_git_commit(),
-                cpus_per_trial=cpus_per_trial,
-                gpus_per_trial=gpus_per_trial,
-                jobs=jobs,
-                use_ray=not no_ray,
-            )
-        except KeyboardInterrupt:
-            typer.echo("Stopped. What ended is in the ledger; the same command goes on from there.", err=True)
-            raise typer.Exit(130) from None
+        records = run_trials(
+            trials,
+            datasets,
+            ledger,
+            console,
+            pruning=suite.pruning,
+            suite=suite.name,
+            git_commit=_git_commit(),
+            cpus_per_trial=cpus_per_trial,
+            gpus_per_trial=gpus_per_trial,
+            jobs=jobs,
+            use_ray=not no_ray,
+        )
         if not records:
-            console.print(f"{suite.name}: nothing to run, all {len(trials)} trials are in {results}/", highlight=False)
+            console.print(f"{suite.name}: nothing to run, its {len(trials)} trials are in {results}/", highlight=False)
         failed |= any(record.status == "failed" for record in records)
-        print_terminal(_report(ledger, text, suite, trials), console, top=12)
-        console.print(f"\nThe whole page: bench report {text} --html", highlight=False, style="dim")
+        print_terminal(_report(ledger, text + options, suite, trials), console, top=12)
+        console.print(f"\nThe whole page: bench report {text}{options} --html", highlight=False, style="dim")
     raise typer.Exit(1 if failed else 0)
 
 
@@ -129,30 +131,35 @@ def plan(
     data_dir: DataDir = None,
     jobs: Jobs = None,
     cpus_per_trial: CpusPerTrial = 1,
+    gpus_per_trial: GpusPerTrial = None,
     probe: Annotated[bool, typer.Option("--probe", help="Measure a few steps of each kind of trial.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what a suite would run: trials, counts per axis, what is done, time and memory."""
     loaded = [_load(text, only, set_, seeds) for text in suites]
+    from bench.execution.board import todo
     from bench.execution.estimate import estimate, from_probes, from_records
-    from bench.execution.host import cpu_count
+    from bench.execution.host import slots
     from bench.execution.plan import plan_json, plan_text
     from bench.ledger.ledger import Ledger
 
     ledger = Ledger(results)
+    _name_damaged(ledger)
     out = []
     for suite in loaded:
         trials = _trials(suite)
         if any(not _known(trial.config) for trial in trials):
             _check(suite, trials)
         done = ledger.done(suite.pruning.model_dump(mode="json") if suite.pruning else None)
-        missing = [trial for trial in trials if trial.key not in done]
+        left = todo(trials, done, searches=suite.pruning is not None)
+        missing = [*left.now, *(trial for rest in left.later.values() for trial in rest)]
         if probe:
             costs = from_probes(missing, _datasets(missing, data_dir), max(1, int(cpus_per_trial)))
         else:
             costs = from_records(missing, ledger.records())
-        slots = jobs or max(1, int(cpu_count() / cpus_per_trial))
-        out.append(plan_json(suite, trials, missing, done, estimate(missing, costs, slots), slots))
+        side_by_side = slots(cpus_per_trial, gpus_per_trial, jobs)
+        cost = estimate(missing, costs, side_by_side)
+        out.append(plan_json(suite, trials, missing, done, cost, side_by_side))
     if as_json:
         typer.echo(json.dumps(out[0] if len(out) == 1 else out, indent=2))
     else:
@@ -183,9 +190,9 @@ def report(
     from bench.report.terminal import print_terminal
 
     ledger = Ledger(results)
-    built = _report(ledger, suite, loaded, _trials(loaded) if loaded else None)
-    for path, reason in ledger.damaged:
-        typer.echo(f"passed over {path}: {reason}", err=True)
+    options = _options(only, set_, seeds)
+    built = _report(ledger, f"{suite}{options}", loaded, _trials(loaded) if loaded else None)
+    _name_damaged(ledger)
     writers = {"html": (html, to_html), "md": (markdown, to_markdown), "csv": (csv, to_csv), "json": (as_json, to_json)}
     wanted = {suffix: write for suffix, (asked, write) in writers.items() if asked}
     if not wanted:
@@ -195,7 +202,9 @@ def report(
             typer.echo(write(built))
     else:
         for suffix, write in wanted.items():
-            path = Path(out) / f"{loaded.name if loaded else 'leaderboard'}.{suffix}"
+            # A changed or narrowed suite gets a name of its own, not that of the whole.
+            name = (loaded.name if loaded else "leaderboard") + re.sub(r"[^A-Za-z0-9.]+", "-", options).rstrip("-")
+            path = Path(out) / f"{name}.{suffix}"
             _write(path, write(built))
             typer.echo(f"wrote {path}")
 
@@ -233,7 +242,7 @@ def list_(
 @app.command(epilog=EPILOG)
 def schema() -> None:
     """Print the JSON Schema of suite files, for editors."""
-    from bench.suite.schema import json_schema
+    from bench.suite.json_schema import json_schema
 
     typer.echo(json.dumps(json_schema(), indent=2))
 
@@ -283,6 +292,18 @@ def _trials(suite: Suite) -> list[Trial]:
     )
 
 
+def _options(only: list[str] | None, overrides: list[str] | None, seeds: int | None) -> str:
+    """The options that narrow or change a suite, as a command line has them."""
+    pairs = [("--only", text) for text in only or []] + [("--set", text) for text in overrides or []]
+    pairs += [("--seeds", str(seeds))] if seeds is not None else []
+    return "".join(f" {option} {shlex.quote(text)}" for option, text in pairs)
+
+
+def _name_damaged(ledger: Ledger) -> None:
+    for path, reason in ledger.damaged:
+        typer.echo(f"passed over {path}: {reason}", err=True)
+
+
 def _datasets(trials: list[Trial], data_dir: Path | None) -> dict[str, Any]:
     from bench.data import load
 
@@ -329,7 +350,7 @@ def _report(ledger: Ledger, text: str | None, suite: Suite | None, trials: list[
         suite=suite.name,
         references=find(suite.references),
         command=f"bench run {text}",
-        planned=[(trial.config, trial.seed) for trial in trials],
+        planned=trials,
     )
 
 
@@ -357,18 +378,25 @@ def _write(path: Path, text: str) -> None:
 
 
 def main() -> None:
-    """The console command: runs `app` and turns exceptions into messages and exit codes."""
+    """The console command: runs `app` and turns exceptions and signals into messages and exit codes."""
     debug = "--debug" in sys.argv
     sys.argv = [sys.argv[0], *(argument for argument in sys.argv[1:] if argument != "--debug")]
     try:
-        app()
+        with stop_on_sigterm():
+            app()
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # `bench list models | head` is no failure
+            end.code = 0
+        if end.code == signal.SIGTERM:  # while Ray starts, its own handler leaves with the signal's number
+            end.code = 130
+        if end.code == 130:
+            typer.echo("Stopped. What ended is in the ledger; the same command goes on from there.", err=True)
+        raise
     except UserError as error:
         if debug:
             traceback.print_exc()
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
-    except BrokenPipeError:  # `bench list models | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
         if debug:
             raise

@@ -35,6 +35,41 @@ class Running:
         return len(self.curves.get("train_loss", []))
 
 
+@dataclass(frozen=True)
+class Todo:
+    """What is to run: `now`, in order, and `later` by group, if the first seed of its configuration survives."""
+
+    now: list[Trial]
+    later: dict[int, list[Trial]]
+
+    @property
+    def count(self) -> int:
+        return len(self.now) + sum(len(trials) for trials in self.later.values())
+
+
+def todo(trials: Sequence[Trial], done: dict[str, Record], searches: bool) -> Todo:
+    """The trials that a run with these records behind it still has to do.
+
+    A search runs first seeds first, shuffled the same way every time (an order by quality would fool ASHA); a
+    configuration whose first seed was pruned or diverged is done with it.
+    """
+    if not searches:
+        return Todo([trial for trial in trials if trial.key not in done], {})
+    configurations: dict[int, list[Trial]] = {}
+    for trial in trials:
+        configurations.setdefault(trial.group, []).append(trial)
+    first, survivors, later = [], [], {}
+    for number, (head, *others) in configurations.items():
+        rest = [trial for trial in others if trial.key not in done]
+        if head.key not in done:
+            first.append(head)
+            later[number] = rest
+        elif done[head.key].status == "complete":
+            survivors += rest
+    random.Random(0).shuffle(first)
+    return Todo(first + survivors, later)
+
+
 class View(Protocol):
     """Who watches a run."""
 
@@ -45,11 +80,7 @@ class View(Protocol):
 
 
 class Board:
-    """The trials of one run.
-
-    With pruning the first seed of each configuration runs first, in shuffled order (an order by quality would
-    fool ASHA); the other seeds follow for the configurations that were not pruned.
-    """
+    """The trials of one run; what is to be done follows from `todo`."""
 
     def __init__(
         self,
@@ -69,9 +100,14 @@ class Board:
         self.running: dict[str, Running] = {}
         self.ended: list[Record] = []
         self._elsewhere: dict[str, Trial] = {}
-        self._later: dict[int, list[Trial]] = {}
-        self.done = ledger.done(self.asha.rule if self.asha else None)
-        self._queue = deque(self._ordered(trials) if self.asha else [t for t in trials if t.key not in self.done])
+        done = ledger.done(self.asha.rule if self.asha else None)
+        left = todo(trials, done, searches=self.asha is not None)
+        self._queue = deque(left.now)
+        self._later = left.later
+        if self.asha:
+            firsts = {trial.group: trial for trial in reversed(trials)}.values()
+            earlier = sorted((done[t.key].measured.finished, t.key, t) for t in firsts if t.key in done)
+            self.asha.replay((t, done[key].result.curves.get("val_accuracy", [])) for _, key, t in earlier)
 
     @property
     def waiting(self) -> list[Trial]:
@@ -82,29 +118,6 @@ class Board:
     def elsewhere(self) -> list[Trial]:
         """Trials that another driver on this ledger is at work on."""
         return list(self._elsewhere.values())
-
-    def _ordered(self, trials: Sequence[Trial]) -> list[Trial]:
-        """First seeds to run now, shuffled; the others are put aside until their first one has survived."""
-        assert self.asha is not None
-        configurations: dict[int, list[Trial]] = {}
-        for trial in trials:
-            configurations.setdefault(trial.group, []).append(trial)
-        searched = [group[0] for group in configurations.values()]
-        earlier = sorted(
-            (self.done[trial.key].measured.finished, trial.key, trial) for trial in searched if trial.key in self.done
-        )
-        self.asha.replay((trial, self.done[key].result.curves.get("val_accuracy", [])) for _, key, trial in earlier)
-        first = []
-        for number, group in configurations.items():
-            rest = [trial for trial in group[1:] if trial.key not in self.done]
-            record = self.done.get(group[0].key)
-            if record is None:
-                first.append(group[0])
-                self._later[number] = rest
-            elif record.status == "complete":
-                self._later[-1] = [*self._later.get(-1, []), *rest]
-        random.Random(0).shuffle(first)
-        return first + self._later.pop(-1, [])
 
     def next_trial(self) -> Trial | None:
         """The next trial to start, claimed for this driver; None when there is none to start now."""

@@ -97,7 +97,11 @@ def from_probes(trials: Sequence[Trial], datasets: dict[str, Any], threads: int)
                 message = run_trial(config, trial.seed, small, device, threads, lambda _: None)
             measured = message.get("measured")
             share = len(data.train_labels) / PROBE_PICTURES
-            memo[full] = Cost(measured.train_seconds * share, measured.peak_memory_bytes or 0) if measured else None
+            memo[full] = (
+                Cost((measured.train_seconds + measured.evaluation_seconds) * share, measured.peak_memory_bytes or 0)
+                if measured
+                else None
+            )
         one = memo[full]
         costs[trial.key] = replace(one, seconds=one.seconds * trial.config["epochs"]) if one else None
     return costs

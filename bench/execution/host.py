@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 
 def cpu_count() -> int:
@@ -29,3 +30,21 @@ def stop_on_sigterm() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def gpu_count() -> int:
+    """NVIDIA GPUs this process may use, told without torch or Ray; for a plan, Ray's own count decides a run."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return len([name for name in visible.split(",") if name.strip() not in ("", "-1")])
+    driver = Path("/proc/driver/nvidia/gpus")
+    return len(list(driver.iterdir())) if driver.is_dir() else 0
+
+
+def slots(cpus_per_trial: float, gpus_per_trial: float | None, jobs: int | None) -> int:
+    """How many trials run side by side on this machine."""
+    fit = int(max(cpu_count(), (jobs or 1) * cpus_per_trial) / cpus_per_trial)
+    gpus = gpu_count()
+    if gpus and gpus_per_trial != 0:
+        fit = min(fit, int(gpus / (gpus_per_trial or 1)))
+    return max(1, min(fit, jobs or fit))

@@ -7,6 +7,7 @@ from typing import Any
 
 from bench.execution.board import Board
 from bench.execution.worker import run_trial
+from bench.suite.errors import UserError
 
 POLL_SECONDS = 2.0
 
@@ -15,11 +16,13 @@ class _PrunedError(Exception):
     """Ends a trial inside its training loop."""
 
 
-def run_here(board: Board, datasets: dict[str, Any], threads: int) -> None:
+def run_here(board: Board, datasets: dict[str, Any], threads: int, gpus_per_trial: float | None = None) -> None:
     """Run the board's trials in order until nothing is left, also not with other drivers."""
     import torch
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    if gpus_per_trial and not torch.cuda.is_available():
+        raise UserError(f"--gpus-per-trial {gpus_per_trial:g}: PyTorch finds no GPU on this machine")
+    device = "cuda" if torch.cuda.is_available() and gpus_per_trial != 0 else "cpu"
     while True:
         trial = board.next_trial()
         if trial is None:

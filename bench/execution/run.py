@@ -10,10 +10,11 @@ from typing import Any
 from rich.console import Console
 
 from bench.execution.board import Board
-from bench.execution.host import cpu_count, stop_on_sigterm
+from bench.execution.host import cpu_count, slots, stop_on_sigterm
 from bench.execution.progress import LiveView, PlainView, Tally
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record
+from bench.suite.errors import UserError
 from bench.suite.schema import Pruning
 from bench.suite.trial import Trial
 
@@ -39,10 +40,19 @@ def run_trials(
     `datasets` maps a dataset's name to its `bench.data.Dataset`. KeyboardInterrupt (Ctrl-C or SIGTERM) leaves
     the ledger whole: trials under way are lost, the same call goes on with the rest.
     """
-    slots = jobs or (max(1, int(cpu_count() / cpus_per_trial)) if use_ray else 1)
+    if not use_ray and (jobs or 1) > 1:
+        raise UserError("--no-ray trains one trial at a time: leave --jobs out, or --no-ray")
+    if gpus_per_trial and gpus_per_trial > 1 and gpus_per_trial % 1:
+        raise UserError(f"--gpus-per-trial {gpus_per_trial:g}: above one GPU only whole numbers are possible")
+    side_by_side = slots(cpus_per_trial, gpus_per_trial, jobs) if use_ray else 1
+    if side_by_side * cpus_per_trial > cpu_count():
+        console.print(
+            f"note: {side_by_side} trials of {cpus_per_trial:g} threads on {cpu_count()} CPUs slow each other down",
+            highlight=False,
+        )
     pruning_rule = pruning.model_dump(mode="json") if pruning else None
     done = ledger.done(pruning_rule)
-    tally = Tally(trials, [done[trial.key] for trial in trials if trial.key in done], slots)
+    tally = Tally(trials, [done[trial.key] for trial in trials if trial.key in done], side_by_side)
     view = LiveView(tally, console) if console.is_terminal else PlainView(tally, console)
     board = Board(trials, ledger, pruning, view, suite, git_commit)
     if not board.waiting:
@@ -57,7 +67,7 @@ def run_trials(
                 from bench.execution.local import run_here
 
                 with stop_on_sigterm():
-                    run_here(board, datasets, max(1, int(cpus_per_trial)))
+                    run_here(board, datasets, max(1, int(cpus_per_trial)), gpus_per_trial)
         finally:
             board.claims.release_all()
     return board.ended

@@ -8,10 +8,13 @@ trial. Results leave Tune at once (`result.pop`), so the driver's memory does no
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import logging
 import os
+import secrets
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -31,7 +34,12 @@ SETTINGS = {
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # what we report is for the board, not for Tune
     "TUNE_WARN_THRESHOLD_S": "100",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    # A token of this run's own: other users of the machine stay out, and no file in the home folder is needed.
+    "RAY_AUTH_MODE": "token",
+    "RAY_AUTH_TOKEN": secrets.token_hex(32),
 }
+if "RAY_AUTH_MODE" in os.environ or "RAY_AUTH_TOKEN_PATH" in os.environ:
+    del SETTINGS["RAY_AUTH_MODE"], SETTINGS["RAY_AUTH_TOKEN"]
 os.environ.update({key: os.environ.get(key, value) for key, value in SETTINGS.items()})
 
 import ray  # Ray reads its settings when it is imported, so not before they are set
@@ -43,12 +51,15 @@ from ray.tune.search import Searcher
 from bench.execution.board import Board
 from bench.execution.host import cpu_count, stop_on_sigterm
 from bench.execution.worker import run_trial
+from bench.suite.errors import UserError
 
 RETRIES = 1
 """How often a trial whose worker process died is started again in the same run."""
 REPORT_SECONDS = 0.5
 """Without pruning, progress is told at most this often: every report waits for the driver."""
 POLL_SECONDS = 2.0
+NEW_SECONDS = 60.0
+"""A folder younger than this may not be locked by its driver yet."""
 
 
 @dataclass(frozen=True)
@@ -75,41 +86,54 @@ def local_ray(resources: Resources, data_bytes: int) -> Iterator[Place]:
 
     Ray's files go to a temporary folder of this run, so that users of one machine do not meet in /tmp/ray.
     """
-    folder = _own_folder()
-    wanted = max(cpu_count(), int((resources.jobs or 1) * resources.cpus_per_trial))
-    logging.getLogger("ray").setLevel(logging.ERROR)
-    try:
-        ray.init(
-            address="local",
-            num_cpus=wanted,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            object_store_memory=max(200_000_000, 3 * data_bytes),
-            _temp_dir=folder,
-        )
-        gpus = float(ray.cluster_resources().get("GPU", 0.0))  # type: ignore[no-untyped-call]
-        per_trial = resources.gpus_per_trial if resources.gpus_per_trial is not None else (1.0 if gpus else 0.0)
-        slots = int(wanted / resources.cpus_per_trial)
-        if per_trial:
-            slots = min(slots, int(gpus / per_trial))
-        yield Place(max(1, min(slots, resources.jobs or slots)), per_trial, folder)
-    finally:
-        ray.shutdown()
-        shutil.rmtree(folder, ignore_errors=True)
+    with _own_folder() as folder:
+        wanted = max(cpu_count(), int((resources.jobs or 1) * resources.cpus_per_trial))
+        logging.getLogger("ray").setLevel(logging.ERROR)
+        try:
+            ray.init(
+                address="local",
+                num_cpus=wanted,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                object_store_memory=max(200_000_000, 3 * data_bytes),
+                _temp_dir=folder,
+            )
+            gpus = float(ray.cluster_resources().get("GPU", 0.0))  # type: ignore[no-untyped-call]
+            per_trial = resources.gpus_per_trial if resources.gpus_per_trial is not None else (1.0 if gpus else 0.0)
+            slots = int(wanted / resources.cpus_per_trial)
+            if per_trial > gpus:
+                raise UserError(
+                    f"--gpus-per-trial {per_trial:g}: Ray finds {gpus:g} GPUs on this machine\n"
+                    "  leave the option out to use what there is"
+                )
+            if per_trial:
+                slots = min(slots, int(gpus / per_trial))
+            yield Place(max(1, min(slots, resources.jobs or slots)), per_trial, folder)
+        finally:
+            ray.shutdown()
 
 
-def _own_folder() -> str:
-    """A new folder for Ray's files and Tune's, after removing those of drivers that were killed.
+@contextlib.contextmanager
+def _own_folder() -> Iterator[str]:
+    """A new folder for Ray's files and Tune's, locked while this driver lives; those of killed drivers are removed.
 
     Directly under /tmp where there is one: Ray's socket paths must stay under 108 characters.
     """
     parent = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())
-    for left in parent.glob("bench-ray-*-*"):
-        pid = left.name.split("-")[2]
-        if pid.isdigit() and not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
-            shutil.rmtree(left, ignore_errors=True)  # another user's stays: we may not
-    return tempfile.mkdtemp(prefix=f"bench-ray-{os.getpid()}-", dir=parent)
+    for left in parent.glob("bench-ray-*"):
+        with contextlib.suppress(OSError):  # locked by a living driver, or another user's
+            if time.time() - left.stat().st_mtime > NEW_SECONDS:
+                with (left / "lock").open("ab") as lock:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(left, ignore_errors=True)
+    folder = tempfile.mkdtemp(prefix=f"bench-ray-{os.getpid()}-", dir=parent)
+    try:
+        with Path(folder, "lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def run_on_ray(board: Board, datasets: dict[str, Any], resources: Resources) -> None:
@@ -161,13 +185,23 @@ def _train(config: dict[str, Any], datasets: dict[str, Any], device: str, thread
         nonlocal told
         unsent.append((progress.epoch, progress.figures, progress.train_seconds))
         if every_epoch or time.monotonic() - told > REPORT_SECONDS:
-            tune.report({"progress": unsent.copy()})
+            try:
+                tune.report({"progress": unsent.copy()})
+            except SystemExit as stop:
+                raise _StoppedError from stop
             unsent.clear()
             told = time.monotonic()
 
     data = datasets[trial["config"]["dataset"]["name"]]
-    message = run_trial(trial["config"], trial["seed"], data, device, threads, report, passed_on=(SystemExit,))
+    try:
+        message = run_trial(trial["config"], trial["seed"], data, device, threads, report, passed_on=(_StoppedError,))
+    except _StoppedError:
+        sys.exit(0)  # what Tune raised
     tune.report({"progress": unsent, "message": message})
+
+
+class _StoppedError(Exception):
+    """Tune stops a trial by SystemExit out of `tune.report`; any other SystemExit is the user's own code."""
 
 
 class _Driver:
@@ -188,18 +222,15 @@ class _Source(_Driver, Searcher):
     def __init__(self, board: Board):
         super().__init__(metric="_", mode="max")
         self.board = board
-        self.keys: dict[str, str] = {}
 
     def suggest(self, trial_id: str) -> Any:
         trial = self.board.next_trial()
         if trial is not None:
-            self.keys[trial_id] = trial.key
             # One string instead of a tree: Tune flattens, copies and compares every leaf with every result.
             return {"key": trial.key, "trial": json.dumps({"config": trial.run_config, "seed": trial.seed})}
         return None if self.board.running else Searcher.FINISHED
 
-    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        self.keys.pop(trial_id, None)
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None: ...
 
     def save(self, checkpoint_path: str) -> None: ...
 

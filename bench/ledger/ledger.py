@@ -177,6 +177,8 @@ class Ledger:
 
     def _counting(self, prefix: str) -> Entry:
         self._read_once()
+        if not prefix:
+            raise UserError("give a trial's key, or its first digits; `bench plan SUITE --json` lists a suite's keys")
         if prefix in self._by_key:
             return self._by_key[prefix][0]
         matches = sorted(key for key in self._by_key if key.startswith(prefix)) if prefix else []

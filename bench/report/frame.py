@@ -31,6 +31,7 @@ COLUMNS = (
 
 `kind` is ``ours`` or ``published``; `status` is ``complete`` (every seed asked for), ``incomplete`` or
 ``published``. `train_seconds` and `epochs_run` are means over the complete seeds, `epochs` is the budget.
+`gap` is training minus validation accuracy; after a refit there is none, the two are of different networks.
 `note` joins a published figure's flags with semicolons, `keys` the complete trials' keys with spaces.
 """
 
@@ -131,7 +132,7 @@ def _row(section: Section, one: Configuration, pooled: Pooled | None, images: in
         "test_high": min(interval.high, 1.0),
         "interval": name,
         "validation_mean": validation_mean(one),
-        "gap": _mean([_accuracy(r.result.train) - _accuracy(r.result.validation) for r in done]),
+        "gap": math.nan if one.config.get("refit") else _mean([_gap(record) for record in done]),
         "parameters": done[0].measured.parameters,
         "flops": done[0].measured.flops,
         "train_seconds": _mean([record.measured.train_seconds for record in done]),
@@ -197,6 +198,10 @@ def _reason(record: Record) -> str:
     decisions = (record.pruning or {}).get("decisions") or [{}]
     score = decisions[-1].get("val_accuracy")
     return "below the cut of its rung" + (f" with {100 * score:.2f} % validation accuracy" if score is not None else "")
+
+
+def _gap(record: Record) -> float:
+    return _accuracy(record.result.train) - _accuracy(record.result.validation)
 
 
 def _accuracy(metrics: Metrics | None) -> float:

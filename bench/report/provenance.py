@@ -36,13 +36,15 @@ def provenance(
 
 
 def trial_counts(sections: Sequence[Section]) -> str:
-    """``36: 34 complete, 1 diverged, 1 not run``."""
+    """``36: 33 complete, 1 pruned, 2 spared by pruning``."""
     configurations = [one for section in sections for one in section.configurations]
     found = Counter(record.status for one in configurations for record in one.records)
     planned = sum(len(one.planned) for one in configurations)
     parts = [f"{found[status]} {status}" for status in STATUSES if found[status]]
-    missing = planned - sum(found.values())
-    return f"{planned}: {', '.join([*parts, *([f'{missing} not run'] if missing else [])])}" if planned else "none"
+    missing = sum(one.missing for one in configurations)
+    spared = planned - sum(found.values()) - missing
+    parts += [f"{number} {text}" for number, text in ((missing, "not run"), (spared, "spared by pruning")) if number]
+    return f"{planned}: {', '.join(parts)}" if planned else "none"
 
 
 def _distinct(values: Iterable[str]) -> str:

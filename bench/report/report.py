@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
@@ -16,6 +15,7 @@ from bench.report.frame import apart, empty, leaderboard
 from bench.report.provenance import provenance
 from bench.report.sections import Section, sections
 from bench.report.verdict import Verdict, verdict
+from bench.suite.trial import Trial
 
 MOST_DETAILS = 8
 """Configurations per dataset that get their per-class tables."""
@@ -61,7 +61,7 @@ def build(
     suite: str = "",
     references: Sequence[Reference] = (),
     command: str = "",
-    planned: Iterable[tuple[dict[str, Any], int]] = (),
+    planned: Iterable[Trial] = (),
 ) -> Report:
     """Turn ledger records into a report.
 
@@ -77,8 +77,8 @@ def build(
     references
         Published figures to stand in the tables of their datasets.
     planned
-        The trials that were asked for, as pairs of configuration and seed, so that seeds still to be run are
-        marked. Without it a configuration is complete when each of its records is.
+        The trials that were asked for, so that seeds still to be run are marked. Without it a configuration is
+        complete when each of its records is.
     """
     found = sections(records, planned)
     share = Counter(section.dataset for section in found)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.ledger.record import Record, Status
+from bench.suite.expand import canonical
 from bench.suite.labels import axis_label, common_label, labels, legend
+from bench.suite.trial import Trial
 
 Config = dict[str, Any]
-Planned = Iterable[tuple[Config, int]]
 
 PROTOCOL = ("dataset", "validation", "refit", "weights", "early_stopping")
 """What must be equal before two configurations are ranked; epochs too, unless they are an axis."""
@@ -21,8 +22,12 @@ PREFERENCE: tuple[Status, ...] = ("complete", "diverged", "pruned", "failed")
 
 @dataclass(frozen=True)
 class Configuration:
-    """A point of the grid: its records, one per seed, and the seeds that were asked for."""
+    """A point of the grid: its records, one per seed, and the seeds that were asked for.
 
+    `identity` is the same for all of them: the key without the seed or, where no record has that, the config as text.
+    """
+
+    identity: str
     config: Config
     label: str
     records: tuple[Record, ...]
@@ -36,6 +41,12 @@ class Configuration:
     def complete(self) -> bool:
         """Whether every seed asked for ended well."""
         return bool(self.planned) and len(self.having("complete")) == len(self.planned)
+
+    @property
+    def missing(self) -> int:
+        """How many seeds are still to be run: none once pruning has judged the first seed and let it go."""
+        ended = any(r.pruning is not None and r.status in ("pruned", "diverged") for r in self.records)
+        return 0 if ended else len(self.planned) - len(self.records)
 
 
 @dataclass(frozen=True)
@@ -54,16 +65,16 @@ class Section:
     configurations: tuple[Configuration, ...]
 
 
-def sections(records: Sequence[Record], planned: Planned = ()) -> list[Section]:
+def sections(records: Sequence[Record], planned: Iterable[Trial] = ()) -> list[Section]:
     """Group records into configurations and these into sections, by dataset, then by protocol.
 
-    `planned` lists the trials asked for, as pairs of configuration and seed; without it a configuration counts
-    as asked for with the seeds that left a record. Of several records with one key the best ended, then the
-    first counts.
+    Records of one config are two configurations where the data or the user's own code had changed between them.
+    `planned` lists the trials asked for; without it a configuration counts as asked for with the seeds that left a
+    record. Of several records of one configuration and seed the best ended, then the first counts.
     """
     groups: dict[str, list[Configuration]] = {}
     for configuration in _configurations(records, planned):
-        groups.setdefault(_protocol_key(configuration.config, PROTOCOL), []).append(configuration)
+        groups.setdefault(_protocol_key(configuration.config), []).append(configuration)
     parts = [part for group in groups.values() for part in _by_epochs(group)]
     found = [_section(part) for part in parts]
     several = {s.dataset for s in found if sum(other.dataset == s.dataset for other in found) > 1}
@@ -71,23 +82,25 @@ def sections(records: Sequence[Record], planned: Planned = ()) -> list[Section]:
     return sorted(found, key=lambda section: (section.dataset, section.protocol))
 
 
-def _configurations(records: Sequence[Record], planned: Planned) -> list[Configuration]:
+def _configurations(records: Sequence[Record], planned: Iterable[Trial]) -> list[Configuration]:
+    identities: dict[str, str] = {}
     configs: dict[str, Config] = {}
     seeds: dict[str, set[int]] = {}
     best: dict[str, dict[int, Record]] = {}
-    for config, seed in planned:
-        name = _canonical(config)
-        configs.setdefault(name, config)
-        seeds.setdefault(name, set()).add(seed)
+    for trial in planned:
+        name = identities[trial.key] = trial.configuration or canonical(trial.config)
+        configs.setdefault(name, trial.config)
+        seeds.setdefault(name, set()).add(trial.seed)
     for record in sorted(records, key=lambda record: PREFERENCE.index(record.status)):
-        name = _canonical(record.config)
+        # Records of earlier versions do not name their configuration; a planned trial of the same key does.
+        name = record.configuration or identities.get(record.key) or canonical(record.config)
         configs.setdefault(name, record.config)
         best.setdefault(name, {}).setdefault(record.seed, record)
     out = []
     for name, config in configs.items():
         mine = tuple(record for _, record in sorted(best.get(name, {}).items()))
         asked = seeds.get(name, set()) | {record.seed for record in mine}
-        out.append(Configuration(config, "", mine, tuple(sorted(asked))))
+        out.append(Configuration(name, config, "", mine, tuple(sorted(asked))))
     return out
 
 
@@ -97,7 +110,7 @@ def _by_epochs(group: list[Configuration]) -> list[list[Configuration]]:
     by_rest: dict[str, set[Any]] = {}
     for one in group:
         rest = {key: value for key, value in one.config.items() if key != "epochs"}
-        by_rest.setdefault(_canonical(rest), set()).add(one.config.get("epochs"))
+        by_rest.setdefault(canonical(rest), set()).add(one.config.get("epochs"))
     for linked in by_rest.values():
         touching = [cluster for cluster in clusters if cluster & linked]
         clusters = [cluster for cluster in clusters if not cluster & linked]
@@ -107,7 +120,7 @@ def _by_epochs(group: list[Configuration]) -> list[list[Configuration]]:
 
 def _section(group: list[Configuration]) -> Section:
     configs = [one.config for one in group]
-    named = [replace(one, label=label) for one, label in zip(group, labels(configs), strict=True)]
+    named = _told_apart([replace(one, label=label) for one, label in zip(group, labels(configs), strict=True)])
     first = configs[0]
     dataset = axis_label(first["dataset"], "dataset")
     budgets = {config.get("epochs") for config in configs}
@@ -121,6 +134,21 @@ def _section(group: list[Configuration]) -> Section:
         legend=legend(configs),
         configurations=tuple(sorted(named, key=lambda one: one.label)),
     )
+
+
+def _told_apart(named: list[Configuration]) -> list[Configuration]:
+    """Put the beginning of its key behind a label that several share: those have one config, but other data or code."""
+    shared = Counter(one.label for one in named)
+    return [replace(one, label=f"{one.label} [{_mark(one, named)}]") if shared[one.label] > 1 else one for one in named]
+
+
+def _mark(one: Configuration, named: list[Configuration]) -> str:
+    """The shortest beginning of the key, four digits at least, that no namesake has; ``no key`` without a key."""
+    if one.identity == canonical(one.config):
+        return "no key"
+    others = [other.identity for other in named if other.label == one.label and other is not one]
+    size = next((n for n in range(4, len(one.identity)) if not any(o[:n] == one.identity[:n] for o in others)), None)
+    return one.identity[:size]
 
 
 def _protocol_text(configs: list[Config]) -> str:
@@ -137,9 +165,5 @@ def _protocol_text(configs: list[Config]) -> str:
     return ", ".join(parts)
 
 
-def _protocol_key(config: Config, keys: Sequence[str]) -> str:
-    return _canonical({key: config.get(key) for key in keys})
-
-
-def _canonical(config: Config) -> str:
-    return json.dumps(config, sort_keys=True)
+def _protocol_key(config: Config) -> str:
+    return canonical({key: config.get(key) for key in PROTOCOL})

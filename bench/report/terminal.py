@@ -33,6 +33,9 @@ SHORT = {
 LABEL_WIDTH = 40
 """What a label may ask for before columns are left out; a longer one is wrapped."""
 
+FIRST, FIRST_SHORT = "Configuration", "Config."
+"""Heading of the label's column, and the one where that is too long a word for it."""
+
 BETWEEN = 2
 MOST_APART = 10
 
@@ -90,7 +93,7 @@ def _print_table(shown: list[Row], console: Console) -> None:
     )
     headings, names, left = _columns(shown, console.width, wanted)
     table = Table(box=None, pad_edge=False, padding=(0, BETWEEN, 0, 0), header_style="bold")
-    table.add_column("Configuration", overflow="fold", no_wrap=False)
+    table.add_column(FIRST if left >= len(FIRST) else FIRST_SHORT, overflow="fold", no_wrap=False)
     for name in names:
         table.add_column(headings[name], justify="right", no_wrap=True)
     for row in shown:

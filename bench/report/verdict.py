@@ -60,9 +60,7 @@ def _figures(row: dict[Any, Any]) -> str:
 
 def _notes(section: Section, ours: pd.DataFrame, images: int) -> tuple[str, ...]:
     planned = sum(len(one.planned) for one in section.configurations)
-    # A pruned configuration is done, whatever seeds it still had.
-    open_ = [one for one in section.configurations if not one.having("pruned")]
-    missing = sum(len(one.planned) - len(one.records) for one in open_)
+    missing = sum(one.missing for one in section.configurations)
     left = (f"Not run yet: {missing:,} of {_counted(planned, 'trial')}.",) if missing else ()
     if ours.empty:
         return left

@@ -143,3 +143,14 @@ def test_another_drivers_trial_is_left_to_it(board_of: Callable[[str], Board], t
     other.release(taken.key)
     board.look_elsewhere()
     assert taken.key in {trial.key for trial in board.waiting}
+
+
+def test_a_first_seed_that_diverges_ends_its_configuration(board_of: Callable[[str], Board]) -> None:
+    text = GRID + "pruning: {grace: 1, reduction: 2}\n"
+    board = board_of(text)
+    while (trial := board.next_trial()) is not None:
+        result = Result(curves={"train_loss": [None]}, epochs_run=1)
+        board.finished(trial.key, "diverged", result, Measured(), None)
+    assert [(record.seed, record.status) for record in board.ended] == [(0, "diverged")] * 4
+    board.claims.release_all()
+    assert not board_of(text).waiting

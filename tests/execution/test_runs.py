@@ -97,7 +97,7 @@ def test_a_second_run_trains_nothing(folder: Path, undisturbed: Path) -> None:
     before = sorted(path.name for path in undisturbed.glob("entries/*/*"))
     code, out, _ = bench("run", suite(folder, 3), "--results", undisturbed)
     assert code == 0
-    assert "nothing to run, all 6 trials are in" in out
+    assert "nothing to run, its 6 trials are in" in out
     assert sorted(path.name for path in undisturbed.glob("entries/*/*")) == before
 
 
@@ -136,6 +136,29 @@ def test_a_stopped_run_goes_on_where_it_stopped(folder: Path, undisturbed: Path,
     assert kept <= {path.name for path in results.glob("entries/*/*")}
     assert entries(results) == 6
     assert results_of(results) == results_of(undisturbed)
+
+
+@pytest.mark.parametrize("seconds", [0.5, 3.0])
+def test_a_run_stops_cleanly_before_it_trains(folder: Path, seconds: float) -> None:
+    process = start("run", suite(folder, 3), "--results", folder / "early")
+    time.sleep(seconds)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.startswith("Stopped.")
+    assert not list((folder / "early").glob("claims/[0-9a-f]*"))
+
+
+def test_a_gpu_that_is_not_there_is_told(folder: Path) -> None:
+    """On a machine without GPUs; elsewhere more are asked for than any machine has."""
+    code, _, err = bench("run", suite(folder, 3), "--results", folder / "gpus", "--gpus-per-trial", 1000)
+    assert code == 2
+    assert err.startswith("error: --gpus-per-trial 1000: Ray finds")
+
+
+def test_no_ray_takes_no_jobs(folder: Path) -> None:
+    code, _, err = bench("run", suite(folder, 3), "--results", folder / "gpus", "--no-ray", "--jobs", 2)
+    assert (code, err) == (2, "error: --no-ray trains one trial at a time: leave --jobs out, or --no-ray\n")
 
 
 def workers_of(driver: int) -> list[int]:
@@ -195,6 +218,8 @@ def test_a_search_prunes_and_keeps_its_decisions(folder: Path) -> None:
             assert record.pruning["decisions"][-1]["decision"] == "stop"
             assert record.result.epochs_run == record.pruning["decisions"][-1]["epoch"]
             assert record.result.test is None
+    plan = json.loads(bench("plan", path, "--results", results, "--json")[1])
+    assert (plan["trials"], plan["to_run"]) == (12, 0)
     code, again, _ = bench("run", path, "--results", results)
     assert code == 0
     assert "nothing to run" in again

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from bench.ledger.record import Measured, Predictions, Record, Result, Status
+from bench.suite.trial import Trial
 
 CLASSES = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
 
@@ -56,6 +57,11 @@ def config(**changes: Any) -> dict[str, Any]:
     return {**copy.deepcopy(BASE), **changes}
 
 
+def planned(settings: dict[str, Any], seeds: int, configuration: str = "") -> list[Trial]:
+    """The trials of a suite that asks for this configuration with so many seeds."""
+    return [Trial(f"{configuration}/{seed}", configuration, settings, seed, 0) for seed in range(seeds)]
+
+
 @dataclass
 class Ledger:
     """Records in order, and the predictions of the complete ones by key."""
@@ -73,6 +79,7 @@ class Ledger:
         test: list[float],
         validation: list[float] | None = None,
         classes: list[str] = CLASSES,
+        configuration: str = "",
     ) -> None:
         """A complete trial per test accuracy; validation stands half a point above it unless given."""
         for seed, accuracy in enumerate(test):
@@ -97,6 +104,7 @@ class Ledger:
                         classes=list(classes),
                     ),
                     measured=_measured(),
+                    configuration=configuration,
                     suite="quick",
                 )
             )

@@ -68,6 +68,21 @@ def test_nothing_is_chosen_where_nothing_was_held_out(ledger: Ledger) -> None:
     assert table[["validation_mean", "gap"]].isna().all(axis=None)
 
 
+def test_after_a_refit_there_is_no_gap_since_training_and_validation_are_of_two_networks(ledger: Ledger) -> None:
+    ledger.add(config(refit=True), [0.88, 0.89])
+    row = frame(ledger).iloc[0]
+    assert np.isnan(row["gap"]) and not np.isnan(row["validation_mean"])
+
+
+def test_an_edited_model_file_gets_a_row_of_its_own(ledger: Ledger) -> None:
+    mine = config(model={"name": "nets.py:wide"})
+    ledger.add(mine, [0.88, 0.89], configuration="1111aa")
+    ledger.add(mine, [0.9, 0.91], configuration="2222bb")
+    table = frame(ledger)
+    assert table["label"].tolist() == ["nets.py:wide [2222]", "nets.py:wide [1111]"]
+    assert table["seeds"].tolist() == [2, 2]
+
+
 def test_trials_that_did_not_end_well_stand_apart_with_their_reason(full: Ledger) -> None:
     report = build(full.records, full.predictions, "title")
     assert report.apart[["status", "seed", "epoch", "reason"]].to_numpy().tolist() == [

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
-from made_ledger import L2, Ledger, config
+from dataclasses import replace
 
+import pytest
+from made_ledger import L2, Ledger, config, planned
+
+from bench.ledger.record import Status
 from bench.report.sections import sections
 
 
@@ -31,8 +35,50 @@ def test_another_budget_is_another_section_unless_epochs_are_an_axis(ledger: Led
 def test_seeds_still_to_be_run_make_a_configuration_incomplete(ledger: Ledger) -> None:
     ledger.add(config(), [0.88, 0.89])
     assert sections(ledger.records)[0].configurations[0].complete
-    planned = [(config(), seed) for seed in range(3)]
-    assert not sections(ledger.records, planned)[0].configurations[0].complete
+    assert not sections(ledger.records, planned(config(), 3))[0].configurations[0].complete
+
+
+def test_an_edited_model_file_makes_another_configuration_of_the_same_config(ledger: Ledger) -> None:
+    mine = config(model={"name": "nets.py:wide"})
+    ledger.add(mine, [0.88, 0.89], configuration="abcd11")
+    ledger.add(mine, [0.9, 0.91], configuration="abcd22")
+    ledger.add(mine, [0.92], configuration="ef0033")
+    ledger.add(mine, [0.93])  # by a version that did not write it down
+    ledger.add(config(), [0.87], configuration="777777")
+    (section,) = sections(ledger.records)
+    assert {one.label: len(one.records) for one in section.configurations} == {
+        "mlp": 1,
+        "nets.py:wide [abcd1]": 2,
+        "nets.py:wide [abcd2]": 2,
+        "nets.py:wide [ef00]": 1,
+        "nets.py:wide [no key]": 1,
+    }
+
+
+def test_seeds_of_another_source_do_not_stand_in_for_planned_ones(ledger: Ledger) -> None:
+    ledger.add(config(), [0.88, 0.89], configuration="old")
+    found = sections(ledger.records, planned(config(), 2, "new"))[0].configurations
+    assert {one.identity: one.missing for one in found} == {"old": 0, "new": 2}
+
+
+def test_an_earlier_versions_record_belongs_to_the_planned_trial_of_its_key(ledger: Ledger) -> None:
+    ledger.add(config(), [0.88])
+    asked = [replace(trial, key=ledger.records[0].key) for trial in planned(config(), 1, "new")]
+    (one,) = sections(ledger.records, asked)[0].configurations
+    assert (one.identity, one.missing) == ("new", 0)
+
+
+@pytest.mark.parametrize("status", ["pruned", "diverged"])
+def test_pruning_spares_the_other_seeds_of_a_first_one_that_did_not_come_through(
+    status: Status, ledger: Ledger
+) -> None:
+    ledger.add_ended(config(), 0, status, 2, pruning={"rule": {"grace": 2}, "decisions": []})
+    assert sections(ledger.records, planned(config(), 3))[0].configurations[0].missing == 0
+
+
+def test_without_pruning_a_diverged_seed_spares_no_other(ledger: Ledger) -> None:
+    ledger.add_ended(config(), 0, "diverged", 1)
+    assert sections(ledger.records, planned(config(), 3))[0].configurations[0].missing == 2
 
 
 def test_a_trial_run_again_counts_once_and_the_complete_run_wins(ledger: Ledger) -> None:

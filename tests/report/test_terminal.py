@@ -49,6 +49,12 @@ def test_a_word_is_never_broken(ledger: Ledger) -> None:
     assert any(line.startswith(path) for line in printed(ledger, 80))
 
 
+def test_a_heading_is_never_broken(full: Ledger) -> None:
+    for width in range(30, 100):
+        head = next(line for line in printed(full, width) if line.startswith("Config"))
+        assert head.split()[0] in ("Configuration", "Config."), width
+
+
 def test_the_legend_is_broken_between_entries(ledger: Ledger) -> None:
     models = [{"name": f"my.module:{kind}net", "width": 64, "depth": 10} for kind in ("tiny", "small", "large")]
     for model in models:

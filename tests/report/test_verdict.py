@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from made_ledger import L2, Ledger, config
+from made_ledger import L2, Ledger, config, planned
 
 from bench.report import build
 from bench.report.verdict import Verdict
@@ -49,18 +49,19 @@ def test_a_table_of_one_row_has_no_order_to_warn_of(ledger: Ledger) -> None:
 
 
 def test_it_says_what_was_not_run(ledger: Ledger) -> None:
-    planned = [(config(), seed) for seed in range(3)]
-    empty = build([], ledger.predictions, "title", planned=planned).parts[0].verdict
+    asked = planned(config(), 3)
+    empty = build([], ledger.predictions, "title", planned=asked).parts[0].verdict
     assert (empty.sentence, empty.notes) == ("Nothing has been run yet (3 trials).", ())
     ledger.add(config(), [0.88])
-    half = build(ledger.records, ledger.predictions, "title", planned=planned).parts[0].verdict
+    half = build(ledger.records, ledger.predictions, "title", planned=asked).parts[0].verdict
     assert half.notes[0] == "Not run yet: 2 of 3 trials."
 
 
 def test_the_other_seeds_of_a_pruned_configuration_are_not_waited_for(ledger: Ledger) -> None:
-    ledger.add_ended(config(), 0, "pruned", 2)
-    planned = [(config(), seed) for seed in range(3)]
-    assert build(ledger.records, ledger.predictions, "title", planned=planned).parts[0].verdict.notes == ()
+    ledger.add_ended(config(), 0, "pruned", 2, pruning={"rule": {"grace": 2}, "decisions": []})
+    report = build(ledger.records, ledger.predictions, "title", planned=planned(config(), 3))
+    assert report.parts[0].verdict.notes == ()
+    assert dict(report.provenance)["Trials"] == "3: 1 pruned, 2 spared by pruning"
 
 
 def test_when_every_trial_failed_nothing_was_chosen(ledger: Ledger) -> None:

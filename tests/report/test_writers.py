@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from made_ledger import Ledger, config
+from made_ledger import Ledger, config, planned
 from rich.console import Console
 
 from bench.published import find
@@ -51,7 +51,7 @@ def test_what_labels_leave_out_stands_once_above_the_table(full: Ledger, write: 
 
 @pytest.mark.parametrize("write", [terminal, to_markdown, to_html])
 def test_a_suite_that_was_not_run_yet_says_so(ledger: Ledger, write: Callable[[Report], str]) -> None:
-    report = build([], ledger.predictions, "title", references=find(["lab-e-l2"]), planned=[(config(), 0)])
+    report = build([], ledger.predictions, "title", references=find(["lab-e-l2"]), planned=planned(config(), 1))
     text = write(report)
     assert "Nothing has been run yet (1 trial)." in text
     assert "87.30" in text

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from bench.suite.components import AXES
 from bench.suite.document import read
-from bench.suite.schema import json_schema
+from bench.suite.json_schema import json_schema
 from bench.suite.suite import Suite, shipped_suites
 
 ROOT = Path(__file__).parents[2]

@@ -1,0 +1,71 @@
+"""What the documents point to is there, and what they show can be used as it stands."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bench.models.user import source
+from bench.published import find
+from bench.suite.suite import load_suite
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "benchmarks").glob("*.md")),
+]
+ELSEWHERE = ("http://", "https://", "mailto:", "#")
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def fenced(page: Path, language: str) -> list[str]:
+    """The page's code blocks in this language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def suites(page: Path) -> list[str]:
+    """The page's blocks that are whole suite files."""
+    return [
+        text for text in fenced(page, "yaml") if re.search("^name:", text, re.M) and re.search("^grid:", text, re.M)
+    ]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_relative_links_lead_to_a_file(document: Path) -> None:
+    prose = re.sub(r"^```.*?^```$", "", document.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", prose) if not link.startswith(ELSEWHERE)]
+    targets = {link: (document.parent / link.partition("#")[0]).resolve() for link in links}
+    assert [link for link, path in targets.items() if not (path.exists() and path.is_relative_to(ROOT))] == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/suites.md", "docs/models.md"])
+def test_a_suite_that_is_shown_loads(page: str, tmp_path: Path) -> None:
+    shown = suites(ROOT / page)
+    assert shown
+    for text in fenced(ROOT / page, "python"):
+        name = text.splitlines()[0].removeprefix("# ")
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    for text in shown:
+        file = tmp_path / "shown.yaml"
+        file.write_text(text, encoding="utf-8")
+        suite = load_suite(file)
+        assert suite.configurations
+        assert len(find(suite.references)) >= len(suite.references)
+        for model in {config["model"]["name"] for config, _ in suite.configurations}:
+            assert (source(model, tmp_path) is not None) == (":" in model)
+
+
+def test_the_count_of_the_suite_that_is_explained_is_right(tmp_path: Path) -> None:
+    page = ROOT / "docs" / "suites.md"
+    file = tmp_path / "first.yaml"
+    file.write_text(suites(page)[0], encoding="utf-8")
+    suite = load_suite(file)
+    trials = sum(len(seeds) for _, seeds in suite.configurations)
+    assert f": {len(suite.configurations)} configurations, {trials} trials." in page.read_text(encoding="utf-8")
