@@ -266,6 +266,16 @@ def _load(text: str, only: list[str] | None, overrides: list[str] | None, seeds:
     from bench.suite.suite import find_suite, load_suite
 
     suite = load_suite(find_suite(text), only or [], overrides or [], seeds)
+    if not all(_known({**config, "model": {"name": "mlp"}}) for config, _ in suite.configurations):
+        from bench.training.optimizers import resolved
+
+        def spelled_out(entry: dict[str, Any]) -> dict[str, Any]:
+            try:
+                return resolved(entry)
+            except UserError as error:
+                raise UserError(f"{suite.place('optimizer', entry)}: {error}") from error
+
+        suite = suite.resolved(spelled_out)
     if not suite.references:
         return suite
     from bench.published import find
@@ -317,10 +327,16 @@ def _known(config: dict[str, Any]) -> bool:
     return all(config[axis]["name"] in AXES[axis] for axis in OPEN)
 
 
+def _is_plain(config: dict[str, Any]) -> bool:
+    """Whether the suite file alone tells that a configuration fits any picture."""
+    reflects = any(entry.get("mode") == "reflect" for entry in config["augmentation"])
+    return _known(config) and config["model"]["name"] == "mlp" and not reflects
+
+
 def _check(suite: Suite, trials: list[Trial]) -> None:
     """The checks that need torch; left out where the file itself has told everything."""
     first = {trial.group: trial for trial in trials}.values()
-    if all(_known(trial.config) and trial.config["model"]["name"] == "mlp" for trial in first):
+    if all(_is_plain(trial.config) for trial in first):
         return
     from bench.data import DATASETS
     from bench.suite.components import OPEN

@@ -25,7 +25,9 @@ def run_trial(
 ) -> Message:
     """Train one trial; an exception becomes a `failure` unless its type is in `passed_on`.
 
-    `data` is a `bench.data.Dataset`, `report` is called with a `bench.training.trial.Progress` every epoch.
+    So does sys.exit, which ends a trial and not the run; KeyboardInterrupt is passed on always.
+
+    `data` is a `bench.data.Dataset`, `report` is called with a `bench.training.fit.Progress` every epoch.
     """
     import torch
 
@@ -43,7 +45,7 @@ def run_trial(
         outcome = train_trial(config, seed, data, target, report)
     except passed_on:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return {"failure": failure(error)}
     predicted = outcome.predicted
     return {

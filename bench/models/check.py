@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from bench.models import user
 from bench.models.create import create
@@ -13,12 +13,19 @@ from bench.models.registry import Shape
 from bench.suite.errors import UserError
 
 
-def check(entry: dict[str, Any], input_shape: Shape, classes: int, overrides: dict[str, Any] | None = None) -> None:
+def check(
+    entry: dict[str, Any], input_shape: Shape, classes: int, overrides: dict[str, Any] | None = None
+) -> nn.Module:
     """Build the network and run two random pictures through it, or say clearly why that fails.
 
     Parameters are those of `create`. Ours and timm's run on the meta device (shapes, no numbers), so that a large
     one costs no memory; the user's own run for real. Pretrained weights are not loaded. PyTorch's global random
     state is left as it was.
+
+    Returns
+    -------
+    nn.Module
+        The network, for questions about its layers; its weights may have no values.
 
     Raises
     ------
@@ -28,14 +35,13 @@ def check(entry: dict[str, Any], input_shape: Shape, classes: int, overrides: di
     """
     with torch.random.fork_rng(devices=[]):
         if user.is_user(entry["name"]):
-            _check_on("cpu", entry, input_shape, classes, overrides)
-            return
+            return _check_on("cpu", entry, input_shape, classes, overrides)
         try:
-            _check_on("meta", entry, input_shape, classes, overrides)
+            return _check_on("meta", entry, input_shape, classes, overrides)
         except UserError as error:
             if not _blames_meta(error.__cause__):
                 raise
-            _check_on("cpu", entry, input_shape, classes, overrides)
+            return _check_on("cpu", entry, input_shape, classes, overrides)
 
 
 def _blames_meta(cause: BaseException | None) -> bool:
@@ -45,7 +51,7 @@ def _blames_meta(cause: BaseException | None) -> bool:
 
 def _check_on(
     device: str, entry: dict[str, Any], input_shape: Shape, classes: int, overrides: dict[str, Any] | None
-) -> None:
+) -> nn.Module:
     name = entry["name"]
     with torch.device(device):
         net = create(entry, input_shape, classes, overrides=overrides, load_weights=False).eval()
@@ -53,12 +59,13 @@ def _check_on(
     try:
         with torch.inference_mode():
             logits = net(pixels)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(
             f"model {name!r} cannot take pictures of {' x '.join(map(str, input_shape))} (channels, height, width): "
             f"{user.describe(error)}{_place_or_advice(name, error)}"
         ) from error
     _check_logits(name, logits, classes)
+    return net
 
 
 def _check_logits(name: str, logits: object, classes: int) -> None:
@@ -73,7 +80,7 @@ def _check_logits(name: str, logits: object, classes: int) -> None:
         raise UserError(f"model {name!r} returns {logits.dtype}, expected floating-point logits")
 
 
-def _place_or_advice(name: str, error: Exception) -> str:
+def _place_or_advice(name: str, error: BaseException) -> str:
     if user.is_user(name):
         return user.place(error, user.locate(name))
     return (

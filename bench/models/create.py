@@ -119,7 +119,7 @@ def _call(
         net = factory(input_shape, classes, **arguments)
     except UserError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         place = user.place(error, user.locate(name)) if user.is_user(name) else ""
         raise UserError(f"model {name!r} cannot be built: {user.describe(error)}{place}") from error
     if not isinstance(net, nn.Module):

@@ -77,7 +77,7 @@ def _all() -> tuple[Reference, ...]:
 
 
 def _read(name: str) -> list[Reference]:
-    # The C parser reads the 2,700 lines about ten times faster; it is missing from some builds of PyYAML.
+    # The C parser reads long files much faster; it is missing from some builds of PyYAML.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     data = yaml.load(files("bench.published").joinpath(name).read_bytes(), Loader=loader)  # noqa: S506
     shape = _lab_reference if name == "labs.yaml" else _reference

@@ -80,8 +80,17 @@ class Sgd(Entry):
     name: Literal["sgd"] = "sgd"
     lr: LearningRate = 1e-3
     momentum: Rate = 0.0
-    nesterov: bool = False
+    nesterov: bool = Field(False, description="Needs a momentum above 0.")
     weight_decay: NotNegative = 0.0
+
+    @model_validator(mode="after")
+    def _nesterov_has_momentum(self) -> Self:
+        if self.nesterov and not self.momentum:
+            raise ValueError(
+                "optimizer 'sgd' with `nesterov: true` needs a momentum above 0: "
+                "write {name: sgd, nesterov: true, momentum: 0.9}"
+            )
+        return self
 
 
 class Adam(Entry):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,17 @@ class Suite:
     def place(self, key: str, entry: Any) -> str:
         """``FILE:LINE: KEY PATH`` of an entry under this key, for messages about what the file cannot tell."""
         return self.places.get(canonical([key, entry]), str(self.path))
+
+    def resolved(self, resolve: Callable[[dict[str, Any]], dict[str, Any]]) -> Suite:
+        """The same suite with every optimizer spelled out by `resolve`; configurations that become equal are one."""
+        pairs, places = [], dict(self.places)
+        for config, seeds in self.configurations:
+            optimizer = resolve(config["optimizer"])
+            places[canonical(["optimizer", optimizer])] = self.place("optimizer", config["optimizer"])
+            pairs.append(({**config, "optimizer": optimizer}, seeds))
+        once = _unique(pairs)
+        repeated = self.repeated + len(pairs) - len(once)
+        return replace(self, configurations=tuple(once), places=places, repeated=repeated)
 
 
 def load_suite(path: Path, only: Sequence[str] = (), overrides: Sequence[str] = (), seeds: int | None = None) -> Suite:

@@ -17,6 +17,7 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 
 from bench.suite.errors import UserError
+from bench.training.registry import registrar
 
 Augment = Callable[[Tensor, Generator], Tensor]
 
@@ -24,20 +25,7 @@ AUGMENTATIONS: dict[str, Callable[..., Tensor]] = {}
 """Name in a suite file to function."""
 
 
-def register_augmentation(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """File a function under its own name, which is its name in a suite file.
-
-    Raises
-    ------
-    ValueError
-        Another function already has this name.
-    """
-    name = function.__name__
-    if name in AUGMENTATIONS:
-        other = AUGMENTATIONS[name].__module__
-        raise ValueError(f"two augmentations are called {name!r}: {other} and {function.__module__}")
-    AUGMENTATIONS[name] = function
-    return function
+register_augmentation = registrar(AUGMENTATIONS, "augmentations")
 
 
 def build(entries: Sequence[dict[str, Any]]) -> tuple[Augment | None, Augment | None]:
@@ -54,11 +42,19 @@ def build(entries: Sequence[dict[str, Any]]) -> tuple[Augment | None, Augment | 
     return _composed(static), _composed(per_batch)
 
 
+def check(entries: Sequence[dict[str, Any]], shape: tuple[int, int, int]) -> None:
+    """UserError unless the entries can be drawn for pictures of `shape` (C, H, W), tried on two."""
+    images, draws = torch.zeros(2, *shape), Generator().manual_seed(0)
+    for step in build(entries):
+        if step is not None:
+            step(images, draws)
+
+
 @register_augmentation
 def flip(images: Tensor, generator: Generator, *, p: float = 0.5) -> Tensor:
     """Mirror left and right with probability `p`."""
     flipped = _draw(images, generator) < p
-    # lerp with a weight of 0 or 1 gives one of its two ends exactly, in about half the time torch.where takes.
+    # lerp with a weight of 0 or 1 gives one of its two ends exactly, and is faster than torch.where.
     return torch.lerp(images, images.flip(-1), flipped.to(images.dtype))
 
 
@@ -148,8 +144,8 @@ def _draw(images: Tensor, generator: Generator) -> Tensor:
 def _windows(padded: Tensor, shape: torch.Size, generator: Generator) -> Tensor:
     """A window of `shape` from each padded picture, every place equally likely.
 
-    Each row of the result is one run of the padded memory, copied whole. On one CPU thread this takes about two
-    thirds of the time of indexing a view of all windows, and under half of torch.gather's.
+    Each row of the result is one run of the padded memory, copied whole. On a CPU this is faster than
+    indexing a view of all windows, and than torch.gather.
     """
     count, channels, height, width = shape
     rows, columns = padded.shape[2:]

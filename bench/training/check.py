@@ -4,41 +4,57 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 from bench.models.check import check as check_model
+from bench.models.measure import kernels
+from bench.models.registry import Shape
+from bench.suite.components import Layers
 from bench.suite.errors import UserError
 from bench.suite.expand import canonical
-from bench.training import optimizers
+from bench.training import augment, optimizers
 from bench.training.regularizers import combine
+
+Kernels = dict[str, dict[str, bool]]
+"""Model, as text, to whether it has kernels that each choice of `layers` means."""
 
 
 def check(
     configs: Iterable[dict[str, Any]],
-    shapes: dict[str, tuple[tuple[int, int, int], int]],
+    shapes: dict[str, tuple[Shape, int]],
     places: dict[str, str] | None = None,
 ) -> None:
-    """Build every model and optimizer once, run two pictures through each model and take a step with each optimizer.
+    """Build every model, optimizer and augmentation once, and try each.
+
+    Two pictures go through the model and the augmentation, the optimizer takes a step, and an l1 or l2 must find
+    kernels to act on.
 
     `shapes` maps a dataset's name to its pictures' shape (C, H, W) and its number of classes, `places` an entry, as
     ``canonical([axis, entry])``, to where it was written. UserError names every entry that fails.
     """
     problems: dict[str, None] = {}  # a set that keeps its order
     seen: set[str] = set()
+    found: Kernels = {}
     for config in configs:
         effects = combine(config["regularizer"])
         shape, classes = shapes[config["dataset"]["name"]]
         model = canonical([config["model"], shape, classes, sorted(effects.model)])
-        optimizer = canonical([config["optimizer"], effects.weight_decay is None])
-        attempts: list[tuple[str, str, Callable[[], None]]] = [
-            ("model", model, partial(check_model, config["model"], shape, classes, effects.model)),
+        attempts: list[tuple[str, list[Any], Callable[[], None]]] = [
+            ("model", [model], partial(_try_model, found, model, config["model"], shape, classes, effects.model)),
             (
                 "optimizer",
-                optimizer,
+                [config["optimizer"], effects.weight_decay is None],
                 partial(optimizers.check, config["optimizer"], effects.weight_decay, effects.kernels_only),
             ),
+            (
+                "augmentation",
+                [config["augmentation"], shape],
+                partial(augment.check, config["augmentation"], shape),
+            ),
+            ("regularizer", [model, config["regularizer"]], partial(_find_kernels, found, model, config)),
         ]
-        for axis, text, attempt in attempts:
+        for axis, subject, attempt in attempts:
+            text = canonical([axis, *subject])
             if text in seen:
                 continue
             seen.add(text)
@@ -49,3 +65,26 @@ def check(
                 problems[f"{place}: {error}" if place else str(error)] = None
     if problems:
         raise UserError("\n".join(problems))
+
+
+def _try_model(
+    found: Kernels, text: str, entry: dict[str, Any], shape: Shape, classes: int, overrides: dict[str, Any]
+) -> None:
+    """Check a model and note what kernels it has, since it may be too large to keep."""
+    net = check_model(entry, shape, classes, overrides)
+    found[text] = {layers: bool(kernels(net, layers, classes)) for layers in get_args(Layers)}
+
+
+def _find_kernels(found: Kernels, text: str, config: dict[str, Any]) -> None:
+    """UserError if an l1 or l2 finds no kernel in a model that was built: it would be plain training, renamed."""
+    for entry in config["regularizer"]:
+        layers = entry.get("layers")
+        if layers is None or text not in found or found[text][layers]:
+            continue
+        others = [f"`layers: {name}`" for name, there in found[text].items() if there]
+        raise UserError(
+            f"regularizer {entry['name']!r} with `layers: {layers}` regularises nothing: model "
+            f"{config['model']['name']!r} has no such kernels; "
+            + (f"take {' or '.join(others)}, or leave" if others else "leave")
+            + " it out for this model"
+        )

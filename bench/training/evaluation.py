@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 BATCH = 250
-"""Pictures per forward pass: above this a CPU spends its time on fresh memory, measured."""
+"""Pictures per forward pass: above this a CPU spends its time on fresh memory."""
 
 PRECISIONS: dict[str, torch.dtype | None] = {"float32": None, "bfloat16": torch.bfloat16}
 """What `precision` in a configuration asks torch.autocast for; weights and losses are float32 in any case."""

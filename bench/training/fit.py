@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from bench.training import augment, losses, optimizers, schedules
 from bench.training.evaluation import PRECISIONS, evaluate, pixels
 from bench.training.regularizers import Effects
-from bench.training.seeds import generator, stream_seed
+from bench.training.seeds import generator, seed_global_streams
 
 Figures = dict[str, float | None]
 Curves = dict[str, list[float | None]]
@@ -66,7 +66,8 @@ def fit(
 
     Nothing inside an epoch waits for the device: loss and hits are summed there and read once at its end. The
     curves' train_loss is the mean over the epoch's batches as they were trained on (augmented, smoothed, with
-    dropout) and leaves l1 and l2 penalties out; lr is that of the epoch's last step.
+    dropout) and leaves l1 and l2 penalties out; lr is that of the epoch's last step. The first loss or learning rate
+    that is not finite ends the training as diverged and stands as None.
     """
     device = pictures.images.device
     static, per_batch = augment.build(config["augmentation"])
@@ -75,7 +76,7 @@ def fit(
         images, labels, train = _drawn_once(static, pictures, generator(seed, "static augmentation", device))
     draws = generator(seed, "augmentation", device)
     orders = generator(seed, "order")
-    torch.manual_seed(stream_seed(seed, "dropout"))  # nn.Dropout draws from the global stream, and nothing else does
+    seed_global_streams(seed, "dropout")  # nn.Dropout draws from torch's, a user's network perhaps from the others
 
     count = len(train)
     sizes = batch_sizes(count, config["batch_size"])
@@ -122,10 +123,10 @@ def fit(
         figures: Figures = {
             "train_loss": _finite(float(loss_sum) / count),
             "train_accuracy": int(right) / count,
-            "lr": float(optimizer.param_groups[0]["lr"]),
+            "lr": _finite(float(optimizer.param_groups[0]["lr"])),
         }
         out.train_seconds += time.perf_counter() - start
-        out.diverged = figures["train_loss"] is None
+        out.diverged = figures["train_loss"] is None or figures["lr"] is None
         if validates and not out.diverged:
             start = time.perf_counter()
             found = evaluate(model, pictures.images, pictures.labels, pictures.validation, autocast)

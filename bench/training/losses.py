@@ -8,16 +8,14 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional as F
 
+from bench.training.registry import registrar
+
 Loss = Callable[[Tensor, Tensor], Tensor]
 """From logits (B, classes) and labels (B,) to the mean loss of the batch."""
 
 LOSSES: dict[str, Callable[..., Loss]] = {}
 
-
-def register_loss(function: Callable[..., Loss]) -> Callable[..., Loss]:
-    """File a loss under its own name, which is its name in a suite file."""
-    LOSSES[function.__name__] = function
-    return function
+register_loss = registrar(LOSSES, "losses")
 
 
 def create(entry: dict[str, Any], label_smoothing: float) -> Loss:

@@ -29,13 +29,19 @@ def settings(deterministic: bool) -> Iterator[None]:
     torch.use_deterministic_algorithms(deterministic)
     # The search for the fastest convolution goes by the clock, so it may choose another one in every run.
     torch.backends.cudnn.benchmark = not deterministic
-    # Regularised weights that decay towards zero end as denormal numbers, which a CPU multiplies 5 to 30 times
-    # slower; here they count as zero (the same accuracies, measured). The switch is this thread's own.
+    # By default PyTorch lets CUDA convolutions round float32 to the 10 bits of TensorFloat-32, and `precision` does not
+    # say so; convolutions and matrix products both take float32 as it is.
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    tf32 = matmul.allow_tf32, cudnn.allow_tf32
+    matmul.allow_tf32 = cudnn.allow_tf32 = False
+    # Regularised weights that decay towards zero end as denormal numbers, which a CPU multiplies much more
+    # slowly; here they count as zero. The switch is this thread's own.
     torch.set_flush_denormal(True)
     try:
         yield
     finally:
         torch.set_flush_denormal(False)
+        matmul.allow_tf32, cudnn.allow_tf32 = tf32
         torch.use_deterministic_algorithms(False)
         torch.backends.cudnn.benchmark = False
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import nn
 
+from bench.suite.components import AXES
 from bench.suite.errors import UserError, nearest
 
 Groups = list[dict[str, Any]]
@@ -57,6 +59,28 @@ def create(entry: dict[str, Any], groups: Groups) -> torch.optim.Optimizer:
         return factory(groups, **parameters, **fused)
     except (TypeError, ValueError, AssertionError) as error:
         raise UserError(f"optimizer {name!r} does not accept {parameters}: {error}") from error
+
+
+def resolved(entry: dict[str, Any]) -> dict[str, Any]:
+    """The entry with all that is left to its class spelled out, so that equal optimizers are equal entries.
+
+    The name is in lower case, defaults that are plain values are filled in, and whole numbers stand as floats where
+    the default is a float. Our own entries come back unchanged: they are complete already.
+
+    Raises
+    ------
+    UserError
+        An unknown or unfit name; parameters are left to `check`.
+    """
+    if entry["name"] in AXES["optimizer"]:
+        return entry
+    signature = inspect.signature(_factory(entry["name"])).parameters
+    defaults = {key: p.default for key, p in signature.items() if key not in NOT_SETTINGS and _is_plain(p.default)}
+    given = {key: _like(value, defaults.get(key)) for key, value in entry.items() if key != "name"}
+    if "lr" in given:
+        given["lr"] = _like(given["lr"], 0.0)  # timm's default for one is None: a rate that depends on the step
+    filled = {key: list(value) if isinstance(value, tuple) else value for key, value in defaults.items()}
+    return {"name": entry["name"].lower()} | filled | given
 
 
 def parameter_groups(model: nn.Module, decay: float | None, kernels_only: bool) -> Groups:
@@ -112,6 +136,21 @@ def _factory(name: str) -> Factory:
     except AssertionError as error:
         raise UserError(f"optimizer {name!r} cannot be used on this machine: {error}") from error
     return factory
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether JSON can hold it, a tuple as a list; a parameter's missing default is not plain."""
+    if isinstance(value, tuple | list):
+        return all(map(_is_plain, value))
+    return isinstance(value, bool | int | str | None) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _like(value: Any, default: Any) -> Any:
+    """A whole number as a float where the default is one, in lists too."""
+    if isinstance(value, list) and isinstance(default, tuple | list) and len(value) == len(default):
+        return [_like(one, other) for one, other in zip(value, default, strict=True)]
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return float(value) if whole and isinstance(default, float) else value
 
 
 def _torch_optimizers() -> dict[str, Factory]:

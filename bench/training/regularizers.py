@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from bench.models.measure import kernels
 from bench.suite.components import Layers
+from bench.training.registry import registrar
 
 Penalty = Callable[[nn.Module, int], Callable[[], None]]
 """From a model and its number of classes to a function that adds the penalty's gradient to its kernels' gradients."""
@@ -29,11 +30,7 @@ class Effects:
 
 REGULARIZERS: dict[str, Callable[..., Effects]] = {}
 
-
-def register_regularizer(function: Callable[..., Effects]) -> Callable[..., Effects]:
-    """File a regularizer under its own name, which is its name in a suite file."""
-    REGULARIZERS[function.__name__] = function
-    return function
+register_regularizer = registrar(REGULARIZERS, "regularizers")
 
 
 def combine(entries: list[dict[str, Any]]) -> Effects:

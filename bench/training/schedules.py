@@ -7,16 +7,14 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from bench.training.registry import registrar
+
 Factor = Callable[[int], float]
 """Factor at a 0-based step."""
 
 SCHEDULES: dict[str, Callable[..., Factor | None]] = {}
 
-
-def register_schedule(function: Callable[..., Factor | None]) -> Callable[..., Factor | None]:
-    """File a schedule under its own name, which is its name in a suite file."""
-    SCHEDULES[function.__name__] = function
-    return function
+register_schedule = registrar(SCHEDULES, "schedules")
 
 
 def create(entry: dict[str, Any], epochs: int, steps_per_epoch: int) -> Factor | None:
@@ -55,6 +53,9 @@ def step(
     def factor(at: int) -> float:
         done = at // steps_per_epoch
         drops = done // every if every else bisect.bisect_right(sorted(milestones or []), done)
-        return float(gamma**drops)
+        try:
+            return float(gamma**drops)
+        except OverflowError:
+            return math.inf
 
     return factor

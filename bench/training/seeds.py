@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import random
+from collections.abc import Iterator
 from typing import Literal
 
+import numpy as np
 import torch
 
 Stream = Literal["init", "order", "augmentation", "static augmentation", "dropout"]
@@ -18,3 +22,22 @@ def stream_seed(seed: int, stream: Stream) -> int:
 def generator(seed: int, stream: Stream, device: torch.device | str = "cpu") -> torch.Generator:
     """A generator of its own for one stream, on the device whose kernels draw from it."""
     return torch.Generator(device=device).manual_seed(stream_seed(seed, stream))
+
+
+def seed_global_streams(seed: int, stream: Stream) -> None:
+    """Seed what draws without being given a generator: PyTorch's stream, Python's and NumPy's."""
+    value = stream_seed(seed, stream)
+    torch.manual_seed(value)
+    random.seed(value)
+    np.random.seed(value % 2**32)  # its seeds have 32 bits
+
+
+@contextlib.contextmanager
+def global_streams_kept() -> Iterator[None]:
+    """Leave Python's and NumPy's streams as they were, since others in this process draw from them."""
+    python, numpy = random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)

@@ -157,6 +157,11 @@ MISTAKES: dict[str, tuple[str, ...]] = {
         "has both",
         "{name: step, every: 10}",
     ),
+    "nesterov without momentum": (
+        TOP + "  optimizer: [adam, {name: sgd, nesterov: true}]\n",
+        "suite.yaml:4: grid.optimizer[1]: optimizer 'sgd' with `nesterov: true` needs a momentum above 0",
+        "{name: sgd, nesterov: true, momentum: 0.9}",
+    ),
     "milestones unsorted": (TOP + "  schedule: {name: step, milestones: [3, 2]}\n", "milestones: [3, 2] must rise"),
     "milestones empty": (TOP + "  schedule: {name: step, milestones: []}\n", "milestones: [] is too short"),
     "milestones a number": (
@@ -306,6 +311,16 @@ MISTAKES: dict[str, tuple[str, ...]] = {
     "weight decay twice": (
         TOP + "  optimizer: {name: adam, weight_decay: 0.1}\n  regularizer: weight_decay\n",
         "suite.yaml:5: grid.regularizer: weight decay is set by the optimizer and by the regularizer",
+    ),
+    "penalty on convolutions of an mlp": (
+        TOP + "  regularizer: [none, {name: l2, layers: conv}]\n",
+        "suite.yaml:4: grid.regularizer[1]: l2 with `layers: conv` regularises nothing: this mlp has no convolutions",
+        "leave it out for this model",
+    ),
+    "penalty on hidden layers of a linear model": (
+        "name: t\ngrid:\n  model: {name: mlp, hidden: []}\n  regularizer: {combine: [dropout, l1]}\n",
+        "grid.regularizer.combine[1]: l1 with `layers: hidden` regularises nothing: this mlp has no hidden layers",
+        "`layers: all` is every kernel",
     ),
     # --- exclude and pruning ---
     "exclude not a list": (

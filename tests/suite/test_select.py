@@ -73,8 +73,8 @@ def test_set_replaces_an_axis_or_a_setting_everywhere(load: Load) -> None:
 
 
 def test_set_takes_anything_a_file_takes(load: Load) -> None:
-    suite = load(GRID, overrides=["epochs=[1, 2]", "model={name: mlp, hidden: {grid: [[], [8]]}}", "optimizer=sgd"])
-    assert {tuple(config["model"]["hidden"]) for config, _ in suite.configurations} == {(), (8,)}
+    suite = load(GRID, overrides=["epochs=[1, 2]", "model={name: mlp, hidden: {grid: [[16], [8]]}}", "optimizer=sgd"])
+    assert {tuple(config["model"]["hidden"]) for config, _ in suite.configurations} == {(16,), (8,)}
     assert {config["epochs"] for config, _ in suite.configurations} == {1, 2}
 
 

@@ -45,3 +45,37 @@ def test_a_regularizer_that_the_optimizer_or_the_model_cannot_serve_is_reported(
     unknown = configured(model={"name": "efficientnet_x"}, regularizer=[{"name": "dropout"}])
     with pytest.raises(UserError, match="unknown model 'efficientnet_x'"):
         check([unknown], SHAPES)
+
+
+def test_an_augmentation_that_does_not_fit_the_pictures_is_reported(configured: Any) -> None:
+    for static in (False, True):
+        crop = {"name": "crop", "padding": 28, "mode": "reflect", "static": static}
+        with pytest.raises(UserError, match="augmentation crop: padding 28 with mode reflect needs pictures larger"):
+            check([configured(augmentation=[{"name": "flip"}, crop])], SHAPES)
+    check([configured(augmentation=[crop | {"padding": 27}])], SHAPES)
+
+
+@pytest.mark.parametrize(
+    ("model", "layers", "others"),
+    [
+        ({"name": "mlp"}, "conv", "`layers: hidden` or `layers: all`"),
+        ({"name": "mlp", "hidden": []}, "hidden", "`layers: all`"),
+    ],
+)
+def test_a_penalty_without_kernels_is_reported(
+    model: dict[str, Any], layers: str, others: str, configured: Any
+) -> None:
+    for name in ("l1", "l2"):
+        config = configured(model=model, regularizer=[{"name": name, "layers": layers}])
+        with pytest.raises(UserError) as error:
+            check([config, config], SHAPES)
+        assert str(error.value) == (
+            f"regularizer {name!r} with `layers: {layers}` regularises nothing: model 'mlp' has no such kernels; "
+            f"take {others}, or leave it out for this model"
+        )
+
+
+@pytest.mark.parametrize("layers", ["hidden", "all", "conv"])
+def test_a_penalty_that_finds_kernels_passes(layers: str, configured: Any) -> None:
+    regularizer = [{"name": "l2", "layers": layers}]
+    check([configured(model={"name": name}, regularizer=regularizer) for name in ("cnn", "resnet18")], SHAPES)

@@ -21,12 +21,26 @@ def test_settings_hold_for_a_trial_and_not_after_it(deterministic: bool) -> None
     with settings(deterministic):
         assert torch.are_deterministic_algorithms_enabled() == deterministic
         assert torch.backends.cudnn.benchmark == (not deterministic)
+        assert not torch.backends.cudnn.allow_tf32 and not torch.backends.cuda.matmul.allow_tf32
         assert not denormals_count()
         # Not only for trials that ask: cuBLAS reads it once in a process, and a later trial may.
         assert os.environ["CUBLAS_WORKSPACE_CONFIG"] in (":4096:8", ":16:8")
     assert not torch.are_deterministic_algorithms_enabled()
     assert not torch.backends.cudnn.benchmark
     assert denormals_count()
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_tensor_float_32_is_as_before_after_a_trial(allowed: bool) -> None:
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = matmul.allow_tf32, cudnn.allow_tf32
+    try:
+        matmul.allow_tf32, cudnn.allow_tf32 = not allowed, allowed
+        with settings(deterministic=True):
+            assert (matmul.allow_tf32, cudnn.allow_tf32) == (False, False)
+        assert (matmul.allow_tf32, cudnn.allow_tf32) == (not allowed, allowed)
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32 = before
 
 
 def test_settings_do_not_outlive_a_trial_that_fails() -> None:

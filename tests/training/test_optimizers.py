@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from torch import nn
 
 from bench.suite.components import AXES
 from bench.suite.errors import UserError
-from bench.training.optimizers import NOT_SETTINGS, check, create, names, parameter_groups
+from bench.suite.expand import canonical
+from bench.training.optimizers import NOT_SETTINGS, check, create, names, parameter_groups, resolved
 
 CLASSES = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "rmsprop": torch.optim.RMSprop}
 NOT_OURS = {"dampening", "decoupled_weight_decay"}
@@ -112,3 +114,41 @@ def test_names_are_sorted_and_leave_out_what_cannot_serve() -> None:
     assert found == sorted(found)
     assert {"adam", "adamw", "lion", "lamb", "sgd", "muon"} <= set(found)
     assert not {"lbfgs", "sparseadam", "adahessian"} & set(found)
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [{"name": "adamw"}, {"name": "AdamW"}, {"name": "adamw", "lr": 1e-3}, {"name": "adamw", "betas": [0.9, 0.999]}],
+        [{"name": "lion"}, {"name": "Lion", "weight_decay": 0}],
+        [{"name": "rprop", "lr": 1}, {"name": "rprop", "etas": [0.5, 1.2], "lr": 1.0}],
+        [{"name": "adafactor", "lr": 1}, {"name": "adafactor", "lr": 1.0}],
+    ],
+)
+def test_equal_optimizers_are_equal_entries(entries: list[dict[str, Any]]) -> None:
+    first, *others = (canonical(resolved(entry)) for entry in entries)
+    assert all(other == first for other in others)
+    assert resolved(resolved(entries[0])) == resolved(entries[0])
+
+
+def test_unequal_optimizers_stay_unequal_and_mistakes_stay_in() -> None:
+    assert resolved({"name": "adamw", "lr": 0.1}) != resolved({"name": "adamw"})
+    assert resolved({"name": "adamw", "momentum": 0.9})["momentum"] == 0.9
+    with pytest.raises(UserError, match="there is no optimizer 'adamm'"):
+        resolved({"name": "adamm"})
+
+
+def test_our_own_entries_are_complete_already() -> None:
+    assert resolved({"name": "sgd", "lr": 0.1}) == {"name": "sgd", "lr": 0.1}
+
+
+def test_every_resolved_entry_builds_the_same_optimizer() -> None:
+    for name in names():
+        try:
+            plain = create({"name": name, "lr": 0.01}, [{"params": [nn.Parameter(torch.ones(2, 2))]}])
+        except UserError:
+            continue  # needs a parameter that has no default, or another machine
+        entry = json.loads(json.dumps(resolved({"name": name, "lr": 0.01}), allow_nan=False))
+        full = create(entry, [{"params": [nn.Parameter(torch.ones(2, 2))]}])
+        assert type(full) is type(plain)
+        assert full.defaults == plain.defaults, name

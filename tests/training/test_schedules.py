@@ -53,6 +53,12 @@ def test_step_lowers_the_rate_after_the_epochs_it_names(entry: dict[str, Any], b
         assert [factor(step) for step in steps] == pytest.approx([wanted] * 10)
 
 
+def test_a_rate_too_large_for_a_float_is_infinite() -> None:
+    factor = create({"name": "step", "every": 1, "gamma": 1e308}, epochs=3, steps_per_epoch=1)
+    assert factor is not None
+    assert [factor(step) for step in range(3)] == [1, 1e308, math.inf]
+
+
 def test_a_trial_reports_the_rate_of_each_epochs_last_step(configured: Any, small: Dataset) -> None:
     optimizer = {"name": "sgd", "lr": 0.5}
     stepped = configured(optimizer=optimizer, schedule={"name": "step", "every": 2}, epochs=3)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import random
+from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
 import pytest
 import torch
 
@@ -65,3 +68,40 @@ def test_dropout_draws_from_a_stream_of_its_own_not_from_what_the_start_values_l
 
 def test_another_seed_is_another_training(configured: Any, small: Dataset) -> None:
     assert train_trial(configured(), 0, small).curves != train_trial(configured(), 1, small).curves
+
+
+DRAWING = """
+import random
+import numpy as np
+import torch
+
+class Net(torch.nn.Module):
+    def __init__(self, features, classes):
+        super().__init__()
+        self.layer = torch.nn.Linear(features, classes)
+        self.layer.weight.data *= random.random() * np.random.rand()
+
+    def forward(self, pixels):
+        scale = random.random() + np.random.rand() if self.training else 1.0
+        return self.layer(pixels.flatten(1)) * scale
+
+def network(input_shape, classes):
+    return Net(input_shape[0] * input_shape[1] * input_shape[2], classes)
+"""
+
+
+def test_a_network_that_draws_from_python_and_numpy_is_seeded_and_leaves_their_streams(
+    configured: Any, small: Dataset, tmp_path: Path
+) -> None:
+    file = tmp_path / "drawing.py"
+    file.write_text(DRAWING)
+    config = configured(model={"name": f"{file}:network"}, epochs=2)
+    first = train_trial(config, 0, small)
+    random.seed(1)
+    np.random.seed(1)
+    untouched = (random.random(), np.random.rand())
+    random.seed(1)
+    np.random.seed(1)
+    again = train_trial(config, 0, small)
+    assert (again.curves, again.test) == (first.curves, first.test)
+    assert (random.random(), np.random.rand()) == untouched

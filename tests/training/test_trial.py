@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,25 @@ import pytest
 
 from bench.data import Dataset
 from bench.data.splits import split
+from bench.execution.worker import run_trial
 from bench.training.fit import Progress
 from bench.training.trial import Outcome, train_trial
+
+FROZEN = """
+import torch
+
+class Zeros(torch.nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.ones(1))
+        self.classes = classes
+
+    def forward(self, pixels):
+        return torch.nan_to_num(self.scale, 0, 0, 0).clamp(0, 1) * pixels.new_zeros(len(pixels), self.classes)
+
+def network(input_shape, classes):
+    return Zeros(classes)
+"""
 
 STANDARDIZED = {"preprocessing": {"name": "standardize"}}
 
@@ -191,6 +209,25 @@ def test_a_trial_whose_loss_is_not_finite_is_diverged(validation: Any, configure
     assert (found.train, found.validation, found.test, found.predicted) == (None, None, None, None)
     assert found.chosen_epoch is None
     json.dumps(found.curves, allow_nan=False)
+
+
+@pytest.mark.parametrize("model", [{"name": "mlp", "hidden": [8]}, {"name": "FILE:network"}])
+def test_a_learning_rate_that_is_not_finite_is_diverged(
+    model: dict[str, Any], configured: Any, small: Dataset, tmp_path: Path
+) -> None:
+    file = tmp_path / "frozen.py"  # its loss never depends on the rate
+    file.write_text(FROZEN)
+    config = configured(
+        model=model | {"name": model["name"].replace("FILE", str(file))},
+        optimizer={"name": "sgd", "lr": 10.0},
+        schedule={"name": "step", "every": 1, "gamma": 1e308},
+        epochs=4,
+    )
+    message = run_trial(config, 0, small, "cpu", 1, lambda _: None)
+    assert message["status"] == "diverged" and message["predictions"] is None
+    result = message["result"]
+    assert (result.epochs_run, result.curves["lr"]) == (2, [10.0, None])
+    json.dumps([asdict(result), asdict(message["measured"])], allow_nan=False)
 
 
 def test_a_last_step_that_goes_too_far_is_found_before_the_test_set_is_read(configured: Any, small: Dataset) -> None:
