@@ -272,8 +272,8 @@ def _load(text: str, only: list[str] | None, overrides: list[str] | None, seeds:
         def spelled_out(entry: dict[str, Any]) -> dict[str, Any]:
             try:
                 return resolved(entry)
-            except UserError as error:
-                raise UserError(f"{suite.place('optimizer', entry)}: {error}") from error
+            except UserError:
+                return entry  # `_check` tells of it, together with whatever else is wrong
 
         suite = suite.resolved(spelled_out)
     if not suite.references:
