@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test lint schema clean
+.PHONY: demo test lint picture schema clean
 
 demo: $(VENV)/installed
 	$(BIN)/bench data fetch fashion_mnist
@@ -21,6 +21,11 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	PATH="$(CURDIR)/$(BIN):$$PATH" lint-imports --no-logo
+
+# The README's picture, from the page that `make demo` wrote; needs chromium.
+picture:
+	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1280,1000 \
+	  --user-data-dir=$$(mktemp -d) --screenshot=docs/quick.png file://$(CURDIR)/reports/local/quick.html
 
 schema: $(VENV)/installed
 	$(BIN)/bench schema > docs/suite.schema.json
