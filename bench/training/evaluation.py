@@ -38,7 +38,7 @@ def logits_of(model: nn.Module, images: Tensor, index: Tensor, autocast: torch.d
     was_training = model.training
     model.eval()
     with torch.inference_mode(), torch.autocast(images.device.type, autocast, enabled=autocast is not None):
-        out = torch.cat([model(pixels(images[part])).float() for part in torch.split(index, BATCH)])
+        out = torch.cat([model(pixels(images.index_select(0, part))).float() for part in torch.split(index, BATCH)])
     model.train(was_training)
     return out
 

@@ -106,7 +106,7 @@ def fit(
             if factor is not None:
                 for group, rate in zip(optimizer.param_groups, rates, strict=True):
                     group["lr"] = rate * factor(step)
-            x, y = pixels(images[part]), labels[part]
+            x, y = pixels(images.index_select(0, part)), labels[part]  # whole pictures at a time, unlike images[part]
             if per_batch is not None:
                 x = per_batch(x, draws)
             with torch.autocast(device.type, autocast, enabled=autocast is not None):
@@ -204,7 +204,7 @@ def _drawn_once(
     static: Callable[[Tensor, torch.Generator], Tensor], pictures: Pictures, draws: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The training part augmented once, as floats (noise does not fit into bytes), its labels and its indices."""
-    parts = [static(pixels(pictures.images[part]), draws) for part in torch.split(pictures.train, 1000)]
+    parts = [static(pixels(pictures.images.index_select(0, part)), draws) for part in torch.split(pictures.train, 1000)]
     labels = pictures.labels[pictures.train]
     return torch.cat(parts), labels, torch.arange(len(labels), device=labels.device)
 

@@ -1,0 +1,80 @@
+"""What every script here shares: the machine it ran on, a suite file in a temporary folder, and one table."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import statistics
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("bench", "torch", "ray", "numpy")
+
+
+def machine() -> str:
+    """Processor, cores this process may use, load (others may be at work here) and versions, in one line."""
+    model = platform.processor() or platform.machine()
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                model = line.partition(":")[2].strip()
+    versions = [f"python {platform.python_version()}"]
+    for package in PACKAGES:
+        with contextlib.suppress(PackageNotFoundError):
+            versions.append(f"{package} {version(package)}")
+    return f"{model}, {len(os.sched_getaffinity(0))} cores, load {os.getloadavg()[0]:.1f}; {', '.join(versions)}"
+
+
+def median_and_spread(values: Sequence[float], form: str = ".2f") -> str:
+    """``median (smallest to largest)``."""
+    return f"{statistics.median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
+
+
+def show(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], load_before: float | None = None) -> None:
+    """Print a table that reads as text and is Markdown, under the machine's line."""
+    print(f"\n{title}\n\n{machine()}{'' if load_before is None else f'; load at the start {load_before:.1f}'}\n")
+    table = [list(header), *[list(row) for row in rows]]
+    widths = [max(len(row[column]) for row in table) for column in range(len(header))]
+    for number, row in enumerate(table):
+        print("| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |")
+        if number == 0:
+            print("|" + "|".join("-" * (width + 2) for width in widths) + "|")
+
+
+def verdict(value: float, bound: float, at_least: bool) -> str:
+    """``yes`` or ``NO``, for the last column."""
+    return "yes" if (value >= bound if at_least else value <= bound) else "NO"
+
+
+def write_suite(folder: Path, grid: dict[str, Any], defaults: dict[str, Any], name: str = "timed") -> Path:
+    """A suite file (JSON is YAML) in `folder`."""
+    path = folder / f"{name}.yaml"
+    path.write_text(json.dumps({"name": name, "limit": 20_000, "defaults": defaults, "grid": grid}))
+    return path
+
+
+def configuration(folder: Path, model: dict[str, Any], optimizer: dict[str, Any], batch_size: int) -> dict[str, Any]:
+    """One configuration for `train_trial`: one epoch of the whole training part, everything else by default."""
+    from bench.suite.suite import load_suite
+
+    settings = {"batch_size": batch_size, "epochs": 1, "validation": "none"}
+    path = write_suite(folder, {"model": model, "optimizer": optimizer}, {"dataset": "fashion_mnist", **settings})
+    return load_suite(path).configurations[0][0]
+
+
+def memory_of(pid: int | str = "self") -> dict[str, int]:
+    """`Rss`, `Pss`, `Private` and the rest of ``/proc/PID/smaps_rollup`` in bytes."""
+    found: dict[str, int] = {}
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]:
+        name, _, value = line.partition(":")
+        found[name] = int(value.split()[0]) * 1024
+    return found | {"Private": found["Private_Clean"] + found["Private_Dirty"]}
+
+
+def load_now() -> float:
+    """Processes that want a core, averaged over the last minute."""
+    return os.getloadavg()[0]

@@ -1,0 +1,94 @@
+"""Do two one-thread trials side by side give nearly twice one? ``python benchmarks/side_by_side.py [--repeats N]``.
+
+Claim: two trials at once, in two processes of one thread each, train at least 1.8 times as many pictures per second as
+one alone, for the 784-128-64-10 network (batches of 256) and for the convolution block (batches of 64). It is what
+running several trials on one machine is worth, and needs two cores that nothing else is using.
+
+Two processes wait for each other, train the same trial at the same moment, and the later one's
+`Outcome.train_seconds` counts; alone, one of them trains while the other sleeps. In turn, --repeats times after one
+that does not count; the ratio is the median of the ratios within a turn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing as mp
+import statistics
+import tempfile
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from figures import configuration, load_now, median_and_spread, show, verdict
+
+BOUND = 1.8
+CASES: dict[str, dict[str, Any]] = {
+    "784-128-64-10, batch 256": {
+        "model": {"name": "mlp", "hidden": [128, 64]},
+        "optimizer": {"name": "adam", "lr": 1e-3}, "batch_size": 256, "pictures": 60_000, "epochs": 3,
+    },
+    "conv2D, batch 64": {
+        "model": {"name": "cnn", "filters": [32], "kernel": 5, "padding": "valid", "hidden": [128], "dropout": 0.2},
+        "optimizer": {"name": "sgd", "lr": 0.01, "momentum": 0.9}, "batch_size": 64, "pictures": 12_000, "epochs": 1,
+    },
+}  # fmt: skip
+
+
+def work(orders: Any, answers: Any, together: Any) -> None:
+    """A process that trains when it is told to: (configuration, pictures, whether to wait for the other one)."""
+    import torch
+
+    from bench.data import load
+    from bench.training.trial import train_trial
+
+    warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+    torch.set_num_threads(1)
+    data = load("fashion_mnist")
+    for config, count, wait in iter(orders.get, None):
+        part = replace(
+            data,
+            train_images=data.train_images[:count], train_labels=data.train_labels[:count],
+            test_images=data.test_images[:250], test_labels=data.test_labels[:250],
+        )  # fmt: skip
+        if wait:
+            together.wait()
+        answers.put(train_trial(config, 0, part).train_seconds)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=9)
+    repeats = parser.parse_args().repeats
+    load_before, rows = load_now(), []
+    context = mp.get_context("spawn")
+    orders, answers, together = [context.Queue(), context.Queue()], context.Queue(), context.Barrier(2)
+    workers = [context.Process(target=work, args=(queue, answers, together), daemon=True) for queue in orders]
+    for worker in workers:
+        worker.start()
+    for title, case in CASES.items():
+        with tempfile.TemporaryDirectory() as folder:
+            config = configuration(Path(folder), case["model"], case["optimizer"], case["batch_size"])
+        config["epochs"], count = case["epochs"], case["pictures"]
+        alone, pair = [], []
+        for _ in range(repeats + 1):
+            orders[0].put((config, count, False))
+            alone.append(count * case["epochs"] / answers.get())
+            for queue in orders:
+                queue.put((config, count, True))
+            pair.append(2 * count * case["epochs"] / max(answers.get(), answers.get()))
+        alone, pair = alone[1:], pair[1:]
+        ratios = [two / one for one, two in zip(alone, pair, strict=True)]
+        rows.append((
+            title, median_and_spread(alone, ",.0f"), median_and_spread(pair, ",.0f"), median_and_spread(ratios),
+            verdict(statistics.median(ratios), BOUND, at_least=True),
+        ))  # fmt: skip
+    for queue, worker in zip(orders, workers, strict=True):
+        queue.put(None)
+        worker.join()
+    header = ("network", "one alone, pictures/s", "two at once, pictures/s", "two / one", f">= {BOUND}")
+    show(f"Two one-thread trials at once, median of {repeats} turns (smallest to largest)", header, rows, load_before)
+
+
+if __name__ == "__main__":
+    main()
