@@ -6,7 +6,9 @@ running several trials on one machine is worth, and needs two cores that nothing
 
 Two processes wait for each other, train the same trial at the same moment, and the later one's
 `Outcome.train_seconds` counts; alone, one of them trains while the other sleeps. In turn, --repeats times after one
-that does not count; the ratio is the median of the ratios within a turn.
+that does not count; the ratio is the median of the ratios within a turn. The last column but one is processor time
+over wall time of the process that got less of it while both trained: well below 1, something else was at work on
+this machine, and the ratio tells of that.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import argparse
 import multiprocessing as mp
 import statistics
 import tempfile
+import time
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -53,7 +56,9 @@ def work(orders: Any, answers: Any, together: Any) -> None:
         )  # fmt: skip
         if wait:
             together.wait()
-        answers.put(train_trial(config, 0, part).train_seconds)
+        start, used = time.perf_counter(), time.process_time()
+        trained = train_trial(config, 0, part).train_seconds
+        answers.put((trained, (time.process_time() - used) / (time.perf_counter() - start)))
 
 
 def main() -> None:
@@ -70,23 +75,26 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             config = configuration(Path(folder), case["model"], case["optimizer"], case["batch_size"])
         config["epochs"], count = case["epochs"], case["pictures"]
-        alone, pair = [], []
+        alone, pair, shares = [], [], []
         for _ in range(repeats + 1):
             orders[0].put((config, count, False))
-            alone.append(count * case["epochs"] / answers.get())
+            alone.append(count * case["epochs"] / answers.get()[0])
             for queue in orders:
                 queue.put((config, count, True))
-            pair.append(2 * count * case["epochs"] / max(answers.get(), answers.get()))
-        alone, pair = alone[1:], pair[1:]
+            both = [answers.get(), answers.get()]
+            pair.append(2 * count * case["epochs"] / max(seconds for seconds, _ in both))
+            shares.append(min(share for _, share in both))
+        alone, pair, shares = alone[1:], pair[1:], shares[1:]
         ratios = [two / one for one, two in zip(alone, pair, strict=True)]
         rows.append((
             title, median_and_spread(alone, ",.0f"), median_and_spread(pair, ",.0f"), median_and_spread(ratios),
+            median_and_spread(shares),
             verdict(statistics.median(ratios), BOUND, at_least=True),
         ))  # fmt: skip
     for queue, worker in zip(orders, workers, strict=True):
         queue.put(None)
         worker.join()
-    header = ("network", "one alone, pictures/s", "two at once, pictures/s", "two / one", f">= {BOUND}")
+    header = ("network", "one alone, pictures/s", "two at once, pictures/s", "two / one", "of a core", f">= {BOUND}")
     show(f"Two one-thread trials at once, median of {repeats} turns (smallest to largest)", header, rows, load_before)
 
 

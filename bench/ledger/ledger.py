@@ -119,7 +119,7 @@ class Ledger:
         if not self._swept:
             sweep(self.root / TEMPORARY, newest=path)
             self._swept = True
-        entry = Entry(name, decode(name, data))
+        entry = Entry(name, record)
         append_index(self.root / INDEX, [(entry, len(data))])
         if self._read:
             self._add([entry])
