@@ -48,7 +48,7 @@ def append_index(path: Path, entries: Iterable[tuple[Entry, int]]) -> None:
 
 def _line(entry: Entry, size: int) -> bytes:
     data = {"entry": entry.name, "bytes": size, "record": entry.record.to_json()}
-    return (json.dumps(data, separators=(",", ":")) + "\n").encode()
+    return (json.dumps(data, sort_keys=True, separators=(",", ":")) + "\n").encode()
 
 
 def _parse(line: bytes, files: Mapping[str, os.DirEntry[str]]) -> Entry | None:
