@@ -20,7 +20,8 @@ _CHUNK = 1024
 class Statistics:
     """What is taken from pixels in [0, 1] (`mean`) and what they are then divided by (`std`).
 
-    float32 arrays of shape (C, 1, 1), which broadcast to (C, H, W).
+    float32 arrays: of shape (C, 1, 1), which broadcast to (C, H, W); of shape (W,) for `column_standardize`, which
+    makes a channel of each.
     """
 
     mean: NDArray[np.float32]
@@ -67,7 +68,20 @@ def standardize(images: NDArray[np.uint8]) -> Statistics:
     return Statistics(mean.reshape(-1, 1, 1), std.reshape(-1, 1, 1))
 
 
-PREPROCESSINGS: dict[str, Callable[[NDArray[np.uint8]], Statistics]] = {"unit": unit, "standardize": standardize}
+def column_standardize(images: NDArray[np.uint8]) -> Statistics:
+    """Mean and population standard deviation of each column of grey pictures; 1 for the deviation of a constant one."""
+    moments = [_moments(_histogram(images[:, :, :, column])) for column in range(images.shape[3])]
+    mean, std = np.array(moments, dtype=np.float32).T
+    return Statistics(mean, std)
+
+
+PREPROCESSINGS: dict[str, Callable[[NDArray[np.uint8]], Statistics]] = {
+    "unit": unit,
+    "standardize": standardize,
+    "column_standardize": column_standardize,
+    "column_l2": unit,
+}
+"""Name to what is fitted; dividing each column by its own length needs nothing fitted."""
 
 
 def _histogram(values: NDArray[np.uint8]) -> list[int]:

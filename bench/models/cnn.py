@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from torch import nn
 
+from bench.models.blocks import ACTIVATIONS, activated
 from bench.models.init import initialise
-from bench.models.mlp import ACTIVATIONS
 from bench.models.registry import Shape, register_model
 from bench.suite.errors import UserError
 
@@ -23,11 +23,11 @@ def cnn(
     pool: int = 2,
     hidden: Sequence[int] = (128,),
     activation: str = "relu",
-    batch_norm: bool = False,
+    batch_norm: str = "none",
     dropout: float = 0.0,
     init: str = "torch",
 ) -> nn.Module:
-    """Blocks of convolution, batch normalisation (if asked for), activation, max pooling and dropout.
+    """Blocks of convolution, activation (with batch normalisation, if asked for), max pooling and dropout.
 
     The defaults with ``dropout: 0.2`` are lab document B's conv2D.
 
@@ -48,10 +48,8 @@ def cnn(
                 "use fewer blocks, a smaller kernel, padding 'same' or pool 1"
             )
         height, width = left
-        layers.append(nn.Conv2d(channels, count, kernel, padding=padding))
-        if batch_norm:
-            layers.append(nn.BatchNorm2d(count))
-        layers.append(ACTIVATIONS[activation]())
+        convolution = nn.Conv2d(channels, count, kernel, padding=padding)
+        layers += activated(convolution, nn.BatchNorm2d(count), activation, batch_norm)
         if pool > 1:
             layers.append(nn.MaxPool2d(pool))
         if dropout:

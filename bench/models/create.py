@@ -5,14 +5,19 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-import numpy as np
-import torch
 from numpy.typing import ArrayLike
-from torch import Tensor, nn
+from torch import nn
 
-from bench.models import cnn, mlp, user  # noqa: F401 -- importing ours files them in MODELS
+from bench.models import cnn, mlp, residual_mlp, resnet, user, vgg  # noqa: F401 -- importing ours files them in MODELS
+from bench.models.inputs import behind, seen_shape
 from bench.models.registry import MODELS, Factory, Shape
 from bench.suite.errors import UserError, nearest
+
+TIMM_NAMES = {"dropout": "drop_rate", "drop_path": "drop_path_rate"}
+"""What regularizers set, by timm's name for it."""
+
+SET_BY = {"dropout": "dropout", "drop_path": "stochastic_depth"}
+"""What regularizers set, and which of them does."""
 
 
 def create(
@@ -22,6 +27,7 @@ def create(
     statistics: tuple[ArrayLike, ArrayLike] | None = None,
     overrides: dict[str, Any] | None = None,
     *,
+    preprocessing: dict[str, Any] | None = None,
     load_weights: bool = True,
 ) -> nn.Module:
     """Build the network of a configuration's model mapping.
@@ -36,10 +42,14 @@ def create(
     input_shape : tuple of int
         Channels, height and width.
     statistics : tuple of array_like, optional
-        Mean and standard deviation on the [0, 1] scale, broadcastable to `input_shape`; the network standardises
-        its input with them.
+        Mean and standard deviation on the [0, 1] scale, as `preprocessing` needs them (`bench.data.preprocessing`);
+        without them the network takes pixels as they are.
     overrides : dict, optional
-        ``{"dropout": rate}`` from the dropout regularizer, which wins over the entry's own (timm: `drop_rate`).
+        ``{"dropout": rate, "drop_path": rate}`` from regularizers, which win over the entry's own (timm: `drop_rate`
+        and `drop_path_rate`).
+    preprocessing : dict, optional
+        The configuration's entry: what the network does with its input before its first layer; without one it
+        standardises by `statistics`.
     load_weights : bool
         False leaves ``pretrained: true`` without its weights, for a check.
 
@@ -53,43 +63,18 @@ def create(
     UserError
         An unknown name or parameter, or a network that cannot be built.
     """
+    preprocessing = preprocessing or {"name": "standardize"}
+    seen = seen_shape(preprocessing, input_shape)
     name = entry["name"]
     params = {key: value for key, value in entry.items() if key != "name"}
     overrides = overrides or {}
     if name in MODELS or user.is_user(name):
         factory = MODELS[name] if name in MODELS else user.load(name)
-        net = _call(factory, name, params, overrides, input_shape, classes)
+        net = _call(factory, name, params, overrides, seen, classes)
     else:
-        renamed = {"drop_rate" if key == "dropout" else key: value for key, value in overrides.items()}
-        net = _timm(name, params | renamed, input_shape, classes, load_weights)
-    return net if statistics is None else _standardized(net, statistics, input_shape)
-
-
-class Standardized(nn.Module):
-    """A network behind ``(pixels - mean) / std``, so that it travels with its preprocessing."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, mean: Tensor, std: Tensor, net: nn.Module):
-        super().__init__()
-        self.register_buffer("mean", mean)
-        self.register_buffer("std", std)
-        self.net = net
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        logits: Tensor = self.net((pixels - self.mean) / self.std)
-        return logits
-
-
-def _standardized(net: nn.Module, statistics: tuple[ArrayLike, ArrayLike], input_shape: Shape) -> nn.Module:
-    mean, std = (np.asarray(values, dtype=np.float32) for values in statistics)
-    for values in (mean, std):
-        if np.broadcast_shapes(values.shape, input_shape) != input_shape:
-            raise ValueError(f"statistics of shape {values.shape} do not fit pictures of shape {input_shape}")
-    if not mean.any() and (std == 1).all():
-        return net
-    return Standardized(torch.tensor(mean), torch.tensor(std), net)
+        renamed = {TIMM_NAMES.get(key, key): value for key, value in overrides.items()}
+        net = _timm(name, params | renamed, seen, classes, load_weights)
+    return net if statistics is None else behind(preprocessing, net, statistics, input_shape)
 
 
 def _timm(name: str, params: dict[str, Any], input_shape: Shape, classes: int, load_weights: bool) -> nn.Module:
@@ -107,7 +92,7 @@ def _call(
     missing = [key for key in overrides if key not in parameters]
     if missing:
         raise UserError(
-            f"model {name!r} takes no {', '.join(missing)}, which the regularizer of that name sets; "
+            f"model {name!r} takes no {missing[0]}, which the regularizer {SET_BY[missing[0]]} sets; "
             f"give its factory a parameter {missing[0]!r} or leave the regularizer out"
         )
     arguments = params | overrides

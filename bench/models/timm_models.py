@@ -97,6 +97,8 @@ def _wrong_parameter(name: str, error: TypeError) -> str:
     message = f"model {name!r} does not take these parameters: {error}"
     if "drop_rate" in str(error):
         message += "\n  the dropout regularizer sets drop_rate: leave it out with this model"
+    if "drop_path_rate" in str(error):
+        message += "\n  the stochastic_depth regularizer sets drop_path_rate: leave it out with this model"
     if "multiple values" in str(error):
         message += "\n  this name of timm's decides that parameter itself: leave it out, or take another name"
     try:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
-from typing import Any, get_args
+from typing import Any
+
+from torch import nn
 
 from bench.models.check import check as check_model
-from bench.models.measure import kernels
+from bench.models.inputs import seen_shape
+from bench.models.measure import Kernel, all_kernels, selected
 from bench.models.registry import Shape
-from bench.suite.components import Layers
 from bench.suite.errors import UserError
 from bench.suite.expand import canonical
 from bench.training import augment, optimizers
 from bench.training.regularizers import combine
 
-Kernels = dict[str, dict[str, bool]]
-"""Model, as text, to whether it has kernels that each choice of `layers` means."""
+Kernels = dict[str, list[Kernel]]
+"""Model, as text, to its kernels."""
 
 
 def check(
@@ -29,15 +32,20 @@ def check(
     Two pictures go through the model and the augmentation, the optimizer takes a step, and an l1 or l2 must find
     kernels to act on.
 
-    `shapes` maps a dataset's name to its pictures' shape (C, H, W) and its number of classes, `places` an entry, as
-    ``canonical([axis, entry])``, to where it was written. UserError names every entry that fails.
+    `shapes` maps ``canonical(dataset entry)`` to its pictures' shape (C, H, W) and its number of classes, `places` an
+    entry, as ``canonical([axis, entry])``, to where it was written. UserError names every entry that fails.
     """
     problems: dict[str, None] = {}  # a set that keeps its order
     seen: set[str] = set()
     found: Kernels = {}
     for config in configs:
         effects = combine(config["regularizer"])
-        shape, classes = shapes[config["dataset"]["name"]]
+        shape, classes = shapes[canonical(config["dataset"])]
+        try:
+            shape = seen_shape(config["preprocessing"], shape)
+        except UserError as error:
+            problems[f"{_place(places, 'preprocessing', config)}{error}"] = None
+            continue
         model = canonical([config["model"], shape, classes, sorted(effects.model)])
         attempts: list[tuple[str, list[Any], Callable[[], None]]] = [
             ("model", [model], partial(_try_model, found, model, config["model"], shape, classes, effects.model)),
@@ -61,27 +69,34 @@ def check(
             try:
                 attempt()
             except UserError as error:
-                place = (places or {}).get(canonical([axis, config[axis]]))
-                problems[f"{place}: {error}" if place else str(error)] = None
+                problems[f"{_place(places, axis, config)}{error}"] = None
     if problems:
         raise UserError("\n".join(problems))
+
+
+def _place(places: dict[str, str] | None, axis: str, config: dict[str, Any]) -> str:
+    place = (places or {}).get(canonical([axis, config[axis]]))
+    return f"{place}: " if place else ""
 
 
 def _try_model(
     found: Kernels, text: str, entry: dict[str, Any], shape: Shape, classes: int, overrides: dict[str, Any]
 ) -> None:
-    """Check a model and note what kernels it has, since it may be too large to keep."""
+    """Check a model and note what kernels it has, but not their values: it may be too large to keep."""
     net = check_model(entry, shape, classes, overrides)
-    found[text] = {layers: bool(kernels(net, layers, classes)) for layers in get_args(Layers)}
+    found[text] = [replace(k, weight=nn.Parameter(k.weight.detach().to("meta"))) for k in all_kernels(net, classes)]
 
 
 def _find_kernels(found: Kernels, text: str, config: dict[str, Any]) -> None:
-    """UserError if an l1 or l2 finds no kernel in a model that was built: it would be plain training, renamed."""
+    """UserError if a penalty finds no kernel in a model that was built: it would be plain training, renamed."""
     for entry in config["regularizer"]:
         layers = entry.get("layers")
-        if layers is None or text not in found or found[text][layers]:
+        if layers is None or text not in found or selected(found[text], layers):
             continue
-        others = [f"`layers: {name}`" for name, there in found[text].items() if there]
+        if isinstance(layers, str):
+            others = [f"`layers: {name}`" for name in ("hidden", "conv", "all") if selected(found[text], name)]
+        else:
+            others = [f"patterns for its layers: {', '.join(kernel.layer for kernel in found[text])}"]
         raise UserError(
             f"regularizer {entry['name']!r} with `layers: {layers}` regularises nothing: model "
             f"{config['model']['name']!r} has no such kernels; "

@@ -54,3 +54,12 @@ def test_standardize_without_pictures_is_an_error() -> None:
 def test_a_misspelt_name_gets_the_nearest_one() -> None:
     with pytest.raises(UserError, match="did you mean 'standardize'"):
         fit({"name": "standardise"}, np.zeros((1, 1, 3, 3), np.uint8))
+
+
+def test_columns_are_standardised_by_their_own_mean_and_deviation() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (7, 1, 5, 4), np.uint8)
+    images[..., 3] = 9
+    found = fit({"name": "column_standardize"}, images)
+    unit = images / 255
+    np.testing.assert_allclose(found.mean, unit.mean((0, 1, 2)), rtol=1e-6)
+    np.testing.assert_allclose(found.std, [*unit.std((0, 1, 2))[:3], 1], rtol=1e-6)

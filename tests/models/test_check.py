@@ -105,8 +105,10 @@ def test_an_unknown_parameter_of_the_users_is_answered_with_the_known_ones(tmp_p
 
 def test_dropout_needs_a_parameter_of_that_name(tmp_path: Path) -> None:
     file = write(tmp_path, "def net(shape, classes, **params): pass\n")
-    with pytest.raises(UserError, match="takes no dropout, which the regularizer of that name sets"):
+    with pytest.raises(UserError, match="takes no dropout, which the regularizer dropout sets"):
         check({"name": f"{file}:net"}, GREY, 10, overrides={"dropout": 0.5})
+    with pytest.raises(UserError, match="takes no drop_path, which the regularizer stochastic_depth sets"):
+        check({"name": f"{file}:net"}, GREY, 10, overrides={"drop_path": 0.5})
 
 
 def test_a_module_on_the_path_names_the_line_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ def test_lab_b_conv2d_on_its_28_channels_has_the_printed_count() -> None:
 
 
 def test_layers_come_in_the_stated_order() -> None:
-    net = cnn((1, 8, 8), 3, filters=[2], kernel=3, batch_norm=True, dropout=0.25, hidden=[4])
+    net = cnn((1, 8, 8), 3, filters=[2], kernel=3, batch_norm="before", dropout=0.25, hidden=[4])
     assert [type(layer).__name__ for layer in net] == [
         "Conv2d", "BatchNorm2d", "ReLU", "MaxPool2d", "Dropout", "Flatten", "Linear", "ReLU", "Linear",
     ]  # fmt: skip

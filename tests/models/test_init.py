@@ -64,7 +64,7 @@ def test_biases_start_at_zero(init: str) -> None:
     ("init", "momentum", "eps"), [("torch", 0.1, 1e-5), ("keras", 0.01, 1e-3), ("he_normal", 0.1, 1e-5)]
 )
 def test_batch_norm_follows_keras_with_init_keras_only(init: str, momentum: float, eps: float) -> None:
-    norm = mlp((1, 28, 28), 10, batch_norm=True, init=init)[2]
+    norm = mlp((1, 28, 28), 10, batch_norm="before", init=init)[2]
     assert (norm.momentum, norm.eps) == (momentum, eps)
 
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from bench.models.create import create
-from bench.models.measure import count_parameters, forward_flops, kernels
+from bench.models.measure import all_kernels, count_parameters, forward_flops, kernels, selected
 
 GREY = (1, 28, 28)
 
@@ -80,9 +80,24 @@ def test_flops_of_attention_are_counted() -> None:
 
 
 def test_counting_flops_leaves_the_model_as_it_was() -> None:
-    net = create({"name": "mlp", "batch_norm": True}, GREY, 10)
+    net = create({"name": "mlp", "batch_norm": "before"}, GREY, 10)
     net[2].eval()
     before = {key: value.clone() for key, value in net.state_dict().items()}
     forward_flops(net, GREY)
     assert net.training and not net[2].training
     assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
+
+
+def test_patterns_choose_layers_by_name() -> None:
+    found = selected(all_kernels(create({"name": "resnet"}, GREY, 10), 10), ["*.conv1", "*.shortcut"])
+    assert [kernel.layer for kernel in found] == [
+        "group1.0.branch.conv1",
+        "group2.0.branch.conv1", "group2.0.shortcut",
+        "group3.0.branch.conv1", "group3.0.shortcut",
+        "group4.0.branch.conv1", "group4.0.shortcut",
+    ]  # fmt: skip
+
+
+def test_kernels_that_views_of_columns_fold_are_the_trained_ones() -> None:
+    views = create({"name": "vgg"}, GREY, 10, ([0.5] * 28, [0.5] * 28), preprocessing={"name": "column_standardize"})
+    assert kernels(views, "conv")[0].shape == (32, 28, 3, 3)

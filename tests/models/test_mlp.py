@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from bench.models.measure import count_parameters
-from bench.models.mlp import ACTIVATIONS, mlp
+from bench.models.blocks import ACTIVATIONS
+from bench.models.mlp import mlp
 
 
 def test_lab_e_has_109386_parameters() -> None:
@@ -14,7 +15,7 @@ def test_lab_e_has_109386_parameters() -> None:
 
 
 def test_lab_c_with_batch_norm_counts_running_statistics_as_not_trained() -> None:
-    net = mlp((1, 28, 28), 10, hidden=[512, 512], batch_norm=True)
+    net = mlp((1, 28, 28), 10, hidden=[512, 512], batch_norm="before")
     dense = 784 * 512 + 512 + 512 * 512 + 512 + 512 * 10 + 10
     assert count_parameters(net) == (dense + 2 * 4 * 512, dense + 2 * 2 * 512)
 
@@ -24,7 +25,7 @@ def test_no_hidden_layer_is_a_linear_classifier() -> None:
 
 
 def test_layers_come_in_the_stated_order() -> None:
-    net = mlp((1, 2, 2), 3, hidden=[5], batch_norm=True, dropout=0.25, activation="gelu")
+    net = mlp((1, 2, 2), 3, hidden=[5], batch_norm="before", dropout=0.25, activation="gelu")
     assert [type(layer).__name__ for layer in net] == [
         "Flatten", "Linear", "BatchNorm1d", "GELU", "Dropout", "Linear",
     ]  # fmt: skip

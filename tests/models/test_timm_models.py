@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import timm
 import torch
+from timm.layers import DropPath
 
 from bench.models.check import check
 from bench.models.create import create
@@ -31,6 +32,13 @@ def test_an_architecture_that_refuses_a_small_img_size_but_works_without_is_buil
 
 def test_dropout_becomes_drop_rate() -> None:
     assert create({"name": "test_resnet"}, GREY, 10, overrides={"dropout": 0.3}).drop_rate == 0.3
+
+
+def test_stochastic_depth_becomes_drop_path_rate() -> None:
+    net = create({"name": "test_resnet"}, GREY, 10, overrides={"drop_path": 0.3})
+    assert max(module.drop_prob for module in net.modules() if isinstance(module, DropPath)) == 0.3
+    with pytest.raises(UserError, match="the stochastic_depth regularizer sets drop_path_rate: leave it out"):
+        create({"name": "vgg11"}, GREY, 10, overrides={"drop_path": 0.3})
 
 
 def test_parameters_are_passed_on() -> None:
