@@ -86,7 +86,7 @@ def test_a_wrong_suite_file(case: str, tmp_path: Path) -> None:
 
 COMMANDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "a folder": (("run", "."), ("is a directory, not a suite file", "name one of the files in it: suite.yaml")),
-    "a missing file": (("plan", "none.yaml"), ("none.yaml: there is no such suite file", "labs/regularization, quick")),
+    "a missing file": (("plan", "none.yaml"), ("none.yaml: there is no such suite file", "labs/regularization, ")),
     "an unknown suite": (("run", "qick"), ("qick: there is no such suite file", "did you mean 'quick'?")),
     "a missing suite to report": (("report", "qick"), ("did you mean 'quick'?",)),
     "--only that matches nothing": (("run", "suite.yaml", "--only", "model=vgg*"), ("matches none", "'mlp'")),

@@ -1,6 +1,6 @@
-"""Which pixels and labels? Catalogue, fetching, checksums, splits and fitted preprocessing; NumPy only."""
+"""Which pixels and labels? Catalogue, fetching, the user's own data, splits, fitted preprocessing; NumPy only."""
 
-from bench.data.catalogue import DATASETS, DatasetInfo, fingerprint
-from bench.data.dataset import Dataset, fetch, load
+from bench.data.catalogue import DATASETS, DatasetInfo
+from bench.data.dataset import Dataset, fetch, fingerprint, load, shape
 
-__all__ = ["DATASETS", "Dataset", "DatasetInfo", "fetch", "fingerprint", "load"]
+__all__ = ["DATASETS", "Dataset", "DatasetInfo", "fetch", "fingerprint", "load", "shape"]

@@ -4,27 +4,46 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any, Literal
 
+from bench.data import class_names
 from bench.suite.errors import UserError, nearest
 
 
 @dataclass(frozen=True)
 class FileInfo:
-    """One IDX file; `name` is without ``.gz``.
+    """One file; `md5` is that of the file as it is distributed, as torchvision or the makers' own page has it.
 
-    `sha256` is that of the unpacked bytes, since mirrors and packages compress them differently;
-    `md5` is that of the original ``.gz``, as torchvision has it.
+    `sha256` is that of the unpacked bytes, since mirrors and packages compress them differently, and `name` is then
+    without ``.gz``. With `as_distributed` only the checksum of the distributed file is known: `name` and `sha256` are
+    its own, and no other form of it will do.
     """
 
     name: str
     title: str
     sha256: str
     md5: str
+    as_distributed: bool = False
+
+    @property
+    def distributed(self) -> str:
+        """The file's name on the mirrors."""
+        return self.name if self.as_distributed else f"{self.name}.gz"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the file may be called on a disk; the unpacked one is read faster."""
+        return (self.name,) if self.as_distributed else (self.name, f"{self.name}.gz")
 
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """One dataset; `shape` is (channels, height, width), `folders` are where its files commonly lie."""
+    """One dataset; `shape` is (channels, height, width), `folders` are where its files commonly lie.
+
+    `layout` says how its files are read (`bench.data.layouts`): ``idx`` are four files, training images and labels,
+    then the test's. The others are one archive, of which `train_members` and `test_members` are read. The first of
+    `folders` is also its folder in the user cache.
+    """
 
     name: str
     title: str
@@ -32,71 +51,88 @@ class DatasetInfo:
     shape: tuple[int, int, int]
     train_size: int
     test_size: int
-    train_images: FileInfo
-    train_labels: FileInfo
-    test_images: FileInfo
-    test_labels: FileInfo
+    files: tuple[FileInfo, ...]
     mirrors: tuple[str, ...]
     folders: tuple[str, ...]
     debian_package: str | None = None
-
-    @property
-    def files(self) -> tuple[FileInfo, FileInfo, FileInfo, FileInfo]:
-        """The four files, in the order of `fingerprint`."""
-        return self.train_images, self.train_labels, self.test_images, self.test_labels
+    layout: Literal["idx", "emnist", "cifar"] = "idx"
+    train_members: tuple[str, ...] = ()
+    test_members: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of the four unpacked checksums, one per line; part of every trial's key."""
-        lines = "".join(f"{file.sha256}\n" for file in self.files)
-        return hashlib.sha256(lines.encode("ascii")).hexdigest()
+        """SHA-256 (hex) of the files' checksums and the members read, one per line; part of every trial's key."""
+        parts = (*(file.sha256 for file in self.files), *self.train_members, *self.test_members)
+        return hashlib.sha256("".join(f"{part}\n" for part in parts).encode("ascii")).hexdigest()
 
 
-# Mirrors and MD5 sums: torchvision 0.29, torchvision/datasets/mnist.py.
+def _emnist(split: str, classes: tuple[str, ...], train_size: int, test_size: int) -> DatasetInfo:
+    """One of EMNIST's splits; all are in one archive."""
+    train, test = (
+        tuple(f"gzip/emnist-{split}-{part}-{kind}-ubyte.gz" for kind in ("images-idx3", "labels-idx1"))
+        for part in ("train", "test")
+    )
+    archive = FileInfo(
+        "gzip.zip",
+        "archive",
+        "fb9bb67e33772a9cc0b895e4ecf36d2cf35be8b709693c3564cea2a019fcda8e",
+        "58c8d27c78d21e728a6bc7b3cc06412e",
+        as_distributed=True,
+    )
+    return DatasetInfo(
+        name=f"emnist_{split}",
+        title=f"EMNIST {split}",
+        classes=classes,
+        shape=(1, 28, 28),
+        train_size=train_size,
+        test_size=test_size,
+        files=(archive,),
+        mirrors=("https://biometrics.nist.gov/cs_links/EMNIST/",),
+        folders=("emnist", "EMNIST/raw", "EMNIST"),
+        layout="emnist",
+        train_members=train,
+        test_members=test,
+    )
+
+
+# Mirrors and MD5 sums: torchvision 0.29, torchvision/datasets/mnist.py; SHA-256 of KMNIST's and EMNIST's files and of
+# CIFAR's binary archives, which are read without unpickling anything: TensorFlow Datasets, url_checksums/; MD5 sums of
+# these archives: https://www.cs.toronto.edu/~kriz/cifar.html.
 DATASETS: dict[str, DatasetInfo] = {
     info.name: info
     for info in (
         DatasetInfo(
             name="fashion_mnist",
             title="Fashion-MNIST",
-            classes=(
-                "T-shirt/top",
-                "Trouser",
-                "Pullover",
-                "Dress",
-                "Coat",
-                "Sandal",
-                "Shirt",
-                "Sneaker",
-                "Bag",
-                "Ankle boot",
-            ),
+            classes=class_names.FASHION,
             shape=(1, 28, 28),
             train_size=60_000,
             test_size=10_000,
-            train_images=FileInfo(
-                "train-images-idx3-ubyte",
-                "training images",
-                "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-                "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
-            ),
-            train_labels=FileInfo(
-                "train-labels-idx1-ubyte",
-                "training labels",
-                "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
-                "25c81989df183df01b3e8a0aad5dffbe",
-            ),
-            test_images=FileInfo(
-                "t10k-images-idx3-ubyte",
-                "test images",
-                "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
-                "bef4ecab320f06d8554ea6380940ec79",
-            ),
-            test_labels=FileInfo(
-                "t10k-labels-idx1-ubyte",
-                "test labels",
-                "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
-                "bb300cfdad3c16e7a12a480ee83cd310",
+            files=(
+                FileInfo(
+                    "train-images-idx3-ubyte",
+                    "training images",
+                    "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+                    "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+                ),
+                FileInfo(
+                    "train-labels-idx1-ubyte",
+                    "training labels",
+                    "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+                    "25c81989df183df01b3e8a0aad5dffbe",
+                ),
+                FileInfo(
+                    "t10k-images-idx3-ubyte",
+                    "test images",
+                    "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+                    "bef4ecab320f06d8554ea6380940ec79",
+                ),
+                FileInfo(
+                    "t10k-labels-idx1-ubyte",
+                    "test labels",
+                    "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+                    "bb300cfdad3c16e7a12a480ee83cd310",
+                ),
             ),
             mirrors=("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",),
             folders=("fashion_mnist", "fashion-mnist", "FashionMNIST/raw", "FashionMNIST"),
@@ -105,49 +141,140 @@ DATASETS: dict[str, DatasetInfo] = {
         DatasetInfo(
             name="mnist",
             title="MNIST",
-            classes=("0", "1", "2", "3", "4", "5", "6", "7", "8", "9"),
+            classes=class_names.DIGITS,
             shape=(1, 28, 28),
             train_size=60_000,
             test_size=10_000,
-            train_images=FileInfo(
-                "train-images-idx3-ubyte",
-                "training images",
-                "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-                "f68b3c2dcbeaaa9fbdd348bbdeb94873",
-            ),
-            train_labels=FileInfo(
-                "train-labels-idx1-ubyte",
-                "training labels",
-                "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-                "d53e105ee54ea40749a09fcbcd1e9432",
-            ),
-            test_images=FileInfo(
-                "t10k-images-idx3-ubyte",
-                "test images",
-                "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-                "9fb629c4189551a2d022fa330f9573f3",
-            ),
-            test_labels=FileInfo(
-                "t10k-labels-idx1-ubyte",
-                "test labels",
-                "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-                "ec29112dd5afa0611ce80d1b7f02629c",
+            files=(
+                FileInfo(
+                    "train-images-idx3-ubyte",
+                    "training images",
+                    "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+                    "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+                ),
+                FileInfo(
+                    "train-labels-idx1-ubyte",
+                    "training labels",
+                    "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+                    "d53e105ee54ea40749a09fcbcd1e9432",
+                ),
+                FileInfo(
+                    "t10k-images-idx3-ubyte",
+                    "test images",
+                    "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+                    "9fb629c4189551a2d022fa330f9573f3",
+                ),
+                FileInfo(
+                    "t10k-labels-idx1-ubyte",
+                    "test labels",
+                    "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+                    "ec29112dd5afa0611ce80d1b7f02629c",
+                ),
             ),
             mirrors=("https://ossci-datasets.s3.amazonaws.com/mnist/", "http://yann.lecun.com/exdb/mnist/"),
             folders=("mnist", "MNIST/raw", "MNIST"),
+        ),
+        DatasetInfo(
+            name="kmnist",
+            title="KMNIST",
+            classes=class_names.KUZUSHIJI,
+            shape=(1, 28, 28),
+            train_size=60_000,
+            test_size=10_000,
+            files=(
+                FileInfo(
+                    "train-images-idx3-ubyte.gz",
+                    "training images",
+                    "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
+                    "bdb82020997e1d708af4cf47b453dcf7",
+                    as_distributed=True,
+                ),
+                FileInfo(
+                    "train-labels-idx1-ubyte.gz",
+                    "training labels",
+                    "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
+                    "e144d726b3acfaa3e44228e80efcd344",
+                    as_distributed=True,
+                ),
+                FileInfo(
+                    "t10k-images-idx3-ubyte.gz",
+                    "test images",
+                    "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
+                    "5c965bf0a639b31b8f53240b1b52f4d7",
+                    as_distributed=True,
+                ),
+                FileInfo(
+                    "t10k-labels-idx1-ubyte.gz",
+                    "test labels",
+                    "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
+                    "7320c461ea6c1c855c0b718fb2a4b134",
+                    as_distributed=True,
+                ),
+            ),
+            mirrors=("http://codh.rois.ac.jp/kmnist/dataset/kmnist/",),
+            folders=("kmnist", "KMNIST/raw", "KMNIST"),
+        ),
+        _emnist("balanced", class_names.BALANCED, 112_800, 18_800),
+        _emnist("letters", class_names.LETTERS, 124_800, 20_800),
+        _emnist("digits", class_names.DIGITS, 240_000, 40_000),
+        DatasetInfo(
+            name="cifar10",
+            title="CIFAR-10",
+            classes=class_names.CIFAR10,
+            shape=(3, 32, 32),
+            train_size=50_000,
+            test_size=10_000,
+            files=(
+                FileInfo(
+                    "cifar-10-binary.tar.gz",
+                    "archive",
+                    "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+                    "c32a1d4ab5d03f1284b67883e8d87530",
+                    as_distributed=True,
+                ),
+            ),
+            mirrors=("https://www.cs.toronto.edu/~kriz/",),
+            folders=("cifar10", "cifar-10", "CIFAR10"),
+            layout="cifar",
+            train_members=tuple(f"cifar-10-batches-bin/data_batch_{i}.bin" for i in range(1, 6)),
+            test_members=("cifar-10-batches-bin/test_batch.bin",),
+        ),
+        DatasetInfo(
+            name="cifar100",
+            title="CIFAR-100",
+            classes=class_names.CIFAR100,
+            shape=(3, 32, 32),
+            train_size=50_000,
+            test_size=10_000,
+            files=(
+                FileInfo(
+                    "cifar-100-binary.tar.gz",
+                    "archive",
+                    "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
+                    "03b5dce01913d631647c71ecec9e9cb8",
+                    as_distributed=True,
+                ),
+            ),
+            mirrors=("https://www.cs.toronto.edu/~kriz/",),
+            folders=("cifar100", "cifar-100", "CIFAR100"),
+            layout="cifar",
+            train_members=("cifar-100-binary/train.bin",),
+            test_members=("cifar-100-binary/test.bin",),
         ),
     )
 }
 
 
-def find(name: str) -> DatasetInfo:
-    """The catalogue's entry of that name; UserError with the nearest spelling where there is none."""
+def find(dataset: str | dict[str, Any]) -> DatasetInfo:
+    """The catalogue's entry of a name or of a suite file's entry; UserError with the nearest spelling for no such.
+
+    A split is part of the name (``emnist_letters``) or a parameter (``{"name": "emnist", "split": "letters"}``).
+    """
+    entry = {"name": dataset} if isinstance(dataset, str) else dataset
+    name = entry["name"]
+    if name == "emnist":
+        name = f"emnist_{entry.get('split', 'balanced')}"
     if name in DATASETS:
         return DATASETS[name]
     hint = nearest(name, DATASETS)
     raise UserError(f"unknown dataset {name!r}; known: {', '.join(DATASETS)}" + (f"\n  {hint}" if hint else ""))
-
-
-def fingerprint(name: str) -> str:
-    """SHA-256 (hex) over the four unpacked checksums of a dataset; needs no files."""
-    return find(name).fingerprint

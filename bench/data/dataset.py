@@ -1,4 +1,4 @@
-"""From a dataset's name to its verified arrays: look, else fetch, then read."""
+"""From a dataset's name or entry to its verified arrays: look, else fetch, then read."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data import idx
 from bench.data.catalogue import DatasetInfo, find
 from bench.data.debian import from_debian
+from bench.data.layouts import read
 from bench.data.mirrors import Notify, RouteError, from_mirrors
+from bench.data.own import Entry, fields, is_own
+from bench.data.own import fingerprint as own_fingerprint
 from bench.data.places import cached, look, places, user_cache
-from bench.data.verify import verified
+from bench.data.verify import verify
 from bench.suite.errors import UserError
 
 ROUTES: dict[str, Callable[[DatasetInfo, Path, Path, Notify], None]] = {
@@ -27,10 +29,10 @@ ROUTES: dict[str, Callable[[DatasetInfo, Path, Path, Notify], None]] = {
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset as its makers published it: all pixels and labels in their order.
+    """A dataset as its makers published it: all pixels and labels in their order (an image folder's is made up).
 
     Images are uint8 arrays of shape (N, C, H, W), read-only; labels are int64 arrays of shape (N,), class
-    numbers that index `classes`. `sha256` is the catalogue's fingerprint, `source` the folder read.
+    numbers that index `classes`. `sha256` is the fingerprint, `source` the folder read.
     """
 
     name: str
@@ -47,63 +49,90 @@ def _quietly(_: str) -> None:
     """Says nothing."""
 
 
-def load(name: str, data_dir: Path | None = None, notify: Notify = _quietly) -> Dataset:
+def load(dataset: str | Entry, data_dir: Path | None = None, notify: Notify = _quietly) -> Dataset:
     """A dataset's pixels and labels, fetched first where no place has them.
 
     Places in order: `data_dir`, the environment variable BENCH_DATA, the user cache, ``/usr/share/datasets``.
     Else it is downloaded into the user cache, from the public mirrors or Debian's package. Whatever the
-    route, every file is checked by SHA-256 of its unpacked bytes.
+    route, every file is checked by its SHA-256.
 
     Parameters
     ----------
-    name
-        A name of the catalogue, e.g. ``fashion_mnist``.
+    dataset
+        A name of the catalogue, e.g. ``fashion_mnist``; or a suite file's entry, with its `path` made absolute where
+        it is the user's own data.
     data_dir
-        A folder with the four IDX files (compressed or not), or with the dataset's usual sub-folder.
+        A folder with the dataset's files (IDX files compressed or not), or with its usual sub-folder.
     notify
-        Gets one line at a time on what is being fetched.
+        Gets one line at a time on what is being fetched or decoded.
 
     Raises
     ------
     UserError
         Unknown name; a file that is found but truncated, damaged or another one; or no place and no
-        route has the files, with the reason for each.
+        route has the files, with the reason for each. For the user's own data, see `bench.data.image_folder` and
+        `bench.data.npz`.
     """
-    return load_info(find(name), data_dir, notify)
+    if not isinstance(dataset, str) and is_own(dataset):
+        return Dataset(**fields(dataset, notify))
+    return load_info(find(dataset), data_dir, notify)
 
 
 def fetch(name: str, data_dir: Path | None = None, notify: Notify = _quietly) -> Path:
     """Make sure that a dataset's files are there, and return their folder; parameters and errors as in `load`."""
-    paths, _ = _obtain(find(name), data_dir, notify)
+    info = find(name)
+    paths = _obtain(info, data_dir, notify)
+    for file, path in zip(info.files, paths, strict=True):
+        verify(info, file, path)
     return paths[0].parent
+
+
+def fingerprint(dataset: str | Entry) -> str:
+    """SHA-256 (hex) over a dataset's checksums; needs no files, except for the user's own data, whose contents count.
+
+    Raises
+    ------
+    UserError
+        Unknown name; the user's own files are missing or cannot be read.
+    """
+    if not isinstance(dataset, str) and is_own(dataset):
+        return own_fingerprint(dataset)
+    return find(dataset).fingerprint
+
+
+def shape(dataset: str | Entry, notify: Notify = _quietly) -> tuple[tuple[int, int, int], int]:
+    """The pictures' (channels, height, width) and the number of classes; the user's own data are read for it."""
+    if not isinstance(dataset, str) and is_own(dataset):
+        data = load(dataset, notify=notify)
+        channels, height, width = data.train_images.shape[1:]
+        return (channels, height, width), len(data.classes)
+    info = find(dataset)
+    return info.shape, len(info.classes)
 
 
 def load_info(info: DatasetInfo, data_dir: Path | None = None, notify: Notify = _quietly) -> Dataset:
     """`load` for a dataset that need not be in the catalogue."""
-    paths, contents = _obtain(info, data_dir, notify)
-    train_images = _images(info, paths[0], contents[0], info.train_size)
-    train_labels = _labels(info, paths[1], contents[1], info.train_size)
-    test_images = _images(info, paths[2], contents[2], info.test_size)
-    test_labels = _labels(info, paths[3], contents[3], info.test_size)
+    paths = _obtain(info, data_dir, notify)
+    arrays = read(info, paths)
     return Dataset(
         info.name,
         info.classes,
-        train_images,
-        train_labels,
-        test_images,
-        test_labels,
+        arrays.train_images,
+        arrays.train_labels,
+        arrays.test_images,
+        arrays.test_labels,
         info.fingerprint,
         paths[0].parent,
     )
 
 
-def _obtain(info: DatasetInfo, data_dir: Path | None, notify: Notify) -> tuple[list[Path], list[bytes]]:
-    """The paths and the verified, unpacked bytes of the four files."""
+def _obtain(info: DatasetInfo, data_dir: Path | None, notify: Notify) -> list[Path]:
+    """The paths of the files, not verified yet; downloaded where no place has them."""
     tried = []
     for place in places(info, data_dir):
         paths, reason = look(info, place)
         if paths is not None:
-            return paths, _verify(info, paths)
+            return paths
         tried.append(f"{place.label} ({place.root}): {reason}")
         if place.given:
             notify(f"{info.name}: {tried[-1]}; looking elsewhere")
@@ -113,11 +142,7 @@ def _obtain(info: DatasetInfo, data_dir: Path | None, notify: Notify) -> tuple[l
         raise UserError(
             f"{cached(info).root}, where {info.name} was just downloaded to, {reason}; run the command again"
         )
-    return paths, _verify(info, paths)
-
-
-def _verify(info: DatasetInfo, paths: list[Path]) -> list[bytes]:
-    return [verified(info, file, path) for file, path in zip(info.files, paths, strict=True)]
+    return paths
 
 
 def _download(info: DatasetInfo, tried: list[str], notify: Notify) -> None:
@@ -138,8 +163,8 @@ def _download(info: DatasetInfo, tried: list[str], notify: Notify) -> None:
                 except RouteError as error:
                     tried.append(f"{label}: {error}")
                     continue
-                _publish(fetched, cache / info.name)
-                notify(f"{info.name}: verified and kept in {cache / info.name}")
+                _publish(fetched, cached(info).root)
+                notify(f"{info.name}: verified and kept in {cached(info).root}")
                 return
     except OSError as error:
         reason = f"{error.strerror or error}; let XDG_CACHE_HOME name a folder that can be written to"
@@ -159,30 +184,10 @@ def _publish(fetched: Path, folder: Path) -> None:
 
 def _nowhere(info: DatasetInfo, tried: list[str]) -> UserError:
     lines = "".join(f"\n  - {line}" for line in tried)
-    names = ", ".join(f"{file.name}.gz" for file in info.files)
+    names = ", ".join(f"{file.distributed}" for file in info.files)
+    unpacked = "" if any(file.as_distributed for file in info.files) else "(or the unpacked files) "
     return UserError(
         f"{info.name}: {info.title} is not on this machine and could not be fetched. Tried:{lines}\n"
         f"What to do: on a machine with a network, run `bench data fetch {info.name}` again; or put {names}\n"
-        f"(or the unpacked files) into a folder and name it with --data-dir or the environment variable BENCH_DATA."
+        f"{unpacked}into a folder and name it with --data-dir or the environment variable BENCH_DATA."
     )
-
-
-def _images(info: DatasetInfo, path: Path, data: bytes, count: int) -> NDArray[np.uint8]:
-    array = _parse(path, data)
-    if array.size != count * int(np.prod(info.shape)) or len(array) != count:
-        raise UserError(f"{path}: found an array of shape {array.shape}, expected {count} images of {info.shape}")
-    return array.reshape(count, *info.shape)
-
-
-def _labels(info: DatasetInfo, path: Path, data: bytes, count: int) -> NDArray[np.int64]:
-    array = _parse(path, data)
-    if array.shape != (count,) or int(array.max(initial=0)) >= len(info.classes):
-        raise UserError(f"{path}: expected {count} labels below {len(info.classes)}, found shape {array.shape}")
-    return array.astype(np.int64)
-
-
-def _parse(path: Path, data: bytes) -> NDArray[np.uint8]:
-    try:
-        return idx.parse(data)
-    except ValueError as error:
-        raise UserError(f"{path}: {error}") from error

@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.data.catalogue import DatasetInfo
 from bench.data.mirrors import Notify, RouteError, first_line
 from bench.data.places import Place, look
-from bench.data.verify import verified
+from bench.data.verify import verify
 from bench.suite.errors import UserError
 
 LIMIT_SECONDS = 600.0
@@ -21,7 +21,7 @@ _IMPATIENT = ("-o", "Acquire::http::Timeout=10", "-o", "Acquire::https::Timeout=
 
 
 def from_debian(info: DatasetInfo, into: Path, scratch: Path, notify: Notify) -> None:
-    """Fetch the four files into a folder; `scratch` is an empty folder on the same disk.
+    """Fetch the files into a folder; `scratch` is an empty folder on the same disk.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def from_debian(info: DatasetInfo, into: Path, scratch: Path, notify: Notify) ->
         raise RouteError(f"the package's usr/share/datasets: {reason}")
     for file, path in zip(info.files, paths, strict=True):
         try:
-            verified(info, file, path)
+            verify(info, file, path)
         except UserError as error:
             raise RouteError(f"the package is not as expected: {first_line(error)}") from error
         path.replace(into / path.name)

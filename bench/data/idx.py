@@ -24,7 +24,11 @@ def read(path: Path) -> bytes:
     OSError
         The file cannot be read.
     """
-    raw = path.read_bytes()
+    return unpack(path.read_bytes())
+
+
+def unpack(raw: bytes) -> bytes:
+    """The bytes, unpacked where they are gzip-compressed; ValueError where these data are truncated or damaged."""
     if not raw.startswith(_GZIP_MAGIC):
         return raw
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.data.catalogue import DatasetInfo, FileInfo
-from bench.data.verify import verified
+from bench.data.verify import verify
 from bench.suite.errors import UserError
 
 Notify = Callable[[str], None]
@@ -27,7 +27,7 @@ class RouteError(Exception):
 
 
 def from_mirrors(info: DatasetInfo, into: Path, scratch: Path, notify: Notify) -> None:
-    """Fetch the four ``.gz`` files into a folder, each from the first mirror that gives the right bytes.
+    """Fetch the files as distributed into a folder, each from the first mirror that gives the right bytes.
 
     Files arrive in `scratch`, an empty folder on the same disk, and are moved once they are verified.
 
@@ -41,8 +41,8 @@ def from_mirrors(info: DatasetInfo, into: Path, scratch: Path, notify: Notify) -
     for mirror in info.mirrors:
         try:
             while missing:
-                notify(f"{info.name}: downloading {missing[0].name}.gz from {mirror}")
-                _download(info, missing[0], mirror, scratch).replace(into / f"{missing[0].name}.gz")
+                notify(f"{info.name}: downloading {missing[0].distributed} from {mirror}")
+                _download(info, missing[0], mirror, scratch).replace(into / missing[0].distributed)
                 missing.pop(0)
         except RouteError as error:
             notify(f"{info.name}: {mirror}: {error}")
@@ -62,7 +62,7 @@ def _download(info: DatasetInfo, file: FileInfo, mirror: str, folder: Path) -> P
 
     def work() -> None:
         try:
-            _retrieve(f"{mirror}{file.name}.gz", file, folder, answered)
+            _retrieve(f"{mirror}{file.distributed}", file, folder, answered)
         except Exception as error:
             failures.append(error)
         finally:
@@ -76,9 +76,9 @@ def _download(info: DatasetInfo, file: FileInfo, mirror: str, folder: Path) -> P
     thread.join()
     if failures:
         raise RouteError(_reason(file, failures[0])) from failures[0]
-    path = folder / f"{file.name}.gz"
+    path = folder / file.distributed
     try:
-        verified(info, file, path)
+        verify(info, file, path)
     except UserError as error:
         raise RouteError(f"what came is not the file: {first_line(error)}") from error
     return path
@@ -98,7 +98,7 @@ def _retrieve(url: str, file: FileInfo, folder: Path, answered: threading.Event)
         headers={"Accept-Encoding": "identity"},
         hooks={"response": begun},
     )
-    pooch.retrieve(url, known_hash=f"md5:{file.md5}", fname=f"{file.name}.gz", path=folder, downloader=downloader)
+    pooch.retrieve(url, known_hash=f"md5:{file.md5}", fname=file.distributed, path=folder, downloader=downloader)
 
 
 def _reason(file: FileInfo, error: Exception) -> str:
@@ -112,6 +112,7 @@ def _reason(file: FileInfo, error: Exception) -> str:
         return str(cause).split(": ", 1)[-1]
     if isinstance(error, ValueError) and not isinstance(error, requests.RequestException):
         return (
-            f"what came is not {file.name}.gz (its MD5 is not {file.md5}): the download is damaged, or a proxy answered"
+            f"what came is not {file.distributed} (its MD5 is not {file.md5}): "
+            "the download is damaged, or a proxy answered"
         )
     return str(error)

@@ -54,19 +54,19 @@ def places(info: DatasetInfo, data_dir: Path | None) -> list[Place]:
 
 def cached(info: DatasetInfo) -> Place:
     """The dataset's folder in the user cache."""
-    folder = user_cache() / info.name
+    folder = user_cache() / info.folders[0]
     return Place("user cache", folder, (folder,))
 
 
 def look(info: DatasetInfo, place: Place) -> tuple[list[Path] | None, str]:
-    """The paths of the four files in a place, or None and the reason.
+    """The paths of the files in a place, or None and the reason.
 
     An incomplete set is no find, since it may be a download under way: the reason names what it lacks.
     """
     incomplete = []
     for folder in place.folders:
         try:
-            paths = [_file(folder, file.name) for file in info.files]
+            paths = [_file(folder, file.names) for file in info.files]
         except OSError as error:
             return None, f"cannot be read: {error.strerror or error}"
         complete = [path for path in paths if path is not None]
@@ -100,6 +100,6 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _file(folder: Path, name: str) -> Path | None:
-    """The file, unpacked or compressed; the unpacked one is read faster."""
-    return next((path for path in (folder / name, folder / f"{name}.gz") if path.is_file()), None)
+def _file(folder: Path, names: tuple[str, ...]) -> Path | None:
+    """The first of these files that is there."""
+    return next((folder / name for name in names if (folder / name).is_file()), None)

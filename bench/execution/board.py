@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from bench.execution.checkpoints import remove, sweep
 from bench.execution.pruning import Asha
 from bench.ledger.claims import Claims
 from bench.ledger.ledger import Ledger
@@ -23,12 +24,18 @@ from bench.suite.trial import Trial
 
 @dataclass
 class Running:
-    """A trial under way: its curves so far, and when it started."""
+    """A trial under way: its curves so far, and when it started.
+
+    `refit` is the epoch of its second training and that one's budget, `resumed` the epoch after which it (or its refit)
+    went on from a checkpoint.
+    """
 
     trial: Trial
     started: str
     curves: dict[str, list[float | None]] = field(default_factory=dict)
     train_seconds: float = 0.0
+    refit: tuple[int, int] | None = None
+    resumed: int | None = None
 
     @property
     def epoch(self) -> int:
@@ -74,6 +81,7 @@ class View(Protocol):
     """Who watches a run."""
 
     def trial_started(self, running: Running) -> None: ...
+    def trial_resumed(self, running: Running) -> None: ...
     def trial_progressed(self, running: Running) -> None: ...
     def trial_ended(self, trial: Trial, record: Record) -> None: ...
     def note(self, text: str) -> None: ...
@@ -90,17 +98,19 @@ class Board:
         view: View,
         suite: str = "",
         git_commit: str | None = None,
+        sampling_seed: int = 0,
     ):
         self.ledger = ledger
         self.view = view
         self.suite = suite
         self.git_commit = git_commit
-        self.asha = Asha(pruning) if pruning else None
+        self.asha = Asha(pruning, sampling_seed) if pruning else None
         self.claims = Claims(ledger.root)
         self.running: dict[str, Running] = {}
         self.ended: list[Record] = []
         self._elsewhere: dict[str, Trial] = {}
         done = ledger.done(self.asha.rule if self.asha else None)
+        sweep(ledger.root, done)
         left = todo(trials, done, searches=self.asha is not None)
         self._queue = deque(left.now)
         self._later = left.later
@@ -150,23 +160,56 @@ class Board:
         self._after(trial, record)
         return True
 
-    def progress(self, key: str, epoch: int, figures: dict[str, float | None], train_seconds: float) -> bool:
-        """Take in a trial's figures after an epoch; True when it is pruned there, and its record published."""
+    def progress(
+        self,
+        key: str,
+        epoch: int,
+        figures: dict[str, float | None],
+        train_seconds: float,
+        *,
+        epochs: int = 0,
+        refit: bool = False,
+        resumed: dict[str, list[float | None]] | None = None,
+    ) -> bool:
+        """Take in a trial's figures after an epoch; True when it is pruned there, and its record published.
+
+        The arguments are those of `bench.training.fit.Progress`.
+        """
         running = self.running[key]
+        if resumed is not None:
+            self._resumed(running, epoch, resumed)
+        if refit:
+            if running.refit is None and resumed is None:
+                running.resumed = None  # that was the search
+            running.refit = epoch, epochs
+        if refit or resumed is not None:
+            running.train_seconds = train_seconds
+            self.view.trial_progressed(running) if resumed is None else self.view.trial_resumed(running)
+            return False
         if epoch <= running.epoch:  # its worker died and it started over
-            running.curves = {}
+            running.curves, running.refit, running.resumed = {}, None, None
         for name, value in figures.items():
             running.curves.setdefault(name, []).append(value)
         running.train_seconds = train_seconds
         self.view.trial_progressed(running)
         trial, score = running.trial, figures.get("val_accuracy")
-        if self.asha is None or score is None or trial.group not in self._later:
-            return False  # nothing to judge by, or not the first seed of its configuration
+        if self.asha is None or score is None or not self._is_searched(trial):
+            return False
         if not self.asha.stops(trial, epoch, score):
             return False
         result = Result(curves=running.curves, epochs_run=running.epoch)
         self._publish(trial, "pruned", result, Measured(train_seconds=train_seconds))
         return True
+
+    def _resumed(self, running: Running, epoch: int, curves: dict[str, list[float | None]]) -> None:
+        running.curves = {name: list(curve) for name, curve in curves.items()}
+        running.resumed = epoch
+        if self.asha and self._is_searched(running.trial):
+            self.asha.go_on(running.trial, curves.get("val_accuracy", []))
+
+    def _is_searched(self, trial: Trial) -> bool:
+        """Whether the trial is the first seed of its configuration, which pruning judges."""
+        return trial.group in self._later
 
     def finished(
         self, key: str, status: Any, result: Result, measured: Measured, predictions: Predictions | None
@@ -190,7 +233,7 @@ class Board:
         failure: dict[str, str] | None = None,
     ) -> None:
         running = self.running.pop(trial.key)
-        searched = self.asha is not None and trial.group in self._later
+        searched = self.asha is not None and self._is_searched(trial)
         record = Record(
             key=trial.key,
             config=trial.config,
@@ -204,6 +247,8 @@ class Board:
             failure=failure,
         )
         self.ledger.publish(record, predictions)
+        if status != "failed":  # the next run tries it again, perhaps with more memory
+            remove(self.ledger.root, trial.key)
         self.claims.release(trial.key)
         self._after(trial, record)
         self.ended.append(record)

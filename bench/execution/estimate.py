@@ -83,7 +83,7 @@ def from_probes(trials: Sequence[Trial], datasets: dict[str, Any], threads: int)
     memo: dict[str, Cost | None] = {}
     for trial in trials:
         full = _like(trial.config, LIKE[0])
-        data = datasets[trial.config["dataset"]["name"]]
+        data = datasets[trial.data]
         if full not in memo:
             small = replace(
                 data,

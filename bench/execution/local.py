@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from bench.execution.board import Board
+from bench.execution.checkpoints import AFTER_SECONDS, path_of
 from bench.execution.worker import run_trial
 from bench.suite.errors import UserError
 
@@ -16,7 +17,13 @@ class _PrunedError(Exception):
     """Ends a trial inside its training loop."""
 
 
-def run_here(board: Board, datasets: dict[str, Any], threads: int, gpus_per_trial: float | None = None) -> None:
+def run_here(
+    board: Board,
+    datasets: dict[str, Any],
+    threads: int,
+    gpus_per_trial: float | None = None,
+    checkpoint_after: float = AFTER_SECONDS,
+) -> None:
     """Run the board's trials in order until nothing is left, also not with other drivers."""
     import torch
 
@@ -34,12 +41,23 @@ def run_here(board: Board, datasets: dict[str, Any], threads: int, gpus_per_tria
         key = trial.key
 
         def report(progress: Any, key: str = key) -> None:
-            if board.progress(key, progress.epoch, progress.figures, progress.train_seconds):
+            if board.progress(key, **vars(progress)):
                 raise _PrunedError
 
-        data = datasets[trial.config["dataset"]["name"]]
+        data = datasets[trial.data]
         try:
-            message = run_trial(trial.run_config, trial.seed, data, device, threads, report, passed_on=(_PrunedError,))
+            message = run_trial(
+                trial.run_config,
+                trial.seed,
+                data,
+                device,
+                threads,
+                report,
+                passed_on=(_PrunedError,),
+                checkpoint=path_of(board.ledger.root, key),
+                checkpoint_after=checkpoint_after,
+                note=board.view.note,
+            )
         except _PrunedError:
             continue
         if "failure" in message:

@@ -73,7 +73,9 @@ def plan_text(plan: dict[str, Any]) -> str:
         rule = plan["pruning"]
         lines.append(
             f"pruning: ASHA within {' x '.join(rule['group'])}, first after {rule['grace']} epochs, "
-            f"one in {rule['reduction']} goes on; the estimate is without it"
+            f"one in {rule['reduction']} goes on"
+            + (f"; in {rule['brackets']} brackets, as Hyperband" if "brackets" in rule else "")
+            + "; the estimate is without it"
         )
     cost = plan["estimate"]
     if plan["to_run"] and cost["seconds"] is not None:

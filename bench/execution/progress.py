@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -113,6 +114,13 @@ def accuracy_text(running: Running) -> str:
     return f"{kind} {100 * curve[-1]:.2f} %" if curve[-1] is not None else ""
 
 
+def epoch_text(running: Running) -> str:
+    """``epoch 6/30 (resumed after 5)``, ``refit epoch 2/12``."""
+    epoch, epochs = running.refit or (running.epoch, running.trial.config["epochs"])
+    resumed = f" (resumed after {running.resumed})" if running.resumed is not None else ""
+    return f"{'refit ' if running.refit else ''}epoch {epoch}/{epochs}{resumed}"
+
+
 class LiveView:
     """A table in the terminal; use as a context manager."""
 
@@ -132,11 +140,11 @@ class LiveView:
     def render(self) -> Group:
         table = Table(box=None, pad_edge=False, show_header=False)
         for running in list(self.tally.running.values()):
-            epochs = running.trial.config["epochs"]
+            epoch, epochs = running.refit or (running.epoch, running.trial.config["epochs"])
             table.add_row(
                 Text(self.tally.names[running.trial.key]),
-                ProgressBar(epochs, running.epoch, width=20),
-                f"epoch {running.epoch}/{epochs}",
+                ProgressBar(epochs, epoch, width=20),
+                epoch_text(running),
                 accuracy_text(running),
             )
         head = Text(f"{self.tally.counts()}; {duration(time.monotonic() - self.tally.started)} so far", style="bold")
@@ -144,6 +152,8 @@ class LiveView:
 
     def trial_started(self, running: Running) -> None:
         self.tally.start(running)
+
+    def trial_resumed(self, running: Running) -> None: ...
 
     def trial_progressed(self, running: Running) -> None: ...
 
@@ -173,11 +183,14 @@ class PlainView:
     def trial_started(self, running: Running) -> None:
         self.tally.start(running)
 
+    def trial_resumed(self, running: Running) -> None:
+        place = epoch_text(replace(running, resumed=None))
+        self.note(f"{self.tally.names[running.trial.key]}: goes on after {place}")
+
     def trial_progressed(self, running: Running) -> None:
         if time.monotonic() - self._said > LINE_SECONDS:
-            epochs = running.trial.config["epochs"]
             name = self.tally.names[running.trial.key]
-            self.note(f"{name}: epoch {running.epoch}/{epochs}, {accuracy_text(running)}; {self.tally.outlook()}")
+            self.note(f"{name}: {epoch_text(running)}, {accuracy_text(running)}; {self.tally.outlook()}")
 
     def trial_ended(self, trial: Trial, record: Record) -> None:
         self.tally.end(trial, record)

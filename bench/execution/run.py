@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from bench.execution.board import Board
+from bench.execution.checkpoints import AFTER_SECONDS
 from bench.execution.host import cpu_count, slots, stop_on_sigterm
 from bench.execution.progress import LiveView, PlainView, Tally
 from bench.ledger.ledger import Ledger
@@ -34,11 +35,14 @@ def run_trials(
     gpus_per_trial: float | None = None,
     jobs: int | None = None,
     use_ray: bool = True,
+    checkpoint_after: float | None = None,
+    sampling_seed: int = 0,
 ) -> list[Record]:
     """Run what the ledger lacks of `trials`; the records of this run, in the order they ended.
 
-    `datasets` maps a dataset's name to its `bench.data.Dataset`. KeyboardInterrupt (Ctrl-C or SIGTERM) leaves
-    the ledger whole: trials under way are lost, the same call goes on with the rest.
+    `datasets` maps `Trial.data` to the `bench.data.Dataset`. KeyboardInterrupt (Ctrl-C or SIGTERM) leaves
+    the ledger whole: the same call goes on with the rest, and inside trials that had trained for `checkpoint_after`
+    seconds (None: `AFTER_SECONDS`). `sampling_seed` is the suite's; pruning with several brackets draws from it.
     """
     if not use_ray and (jobs or 1) > 1:
         raise UserError("--no-ray trains one trial at a time: leave --jobs out, or --no-ray")
@@ -50,11 +54,12 @@ def run_trials(
             f"note: {side_by_side} trials of {cpus_per_trial:g} threads on {cpu_count()} CPUs slow each other down",
             highlight=False,
         )
+    checkpoint_after = AFTER_SECONDS if checkpoint_after is None else checkpoint_after
     pruning_rule = pruning.model_dump(mode="json") if pruning else None
     done = ledger.done(pruning_rule)
     tally = Tally(trials, [done[trial.key] for trial in trials if trial.key in done], side_by_side)
     view = LiveView(tally, console) if console.is_terminal else PlainView(tally, console)
-    board = Board(trials, ledger, pruning, view, suite, git_commit)
+    board = Board(trials, ledger, pruning, view, suite, git_commit, sampling_seed)
     if not board.waiting:
         return []
     with view, _heartbeat(board):
@@ -62,12 +67,12 @@ def run_trials(
             if use_ray:
                 from bench.execution.tune import Resources, run_on_ray
 
-                run_on_ray(board, datasets, Resources(cpus_per_trial, gpus_per_trial, jobs))
+                run_on_ray(board, datasets, Resources(cpus_per_trial, gpus_per_trial, jobs), checkpoint_after)
             else:
                 from bench.execution.local import run_here
 
                 with stop_on_sigterm():
-                    run_here(board, datasets, max(1, int(cpus_per_trial)), gpus_per_trial)
+                    run_here(board, datasets, max(1, int(cpus_per_trial)), gpus_per_trial, checkpoint_after)
         finally:
             board.claims.release_all()
     return board.ended

@@ -49,9 +49,11 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from bench.execution.board import Board
-from bench.execution.host import cpu_count, stop_on_sigterm
+from bench.execution.checkpoints import AFTER_SECONDS, path_of
+from bench.execution.host import cpu_count, stop_on_sigterm, temporary_folder
 from bench.execution.worker import run_trial
 from bench.suite.errors import UserError
+from bench.suite.expand import canonical
 
 RETRIES = 1
 """How often a trial whose worker process died is started again in the same run."""
@@ -116,11 +118,8 @@ def local_ray(resources: Resources, data_bytes: int) -> Iterator[Place]:
 
 @contextlib.contextmanager
 def _own_folder() -> Iterator[str]:
-    """A new folder for Ray's files and Tune's, locked while this driver lives; those of killed drivers are removed.
-
-    Directly under /tmp where there is one: Ray's socket paths must stay under 108 characters.
-    """
-    parent = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())
+    """A new folder for Ray's files and Tune's, locked while this driver lives; those of killed drivers are removed."""
+    parent = temporary_folder()
     for left in parent.glob("bench-ray-*"):
         with contextlib.suppress(OSError):  # locked by a living driver, or another user's
             if time.time() - left.stat().st_mtime > NEW_SECONDS:
@@ -136,23 +135,32 @@ def _own_folder() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def run_on_ray(board: Board, datasets: dict[str, Any], resources: Resources) -> None:
+def run_on_ray(
+    board: Board, datasets: dict[str, Any], resources: Resources, checkpoint_after: float = AFTER_SECONDS
+) -> None:
     """Run the board's trials on Ray Tune until nothing is left, also not with other drivers."""
     data_bytes = sum(data.train_images.nbytes + data.test_images.nbytes for data in datasets.values())
     with local_ray(resources, data_bytes) as place, stop_on_sigterm():
         while board.waiting or board.elsewhere:
             if board.waiting:
-                _tuner(board, datasets, resources, place).fit()
+                _tuner(board, datasets, resources, place, checkpoint_after).fit()
             if board.elsewhere:
                 time.sleep(POLL_SECONDS)
                 board.look_elsewhere()
 
 
-def _tuner(board: Board, datasets: dict[str, Any], resources: Resources, place: Place) -> tune.Tuner:
+def _tuner(
+    board: Board, datasets: dict[str, Any], resources: Resources, place: Place, checkpoint_after: float
+) -> tune.Tuner:
     gpus = place.gpus_per_trial
     threads = max(1, int(resources.cpus_per_trial))
     function = tune.with_parameters(
-        _train, datasets=datasets, device="cuda" if gpus else "cpu", threads=threads, every_epoch=board.asha is not None
+        _train,
+        datasets=datasets,
+        device="cuda" if gpus else "cpu",
+        threads=threads,
+        every_epoch=board.asha is not None,
+        checkpoint_after=checkpoint_after,
     )
     bundle = {"CPU": resources.cpus_per_trial, **({"GPU": gpus} if gpus else {})}
     return tune.Tuner(
@@ -175,29 +183,49 @@ def _tuner(board: Board, datasets: dict[str, Any], resources: Resources, place: 
     )
 
 
-def _train(config: dict[str, Any], datasets: dict[str, Any], device: str, threads: int, every_epoch: bool) -> None:
+def _train(
+    config: dict[str, Any],
+    datasets: dict[str, Any],
+    device: str,
+    threads: int,
+    every_epoch: bool,
+    checkpoint_after: float,
+) -> None:
     """The trainable: runs in a worker process, tells progress and sends the result home with the last report."""
     trial = json.loads(config["trial"])
     told = time.monotonic()
     unsent: list[Any] = []
+    notes: list[str] = []
 
     def report(progress: Any) -> None:
         nonlocal told
-        unsent.append((progress.epoch, progress.figures, progress.train_seconds))
+        unsent.append(vars(progress))
         if every_epoch or time.monotonic() - told > REPORT_SECONDS:
             try:
-                tune.report({"progress": unsent.copy()})
+                tune.report({"progress": unsent.copy(), "notes": notes.copy()})
             except SystemExit as stop:
                 raise _StoppedError from stop
             unsent.clear()
+            notes.clear()
             told = time.monotonic()
 
-    data = datasets[trial["config"]["dataset"]["name"]]
+    data = datasets[canonical(trial["config"]["dataset"])]
     try:
-        message = run_trial(trial["config"], trial["seed"], data, device, threads, report, passed_on=(_StoppedError,))
+        message = run_trial(
+            trial["config"],
+            trial["seed"],
+            data,
+            device,
+            threads,
+            report,
+            passed_on=(_StoppedError,),
+            checkpoint=Path(trial["checkpoint"]),
+            checkpoint_after=checkpoint_after,
+            note=notes.append,
+        )
     except _StoppedError:
         sys.exit(0)  # what Tune raised
-    tune.report({"progress": unsent, "message": message})
+    tune.report({"progress": unsent, "notes": notes, "message": message})
 
 
 class _StoppedError(Exception):
@@ -227,7 +255,9 @@ class _Source(_Driver, Searcher):
         trial = self.board.next_trial()
         if trial is not None:
             # One string instead of a tree: Tune flattens, copies and compares every leaf with every result.
-            return {"key": trial.key, "trial": json.dumps({"config": trial.run_config, "seed": trial.seed})}
+            checkpoint = str(path_of(self.board.ledger.root, trial.key))
+            about = {"config": trial.run_config, "seed": trial.seed, "checkpoint": checkpoint}
+            return {"key": trial.key, "trial": json.dumps(about)}
         return None if self.board.running else Searcher.FINISHED
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None: ...
@@ -246,8 +276,10 @@ class _Judge(_Driver, FIFOScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         key = trial.config["key"]
-        for epoch, figures, seconds in result.get("progress", []):
-            if key in self.board.running and self.board.progress(key, epoch, figures, seconds):
+        for note in result.get("notes", []):
+            self.board.view.note(note)
+        for told in result.get("progress", []):
+            if key in self.board.running and self.board.progress(key, **told):
                 return str(self.STOP)
         return str(self.CONTINUE)
 
@@ -268,6 +300,7 @@ class _Collector(_Driver, TrialProgressCallback):
         key = trial.config["key"]
         message = result.pop("message", None)
         result.pop("progress", None)
+        result.pop("notes", None)
         if message is None or key not in self.board.running:
             return
         if "failure" in message:

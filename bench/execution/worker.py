@@ -6,8 +6,11 @@ import gc
 import traceback
 import warnings
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any
 
+from bench.execution.checkpoints import AFTER_SECONDS, Checkpoint
 from bench.ledger.record import Measured, Predictions, Result
 
 Message = dict[str, Any]
@@ -22,12 +25,17 @@ def run_trial(
     threads: int,
     report: Callable[[Any], None],
     passed_on: tuple[type[BaseException], ...] = (),
+    checkpoint: Path | None = None,
+    checkpoint_after: float = AFTER_SECONDS,
+    note: Callable[[str], None] = lambda _: None,
 ) -> Message:
     """Train one trial; an exception becomes a `failure` unless its type is in `passed_on`.
 
     So does sys.exit, which ends a trial and not the run; KeyboardInterrupt is passed on always.
 
-    `data` is a `bench.data.Dataset`, `report` is called with a `bench.training.fit.Progress` every epoch.
+    `data` is a `bench.data.Dataset`, `report` is called with a `bench.training.fit.Progress` every epoch. The trial
+    goes on from the file `checkpoint` if it can, and keeps its state there once it has trained `checkpoint_after`
+    seconds; `note` is told what a person should know of that.
     """
     import torch
 
@@ -35,14 +43,19 @@ def run_trial(
     from bench.training.trial import train_trial
 
     warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+    _freeze()
     gc.collect()  # what the trial before this one left in a reused process
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     torch.set_num_threads(threads)
     target = torch.device(device)
     reset_peak_memory(target)
+    # Ray decides where a trial runs, not what it finds.
+    packages = {name: text for name, text in versions().items() if name != "ray"}
+    about = {"device": device_name(target), "threads": threads, "versions": packages}
+    keeper = Checkpoint(checkpoint, about, checkpoint_after, note) if checkpoint else None
     try:
-        outcome = train_trial(config, seed, data, target, report)
+        outcome = train_trial(config, seed, data, target, report, keeper)
     except passed_on:
         raise
     except (Exception, SystemExit) as error:
@@ -72,6 +85,13 @@ def run_trial(
         ),
         "predictions": Predictions(**predicted.__dict__) if predicted else None,
     }
+
+
+@cache
+def _freeze() -> None:
+    """Once in a process: what has been imported stays, so that no later collection looks through it again."""
+    gc.collect()
+    gc.freeze()
 
 
 def failure(error: BaseException) -> dict[str, str]:

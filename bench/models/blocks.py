@@ -16,7 +16,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 
 
 def activated(layer: nn.Module, norm: nn.Module | None, activation: str, batch_norm: str) -> list[nn.Module]:
-    """A layer with its activation, and batch normalisation ``before`` or ``after`` that, or ``none``.
+    """A layer with its activation, and batch normalisation ``before`` it, ``after`` it, ``between`` two, or ``none``.
 
     The layer keeps its bias where normalisation makes it idle, because Keras's does and parameter counts are compared.
     """
@@ -24,7 +24,8 @@ def activated(layer: nn.Module, norm: nn.Module | None, activation: str, batch_n
         return [layer, ACTIVATIONS[activation]()]
     if batch_norm == "before":
         return [layer, norm, ACTIVATIONS[activation]()]
-    return [layer, ACTIVATIONS[activation](), norm]
+    last = [ACTIVATIONS[activation]()] if batch_norm == "between" else []
+    return [layer, ACTIVATIONS[activation](), norm, *last]
 
 
 class Residual(nn.Module):

@@ -55,8 +55,7 @@ def resnet(
             height, width = (math.ceil(size / stride) for size in (height, width))
             channels = filters
         net[f"group{number}"] = nn.Sequential(*group)
-    net["pool_pad"] = SamePad(2, 2)
-    net["pool"] = nn.AvgPool2d(2)
+    net["pool"] = nn.AvgPool2d(2, ceil_mode=True)  # windows over the edge average what they have, as 'same' does
     net["flatten"] = nn.Flatten()
     net["output"] = nn.Linear(channels * math.ceil(height / 2) * math.ceil(width / 2), classes)
     return initialise(nn.Sequential(net), init)

@@ -21,13 +21,13 @@ def vgg(
     blocks: Sequence[Sequence[int]] = ((2, 32), (2, 64), (3, 128), (3, 256)),
     hidden: Sequence[int] = (256,),
     activation: str = "relu",
-    batch_norm: str = "after",
+    batch_norm: str = "before",
     dropout: float = 0.3,
     init: str = "torch",
 ) -> nn.Module:
     """A VGG net (Simonyan and Zisserman 2015, arXiv 1409.1556) with blocks given as (convolutions, filters).
 
-    The defaults are lab document B's customVGG. Layers are called ``block1.0`` and so on, then ``dense``.
+    The defaults with ``batch_norm: between`` are lab document B's customVGG. Layers are called ``block1.0`` and so on, then ``dense``.
 
     Raises
     ------

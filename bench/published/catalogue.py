@@ -6,11 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
 from bench.suite.errors import UserError, nearest
+
+AT_HALF = {"precision": "precision_at_half", "recall": "recall_at_half"}
+"""What the sources call it to our name: theirs are Keras's, micro-averages at a threshold of .5."""
 
 FILES = ("labs.yaml", "fashion_mnist.yaml", "mnist.yaml", "cifar10.yaml")
 
@@ -21,7 +24,8 @@ class Reference:
 
     `value` is a fraction for accuracies and None where the source gives no single figure; `reported` is the
     source's own wording then. `flags` say what to be careful of (``early_split``, ``best_epoch_on_test``,
-    ``pretrained``, ``ensemble``, ``exclude_from_ranking``, ...). `file` is the package file it stands in.
+    ``pretrained``, ``ensemble``, ``exclude_from_ranking``, ...; ``claim``: nobody read the figure in its source, or
+    it is not to be believed as it stands). `file` is the package file it stands in.
     """
 
     id: str
@@ -37,6 +41,17 @@ class Reference:
     reported: str = ""
     parameters: int | None = None
     epochs: int | None = None
+
+    @property
+    def part(self) -> Literal["validation", "test"]:
+        """The part of the data that `metric` was measured on."""
+        return "validation" if self.metric.startswith("val_") else "test"
+
+    @property
+    def figure(self) -> str:
+        """The metric without its part, as `bench.suite.metrics` names it."""
+        name = self.metric.removeprefix("val_").removeprefix("test_")
+        return AT_HALF.get(name, name)
 
 
 def load(dataset: str | None = None) -> list[Reference]:
@@ -85,13 +100,15 @@ def _read(name: str) -> list[Reference]:
 
 
 def _reference(entry: dict[str, Any], data: dict[str, Any], file: str) -> Reference:
+    flags = tuple(entry.get("flags") or ())
+    is_claim = not entry["verified"] or "implausible" in flags
     return Reference(
         id=entry["id"],
         dataset=data["dataset"],
         model=entry["model"],
         metric=entry["metric"],
         value=entry["value"],
-        flags=tuple(entry.get("flags") or ()),
+        flags=("claim", *flags) if is_claim else flags,
         protocol=entry["protocol"] or "",
         year=entry["year"],
         url=entry["url"],

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from bench.report.frame import IMAGES
+from bench.report.frame import IMAGES, Estimate, extra_columns
+from bench.suite.metrics import METRICS
 
 NOTHING = "–"
 
-HEADINGS = {
-    "test": "Test accuracy %",
-    "validation": "Validation %",
+FIXED = {
     "gap": "Train − val.",
     "seeds": "Seeds",
     "parameters": "Parameters",
@@ -22,7 +22,7 @@ HEADINGS = {
     "seconds": "Training s",
     "epochs": "Epochs",
 }
-"""Cell to its column's heading, in order; the configuration's name and its marks stand before them."""
+"""Cell to its column's heading, in order, for those that are the same in every leaderboard."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,32 @@ def rows(frame: pd.DataFrame) -> list[Row]:
     return [_row({str(name): value for name, value in row.items()}) for row in frame.to_dict("records")]
 
 
-def headings(shown: list[Row]) -> dict[str, str]:
-    """The columns worth showing: `HEADINGS`, without the epochs where all rows have the same, as the protocol says."""
+def headings(shown: list[Row], metrics: Sequence[str] = ("accuracy",)) -> dict[str, str]:
+    """The columns worth showing: without the epochs where all rows have the same, as the protocol says.
+
+    The configuration's name and its marks stand before them.
+    """
     epochs = {row.cells["epochs"] for row in shown} - {NOTHING}
-    return {name: text for name, text in HEADINGS.items() if name != "epochs" or len(epochs) > 1}
+    first, *extra = metrics
+    of = f" {METRICS[first].heading}" if extra else ""
+    return {
+        "test": f"Test {METRICS[first].heading}{unit(first)}",
+        **{extra_columns(name)[0]: f"Test {METRICS[name].heading}{unit(name)}" for name in extra},
+        "validation": f"Validation{of}{unit(first)}",
+        **{name: text for name, text in FIXED.items() if name != "epochs" or len(epochs) > 1},
+    }
+
+
+def unit(metric: str) -> str:
+    """What a heading or a figure ends in."""
+    return " %" if METRICS[metric].percent else ""
+
+
+def number(value: float, metric: str) -> str:
+    """A metric's value: in percent with two decimals, or as it is with four."""
+    if METRICS[metric].percent:
+        return percent(value)
+    return NOTHING if math.isnan(value) else f"{value:.4f}"
 
 
 def percent(value: float) -> str:
@@ -54,15 +76,20 @@ def percent(value: float) -> str:
     return NOTHING if pd.isna(value) else f"{100 * value:.2f}"
 
 
-def accuracy(row: dict[str, Any]) -> str:
+def figure(found: Estimate, metric: str) -> str:
     """``88.35 ± 0.21`` for a t interval, ``88.35 [87.71, 88.97]`` for Wilson's, which is not symmetric."""
-    if pd.isna(row["test_low"]):
-        return percent(row["test_mean"])
-    if row["interval"] == IMAGES:
-        return f"{percent(row['test_mean'])} [{percent(row['test_low'])}, {percent(row['test_high'])}]"
+    mean = number(found.mean, metric)
+    if math.isnan(found.low):
+        return mean
+    if found.interval == IMAGES:
+        return f"{mean} [{number(found.low, metric)}, {number(found.high, metric)}]"
     # Bounds are cut off at 0 and 1, so the wider side is the interval's half-width.
-    half = max(row["test_high"] - row["test_mean"], row["test_mean"] - row["test_low"])
-    return f"{percent(row['test_mean'])} ± {100 * half:.2f}"
+    return f"{mean} ± {number(max(found.high - found.mean, found.mean - found.low), metric)}"
+
+
+def ranked(row: dict[str, Any]) -> str:
+    """The test figure of the metric that ranks."""
+    return figure(Estimate(row["test_mean"], row["test_low"], row["test_high"], row["interval"]), row["metric"])
 
 
 def count(value: Any) -> str:
@@ -72,6 +99,7 @@ def count(value: Any) -> str:
 
 def _row(row: dict[str, Any]) -> Row:
     published = row["kind"] == "published"
+    metric = row["metric"]
     return Row(
         label=row["label"],
         published=published,
@@ -79,9 +107,10 @@ def _row(row: dict[str, Any]) -> Row:
         incomplete=row["status"] == "incomplete",
         marks=_marks(row),
         cells={
-            "test": accuracy(row),
-            "validation": percent(row["validation_mean"]),
-            "gap": NOTHING if pd.isna(row["gap"]) else f"{100 * row['gap']:+.2f}".replace("-", "−"),
+            "test": ranked(row),
+            **{extra_columns(name)[0]: _extra(row, name) for name in METRICS if extra_columns(name)[0] in row},
+            "validation": number(row["validation_mean"], metric),
+            "gap": _signed(row["gap"], metric),
             "seeds": _seeds(row),
             "parameters": count(row["parameters"]),
             "flops": _short(row["flops"]),
@@ -90,6 +119,18 @@ def _row(row: dict[str, Any]) -> Row:
         },
         numbers=row,
     )
+
+
+def _signed(value: float, metric: str) -> str:
+    if math.isnan(value):
+        return NOTHING
+    return (f"{100 * value:+.2f}" if METRICS[metric].percent else f"{value:+.4f}").replace("-", "−")
+
+
+def _extra(row: dict[str, Any], metric: str) -> str:
+    mean, low, high = (row[column] for column in extra_columns(metric))
+    single = row["kind"] == "ours" and row["seeds"] == 1
+    return figure(Estimate(mean, low, high, IMAGES if single else ""), metric)
 
 
 def _marks(row: dict[str, Any]) -> tuple[str, ...]:

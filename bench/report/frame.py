@@ -5,19 +5,24 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from bench.ledger.record import Metrics, Record
+from bench.ledger.record import Record
 from bench.published.catalogue import Reference
+from bench.report.figures import value, values
 from bench.report.sections import Configuration, Section
 from bench.statistics.proportions import wilson
 from bench.statistics.seeds import Pooled, pooled_seed_deviation, seed_interval
+from bench.suite.metrics import METRICS
 
 SEEDS = "seeds on this test set, t with pooled variance"
 IMAGES = "Wilson, 1 seed"
+ONE_SEED = "1 seed, no interval"
+"""Of a metric that is no share of the images: one network says nothing of its noise."""
 
 NEVER_RANKED = "exclude_from_ranking"
 """The flag of published claims that were refuted: they stay listed, below everything else."""
@@ -25,10 +30,12 @@ NEVER_RANKED = "exclude_from_ranking"
 COLUMNS = (
     *("section", "dataset", "kind", "label", "status", "chosen", "seeds", "seeds_planned"),
     *("test_mean", "test_low", "test_high", "interval", "validation_mean", "gap", "parameters", "flops"),
-    *("train_seconds", "epochs", "epochs_run", "diverged", "failed", "pruned", "note", "config", "keys"),
+    *("train_seconds", "epochs", "epochs_run", "diverged", "failed", "pruned", "note", "config", "keys", "metric"),
 )
 """Accuracies, bounds and the gap are fractions; `interval` names what the bounds cover at 95 %.
 
+`metric` is what `test_mean`, its bounds, `validation_mean` and `gap` are of, the one that ranks. Every further metric
+that a suite shows adds three columns, ``test_ece``, ``test_ece_low`` and ``test_ece_high`` for `ece`.
 `kind` is ``ours`` or ``published``; `status` is ``complete`` (every seed asked for), ``incomplete`` or
 ``published``. `train_seconds` and `epochs_run` are means over the complete seeds, `epochs` is the budget.
 `gap` is training minus validation accuracy; after a refit there is none, the two are of different networks.
@@ -39,8 +46,10 @@ APART = ("section", "label", "status", "seed", "epoch", "reason", "key")
 _WHOLE = ("seeds", "seeds_planned", "parameters", "flops", "epochs", "diverged", "failed", "pruned")
 
 
-def leaderboard(section: Section, references: Sequence[Reference], images: int) -> pd.DataFrame:
-    """The section's table, sorted by test mean: complete ones and published figures, then incomplete ones.
+def leaderboard(
+    section: Section, references: Sequence[Reference], images: int, metrics: Sequence[str] = ("accuracy",)
+) -> pd.DataFrame:
+    """The section's table, the best test mean first: complete ones and published figures, then incomplete ones.
 
     Refuted claims come last of all.
 
@@ -52,19 +61,26 @@ def leaderboard(section: Section, references: Sequence[Reference], images: int) 
         Published figures of this dataset; they get no interval.
     images
         Number of test images, for the interval of a single seed.
+    metrics
+        What is shown; the first one ranks.
     """
     shown = [one for one in section.configurations if one.having("complete")]
-    pooled = pooled_deviation(section)
-    winner = chosen(section)
+    pooled = {metric: pooled_deviation(section, metric) for metric in metrics}
+    winner = chosen(section, metrics[0])
     rows = [_row(section, one, pooled, images, one is winner) for one in shown]
-    rows += [_reference_row(section, reference) for reference in references]
+    rows += [_reference_row(section, reference, metrics) for reference in references]
     rows.sort(key=_place)
-    return _typed(rows)
+    return _typed(rows, metrics[1:])
 
 
 def empty() -> pd.DataFrame:
     """The leaderboard of an empty ledger."""
-    return _typed([])
+    return _typed([], ())
+
+
+def extra_columns(metric: str) -> tuple[str, str, str]:
+    """The columns of a metric that is shown and does not rank: mean, lower and upper bound."""
+    return f"test_{metric}", f"test_{metric}_low", f"test_{metric}_high"
 
 
 def apart(section: Section) -> pd.DataFrame:
@@ -86,38 +102,69 @@ def apart(section: Section) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(APART))
 
 
-def pooled_deviation(section: Section) -> Pooled | None:
-    """The seed noise of test accuracy, pooled over the section's configurations with two complete seeds or more."""
-    return pooled_seed_deviation([seed_accuracies(one) for one in section.configurations])
+def pooled_deviation(section: Section, metric: str = "accuracy") -> Pooled | None:
+    """The seed noise of the test part, pooled over the section's configurations with two complete seeds or more."""
+    return pooled_seed_deviation([seed_values(one, metric) for one in section.configurations])
 
 
-def chosen(section: Section) -> Configuration | None:
-    """The complete configuration with the highest mean validation accuracy, the first by name among equals.
+def chosen(section: Section, metric: str = "accuracy") -> Configuration | None:
+    """The complete configuration with the best mean on validation, the first by name among equals.
 
-    None where there was no choice: without validation, or with fewer than two complete configurations.
+    None where there was no choice: without validation, or with fewer than two complete configurations that have it.
     """
-    rated = [(one, validation_mean(one)) for one in section.configurations if one.complete]
-    rated = [(one, value) for one, value in rated if not math.isnan(value)]
+    rated = [(one, validation_mean(one, metric)) for one in section.configurations if one.complete]
+    rated = [(one, METRICS[metric].better(mean)) for one, mean in rated if not math.isnan(mean)]
     return max(rated, key=lambda pair: pair[1])[0] if len(rated) > 1 else None
 
 
-def validation_mean(one: Configuration) -> float:
-    """Mean validation accuracy over complete seeds; nan where the protocol has no validation."""
-    return _mean([_accuracy(record.result.validation) for record in one.having("complete")])
+def validation_mean(one: Configuration, metric: str = "accuracy") -> float:
+    """Mean on validation over complete seeds; nan where the protocol has no validation, or a seed no such figure."""
+    return _mean([value(record, "validation", metric) for record in one.having("complete")])
 
 
-def seed_accuracies(one: Configuration) -> list[float]:
-    """Test accuracy of each complete seed, as fractions."""
-    return [record.result.test["accuracy"] for record in one.having("complete") if record.result.test]
+def seed_values(one: Configuration, metric: str = "accuracy") -> list[float]:
+    """The test figure of each complete seed that has it."""
+    return values(one.having("complete"), "test", metric)
 
 
-def _row(section: Section, one: Configuration, pooled: Pooled | None, images: int, is_chosen: bool) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over seeds with its bounds at 95 % and what they cover; nan where there is none."""
+
+    mean: float
+    low: float = math.nan
+    high: float = math.nan
+    interval: str = ""
+
+
+def estimate(figures: Sequence[float], metric: str, pooled: Pooled | None, images: int | None) -> Estimate:
+    """The mean of a configuration's seeds: a t interval, or Wilson's where one seed's figure is a share of `images`."""
+    if not figures:
+        return Estimate(math.nan)
+    kind = METRICS[metric]
+    if len(figures) > 1 and pooled is not None:
+        found = seed_interval(figures, pooled)
+        low, high = max(found.low, 0.0), min(found.high, 1.0 if kind.percent else math.inf)
+        return Estimate(_mean(figures), low, high, SEEDS)
+    if kind.share and images:
+        found = wilson(round(figures[0] * images), images)
+        return Estimate(_mean(figures), found.low, found.high, IMAGES)
+    return Estimate(_mean(figures), interval=ONE_SEED)
+
+
+def _row(
+    section: Section, one: Configuration, pooled: dict[str, Pooled | None], images: int, is_chosen: bool
+) -> dict[str, Any]:
     done = one.having("complete")
-    values = seed_accuracies(one)
-    if len(values) > 1 and pooled is not None:
-        interval, name = seed_interval(values, pooled), SEEDS
-    else:
-        interval, name = wilson(round(values[0] * images), images), IMAGES
+    found = {name: estimate(seed_values(one, name), name, noise, images) for name, noise in pooled.items()}
+    metric, *extra = found
+    more = {
+        column: number
+        for name in extra
+        for column, number in zip(
+            extra_columns(name), (found[name].mean, found[name].low, found[name].high), strict=True
+        )
+    }
     return {
         "section": section.title,
         "dataset": section.dataset,
@@ -127,12 +174,12 @@ def _row(section: Section, one: Configuration, pooled: Pooled | None, images: in
         "chosen": is_chosen,
         "seeds": len(done),
         "seeds_planned": len(one.planned),
-        "test_mean": _mean(values),
-        "test_low": max(interval.low, 0.0),
-        "test_high": min(interval.high, 1.0),
-        "interval": name,
-        "validation_mean": validation_mean(one),
-        "gap": math.nan if one.config.get("refit") else _mean([_gap(record) for record in done]),
+        "test_mean": found[metric].mean,
+        "test_low": found[metric].low,
+        "test_high": found[metric].high,
+        "interval": found[metric].interval,
+        "validation_mean": validation_mean(one, metric),
+        "gap": math.nan if one.config.get("refit") else _mean([_gap(record, metric) for record in done]),
         "parameters": done[0].measured.parameters,
         "flops": done[0].measured.flops,
         "train_seconds": _mean([record.measured.train_seconds for record in done]),
@@ -144,46 +191,56 @@ def _row(section: Section, one: Configuration, pooled: Pooled | None, images: in
         "note": "",
         "config": json.dumps(one.config, sort_keys=True),
         "keys": " ".join(record.key for record in done),
+        "metric": metric,
+        **more,
     }
 
 
-def _reference_row(section: Section, reference: Reference) -> dict[str, Any]:
+def _reference_row(section: Section, reference: Reference, metrics: Sequence[str]) -> dict[str, Any]:
     notes = [flag.replace("_", " ") for flag in reference.flags]
-    value = math.nan if reference.value is None else reference.value
+    number = math.nan if reference.value is None else reference.value
+    place = (reference.part, reference.figure)
+    columns = {("test", metrics[0]): "test_mean", ("validation", metrics[0]): "validation_mean"}
+    columns |= {("test", name): extra_columns(name)[0] for name in metrics[1:]}
     if reference.value is None:
         notes.insert(0, reference.reported)
-    elif reference.metric not in ("test_accuracy", "val_accuracy"):
-        notes.insert(0, f"{reference.metric.replace('_', ' ')} {100 * value:.2f}")
+    elif place not in columns:
+        notes.insert(0, f"{reference.metric.replace('_', ' ')} {100 * number:.2f}")
     return {
+        "test_mean": math.nan,
+        "validation_mean": math.nan,
         "section": section.title,
         "dataset": section.dataset,
         "kind": "published",
         "label": f"{reference.model} ({reference.id})",
         "status": "published",
         "chosen": False,
-        "test_mean": value if reference.metric == "test_accuracy" else math.nan,
-        "validation_mean": value if reference.metric == "val_accuracy" else math.nan,
         "interval": "",
         "parameters": reference.parameters,
         "epochs": reference.epochs,
         "note": "; ".join(filter(None, notes)),
         "config": "",
         "keys": "",
+        "metric": metrics[0],
+        **({columns[place]: number} if place in columns else {}),
     }
 
 
 def _place(row: dict[str, Any]) -> tuple[int, float, str]:
-    value = row["test_mean"]
-    if math.isnan(value):
-        return (2, -row["validation_mean"] if not math.isnan(row["validation_mean"]) else math.inf, row["label"])
+    better = METRICS[row["metric"]].better
+    mean = row["test_mean"]
+    if math.isnan(mean):
+        rated = row["validation_mean"]
+        return (2, math.inf if math.isnan(rated) else -better(rated), row["label"])
     if NEVER_RANKED.replace("_", " ") in row["note"]:
-        return (3, -value, row["label"])
-    return (int(row["status"] == "incomplete"), -value, row["label"])
+        return (3, -better(mean), row["label"])
+    return (int(row["status"] == "incomplete"), -better(mean), row["label"])
 
 
-def _typed(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    numbers = [name for name in COLUMNS if name.startswith("test_") or name.endswith(("_mean", "_seconds"))]
+def _typed(rows: list[dict[str, Any]], extra: Sequence[str]) -> pd.DataFrame:
+    columns = [*COLUMNS, *(column for metric in extra for column in extra_columns(metric))]
+    frame = pd.DataFrame(rows, columns=columns)
+    numbers = [name for name in columns if name.startswith("test_") or name.endswith(("_mean", "_seconds"))]
     floats = dict.fromkeys([*numbers, "gap", "epochs_run"], "float64")
     return frame.astype({**floats, **dict.fromkeys(_WHOLE, "Int64"), "chosen": "bool"})
 
@@ -200,13 +257,9 @@ def _reason(record: Record) -> str:
     return "below the cut of its rung" + (f" with {100 * score:.2f} % validation accuracy" if score is not None else "")
 
 
-def _gap(record: Record) -> float:
-    return _accuracy(record.result.train) - _accuracy(record.result.validation)
+def _gap(record: Record, metric: str) -> float:
+    return value(record, "train", metric) - value(record, "validation", metric)
 
 
-def _accuracy(metrics: Metrics | None) -> float:
-    return metrics["accuracy"] if metrics else math.nan
-
-
-def _mean(values: list[float]) -> float:
-    return float(np.mean(values)) if values else math.nan
+def _mean(numbers: Sequence[float]) -> float:
+    return float(np.mean(numbers)) if numbers else math.nan

@@ -9,11 +9,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from bench.report import plots
-from bench.report.cells import headings, percent, rows
+from bench.report.cells import headings, number, percent, rows
 from bench.report.details import Details
 from bench.report.report import Part, Report
 from bench.suite.errors import UserError
 from bench.suite.labels import SEPARATOR
+from bench.suite.metrics import METRICS
 
 
 def write_html(report: Report, path: Path) -> None:
@@ -46,7 +47,9 @@ def _part(part: Part) -> dict[str, Any]:
         "section": part.section,
         "verdict": part.verdict,
         "rows": [(row, plots.whisker(row.numbers, limits) if limits else None) for row in shown],
-        "headings": headings(shown),
+        "headings": headings(shown, part.metrics),
+        "metric": METRICS[part.metrics[0]].heading,
+        "ends": [number(end, part.metrics[0]) for end in limits or ()],
         "limits": limits,
         "details": [_details(one) for one in part.details],
         "apart": [

@@ -13,52 +13,52 @@ MOST_PAIRS = 5
 
 def to_markdown(report: Report) -> str:
     """Verdicts, leaderboards, the classes of one configuration (chosen, else best), what was not ranked, provenance."""
-    parts = [f"# {_escape(report.title)}", *(_escape(note) for note in report.notes)]
+    parts = [f"# {escape(report.title)}", *(escape(note) for note in report.notes)]
     for part in report.parts:
         parts += _part(part)
     parts.append("## Provenance")
-    parts.append("\n".join(f"- {_escape(name)}: {_escape(value)}" for name, value in report.provenance))
+    parts.append("\n".join(f"- {escape(name)}: {escape(value)}" for name, value in report.provenance))
     return "\n\n".join(parts) + "\n"
 
 
 def _part(part: Part) -> list[str]:
     section, verdict = part.section, part.verdict
-    label = f" **{_escape(verdict.label)}**:" if verdict.label else ""
-    out = [f"## {_escape(section.title)}", f"{_escape(verdict.lead)}{label} {_escape(verdict.figures)}".strip()]
+    label = f" **{escape(verdict.label)}**:" if verdict.label else ""
+    out = [f"## {escape(section.title)}", f"{escape(verdict.lead)}{label} {escape(verdict.figures)}".strip()]
     above = (("Protocol", section.protocol), ("Same for all", section.common), ("Wherever named", section.legend))
-    out.append("\n".join(f"- {name}: {_escape(text)}" for name, text in above if text))
+    out.append("\n".join(f"- {name}: {escape(text)}" for name, text in above if text))
     if len(part.frame):
         out.append(_leaderboard(part))
     if verdict.notes:
-        out.append("\n".join(f"- {_escape(note)}" for note in verdict.notes))
+        out.append("\n".join(f"- {escape(note)}" for note in verdict.notes))
     if part.details:
         out += _classes(part.details[0])
     if len(part.apart):
         heading = ["Trial", "Status", "Seed", "Epoch", "Reason"]
         trials = [
-            [_escape(str(trial[name])) for name in ("label", "status", "seed", "epoch", "reason")]
+            [escape(str(trial[name])) for name in ("label", "status", "seed", "epoch", "reason")]
             for trial in part.apart.to_dict("records")
         ]
-        out += ["### Never ranked", _table(heading, trials, "llrrl")]
+        out += ["### Never ranked", table(heading, trials, "llrrl")]
     return out
 
 
 def _leaderboard(part: Part) -> str:
     shown = rows(part.frame)
-    columns = headings(shown)
+    columns = headings(shown, part.metrics)
     body = []
     for row in shown:
-        name = _escape(row.label)
+        name = escape(row.label)
         name = f"**{name}**" if row.chosen else f"*{name}*" if row.published else name
-        marks = f" ({_escape(', '.join(row.marks))})" if row.marks else ""
+        marks = f" ({escape(', '.join(row.marks))})" if row.marks else ""
         body.append([name + marks, *(row.cells[cell] for cell in columns)])
-    return _table(["Configuration", *columns.values()], body, "l" + "r" * len(columns))
+    return table(["Configuration", *columns.values()], body, "l" + "r" * len(columns))
 
 
 def _classes(one: Details) -> list[str]:
     figures = one.figures
     body = [
-        [_escape(name), percent(p), percent(r), percent(f), str(support)]
+        [escape(name), percent(p), percent(r), percent(f), str(support)]
         for name, p, r, f, support in zip(
             one.classes, figures.precision, figures.recall, figures.f1, figures.support, strict=True
         )
@@ -66,23 +66,23 @@ def _classes(one: Details) -> list[str]:
     seeds = len(one.seeds)
     pooled = f"Predictions of its {seeds} seeds counted together." if seeds > 1 else "From its one seed."
     pairs = [
-        f"- {_escape(pair.true)} taken for {_escape(pair.predicted)}: {percent(pair.share)} % ({pair.count:,})"
+        f"- {escape(pair.true)} taken for {escape(pair.predicted)}: {percent(pair.share)} % ({pair.count:,})"
         for pair in one.pairs[:MOST_PAIRS]
     ]
     out = [
-        f"### Classes of {_escape(one.label)}",
+        f"### Classes of {escape(one.label)}",
         pooled,
-        _table(["Class", "Precision %", "Recall %", "F1 %", "Test images"], body, "lrrrr"),
+        table(["Class", "Precision %", "Recall %", "F1 %", "Test images"], body, "lrrrr"),
     ]
     return [*out, "Most confused:", "\n".join(pairs)] if pairs else out
 
 
-def _table(heading: list[str], body: list[list[str]], alignment: str) -> str:
+def table(heading: list[str], body: list[list[str]], alignment: str) -> str:
     rule = ["---:" if side == "r" else "---" for side in alignment]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in [heading, rule, *body])
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
     """Keep names from being read as markup, a table cell's end or HTML."""
     escaped = re.sub(r"([\\`*|\[\]])", r"\\\1", " ".join(text.split()))
     return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -8,6 +8,7 @@ from typing import Any
 
 from bench.report.cells import Row
 from bench.report.details import Details
+from bench.suite.metrics import METRICS
 
 WIDTH, HEIGHT = 640, 220
 LEFT, RIGHT, TOP, BOTTOM = 44, 12, 10, 26
@@ -33,17 +34,23 @@ class Curves:
 
 
 def scale(rows: list[Row]) -> tuple[float, float] | None:
-    """The range of test accuracy that our rows' intervals span, widened to take in published figures near it."""
-    ours = [row.numbers for row in rows if not row.published]
+    """The range of test figures that our rows' intervals span, widened to take in published figures near it."""
+    ours = [row.numbers for row in rows if not row.published and not math.isnan(row.numbers["test_mean"])]
     if not ours:
         return None
-    low, high = min(n["test_low"] for n in ours), max(n["test_high"] for n in ours)
+    low, high = min(_bound(n, "test_low") for n in ours), max(_bound(n, "test_high") for n in ours)
     margin = max(high - low, 0.002)
     published = [row.numbers["test_mean"] for row in rows if row.published]
     near = [value for value in published if low - margin <= value <= high + margin]
     low, high = min([low, *near]), max([high, *near])
     edge = 0.04 * max(high - low, 0.002)
-    return max(low - edge, 0.0), min(high + edge, 1.0)
+    return max(low - edge, 0.0), min(high + edge, 1.0 if METRICS[ours[0]["metric"]].percent else math.inf)
+
+
+def _bound(numbers: dict[str, Any], name: str) -> float:
+    """A bound of the interval, or the figure itself where it has none."""
+    bound = float(numbers[name])
+    return float(numbers["test_mean"]) if math.isnan(bound) else bound
 
 
 def whisker(numbers: dict[str, Any], limits: tuple[float, float]) -> Whisker | None:

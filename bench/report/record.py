@@ -8,8 +8,10 @@ from itertools import zip_longest
 from bench.ledger.record import Measured, Metrics, Record
 from bench.suite.components import AXES
 from bench.suite.labels import ORDER, axis_label
+from bench.suite.metrics import METRICS
 
 WIDTH = 15
+FIRST = ("accuracy", "loss")
 
 
 def record_text(record: Record, replicates: int = 0) -> str:
@@ -28,6 +30,7 @@ def record_text(record: Record, replicates: int = 0) -> str:
     if replicates:
         pairs.append(("replicates", f"{replicates} more finished with the same key"))
     lines += [f"  {name.ljust(WIDTH)} {text}" for name, text in pairs if text]
+    lines += _further(record)
     lines += ["", *_curves(record)] if record.result.curves else []
     lines += ["", *_failure(record.failure)] if record.failure else []
     return "\n".join(lines)
@@ -54,11 +57,26 @@ def _figures(record: Record) -> Iterator[tuple[str, str]]:
 
 
 def _metrics(metrics: Metrics | None) -> str:
-    """Accuracies in percent, anything else as it is."""
-    return ", ".join(
-        f"{name} {100 * value:.2f} %" if name == "accuracy" else f"{name} {value:.4f}"
-        for name, value in (metrics or {}).items()
-    )
+    """Accuracy and loss, which are told of every epoch; the others have a table of their own."""
+    return ", ".join(f"{name} {_figure(name, metrics[name])}" for name in FIRST if metrics and name in metrics)
+
+
+def _further(record: Record) -> list[str]:
+    """A line per further metric, a column per part."""
+    parts = {"train": record.result.train, "validation": record.result.validation, "test": record.result.test}
+    there = {part: found for part, found in parts.items() if found}
+    names = [name for name in METRICS if name not in FIRST and any(name in found for found in there.values())]
+    columns = [["", *names]]
+    columns += [
+        [part, *(_figure(name, found[name]) if name in found else "" for name in names)]
+        for part, found in there.items()
+    ]
+    return ["", *_aligned(columns)] if names else []
+
+
+def _figure(name: str, value: float) -> str:
+    """In percent, or as it is."""
+    return f"{100 * value:.2f} %" if METRICS[name].percent else f"{value:.4f}"
 
 
 def _cost(measured: Measured) -> Iterator[tuple[str, str]]:
@@ -78,7 +96,10 @@ def _curves(record: Record) -> list[str]:
     """A column per curve, a line per epoch; accuracies in percent."""
     columns = [[name, *(_point(name, value) for value in curve)] for name, curve in record.result.curves.items()]
     length = max(map(len, columns))
-    columns.insert(0, ["epoch", *map(str, range(1, length))])
+    return _aligned([["epoch", *map(str, range(1, length))], *columns])
+
+
+def _aligned(columns: list[list[str]]) -> list[str]:
     widths = [max(map(len, column)) for column in columns]
     return [
         "  " + "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))

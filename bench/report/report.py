@@ -11,6 +11,7 @@ import pandas as pd
 from bench.ledger.record import Predictions, Record
 from bench.published.catalogue import Reference
 from bench.report.details import Details, details
+from bench.report.figures import completed
 from bench.report.frame import apart, empty, leaderboard
 from bench.report.provenance import provenance
 from bench.report.sections import Section, sections
@@ -23,13 +24,17 @@ MOST_DETAILS = 8
 
 @dataclass(frozen=True)
 class Part:
-    """One table's worth: a dataset under one protocol, its leaderboard, verdict and what was left out of ranking."""
+    """One table's worth: a dataset under one protocol, its leaderboard, verdict and what was left out of ranking.
+
+    `metrics` is what the leaderboard shows; the first one ranks.
+    """
 
     section: Section
     frame: pd.DataFrame
     verdict: Verdict
     details: tuple[Details, ...]
     apart: pd.DataFrame
+    metrics: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,7 @@ def build(
     references: Sequence[Reference] = (),
     command: str = "",
     planned: Iterable[Trial] = (),
+    metrics: Sequence[str] = ("accuracy",),
 ) -> Report:
     """Turn ledger records into a report.
 
@@ -70,8 +76,8 @@ def build(
     records
         The trials to show; the caller selects them.
     predictions
-        From a trial's key to its predictions; asked only for configurations whose details are shown, and once
-        per table for the number of test images.
+        From a trial's key to its predictions; asked only for configurations whose details are shown, once per table
+        for the number of test images, and for records that lack one of `metrics`.
     title, suite, command
         As they shall stand in the report.
     references
@@ -79,11 +85,20 @@ def build(
     planned
         The trials that were asked for, so that seeds still to be run are marked. Without it a configuration is
         complete when each of its records is.
+    metrics
+        What the leaderboards show, of `bench.suite.metrics`; the first one ranks.
     """
+    records = completed(records, predictions, metrics)
     found = sections(records, planned)
     share = Counter(section.dataset for section in found)
     parts = tuple(
-        _part(section, [r for r in references if r.dataset == section.dataset], predictions, share[section.dataset])
+        _part(
+            section,
+            [r for r in references if r.dataset == section.dataset],
+            predictions,
+            share[section.dataset],
+            tuple(metrics),
+        )
         for section in found
     )
     stray = [reference.id for reference in references if reference.dataset not in share]
@@ -99,15 +114,20 @@ def build(
 
 
 def _part(
-    section: Section, references: Sequence[Reference], predictions: Callable[[str], Predictions], share: int
+    section: Section,
+    references: Sequence[Reference],
+    predictions: Callable[[str], Predictions],
+    share: int,
+    metrics: tuple[str, ...],
 ) -> Part:
     done = next((record for one in section.configurations for record in one.having("complete")), None)
     images = len(predictions(done.key).labels) if done else 0
-    frame = leaderboard(section, references, images)
+    frame = leaderboard(section, references, images, metrics)
     return Part(
         section=section,
         frame=frame,
-        verdict=verdict(section, frame, images),
+        verdict=verdict(section, frame, images, metrics),
         details=details(section, frame, predictions, max(1, MOST_DETAILS // share)),
         apart=apart(section),
+        metrics=metrics,
     )

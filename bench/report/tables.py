@@ -38,6 +38,7 @@ def _part(part: Part) -> dict[str, Any]:
         "title": part.section.title,
         "dataset": part.section.dataset,
         "protocol": part.section.protocol,
+        "metrics": list(part.metrics),
         "common": part.section.common,
         "legend": part.section.legend,
         "verdict": part.verdict.sentence,

@@ -10,25 +10,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench.report.cells import HEADINGS, Row, rows
+from bench.report.cells import Row, headings, rows
 from bench.report.report import Part, Report
 from bench.suite.labels import SEPARATOR
 
 IMPORTANCE = ("test", "validation", "seeds", "gap", "parameters", "seconds")
-"""Columns beside the label; a narrow terminal leaves the last of them out."""
+"""Columns beside the label; a narrow terminal leaves the last of them out.
 
-SHOWN = ("test", "validation", "gap", "seeds", "parameters", "seconds")
-"""The same columns from left to right."""
+A suite's further metrics come after the seeds.
+"""
 
-SHORT = {
-    "test": "Test %",
-    "validation": "Val. %",
-    "gap": "Gap",
-    "seeds": "Seeds",
-    "parameters": "Params",
-    "seconds": "Train s",
-}
-"""Headings where `HEADINGS` would cost a column."""
+SHORT = {"gap": "Gap", "parameters": "Params", "seconds": "Train s"}
+"""Headings where `headings` would cost a column."""
 
 LABEL_WIDTH = 40
 """What a label may ask for before columns are left out; a longer one is wrapped."""
@@ -63,7 +56,7 @@ def _print_part(part: Part, console: Console, top: int | None) -> None:
     shown = [row for place, row in enumerate(everything) if top is None or place < top or row.chosen]
     if shown:
         console.print()
-        _print_table(shown, console)
+        _print_table(shown, part.metrics, console)
         console.print()
     if len(shown) < len(everything):
         console.print(Text(f"{len(everything) - len(shown)} more rows are not shown", style="dim"))
@@ -86,16 +79,17 @@ def _print_apart(part: Part, console: Console) -> None:
         console.print(Text(f"  and {len(part.apart) - MOST_APART} more", style="dim"))
 
 
-def _print_table(shown: list[Row], console: Console) -> None:
+def _print_table(shown: list[Row], metrics: Sequence[str], console: Console) -> None:
     # A line holds the longest word at least, such as the path of a user's own model.
     wanted = max(
         min(LABEL_WIDTH, max(len(row.label) for row in shown)), *(len(word) for r in shown for word in r.label.split())
     )
-    headings, names, left = _columns(shown, console.width, wanted)
+    whole = headings(shown, metrics)
+    titles, names, left = _columns(shown, whole, console.width, wanted)
     table = Table(box=None, pad_edge=False, padding=(0, BETWEEN, 0, 0), header_style="bold")
     table.add_column(FIRST if left >= len(FIRST) else FIRST_SHORT, overflow="fold", no_wrap=False)
     for name in names:
-        table.add_column(headings[name], justify="right", no_wrap=True)
+        table.add_column(titles[name], justify="right", no_wrap=True)
     for row in shown:
         style = "green" if row.chosen else "italic" if row.published else ""
         label = Text("\n".join(_fold(row.label, left)), style=style)
@@ -103,25 +97,43 @@ def _print_table(shown: list[Row], console: Console) -> None:
             label.append("\n" + "\n".join(_wrapped(f"({', '.join(row.marks)})", left)), style="dim")
         table.add_row(label, *(Text(row.cells[name]) for name in names), style="dim" if row.incomplete else "")
     console.print(table)
-    missing = [HEADINGS[name] for name in SHOWN if name not in names]
+    missing = [text for name, text in whole.items() if name in _importance(whole) and name not in names]
     if missing:
         console.print(Text(f"Left out for want of width: {', '.join(missing)}", style="dim"))
 
 
-def _columns(shown: Sequence[Row], width: int, wanted: int) -> tuple[dict[str, str], list[str], int]:
+def _columns(
+    shown: Sequence[Row], whole: dict[str, str], width: int, wanted: int
+) -> tuple[dict[str, str], list[str], int]:
     """The headings, the columns that leave `wanted` characters to the label, and how many they do leave it."""
     left = width
     chosen: list[str] = []
-    for headings in (HEADINGS, SHORT):
+    importance = _importance(whole)
+    titles = whole
+    for titles in (whole, {name: _short(name, text) for name, text in whole.items()}):
         left, chosen = width, []
-        for name in IMPORTANCE:
-            size = max(len(headings[name]), *(len(row.cells[name]) for row in shown)) + BETWEEN
+        for name in importance:
+            size = max(len(titles[name]), *(len(row.cells[name]) for row in shown)) + BETWEEN
             if chosen and left - size < wanted:
                 break
             left, chosen = left - size, [*chosen, name]
-        if len(chosen) == len(IMPORTANCE):
+        if len(chosen) == len(importance):
             break
-    return headings, [name for name in SHOWN if name in chosen], max(left, 1)
+    return titles, [name for name in whole if name in chosen], max(left, 1)
+
+
+def _importance(whole: dict[str, str]) -> list[str]:
+    extra = [name for name in whole if name.startswith("test_")]
+    return [*IMPORTANCE[:3], *extra, *IMPORTANCE[3:]]
+
+
+def _short(name: str, text: str) -> str:
+    """``Test %`` for ``Test accuracy %``, ``Val. %`` for ``Validation F1 %``; other metrics keep their own names."""
+    if name == "validation":
+        return "Val. %" if text.endswith("%") else "Val."
+    if text == "Test accuracy %" and name == "test":
+        return "Test %"
+    return text.removeprefix("Test ") if name.startswith("test") else SHORT.get(name, text)
 
 
 def _fold(text: str, width: int) -> list[str]:

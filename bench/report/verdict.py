@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from bench.report.cells import accuracy, percent
-from bench.report.frame import IMAGES, pooled_deviation, seed_accuracies
+from bench.report.cells import FIXED, NOTHING, headings, number, ranked, unit
+from bench.report.cells import rows as cells_of
+from bench.report.frame import IMAGES, ONE_SEED, pooled_deviation, seed_values
 from bench.report.sections import Section
 from bench.statistics.proportions import binomial_floor
+from bench.suite.metrics import METRICS
 
 
 @dataclass(frozen=True)
@@ -28,11 +31,12 @@ class Verdict:
         return " ".join(filter(None, [self.lead, self.label and f"{self.label}:", self.figures]))
 
 
-def verdict(section: Section, frame: pd.DataFrame, images: int) -> Verdict:
-    """State what validation chose in this section, from its leaderboard."""
+def verdict(section: Section, frame: pd.DataFrame, images: int, metrics: Sequence[str] = ("accuracy",)) -> Verdict:
+    """State what validation chose in this section, from its leaderboard; the first of `metrics` ranks."""
     ours = frame[frame["kind"] == "ours"]
     complete = ours[ours["status"] == "complete"]
-    notes = _notes(section, ours, images)
+    metric = METRICS[metrics[0]]
+    notes = _notes(section, ours, images, metrics)
     winner = complete[complete["chosen"]]
     if not any(one.records for one in section.configurations):
         planned = sum(len(one.planned) for one in section.configurations)
@@ -48,17 +52,23 @@ def verdict(section: Section, frame: pd.DataFrame, images: int) -> Verdict:
     row = winner.to_dict("records")[0]
     best = complete.iloc[0]
     if best["label"] != row["label"]:
-        top = f"The highest test mean among the complete is {percent(best['test_mean'])} ({best['label']}). "
+        end = "lowest" if metric.ascending else "highest"
+        top = f"The {end} test mean among the complete is {number(best['test_mean'], metrics[0])} ({best['label']}). "
         notes = (top + "Validation did not choose it, and the top of a sorted list is lucky.", *notes)
     return Verdict(f"Of {len(complete)} complete configurations, validation chose", row["label"], _figures(row), notes)
 
 
 def _figures(row: dict[Any, Any]) -> str:
-    validation = "" if pd.isna(row["validation_mean"]) else f"validation {percent(row['validation_mean'])} %, "
-    return f"test {accuracy(row)} % (95 %, {row['interval']}), {validation}{_counted(row['seeds'], 'seed')}."
+    metric = row["metric"]
+    of = "" if metric == "accuracy" else f"{METRICS[metric].heading} "
+    rated = number(row["validation_mean"], metric)
+    validation = "" if rated == NOTHING else f"validation {rated}{unit(metric)}, "
+    covers = "" if pd.isna(row["test_low"]) else f" (95 %, {row['interval']})"
+    return f"test {of}{ranked(row)}{unit(metric)}{covers}, {validation}{_counted(row['seeds'], 'seed')}."
 
 
-def _notes(section: Section, ours: pd.DataFrame, images: int) -> tuple[str, ...]:
+def _notes(section: Section, ours: pd.DataFrame, images: int, metrics: Sequence[str]) -> tuple[str, ...]:
+    metric = METRICS[metrics[0]]
     planned = sum(len(one.planned) for one in section.configurations)
     missing = sum(one.missing for one in section.configurations)
     left = (f"Not run yet: {missing:,} of {_counted(planned, 'trial')}.",) if missing else ()
@@ -67,28 +77,50 @@ def _notes(section: Section, ours: pd.DataFrame, images: int) -> tuple[str, ...]
     notes = list(left)
     if len(ours) > 1:
         notes.append(
-            "The table is sorted by mean test accuracy. That order is descriptive: validation chooses, test judges."
+            f"The table is sorted by mean test {metric.heading}. That order is descriptive: validation chooses, test "
+            "judges."
         )
-    pooled = pooled_deviation(section)
+    pooled = pooled_deviation(section, metrics[0])
     if pooled is not None:
-        groups = [values for values in map(seed_accuracies, section.configurations) if len(values) > 1]
-        error = 1 - float(np.mean([np.mean(values) for values in groups]))
-        notes.append(
-            f"Seed noise: a standard deviation of {100 * pooled.deviation:.2f} points between seeds, pooled over "
-            f"{_counted(len(groups), 'configuration')} with {_counted(pooled.degrees, 'degree')} of freedom. "
-            f"Theory expects about {100 * binomial_floor(error, images):.2f} points on {images:,} test images "
-            f"(√(error / 2n) at the mean error)."
+        groups = [found for one in section.configurations if len(found := seed_values(one, metrics[0])) > 1]
+        points = " points" if metric.percent else ""
+        noise = (
+            f"Seed noise: a standard deviation of {number(pooled.deviation, metrics[0])}{points} between seeds, pooled "
+            f"over {_counted(len(groups), 'configuration')} with {_counted(pooled.degrees, 'degree')} of freedom."
         )
+        if metrics[0] == "accuracy":
+            error = 1 - float(np.mean([np.mean(found) for found in groups]))
+            noise += (
+                f" Theory expects about {100 * binomial_floor(error, images):.2f} points on {images:,} test images "
+                f"(√(error / 2n) at the mean error)."
+            )
+        notes.append(noise)
     if (ours["interval"] == IMAGES).any():
         notes.append(
             "Where there is 1 seed, the brackets are Wilson's 95 % interval over images for that one network; they "
             "leave out how much another seed would differ."
         )
+    if (ours["interval"] == ONE_SEED).any():
+        notes.append(f"Where there is 1 seed, {metric.heading} has no interval.")
+    notes += _missing(section, ours, metrics)
     if ours["seeds"].between(2, 3).any():
         notes.append("Two or three seeds explore: gaps of the order of the seed noise are no claim.")
     if (ours["status"] == "incomplete").any():
         notes.append("Configurations without all their seeds stand below the others and cannot be chosen.")
     return tuple(notes)
+
+
+def _missing(section: Section, ours: pd.DataFrame, metrics: Sequence[str]) -> list[str]:
+    """Which figures some rows lack although the protocol has them."""
+    shown = cells_of(ours)
+    titles = {name: text for name, text in headings(shown, metrics).items() if name not in FIXED}
+    if all(one.config.get("validation") == "none" for one in section.configurations):
+        del titles["validation"]
+    lacking = [text.removesuffix(" %") for name, text in titles.items() if any(r.cells[name] == NOTHING for r in shown)]
+    if not lacking:
+        return []
+    why = "They were made before it was measured, or there are too few classes."
+    return [f"{NOTHING} in a column: the records do not tell it ({', '.join(lacking)}). {why}"]
 
 
 def _counted(number: int, thing: str) -> str:

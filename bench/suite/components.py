@@ -22,6 +22,8 @@ Ratio = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Init = Literal["torch", "keras", "he_normal"]
 Activation = Literal["relu", "gelu", "tanh", "sigmoid", "silu", "leaky_relu"]
+BatchNorm = Literal["none", "before", "after", "between"]
+"""Batch normalisation of a layer: before its activation, after it, or between two of them."""
 
 
 def _low_to_high(values: list[float]) -> list[float]:
@@ -51,8 +53,8 @@ class Mlp(Entry):
     name: Literal["mlp"] = "mlp"
     hidden: list[Positive] = Field([128, 64], description="Units of each hidden layer; [] is a linear classifier.")
     activation: Activation = "relu"
-    batch_norm: Literal["none", "before", "after"] = Field(
-        "none", description="Batch normalisation before or after the activation of each hidden layer."
+    batch_norm: BatchNorm = Field(
+        "none", description="In each hidden layer, before its activation, after it, or between two of them."
     )
     dropout: Rate = Field(0.0, description="Dropout after each hidden layer.")
     init: Init = "torch"
@@ -68,8 +70,8 @@ class Cnn(Entry):
     pool: Positive = Field(2, description="Max pooling window and stride of each block; 1 for none.")
     hidden: list[Positive] = Field([128], description="Units of each dense layer before the output.")
     activation: Activation = "relu"
-    batch_norm: Literal["none", "before", "after"] = Field(
-        "none", description="Batch normalisation before or after the activation of each convolution."
+    batch_norm: BatchNorm = Field(
+        "none", description="With each convolution, before its activation, after it, or between two of them."
     )
     dropout: Rate = Field(0.0, description="Dropout after each pooling.")
     init: Init = "torch"
@@ -89,8 +91,8 @@ class Vgg(Entry):
     )
     hidden: list[Positive] = Field([256], description="Units of each dense layer before the output.")
     activation: Activation = "relu"
-    batch_norm: Literal["none", "before", "after"] = Field(
-        "after", description="Batch normalisation before or after the activation of each convolution."
+    batch_norm: BatchNorm = Field(
+        "before", description="With each convolution, before its activation, after it, or between two of them."
     )
     dropout: Rate = Field(0.3, description="Dropout after each dense layer.")
     init: Init = "torch"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.suite.components import COMBINABLE
+from bench.suite.components import AXES, COMBINABLE
 
 
 def conflict(configuration: dict[str, Any]) -> tuple[str, str] | None:
@@ -18,9 +18,21 @@ def conflict(configuration: dict[str, Any]) -> tuple[str, str] | None:
     model = configuration["model"]
     if "dropout" in regularizers and (model.get("dropout") or model.get("drop_rate")):
         return "regularizer", "dropout is set by the model and by the regularizer; keep one of the two"
+    if "stochastic_depth" in regularizers and (model.get("drop_path") or model.get("drop_path_rate")):
+        return "regularizer", "stochastic depth is set by the model and by the regularizer; keep one of the two"
+    for name, parameter in (("dropout", "dropout"), ("stochastic_depth", "drop_path")):
+        if name in regularizers and model["name"] in AXES["model"] and parameter not in model:
+            able = [known for known, entry in AXES["model"].items() if parameter in entry.model_fields]
+            return "regularizer", (
+                f"{name} sets the model's parameter `{parameter}`, and {model['name']} has none; "
+                f"leave it out for this model, or take {', '.join(able)}, a timm model or your own"
+            )
+    doubled = [name for name in ("l1", "l2") if "elastic_net" in regularizers and name in regularizers]
+    if doubled:
+        return "regularizer", f"elastic_net has an {doubled[0]} of its own; set that, and leave out {doubled[0]}"
     if "weight_decay" in regularizers and configuration["optimizer"].get("weight_decay"):
         return "regularizer", "weight decay is set by the optimizer and by the regularizer; keep one of the two"
-    for name in [name for name in regularizers if name in ("l1", "l2")]:
+    for name in [name for name, entry in regularizers.items() if "layers" in entry]:
         layers = regularizers[name]["layers"]
         if model["name"] == "mlp" and (layers == "conv" or (layers == "hidden" and not model["hidden"])):
             kind = "convolutions" if layers == "conv" else "hidden layers"
@@ -32,4 +44,11 @@ def conflict(configuration: dict[str, Any]) -> tuple[str, str] | None:
         for key, bad in (("early_stopping", None), ("weights", "last"), ("refit", False)):
             if configuration[key] != bad:
                 return key, f"`{key}` needs validation pictures, and `validation: none` leaves none"
+        if configuration["schedule"]["name"] == "plateau":
+            return "schedule", "schedule 'plateau' needs validation pictures, and `validation: none` leaves none"
+        late = next((entry["name"] for entry in configuration["augmentation"] if entry.get("validation_too")), None)
+        if late:
+            return "augmentation", (
+                f"{late} with `validation_too: true` needs validation pictures, and `validation: none` leaves none"
+            )
     return None

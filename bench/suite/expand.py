@@ -40,7 +40,7 @@ class Expander:
         self.problems: dict[Problem, None] = {}
         """In the order found, each once."""
         self.origins: dict[str, KeyPath] = {}
-        """Where each entry of an open axis was written, by `canonical([axis, entry])`."""
+        """Where each entry of an open axis, or dataset, was written, by `canonical([axis, entry])`."""
         self._axes: dict[KeyPath, list[Level]] = {}
         self._checked: dict[str, dict[str, Any] | None] = {}
 
@@ -237,7 +237,7 @@ class Expander:
         memo = f"{axis}{option.path}{option.entry!r}"
         if memo not in self._checked:
             entry = self._checked[memo] = self._check_entry(axis, option)
-            if entry is not None and axis in OPEN:
+            if entry is not None and axis in (*OPEN, "dataset"):
                 self.origins.setdefault(canonical([axis, entry]), option.path)
         return self._checked[memo]
 

@@ -49,7 +49,7 @@ def json_schema() -> dict[str, Any]:
                 key: {"anyOf": [value, *sweeps]} if key != "name" else {"const": name}
                 for key, value in schema["properties"].items()
             }
-            options.append({**schema, "properties": properties, "required": ["name"]})
+            options.append({**schema, "properties": properties, "required": ["name", *schema.get("required", [])]})
         if axis in OPEN:
             options[0] = {"type": "string"}
             known = {"properties": {"name": {"enum": list(entries)}}}
@@ -92,6 +92,7 @@ def json_schema() -> dict[str, Any]:
     keys["grid"] = {**blocks, "description": keys["grid"]["description"]}
     pattern = {"propertyNames": {"enum": [*AXIS_ORDER, *Settings.model_fields]}, "minProperties": 1}
     keys["exclude"]["items"] = {"type": "object", **pattern}
+    definitions["SuiteReference"]["properties"]["match"]["anyOf"][0] |= pattern
     keys["pruning"]["anyOf"].append({"enum": ["none", "asha"]})
     draft = "https://json-schema.org/draft/2020-12/schema"
     return {"$schema": draft, **top, "title": "bench suite", "$defs": definitions}

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    model_serializer,
+)
 
 from bench.suite.components import AXES, Entry, Fraction, NotNegative, Positive
+from bench.suite.metrics import METRICS
 
 VALUE_AXES = {"batch_size": 128, "epochs": 10}
 """Axes that are plain positive integers, with their defaults."""
@@ -97,10 +106,43 @@ class Pruning(Entry):
     group: list[Literal[tuple(AXIS_ORDER)]] = Field(  # type: ignore[valid-type]
         ["model"], description="Configurations that differ in these axes are never pruned against each other."
     )
+    brackets: Positive = Field(
+        1,
+        description="As Hyperband: this many sorts of configurations, each judged by itself, and first `reduction` "
+        "times as late as the sort before.",
+    )
+
+    @model_serializer(mode="wrap")
+    def _rule(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A single bracket is not named, so that what was pruned before there were several is still done."""
+        rule: dict[str, Any] = plain(self)
+        return rule if self.brackets > 1 else {key: value for key, value in rule.items() if key != "brackets"}
 
 
 BLOCK_KEYS = (*AXIS_ORDER, *Settings.model_fields, *Sampling.model_fields)
 """What a sub-grid, and `defaults`, may hold."""
+
+
+class SuiteReference(Entry):
+    """A published result with the configuration that repeats it."""
+
+    id: str = Field(description="Of the published result; `bench list published`.")
+    match: dict[str, Any] | None = Field(
+        None,
+        description="The configuration that repeats it, by a partial match that fits no other.",
+        min_length=1,
+        examples=[{"model": {"name": "mlp"}, "regularizer": "none"}],
+    )
+    chosen: bool = Field(
+        False, description="A search: `match` may fit several, and the one that validation chooses stands for them."
+    )
+    note: str = Field("", description="Why ours differs, or why it is not run.")
+
+
+def _each_once(names: list[str]) -> list[str]:
+    if len(set(names)) < len(names):
+        raise ValueError(f"{', '.join(names)} names a metric twice")
+    return names
 
 
 class SuiteFile(BaseModel):
@@ -111,10 +153,19 @@ class SuiteFile(BaseModel):
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
     title: str = ""
     description: str = ""
-    references: list[str] = Field(
+    references: list[str | SuiteReference] = Field(
         [],
-        description="Ids of published results to show beside; `bench list published`.",
-        examples=[["lab-e-baseline", "lab-e-l2"]],
+        description="Published results to show beside: ids (`bench list published`), or mappings for `bench compare`.",
+        examples=[["lab-e-baseline", {"id": "lab-e-l2", "match": {"regularizer": "l2"}}]],
+    )
+    metrics: Annotated[list[Literal[tuple(METRICS)]], AfterValidator(_each_once)] = Field(  # type: ignore[valid-type]
+        ["accuracy"],
+        description="What the leaderboard shows of the test part.",
+        min_length=1,
+        json_schema_extra={"uniqueItems": True},
+    )
+    rank_by: Literal[tuple(METRICS)] = Field(  # type: ignore[valid-type]
+        "accuracy", description="What ranks: validation's value of it chooses, the test part's is sorted by."
     )
     defaults: dict[str, Any] = Field(
         {}, description="What every sub-grid shares.", examples=[{"dataset": "fashion_mnist", "epochs": 10}]

@@ -13,6 +13,7 @@ from bench.suite.check import check, shorten, unknown_key_hint
 from bench.suite.document import OPTION, Document, KeyPath, path_text, read
 from bench.suite.errors import Problem, SuiteError, UserError, nearest
 from bench.suite.expand import Block, Configuration, canonical, expand
+from bench.suite.references import Comparison, comparisons, ids, problems_of
 from bench.suite.schema import AXIS_DEFAULTS, BLOCK_KEYS, Pruning, SuiteFile
 from bench.suite.select import MATCHABLE, apply_set, levels_text, matches, only_pattern, parse_option
 
@@ -32,6 +33,11 @@ class Suite:
     """How many configurations of the file were equal to an earlier one, and left out."""
     places: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
     """Where models, optimizers and references were written; see `place`."""
+    metrics: tuple[str, ...] = ("accuracy",)
+    """What a leaderboard shows; the first one ranks."""
+    comparisons: tuple[Comparison, ...] = ()
+    """The references that say which configuration repeats them, or why none does."""
+    sampling_seed: int = 0
 
     def place(self, key: str, entry: Any) -> str:
         """``FILE:LINE: KEY PATH`` of an entry under this key, for messages about what the file cannot tell."""
@@ -46,7 +52,11 @@ class Suite:
             pairs.append(({**config, "optimizer": optimizer}, seeds))
         once = _unique(pairs)
         repeated = self.repeated + len(pairs) - len(once)
-        return replace(self, configurations=tuple(once), places=places, repeated=repeated)
+        compared = tuple(
+            replace(one, configs=tuple({**config, "optimizer": resolve(config["optimizer"])} for config in one.configs))
+            for one in self.comparisons
+        )
+        return replace(self, configurations=tuple(once), places=places, repeated=repeated, comparisons=compared)
 
 
 def load_suite(path: Path, only: Sequence[str] = (), overrides: Sequence[str] = (), seeds: int | None = None) -> Suite:
@@ -61,9 +71,12 @@ def load_suite(path: Path, only: Sequence[str] = (), overrides: Sequence[str] = 
         hint = "a suite needs at least `name: ...` and `grid: {model: ...}`; `bench list suites` shows examples"
         message = f"is not a suite: the top level must be a mapping, not {shorten(document.data)}"
         raise SuiteError(document.file, [Problem("", message, document.line(()), hint)])
+    problems = problems_of(document)
     top = check(SuiteFile, _with_plain_pruning(document.data), document, (), "suite")
     if isinstance(top, list):
-        raise SuiteError(document.file, top)
+        problems += [problem for problem in top if not (problems and problem.path.startswith("references["))]
+    if problems:
+        raise SuiteError(document.file, problems)
     assert isinstance(top, SuiteFile)
     settings = [(text, *parse_option(OPTION, text)) for text in overrides]
     if seeds is not None:
@@ -74,6 +87,9 @@ def load_suite(path: Path, only: Sequence[str] = (), overrides: Sequence[str] = 
         everything, origins = expand(document, blocks, top.sampling_seed, top.limit)
         pairs = _unique(everything)
         left = _excluded(document, top, pairs)
+        compared, problems = comparisons(document, top, left, changed=bool(overrides))
+        if problems:
+            raise SuiteError(document.file, problems)
         kept = [pair for pair in left if all(matches(pair[0], pattern) for pattern in patterns)]
         if top.pruning and any(config["validation"] == "none" for config, _ in kept):
             message = "pruning needs validation pictures, and `validation: none` leaves none"
@@ -86,7 +102,7 @@ def load_suite(path: Path, only: Sequence[str] = (), overrides: Sequence[str] = 
         message = f"{_options_text('--only', only)} matches none of the {len(left):,} configurations of {document.file}"
         shown = [line for pattern in patterns for line in levels_text([config for config, _ in left], pattern)]
         raise UserError("\n  ".join([message, *shown]))
-    for i, reference in enumerate(top.references):
+    for i, reference in enumerate(ids(top)):
         origins.setdefault(canonical(["references", reference]), ("references", i))
     places = {
         entry: Problem(path_text(path), "", document.line(path)).place(document.file) for entry, path in origins.items()
@@ -97,11 +113,14 @@ def load_suite(path: Path, only: Sequence[str] = (), overrides: Sequence[str] = 
         top.name,
         top.title or top.name,
         top.description,
-        tuple(top.references),
+        tuple(dict.fromkeys(ids(top))),
         tuple(kept),
         top.pruning,
         repeated,
         places,
+        tuple(dict.fromkeys([top.rank_by, *top.metrics])),
+        tuple(compared),
+        sampling_seed=top.sampling_seed,
     )
 
 

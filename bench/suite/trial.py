@@ -28,14 +28,24 @@ class Trial:
     group: int
     model_file: Path | None = None
     """Where the user's own model was found; the configuration keeps the name as the suite file has it."""
+    data_path: Path | None = None
+    """Where the user's own data are; the configuration keeps the path as the suite file has it."""
 
     @property
     def run_config(self) -> dict[str, Any]:
-        """The configuration with the user's own model named by its absolute path, for another process."""
-        if self.model_file is None:
-            return self.config
-        factory = self.config["model"]["name"].rpartition(":")[2]
-        return {**self.config, "model": {**self.config["model"], "name": f"{self.model_file}:{factory}"}}
+        """The configuration with the user's own model and data named by their absolute paths, for another process."""
+        config = self.config
+        if self.model_file is not None:
+            factory = config["model"]["name"].rpartition(":")[2]
+            config = {**config, "model": {**config["model"], "name": f"{self.model_file}:{factory}"}}
+        if self.data_path is not None:
+            config = {**config, "dataset": {**config["dataset"], "path": str(self.data_path)}}
+        return config
+
+    @property
+    def data(self) -> str:
+        """What tells a dataset from every other one: its entry, as text, with the path of the user's own made whole."""
+        return canonical(self.run_config["dataset"])
 
 
 def trial_key(config: dict[str, Any], seed: int | None, fingerprint: str, source: str | None) -> str:
@@ -61,22 +71,40 @@ def trials(
 ) -> list[Trial]:
     """The suite's trials in order: configurations as the file has them, seeds within.
 
-    `fingerprint` maps a dataset entry to its checksum, `source` a model's name to the file and the checksum of the
-    user's own code (None, None for any other model).
+    `fingerprint` maps a dataset entry, its `path` made absolute, to its checksum, `source` a model's name to the file
+    and the checksum of the user's own code (None, None for any other model).
     """
     out: list[Trial] = []
-    checksums: dict[str, str] = {}
+    checksums: dict[str, tuple[Path | None, str]] = {}
     sources: dict[str, tuple[Path | None, str | None]] = {}
     for group, (config, seeds) in enumerate(suite.configurations):
         dataset, model = canonical(config["dataset"]), config["model"]["name"]
         if dataset not in checksums:
-            checksums[dataset] = fingerprint(config["dataset"])
+            path, entry = data_path(config["dataset"], suite.path), config["dataset"]
+            try:
+                checksums[dataset] = path, fingerprint({**entry, "path": str(path)} if path else entry)
+            except UserError as error:
+                raise UserError(f"{suite.place('dataset', entry)}: {error}") from error
         if model not in sources:
             try:
                 sources[model] = source(model)
             except UserError as error:
                 raise UserError(f"{suite.place('model', config['model'])}: {error}") from error
         file, checksum = sources[model]
-        configuration, *keys = (trial_key(config, seed, checksums[dataset], checksum) for seed in (None, *seeds))
-        out.extend(Trial(key, configuration, config, seed, group, file) for key, seed in zip(keys, seeds, strict=True))
+        path, contents = checksums[dataset]
+        configuration, *keys = (trial_key(config, seed, contents, checksum) for seed in (None, *seeds))
+        out.extend(
+            Trial(key, configuration, config, seed, group, file, path) for key, seed in zip(keys, seeds, strict=True)
+        )
     return out
+
+
+def data_path(entry: dict[str, Any], suite: Path) -> Path | None:
+    """The absolute path of the user's own data, which a suite file names from its own folder; None for others."""
+    if "path" not in entry:
+        return None
+    try:
+        path = Path(entry["path"]).expanduser()
+    except RuntimeError:  # ~name of nobody
+        path = Path(entry["path"])
+    return (suite.resolve().parent / path).resolve()

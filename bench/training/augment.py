@@ -17,6 +17,8 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 
 from bench.suite.errors import UserError
+from bench.training import geometry, mixing, policies
+from bench.training.draws import around, uniform
 from bench.training.registry import registrar
 
 Augment = Callable[[Tensor, Generator], Tensor]
@@ -27,9 +29,18 @@ AUGMENTATIONS: dict[str, Callable[..., Tensor]] = {}
 
 register_augmentation = registrar(AUGMENTATIONS, "augmentations")
 
+for function in (
+    geometry.rotation,
+    geometry.scaling,
+    geometry.shearing,
+    policies.rand_augment,
+    policies.trivial_augment,
+):
+    register_augmentation(function)
+
 
 def build(entries: Sequence[dict[str, Any]]) -> tuple[Augment | None, Augment | None]:
-    """Compose a configuration's augmentation entries, in their order.
+    """Compose a configuration's augmentation entries, in their order; mixings are for `bench.training.mixing`.
 
     Returns
     -------
@@ -37,9 +48,15 @@ def build(entries: Sequence[dict[str, Any]]) -> tuple[Augment | None, Augment | 
         ``f(images, generator)`` of the entries with ``static: true``, to be drawn once before training, and of the
         others, to be drawn for every batch; None where there is none.
     """
-    static = [_bound(entry) for entry in entries if entry["static"]]
-    per_batch = [_bound(entry) for entry in entries if not entry["static"]]
+    ours = [entry for entry in entries if entry["name"] not in mixing.MIXINGS]
+    static = [_bound(entry) for entry in ours if entry["static"]]
+    per_batch = [_bound(entry) for entry in ours if not entry["static"]]
     return _composed(static), _composed(per_batch)
+
+
+def build_validation(entries: Sequence[dict[str, Any]]) -> Augment | None:
+    """Compose the entries with ``validation_too: true``, to be drawn once for the validation pictures."""
+    return _composed([_bound(entry) for entry in entries if entry.get("validation_too")])
 
 
 def check(entries: Sequence[dict[str, Any]], shape: tuple[int, int, int]) -> None:
@@ -53,7 +70,7 @@ def check(entries: Sequence[dict[str, Any]], shape: tuple[int, int, int]) -> Non
 @register_augmentation
 def flip(images: Tensor, generator: Generator, *, p: float = 0.5) -> Tensor:
     """Mirror left and right with probability `p`."""
-    flipped = _draw(images, generator) < p
+    flipped = uniform(images, generator) < p
     # lerp with a weight of 0 or 1 gives one of its two ends exactly, and is faster than torch.where.
     return torch.lerp(images, images.flip(-1), flipped.to(images.dtype))
 
@@ -111,9 +128,9 @@ def random_erasing(
         Black, or independent values uniform in [0, 1] as in the paper.
     """
     height, width = images.shape[2:]
-    erased = _draw(images, generator) < p
-    share = _draw(images, generator) * (area[1] - area[0]) + area[0]
-    ratio = torch.exp(_draw(images, generator) * math.log(aspect[1] / aspect[0]) + math.log(aspect[0]))
+    erased = uniform(images, generator) < p
+    share = uniform(images, generator) * (area[1] - area[0]) + area[0]
+    ratio = torch.exp(uniform(images, generator) * math.log(aspect[1] / aspect[0]) + math.log(aspect[0]))
     size = share * (height * width)
     rows = _span(torch.sqrt(size * ratio), height, images, generator) & erased
     columns = _span(torch.sqrt(size / ratio), width, images, generator)
@@ -122,8 +139,21 @@ def random_erasing(
     return torch.lerp(images, filling, inside)
 
 
+@register_augmentation
+def cutout(images: Tensor, generator: Generator, *, size: int = 8, p: float = 1.0) -> Tensor:
+    """Blacken a square of `size` pixels with probability `p` (DeVries and Taylor 2017, arXiv 1708.04552).
+
+    Its centre lies anywhere in the picture; what is outside is cut off.
+    """
+    height, width = images.shape[2:]
+    hit = uniform(images, generator) < p
+    extent = torch.full_like(hit, size, dtype=torch.long)
+    rows = around(extent, height, images, generator).transpose(2, 3)
+    return images * ~(rows & around(extent, width, images, generator) & hit)
+
+
 def _bound(entry: dict[str, Any]) -> Augment:
-    params = {key: value for key, value in entry.items() if key not in ("name", "static")}
+    params = {key: value for key, value in entry.items() if key not in ("name", "static", "validation_too")}
     return partial(AUGMENTATIONS[entry["name"]], **params)
 
 
@@ -134,11 +164,6 @@ def _composed(steps: list[Augment]) -> Augment | None:
         return images
 
     return apply if steps else None
-
-
-def _draw(images: Tensor, generator: Generator) -> Tensor:
-    """One number uniform in [0, 1) for each picture, shape (B, 1, 1, 1)."""
-    return torch.rand(len(images), 1, 1, 1, generator=generator, device=images.device)
 
 
 def _windows(padded: Tensor, shape: torch.Size, generator: Generator) -> Tensor:
@@ -160,6 +185,6 @@ def _windows(padded: Tensor, shape: torch.Size, generator: Generator) -> Tensor:
 def _span(side: Tensor, length: int, images: Tensor, generator: Generator) -> Tensor:
     """Which of `length` positions a stretch of about `side` pixels at a random place covers, (B, 1, 1, length)."""
     side = side.round().clamp(1, length)
-    first = torch.floor(_draw(images, generator) * (length - side + 1))
+    first = torch.floor(uniform(images, generator) * (length - side + 1))
     position = torch.arange(length, device=images.device)
     return (position >= first) & (position < first + side)

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bench.training.losses import Loss
+
 BATCH = 250
 """Pictures per forward pass: above this a CPU spends its time on fresh memory."""
 
@@ -44,27 +46,26 @@ def logits_of(model: nn.Module, images: Tensor, index: Tensor, autocast: torch.d
 
 
 def evaluate(
-    model: nn.Module, images: Tensor, labels: Tensor, index: Tensor, autocast: torch.dtype | None = None
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    index: Tensor,
+    autocast: torch.dtype | None = None,
+    loss: Loss = F.cross_entropy,
 ) -> dict[str, float]:
-    """`metrics` of the pictures that `index` names."""
-    return metrics(logits_of(model, images, index, autocast), labels[index])
+    """`metrics` of the pictures that `index` names; the rest of them are for the end, in `bench.training.metrics`."""
+    return metrics(logits_of(model, images, index, autocast), labels[index], loss)
 
 
-def metrics(logits: Tensor, labels: Tensor) -> dict[str, float]:
-    """Accuracy and cross-entropy (natural logarithm) as means over the pictures."""
-    loss = F.cross_entropy(logits, labels)
+def metrics(logits: Tensor, labels: Tensor, loss: Loss = F.cross_entropy) -> dict[str, float]:
+    """Accuracy and `loss` (the configuration's own, without label smoothing) as means over the pictures."""
     right = int((logits.argmax(1) == labels).sum())
-    return {"accuracy": right / len(labels), "loss": float(loss)}
+    return {"accuracy": right / len(labels), "loss": float(loss(logits, labels))}
 
 
 def predictions(logits: Tensor, labels: Tensor) -> Predicted:
     """What each picture was taken for, and how sure the network was."""
     probabilities = logits.softmax(1)
-    mine = logits.gather(1, labels[:, None])
-    above = (logits > mine).sum(1)
-    # Among equal logits argmax takes the first class, so a tie with an earlier class counts as above.
-    classes = torch.arange(logits.shape[1], device=logits.device)
-    tied = ((logits == mine) & (classes < labels[:, None])).sum(1)
     small = np.uint8 if logits.shape[1] <= 256 else np.uint16
     predicted = logits.argmax(1)
     return Predicted(
@@ -72,5 +73,14 @@ def predictions(logits: Tensor, labels: Tensor) -> Predicted:
         predicted=predicted.cpu().numpy().astype(small),
         confidence=probabilities.gather(1, predicted[:, None])[:, 0].cpu().numpy().astype(np.float32),
         true_confidence=probabilities.gather(1, labels[:, None])[:, 0].cpu().numpy().astype(np.float32),
-        true_rank=(above + tied).cpu().numpy().astype(small),
+        true_rank=ranks(logits, labels).cpu().numpy().astype(small),
     )
+
+
+def ranks(logits: Tensor, labels: Tensor) -> Tensor:
+    """How many classes are rated above the true one, (n,)."""
+    mine = logits.gather(1, labels[:, None])
+    above = (logits > mine).sum(1)
+    # Among equal logits argmax takes the first class, so a tie with an earlier class counts as above.
+    classes = torch.arange(logits.shape[1], device=logits.device)
+    return above + ((logits == mine) & (classes < labels[:, None])).sum(1)

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bench.training import augment, losses, optimizers, schedules
+from bench.training import augment, losses, mixing, optimizers, schedules
+from bench.training.checkpoint import Save, State, UnfitStateError, capture, restore
 from bench.training.evaluation import PRECISIONS, evaluate, pixels
 from bench.training.regularizers import Effects
 from bench.training.seeds import generator, seed_global_streams
@@ -33,12 +34,18 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Progress:
-    """What is told after every epoch: figures so far, never the test set's."""
+    """What is told after every epoch: figures so far, never the test set's.
+
+    `refit`: of the second training, with a budget of its own. `resumed`: nothing was trained just now, the trial goes
+    on after this epoch from a saved state; the curves of the epochs that lie behind it.
+    """
 
     epoch: int
     epochs: int
     figures: Figures
     train_seconds: float
+    refit: bool = False
+    resumed: Curves | None = None
 
 
 @dataclass
@@ -61,8 +68,15 @@ def fit(
     effects: Effects,
     report: Callable[[Progress], None] = lambda _: None,
     epochs: int | None = None,
+    followed: Curves | None = None,
+    saved: State | None = None,
+    save: Save = lambda _: None,
 ) -> Fit:
     """Train a model for the configured budget, or for the first `epochs` of it (a refit).
+
+    A schedule that follows validation follows these `followed` curves where they are given (a refit's search).
+    Training goes on from a state `saved` where one is given, to the same bits as without a break; `save` is offered one
+    after every epoch but the last. Raises UnfitStateError when `saved` is not a state of this training.
 
     Nothing inside an epoch waits for the device: loss and hits are summed there and read once at its end. The
     curves' train_loss is the mean over the epoch's batches as they were trained on (augmented, smoothed, with
@@ -71,9 +85,10 @@ def fit(
     """
     device = pictures.images.device
     static, per_batch = augment.build(config["augmentation"])
+    mix = mixing.build(config["augmentation"])
     images, labels, train = pictures.images, pictures.labels, pictures.train
     if static is not None:
-        images, labels, train = _drawn_once(static, pictures, generator(seed, "static augmentation", device))
+        images, labels, train = _drawn_once(static, pictures, train, generator(seed, "static augmentation", device))
     draws = generator(seed, "augmentation", device)
     orders = generator(seed, "order")
     seed_global_streams(seed, "dropout")  # nn.Dropout draws from torch's, a user's network perhaps from the others
@@ -83,20 +98,48 @@ def fit(
     groups = optimizers.parameter_groups(model, effects.weight_decay, effects.kernels_only)
     optimizer = optimizers.create(config["optimizer"], groups)
     rates = [group["lr"] for group in optimizer.param_groups]
-    factor = schedules.create(config["schedule"], config["epochs"], len(sizes))
     loss_of = losses.create(config["loss"], effects.label_smoothing)
+    plain_loss = losses.create(config["loss"], label_smoothing=0.0)
     penalties = [penalty(model, pictures.classes) for penalty in effects.penalties]
+    constraints = [constraint(model, pictures.classes) for constraint in effects.constraints]
     autocast = PRECISIONS[config["precision"]]
     if config["compile"]:
         torch.compiler.reset()  # else code compiled for an earlier trial's network serves this one, rounding otherwise
     net = torch.compile(model) if config["compile"] else model
 
+    held_out = validation_part(config, seed, pictures)
     validates = len(pictures.validation) > 0
     names = ["train_loss", "train_accuracy", *(["val_loss", "val_accuracy"] if validates else []), "lr"]
     out = Fit(model, {name: [] for name in names})
+    course = schedules.Course(config["epochs"], len(sizes), rates[0], out.curves if followed is None else followed)
+    factor = schedules.create(config["schedule"], course)
     chooser = _Chooser(config, model)
+    budget = epochs or config["epochs"]
+    streams = {"orders": orders, "augmentation": draws}
     step = 0
-    for epoch in range(1, (epochs or config["epochs"]) + 1):
+
+    def state() -> State:
+        return {
+            "step": step,
+            "curves": out.curves,
+            "seconds": [out.train_seconds, out.evaluation_seconds],
+            "chooser": chooser.state(),
+            "training": capture(model, optimizer, streams, device),
+        }
+
+    if saved is not None:
+        try:
+            restore(saved["training"], model, optimizer, streams, device)
+            chooser.go_on(saved["chooser"])
+            step = saved["step"]
+            out.train_seconds, out.evaluation_seconds = saved["seconds"]
+            for name, curve in out.curves.items():
+                curve += saved["curves"][name]
+        except Exception as error:  # torch raises many kinds when shapes or names differ
+            raise UnfitStateError(f"{type(error).__name__}: {error}") from error
+        told = {name: curve.copy() for name, curve in out.curves.items()}
+        report(Progress(len(told["lr"]), budget, {}, out.train_seconds, resumed=told))
+    for epoch in range(len(out.curves["lr"]) + 1, budget + 1):
         start = time.perf_counter()
         model.train()
         order = train[torch.randperm(count, generator=orders).to(device)]
@@ -109,14 +152,20 @@ def fit(
             x, y = pixels(images.index_select(0, part)), labels[part]  # whole pictures at a time, unlike images[part]
             if per_batch is not None:
                 x = per_batch(x, draws)
+            targets = y
+            if mix is not None:
+                x, targets = mix(x, y, pictures.classes, draws)
+                y = targets.argmax(1)  # a hit is the label with the larger share
             with torch.autocast(device.type, autocast, enabled=autocast is not None):
                 logits = net(x)
-                loss = loss_of(logits, y)
+                loss = loss_of(logits, targets)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             for add_gradient in penalties:
                 add_gradient()
             optimizer.step()
+            for bring_back in constraints:
+                bring_back()
             step += 1
             loss_sum += loss.detach() * len(part)
             right += (logits.detach().argmax(1) == y).sum()
@@ -129,17 +178,32 @@ def fit(
         out.diverged = figures["train_loss"] is None or figures["lr"] is None
         if validates and not out.diverged:
             start = time.perf_counter()
-            found = evaluate(model, pictures.images, pictures.labels, pictures.validation, autocast)
+            found = evaluate(model, *held_out, autocast, plain_loss)
             figures |= {"val_loss": _finite(found["loss"]), "val_accuracy": found["accuracy"]}
             out.diverged = figures["val_loss"] is None
             out.evaluation_seconds += time.perf_counter() - start
         for name, curve in out.curves.items():
             curve.append(figures.get(name))
-        report(Progress(epoch, config["epochs"], figures, out.train_seconds))
-        if out.diverged or chooser.stop_after(epoch, figures):
+        stops = out.diverged or chooser.stop_after(epoch, figures)
+        if not stops and epoch < budget:
+            save(state)
+        report(Progress(epoch, budget, figures, out.train_seconds))
+        if stops:
             break
     out.chosen_epoch = chooser.restore(model, last=epoch)
     return out
+
+
+def validation_part(config: dict[str, Any], seed: int, pictures: Pictures) -> tuple[Tensor, Tensor, Tensor]:
+    """Images, labels and indices into them of the pictures that validate, augmented where the configuration says so.
+
+    Drawn once, from a stream of their own: what training draws is the same with and without them.
+    """
+    static = augment.build_validation(config["augmentation"])
+    if static is None or not len(pictures.validation):
+        return pictures.images, pictures.labels, pictures.validation
+    draws = generator(seed, "static augmentation of validation", pictures.images.device)
+    return _drawn_once(static, pictures, pictures.validation, draws)
 
 
 def batch_sizes(count: int, batch_size: int) -> list[int]:
@@ -163,6 +227,8 @@ class _Chooser:
     The best epoch is the first with the best monitored figure. `min_delta` concerns patience only: an epoch that
     is better by less is still the best one, but does not count as an improvement worth waiting for.
     """
+
+    KEPT = ("best", "best_epoch", "weights", "mark", "waited")
 
     def __init__(self, config: dict[str, Any], model: nn.Module):
         defaults = {"patience": math.inf, "monitor": "val_accuracy", "min_delta": 0.0}
@@ -192,6 +258,13 @@ class _Chooser:
             self.waited += 1
         return bool(self.waited >= self.patience)
 
+    def state(self) -> State:
+        return {name: getattr(self, name) for name in self.KEPT}
+
+    def go_on(self, state: State) -> None:
+        for name in self.KEPT:
+            setattr(self, name, state[name])
+
     def restore(self, model: nn.Module, last: int) -> int:
         """Put the weights that count into the model; the epoch they are from."""
         if not self.weights:
@@ -201,11 +274,11 @@ class _Chooser:
 
 
 def _drawn_once(
-    static: Callable[[Tensor, torch.Generator], Tensor], pictures: Pictures, draws: torch.Generator
+    static: augment.Augment, pictures: Pictures, index: Tensor, draws: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The training part augmented once, as floats (noise does not fit into bytes), its labels and its indices."""
-    parts = [static(pixels(pictures.images.index_select(0, part)), draws) for part in torch.split(pictures.train, 1000)]
-    labels = pictures.labels[pictures.train]
+    """A part augmented once, as floats (noise does not fit into bytes), its labels and its indices."""
+    parts = [static(pixels(pictures.images.index_select(0, part)), draws) for part in torch.split(index, 1000)]
+    labels = pictures.labels[index]
     return torch.cat(parts), labels, torch.arange(len(labels), device=labels.device)
 
 

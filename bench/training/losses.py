@@ -1,17 +1,21 @@
-"""Losses on logits."""
+"""Losses on logits, against labels or against targets that share a picture out among the classes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from bench.training.registry import registrar
 
 Loss = Callable[[Tensor, Tensor], Tensor]
-"""From logits (B, classes) and labels (B,) to the mean loss of the batch."""
+"""From logits (B, classes) and labels (B,), or targets (B, classes) that sum to 1, to the mean loss of the batch."""
+
+CLIP = 1e-7
+"""Keras's epsilon: probabilities stay this far from 0 and 1 before their logarithm is taken."""
 
 LOSSES: dict[str, Callable[..., Loss]] = {}
 
@@ -29,3 +33,41 @@ def cross_entropy(*, label_smoothing: float) -> Loss:
         return F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
 
     return loss
+
+
+@register_loss
+def binary_cross_entropy(*, label_smoothing: float) -> Loss:
+    """-(t log p + (1 - t) log(1 - p)) of the softmax's probabilities p and targets t, the mean over the classes.
+
+    As in Keras, a probability at its clipped end has no gradient.
+    """
+
+    def loss(logits: Tensor, labels: Tensor) -> Tensor:
+        p = _probabilities(logits).clamp(CLIP, 1 - CLIP)
+        t = _targets(labels, p, label_smoothing)
+        return -(t * p.log() + (1 - t) * (1 - p).log()).mean()
+
+    return loss
+
+
+@register_loss
+def mean_squared_error(*, label_smoothing: float) -> Loss:
+    """(t - p)^2 of the softmax's probabilities p and targets t, the mean over the classes."""
+
+    def loss(logits: Tensor, labels: Tensor) -> Tensor:
+        p = _probabilities(logits)
+        return (p - _targets(labels, p, label_smoothing)).square().mean()
+
+    return loss
+
+
+def _probabilities(logits: Tensor) -> Tensor:
+    """Of the softmax, in float32 also where mixed precision has made the logits shorter."""
+    return logits.softmax(1, dtype=torch.promote_types(logits.dtype, torch.float32))
+
+
+def _targets(labels: Tensor, like: Tensor, label_smoothing: float) -> Tensor:
+    """Labels (B,) as rows with a 1, or targets as they are, smoothed: (B, classes)."""
+    # F.one_hot would wait for the device to look for labels that are out of range.
+    targets = labels if labels.ndim > 1 else torch.zeros_like(like).scatter_(1, labels[:, None], 1.0)
+    return targets * (1 - label_smoothing) + label_smoothing / like.shape[1]

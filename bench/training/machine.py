@@ -9,6 +9,7 @@ import platform
 import resource
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -59,6 +60,11 @@ def device_name(device: torch.device) -> str:
 
 def versions() -> dict[str, str]:
     """Of Python and of the packages that can change a figure, those that are installed."""
+    return dict(_versions())
+
+
+@cache
+def _versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):

@@ -19,9 +19,11 @@ Factory = Callable[..., torch.optim.Optimizer]
 UNFIT = {
     "adahessian": "needs second derivatives",
     "lbfgs": "evaluates the loss several times a step",
+    "momentum": "is sgd; write {name: sgd, momentum: 0.9}",
+    "nesterov": "is sgd; write {name: sgd, momentum: 0.9, nesterov: true}",
     "sparseadam": "takes sparse gradients only",
 }
-"""Optimizers that a plain training step cannot serve, and why."""
+"""Optimizers that a plain training step cannot serve, or that are others under another name, and why."""
 
 NOT_SETTINGS = {"params", "foreach", "fused", "capturable", "differentiable", "maximize"}
 """Parameters that say how an optimizer computes, which is decided here, or that would turn the descent around."""
@@ -35,8 +37,8 @@ def create(entry: dict[str, Any], groups: Groups) -> torch.optim.Optimizer:
     Raises
     ------
     UserError
-        An unknown or unfit name, an unknown parameter, a value the optimizer refuses, or weight decay in `groups`
-        for an optimizer that has none.
+        An unknown or unfit name, an unknown parameter, a value the optimizer refuses, no learning rate, or weight
+        decay in `groups` for an optimizer that has none.
     """
     name = entry["name"]
     # A suite file has lists only; torch takes pairs such as betas as tuples.
@@ -56,9 +58,15 @@ def create(entry: dict[str, Any], groups: Groups) -> torch.optim.Optimizer:
     # One fused kernel per step instead of several per tensor; CPU and CUDA both have it.
     fused = {"fused": True} if "fused" in signature else {}
     try:
-        return factory(groups, **parameters, **fused)
+        optimizer = factory(groups, **parameters, **fused)
     except (TypeError, ValueError, AssertionError) as error:
         raise UserError(f"optimizer {name!r} does not accept {parameters}: {error}") from error
+    if any(group["lr"] is None for group in optimizer.param_groups):
+        raise UserError(
+            f"optimizer {name!r} would set its learning rate by itself, and no schedule could act on it; "
+            f"give it one: {{name: {name}, lr: 0.01}}"
+        )
+    return optimizer
 
 
 def resolved(entry: dict[str, Any]) -> dict[str, Any]:
@@ -133,7 +141,7 @@ def _factory(name: str) -> Factory:
     try:
         # The class itself: timm's own factory would set a momentum of 0.9 that the class's documentation has not.
         factory: Factory = get_optimizer_class(lower)
-    except AssertionError as error:
+    except (AssertionError, ImportError) as error:  # no CUDA, or a package that timm wraps
         raise UserError(f"optimizer {name!r} cannot be used on this machine: {error}") from error
     return factory
 

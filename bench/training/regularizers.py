@@ -1,4 +1,4 @@
-"""Regularizers: each says what it asks of the model, the optimizer, the loss or the gradients."""
+"""Regularizers: each says what it asks of the model, the optimizer, the loss, the gradients or the weights."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from bench.training.registry import registrar
 Penalty = Callable[[nn.Module, int], Callable[[], None]]
 """From a model and its number of classes to a function that adds the penalty's gradient to its kernels' gradients."""
 
+Constraint = Callable[[nn.Module, int], Callable[[], None]]
+"""From a model and its number of classes to a function that brings its kernels back to where they may be."""
+
 
 @dataclass(frozen=True)
 class Effects:
@@ -26,6 +29,7 @@ class Effects:
     kernels_only: bool = False
     label_smoothing: float = 0.0
     penalties: tuple[Penalty, ...] = ()
+    constraints: tuple[Constraint, ...] = ()
 
 
 REGULARIZERS: dict[str, Callable[..., Effects]] = {}
@@ -42,6 +46,7 @@ def combine(entries: list[dict[str, Any]]) -> Effects:
         kernels_only=any(one.kernels_only for one in all_of),
         label_smoothing=sum(one.label_smoothing for one in all_of),
         penalties=tuple(penalty for one in all_of for penalty in one.penalties),
+        constraints=tuple(constraint for one in all_of for constraint in one.constraints),
     )
 
 
@@ -66,6 +71,37 @@ def l2(*, strength: float, layers: Layers) -> Effects:
 
 
 @register_regularizer
+def elastic_net(*, l1: float, l2: float, layers: Layers) -> Effects:
+    """l1 * sum(|w|) + l2 * sum(w^2) in the loss (Keras's `regularizers.l1_l2`)."""
+
+    def add(gradients: list[Tensor], weights: list[Tensor]) -> None:
+        torch._foreach_add_(gradients, torch._foreach_sign(weights), alpha=l1)
+        torch._foreach_add_(gradients, weights, alpha=2 * l2)
+
+    return _penalty(add, layers)
+
+
+@register_regularizer
+def max_norm(*, max_value: float, layers: Layers) -> Effects:
+    """Weights into a unit longer than `max_value` are scaled down to it after each step (Srivastava et al. 2014).
+
+    Keras's `MaxNorm` along the input axis of a dense kernel, axes [0, 1, 2] of a convolution's.
+    """
+
+    def constraint(model: nn.Module, classes: int) -> Callable[[], None]:
+        weights = kernels(model, layers, classes)
+
+        @torch.no_grad()
+        def shorten() -> None:
+            for weight in weights:
+                weight.renorm_(2, 0, max_value)
+
+        return shorten
+
+    return Effects(constraints=(constraint,))
+
+
+@register_regularizer
 def weight_decay(*, strength: float, kernels_only: bool) -> Effects:
     """The optimizer's own weight decay (PyTorch's sense)."""
     return Effects(weight_decay=strength, kernels_only=kernels_only)
@@ -75,6 +111,12 @@ def weight_decay(*, strength: float, kernels_only: bool) -> Effects:
 def dropout(*, rate: float) -> Effects:
     """The model's own parameter `dropout`."""
     return Effects(model={"dropout": rate})
+
+
+@register_regularizer
+def stochastic_depth(*, rate: float) -> Effects:
+    """The model's own parameter `drop_path` (Huang et al. 2016, arXiv 1603.09382)."""
+    return Effects(model={"drop_path": rate})
 
 
 @register_regularizer

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-Stream = Literal["init", "order", "augmentation", "static augmentation", "dropout"]
+Stream = Literal["init", "order", "augmentation", "static augmentation", "static augmentation of validation", "dropout"]
 
 
 def stream_seed(seed: int, stream: Stream) -> int:

@@ -22,9 +22,11 @@ from bench.data.preprocessing import fit as fit_preprocessing
 from bench.data.splits import split
 from bench.models.create import create as create_model
 from bench.models.measure import count_parameters, forward_flops
-from bench.training import machine
-from bench.training.evaluation import PRECISIONS, Predicted, evaluate, logits_of, metrics, predictions
-from bench.training.fit import Curves, Pictures, Progress, fit
+from bench.training import losses, machine
+from bench.training.checkpoint import Keeper, Save, State, UnfitStateError
+from bench.training.evaluation import PRECISIONS, Predicted, logits_of, predictions
+from bench.training.fit import Curves, Pictures, Progress, fit, validation_part
+from bench.training.metrics import all_metrics
 from bench.training.regularizers import Effects, combine
 from bench.training.seeds import global_streams_kept, seed_global_streams
 
@@ -56,6 +58,7 @@ def train_trial(
     data: Dataset,
     device: torch.device | str = "cpu",
     report: Callable[[Progress], None] = lambda _: None,
+    keeper: Keeper | None = None,
 ) -> Outcome:
     """Train one configuration with one seed and test it once.
 
@@ -63,17 +66,31 @@ def train_trial(
     ----------
     config : a resolved configuration, see `bench.suite.expand.Configuration`.
     data : uint8 pictures (N, C, H, W) and labels (N,), train and test part; not written to.
-    report : called after every epoch of the search (not of a refit); what it raises ends the trial and is passed on.
+    report : called after every epoch; what it raises ends the trial and is passed on.
+    keeper : gives the state to go on from, if there is one, and is offered one after every epoch.
     """
+    saved, save = (keeper.load(), keeper.save) if keeper else (None, lambda _: None)
     with machine.settings(config["deterministic"]), global_streams_kept():
-        return _train_trial(config, seed, data, torch.device(device), report)
+        if keeper and saved is not None:
+            try:
+                return _train_trial(config, seed, data, torch.device(device), report, saved, save)
+            except UnfitStateError as error:
+                keeper.refuse(f"it does not fit the trial ({error})")
+        return _train_trial(config, seed, data, torch.device(device), report, None, save)
 
 
 def _train_trial(
-    config: dict[str, Any], seed: int, data: Dataset, device: torch.device, report: Callable[[Progress], None]
+    config: dict[str, Any],
+    seed: int,
+    data: Dataset,
+    device: torch.device,
+    report: Callable[[Progress], None],
+    saved: State | None,
+    save: Save,
 ) -> Outcome:
     effects = combine(config["regularizer"])
     autocast = PRECISIONS[config["precision"]]
+    loss = losses.create(config["loss"], label_smoothing=0.0)
     train, validation = split(data.train_labels, config["validation"])
     pictures = Pictures(
         images=torch.from_numpy(data.train_images).to(device),
@@ -82,32 +99,37 @@ def _train_trial(
         train=torch.from_numpy(train).to(device),
         validation=torch.from_numpy(validation).to(device),
     )
-    model = _build(config, seed, data, train, effects, device)
-    parameters, trainable = count_parameters(model)
-    flops = forward_flops(model, data.train_images.shape[1:])
+    searched = (saved or {}).get("searched")
+    if searched is not None:
+        outcome = _searched(searched)
+    else:
+        model = _build(config, seed, data, train, effects, device)
+        parameters, trainable = count_parameters(model)
+        flops = forward_flops(model, data.train_images.shape[1:])
 
-    done = fit(model, config, seed, pictures, effects, report)
-    outcome = Outcome(
-        status="diverged",
-        curves=done.curves,
-        epochs_run=len(done.curves["train_loss"]),
-        classes=list(data.classes),
-        parameters=parameters,
-        parameters_trainable=trainable,
-        flops=flops,
-        train_seconds=done.train_seconds,
-        evaluation_seconds=done.evaluation_seconds,
-    )
-    if done.diverged:
-        return outcome
-    start = time.perf_counter()
-    if len(validation):
-        found = evaluate(model, pictures.images, pictures.labels, pictures.validation, autocast)
-        if not math.isfinite(found["loss"]):  # a user's network may answer otherwise than after its epoch
+        done = fit(model, config, seed, pictures, effects, report, saved=saved, save=save)
+        outcome = Outcome(
+            status="diverged",
+            curves=done.curves,
+            epochs_run=len(done.curves["train_loss"]),
+            classes=list(data.classes),
+            parameters=parameters,
+            parameters_trainable=trainable,
+            flops=flops,
+            train_seconds=done.train_seconds,
+            evaluation_seconds=done.evaluation_seconds,
+        )
+        if done.diverged:
             return outcome
-        outcome.validation = found
-    outcome.chosen_epoch = done.chosen_epoch
-    outcome.evaluation_seconds += time.perf_counter() - start
+        start = time.perf_counter()
+        if len(validation):
+            images, labels, index = validation_part(config, seed, pictures)
+            found = all_metrics(logits_of(model, images, index, autocast), labels[index], loss)
+            if not math.isfinite(found["loss"]):  # a user's network may answer otherwise than after its epoch
+                return outcome
+            outcome.validation = found
+        outcome.chosen_epoch = done.chosen_epoch
+        outcome.evaluation_seconds += time.perf_counter() - start
 
     if config["refit"]:
         # From here on this is the trial with `validation: none`, ended after the chosen epoch of the same schedule.
@@ -116,25 +138,56 @@ def _train_trial(
             pictures, train=torch.from_numpy(train).to(device), validation=torch.from_numpy(validation).to(device)
         )
         model = _build(config, seed, data, train, effects, device)
-        again = fit(model, config, seed, pictures, effects, epochs=done.chosen_epoch)
+        again = fit(
+            model,
+            config,
+            seed,
+            pictures,
+            effects,
+            _told_of_refit(report, outcome),
+            epochs=outcome.chosen_epoch,
+            followed=outcome.curves,
+            saved=saved["fit"] if saved is not None and searched is not None else None,
+            save=lambda state: save(lambda: {"searched": dict(vars(outcome)), "fit": state()}),
+        )
         outcome.train_seconds += again.train_seconds
         if again.diverged:
             return outcome
 
     start = time.perf_counter()
-    on_train = evaluate(model, pictures.images, pictures.labels, pictures.train, autocast)
+    logits = logits_of(model, pictures.images, pictures.train, autocast)
+    on_train = all_metrics(logits, pictures.labels[pictures.train], loss)
     if not math.isfinite(on_train["loss"]):  # the very last step can be the one that went too far
         return outcome
     test_images = torch.from_numpy(data.test_images).to(device)
     test_labels = torch.from_numpy(data.test_labels).to(device).long()
     logits = logits_of(model, test_images, torch.arange(len(test_labels), device=device), autocast)
-    on_test = metrics(logits, test_labels)
+    on_test = all_metrics(logits, test_labels, loss)
     if not math.isfinite(on_test["loss"]):
         return outcome
     outcome.train, outcome.test, outcome.predicted = on_train, on_test, predictions(logits, test_labels)
     outcome.evaluation_seconds += time.perf_counter() - start
     outcome.status = "complete"
     return outcome
+
+
+def _searched(found: State) -> Outcome:
+    """The outcome of a search that was over when a refit's state was saved."""
+    try:
+        return Outcome(**found)
+    except TypeError as error:
+        raise UnfitStateError(f"TypeError: {error}") from error
+
+
+def _told_of_refit(report: Callable[[Progress], None], outcome: Outcome) -> Callable[[Progress], None]:
+    """Tells a refit's progress as the trial's: its seconds come on top, and the curves are those of the search."""
+
+    def tell(progress: Progress) -> None:
+        curves = outcome.curves if progress.resumed is not None else None
+        seconds = outcome.train_seconds + progress.train_seconds
+        report(replace(progress, train_seconds=seconds, refit=True, resumed=curves))
+
+    return tell
 
 
 def _build(
@@ -151,6 +204,7 @@ def _build(
         len(data.classes),
         (statistics.mean, statistics.std),
         effects.model,
+        preprocessing=config["preprocessing"],
     )
     # Convolutions on a CPU are mostly faster with the channels last.
     return model.to(device).to(memory_format=torch.channels_last)

@@ -46,7 +46,7 @@ def make(name: str, seed: int) -> tuple[DatasetInfo, dict[str, bytes]]:
         )
         for file, array in zip(NAMES, arrays, strict=True)
     ]
-    info = DatasetInfo(name, name.title(), ("sock", "hat"), (1, 4, 3), 6, 2, *files, mirrors=(), folders=(name,))
+    info = DatasetInfo(name, name.title(), ("sock", "hat"), (1, 4, 3), 6, 2, tuple(files), mirrors=(), folders=(name,))
     return info, packed
 
 

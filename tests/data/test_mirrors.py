@@ -72,7 +72,7 @@ def test_a_download_with_the_right_md5_and_the_wrong_sha256_is_refused(
     info: DatasetInfo, packed: dict[str, bytes], put: Put, site: tuple[Path, str], bare_machine: Path
 ) -> None:
     put(site[0], packed)
-    strict = replace(info, train_images=replace(info.train_images, sha256="0" * 64), mirrors=(site[1],))
+    strict = replace(info, files=(replace(info.files[0], sha256="0" * 64), *info.files[1:]), mirrors=(site[1],))
     with pytest.raises(UserError, match=r"what came is not the file: .*damaged or another release"):
         load_info(strict)
     assert list(bare_machine.iterdir()) == []

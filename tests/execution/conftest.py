@@ -22,7 +22,7 @@ def few_pictures() -> dict[str, Dataset]:
     data = Dataset(
         "fashion_mnist", ("dark", "light"), images[:200], labels[:200], images[200:], labels[200:], "made", Path("made")
     )
-    return {"fashion_mnist": data}
+    return {'{"name":"fashion_mnist"}': data}
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.execution.board import Board, Running
+from bench.execution.checkpoints import path_of
 from bench.ledger.claims import Claims
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Measured, Record, Result
@@ -17,6 +18,7 @@ from bench.suite.trial import Trial
 
 class Silent:
     def trial_started(self, running: Running) -> None: ...
+    def trial_resumed(self, running: Running) -> None: ...
     def trial_progressed(self, running: Running) -> None: ...
     def trial_ended(self, trial: Trial, record: Record) -> None: ...
     def note(self, text: str) -> None: ...
@@ -129,6 +131,75 @@ def test_a_trial_that_starts_over_keeps_one_curve(board_of: Callable[[str], Boar
     for epoch in (1, 2, 3, 1, 2):
         board.progress(trial.key, epoch, {"train_loss": float(epoch)}, 1.0)
     assert board.running[trial.key].curves == {"train_loss": [1.0, 2.0]}
+
+
+def test_a_trial_that_goes_on_from_a_checkpoint_has_the_curves_before(board_of: Callable[[str], Board]) -> None:
+    board = board_of(GRID)
+    trial = board.next_trial()
+    assert trial is not None
+    before: dict[str, list[float | None]] = {"train_loss": [3.0, 2.0]}
+    assert not board.progress(trial.key, 2, {}, 5.0, resumed=before)
+    board.progress(trial.key, 3, {"train_loss": 1.0}, 7.0)
+    running = board.running[trial.key]
+    assert (running.curves, running.resumed, running.train_seconds) == ({"train_loss": [3.0, 2.0, 1.0]}, 2, 7.0)
+    assert before == {"train_loss": [3.0, 2.0]}
+
+
+def test_a_trial_that_goes_on_is_judged_from_there(board_of: Callable[[str], Board]) -> None:
+    """What was decided at the rungs behind it stands, and fills them for others."""
+    board = board_of(GRID.replace("seeds: 2", "seeds: 1") + "pruning: {grace: 1, reduction: 3}\n")
+    best, other, third = board.next_trial(), board.next_trial(), board.next_trial()
+    assert best is not None and other is not None and third is not None
+    for epoch in (1, 2, 3):
+        assert not board.progress(best.key, epoch, {"train_loss": 0.1, "val_accuracy": 0.9}, 1.0)
+    assert not board.progress(other.key, 2, {}, 1.0, resumed={"train_loss": [0.1, 0.1], "val_accuracy": [0.5, 0.6]})
+    assert board.progress(third.key, 1, {"train_loss": 0.1, "val_accuracy": 0.4}, 1.0)
+    assert board.progress(other.key, 3, {"train_loss": 0.1, "val_accuracy": 0.7}, 1.0)
+    pruned = {record.key: record for record in board.ended}[other.key]
+    assert pruned.pruning is not None and pruned.result.curves["val_accuracy"] == [0.5, 0.6, 0.7]
+    decisions = [(one["epoch"], one["decision"]) for one in pruned.pruning["decisions"]]
+    assert decisions == [(1, "continue"), (3, "stop")]
+
+
+def test_a_refit_is_never_judged_and_leaves_the_curves_alone(board_of: Callable[[str], Board]) -> None:
+    board = board_of(GRID + "pruning: {grace: 1, reduction: 2}\n")
+    trial = board.next_trial()
+    assert trial is not None
+    board.progress(trial.key, 1, {"train_loss": 0.1, "val_accuracy": 0.9}, 1.0)
+    curves = board.running[trial.key].curves
+    assert not board.progress(trial.key, 1, {"train_loss": 0.2}, 2.0, epochs=4, refit=True)
+    running = board.running[trial.key]
+    assert (running.refit, running.curves, running.train_seconds) == ((1, 4), curves, 2.0)
+
+
+@pytest.mark.parametrize(("status", "kept"), [("complete", False), ("diverged", False), ("failed", True)])
+def test_a_checkpoint_goes_with_its_trial_unless_that_is_tried_again(
+    status: str, kept: bool, board_of: Callable[[str], Board], tmp_path: Path
+) -> None:
+    board = board_of(GRID)
+    trial = board.next_trial()
+    assert trial is not None
+    path = path_of(tmp_path / "results", trial.key)
+    path.write_bytes(b"state")
+    if status == "failed":
+        board.failed(trial.key, {"kind": "WorkerDied", "message": "no", "traceback": ""})
+    else:
+        board.finished(trial.key, status, Result(curves={}, epochs_run=1), Measured(), None)
+    assert path.exists() == kept
+
+
+def test_a_checkpoint_left_of_a_trial_that_is_over_is_removed_by_the_next_run(
+    board_of: Callable[[str], Board], tmp_path: Path
+) -> None:
+    board = board_of(GRID)
+    over, not_over = board.next_trial(), board.next_trial()
+    assert over is not None and not_over is not None
+    complete(board, over, [0.5])
+    paths = [path_of(tmp_path / "results", trial.key) for trial in (over, not_over)]
+    for path in paths:
+        path.write_bytes(b"state")
+    board_of(GRID)
+    assert [path.exists() for path in paths] == [False, True]
 
 
 def test_another_drivers_trial_is_left_to_it(board_of: Callable[[str], Board], tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from bench.execution.board import Running
-from bench.execution.progress import LiveView, PlainView, Tally, duration
+from bench.execution.progress import LiveView, PlainView, Tally, duration, epoch_text
 from bench.ledger.record import Measured, Record, Result
 from bench.suite.suite import Suite
 from bench.suite.trial import Trial
@@ -64,6 +64,20 @@ def test_plain_lines_name_every_trial_that_ends(three: list[Trial]) -> None:
     )
     assert f"mlp · sgd lr=0.2: failed: ValueError: no (`bench show {three[1].key[:8]}`)" in lines[1]
     assert lines[2].startswith("3 of 3 trials ended, 1 failed, 1 from the ledger; took")
+
+
+def test_a_trial_that_goes_on_and_a_refit_are_named(three: list[Trial]) -> None:
+    out = io.StringIO()
+    with PlainView(Tally(three, [], slots=2), Console(file=out, width=80)) as view:
+        for one in (Running(three[0], "", {"train_loss": [0.5] * 3}), Running(three[1], "", refit=(2, 4))):
+            one.resumed = one.refit[0] if one.refit else one.epoch
+            view.trial_started(one)
+            view.trial_resumed(one)
+    assert out.getvalue().splitlines()[:2] == [
+        "mlp · sgd lr=0.1: goes on after epoch 3/4",
+        "mlp · sgd lr=0.2: goes on after refit epoch 2/4",
+    ]
+    assert epoch_text(Running(three[0], "", {"train_loss": [0.5] * 3}, resumed=2)) == "epoch 3/4 (resumed after 2)"
 
 
 def test_seeds_that_pruning_spares_are_not_waited_for(

@@ -63,6 +63,62 @@ def test_replayed_curves_fill_the_rungs(six: list[Trial]) -> None:
     assert resumed.stops(six[1], 1, 0.5)
 
 
+def test_brackets_are_judged_first_after_grace_times_powers_of_the_reduction() -> None:
+    asha = Asha(Pruning(grace=2, reduction=3, brackets=4))
+    assert [asha.milestones(50, bracket) for bracket in range(4)] == [[2, 6, 18], [6, 18], [18], []]
+
+
+def test_brackets_get_hyperbands_shares() -> None:
+    """Keras Tuner's Hyperband with 50 epochs and a factor of 3 starts 34, 15, 8 and 5 configurations."""
+    shares = Asha(Pruning(grace=2, reduction=3, brackets=4)).shares(50)
+    assert [round(62 * share) for share in shares] == [34, 15, 8, 5]
+    assert sum(shares) == pytest.approx(1)
+
+
+def test_more_brackets_than_the_budget_has_room_for_are_left_out() -> None:
+    assert Asha(Pruning(grace=2, brackets=9)).shares(50) == Asha(Pruning(grace=2, brackets=4)).shares(50)
+    assert Asha(Pruning(grace=5, brackets=3)).shares(5) == [1.0]
+
+
+def test_a_configurations_bracket_is_drawn_once_and_for_all(
+    suite_of: Callable[[str], Suite], trials_of: TrialsOf
+) -> None:
+    many = ", ".join(f"{rate / 1000}" for rate in range(1, 401))
+    trials = trials_of(suite_of(f"grid: {{model: mlp, optimizer: {{name: sgd, lr: {{grid: [{many}]}}}}, epochs: 50}}"))
+    rule = Pruning(grace=2, reduction=3, brackets=4)
+    drawn = [Asha(rule).bracket(trial) for trial in trials]
+    assert drawn == [Asha(rule).bracket(trial) for trial in trials]
+    assert drawn != [Asha(rule, sampling_seed=1).bracket(trial) for trial in trials]
+    counts = [drawn.count(bracket) for bracket in range(4)]
+    for count, share in zip(counts, Asha(rule).shares(50), strict=True):
+        assert count == pytest.approx(400 * share, abs=4 * (400 * share * (1 - share)) ** 0.5)
+
+
+def test_brackets_are_judged_by_themselves(six: list[Trial]) -> None:
+    asha = Asha(Pruning(grace=1, reduction=3, brackets=2))
+    early = [trial for trial in six if asha.bracket(trial) == 0]
+    late = [trial for trial in six if asha.bracket(trial) == 1]
+    assert len(early) >= 2 and late  # else another sampling seed is needed here
+    assert not asha.stops(early[0], 1, 0.9)
+    assert asha.stops(early[1], 1, 0.1)
+    assert not any(asha.stops(late[0], epoch, 0.1) for epoch in range(1, 10))
+    assert asha.decisions(late[0])["bracket"] == 1
+    assert [one["epoch"] for one in asha.decisions(late[0])["decisions"]] == [3, 9]
+
+
+def test_a_single_bracket_leaves_the_rule_as_it_was_before_there_were_several() -> None:
+    assert Asha(Pruning(brackets=1)).rule == {"method": "asha", "grace": 1, "reduction": 3, "group": ["model"]}
+    assert Asha(Pruning(brackets=2)).rule["brackets"] == 2
+
+
+def test_a_trial_that_goes_on_fills_the_rungs_it_passed(six: list[Trial]) -> None:
+    asha = Asha(Pruning(grace=1, reduction=3))
+    asha.stops(six[0], 1, 0.9)
+    asha.go_on(six[1], [0.5, None, 0.6])
+    assert [one["decision"] for one in asha.decisions(six[1])["decisions"]] == ["continue", "continue"]
+    assert asha.stops(six[2], 3, 0.55)
+
+
 def test_decisions_are_recorded_with_the_rule(six: list[Trial]) -> None:
     asha = Asha(Pruning(grace=1, reduction=3))
     asha.stops(six[0], 1, 0.9)

@@ -6,8 +6,10 @@ the time here.
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,7 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from bench.execution.checkpoints import DIGEST
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record
 
@@ -136,6 +140,62 @@ def test_a_stopped_run_goes_on_where_it_stopped(folder: Path, undisturbed: Path,
     assert kept <= {path.name for path in results.glob("entries/*/*")}
     assert entries(results) == 6
     assert results_of(results) == results_of(undisturbed)
+
+
+LONG = """
+name: long
+grid:
+  model: {name: mlp, hidden: []}
+  optimizer: {name: sgd, lr: 0.1, momentum: 0.9}
+  regularizer: {name: dropout, rate: 0.2}
+  augmentation: {combine: [{name: gaussian_noise, static: true}, flip]}
+  batch_size: 1000
+  epochs: 6
+  refit: true
+"""
+
+
+@pytest.fixture(scope="module")
+def long(folder: Path) -> tuple[Path, dict[str, tuple[Any, ...]]]:
+    """A suite of one trial with a refit, and what comes of it undisturbed."""
+    path = folder / "long.yaml"
+    path.write_text(LONG)
+    code, _, err = bench("run", path, "--no-ray", "--results", folder / "long")
+    assert (code, err) == (0, "")
+    assert not list((folder / "long" / "checkpoints").iterdir())  # it was over within a minute
+    return path, results_of(folder / "long")
+
+
+def wait_for_checkpoint(process: subprocess.Popen[str], results: Path, refit: bool) -> None:
+    """Until a state of the wanted training is kept."""
+    end = time.monotonic() + 120
+    while True:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end
+        for path in results.glob("checkpoints/*.pt"):
+            kept = torch.load(io.BytesIO(path.read_bytes()[DIGEST:]), weights_only=True)
+            if ("searched" in kept["state"]) == refit:
+                return
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(("options", "refit"), [(["--no-ray"], True), ([], False)])
+def test_a_trial_killed_between_epochs_goes_on_to_the_same_bits(
+    folder: Path, long: tuple[Path, dict[str, tuple[Any, ...]]], options: list[str], refit: bool
+) -> None:
+    path, undisturbed = long
+    results = folder / f"long-killed{''.join(options)}"
+    command = ["run", path, *options, "--checkpoint-after", 0, "--results", results]
+    process = start(*command)
+    wait_for_checkpoint(process, results, refit)
+    process.kill()
+    process.communicate(timeout=60)
+    assert entries(results) == 0
+    code, out, err = bench(*command)
+    assert (code, err) == (0, ""), err
+    assert re.search(rf"goes on after {'refit ' if refit else ''}epoch \d+/", out), out
+    assert results_of(results) == undisturbed
+    assert not list((results / "checkpoints").iterdir())
 
 
 @pytest.mark.parametrize("seconds", [0.5, 3.0])

@@ -21,9 +21,7 @@ def test_same_padding_is_tensorflows(size: int, kernel: int, stride: int) -> Non
     count = math.ceil(size / stride)
     before = max((count - 1) * stride + kernel - size, 0) // 2
     starts = [i * stride - before for i in range(count)]
-    expected = [
-        sum(weights[k] * signal[start + k] for k in range(kernel) if 0 <= start + k < size) for start in starts
-    ]
+    expected = [sum(weights[k] * signal[start + k] for k in range(kernel) if 0 <= start + k < size) for start in starts]
     padded = SamePad(kernel, stride)(torch.from_numpy(signal).expand(1, 1, size, size))
     rows = padded[:, :, padded.shape[2] // 2]  # all rows but the padding are alike
     found = F.conv1d(rows, torch.from_numpy(weights)[None, None], stride=stride)
@@ -61,7 +59,12 @@ def test_stochastic_depth_leaves_out_whole_branches_in_training_only() -> None:
 
 @pytest.mark.parametrize(
     ("batch_norm", "order"),
-    [("none", "Linear ReLU"), ("before", "Linear BatchNorm1d ReLU"), ("after", "Linear ReLU BatchNorm1d")],
+    [
+        ("none", "Linear ReLU"),
+        ("before", "Linear BatchNorm1d ReLU"),
+        ("after", "Linear ReLU BatchNorm1d"),
+        ("between", "Linear ReLU BatchNorm1d ReLU"),
+    ],
 )
 def test_batch_normalisation_stands_where_it_is_asked_for(batch_norm: str, order: str) -> None:
     layers = activated(nn.Linear(2, 2), nn.BatchNorm1d(2), "relu", batch_norm)

@@ -47,6 +47,12 @@ def test_flags_say_which_release_a_result_is_on() -> None:
     assert "early_split" in find(["readme_2conv_kashif"])[0].flags
 
 
+def test_what_nobody_read_or_nobody_believes_is_a_claim() -> None:
+    claimed = {reference.id for reference in load() if "claim" in reference.flags}
+    assert {"sam_fmnist", "cnn_3_128_claim"} <= claimed
+    assert not claimed & {"readme_2conv_kashif", "lab-e-l2"}
+
+
 def test_an_id_filed_under_two_datasets_finds_both_and_a_prefix_one() -> None:
     assert {reference.dataset for reference in find(["sklearn_svc"])} == {"fashion_mnist", "mnist"}
     assert [reference.dataset for reference in find(["mnist/sklearn_svc"])] == ["mnist"]

@@ -7,46 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from configuration import DEFAULTS
 
 from bench.ledger.record import Measured, Predictions, Record, Result, Status
 from bench.suite.trial import Trial
 
 CLASSES = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
 
-BASE: dict[str, Any] = {
-    "dataset": {"name": "fashion_mnist"},
-    "preprocessing": {"name": "unit"},
-    "model": {
-        "name": "mlp",
-        "hidden": [128, 64],
-        "activation": "relu",
-        "batch_norm": False,
-        "dropout": 0.0,
-        "init": "torch",
-    },
-    "optimizer": {
-        "name": "adam",
-        "lr": 0.001,
-        "betas": [0.9, 0.999],
-        "eps": 1e-08,
-        "amsgrad": False,
-        "weight_decay": 0.0,
-    },
-    "schedule": {"name": "constant"},
-    "loss": {"name": "cross_entropy"},
-    "regularizer": [],
-    "augmentation": [],
-    "batch_size": 256,
-    "epochs": 5,
-    "validation": {"tail": 0.2},
-    "early_stopping": None,
-    "weights": "last",
-    "refit": False,
-    "precision": "float32",
-    "compile": False,
-    "workers": 1,
-    "deterministic": False,
-}
+BASE: dict[str, Any] = DEFAULTS | {"batch_size": 256, "epochs": 5, "validation": {"tail": 0.2}}
 
 L2 = [{"name": "l2", "strength": 0.001, "layers": "hidden"}]
 FLIP = [{"name": "flip", "static": False, "p": 0.5}]

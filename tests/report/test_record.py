@@ -17,12 +17,28 @@ def test_a_complete_trial_shows_configuration_figures_and_cost(ledger: Ledger) -
     ledger.add(config(augmentation=FLIP), [0.9], validation=[0.91])
     shown = lines(ledger)
     assert record_text(ledger.records[0]).startswith(f"{ledger.records[0].key}  complete, seed 0, suite quick\n")
-    assert shown["model"] == "mlp hidden=128-64 activation=relu batch_norm=false dropout=0 init=torch"
+    assert shown["model"] == "mlp hidden=128-64 activation=relu batch_norm=none dropout=0 init=torch"
     assert (shown["regularizer"], shown["augmentation"]) == ("none", "flip static=false p=0.5")
     assert shown["test"] == "accuracy 90.00 %, loss 0.3500"
     assert shown["epochs run"] == "5, weights of epoch 5"
     assert shown["network"] == "109,386 parameters, 218,000 FLOPs per picture"
     assert shown["machine"] == "cpu (x86-64), 1 thread"
+
+
+def test_further_metrics_get_a_table_with_a_column_per_part(ledger: Ledger) -> None:
+    ledger.add(config(), [0.9], validation=[0.91])
+    result = ledger.records[0].result
+    assert result.test and result.train
+    test = {**result.test, "f1_macro": 0.89, "nll": 0.41}
+    ledger.records[0] = replace(
+        ledger.records[0], result=replace(result, test=test, train={**result.train, "f1_macro": 0.99}, curves={})
+    )
+    table = [line.split("  ") for line in record_text(ledger.records[0]).split("\n\n")[1].splitlines()]
+    assert [[cell.strip() for cell in row if cell.strip()] for row in table] == [
+        ["train", "validation", "test"],
+        ["f1_macro", "99.00 %", "89.00 %"],
+        ["nll", "0.4100"],
+    ]
 
 
 def test_a_line_per_epoch_with_every_curve(ledger: Ledger) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from configuration import DEFAULTS
 
 from bench.suite.suite import Suite, load_suite, shipped_suites
 
@@ -25,45 +26,7 @@ def levels(suite: Suite, axis: str, parameter: str = "name") -> list[Any]:
 def test_a_model_is_all_a_suite_needs(load: Load) -> None:
     suite = load("name: least\ngrid: {model: mlp}\n")
     assert suite.title == "least"
-    assert suite.configurations == (
-        (
-            {
-                "dataset": {"name": "fashion_mnist"},
-                "preprocessing": {"name": "unit"},
-                "model": {
-                    "name": "mlp",
-                    "hidden": [128, 64],
-                    "activation": "relu",
-                    "batch_norm": False,
-                    "dropout": 0.0,
-                    "init": "torch",
-                },
-                "optimizer": {
-                    "name": "adam",
-                    "lr": 0.001,
-                    "betas": [0.9, 0.999],
-                    "eps": 1e-08,
-                    "amsgrad": False,
-                    "weight_decay": 0.0,
-                },
-                "schedule": {"name": "constant"},
-                "loss": {"name": "cross_entropy"},
-                "regularizer": [],
-                "augmentation": [],
-                "batch_size": 128,
-                "epochs": 10,
-                "validation": {"stratified": 0.1},
-                "early_stopping": None,
-                "weights": "last",
-                "refit": False,
-                "precision": "float32",
-                "compile": False,
-                "workers": 1,
-                "deterministic": False,
-            },
-            [0],
-        ),
-    )
+    assert suite.configurations == ((DEFAULTS, [0]),)
 
 
 def test_axes_multiply_and_the_last_varies_fastest(load: Load) -> None:

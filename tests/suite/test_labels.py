@@ -3,13 +3,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from configuration import ADAM, MLP
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.suite.labels import axis_label, common_label, labels, legend
 
-MLP = {"name": "mlp", "hidden": [128, 64], "activation": "relu", "batch_norm": False, "dropout": 0.0, "init": "torch"}
-ADAM = {"name": "adam", "lr": 0.001, "betas": [0.9, 0.999], "eps": 1e-08, "amsgrad": False, "weight_decay": 0.0}
 SGD = {"name": "sgd", "lr": 0.1, "momentum": 0.9, "nesterov": False, "weight_decay": 0.0}
 FLIP = {"name": "flip", "static": False, "p": 0.5}
 CNN = {
@@ -20,7 +19,7 @@ CNN = {
     "pool": 2,
     "hidden": [64],
     "activation": "relu",
-    "batch_norm": False,
+    "batch_norm": "none",
     "dropout": 0.0,
     "init": "torch",
 }

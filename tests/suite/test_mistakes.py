@@ -139,7 +139,11 @@ MISTAKES: dict[str, tuple[str, ...]] = {
         "at least 1 entry",
     ),
     "half a unit": ("name: t\ngrid: {model: {name: mlp, hidden: [1.5]}}\n", "hidden[0]: 1.5", "a whole number"),
-    "yes for true": ("name: t\ngrid: {model: {name: mlp, batch_norm: yes}}\n", "'yes'", "it must be true or false"),
+    "yes for true": (
+        "name: t\ngrid: {model: mlp, optimizer: {name: adam, amsgrad: yes}}\n",
+        "'yes'",
+        "it must be true or false",
+    ),
     "unknown word": (
         "name: t\ngrid: {model: {name: mlp, activation: rleu}}\n",
         "grid.model.activation: 'rleu' is not allowed here",
@@ -316,6 +320,43 @@ MISTAKES: dict[str, tuple[str, ...]] = {
         TOP + "  regularizer: [none, {name: l2, layers: conv}]\n",
         "suite.yaml:4: grid.regularizer[1]: l2 with `layers: conv` regularises nothing: this mlp has no convolutions",
         "leave it out for this model",
+    ),
+    "stochastic depth twice": (
+        "name: t\ngrid:\n  model: {name: resnet, drop_path: 0.1}\n  regularizer: [none, stochastic_depth]\n",
+        "suite.yaml:4: grid.regularizer[1]: stochastic depth is set by the model and by the regularizer",
+    ),
+    "stochastic depth of timm twice": (
+        "name: t\ngrid:\n  model: {name: resnet18, drop_path_rate: 0.1}\n  regularizer: stochastic_depth\n",
+        "suite.yaml:4: grid.regularizer: stochastic depth is set by the model and by the regularizer",
+    ),
+    "stochastic depth without branches": (
+        TOP + "  regularizer: stochastic_depth\n",
+        "suite.yaml:4: grid.regularizer: stochastic_depth sets the model's parameter `drop_path`, and mlp has none",
+        "take resnet,",
+    ),
+    "l1 beside an elastic net": (
+        TOP + "  regularizer: {combine: [elastic_net, l1]}\n",
+        "grid.regularizer.combine[1]: elastic_net has an l1 of its own; set that, and leave out l1",
+    ),
+    "max norm of an mlp's convolutions": (
+        TOP + "  regularizer: {name: max_norm, layers: conv}\n",
+        "grid.regularizer: max_norm with `layers: conv` regularises nothing: this mlp has no convolutions",
+    ),
+    "plateau without validation": (
+        TOP + "  validation: none\n  schedule: [constant, plateau]\n",
+        "suite.yaml:5: grid.schedule[1]: schedule 'plateau' needs validation pictures",
+    ),
+    "factors without milestones": (
+        TOP + "  schedule: {name: step, every: 2, factors: [0.1]}\n",
+        "suite.yaml:4: grid.schedule: schedule 'step' has 1 factors for 0 milestones",
+    ),
+    "validation augmented anew": (
+        TOP + "  augmentation: {name: flip, validation_too: true}\n",
+        "suite.yaml:4: grid.augmentation: `validation_too: true` needs `static: true`",
+    ),
+    "validation augmented without validation": (
+        TOP + "  validation: none\n  augmentation: {name: flip, static: true, validation_too: true}\n",
+        "suite.yaml:5: grid.augmentation: flip with `validation_too: true` needs validation pictures",
     ),
     "penalty on hidden layers of a linear model": (
         "name: t\ngrid:\n  model: {name: mlp, hidden: []}\n  regularizer: {combine: [dropout, l1]}\n",

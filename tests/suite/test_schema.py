@@ -88,6 +88,12 @@ BAD_TOP = [
     "name: t\ngrid: []",
     "name: t\ngrid: {model: mlp}\nmodel: mlp",
     "name: t\ngrid: {model: mlp}\nreferences: lab-e",
+    "name: t\ngrid: {model: mlp}\nreferences: [{match: {model: mlp}}]",
+    "name: t\ngrid: {model: mlp}\nreferences: [{id: a, match: {}}]",
+    "name: t\ngrid: {model: mlp}\nreferences: [{id: a, match: {modle: mlp}}]",
+    "name: t\ngrid: {model: mlp}\nmetrics: [f1]",
+    "name: t\ngrid: {model: mlp}\nmetrics: [ece, ece]",
+    "name: t\ngrid: {model: mlp}\nrank_by: f1",
     "name: t\ngrid: {model: mlp}\nexclude: [{modle: mlp}]",
     "name: t\ngrid: {model: mlp}\npruning: hyperband",
     "name: t\ngrid: {model: mlp}\npruning: {grace: 0}",
@@ -110,6 +116,15 @@ def test_what_the_schema_refuses_bench_refuses(
 ) -> None:
     assert complaint(text)
     assert not validator.is_valid(data_of(text, tmp_path))
+
+
+def test_references_with_a_match_and_metrics_are_accepted_by_both(
+    validator: Draft202012Validator, load: Callable[..., Suite], tmp_path: Path
+) -> None:
+    text = "name: t\ngrid: {model: mlp}\nmetrics: [accuracy, ece]\nrank_by: nll\n"
+    text += "references: [a, {id: b, match: {model: {name: mlp}, regularizer: none}, note: x}, {id: c, note: y}]\n"
+    assert load(text).references == ("a", "b", "c")
+    assert [error.message for error in validator.iter_errors(data_of(text, tmp_path))] == []
 
 
 def test_every_entry_describes_itself() -> None:

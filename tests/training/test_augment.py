@@ -20,6 +20,7 @@ from bench.training.augment import (
     register_augmentation,
     shift,
 )
+from bench.training.mixing import MIXINGS
 
 SHAPES = [(200, 1, 28, 28), (200, 3, 9, 12)]
 PAD_MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge"}
@@ -50,13 +51,13 @@ def places(before: torch.Tensor, after: torch.Tensor, tall: int, wide: int, mode
 @pytest.mark.parametrize("name", AXES["augmentation"])
 def test_a_function_has_the_parameters_and_defaults_of_the_schema(name: str) -> None:
     fields = AXES["augmentation"][name].model_fields
-    schema = {key: field.default for key, field in fields.items() if key not in ("name", "static")}
-    _, _, *parameters = inspect.signature(AUGMENTATIONS[name]).parameters.values()
+    schema = {key: field.default for key, field in fields.items() if key not in ("name", "static", "validation_too")}
+    _, _, *parameters = inspect.signature((AUGMENTATIONS | MIXINGS)[name]).parameters.values()
     assert {p.name: list(p.default) if isinstance(p.default, tuple) else p.default for p in parameters} == schema
 
 
 def test_every_function_is_in_the_schema() -> None:
-    assert AUGMENTATIONS.keys() == AXES["augmentation"].keys()
+    assert AUGMENTATIONS.keys() | MIXINGS.keys() == AXES["augmentation"].keys()
 
 
 @pytest.mark.parametrize("name", AUGMENTATIONS)

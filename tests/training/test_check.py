@@ -9,7 +9,7 @@ import pytest
 from bench.suite.errors import UserError
 from bench.training.check import check
 
-SHAPES = {"fashion_mnist": ((1, 28, 28), 10)}
+SHAPES = {'{"name":"fashion_mnist"}': ((1, 28, 28), 10)}
 
 
 def test_good_configurations_pass(configured: Any) -> None:

@@ -42,7 +42,7 @@ def test_the_last_partial_batch_is_kept_and_a_single_picture_joins_the_one_befor
 
 def test_a_trial_is_the_loop_one_would_write_by_hand(configured: Any, small: Dataset) -> None:
     """The last 200 pictures validate; 800 are 3 batches of 250 and one of 50."""
-    model = {"name": "mlp", "hidden": [32], "batch_norm": True}
+    model = {"name": "mlp", "hidden": [32], "batch_norm": "before"}
     config = configured(
         model=model,
         optimizer={"name": "sgd", "lr": 0.1, "momentum": 0.9},
@@ -79,7 +79,7 @@ def test_a_trial_is_the_loop_one_would_write_by_hand(configured: Any, small: Dat
 
 def test_batch_normalisation_trains_where_one_picture_is_left_over(configured: Any, sliced: Any) -> None:
     config = configured(
-        model={"name": "mlp", "hidden": [16], "batch_norm": True}, validation="none", batch_size=100, epochs=1
+        model={"name": "mlp", "hidden": [16], "batch_norm": "before"}, validation="none", batch_size=100, epochs=1
     )
     assert train_trial(config, 0, sliced(301, 50)).status == "complete"
 
@@ -184,18 +184,28 @@ class ReadsBack(TorchDispatchMode):
 
 BUSY: dict[str, dict[str, Any]] = {
     "mlp": {
-        "model": {"name": "mlp", "hidden": [16], "dropout": 0.5, "batch_norm": True},
+        "model": {"name": "mlp", "hidden": [16], "dropout": 0.5, "batch_norm": "before"},
         "optimizer": {"name": "sgd", "lr": 0.1, "momentum": 0.9},
         "schedule": {"name": "cosine"},
         "regularizer": [{"name": "l1"}, {"name": "l2"}, {"name": "label_smoothing"}],
         "augmentation": [{"name": "flip"}, {"name": "shift"}, {"name": "gaussian_noise", "static": True}],
     },
     "cnn": {
-        "model": {"name": "cnn", "filters": [2], "hidden": [8], "batch_norm": True},
+        "model": {"name": "cnn", "filters": [2], "hidden": [8], "batch_norm": "before"},
         "regularizer": [{"name": "weight_decay", "kernels_only": True}, {"name": "dropout", "rate": 0.2}],
         "augmentation": [{"name": "crop"}, {"name": "gaussian_noise"}, {"name": "random_erasing", "fill": "noise"}],
     },
     "rmsprop": {"optimizer": {"name": "rmsprop", "momentum": 0.9}, "precision": "bfloat16"},
+    "mixed": {
+        "loss": {"name": "binary_cross_entropy"},
+        "schedule": {"name": "plateau", "warmup": 0.5},
+        "regularizer": [{"name": "max_norm"}, {"name": "elastic_net"}],
+        "augmentation": [
+            *({"name": name} for name in ("rotation", "scaling", "shearing", "cutout", "rand_augment")),
+            *({"name": name} for name in ("trivial_augment", "mixup", "cutmix")),
+        ],
+    },
+    "squared": {"loss": {"name": "mean_squared_error"}, "schedule": {"name": "one_cycle"}},
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import shutil
 from typing import Any
 
 import pytest
@@ -43,6 +44,60 @@ def test_every_parameter_moves_downhill(name: str) -> None:
         losses.append(float(loss.detach()))
     assert losses[-1] < losses[0]
     assert not any(torch.equal(old, new) for old, new in zip(before, model.parameters(), strict=True))
+
+
+def small_net() -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
+    """Kernels and biases of a convolution and two dense layers, with pictures and labels."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(2 * 4 * 4, 5), nn.Tanh(), nn.Linear(5, 3))
+    return model, torch.rand(12, 1, 6, 6), torch.arange(12) % 3
+
+
+NESTEROV = {"csgdc", "csgdp", "csgdw", "nesterovw", "nlarc", "nlars", "sgdc", "sgdp", "sgdw"}
+"""Classes that cannot do without a momentum, and have none by default."""
+
+OTHER_PACKAGES = ("bnb", "fused")
+"""timm wraps these from apex and bitsandbytes, which need CUDA and are not installed with this package."""
+
+COMPILED = {"kron", "kronc", "kronw"}
+"""They compile code for half a minute before their first step."""
+
+
+def steps(name: str) -> str | None:
+    """What goes wrong when an optimizer takes ten steps; None when all parameters move and the loss comes down."""
+    model, images, labels = small_net()
+    entry = {"name": name, "lr": 0.01} | ({"momentum": 0.9} if name in NESTEROV else {})
+    optimizer = create(entry, parameter_groups(model, None, False))
+    before = [parameter.detach().clone() for parameter in model.parameters()]
+    losses = []
+    for _ in range(10):
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(model(images), labels)
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    if any(torch.equal(old, new) for old, new in zip(before, model.parameters(), strict=True)):
+        return f"{name} leaves a parameter as it was"
+    return None if losses[-1] < losses[0] else f"{name} goes uphill: {losses}"
+
+
+def test_every_optimizer_we_name_takes_steps_on_kernels_and_biases() -> None:
+    chosen = [name for name in names() if not name.startswith(OTHER_PACKAGES) and name not in COMPILED]
+    assert len(chosen) > 70
+    assert [problem for name in chosen if (problem := steps(name))] == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("c++") is None, reason="kron compiles its steps")
+@pytest.mark.parametrize("name", sorted(COMPILED))
+def test_an_optimizer_that_compiles_its_steps_takes_them_too(name: str) -> None:
+    assert steps(name) is None
+
+
+@pytest.mark.parametrize("name", ["bnbadam", "fusedlamb"])
+def test_what_another_package_would_have_to_bring_is_refused(name: str) -> None:
+    with pytest.raises(UserError, match=f"'{name}' cannot be used on this machine: "):
+        check({"name": name})
 
 
 @pytest.mark.parametrize(
@@ -88,6 +143,8 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"name": "sgdp"}, "'sgdp' does not accept"),
     ({"name": "LBFGS"}, "'LBFGS' cannot be used here: it evaluates the loss several times"),
     ({"name": "adahessian"}, "it needs second derivatives"),
+    ({"name": "momentum"}, "it is sgd; write {name: sgd, momentum: 0.9}"),
+    ({"name": "cadafactor"}, "would set its learning rate by itself.*{name: cadafactor, lr: 0.01}"),
 ]
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -14,10 +16,11 @@ from bench.data import Dataset
 from bench.models.create import create as create_model
 from bench.suite.components import AXES
 from bench.training import optimizers
+from bench.training.fit import Pictures, fit
 from bench.training.regularizers import REGULARIZERS, Effects, combine
 from bench.training.trial import train_trial
 
-MLP = {"name": "mlp", "hidden": [16, 8], "batch_norm": True}
+MLP = {"name": "mlp", "hidden": [16, 8], "batch_norm": "before"}
 CNN = {"name": "cnn", "filters": [4, 6], "hidden": [8]}
 KERNELS = {
     # Flatten, Linear, BatchNorm, ReLU, Linear, BatchNorm, ReLU, Linear
@@ -55,7 +58,14 @@ def test_registry_and_schema_have_the_same_names_and_parameters() -> None:
         assert inspect.signature(function).parameters.keys() == AXES["regularizer"][name].model_fields.keys() - {"name"}
 
 
-@pytest.mark.parametrize("name", ["l1", "l2"])
+PENALTIES: dict[str, tuple[dict[str, float], Callable[[Tensor], Tensor]]] = {
+    "l1": ({"strength": 0.03}, lambda w: 0.03 * w.abs().sum()),
+    "l2": ({"strength": 0.03}, lambda w: 0.03 * (w**2).sum()),
+    "elastic_net": ({"l1": 0.02, "l2": 0.05}, lambda w: 0.02 * w.abs().sum() + 0.05 * (w**2).sum()),
+}
+
+
+@pytest.mark.parametrize("name", PENALTIES)
 @pytest.mark.parametrize("entry", [MLP, CNN], ids=["mlp", "cnn"])
 @pytest.mark.parametrize("layers", ["hidden", "all", "conv"])
 def test_a_penalty_adds_the_gradient_of_its_term_in_the_loss(name: str, entry: dict[str, Any], layers: str) -> None:
@@ -66,13 +76,13 @@ def test_a_penalty_adds_the_gradient_of_its_term_in_the_loss(name: str, entry: d
     named = dict(model.named_parameters())
     images, labels = torch.rand(12, 1, 28, 28), torch.arange(12) % 10
 
-    chosen = [named[key] for key in KERNELS[entry["name"], layers]]
-    term = sum((w.abs().sum() if name == "l1" else (w**2).sum() for w in chosen), torch.zeros(()))
-    wanted = torch.autograd.grad(F.cross_entropy(model(images), labels) + 0.03 * term, list(named.values()))
+    strengths, term_of = PENALTIES[name]
+    term = sum((term_of(named[key]) for key in KERNELS[entry["name"], layers]), torch.zeros(()))
+    wanted = torch.autograd.grad(F.cross_entropy(model(images), labels) + term, list(named.values()))
     without = torch.autograd.grad(F.cross_entropy(model(images), labels), list(named.values()))
 
     F.cross_entropy(model(images), labels).backward()
-    add_penalties(model, combine([{"name": name, "strength": 0.03, "layers": layers}]))
+    add_penalties(model, combine([{"name": name, "layers": layers, **strengths}]))
     for (key, parameter), gradient, plain in zip(named.items(), wanted, without, strict=True):
         assert parameter.grad is not None
         assert torch.allclose(parameter.grad, gradient, rtol=1e-4, atol=1e-7)
@@ -93,6 +103,52 @@ def test_a_kernel_the_loss_does_not_reach_is_still_penalised() -> None:
     model[1](torch.rand(4, 2)).sum().backward()
     add_penalties(model, combine([{"name": "l2", "strength": 0.5, "layers": "hidden"}]), classes=3)
     assert torch.equal(model[0].weight.grad, model[0].weight)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_max_norm_shortens_the_weights_into_a_unit_that_are_too_long(layout: torch.memory_format) -> None:
+    torch.manual_seed(0)
+    model = create_model(CNN, (1, 28, 28), 10).to(memory_format=layout)
+    before = {key: value.detach().numpy().copy() for key, value in model.named_parameters()}
+    hidden = KERNELS["cnn", "hidden"]
+    for constraint in combine([{"name": "max_norm", "max_value": 0.55, "layers": "hidden"}]).constraints:
+        constraint(model, 10)()
+    for key, value in model.named_parameters():
+        old = before[key]
+        if key in hidden:
+            lengths = np.sqrt((old**2).reshape(len(old), -1).sum(axis=1))
+            scale = np.minimum(0.55 / lengths, 1)
+            old = old * scale.reshape(-1, *[1] * (old.ndim - 1))
+        assert value.detach().numpy() == pytest.approx(old, rel=1e-5)
+
+
+def test_max_norm_holds_after_every_step(configured: Any, small: Dataset) -> None:
+    config = configured(
+        model={"name": "mlp", "hidden": [32]},
+        optimizer={"name": "sgd", "lr": 1.0},
+        regularizer=[{"name": "max_norm", "max_value": 0.3}],
+    )
+    model = create_model(config["model"], (1, 28, 28), 10)
+    pictures = Pictures(
+        torch.from_numpy(small.train_images),
+        torch.from_numpy(small.train_labels).long(),
+        10,
+        torch.arange(800),
+        torch.arange(800, 1000),
+    )
+    fit(model, config, 0, pictures, combine(config["regularizer"]))
+    assert float(model[1].weight.detach().norm(dim=1).max()) == pytest.approx(0.3, abs=1e-5)
+    assert float(model[3].weight.detach().norm(dim=1).min()) > 0.3  # the output layer is free
+
+
+def test_stochastic_depth_is_the_models_own_drop_path(configured: Any, small: Dataset) -> None:
+    model = {"name": "residual_mlp", "stem": 16, "blocks": [16, 8], "hidden": 8}
+    by_regularizer = train_trial(
+        configured(model=model, regularizer=[{"name": "stochastic_depth", "rate": 0.5}]), 0, small
+    )
+    by_model = train_trial(configured(model=model | {"drop_path": 0.5}), 0, small)
+    assert by_regularizer.curves == by_model.curves
+    assert by_regularizer.curves != train_trial(configured(model=model), 0, small).curves
 
 
 @pytest.mark.parametrize("kernels_only", [False, True])

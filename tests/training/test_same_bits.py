@@ -19,7 +19,7 @@ from bench.training.trial import Outcome, train_trial
 
 CHANGES: dict[str, dict[str, Any]] = {
     "mlp": {
-        "model": {"name": "mlp", "hidden": [32, 16], "batch_norm": True},
+        "model": {"name": "mlp", "hidden": [32, 16], "batch_norm": "before"},
         "regularizer": [{"name": "dropout", "rate": 0.3}, {"name": "l1"}, {"name": "l2", "strength": 0.1}],
         "augmentation": [{"name": "flip"}, {"name": "shift"}, {"name": "gaussian_noise", "static": True}],
         "schedule": {"name": "cosine"},
@@ -27,7 +27,7 @@ CHANGES: dict[str, dict[str, Any]] = {
         "refit": True,
     },
     "cnn": {
-        "model": {"name": "cnn", "filters": [4, 8], "hidden": [16], "batch_norm": True, "dropout": 0.2},
+        "model": {"name": "cnn", "filters": [4, 8], "hidden": [16], "batch_norm": "before", "dropout": 0.2},
         "optimizer": {"name": "sgd", "lr": 0.05, "momentum": 0.9, "nesterov": True},
         "augmentation": [{"name": "crop"}, {"name": "random_erasing", "fill": "noise"}],
         "validation": {"stratified": 0.2},

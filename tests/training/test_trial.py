@@ -122,6 +122,24 @@ def test_the_tail_is_the_last_pictures(configured: Any, small: Dataset) -> None:
     assert later["train_loss"] == plain["train_loss"] and later["val_loss"] != plain["val_loss"]
 
 
+def test_validation_pictures_are_augmented_once_too_where_a_static_augmentation_says_so(
+    configured: Any, small: Dataset
+) -> None:
+    noise = {"name": "gaussian_noise", "sigma": 0.5, "static": True}
+    clean = train_trial(configured(augmentation=[noise]), 0, small)
+    noised = train_trial(configured(augmentation=[noise | {"validation_too": True}]), 0, small)
+    # Training draws what it drew without, and so does the test; only the figures of validation are others.
+    assert noised.curves["train_loss"] == clean.curves["train_loss"] and noised.test == clean.test
+    assert all(more > less for more, less in zip(noised.curves["val_loss"], clean.curves["val_loss"], strict=True))
+    assert noised.validation is not None and noised.validation["loss"] == noised.curves["val_loss"][-1]
+
+
+def test_validation_pictures_stay_the_same_from_epoch_to_epoch(configured: Any, small: Dataset) -> None:
+    noise = {"name": "gaussian_noise", "static": True, "validation_too": True}
+    found = train_trial(configured(optimizer={"name": "sgd", "lr": 1e-20}, augmentation=[noise]), 0, small)
+    assert len(set(found.curves["val_loss"])) == 1
+
+
 def test_without_validation_every_picture_trains(configured: Any, small: Dataset) -> None:
     config = configured(validation="none")
     plain = train_trial(config, 0, small)
@@ -141,8 +159,8 @@ def test_the_test_set_is_read_after_the_last_epoch_and_once(refit: bool, configu
         seen.append(f"epoch {progress.epoch}")
 
     train_trial(configured(epochs=2, refit=refit), 0, watched(small, seen), report=report)
-    assert seen[:2] == ["epoch 1", "epoch 2"]
-    assert sorted(seen[2:]) == ["test_images", "test_labels"]
+    assert seen[:-2] == ["epoch 1", "epoch 2"] * (2 if refit else 1)
+    assert sorted(seen[-2:]) == ["test_images", "test_labels"]
 
 
 def test_progress_tells_the_curves_as_they_grow(configured: Any, small: Dataset) -> None:

@@ -66,4 +66,4 @@ def test_what_the_caller_raises_in_its_report_is_passed_on(configured: Any, smal
 
 def test_a_factory_that_leaves_python_is_told_before_the_start(raising: Any) -> None:
     with pytest.raises(UserError, match=r"cannot be built: SystemExit: 3 .*network\.py, line"):
-        check([raising("pass", "leaves")], {"fashion_mnist": ((1, 28, 28), 10)})
+        check([raising("pass", "leaves")], {'{"name":"fashion_mnist"}': ((1, 28, 28), 10)})

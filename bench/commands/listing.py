@@ -47,12 +47,14 @@ def _lines(kind: str, pattern: str) -> Iterator[str]:
         yield from _suites(pattern)
     elif kind == "published":
         yield from _published(pattern, width)
+    elif kind == "metrics":
+        yield from _metrics(pattern, width)
     elif kind in KINDS:
         entries = {name: entry for name, entry in AXES[KINDS[kind]].items() if fnmatch.fnmatch(name, pattern)}
         yield from _entries(entries, width)
         yield from _libraries(kind, pattern)
     else:
-        kinds = [*KINDS, "suites", "published"]
+        kinds = [*KINDS, "metrics", "suites", "published"]
         hint = nearest(kind, kinds)
         raise UserError(f"list {kind}: allowed: {', '.join(kinds)}" + (f"\n  {hint}" if hint else ""))
 
@@ -62,7 +64,11 @@ def _entries(entries: dict[str, type[Entry]], width: int) -> Iterator[str]:
     indent = " " * (max(map(len, entries), default=0) + 2)
     for name, entry in entries.items():
         about = wrap(" ".join((entry.__doc__ or "").split()), width - len(indent))
-        parameters = [f"{key}={_written(f.default)}" for key, f in entry.model_fields.items() if key != "name"]
+        parameters = [
+            f"{key} (needed)" if field.is_required() else f"{key}={_written(field.default)}"
+            for key, field in entry.model_fields.items()
+            if key != "name"
+        ]
         lines = [*about, *_filled(parameters, width - len(indent))]
         yield name.ljust(len(indent)) + lines[0]
         yield from (indent + line for line in lines[1:])
@@ -99,11 +105,24 @@ def _near(path: Path) -> str:
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
+def _metrics(pattern: str, width: int) -> Iterator[str]:
+    """What `metrics` and `rank_by` of a suite file may name."""
+    from bench.suite.metrics import METRICS
+
+    indent = " " * (max(map(len, METRICS)) + 2)
+    for name, metric in METRICS.items():
+        if fnmatch.fnmatch(name, pattern):
+            about = f"{metric.about}{'; smaller is better' if metric.ascending else ''}"
+            first, *rest = wrap(about, width - len(indent), break_on_hyphens=False)
+            yield name.ljust(len(indent)) + first
+            yield from (indent + line for line in rest)
+
+
 def _published(pattern: str, width: int) -> Iterator[str]:
-    """The published results by dataset, each with its figure and flags; a pattern may say ``dataset/id`` too."""
+    """The published results by dataset, each with its figure and flags; a pattern may mean ``dataset/id`` or a flag."""
     from bench.published import load
 
-    found = [r for r in load() if fnmatch.fnmatch(r.id, pattern) or fnmatch.fnmatch(f"{r.dataset}/{r.id}", pattern)]
+    found = [r for r in load() if fnmatch.filter((r.id, f"{r.dataset}/{r.id}", *r.flags), pattern)]
     indent = " " * (max((len(reference.id) for reference in found), default=0) + 2)
     for dataset in dict.fromkeys(reference.dataset for reference in found):
         yield dataset

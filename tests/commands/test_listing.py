@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from bench.listing import KINDS, listing
+from bench.commands.listing import KINDS, listing
 from bench.published import load
 from bench.suite.components import AXES
 from bench.suite.errors import UserError
 
-ALL = [*KINDS, "suites", "published"]
+ALL = [*KINDS, "metrics", "suites", "published"]
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "datasets"])
@@ -25,7 +25,7 @@ def test_every_entry_is_listed_with_its_parameters(kind: str) -> None:
 def test_an_entry_is_what_it_is_then_its_parameters_as_a_suite_file_writes_them() -> None:
     assert list(listing("models", "mlp")) == [
         "mlp  Dense layers on the flattened picture.",
-        "     hidden=[128, 64], activation=relu, batch_norm=false, dropout=0.0, init=torch",
+        "     hidden=[128, 64], activation=relu, batch_norm=none, dropout=0.0, init=torch",
     ]
 
 
@@ -33,6 +33,13 @@ def test_an_entry_is_what_it_is_then_its_parameters_as_a_suite_file_writes_them(
 def test_lines_fit_100_columns(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     assert all(len(line) <= 100 for line in listing(kind) if "/" not in line)
+
+
+def test_metrics_say_what_they_are_and_which_way_is_better() -> None:
+    assert list(listing("metrics", "nll")) == [
+        "nll                 the mean negative log-likelihood of the true class (natural logarithm); smaller",
+        "                    is better",
+    ]
 
 
 def test_suites_show_their_title_and_where_they_lie(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -57,6 +64,14 @@ def test_published_results_stand_under_their_dataset_with_their_figure() -> None
     assert all(f"  {reference.id} " in text for reference in load())
 
 
+@pytest.mark.parametrize("flag", ["early_split", "best_epoch_on_test", "ensemble", "pretrained", "claim"])
+def test_published_results_are_found_by_what_to_be_careful_of(flag: str) -> None:
+    text = " ".join(listing("published", flag))
+    flagged = {reference.id for reference in load() if flag in reference.flags}
+    assert flagged
+    assert flagged == {reference.id for reference in load() if f" {reference.id} " in text}
+
+
 def test_the_libraries_names_come_with_a_pattern() -> None:
     assert "resnet18  (timm)" in listing("models", "resnet1*")
     assert any("bench list models" in line for line in listing("models"))
@@ -71,7 +86,7 @@ def test_what_is_not_there_is_an_error() -> None:
 
 def test_a_listing_without_a_pattern_loads_neither_torch_nor_timm() -> None:
     code = (
-        "import sys; from bench.listing import listing\n"
+        "import sys; from bench.commands.listing import listing\n"
         f"for kind in {ALL!r}: list(listing(kind))\n"
         "print(sorted({'torch', 'timm', 'ray'} & sys.modules.keys()))"
     )

@@ -1,0 +1,116 @@
+"""`bench data show`: what is in a dataset, in the terminal or as a page with its pictures."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bench.commands.options import DataDir
+from bench.suite.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from bench.data.dataset import Dataset
+
+AUGMENTED = 12
+"""Pictures in a row of augmented samples."""
+
+
+def show(
+    name: Annotated[str, typer.Argument(help="A data set's name, or the path of an image folder or .npz file.")],
+    html: Annotated[bool, typer.Option("--html", help="One offline page with pictures.")] = False,
+    suite: Annotated[str | None, typer.Option("--suite", help="Show this suite's augmentations, with --html.")] = None,
+    size: Annotated[
+        tuple[int, int] | None, typer.Option("--size", min=1, help="Resize an image folder's.", metavar="HEIGHT WIDTH")
+    ] = None,
+    channels: Annotated[int | None, typer.Option("--channels", help="1 grey, 3 colour: of an image folder.")] = None,
+    data_dir: DataDir = None,
+    out: Annotated[str, typer.Option("--out", help="Folder to write to; - prints.", metavar="DIR")] = "reports",
+) -> None:
+    """Look at a data set: sizes, classes, pixel values, samples, means, duplicates."""
+    if suite is not None and not html:
+        raise UserError("--suite shows pictures, which need a page: add --html")
+    entry = _entry(name, size, channels)
+    from bench.commands.suites import load as load_suite
+
+    loaded = load_suite(suite, None, None, None) if suite is not None else None
+    from bench.data import load
+    from bench.data.explore import explore
+
+    data = load(entry, data_dir, lambda line: typer.echo(line, err=True))
+    found = explore(data)
+    if not html:
+        from rich.console import Console
+
+        from bench.report.data_terminal import print_exploration
+
+        print_exploration(found, Console())
+        return
+    from bench.report.data_page import data_page
+
+    rows = _augmented([config["augmentation"] for config, _ in loaded.configurations], data) if loaded else []
+    page = data_page(found, rows)
+    if out == "-":
+        typer.echo(page)
+        return
+    path = Path(out) / f"data-{re.sub(r'[^A-Za-z0-9_.]+', '-', found.name)}.html"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror}; choose another folder with --out") from error
+    typer.echo(f"wrote {path}")
+
+
+def _entry(name: str, size: tuple[int, int] | None, channels: int | None) -> str | dict[str, Any]:
+    """A catalogue's name, or the entry of what lies at a path."""
+    from bench.data.catalogue import find
+    from bench.data.own import entry_at
+
+    if channels not in (None, 1, 3):
+        raise UserError(f"--channels {channels}: allowed are 1 (grey) and 3 (colour)")
+    options = {"size": list(size) if size else None, "channels": channels}
+    given = {key: value for key, value in options.items() if value is not None}
+    try:
+        found = find(name).name
+    except UserError as error:
+        entry = entry_at(Path(name).expanduser())
+        if entry is None:
+            raise UserError(f"{error}\n  nor is there a folder or a file {name}") from error
+        if given and entry["name"] != "image_folder":
+            raise UserError(f"--{next(iter(given))} is for image folders, and {name} is a file") from error
+        return {**entry, **given}
+    if given:
+        raise UserError(f"--{next(iter(given))} is for image folders; {found} is as its makers published it")
+    return found
+
+
+def _augmented(augmentations: list[list[dict[str, Any]]], data: Dataset) -> list[tuple[str, NDArray[np.uint8]]]:
+    """The first training pictures, then as each different augmentation of a suite makes them."""
+    import torch
+
+    from bench.suite.expand import canonical
+    from bench.suite.labels import axis_label
+    from bench.training import augment, mixing
+
+    images = torch.tensor(data.train_images[:AUGMENTED])
+    labels = torch.tensor(data.train_labels[:AUGMENTED])
+    rows = [("as they are", data.train_images[:AUGMENTED])]
+    for entries in {canonical(entries): entries for entries in augmentations if entries}.values():
+        draws = torch.Generator().manual_seed(0)
+        pictures = images / 255
+        for step in augment.build(entries):
+            if step is not None:
+                pictures = step(pictures, draws)
+        mix = mixing.build(entries)
+        if mix is not None:
+            pictures, _ = mix(pictures, labels, len(data.classes), draws)
+        rows.append((axis_label(entries, "augmentation"), (pictures * 255).round().to(torch.uint8).numpy()))
+    if len(rows) == 1:
+        raise UserError("--suite: no configuration of this suite has an augmentation; leave it out")
+    return rows

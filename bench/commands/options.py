@@ -1,0 +1,40 @@
+"""The arguments and options that several commands take."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EPILOG = "Exit codes: 0 all well, 1 some trials failed, 2 wrong input, 130 interrupted."
+RESULTS = Path("results")
+
+SuiteArgument = Annotated[list[str], typer.Argument(help="Suite files, or names of suites that come with bench.")]
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--only", help="Keep configurations that match, e.g. 'model=vgg*'.", metavar="AXIS=VALUE"),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Change an axis, a parameter or a setting, e.g. epochs=2.", metavar="KEY=VALUE"),
+]
+Seeds = Annotated[int | None, typer.Option("--seeds", min=1, help="Run this many seeds instead of the file's.")]
+Results = Annotated[Path, typer.Option("--results", envvar="BENCH_RESULTS", help="The ledger's folder.", metavar="DIR")]
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help="Look here for data first (also: BENCH_DATA).", metavar="DIR")
+]
+CpusPerTrial = Annotated[float, typer.Option("--cpus-per-trial", min=1, help="CPUs, and threads, of one trial.")]
+GpusPerTrial = Annotated[
+    float | None, typer.Option("--gpus-per-trial", min=0, help="GPUs of one trial, e.g. 0.25; 0 trains on CPUs.")
+]
+Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="Trials side by side; as many as fit by default.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def as_written(only: list[str] | None, overrides: list[str] | None, seeds: int | None) -> str:
+    """The options that narrow or change a suite, as a command line has them."""
+    pairs = [("--only", text) for text in only or []] + [("--set", text) for text in overrides or []]
+    pairs += [("--seeds", str(seeds))] if seeds is not None else []
+    return "".join(f" {option} {shlex.quote(text)}" for option, text in pairs)

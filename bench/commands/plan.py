@@ -1,0 +1,69 @@
+"""`bench plan`: what a suite would run, and what that would cost."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from bench.commands.data import datasets_of
+from bench.commands.options import (
+    RESULTS,
+    AsJson,
+    CpusPerTrial,
+    DataDir,
+    GpusPerTrial,
+    Jobs,
+    Only,
+    Results,
+    Seeds,
+    Set,
+    SuiteArgument,
+)
+from bench.commands.results import tell_damaged
+from bench.commands.suites import check, is_known, load, trials_of
+
+
+def plan(
+    suites: SuiteArgument,
+    only: Only = None,
+    set_: Set = None,
+    seeds: Seeds = None,
+    results: Results = RESULTS,
+    data_dir: DataDir = None,
+    jobs: Jobs = None,
+    cpus_per_trial: CpusPerTrial = 1,
+    gpus_per_trial: GpusPerTrial = None,
+    probe: Annotated[bool, typer.Option("--probe", help="Measure a few steps of each kind of trial.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a suite would run: trials, counts per axis, what is done, time and memory."""
+    loaded = [load(text, only, set_, seeds) for text in suites]
+    from bench.execution.board import todo
+    from bench.execution.estimate import estimate, from_probes, from_records
+    from bench.execution.host import slots
+    from bench.execution.plan import plan_json, plan_text
+    from bench.ledger.ledger import Ledger
+
+    ledger = Ledger(results)
+    tell_damaged(ledger)
+    out = []
+    for suite in loaded:
+        trials = trials_of(suite)
+        if any(not is_known(trial.config) for trial in trials):
+            check(suite, trials)
+        done = ledger.done(suite.pruning.model_dump(mode="json") if suite.pruning else None)
+        left = todo(trials, done, searches=suite.pruning is not None)
+        missing = [*left.now, *(trial for rest in left.later.values() for trial in rest)]
+        if probe:
+            costs = from_probes(missing, datasets_of(missing, data_dir), max(1, int(cpus_per_trial)))
+        else:
+            costs = from_records(missing, ledger.records())
+        side_by_side = slots(cpus_per_trial, gpus_per_trial, jobs)
+        cost = estimate(missing, costs, side_by_side)
+        out.append(plan_json(suite, trials, missing, done, cost, side_by_side))
+    if as_json:
+        typer.echo(json.dumps(out[0] if len(out) == 1 else out, indent=2))
+    else:
+        typer.echo("\n\n".join(plan_text(one) for one in out))

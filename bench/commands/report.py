@@ -1,0 +1,64 @@
+"""`bench report`: what the ledger holds, ranked, in the terminal or as files."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.commands.options import RESULTS, Only, Results, Seeds, Set, as_written
+from bench.commands.results import report_of, report_of_all, tell_damaged
+from bench.commands.suites import load, trials_of
+from bench.suite.errors import UserError
+
+
+def report(
+    suite: Annotated[str | None, typer.Argument(help="A suite file or name; everything in the ledger without.")] = None,
+    only: Only = None,
+    set_: Set = None,
+    seeds: Seeds = None,
+    results: Results = RESULTS,
+    out: Annotated[str, typer.Option("--out", help="Folder to write to; - prints.", metavar="DIR")] = "reports",
+    html: Annotated[bool, typer.Option("--html", help="One offline page.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Markdown.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="The leaderboard as CSV.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The leaderboard as JSON.")] = False,
+) -> None:
+    """Rank what the ledger holds: in the terminal, or as files."""
+    loaded = load(suite, only, set_, seeds) if suite else None
+    from rich.console import Console
+
+    from bench.ledger.ledger import Ledger
+    from bench.report.html import to_html
+    from bench.report.markdown import to_markdown
+    from bench.report.tables import to_csv, to_json
+    from bench.report.terminal import print_terminal
+
+    ledger = Ledger(results)
+    options = as_written(only, set_, seeds)
+    built = report_of(ledger, f"{suite}{options}", loaded, trials_of(loaded)) if loaded else report_of_all(ledger)
+    tell_damaged(ledger)
+    writers = {"html": (html, to_html), "md": (markdown, to_markdown), "csv": (csv, to_csv), "json": (as_json, to_json)}
+    wanted = {suffix: write for suffix, (asked, write) in writers.items() if asked}
+    if not wanted:
+        print_terminal(built, Console())
+    elif out == "-":
+        for write in wanted.values():
+            typer.echo(write(built))
+    else:
+        for suffix, write in wanted.items():
+            # A changed or narrowed suite gets a name of its own, not that of the whole.
+            name = (loaded.name if loaded else "leaderboard") + re.sub(r"[^A-Za-z0-9.]+", "-", options).rstrip("-")
+            path = Path(out) / f"{name}.{suffix}"
+            _write(path, write(built))
+            typer.echo(f"wrote {path}")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror}; choose another folder with --out") from error

@@ -1,0 +1,44 @@
+"""What several commands make of a ledger: its damaged entries told, its records assembled into a report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from bench.ledger.ledger import Ledger
+    from bench.report.report import Report
+    from bench.suite.suite import Suite
+    from bench.suite.trial import Trial
+
+
+def tell_damaged(ledger: Ledger) -> None:
+    """Name on stderr the entries that could not be read."""
+    for path, reason in ledger.damaged:
+        typer.echo(f"passed over {path}: {reason}", err=True)
+
+
+def report_of_all(ledger: Ledger) -> Report:
+    """Everything in the ledger."""
+    from bench.report import build
+
+    return build(ledger.records(), ledger.predictions, title="All results", command="bench report")
+
+
+def report_of(ledger: Ledger, text: str, suite: Suite, trials: list[Trial]) -> Report:
+    """The records of one suite's trials beside its references; `text` is the suite as a command line names it."""
+    from bench.published import find
+    from bench.report import build
+
+    keys = {trial.key for trial in trials}
+    return build(
+        [record for record in ledger.records() if record.key in keys],
+        ledger.predictions,
+        title=suite.title,
+        suite=suite.name,
+        references=find(suite.references),
+        command=f"bench run {text}",
+        planned=trials,
+        metrics=suite.metrics,
+    )

@@ -1,0 +1,99 @@
+"""A comparison with published results as data: suites asked for, and a row for each result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from bench.published.catalogue import Reference
+from bench.report.frame import Estimate
+from bench.statistics.quoted import Agreement
+from bench.statistics.seeds import Pooled
+from bench.suite.references import Comparison
+from bench.suite.trial import Trial
+
+Verdict = Literal["within", "above", "below", "not compared", "not run", "not repeated"]
+Source = Literal["suite", "theirs", "page", "theory"]
+"""What told the noise between seeds: ours of this suite; their repeated runs; ours of all suites; or no second run."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A figure of ours over `seeds` seeds against one of theirs, with the noise from `source`.
+
+    There is no agreement where theirs is no single figure, or nothing tells the noise.
+    """
+
+    ours: Estimate
+    theirs: float | None
+    seeds: int
+    agreement: Agreement | None
+    source: Source
+
+
+@dataclass(frozen=True)
+class Early:
+    """The best validation accuracy within the first `epochs` of both runs."""
+
+    epochs: int
+    judged: Judged
+
+
+@dataclass(frozen=True)
+class Row:
+    """A published result and what became of it here.
+
+    `whole` is of complete trainings, and has an agreement only where ours had as many epochs as theirs took. `dataset`
+    is what ours ran on, `planned` the seeds asked for, `epochs` the budget and `epochs_run` the mean over complete
+    seeds; `reasons` say why a verdict is missing or must be read with care.
+    """
+
+    reference: Reference
+    config: dict[str, Any] | None
+    dataset: str
+    whole: Judged | None
+    early: Early | None
+    planned: int
+    epochs: int | None
+    epochs_run: float | None
+    parameters: int | None
+    reasons: tuple[str, ...]
+    keys: tuple[str, ...]
+
+    @property
+    def decisive(self) -> Judged | None:
+        """What the verdict rests on: the whole run, else the first epochs."""
+        if self.whole and self.whole.agreement:
+            return self.whole
+        return self.early.judged if self.early and self.early.judged.agreement else None
+
+    @property
+    def verdict(self) -> Verdict:
+        if not self.planned:
+            return "not repeated"
+        if self.decisive is None or self.decisive.agreement is None:
+            return "not compared" if self.keys else "not run"
+        return self.decisive.agreement.word
+
+
+@dataclass(frozen=True)
+class Group:
+    """The rows of one suite; `noise` has the seed deviation behind each verdict, by what it is of."""
+
+    name: str
+    title: str
+    description: str
+    rows: tuple[Row, ...]
+    noise: dict[str, Pooled]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A suite to compare: its references that name a configuration, each with its published result, and its trials."""
+
+    name: str
+    title: str
+    description: str
+    references: Sequence[tuple[Comparison, Reference]]
+    trials: Sequence[Trial]

@@ -1,0 +1,63 @@
+"""Which metrics do stored predictions still tell? For records that were made before a metric was."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import precision_recall_fscore_support
+
+from bench.statistics.classes import Classes
+from bench.suite.metrics import ECE_BINS, TOP
+
+Confidences = NDArray[np.floating[Any]]
+
+
+def figures(
+    labels: Classes,
+    predicted: Classes,
+    confidence: Confidences,
+    true_confidence: Confidences,
+    true_rank: Classes,
+    n_classes: int,
+) -> dict[str, float]:
+    """The metrics of `bench.suite.metrics`, less the loss, which predictions do not hold.
+
+    Parameters
+    ----------
+    labels, predicted, confidence, true_confidence, true_rank
+        As in `bench.ledger.record.Predictions`, shape (n,).
+    n_classes
+        Top-k accuracy is left out where there are no more than k classes.
+
+    Returns
+    -------
+    dict
+        Name to value. The negative log-likelihood is left out where a true class was given a probability that
+        rounds to 0.
+    """
+    right = labels == predicted
+    named = confidence > 0.5
+    found = {"accuracy": float(right.mean())}
+    for average in ("macro", "micro", "weighted"):
+        values = precision_recall_fscore_support(labels, predicted, average=average, zero_division=0)[:3]
+        found |= {f"{name}_{average}": float(v) for name, v in zip(("precision", "recall", "f1"), values, strict=True)}
+    found["precision_at_half"] = float(right[named].mean()) if named.any() else 0.0
+    found["recall_at_half"] = float((right & named).mean())
+    found |= {f"top_{k}_accuracy": float((true_rank < k).mean()) for k in TOP if k < n_classes}
+    if true_confidence.min() > 0:
+        found["nll"] = float(-np.log(true_confidence.astype(np.float64)).mean())
+    found["ece"] = calibration_error(confidence, right)
+    return found
+
+
+def calibration_error(confidence: Confidences, right: NDArray[np.bool_]) -> float:
+    """Expected calibration error of n pictures: sum over 15 equally wide bins of |sum of (right - confidence)| / n.
+
+    Guo et al. 2017 (arXiv 1706.04599, equations 2 to 5); a bin holds its upper end.
+    """
+    sure = confidence.astype(np.float64)
+    bins = np.clip(np.ceil(sure * ECE_BINS).astype(int) - 1, 0, ECE_BINS - 1)
+    gaps = np.bincount(bins, weights=right - sure, minlength=ECE_BINS)
+    return float(np.abs(gaps).sum() / len(sure))

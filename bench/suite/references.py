@@ -1,0 +1,93 @@
+"""Which of a suite's configurations stands for which published result?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.suite.check import check
+from bench.suite.document import Document, KeyPath, path_text
+from bench.suite.errors import Problem, nearest
+from bench.suite.labels import labels
+from bench.suite.schema import SuiteFile, SuiteReference
+from bench.suite.select import MATCHABLE, levels_text, matches
+
+SHOWN = 5
+"""Configurations named where a `match` fits several."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A published result, by its id, and the configurations that may stand for it.
+
+    They are none where the suite has none, one as a rule, and several for a search, of which validation chooses one.
+    `note` says why ours differs, or why it is not run.
+    """
+
+    reference: str
+    configs: tuple[dict[str, Any], ...]
+    note: str
+
+
+def problems_of(document: Document) -> list[Problem]:
+    """What is wrong with the references that are mappings, each by itself."""
+    found: list[Problem] = []
+    references = document.data.get("references")
+    for i, entry in enumerate(references if isinstance(references, list) else []):
+        if isinstance(entry, dict):
+            checked = check(SuiteReference, entry, document, ("references", i), "a reference")
+            found += checked if isinstance(checked, list) else _unknown_keys(document, i, entry.get("match"))
+    return found
+
+
+def ids(top: SuiteFile) -> list[str]:
+    """The ids of the file's references, in its order."""
+    return [entry if isinstance(entry, str) else entry.id for entry in top.references]
+
+
+def comparisons(
+    document: Document, top: SuiteFile, pairs: Sequence[tuple[dict[str, Any], list[int]]], changed: bool
+) -> tuple[list[Comparison], list[Problem]]:
+    """The references that name a configuration or a note, each with the configuration that its `match` fits.
+
+    In a suite that was `changed` by options, a `match` that fits none or several is no mistake of the file's: the
+    reference then has no configuration.
+    """
+    found, problems = [], []
+    for i, entry in enumerate(top.references):
+        if isinstance(entry, str):
+            continue
+        fitting = [pair for pair in pairs if matches(pair[0], entry.match)] if entry.match else []
+        enough = len(fitting) == 1 or (entry.chosen and bool(fitting))
+        if entry.match and not enough and not changed:
+            problems.append(_not_one(document, ("references", i, "match"), entry.match, fitting, pairs))
+        found.append(Comparison(entry.id, tuple(config for config, _ in fitting) if enough else (), entry.note))
+    return found, problems
+
+
+def _not_one(
+    document: Document,
+    path: KeyPath,
+    pattern: dict[str, Any],
+    fitting: Sequence[tuple[dict[str, Any], list[int]]],
+    pairs: Sequence[tuple[dict[str, Any], list[int]]],
+) -> Problem:
+    if not fitting:
+        lines = levels_text([config for config, _ in pairs], pattern)
+        hint = "\n".join([*lines, "mend the pattern, or leave it out and say why in `note`"])
+        return Problem(path_text(path), "matches no configuration", document.line(path), hint)
+    names = labels([config for config, _ in fitting])
+    more = [f"... and {len(names) - SHOWN} more"] if len(names) > SHOWN else []
+    advice = "say more in the pattern, until one is left, or `chosen: true` to let validation choose"
+    hint = "\n".join([*names[:SHOWN], *more, advice])
+    return Problem(path_text(path), f"matches {len(fitting)} configurations", document.line(path), hint)
+
+
+def _unknown_keys(document: Document, i: int, pattern: dict[str, Any] | None) -> list[Problem]:
+    problems = []
+    for key in (key for key in pattern or {} if key not in MATCHABLE):
+        place: KeyPath = ("references", i, "match", key)
+        hint = "\n".join(filter(None, [nearest(key, MATCHABLE), f"allowed: {', '.join(MATCHABLE)}"]))
+        problems.append(Problem(path_text(place), f"unknown key {key!r}", document.line(place), hint))
+    return problems
