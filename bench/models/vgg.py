@@ -27,7 +27,8 @@ def vgg(
 ) -> nn.Module:
     """A VGG net (Simonyan and Zisserman 2015, arXiv 1409.1556) with blocks given as (convolutions, filters).
 
-    The defaults with ``batch_norm: between`` are lab document B's customVGG. Layers are called ``block1.0`` and so on, then ``dense``.
+    The defaults with ``batch_norm: between`` are lab document B's customVGG. Layers are called ``block1.0`` and so on,
+    then ``dense.0`` and so on, and ``output``.
 
     Raises
     ------

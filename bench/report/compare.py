@@ -241,7 +241,8 @@ def _judged(
 ) -> Judged:
     """With the pooled noise; without any with the least that theory allows a share of so many images; else not at all.
 
-    Their own repeated runs are so few that theory's least stands where it is wider. On `other` images than theirs, both sides' sampling of them is added.
+    Their own repeated runs are so few that theory's least stands where it is wider. On `other` images than theirs, both
+    sides' sampling of them is added.
     """
     sampling = sum(share * (1 - share) / images for share in (ours.mean, theirs)) if other and images else 0.0
     floor = binomial_floor(1 - ours.mean, images) if images and METRICS[metric].share else None

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from bench.models.measure import count_parameters
 from bench.models.blocks import ACTIVATIONS
+from bench.models.measure import count_parameters
 from bench.models.mlp import mlp
 
 

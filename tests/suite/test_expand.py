@@ -253,5 +253,6 @@ def test_pruning_in_short_and_at_length(text: str, found: int | None, load: Load
 @pytest.mark.parametrize("name", shipped_suites())
 def test_shipped_suites_expand(name: str) -> None:
     suite = load_suite(shipped_suites()[name])
-    assert suite.repeated == 0
+    # The sub-grids of `full` cross: each varies one axis around the same middle.
+    assert suite.repeated == 0 or name == "full"
     assert suite.name == name.rpartition("/")[2]
