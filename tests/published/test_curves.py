@@ -15,13 +15,13 @@ def names() -> list[str]:
 
 
 @pytest.mark.parametrize("name", names())
-def test_a_curve_peaks_at_the_quoted_figure_and_is_as_long_as_the_run(name: str) -> None:
+def test_a_curve_is_as_long_as_the_run_and_peaks_at_the_quoted_figure_where_that_is_of_validation(name: str) -> None:
     (reference,) = find([name])
     printed = curve(name)
     assert printed is not None
-    assert reference.metric == "val_accuracy"
-    assert max(printed.values) == reference.value
     assert len(printed.values) == reference.epochs
+    if reference.metric == "val_accuracy":
+        assert max(printed.values) == reference.value
 
 
 def test_epochs_are_counted_from_one_without_gaps() -> None:
