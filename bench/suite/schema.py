@@ -155,7 +155,7 @@ class SuiteFile(BaseModel):
     description: str = ""
     references: list[str | SuiteReference] = Field(
         [],
-        description="Published results to show beside: ids (`bench list published`), or mappings for `bench compare`.",
+        description="Published results to show beside: ids (`bench list published`), or mappings for `bench published`.",
         examples=[["lab-e-baseline", {"id": "lab-e-l2", "match": {"regularizer": "l2"}}]],
     )
     metrics: Annotated[list[Literal[tuple(METRICS)]], AfterValidator(_each_once)] = Field(  # type: ignore[valid-type]

@@ -52,11 +52,13 @@ def trial_key(config: dict[str, Any], seed: int | None, fingerprint: str, source
     """Twenty hex digits of a hash over everything that may change a trial's result.
 
     `fingerprint` is the dataset's checksum, `source` that of the user's own model code; without a seed it is the
-    key of the configuration. Hardware, versions and the number of threads stand in the record, not here.
+    key of the configuration. The user's own data are known by their contents, wherever they lie. Hardware, versions and
+    the number of threads stand in the record, not here.
     """
+    dataset = {name: value for name, value in config["dataset"].items() if name != "path"}
     parts = {
         "semantics": SEMANTICS,
-        "config": config,
+        "config": {**config, "dataset": dataset},
         "seed": seed,
         "dataset": fingerprint,
         "source": source,

@@ -13,9 +13,9 @@ from scipy import stats
 
 from bench.published import find
 from bench.published.curves import curve
-from bench.report.compare import compare
-from bench.report.compare_rows import Asked, Group, Row
-from bench.report.compare_text import Page, to_json, to_markdown
+from bench.report.published import beside_ours
+from bench.report.published_rows import Asked, Group, Row
+from bench.report.published_text import Page, to_json, to_markdown
 from bench.suite.references import Comparison
 from bench.suite.trial import Trial
 
@@ -36,7 +36,7 @@ def asked(
 
 
 def group(ledger: Ledger, *pairs: tuple[str, dict[str, Any] | None], **options: Any) -> Group:
-    return compare([asked(ledger, *pairs, **options)], ledger.records, ledger.predictions)[0]
+    return beside_ours([asked(ledger, *pairs, **options)], ledger.records, ledger.predictions)[0]
 
 
 def row(ledger: Ledger, reference: str, settings: dict[str, Any] | None, **options: Any) -> Row:
@@ -111,7 +111,7 @@ def test_noise_of_another_suite_on_the_page_is_better_than_theory(ledger: Ledger
         asked(ledger, ("lab-e-baseline", single), seeds=1),
         asked(ledger, ("lab-e-l2", several), name="other"),
     ]
-    first, second = compare(suites, ledger.records, ledger.predictions)
+    first, second = beside_ours(suites, ledger.records, ledger.predictions)
     assert first.rows[0].whole and first.rows[0].whole.source == "page"
     assert second.rows[0].whole and second.rows[0].whole.source == "suite"
     assert list(first.noise) == ["test accuracy, fashion_mnist, all suites of this page"]
@@ -160,11 +160,11 @@ def test_of_a_search_the_configuration_that_validation_chose_stands_for_all(ledg
     suite = asked(ledger, *(("lab-b-hyperband-vgg", rate) for rate in rates), seeds=1)
     search = Comparison("lab-b-hyperband-vgg", tuple(rates), "")
     suite = replace(suite, references=[(search, find(["lab-b-hyperband-vgg"])[0])])
-    (found,) = compare([suite], ledger.records, ledger.predictions)[0].rows
+    (found,) = beside_ours([suite], ledger.records, ledger.predictions)[0].rows
     assert found.config == rates[1]
     assert found.whole and found.whole.ours.mean == pytest.approx(0.93)
     assert found.reasons == ("chosen by validation among 2 complete",)
-    (before,) = compare([suite], [], ledger.predictions)[0].rows
+    (before,) = beside_ours([suite], [], ledger.predictions)[0].rows
     assert (before.verdict, before.planned) == ("not run", 3)
 
 
@@ -271,7 +271,7 @@ def page(ledger: Ledger) -> Page:
     ledger.add(unfinished, [0.88])
     pairs = (("lab-e-baseline", good), ("lab-e-l2", bad), ("lab-e-dropout", unfinished), ("lab-a-reference", good))
     found = group(ledger, *pairs, note="a | note")
-    return Page((found,), (("Command", "bench compare labs"),))
+    return Page((found,), (("Command", "bench published labs"),))
 
 
 def test_the_page_has_a_row_per_reference_and_lists_what_is_outside(page: Page) -> None:

@@ -10,10 +10,10 @@ from bench.data.catalogue import DATASETS
 from bench.ledger.record import Predictions, Record
 from bench.published.catalogue import Reference
 from bench.published.curves import curve
-from bench.report.compare_rows import Asked, Early, Group, Judged, Row, Source
 from bench.report.figures import completed, values
 from bench.report.first_epochs import curves, start_of
 from bench.report.frame import Estimate, estimate
+from bench.report.published_rows import Asked, Early, Group, Judged, Row, Source
 from bench.statistics.proportions import binomial_floor
 from bench.statistics.quoted import agreement
 from bench.statistics.seeds import Pooled, pooled_seed_deviation
@@ -26,7 +26,7 @@ OTHER_IMAGES = ("early_split",)
 """Flags of results on other test images than today's release has."""
 
 
-def compare(
+def beside_ours(
     suites: Sequence[Asked], records: Sequence[Record], predictions: Callable[[str], Predictions]
 ) -> tuple[Group, ...]:
     """Hold the published results of suites against the ledger's `records`.

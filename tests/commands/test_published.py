@@ -1,4 +1,4 @@
-"""`bench compare` as a user types it."""
+"""`bench published` as a user types it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(*arguments: str) -> str:
-    found = CliRunner().invoke(app, ["compare", *arguments], catch_exceptions=False)
+    found = CliRunner().invoke(app, ["published", *arguments], catch_exceptions=False)
     assert found.exit_code == 0
     return found.stdout
 
@@ -55,7 +55,7 @@ def test_it_prints_a_row_per_reference_that_has_a_match(folder: Path) -> None:
     assert "| 88.35 | 88.20 ± " in text and "| within (−0.15 ± " in text
     assert "| not run | not enough time |" in text
     assert "lab-e-dropout" not in text
-    assert "- Command: bench compare mine.yaml" in text
+    assert "- Command: bench published mine.yaml" in text
 
 
 def test_it_writes_a_file(folder: Path) -> None:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.report.cells import NOTHING, count, figure, number, percent
-from bench.report.compare_rows import Group, Judged, Row, Verdict
 from bench.report.markdown import escape, table
+from bench.report.published_rows import Group, Judged, Row, Verdict
 from bench.suite.metrics import METRICS
 
 TITLE = "Published systems, run again"
