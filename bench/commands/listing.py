@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from textwrap import wrap
 
-from bench.suite.components import AXES, Entry
+from bench.suite.components import AXES
+from bench.suite.components.entry import Entry
 from bench.suite.errors import UserError, nearest
 
 KINDS = {

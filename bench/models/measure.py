@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bench.models.inputs import ColumnViews, Input
 from bench.models.registry import Shape
-from bench.suite.components import Layers
+from bench.suite.components.regularizers import Layers
 
 
 @dataclass(frozen=True)

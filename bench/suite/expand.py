@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from bench.suite.check import check, shorten
-from bench.suite.components import AXES, COMBINABLE, OPEN, Entry
+from bench.suite.components import AXES, COMBINABLE, OPEN
+from bench.suite.components.entry import Entry
 from bench.suite.conflict import conflict
 from bench.suite.document import Document, KeyPath, path_text
 from bench.suite.errors import Problem, SuiteError, nearest

@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bench.suite.components import AXES, COMBINABLE, OPEN, Entry
+from bench.suite.components import AXES, COMBINABLE, OPEN
+from bench.suite.components.entry import Entry
 from bench.suite.schema import AXIS_ORDER, SWEEPS, VALUE_AXES, Sampling, Settings, SuiteFile
 
 

@@ -14,7 +14,8 @@ from pydantic import (
     model_serializer,
 )
 
-from bench.suite.components import AXES, Entry, Fraction, NotNegative, Positive
+from bench.suite.components import AXES
+from bench.suite.components.entry import Entry, Fraction, NotNegative, Positive
 from bench.suite.metrics import METRICS
 
 VALUE_AXES = {"batch_size": 128, "epochs": 10}
@@ -155,7 +156,7 @@ class SuiteFile(BaseModel):
     description: str = ""
     references: list[str | SuiteReference] = Field(
         [],
-        description="Published results to show beside: ids (`bench list published`), or mappings for `bench published`.",
+        description="Published results to show beside: ids (`bench list published`) or mappings (`bench published`).",
         examples=[["lab-e-baseline", {"id": "lab-e-l2", "match": {"regularizer": "l2"}}]],
     )
     metrics: Annotated[list[Literal[tuple(METRICS)]], AfterValidator(_each_once)] = Field(  # type: ignore[valid-type]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.models.measure import kernels
-from bench.suite.components import Layers
+from bench.suite.components.regularizers import Layers
 from bench.training.registry import registrar
 
 Penalty = Callable[[nn.Module, int], Callable[[], None]]

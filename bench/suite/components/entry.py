@@ -1,0 +1,38 @@
+"""What every axis entry is, and the bounds and words that several of them share."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Positive = Annotated[int, Field(gt=0)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+Rate = Annotated[float, Field(ge=0, lt=1)]
+LearningRate = Annotated[float, Field(gt=0)]
+Ratio = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Init = Literal["torch", "keras", "he_normal"]
+Activation = Literal["relu", "gelu", "tanh", "sigmoid", "silu", "leaky_relu"]
+BatchNorm = Literal["none", "before", "after", "between"]
+"""Batch normalisation of a layer: before its activation, after it, or between two of them."""
+
+
+def low_to_high(values: list[float]) -> list[float]:
+    if values[0] > values[1]:
+        raise ValueError(f"{values} must be [low, high], and {values[0]:g} is above {values[1]:g}")
+    return values
+
+
+def rising(values: list[int]) -> list[int]:
+    if any(a >= b for a, b in pairwise(values)):
+        raise ValueError(f"{values} must rise: each epoch later than the one before")
+    return values
+
+
+class Entry(BaseModel):
+    """An axis entry: a name and its parameters, nothing else."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)

@@ -1,0 +1,25 @@
+"""Losses."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from bench.suite.components.entry import Entry
+
+
+class CrossEntropy(Entry):
+    """Cross-entropy of the softmax of the logits."""
+
+    name: Literal["cross_entropy"] = "cross_entropy"
+
+
+class BinaryCrossEntropy(Entry):
+    """Keras's binary_crossentropy on softmax outputs and one-hot labels: the mean over the classes."""
+
+    name: Literal["binary_cross_entropy"] = "binary_cross_entropy"
+
+
+class MeanSquaredError(Entry):
+    """Squared difference between softmax outputs and one-hot labels: the mean over the classes."""
+
+    name: Literal["mean_squared_error"] = "mean_squared_error"

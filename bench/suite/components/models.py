@@ -1,0 +1,125 @@
+"""The suite's own networks."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from bench.suite.components.entry import Activation, BatchNorm, Entry, Init, Positive, Rate
+
+
+class Mlp(Entry):
+    """Dense layers on the flattened picture."""
+
+    name: Literal["mlp"] = "mlp"
+    hidden: list[Positive] = Field([128, 64], description="Units of each hidden layer; [] is a linear classifier.")
+    activation: Activation = "relu"
+    batch_norm: BatchNorm = Field(
+        "none", description="In each hidden layer, before its activation, after it, or between two of them."
+    )
+    dropout: Rate = Field(0.0, description="Dropout after each hidden layer.")
+    init: Init = "torch"
+
+
+class Cnn(Entry):
+    """Convolution blocks (convolution, activation, max pooling, dropout), then dense layers."""
+
+    name: Literal["cnn"] = "cnn"
+    filters: list[Positive] = Field([32], min_length=1, description="Filters of each convolution block.")
+    kernel: Positive = 5
+    padding: Literal["valid", "same"] = "valid"
+    pool: Positive = Field(2, description="Max pooling window and stride of each block; 1 for none.")
+    hidden: list[Positive] = Field([128], description="Units of each dense layer before the output.")
+    activation: Activation = "relu"
+    batch_norm: BatchNorm = Field(
+        "none", description="With each convolution, before its activation, after it, or between two of them."
+    )
+    dropout: Rate = Field(0.0, description="Dropout after each pooling.")
+    init: Init = "torch"
+
+
+class Vgg(Entry):
+    """Blocks of 3 x 3 convolutions, each with activation and batch normalisation, and max pooling; then dense layers.
+
+    After Simonyan and Zisserman 2015 (arXiv 1409.1556); the defaults are a small one for 28 x 28.
+    """
+
+    name: Literal["vgg"] = "vgg"
+    blocks: list[Annotated[list[Positive], Field(min_length=2, max_length=2)]] = Field(
+        [[2, 32], [2, 64], [3, 128], [3, 256]],
+        min_length=1,
+        description="Convolutions and filters of each block.",
+    )
+    hidden: list[Positive] = Field([256], description="Units of each dense layer before the output.")
+    activation: Activation = "relu"
+    batch_norm: BatchNorm = Field(
+        "before", description="With each convolution, before its activation, after it, or between two of them."
+    )
+    dropout: Rate = Field(0.3, description="Dropout after each dense layer.")
+    init: Init = "torch"
+
+
+class ResNet(Entry):
+    """A stem (7 x 7 convolution, max pooling), residual blocks of two 3 x 3 convolutions, average pooling, output.
+
+    After He et al. 2016 (arXiv 1512.03385). Strides pad as TensorFlow's 'same' does. Each group after the first halves
+    the picture with its first block, whose shortcut is a 1 x 1 convolution without normalisation.
+    """
+
+    name: Literal["resnet"] = "resnet"
+    blocks: list[Annotated[list[Positive], Field(min_length=2, max_length=2)]] = Field(
+        [[1, 64], [1, 128], [1, 256], [1, 512]],
+        min_length=1,
+        description="Residual blocks and filters of each group; the first group's filters are the stem's too.",
+    )
+    border: Annotated[int, Field(ge=0)] = Field(3, description="Rows and columns of zeros around the input.")
+    drop_path: Rate = Field(0.0, description="Stochastic depth: chance to leave out a block's convolutions.")
+    init: Init = "torch"
+
+
+class ResidualMlp(Entry):
+    """Dense residual blocks: dense, norm, activation, dropout, dense, norm, plus the shortcut, activation."""
+
+    name: Literal["residual_mlp"] = "residual_mlp"
+    stem: Positive = Field(1024, description="Units of the dense layer before the blocks.")
+    blocks: list[Positive] = Field(
+        [1024, 512, 512, 256, 256, 128],
+        min_length=1,
+        description="Units of each block; its shortcut is a dense layer where the width changes.",
+    )
+    dropout: Rate | list[Rate] = Field(
+        0.0, description="Within each block: one rate, or one per block and one for before the output."
+    )
+    hidden: Positive = Field(64, description="Units of the dense layer after the blocks.")
+    activation: Activation = "relu"
+    drop_path: Rate = Field(0.0, description="Stochastic depth: chance to leave out a block's dense layers.")
+    init: Init = "torch"
+
+    @model_validator(mode="after")
+    def _one_rate_each(self) -> Self:
+        if isinstance(self.dropout, list) and len(self.dropout) != len(self.blocks) + 1:
+            raise ValueError(
+                f"model 'residual_mlp' with {len(self.blocks)} blocks needs one dropout rate, or "
+                f"{len(self.blocks) + 1} (one per block and one for before the output), and has {len(self.dropout)}"
+            )
+        return self
+
+
+class SkipMlp(Entry):
+    """Dense layers of one width, then stacks of dense, norm, activation and dropout, with or without their input added.
+
+    With `per_pixel` every dense layer works on the channels of each pixel, as a Keras Dense on a picture does.
+    """
+
+    name: Literal["skip_mlp"] = "skip_mlp"
+    width: Positive = 128
+    stem: Positive = Field(2, description="Plain dense layers before the stacks.")
+    stacks: list[Positive] = Field([2] * 9, description="Dense layers of each stack.")
+    skip: bool = Field(True, description="Add the input of each stack to its output.")
+    hidden: list[Positive] = Field([128], description="Units of each dense layer after the stacks.")
+    activation: Activation = "relu"
+    dropout: Rate = Field(0.5, description="After each layer of a stack and each dense layer after the stacks.")
+    per_pixel: bool = False
+    drop_path: Rate = Field(0.0, description="Stochastic depth: chance to leave out a stack; needs `skip`.")
+    init: Init = "torch"
