@@ -83,7 +83,7 @@ class Scaling(Augmentation):
     """Enlarges about the centre by a factor between these two; what comes in is black."""
 
     name: Literal["scaling"] = "scaling"
-    scale: Annotated[list[Ratio], Field(min_length=2, max_length=2), AfterValidator(low_to_high)] = [0.8, 1.2]
+    scale: Annotated[list[Ratio], AfterValidator(low_to_high)] = Field([0.8, 1.2], min_length=2, max_length=2)
 
 
 class Shearing(Augmentation):

@@ -33,7 +33,7 @@ class Adam(Entry):
 
     name: Literal["adam"] = "adam"
     lr: LearningRate = 1e-3
-    betas: Annotated[list[Rate], Field(min_length=2, max_length=2)] = [0.9, 0.999]
+    betas: list[Rate] = Field([0.9, 0.999], min_length=2, max_length=2)
     eps: NotNegative = 1e-8
     amsgrad: bool = False
     weight_decay: NotNegative = 0.0

@@ -1,0 +1,100 @@
+"""Do configurations differ? Sums and differences of means with the interval of their shared images and own seeds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from bench.statistics.measured import Measured, satterthwaite
+from bench.statistics.noise import Floats
+from bench.statistics.seeds import check_confidence
+
+
+@dataclass(frozen=True, eq=False)
+class Effects:
+    """Effects in the unit of the means, as fractions, arrays of shape (m,).
+
+    `low` and `high` hold on new images (seeds and images vary), `this_low` and `this_high` on this test set (seeds
+    vary; nan without seed noise). `p` is two-sided, on new images, of each effect by itself.
+    """
+
+    estimate: Floats
+    low: Floats
+    high: Floats
+    this_low: Floats
+    this_high: Floats
+    p: Floats
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One effect, its fields as in `Effects`; `seeds_counted` is False where it speaks of these networks only."""
+
+    estimate: float
+    low: float
+    high: float
+    this_low: float
+    this_high: float
+    p: float
+    seeds_counted: bool
+
+
+def difference(measured: Measured, ours: int, theirs: int, confidence: float = 0.95) -> Difference:
+    """The mean of configuration number `ours` minus that of `theirs`.
+
+    The shared images pair them (their covariance is taken off); equal seed numbers pair nothing.
+
+    Raises
+    ------
+    ValueError
+        A confidence outside (0, 1).
+    IndexError
+        No configuration has this number.
+    """
+    weights = np.zeros((1, len(measured.means)))
+    weights[0, ours] += 1
+    weights[0, theirs] -= 1
+    found = contrasts(measured, weights, confidence)
+    numbers = (found.estimate, found.low, found.high, found.this_low, found.this_high, found.p)
+    return Difference(*(float(one[0]) for one in numbers), seeds_counted=measured.noise is not None)
+
+
+def contrasts(measured: Measured, weights: Floats, confidence: float = 0.95) -> Effects:
+    """Weighted sums of the means, such as differences and the effects of a factor.
+
+    w'm +- t sqrt(w'Vw), V the covariance of the means over new seeds and images; Satterthwaite's degrees of freedom,
+    at most those that all seeds together have.
+
+    Parameters
+    ----------
+    measured
+        k configurations.
+    weights
+        Shape (m, k), a row per effect.
+    confidence
+        Coverage of each interval by itself, in (0, 1).
+    """
+    check_confidence(confidence)
+    estimate = weights @ measured.means
+    variance = np.einsum("mk,kl,ml->m", weights, measured.covariance, weights, optimize=True)
+    variance = np.maximum(variance, 0.0)
+    level = 0.5 + confidence / 2
+    nothing = np.full(len(estimate), np.nan)
+    if measured.noise is None:
+        degrees = np.full(len(estimate), measured.images - 1.0)
+        this_low, this_high = nothing, nothing
+    else:
+        parts = weights**2 * (measured.noise.variances / measured.seeds)
+        seeds = parts.sum(axis=1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            of_seeds = seeds**2 / (parts**2 / measured.noise.degrees).sum(axis=1)
+        of_seeds = np.clip(np.nan_to_num(of_seeds, nan=1.0), 1.0, measured.noise.total)
+        degrees = satterthwaite(variance, seeds, of_seeds, measured.images)
+        half = stats.t.ppf(level, of_seeds) * np.sqrt(seeds)
+        this_low, this_high = estimate - half, estimate + half
+    half = stats.t.ppf(level, degrees) * np.sqrt(variance)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        score = np.where(estimate == 0, 0.0, np.abs(estimate) / np.sqrt(variance))
+    return Effects(estimate, estimate - half, estimate + half, this_low, this_high, 2 * stats.t.sf(score, degrees))

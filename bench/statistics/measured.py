@@ -1,0 +1,131 @@
+"""What was measured of a whole suite? Means, and how they vary with other seeds and other images, together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from bench.statistics.components import Components, components
+from bench.statistics.noise import Floats, SeedNoise, moderated
+from bench.statistics.proportions import wilson
+from bench.statistics.seeds import Interval, check_confidence
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """k configurations on the same test images; arrays of shape (k,) unless another is given.
+
+    Attributes
+    ----------
+    means, seeds
+        Accuracy over seeds, as a fraction, and their number.
+    images
+        Number of test images.
+    noise
+        Variance of one seed's accuracy; None where every configuration has one seed, and seeds cannot be counted.
+    independent
+        What that variance would be if every image flipped by itself.
+    shared
+        Shape (k, k): covariance of the means over samples of test images, with the independent flips of the seeds.
+        It holds what makes the comparison of two configurations paired.
+    """
+
+    means: Floats
+    seeds: NDArray[np.int_]
+    images: int
+    noise: SeedNoise | None
+    independent: Floats
+    shared: Floats
+
+    @property
+    def beyond(self) -> Floats:
+        """Variance of the means by seeds that are better or worse on any images, beyond independent flips.
+
+        Not below 0: seeds whose figures agree better than independent flips would are taken to be lucky.
+        """
+        if self.noise is None:
+            return np.zeros(len(self.means))
+        return np.maximum(self.noise.variances - self.independent, 0.0) / self.seeds
+
+    @property
+    def covariance(self) -> Floats:
+        """Shape (k, k): covariance of the means over new seeds and new images."""
+        total: Floats = self.shared + np.diag(self.beyond)
+        return total
+
+
+def measure(tables: Iterable[NDArray[Any]]) -> Measured:
+    """Take the tables of all configurations apart, their seed noise steadied by each other.
+
+    The variance of a mean over S seeds and n images is (MS_seeds + MS_images - MS_rest) / nS, the unbiased estimate of
+    sigma_seeds^2 / S + sigma_images^2 / n + sigma_e^2 / nS (sources: `components`), with the moderated MS_seeds.
+
+    Parameters
+    ----------
+    tables
+        Per configuration, which images each seed got right: booleans of shape (seeds, images). The number of seeds may
+        differ, the images may not. Each is let go before the next is asked for.
+
+    Raises
+    ------
+    ValueError
+        No table, or tables of different images.
+    """
+    parts: list[Components] = [components(table) for table in tables]
+    if not parts:
+        raise ValueError("there is nothing to measure: no configuration")
+    lengths = {part.images for part in parts}
+    if len(lengths) > 1:
+        raise ValueError(f"configurations can be compared on the same test images only, found {sorted(lengths)} images")
+    images = lengths.pop()
+    seeds = np.array([part.seeds for part in parts])
+    independent = np.array([part.independent for part in parts])
+    noise = moderated(np.array([part.between_seeds for part in parts]), independent, seeds)
+    shared = np.atleast_2d(np.cov(np.stack([part.share for part in parts]))) / images
+    return Measured(np.array([part.mean for part in parts]), seeds, images, noise, independent, shared)
+
+
+def this_test_set(measured: Measured, number: int, confidence: float = 0.95) -> Interval | None:
+    """The interval of a mean when seeds vary and images do not; None for one seed, or without any seed noise.
+
+    mean +- t sqrt(variance of a seed / seeds), within [0, 1], with the moderated variance and its degrees of freedom.
+    """
+    check_confidence(confidence)
+    if measured.noise is None or measured.seeds[number] < 2:
+        return None
+    half = stats.t.ppf(0.5 + confidence / 2, measured.noise.degrees[number]) * np.sqrt(
+        measured.noise.variances[number] / measured.seeds[number]
+    )
+    return _within_one(float(measured.means[number]), float(half))
+
+
+def new_images(measured: Measured, number: int, confidence: float = 0.95) -> Interval:
+    """The interval of a mean when seeds and images vary; for one seed the images' alone, Wilson's.
+
+    mean +- t sqrt(variance over new seeds and images), within [0, 1]. The degrees of freedom are Satterthwaite's (1946,
+    doi 10.2307/3002019): only the seeds' part is uncertain, of the images there are thousands.
+    """
+    check_confidence(confidence)
+    mean, seeds = float(measured.means[number]), int(measured.seeds[number])
+    variance = float(measured.shared[number, number] + measured.beyond[number])
+    if seeds == 1 or measured.noise is None or variance == 0:
+        return wilson(round(mean * measured.images), measured.images, confidence)
+    part = measured.noise.variances[number] / seeds
+    degrees = satterthwaite(variance, part, measured.noise.degrees[number], measured.images)
+    return _within_one(mean, float(stats.t.ppf(0.5 + confidence / 2, degrees) * np.sqrt(variance)))
+
+
+def satterthwaite(variance: Any, part: Any, degrees: Any, images: int) -> Any:
+    """Degrees of freedom of a variance of which `part` has only `degrees`, and the rest those of the images."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = np.where(part > 0, variance**2 * degrees / part**2, np.inf)
+    return np.clip(found, 1.0, images - 1.0)
+
+
+def _within_one(mean: float, half: float) -> Interval:
+    return Interval(mean, max(0.0, mean - half), min(1.0, mean + half))

@@ -1,0 +1,88 @@
+"""How noisy is each configuration's seed? Its own few seeds, steadied by all the others'."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize, special
+
+Floats = NDArray[np.float64]
+
+_LEAST = 1e-3
+"""Ratios are raised to this: two seeds may agree to the image, and a variance of 0 has no likelihood."""
+_DEGREES = (0.5, 1e4)
+"""How little and how much the prior may weigh; at the upper end everything is pooled."""
+
+
+@dataclass(frozen=True)
+class SeedNoise:
+    """Variance of one seed's accuracy for each configuration, its degrees of freedom, and those of all together."""
+
+    variances: Floats
+    degrees: Floats
+    total: int
+
+
+def moderated(between: Floats, independent: Floats, seeds: NDArray[np.int_]) -> SeedNoise | None:
+    """Pool the variance between seeds, as far as the configurations agree on it.
+
+    What is pooled is the ratio of each configuration's variance between seeds to that of independent flips, since the
+    latter differs between networks of 90 and 96 % and is known well. The ratios are taken as s0^2 F(d, d0): s0^2 and d0
+    by marginal likelihood, then (d0 s0^2 + d s^2) / (d0 + d) with d0 + d degrees of freedom, at most all there are
+    (Smyth 2004, doi 10.2202/1544-6115.1027, sections 3 and 6, "moderated t"). Configurations that agree are pooled
+    whole; where one is far noisier than the others, it keeps its own noise. Plain pooling covers as well on the
+    average, and the noisiest of ten unequal configurations 69 to 81 times in 100 (this: 83 to 92).
+
+    Parameters
+    ----------
+    between, independent, seeds
+        `between_seeds` and `independent` of `bench.statistics.components.Components`, and the number of seeds, each
+        of shape (configurations,).
+
+    Returns
+    -------
+    SeedNoise | None
+        Configurations with one seed get the pooled ratio alone. None where no configuration tells any noise.
+    """
+    told = (seeds > 1) & (independent > 0)
+    own = np.where(told, seeds - 1.0, 0.0)
+    total = int(own.sum())
+    if total == 0:
+        return None
+    ratio = np.zeros(len(seeds))
+    ratio[told] = between[told] / independent[told]
+    prior, weight = _prior(ratio[told], own[told])
+    degrees = np.minimum(weight + own, total)
+    if weight >= _DEGREES[1] / 2:
+        ratio[:], degrees[:] = prior, total
+    else:
+        ratio = (weight * prior + own * ratio) / (weight + own)
+    return SeedNoise(ratio * independent, degrees, total)
+
+
+def _prior(ratio: Floats, own: Floats) -> tuple[float, float]:
+    """s0^2 and d0 of the likeliest s0^2 F(own, d0)."""
+    pooled = float(np.average(ratio, weights=own))
+    if len(ratio) < 2 or pooled == 0:
+        return pooled, _DEGREES[1]
+    ratio = np.maximum(ratio, _LEAST)
+
+    def surprise(point: Floats) -> float:
+        scale, weight = np.exp(point)
+        x = ratio / scale
+        density = own / 2 * np.log(own / weight) + (own / 2 - 1) * np.log(x) - special.betaln(own / 2, weight / 2)
+        return float(-np.sum(density - (own + weight) / 2 * np.log1p(own * x / weight) - np.log(scale)))
+
+    # The likelihood is flat towards complete pooling, so it is climbed from both sides.
+    found = min(
+        (
+            optimize.minimize(surprise, (np.log(max(pooled, _LEAST)), np.log(start)), method="L-BFGS-B",
+                              bounds=((-10.0, 15.0), np.log(_DEGREES)))
+            for start in (2.0, 50.0)
+        ),
+        key=lambda one: one.fun,
+    )  # fmt: skip
+    scale, weight = np.exp(found.x)
+    return (pooled, _DEGREES[1]) if weight >= _DEGREES[1] / 2 else (float(scale), float(weight))
