@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bench.commands.probes import PROBES, ProbeError, ask
-from bench.execution.host import cpu_count, gpu_count, temporary_folder
-from bench.execution.limits import cpu_limit, machine_memory, memory_limit
+from bench.execution.host import cpu_count, gpu_count, temporary_folder, visible_cpus
+from bench.limits import cpu_limit, memory, memory_limit
 from bench.suite.errors import UserError
 
 GB = 1e9
@@ -74,17 +74,14 @@ def _python() -> Check:
 
 
 def _cpus() -> Check:
-    count, limit = cpu_count(), cpu_limit()
-    if limit is not None and limit < count:
-        advice = f"trials side by side would share these: run with --jobs {max(1, int(limit))}"
-        return Check("CPUs", "warning", f"{count}, of which the container may use {limit:g} at a time", advice)
-    return Check("CPUs", "ok", f"{count}: as many trials side by side")
+    visible, limit = visible_cpus(), cpu_limit()
+    quota = f", of which the container may use {limit:g} at a time" if limit is not None and limit < visible else ""
+    return Check("CPUs", "ok", f"{visible}{quota}; trials side by side: {cpu_count()}")
 
 
 def _memory() -> Check:
-    limit = memory_limit()
-    size = limit or machine_memory()
-    found = f"{_size(size)}{' (the limit of the container)' if limit else ''}"
+    size = memory()
+    found = f"{_size(size)}{' (the limit of the container)' if memory_limit() else ''}"
     if size < LEAST_MEMORY:
         return Check("memory", "warning", found, "trials may be killed: train small models, with --jobs 1 or --no-ray")
     return Check("memory", "ok", found)

@@ -29,6 +29,14 @@ def show(
         tuple[int, int] | None, typer.Option("--size", min=1, help="Resize an image folder's.", metavar="HEIGHT WIDTH")
     ] = None,
     channels: Annotated[int | None, typer.Option("--channels", help="1 grey, 3 colour: of an image folder.")] = None,
+    validation: Annotated[
+        str | None,
+        typer.Option(
+            "--validation",
+            help="Split off a validation part as trials do: tail=0.2, stratified=0.1.",
+            metavar="KIND=SHARE",
+        ),
+    ] = None,
     data_dir: DataDir = None,
     out: Annotated[str, typer.Option("--out", help="Folder to write to; - prints.", metavar="DIR")] = "reports",
 ) -> None:
@@ -36,6 +44,7 @@ def show(
     if suite is not None and not html:
         raise UserError("--suite shows pictures, which need a page: add --html")
     entry = _entry(name, size, channels)
+    held_out = _validation(validation)
     from bench.commands.suites import load as load_suite
 
     loaded = load_suite(suite, None, None, None) if suite is not None else None
@@ -43,7 +52,7 @@ def show(
     from bench.data.explore import explore
 
     data = load(entry, data_dir, lambda line: typer.echo(line, err=True))
-    found = explore(data)
+    found = explore(data, validation=held_out)
     if not html:
         from rich.console import Console
 
@@ -87,6 +96,23 @@ def _entry(name: str, size: tuple[int, int] | None, channels: int | None) -> str
         return {**entry, **given}
     if given:
         raise UserError(f"--{next(iter(given))} is for image folders; {found} is as its makers published it")
+    return found
+
+
+def _validation(text: str | None) -> dict[str, float] | None:
+    """``tail=0.2`` as a suite file's ``{tail: 0.2}``."""
+    if text is None:
+        return None
+    from bench.data.splits import SPLITS
+
+    kind, _, share = text.partition("=")
+    try:
+        found = {kind.strip(): float(share)}
+    except ValueError:
+        found = {}
+    if not found or not SPLITS.keys() >= found.keys() or not all(0 < value < 1 for value in found.values()):
+        allowed = " and ".join(f"{name}=SHARE" for name in SPLITS)
+        raise UserError(f"--validation {text}: allowed are {allowed}, with a share between 0 and 1, such as tail=0.2")
     return found
 
 

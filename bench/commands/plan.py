@@ -22,7 +22,7 @@ from bench.commands.options import (
     SuiteArgument,
 )
 from bench.commands.results import tell_damaged
-from bench.commands.suites import check, is_known, load, trials_of
+from bench.commands.suites import check_metrics, checked_for_plan, load, trials_of
 
 
 def plan(
@@ -51,8 +51,8 @@ def plan(
     out = []
     for suite in loaded:
         trials = trials_of(suite)
-        if any(not is_known(trial.config) for trial in trials):
-            check(suite, trials)
+        check_metrics(suite, trials)
+        checked = {trial.key for trial in checked_for_plan(suite, trials)}
         done = ledger.done(suite.pruning.model_dump(mode="json") if suite.pruning else None)
         left = todo(trials, done, searches=suite.pruning is not None)
         missing = [*left.now, *(trial for rest in left.later.values() for trial in rest)]
@@ -62,7 +62,13 @@ def plan(
             costs = from_records(missing, ledger.records())
         side_by_side = slots(cpus_per_trial, gpus_per_trial, jobs)
         cost = estimate(missing, costs, side_by_side)
-        out.append(plan_json(suite, trials, missing, done, cost, side_by_side))
+        unlike = [trial for trial in missing if costs.get(trial.key) is None and (probe or trial.key in checked)]
+        counted = None
+        if unlike:  # torch, which counts, is here already
+            from bench.execution.arithmetic import arithmetic
+
+            counted = arithmetic(unlike, ledger.records(), side_by_side, cpus_per_trial, gpus_per_trial)
+        out.append(plan_json(suite, trials, missing, done, cost, side_by_side, counted))
     if as_json:
         typer.echo(json.dumps(out[0] if len(out) == 1 else out, indent=2))
     else:

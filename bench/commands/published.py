@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.commands.options import RESULTS, AsJson, Results
+from bench.commands.options import RESULTS, AsJson, Results, as_written
 from bench.commands.results import tell_damaged
 from bench.commands.suites import load, trials_of
 from bench.suite.errors import UserError
@@ -19,12 +20,14 @@ if TYPE_CHECKING:
     from bench.published import Reference
     from bench.suite.references import Comparison
     from bench.suite.suite import Suite
+    from bench.suite.trial import Trial
 
 
 QuotedSuites = Annotated[
     list[str],
     typer.Argument(
-        help="Suite files or names; one with options of its own in quotes: 'labs/dense_mnist --seeds 5'.",
+        help="Suite files or names; one with options of its own in quotes: 'labs/dense_mnist --seeds 5'. That stands "
+        "in place of the plain one, if both are given.",
         metavar="SUITE...",
     ),
 ]
@@ -37,10 +40,11 @@ def published(
     as_json: AsJson = False,
 ) -> None:
     """Hold published results against the ledger: those that a suite's `references` name with a `match` or a `note`."""
-    loaded = [(suite, _references(suite)) for suite in map(_loaded, suites)]
-    if not any(references for _, references in loaded):
+    loaded = [(suite, _references(suite), options) for suite, options in _each_once(map(_loaded, suites))]
+    if not any(references for _, references, _ in loaded):
+        files = ", ".join(str(suite.path) for suite, _, _ in loaded)
         raise UserError(
-            f"{', '.join(str(suite.path) for suite, _ in loaded)}: no reference says which configuration repeats it\n"
+            f"{files}: no reference says which configuration repeats it\n"
             "  write it like references: [{id: lab-e-l2, match: {regularizer: l2}}]; docs/protocol.md has more"
         )
     from bench.ledger.ledger import Ledger
@@ -51,8 +55,8 @@ def published(
     from bench.report.sections import sections
 
     asked = [
-        Asked(suite.name, suite.title, suite.description, references, trials_of(suite))
-        for suite, references in loaded
+        Asked(suite.name, suite.title, suite.description, references, trials_of(suite), options)
+        for suite, references, options in loaded
         if references
     ]
     ledger = Ledger(results)
@@ -61,9 +65,13 @@ def published(
     trials = list({trial.key: trial for one in asked for trial in one.trials}.values())
     keys = {trial.key for trial in trials}
     used = [record for record in records if record.key in keys]
+    contents = _contents([record for record in records if record.key not in keys], trials)
     page = Page(
         beside_ours(
-            asked, [record for record in records if record.key in keys or _current(record)], ledger.predictions
+            asked,
+            [record for record in records if record.key in keys or record.key in contents],
+            ledger.predictions,
+            contents,
         ),
         provenance(
             used,
@@ -84,10 +92,11 @@ def published(
     typer.echo(f"wrote {out}")
 
 
-def _loaded(text: str) -> Suite:
-    """A suite as written on the command line: its file or name, and options that belong to it alone."""
+def _loaded(text: str) -> tuple[Suite, str]:
+    """A suite as written on the command line: its file or name, and the options that belong to it alone."""
     parser = argparse.ArgumentParser(add_help=False, exit_on_error=False, allow_abbrev=False)
-    parser.add_argument("suite")
+    # Not required: argparse would print its own usage and leave.
+    parser.add_argument("suite", nargs="?")
     parser.add_argument("--only", action="append")
     parser.add_argument("--set", action="append", dest="overrides")
     parser.add_argument("--seeds", type=int)
@@ -97,21 +106,40 @@ def _loaded(text: str) -> Suite:
         raise UserError(f"{text!r} cannot be read: {error}; write 'SUITE --set epochs=5'") from error
     if unknown:
         raise UserError(f"{text!r}: {unknown[0]!r} is not known there; allowed are --only, --set and --seeds")
-    return load(found.suite, found.only, found.overrides, found.seeds)
+    if not found.suite:
+        raise UserError(f"{text!r} names no suite; write 'SUITE --set epochs=5', `bench list suites` shows names")
+    suite = load(found.suite, found.only, found.overrides, found.seeds)
+    return suite, as_written(found.only, found.overrides, found.seeds)
 
 
-def _current(record: Record) -> bool:
-    """Whether a record of no suite on the page is of today's data and training: its key says so.
+def _each_once(loaded: Iterable[tuple[Suite, str]]) -> list[tuple[Suite, str]]:
+    """Each suite file once: given with options it stands in place of the plain one."""
+    files = {(suite.path.resolve(), options): (suite, options) for suite, options in loaded}
+    changed = {path for path, options in files if options}
+    return [pair for (path, options), pair in files.items() if options or path not in changed]
 
-    Records of the user's own models count only with the suite that names them, whose folder has their code.
+
+def _contents(records: Iterable[Record], trials: Iterable[Trial]) -> dict[str, str]:
+    """The checksum of the data of each record that is of today's data and training, by key: the key says so.
+
+    The records are of no suite on the page. Those on the user's own data count where a suite of the page has these
+    data, wherever they lay then; those of the user's own models only with the suite that names them, whose folder has
+    their code.
     """
     from bench.data import fingerprint
     from bench.suite.trial import trial_key
 
-    try:
-        return record.key == trial_key(record.config, record.seed, fingerprint(record.config["dataset"]), None)
-    except (UserError, KeyError):  # a data set or a form of configuration that this version does not know
-        return False
+    own = sorted({trial.contents for trial in trials if "path" in trial.config["dataset"]})
+    found = {}
+    for record in records:
+        try:
+            checksums = own if "path" in record.config["dataset"] else [fingerprint(record.config["dataset"])]
+            keys = {trial_key(record.config, record.seed, one, None): one for one in checksums}
+        except (UserError, KeyError):  # a data set or a form of configuration that this version does not know
+            continue
+        if record.key in keys:
+            found[record.key] = keys[record.key]
+    return found
 
 
 def _references(suite: Suite) -> list[tuple[Comparison, Reference]]:

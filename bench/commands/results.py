@@ -32,13 +32,21 @@ def report_of(ledger: Ledger, text: str, suite: Suite, trials: list[Trial]) -> R
     from bench.report import build
 
     keys = {trial.key for trial in trials}
+    references = find(suite.references)
+    home = {reference.id: reference.dataset for reference in references}
+    elsewhere = {
+        one.reference
+        for one in suite.comparisons
+        if one.configs and all(config["dataset"]["name"] != home.get(one.reference) for config in one.configs)
+    }
     return build(
         [record for record in ledger.records() if record.key in keys],
         ledger.predictions,
         title=suite.title,
         suite=suite.name,
-        references=find(suite.references),
+        references=references,
         command=f"bench run {text}",
         planned=trials,
         metrics=suite.metrics,
+        elsewhere=elsewhere,
     )

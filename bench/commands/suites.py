@@ -57,15 +57,16 @@ def is_known(config: dict[str, Any]) -> bool:
 
 
 def check(suite: Suite, trials: list[Trial]) -> None:
-    """The checks that need torch; left out where the file itself has told everything.
+    """Whether all of it can be trained and measured; torch is left out where the file itself has told everything.
 
     Raises
     ------
     UserError
-        A model or an optimizer cannot be built; all of them are named.
+        A metric, a model or an optimizer is out of place; all of them are named.
     """
+    check_metrics(suite, trials)
     first = {trial.group: trial for trial in trials}.values()
-    if all(_is_plain(trial.config) for trial in first):
+    if not any(asks_libraries(trial.config) or trial.config["model"]["name"] != "mlp" for trial in first):
         return
     from bench.data import shape
     from bench.suite.components import OPEN
@@ -81,10 +82,52 @@ def check(suite: Suite, trials: list[Trial]) -> None:
     check([trial.run_config for trial in first], shapes, places)
 
 
-def _is_plain(config: dict[str, Any]) -> bool:
-    """Whether the suite file alone tells that a configuration fits any picture."""
-    reflects = any(entry.get("mode") == "reflect" for entry in config["augmentation"])
-    return is_known(config) and config["model"]["name"] == "mlp" and not reflects
+def check_metrics(suite: Suite, trials: list[Trial]) -> None:
+    """UserError for metrics of the leaderboard that some data set of the suite has too few classes for."""
+    from bench.suite.labels import axis_label
+    from bench.suite.metrics import METRICS
+
+    asked = {name: least for name in suite.metrics if (least := METRICS[name].classes) > 1}
+    if not asked:
+        return
+    from bench.data import shape
+
+    first = {trial.data: trial for trial in trials}.values()
+    classes = {axis_label(one.config["dataset"], "dataset"): shape(one.run_config["dataset"])[1] for one in first}
+    problems = []
+    for name, least in asked.items():
+        short = [f"{data} has {count}" for data, count in classes.items() if count < least]
+        if short:
+            place = suite.place("metrics", name)
+            problems.append(f"{place}: {name!r} needs {least} classes or more, and {', '.join(short)}")
+    if problems:
+        raise UserError("\n".join([*problems, "  take another metric; `bench list metrics` shows all"]))
+
+
+def checked_for_plan(suite: Suite, trials: list[Trial]) -> list[Trial]:
+    """The trials that `check` was asked about for a plan, which need not import torch or decode pictures for the rest.
+
+    bench's own networks are left to the run where nothing else asks for torch; so are the user's own pictures, which
+    only names from elsewhere are worth decoding for. Errors as in `check`.
+    """
+    if not any(asks_libraries(trial.config) for trial in trials):
+        return []
+    checked = [trial for trial in trials if trial.data_path is None or not is_known(trial.config)]
+    check(suite, checked)
+    return checked
+
+
+def asks_libraries(config: dict[str, Any]) -> bool:
+    """Whether only torch or timm can tell if a configuration fits: its names, or what is as the pictures or layers are.
+
+    Patterns of layers may find none, mirrored borders may be wider than a picture, and columns are those of grey ones.
+    """
+    return (
+        not is_known(config)
+        or any(entry.get("mode") == "reflect" for entry in config["augmentation"])
+        or any(isinstance(entry.get("layers"), list) for entry in config["regularizer"])
+        or config["preprocessing"]["name"] == "column_standardize"
+    )
 
 
 def _check_references(suite: Suite) -> None:

@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from bench.data.places import user_cache
@@ -31,16 +31,27 @@ def checksum(root: Path, names: Sequence[str]) -> str:
     UserError
         A file cannot be read; the message names it.
     """
+    return _remembered(
+        root, root, names, lambda: combined((name, hashlib.sha256(read(root / name)).hexdigest()) for name in names)
+    )
+
+
+def file_checksum(path: Path) -> str:
+    """SHA-256 (hex) over the contents of one file, whatever its name; remembered, and errors, as in `checksum`."""
+    return _remembered(path, path.parent, [path.name], lambda: hashlib.sha256(read(path)).hexdigest())
+
+
+def _remembered(subject: Path, root: Path, names: Sequence[str], digest: Callable[[], str]) -> str:
     begun = time.time()
     state, latest = _state(root, names)
-    note = user_cache() / "checksums" / f"{hashlib.sha256(os.fsencode(root)).hexdigest()[:20]}.json"
+    note = user_cache() / "checksums" / f"{hashlib.sha256(os.fsencode(subject)).hexdigest()[:20]}.json"
     try:
         noted = json.loads(note.read_text())
         if noted["state"] == state:
             return str(noted["checksum"])
     except (OSError, ValueError, KeyError, TypeError):
         pass  # never noted, or half a file: the contents tell
-    found = combined((name, hashlib.sha256(read(root / name)).hexdigest()) for name in names)
+    found = digest()
     if latest < begun - SETTLED_SECONDS:
         _write(note, json.dumps({"state": state, "checksum": found}))
     return found

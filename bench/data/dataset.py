@@ -110,6 +110,13 @@ def shape(dataset: str | Entry, notify: Notify = _quietly) -> tuple[tuple[int, i
     return info.shape, len(info.classes)
 
 
+def train_size(dataset: str | Entry) -> int:
+    """How many training pictures there are, validation included; the user's own data are read for it."""
+    if not isinstance(dataset, str) and is_own(dataset):
+        return len(load(dataset).train_labels)
+    return find(dataset).train_size
+
+
 def load_info(info: DatasetInfo, data_dir: Path | None = None, notify: Notify = _quietly) -> Dataset:
     """`load` for a dataset that need not be in the catalogue."""
     paths = _obtain(info, data_dir, notify)

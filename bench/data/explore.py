@@ -5,20 +5,25 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.data.dataset import Dataset
+from bench.data.histogram import CHUNK, exact_sums, histogram
+from bench.data.splits import split
 
-_CHUNK = 1024
-"""Pictures counted at a time: `bincount` widens its input to eight bytes a pixel."""
+Part = tuple[NDArray[np.uint8], NDArray[np.int64]]
+"""Pictures (N, C, H, W) and their labels (N,)."""
+
+TITLES = {"train": "training", "validation": "validation", "test": "test"}
 
 
 @dataclass(frozen=True)
 class Pixels:
-    """Values from 0 to 255 of a training part, over all pixels of the channel; `histogram` counts each value."""
+    """Values from 0 to 255 of a part, over all pixels of the channel; `histogram` counts each value."""
 
     channel: str
     minimum: int
@@ -41,9 +46,10 @@ class Duplicates:
 class Exploration:
     """What a look at a dataset finds.
 
-    `counts` maps `train` and `test` to pictures per class; `samples` are uint8 (classes, n, C, H, W), black where a
-    class has fewer than n; `mean_picture` is float64 (C, H, W), `class_means` (classes, C, H, W), both of the
-    training part.
+    `counts` maps `train` and `test`, and `validation` between them where the training part was split, to pictures per
+    class; `samples` are uint8 (classes, n, C, H, W), black where a class has fewer than n; `mean_picture` is float64
+    (C, H, W), `class_means` (classes, C, H, W). These and `pixels` are of the training part, without the validation
+    part, whose values are in `validation_pixels`.
     """
 
     name: str
@@ -57,10 +63,20 @@ class Exploration:
     duplicates: tuple[Duplicates, ...]
     sha256: str
     source: str
+    validation_pixels: tuple[Pixels, ...] = ()
 
 
-def explore(data: Dataset, samples: int = 10) -> Exploration:
-    """Look at a dataset; `samples` is how many pictures of each class are kept, the first of the training part."""
+def explore(data: Dataset, samples: int = 10, validation: dict[str, float] | None = None) -> Exploration:
+    """Look at a dataset; `samples` is how many pictures of each class are kept, the first of the training part.
+
+    With `validation`, as in a suite file (``{"tail": 0.2}``), the training part is split as trials split it.
+    UserError where `bench.data.splits.split` refuses that.
+    """
+    held_out = None
+    if validation is not None:
+        learnt, held_out_from = split(data.train_labels, validation)
+        held_out = data.train_images[held_out_from], data.train_labels[held_out_from]
+        data = replace(data, train_images=data.train_images[learnt], train_labels=data.train_labels[learnt])
     channels, height, width = data.train_images.shape[1:]
     count = len(data.classes)
     shown = np.zeros((count, samples, channels, height, width), dtype=np.uint8)
@@ -69,10 +85,10 @@ def explore(data: Dataset, samples: int = 10) -> Exploration:
         members = np.flatnonzero(data.train_labels == number)
         shown[number, : len(members[:samples])] = data.train_images[members[:samples]]
         means[number] = _sum(data.train_images, members) / max(len(members), 1)
-    counts = {
-        part: np.bincount(labels, minlength=count).astype(np.int64)
-        for part, labels in (("train", data.train_labels), ("test", data.test_labels))
-    }
+    parts = {"train": (data.train_images, data.train_labels)}
+    parts |= {"validation": held_out} if held_out else {}
+    parts |= {"test": (data.test_images, data.test_labels)}
+    counts = {part: np.bincount(labels, minlength=count).astype(np.int64) for part, (_, labels) in parts.items()}
     return Exploration(
         data.name,
         data.classes,
@@ -82,41 +98,36 @@ def explore(data: Dataset, samples: int = 10) -> Exploration:
         shown,
         np.average(means, axis=0, weights=counts["train"]),
         means,
-        duplicates(data),
+        duplicates(parts),
         data.sha256,
         str(data.source),
+        pixels(held_out[0]) if held_out else (),
     )
 
 
 def pixels(images: NDArray[np.uint8]) -> tuple[Pixels, ...]:
     """The values of uint8 pictures (N, C, H, W): of all channels together, and of each where there are several."""
     names = ["red", "green", "blue"] if images.shape[1] == 3 else [f"channel {i + 1}" for i in range(images.shape[1])]
-    histograms = [_histogram(images[:, channel]) for channel in range(images.shape[1])]
-    together = np.sum(histograms, axis=0)
+    histograms = [histogram(images[:, channel]) for channel in range(images.shape[1])]
+    together = [sum(counts) for counts in zip(*histograms, strict=True)]
     if len(histograms) == 1:
         return (_pixels("all", together),)
     return (
         _pixels("all", together),
-        *(_pixels(name, histogram) for name, histogram in zip(names, histograms, strict=True)),
+        *(_pixels(name, counts) for name, counts in zip(names, histograms, strict=True)),
     )
 
 
-def duplicates(data: Dataset) -> tuple[Duplicates, ...]:
-    """Exact duplicates within the training part, within the test part, and of the one in the other.
+def duplicates(parts: dict[str, Part]) -> tuple[Duplicates, ...]:
+    """Exact duplicates within each part, and of an earlier part's pictures in a later one.
 
-    Within a part, a picture counts that equals an earlier one; across, a test picture that is among the training
-    pictures. Equal are pictures whose BLAKE2b hashes (128 bits) of all pixels are.
+    Within a part, a picture counts that equals an earlier one; across two, one of the later that is in the earlier.
+    Equal are pictures whose BLAKE2b hashes (128 bits) of all pixels are.
     """
-    train, test = _by_hash(data.train_images, data.train_labels), _by_hash(data.test_images, data.test_labels)
-    both = [(train[key], labels) for key, labels in test.items() if key in train]
+    hashed = {TITLES[part]: _by_hash(images, labels) for part, (images, labels) in parts.items()}
     return (
-        _within("within the training part", train),
-        _within("within the test part", test),
-        Duplicates(
-            "of training pictures in the test part",
-            sum(len(labels) for _, labels in both),
-            sum(any(label != other for other in known) for known, labels in both for label in labels),
-        ),
+        *(_within(f"within the {part} part", labels) for part, labels in hashed.items()),
+        *(_across(part, hashed[part], other, hashed[other]) for part, other in combinations(hashed, 2)),
     )
 
 
@@ -124,6 +135,15 @@ def _within(where: str, labels: dict[bytes, list[int]]) -> Duplicates:
     several = [found for found in labels.values() if len(found) > 1]
     otherwise = sum(label != found[0] for found in several for label in found[1:])
     return Duplicates(where, sum(len(found) - 1 for found in several), otherwise)
+
+
+def _across(part: str, known: dict[bytes, list[int]], other: str, labels: dict[bytes, list[int]]) -> Duplicates:
+    both = [(known[key], found) for key, found in labels.items() if key in known]
+    return Duplicates(
+        f"of {part} pictures in the {other} part",
+        sum(len(found) for _, found in both),
+        sum(any(label != other for other in before) for before, found in both for label in found),
+    )
 
 
 def _by_hash(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> dict[bytes, list[int]]:
@@ -134,25 +154,15 @@ def _by_hash(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> dict[bytes
     return found
 
 
-def _histogram(values: NDArray[np.uint8]) -> NDArray[np.int64]:
-    counts = np.zeros(256, dtype=np.int64)
-    for start in range(0, len(values), _CHUNK):
-        counts += np.bincount(values[start : start + _CHUNK].ravel(), minlength=256)
-    return counts
-
-
-def _pixels(channel: str, histogram: NDArray[np.int64]) -> Pixels:
-    present = np.flatnonzero(histogram)
-    counts = [int(count) for count in histogram]  # Python's integers do not overflow
-    count = sum(counts)
-    total = sum(value * number for value, number in enumerate(counts))
-    squares = sum(value * value * number for value, number in enumerate(counts))
-    deviation = math.sqrt(count * squares - total * total) / count
-    return Pixels(channel, int(present[0]), int(present[-1]), total / count, deviation, histogram)
+def _pixels(channel: str, counts: list[int]) -> Pixels:
+    present = np.flatnonzero(counts)
+    count, total, spread = exact_sums(counts)
+    deviation = math.sqrt(spread) / count
+    return Pixels(channel, int(present[0]), int(present[-1]), total / count, deviation, np.array(counts, np.int64))
 
 
 def _sum(images: NDArray[np.uint8], members: NDArray[np.int64]) -> NDArray[np.int64]:
     whole = np.zeros(images.shape[1:], dtype=np.int64)
-    for start in range(0, len(members), _CHUNK):
-        whole += images[members[start : start + _CHUNK]].sum(axis=0, dtype=np.int64)
+    for start in range(0, len(members), CHUNK):
+        whole += images[members[start : start + CHUNK]].sum(axis=0, dtype=np.int64)
     return whole

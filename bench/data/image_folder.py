@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,13 +14,14 @@ from numpy.typing import NDArray
 from bench.data.contents import checksum, combined, read
 from bench.data.listing import PARTS, Listing, list_pictures
 from bench.data.places import user_cache
+from bench.limits import memory
 from bench.suite.errors import UserError
 
 ORDER_SEED = 0
 """Files come sorted by class; this seed mixes them, the same way on every machine for ever."""
 
 MOST_MEMORY = 0.5
-"""Share of this machine's memory that the pixels of a folder may take."""
+"""Share of the memory there is, of the machine or the container, that the pixels of a folder may take."""
 
 
 def fingerprint(path: Path) -> str:
@@ -39,7 +39,7 @@ def load(entry: dict[str, Any], notify: Callable[[str], None]) -> dict[str, Any]
     ------
     UserError
         What `list_pictures` refuses; a picture that cannot be read or has another size than the others; more pixels
-        than this machine has memory for; a file that changes meanwhile.
+        than there is memory for; a file that changes meanwhile.
     """
     listing = list_pictures(Path(entry["path"]))
     sha256 = checksum(listing.root, listing.all_names)
@@ -118,11 +118,12 @@ def _decode_all(
 
 def _fits(root: Path, count: int, shape: tuple[int, ...]) -> None:
     needed = count * int(np.prod(shape))
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    there = memory()
     if needed > MOST_MEMORY * there:
         raise UserError(
             f"{root}: {count:,} pictures of {shape[1]} x {shape[2]} take {needed / 2**30:.1f} GiB, more than half of "
-            f"this machine's {there / 2**30:.1f} GiB; have them made smaller with `size: [HEIGHT, WIDTH]`"
+            f"the {there / 2**30:.1f} GiB that this machine or container has; "
+            "have them made smaller with `size: [HEIGHT, WIDTH]`"
         )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.contents import checksum
+from bench.data.contents import file_checksum
 from bench.suite.errors import UserError, nearest
 
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
@@ -18,8 +18,8 @@ CLASSES = "classes"
 
 
 def fingerprint(path: Path) -> str:
-    """SHA-256 (hex) over the file's name and bytes; UserError where it cannot be read."""
-    return checksum(path.parent, [path.name])
+    """SHA-256 (hex) over the file's bytes; UserError where it cannot be read."""
+    return file_checksum(path)
 
 
 def load(entry: dict[str, Any]) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
     try:
         opened = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} is not {expected}: {error}") from error
+        raise UserError(f"{path} is not {expected}: {_without_pickle(error)}") from error
     if not isinstance(opened, np.lib.npyio.NpzFile):
         raise UserError(f"{path} holds one array; expected {expected} (numpy.savez_compressed writes one)")
     with opened:
@@ -74,11 +74,21 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
         for key in (*ARRAYS, *([CLASSES] if CLASSES in opened.files else [])):
             try:
                 arrays[key] = opened[key]
-            except ValueError as error:  # an array of objects can only be unpickled, which may run anything
-                raise UserError(f"{path}: {key} cannot be read: {error}; save it as plain numbers or text") from error
+            except ValueError as error:
+                reason = f"{_without_pickle(error)}; save it as plain numbers or text"
+                raise UserError(f"{path}: {key} cannot be read: {reason}") from error
             except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
                 raise UserError(f"{path}: {key} is damaged ({error}); write the file again") from error
     return arrays
+
+
+def _without_pickle(error: Exception) -> str:
+    """NumPy's reason, but for its advice to unpickle, which it gives for whatever it does not know."""
+    if "pickle" in str(error):
+        return (
+            "it is neither plain numbers nor text, and Python objects are refused, since reading them may run anything"
+        )
+    return str(error)
 
 
 def _pictures(path: Path, key: str, array: NDArray[Any]) -> NDArray[np.uint8]:

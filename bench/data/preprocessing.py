@@ -10,10 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.data.histogram import exact_sums, histogram
 from bench.suite.errors import UserError, nearest
-
-_CHUNK = 1024
-"""Images counted at a time: `bincount` widens its input to eight bytes a pixel."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +61,14 @@ def standardize(images: NDArray[np.uint8]) -> Statistics:
     Sums are exact integers over a histogram of the 256 values, so the result is the same to the last bit
     on every machine and in any order of the images.
     """
-    moments = [_moments(_histogram(images[:, channel])) for channel in range(images.shape[1])]
+    moments = [_moments(histogram(images[:, channel])) for channel in range(images.shape[1])]
     mean, std = np.array(moments, dtype=np.float32).T
     return Statistics(mean.reshape(-1, 1, 1), std.reshape(-1, 1, 1))
 
 
 def column_standardize(images: NDArray[np.uint8]) -> Statistics:
     """Mean and population standard deviation of each column of grey pictures; 1 for the deviation of a constant one."""
-    moments = [_moments(_histogram(images[:, :, :, column])) for column in range(images.shape[3])]
+    moments = [_moments(histogram(images[:, :, :, column])) for column in range(images.shape[3])]
     mean, std = np.array(moments, dtype=np.float32).T
     return Statistics(mean, std)
 
@@ -84,19 +82,9 @@ PREPROCESSINGS: dict[str, Callable[[NDArray[np.uint8]], Statistics]] = {
 """Name to what is fitted; dividing each column by its own length needs nothing fitted."""
 
 
-def _histogram(values: NDArray[np.uint8]) -> list[int]:
-    counts = np.zeros(256, dtype=np.int64)
-    for start in range(0, len(values), _CHUNK):
-        counts += np.bincount(values[start : start + _CHUNK].ravel(), minlength=256)
-    return [int(count) for count in counts]
-
-
-def _moments(histogram: list[int]) -> tuple[float, float]:
+def _moments(counts: list[int]) -> tuple[float, float]:
     """Mean and standard deviation on the [0, 1] scale; Python's integers are exact, its divisions correctly rounded."""
-    count = sum(histogram)
+    count, total, spread = exact_sums(counts)
     if count == 0:
         raise ValueError("no pixels to standardize by")
-    total = sum(value * number for value, number in enumerate(histogram))
-    squares = sum(value * value * number for value, number in enumerate(histogram))
-    spread = count * squares - total * total
     return total / (255 * count), math.sqrt(spread / (255 * count) ** 2) if spread else 1.0

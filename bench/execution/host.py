@@ -10,9 +10,17 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from bench.limits import CGROUP, PROCESS, cpu_limit
 
-def cpu_count() -> int:
-    """CPUs this process may use."""
+
+def cpu_count(root: Path = CGROUP, process: Path = PROCESS) -> int:
+    """CPUs this process may keep busy: those it may run on, or the whole ones in a container's quota of CPU time."""
+    limit = cpu_limit(root, process)
+    return visible_cpus() if limit is None else max(1, min(visible_cpus(), int(limit)))
+
+
+def visible_cpus() -> int:
+    """CPUs this process may run on, whatever share of their time it gets."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.execution.estimate import Estimate
 from bench.execution.progress import duration
+from bench.execution.pruning import Asha
 from bench.ledger.record import Record
 from bench.suite.labels import axis_label
 from bench.suite.schema import AXIS_ORDER
 from bench.suite.suite import Suite
 from bench.suite.trial import Trial
+
+if TYPE_CHECKING:  # it imports torch, which a plan may do without
+    from bench.execution.arithmetic import Arithmetic
 
 
 def plan_json(
@@ -21,8 +25,9 @@ def plan_json(
     done: dict[str, Record],
     cost: Estimate,
     slots: int,
+    counted: Arithmetic | None = None,
 ) -> dict[str, Any]:
-    """Counts per axis level and per status, and the estimate; plain JSON."""
+    """Counts per axis level and per status, the estimate, and the arithmetic where that knows nothing; plain JSON."""
     axes: dict[str, dict[str, int]] = {}
     names: dict[int, str] = {}  # entries are shared between configurations: name each once
     for config in {trial.group: trial.config for trial in trials}.values():
@@ -42,6 +47,7 @@ def plan_json(
         "done": dict(statuses),
         "to_run": len(missing),
         "pruning": suite.pruning.model_dump(mode="json") if suite.pruning else None,
+        "brackets": _brackets(suite, trials),
         "epochs": sum(trial.config["epochs"] for trial in missing),
         "axes": axes,
         "slots": slots,
@@ -50,6 +56,7 @@ def plan_json(
             "memory_bytes": cost.memory_bytes if cost.known else None,
             "trials_known": cost.known,
             "trials_unknown": cost.unknown,
+            "arithmetic": _arithmetic(counted) if counted else None,
         },
         "keys": [trial.key for trial in trials],
     }
@@ -74,7 +81,7 @@ def plan_text(plan: dict[str, Any]) -> str:
         lines.append(
             f"pruning: ASHA within {' x '.join(rule['group'])}, first after {rule['grace']} epochs, "
             f"one in {rule['reduction']} goes on"
-            + (f"; in {rule['brackets']} brackets, as Hyperband" if "brackets" in rule else "")
+            + (f"; {_brackets_text(rule['brackets'], plan['brackets'])}" if plan["brackets"] else "")
             + "; the estimate is without it"
         )
     cost = plan["estimate"]
@@ -83,6 +90,63 @@ def plan_text(plan: dict[str, Any]) -> str:
             f"about {duration(cost['seconds'])} with {plan['slots']} side by side, "
             f"{cost['memory_bytes'] / 2**30:.1f} GiB for the processes that train"
         )
-    if cost["trials_unknown"]:
-        lines.append(f"no estimate for {cost['trials_unknown']:,} trials: nothing alike has run; try --probe")
+    counted = cost["arithmetic"]
+    if counted:
+        lines.append(_arithmetic_text(counted, plan["slots"]))
+    unknown = cost["trials_unknown"] - (counted["trials"] if counted else 0)
+    if unknown:
+        lines.append(f"no estimate for {_trials(unknown)}: nothing alike has run; try --probe")
     return "\n".join(lines)
+
+
+def _brackets(suite: Suite, trials: list[Trial]) -> dict[str, int] | None:
+    """Budget in epochs to how many brackets it leaves; None without several."""
+    if suite.pruning is None or suite.pruning.brackets == 1:
+        return None
+    asha = Asha(suite.pruning)
+    return {str(epochs): len(asha.shares(epochs)) for epochs in sorted({trial.config["epochs"] for trial in trials})}
+
+
+def _brackets_text(wanted: int, left: dict[str, int]) -> str:
+    if set(left.values()) == {wanted}:
+        return f"in {wanted} brackets, as Hyperband"
+    each = [f"{count} for {epochs} epoch{'' if epochs == '1' else 's'}" for epochs, count in left.items()]
+    return f"in brackets, as Hyperband: of {wanted}, the budget leaves {', '.join(each)}"
+
+
+def _arithmetic(counted: Arithmetic) -> dict[str, Any]:
+    return {
+        "trials": counted.trials,
+        "pflop": counted.flop / 1e15,
+        "seconds": round(counted.seconds, 1),
+        "flop_per_second": counted.rate,
+        "rate": "measured" if counted.measured else "assumed",
+        "gpu_seconds": round(counted.gpu_seconds, 1),
+        "gpu_flop_per_second": counted.gpu_rate,
+    }
+
+
+def _arithmetic_text(counted: dict[str, Any], slots: int) -> str:
+    measured = counted["rate"] == "measured"
+    each = _rate(counted["flop_per_second"])
+    rate = f"{each} each, the median of this machine's records" if measured else f"an assumed {each} each"
+    return (
+        f"for {_trials(counted['trials'])} nothing alike has run: training takes {_pflop(counted['pflop'])} PFLOP "
+        "(3 x forward x pictures x epochs),\n"
+        f"  about {duration(counted['seconds'])} with {slots} side by side at {rate}, or "
+        f"{duration(counted['gpu_seconds'])} on one GPU at an assumed {_rate(counted['gpu_flop_per_second'])}; "
+        "--probe measures"
+    )
+
+
+def _trials(count: int) -> str:
+    return f"{count:,} trial{'' if count == 1 else 's'}"
+
+
+def _pflop(pflop: float) -> str:
+    return f"{pflop:,.0f}" if pflop >= 100 else f"{pflop:.3g}"
+
+
+def _rate(flop_per_second: float) -> str:
+    scale, unit = (1e12, "TFLOP/s") if flop_per_second >= 1e12 else (1e9, "GFLOP/s")
+    return f"{flop_per_second / scale:.3g} {unit}"

@@ -11,8 +11,8 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 
-from bench.data.explore import Exploration
-from bench.report.data_terminal import duplicate_lines
+from bench.data.explore import TITLES, Exploration
+from bench.report.data_terminal import duplicate_lines, sizes
 
 Samples = Sequence[tuple[str, NDArray[np.uint8]]]
 """Rows of pictures, each with what it shows: uint8 (n, C, H, W)."""
@@ -38,12 +38,13 @@ def data_page(found: Exploration, augmented: Samples = ()) -> str:
     counts = found.counts
     return environment.get_template("data.html.j2").render(
         found=found,
-        total={part: int(numbers.sum()) for part, numbers in counts.items()},
+        sizes=sizes(found),
+        parts=[TITLES[part].capitalize() for part in counts],
+        values=[(title, of) for title, of in (("", found.pixels), ("validation", found.validation_pixels)) if of],
         rows=[
             {
                 "name": name,
-                "train": int(counts["train"][i]),
-                "test": int(counts["test"][i]),
+                "counts": [int(numbers[i]) for numbers in counts.values()],
                 "width": round(100 * int(counts["train"][i]) / max(int(counts["train"].max()), 1), 1),
                 "samples": strip(found.samples[i, : min(int(counts["train"][i]), found.samples.shape[1])]),
                 "mean": strip(np.rint(found.class_means[i : i + 1]).astype(np.uint8)),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench.data.explore import Exploration
+from bench.data.explore import TITLES, Exploration, Pixels
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 BINS = 32
@@ -22,19 +24,20 @@ def print_exploration(found: Exploration, console: Console) -> None:
     """Print sizes, classes, pixel values with their histogram, and duplicates; pictures need a page."""
     channels, height, width = found.shape
     colour = {1: "grey", 3: "colour"}.get(channels, f"{channels} channels")
-    train, test = found.counts["train"], found.counts["test"]
     console.print(Text(found.name, style="bold"))
     console.print(
-        f"{train.sum():,} training and {test.sum():,} test pictures, {height} x {width} {colour}, "
-        f"{len(found.classes)} classes",
+        f"{sizes(found)} pictures, {height} x {width} {colour}, {len(found.classes)} classes",
         highlight=False,
     )
     console.print(Text(f"read from {found.source}", style="dim"))
     console.print()
     console.print(_classes(found))
     console.print()
-    console.print(_values(found))
+    console.print(_values("Pixels", found.pixels))
     console.print()
+    if found.validation_pixels:
+        console.print(_values("Validation", found.validation_pixels))
+        console.print()
     whole = found.pixels[0].histogram
     for line in bars(whole):
         console.print(Text(line.rstrip() or " "))
@@ -61,6 +64,12 @@ def bars(histogram: NDArray[np.int64]) -> list[str]:
     return ["".join(BLOCKS[min(max(level - row * steps, 0), steps)] for level in levels) for row in range(HEIGHT)][::-1]
 
 
+def sizes(found: Exploration) -> str:
+    """How many pictures each part has: ``60,000 training and 10,000 test``."""
+    *others, last = (f"{counts.sum():,} {TITLES[part]}" for part, counts in found.counts.items())
+    return f"{', '.join(others)} and {last}"
+
+
 def duplicate_lines(found: Exploration) -> list[str]:
     """A line on each sort of exact duplicates."""
     lines = []
@@ -72,18 +81,20 @@ def duplicate_lines(found: Exploration) -> list[str]:
 
 def _classes(found: Exploration) -> Table:
     table = Table("Class", box=None, pad_edge=False, header_style="bold")
-    for heading in ("Training", "Share", "Test"):
+    parts = [part for part in found.counts if part != "train"]
+    for heading in ("Training", "Share", *(TITLES[part].capitalize() for part in parts)):
         table.add_column(heading, justify="right")
-    total = found.counts["train"].sum()
-    for name, train, test in zip(found.classes, found.counts["train"], found.counts["test"], strict=True):
-        table.add_row(Text(name), f"{train:,}", f"{train / total:.1%}", f"{test:,}")
+    train = found.counts["train"]
+    for i, name in enumerate(found.classes):
+        others = [f"{found.counts[part][i]:,}" for part in parts]
+        table.add_row(Text(name), f"{train[i]:,}", f"{train[i] / train.sum():.1%}", *others)
     return table
 
 
-def _values(found: Exploration) -> Table:
-    table = Table("Pixels", box=None, pad_edge=False, header_style="bold")
+def _values(title: str, pixels: Sequence[Pixels]) -> Table:
+    table = Table(title, box=None, pad_edge=False, header_style="bold")
     for heading in ("Minimum", "Maximum", "Mean", "Std. dev."):
         table.add_column(heading, justify="right")
-    for one in found.pixels:
+    for one in pixels:
         table.add_row(one.channel, str(one.minimum), str(one.maximum), f"{one.mean:.2f}", f"{one.deviation:.2f}")
     return table

@@ -1,8 +1,9 @@
-"""Every published result that a suite repeats, beside what was measured; judged with the noise of both sides."""
+"""Every published result that a suite repeats, beside what was measured."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,13 +11,13 @@ from bench.data.catalogue import DATASETS
 from bench.ledger.record import Predictions, Record
 from bench.published.catalogue import Reference
 from bench.published.curves import curve
-from bench.report.figures import completed, values
-from bench.report.first_epochs import curves, start_of
-from bench.report.frame import Estimate, estimate
-from bench.report.published_rows import Asked, Early, Group, Judged, Row, Source
-from bench.statistics.proportions import binomial_floor
-from bench.statistics.quoted import agreement
-from bench.statistics.seeds import Pooled, pooled_seed_deviation
+from bench.report.figures import values
+from bench.report.first_epochs import shared_epochs
+from bench.report.frame import estimate
+from bench.report.noise import FOUR_DECIMALS, WHERE, Kin, Noise, half_unit, judged
+from bench.report.published_rows import Asked, Early, Group, Judged, Row, Short
+from bench.report.published_runs import Planned, Runs, configurations
+from bench.statistics.seeds import Pooled
 from bench.suite.expand import canonical
 from bench.suite.labels import axis_label
 from bench.suite.metrics import METRICS
@@ -27,41 +28,33 @@ OTHER_IMAGES = ("early_split",)
 
 
 def beside_ours(
-    suites: Sequence[Asked], records: Sequence[Record], predictions: Callable[[str], Predictions]
+    suites: Sequence[Asked],
+    records: Sequence[Record],
+    predictions: Callable[[str], Predictions],
+    contents: Mapping[str, str] | None = None,
 ) -> tuple[Group, ...]:
     """Hold the published results of suites against the ledger's `records`.
 
-    Any record counts for the first epochs of a training, where all else is equal.
+    Any record counts for the first epochs of a training, where all else is equal. `contents` has the checksum of the
+    data of those records that are of no suite's trials, by key.
     """
-    keys = {trial.key for asked in suites for trial in asked.trials}
-    figures = sorted({reference.figure for asked in suites for _, reference in asked.references})
-    page = completed([record for record in records if record.key in keys], predictions, figures)
-    by_start = _grouped(records, lambda record: start_of(record.config))
-    groups = []
-    for asked in suites:
-        case = _Case(asked, page, by_start, predictions)
-        rows = tuple(_with_their_spread(case.row(*pair), asked.references) for pair in asked.references)
-        groups.append(Group(asked.name, asked.title, asked.description, rows, case.noise))
-    return tuple(groups)
-
-
-def _with_their_spread(row: Row, references: Sequence[tuple[Comparison, Reference]]) -> Row:
-    """The row with a word on how far their own runs of one configuration lie apart, where they print several."""
-    theirs = [] if row.config is None else _their_runs(row.config, row.reference.metric, references)
-    if len(theirs) < 2:
-        return row
-    apart = f"their {len(theirs)} runs of it lie {100 * (max(theirs) - min(theirs)):.2f} points apart"
-    return replace(row, reasons=(*row.reasons, apart))
-
-
-def _their_runs(config: dict[str, Any], metric: str, references: Sequence[tuple[Comparison, Reference]]) -> list[float]:
-    """Their figures of one configuration, of the runs that did not continue an earlier fit."""
-    return [
-        reference.value
-        for comparison, reference in references
-        if comparison.configs == (config,) and reference.metric == metric and reference.value is not None
-        if "continued_fit" not in reference.flags
+    metrics = sorted({reference.figure for asked in suites for _, reference in asked.references})
+    trials = [trial for asked in suites for trial in asked.trials]
+    runs = Runs(trials, records, predictions, contents or {}, metrics)
+    planned = [configurations(asked.trials) for asked in suites]
+    page = [one for suite in planned for one in suite.values()]
+    published = [
+        (suite[canonical(comparison.configs[0])], reference)
+        for asked, suite in zip(suites, planned, strict=True)
+        for comparison, reference in asked.references
+        if len(comparison.configs) == 1 and canonical(comparison.configs[0]) in suite
     ]
+    groups = []
+    for asked, suite in zip(suites, planned, strict=True):
+        case = _Case(asked, suite, page, published, runs)
+        rows = tuple(case.row(*pair) for pair in asked.references)
+        groups.append(Group(asked.name, asked.title, asked.description, rows, case.noise, asked.options))
+    return tuple(groups)
 
 
 class _Case:
@@ -70,43 +63,48 @@ class _Case:
     def __init__(
         self,
         asked: Asked,
-        page: Sequence[Record],
-        by_start: dict[str, list[Record]],
-        predictions: Callable[[str], Predictions],
+        suite: dict[str, Planned],
+        page: Sequence[Planned],
+        published: Sequence[tuple[Planned, Reference]],
+        runs: Runs,
     ):
-        self.references = asked.references
-        self.predictions = predictions
-        self.keys: dict[str, set[str]] = {}
-        for trial in asked.trials:
-            self.keys.setdefault(canonical(trial.config), set()).add(trial.key)
-        mine = set().union(*self.keys.values())
-        self.by_config = _grouped([record for record in page if record.key in mine], _whole_config)
-        self.of_page = _grouped(page, _whole_config)
-        self.by_start = by_start
+        self.options = asked.options.strip()
+        self.suite = suite
+        self.page = page
+        self.published = published
+        self.runs = runs
         self.test_images: dict[str, int] = {}
         self.noise: dict[str, Pooled] = {}
 
     def row(self, comparison: Comparison, reference: Reference) -> Row:
         notes = [comparison.note] if comparison.note else []
-        config, searched = self._standing_for(comparison, reference)
+        configs = [config for config in comparison.configs if canonical(config) in self.suite]
+        config, searched = self._standing_for(configs, reference)
         if config is None:
-            planned = sum(len(self.keys.get(canonical(one), ())) for one in comparison.configs)
-            return Row(reference, None, reference.dataset, None, None, planned, None, None, None, tuple(notes), ())
+            removed = comparison.removed or (bool(comparison.configs) and not configs)
+            notes += [f"changed by {self.options}"] if removed else []
+            planned = sum(len(self.suite[canonical(one)].keys) for one in configs)
+            empty = Row(reference, None, reference.dataset, None, None, None, planned, None, None, None, (), ())
+            return replace(empty, reasons=tuple(notes), removed=removed)
         notes += [searched] if searched else []
-        keys = self.keys.get(canonical(config), set())
-        records = self._records(config)
+        one = self.suite[canonical(config)]
+        kin = Kin(one, self.suite.values(), self.page, self.published, self.runs)
+        records = self.runs.of(one)
         done = [record for record in records if record.status == "complete"]
         dataset = axis_label(config["dataset"], "dataset")
         if config["dataset"]["name"] != reference.dataset:
             notes.append(f"ours on {dataset}")
         full = reference.epochs is None or config["epochs"] >= reference.epochs
-        whole = self._whole(done, config, reference, full)
-        early, why = (None, []) if whole and full else self._early(config, reference, shorter=not full)
+        whole = self._whole(done, config, reference, kin, full)
+        early, why = (None, []) if whole and full else self._early(one, config, reference, kin, shorter=not full)
+        short = None if whole or early else self._short(one, config, reference)
+        if short and not why:
+            why.append(f"{_budgets(short.epochs, reference)}, and there is no curve of ours")
         if reference.value is None:
             why.append(f"they give no single figure: {reference.reported}")
-        ended = sorted({record.status for record in records} - {"complete"})
-        if ended and len(done) < len(keys):
-            notes.append(f"{len(records) - len(done)} {' or '.join(ended)}")
+        theirs = kin.their_runs(reference.metric)
+        if len(theirs) > 1:
+            why.append(f"their {len(theirs)} runs of it lie {100 * (max(theirs) - min(theirs)):.2f} points apart")
         measured = [record.measured for record in [*done, *records]]
         return Row(
             reference,
@@ -114,148 +112,119 @@ class _Case:
             dataset,
             whole,
             early,
-            len(keys),
+            short,
+            len(one.keys),
             config["epochs"],
             sum(record.result.epochs_run for record in done) / len(done) if done else None,
             next((one.parameters for one in measured if one.parameters is not None), None),
-            tuple(notes + why),
+            tuple(notes + _ended(records, len(one.keys), bool(whole)) + why),
             tuple(sorted(record.key for record in records)),
         )
 
-    def _records(self, config: dict[str, Any]) -> list[Record]:
-        keys = self.keys.get(canonical(config), set())
-        return [record for record in self.by_config.get(canonical(config), []) if record.key in keys]
-
-    def _standing_for(self, comparison: Comparison, reference: Reference) -> tuple[dict[str, Any] | None, str]:
+    def _standing_for(
+        self, configs: Sequence[dict[str, Any]], reference: Reference
+    ) -> tuple[dict[str, Any] | None, str]:
         """The configuration to hold against a result: the only one, or what validation chose, with a word on that."""
-        if len(comparison.configs) == 1:
-            return comparison.configs[0], ""
+        if len(configs) == 1:
+            return configs[0], ""
         better = METRICS[reference.figure].better
         rated = []
-        for config in comparison.configs:
-            done = [record for record in self._records(config) if record.status == "complete"]
+        for config in configs:
+            one = self.suite[canonical(config)]
+            done = [record for record in self.runs.of(one) if record.status == "complete"]
             found = values(done, "validation", reference.figure)
-            if found and len(done) == len(self.keys[canonical(config)]):
+            if found and len(done) == len(one.keys):
                 rated.append((better(sum(found) / len(found)), config))
         if not rated:
             return None, ""
         return max(rated, key=lambda pair: pair[0])[1], f"chosen by validation among {len(rated)} complete"
 
-    def _whole(self, done: list[Record], config: dict[str, Any], reference: Reference, full: bool) -> Judged | None:
+    def _whole(
+        self, done: list[Record], config: dict[str, Any], reference: Reference, kin: Kin, full: bool
+    ) -> Judged | None:
         found = values(done, reference.part, reference.figure)
         if not found:
             return None
-        images = self._images(reference.part, config, done[0])
-        pooled, source = self._pooled(
-            config,
-            f"{reference.part} {METRICS[reference.figure].heading}",
-            lambda group: values(group, reference.part, reference.figure),
-            reference.metric,
-        )
-        ours = estimate(found, reference.figure, pooled, images)
-        if reference.value is None or not full:
-            return Judged(ours, reference.value, len(found), None, source)
+        noise = kin.of_figure(reference)
+        self._keep(noise, f"{reference.part} {METRICS[reference.figure].heading}", config)
+        images = self._images(reference.part, config, reference, done[0])
         other = _other_images(config, reference)
-        return _judged(ours, reference.value, len(found), pooled, source, reference.figure, images, other)
+        whole = judged(found, reference.value, reference.figure, noise, images, other, half_unit(reference))
+        return whole if full else replace(whole, agreement=None)
 
-    def _early(self, config: dict[str, Any], reference: Reference, shorter: bool) -> tuple[Early | None, list[str]]:
-        """The first epochs of both, with the reason where they cannot be compared."""
+    def _early(
+        self, one: Planned, config: dict[str, Any], reference: Reference, kin: Kin, shorter: bool
+    ) -> tuple[Early | None, list[str]]:
+        """The first epochs of both, with the reason where they cannot be compared, and what was left out."""
         printed = curve(reference.id)
-        own = curves(self.by_start.get(start_of(config), []))
+        own = self.runs.begun(one.start)
         if not own:
             return None, [f"a budget of {config['epochs']} epochs, theirs took {reference.epochs}"] if shorter else []
-        both = f"{min(map(len, own))} epochs of ours, {reference.epochs} of theirs"
+        both = _budgets(shared_epochs(own, max(len(begun.points) for begun in own)), reference)
         if printed is None:
-            return None, [f"{both}, and they print no curve"]
+            return None, [f"{both}, and no curve of theirs is kept here"]
         if not printed.from_scratch:
             return None, [f"{both}, which continued an earlier fit: its first epochs are no yardstick"]
-        epochs = min(len(printed.values), *map(len, own))
-        best = [max(points[:epochs]) for points in own]
-
-        def best_within(group: list[Record]) -> list[float]:
-            longer = curves(self.by_start.get(start_of(group[0].config), []))
-            return [max(points[:epochs]) for points in longer if len(points) >= epochs]
-
-        pooled, source = self._pooled(config, f"best validation accuracy within {epochs} epochs", best_within)
-        images = self._images("validation", config, None)
-        ours = estimate(best, "accuracy", pooled, images)
-        other = _other_images(config, reference)
+        epochs = shared_epochs(own, len(printed.values))
+        best = [highest for begun in own if (highest := begun.best_within(epochs)) is not None]
+        if not best:
+            return None, ["every seed diverged in its first epoch"]
+        noise = kin.of_first(epochs)
+        self._keep(noise, f"best validation accuracy within {epochs} epochs", config)
+        images = self._images("validation", config, reference, None)
         theirs = printed.best_within(epochs)
-        judged = _judged(ours, theirs, len(best), pooled, source, "accuracy", images, other)
-        return Early(epochs, judged), []
+        other = _other_images(config, reference)
+        found = judged(best, theirs, "accuracy", noise, images, other, FOUR_DECIMALS)
+        left = len(own) - len(best)
+        notes = [f"{left} of {_seeds(len(own))} ended before epoch {epochs} and left out there"] if left else []
+        diverged = sum(begun.diverged and bool(begun.points) for begun in own)
+        notes += [f"the best before it diverged stands for {diverged} of {_seeds(len(own))}"] if diverged else []
+        return Early(epochs, found), notes
 
-    def _pooled(
-        self, config: dict[str, Any], what: str, figures: Callable[[list[Record]], list[float]], metric: str = ""
-    ) -> tuple[Pooled | None, Source]:
-        """The deviation between seeds of a figure on the same data, from the first source that tells it.
+    def _short(self, one: Planned, config: dict[str, Any], reference: Reference) -> Short | None:
+        """What the ledger has of a shorter training of the configuration, where nothing of theirs is like it."""
+        shorter = self.runs.shorter(one, reference.figure)
+        found = values(shorter, reference.part, reference.figure)
+        if not found:
+            return None
+        images = self._images(reference.part, config, reference, shorter[0])
+        return Short(shorter[0].config["epochs"], estimate(found, reference.figure, None, images), len(found))
 
-        That is this suite; else their own repeated runs of `metric`, which a suite names by several references to one
-        configuration; else all suites of the page.
-        """
+    def _keep(self, noise: Noise, what: str, config: dict[str, Any]) -> None:
+        """Note the noise behind a verdict, to be told below the table."""
+        if noise.pooled:
+            network = axis_label(config["model"], "model")
+            data = axis_label(config["dataset"], "dataset")
+            self.noise[f"{what}, {network}, {data}{WHERE[noise.source]}"] = noise.pooled
 
-        def ours(groups: dict[str, list[Record]]) -> list[list[float]]:
-            alike = [group for group in groups.values() if group[0].config["dataset"] == config["dataset"]]
-            # Configurations that differ in their budget have the same first epochs, which are to count once.
-            return list({canonical(sorted(found)): found for found in map(figures, alike)}.values())
-
-        repeated = {canonical(c.configs[0]): c.configs[0] for c, _ in self.references if len(c.configs) == 1}
-        theirs = [
-            _their_runs(one, metric, self.references)
-            for one in repeated.values()
-            if one["dataset"] == config["dataset"]
-        ]
-        places: tuple[tuple[Source, str, list[list[float]]], ...] = (
-            ("suite", "", ours(self.by_config)),
-            ("theirs", ", their repeated runs", theirs),
-            ("page", ", all suites of this page", ours(self.of_page)),
-        )
-        for source, where, groups in places:
-            pooled = pooled_seed_deviation(groups)
-            if pooled:
-                self.noise[f"{what}, {_name(config)}{where}"] = pooled
-                return pooled, source
-        return None, "theory"
-
-    def _images(self, part: str, config: dict[str, Any], tested: Record | None) -> int | None:
-        """How many images a part has; None where nothing tells."""
+    def _images(self, part: str, config: dict[str, Any], reference: Reference, tested: Record | None) -> int | None:
+        """How many images a part has; as many as theirs where only those are known."""
         name = canonical(config["dataset"])
         if part == "test" and tested is not None:
             if name not in self.test_images:
-                self.test_images[name] = len(self.predictions(tested.key).labels)
+                self.test_images[name] = len(self.runs.predictions(tested.key).labels)
             return self.test_images[name]
-        known, validation = DATASETS.get(config["dataset"]["name"]), config["validation"]
+        known = DATASETS.get(config["dataset"]["name"], DATASETS.get(reference.dataset))
+        validation = config["validation"]
         if known is None or not isinstance(validation, dict):
             return None
         return round(known.train_size * float(next(iter(validation.values()))))
 
 
-def _judged(
-    ours: Estimate,
-    theirs: float,
-    seeds: int,
-    pooled: Pooled | None,
-    source: Source,
-    metric: str,
-    images: int | None,
-    other: bool,
-) -> Judged:
-    """With the pooled noise; without any with the least that theory allows a share of so many images; else not at all.
-
-    Their own repeated runs are so few that theory's least stands where it is wider. On `other` images than theirs, both
-    sides' sampling of them is added.
-    """
-    sampling = sum(share * (1 - share) / images for share in (ours.mean, theirs)) if other and images else 0.0
-    floor = binomial_floor(1 - ours.mean, images) if images and METRICS[metric].share else None
-    candidates = (pooled, floor) if pooled is None or source == "theirs" else (pooled,)
-    noises = [noise for noise in candidates if noise is not None]
-    tried = [agreement(ours.mean, seeds, theirs, noise, sampling, _rounding(theirs)) for noise in noises]
-    found = max(tried, key=lambda one: one.half, default=None)
-    return Judged(ours, theirs, seeds, found, source)
+def _ended(records: Sequence[Record], planned: int, whole: bool) -> list[str]:
+    """How many seeds did not end well, which the mean of a training's end leaves out."""
+    ended = Counter(record.status for record in records if record.status != "complete")
+    mean = ", not in the mean" if whole else ""
+    return [f"{count} of {_seeds(planned)} {status}{mean}" for status, count in sorted(ended.items())]
 
 
-def _rounding(figure: float) -> float:
-    """Half a unit of the last digit: figures with two decimals (.43) were rounded to them, others have four."""
-    return 0.005 if figure == round(figure, 2) else 0.00005
+def _seeds(number: int) -> str:
+    return f"{number} seed" if number == 1 else f"{number} seeds"
+
+
+def _budgets(epochs: int, reference: Reference) -> str:
+    theirs = "an unknown number" if reference.epochs is None else reference.epochs
+    return f"{epochs} epochs of ours, {theirs} of theirs"
 
 
 def _other_images(config: dict[str, Any], reference: Reference) -> bool:
@@ -267,18 +236,3 @@ def _other_images(config: dict[str, Any], reference: Reference) -> bool:
         return True
     tail = isinstance(config["validation"], dict) and "tail" in config["validation"]
     return reference.part == "validation" and not tail
-
-
-def _whole_config(record: Record) -> str:
-    return canonical(record.config)
-
-
-def _grouped(records: Sequence[Record], key: Callable[[Record], str]) -> dict[str, list[Record]]:
-    groups: dict[str, list[Record]] = {}
-    for record in records:
-        groups.setdefault(key(record), []).append(record)
-    return groups
-
-
-def _name(config: dict[str, Any]) -> str:
-    return axis_label(config["dataset"], "dataset")

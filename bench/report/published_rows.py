@@ -14,8 +14,8 @@ from bench.suite.references import Comparison
 from bench.suite.trial import Trial
 
 Verdict = Literal["within", "above", "below", "not compared", "not run", "not repeated"]
-Source = Literal["suite", "theirs", "page", "theory"]
-"""What told the noise between seeds: ours of this suite; their repeated runs; ours of all suites; or no second run."""
+Source = Literal["suite", "page", "theirs", "theory"]
+"""What told the noise between seeds: ours of this suite; ours of all suites; their repeated runs; or no second run."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,22 @@ class Early:
 
 
 @dataclass(frozen=True)
+class Short:
+    """The figure of complete runs with fewer epochs than were asked for, where nothing of theirs can judge it."""
+
+    epochs: int
+    ours: Estimate
+    seeds: int
+
+
+@dataclass(frozen=True)
 class Row:
     """A published result and what became of it here.
 
     `whole` is of complete trainings, and has an agreement only where ours had as many epochs as theirs took. `dataset`
     is what ours ran on, `planned` the seeds asked for, `epochs` the budget and `epochs_run` the mean over complete
-    seeds; `reasons` say why a verdict is missing or must be read with care.
+    seeds; `reasons` say why a verdict is missing or must be read with care. `removed` is whether options left the suite
+    without the configuration that stands for it.
     """
 
     reference: Reference
@@ -54,12 +64,14 @@ class Row:
     dataset: str
     whole: Judged | None
     early: Early | None
+    short: Short | None
     planned: int
     epochs: int | None
     epochs_run: float | None
     parameters: int | None
     reasons: tuple[str, ...]
     keys: tuple[str, ...]
+    removed: bool = False
 
     @property
     def decisive(self) -> Judged | None:
@@ -71,9 +83,9 @@ class Row:
     @property
     def verdict(self) -> Verdict:
         if not self.planned:
-            return "not repeated"
+            return "not compared" if self.removed else "not repeated"
         if self.decisive is None or self.decisive.agreement is None:
-            return "not compared" if self.keys else "not run"
+            return "not compared" if self.keys or self.short or self.early else "not run"
         return self.decisive.agreement.word
 
 
@@ -86,14 +98,19 @@ class Group:
     description: str
     rows: tuple[Row, ...]
     noise: dict[str, Pooled]
+    options: str = ""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A suite to compare: its references that name a configuration, each with its published result, and its trials."""
+    """A suite to compare: its references that name a configuration, each with its published result, and its trials.
+
+    `options` are those that narrowed or changed it, as a command line has them.
+    """
 
     name: str
     title: str
     description: str
     references: Sequence[tuple[Comparison, Reference]]
     trials: Sequence[Trial]
+    options: str = ""

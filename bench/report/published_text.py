@@ -15,28 +15,32 @@ from bench.report.published_rows import Group, Judged, Row, Verdict
 from bench.suite.metrics import METRICS
 
 TITLE = "Published systems, run again"
-MARKS = {"suite": "", "theirs": " §", "page": " ‡", "theory": " †"}
+MARKS = {"suite": "", "page": " ‡", "theirs": " §", "theory": " †"}
 PARTS = {"test": "test", "validation": "val."}
 HEADING = ["System", "Figure", "Quoted %", "Ours %", "Seeds", "Epochs", "Parameters", "Ours is", "Notes"]
 EARLY = ["System", "Epochs", "Theirs, best %", "Ours, best %", "Seeds", "Ours is"]
 
 LEGEND = (
     "*Ours*: the mean over seeds. ± is its 95 % interval on these images over seeds (t, with a variance pooled over "
-    "the suite's configurations on the same data); brackets are Wilson's over images, for a single seed.",
+    "the suite's configurations of the same network on the same data); brackets are Wilson's over images, for a single "
+    "seed. *2 epochs: ...* is the figure of a shorter training of the configuration, which nothing judges.",
     "*Ours is* within, above or below theirs: the difference in points, and after ± how far that may be from 0 by "
     "noise alone (95 %). Theirs is one run, so it is given the seed noise of ours: t × √(s² (1 / seeds + 1)), s the "
     "pooled deviation between our seeds.",
     "Both were measured on the same images (the data set's own test part, or the tail of its training part), so these "
     "add no noise. Where they were not (another release, re-encoded pictures, another split), both sides' sampling of "
     "images, p (1 − p) / n each, is added under the root.",
-    "Where no configuration of the suite has a second seed on these data: § s is the deviation between their own "
-    "repeated runs, as far as they print them; ‡ else it is pooled over all suites of this page; † else it is theory's "
-    "√(error / 2n), the least that seeds can differ, and a verdict outside is weak.",
-    "A figure that is printed with two decimals may be off by half a point; that is added too.",
+    "Networks differ in their noise, so s comes from runs of the same network on the same data: those of the suite; ‡ "
+    "where none of its configurations has a second seed, those of all suites of this page; § else their own repeated "
+    "runs, as far as they print them (at equal epochs, their curves), and theory's least where that is wider; two such "
+    "runs tell so little that a verdict within a wide ± says next to nothing; † else theory's √(error / 2n), the least "
+    "that seeds can differ, and a verdict outside is weak.",
+    "Theirs was rounded, and may be off by half a unit of its last digit; that is added too.",
     "*Epochs*: the mean of those run, and the budget where that is larger. Theirs are those run.",
     "*At equal epochs*: where ours trained for fewer epochs than theirs, the best validation accuracy within the first "
     "n epochs of both. A shorter training counts where nothing else differs and its learning rate does not follow the "
-    "budget; so does the beginning of a pruned one.",
+    "budget; so do the beginning of a pruned one, and the best of one that diverged. n is what at least half of our "
+    "seeds reached.",
 )
 
 
@@ -68,6 +72,7 @@ def to_json(page: Page) -> str:
         {
             "suite": group.name,
             "title": group.title,
+            "options": group.options.strip(),
             "noise": {
                 name: {"deviation": noise.deviation, "degrees": noise.degrees} for name, noise in group.noise.items()
             },
@@ -89,13 +94,13 @@ def _summary(rows: Sequence[Row]) -> str:
 
 
 def _group(group: Group) -> list[str]:
-    out = [f"## {escape(group.title)}", escape(f"Suite {group.name}. {group.description}").strip()]
+    out = [f"## {escape(group.title)}", escape(f"Suite {group.name}{group.options}. {group.description}").strip()]
     body = [
         [
             _system(row),
             f"{PARTS[row.reference.part]} {METRICS[row.reference.figure].heading}",
             _quoted(row),
-            figure(row.whole.ours, row.reference.figure) if row.whole else NOTHING,
+            _ours(row),
             _seeds(row),
             _epochs(row),
             _parameters(row),
@@ -151,6 +156,12 @@ def _quoted(row: Row) -> str:
     return percent(row.reference.value)
 
 
+def _ours(row: Row) -> str:
+    if row.short:
+        return f"{row.short.epochs} epochs: {figure(row.short.ours, row.reference.figure)}"
+    return figure(row.whole.ours, row.reference.figure) if row.whole else NOTHING
+
+
 def _seeds(row: Row) -> str:
     if not row.planned:
         return NOTHING
@@ -204,6 +215,9 @@ def _row_json(row: Row) -> dict[str, Any]:
         "keys": list(row.keys),
         "verdict": row.verdict,
         "whole": _judged_json(row.whole),
+        "shorter": (
+            {"epochs": row.short.epochs, "mean": row.short.ours.mean, "seeds": row.short.seeds} if row.short else None
+        ),
         "first_epochs": {"epochs": row.early.epochs, **(_judged_json(row.early.judged) or {})} if row.early else None,
         "seeds_planned": row.planned,
         "epochs": row.epochs,

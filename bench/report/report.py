@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -68,6 +68,7 @@ def build(
     command: str = "",
     planned: Iterable[Trial] = (),
     metrics: Sequence[str] = ("accuracy",),
+    elsewhere: Collection[str] = (),
 ) -> Report:
     """Turn ledger records into a report.
 
@@ -87,6 +88,8 @@ def build(
         complete when each of its records is.
     metrics
         What the leaderboards show, of `bench.suite.metrics`; the first one ranks.
+    elsewhere
+        The ids of those `references` that the suite repeats on other data sets than theirs.
     """
     records = completed(records, predictions, metrics)
     found = sections(records, planned)
@@ -102,7 +105,14 @@ def build(
         for section in found
     )
     stray = [reference.id for reference in references if reference.dataset not in share]
-    notes = (f"Published figures on data sets that were not run: {', '.join(stray)}.",) if stray and found else ()
+    notes = tuple(
+        f"Published figures {why}: {', '.join(ids)}."
+        for why, ids in (
+            ("on data sets that were not run", [one for one in stray if one not in elsewhere]),
+            ("that this suite repeats on another data set than theirs", [one for one in stray if one in elsewhere]),
+        )
+        if ids and found
+    )
     return Report(
         title=title,
         suite=suite,

@@ -48,7 +48,7 @@ def verdict(section: Section, frame: pd.DataFrame, images: int, metrics: Sequenc
         row = complete.to_dict("records")[0]
         return Verdict(lead, row["label"], _figures(row), notes)
     if winner.empty:
-        return Verdict("Nothing was chosen: this protocol keeps no validation images.", "", "", notes)
+        return Verdict(f"Nothing was chosen: {_unrated(section, complete, metrics[0])}.", "", "", notes)
     row = winner.to_dict("records")[0]
     best = complete.iloc[0]
     if best["label"] != row["label"]:
@@ -56,6 +56,14 @@ def verdict(section: Section, frame: pd.DataFrame, images: int, metrics: Sequenc
         top = f"The {end} test mean among the complete is {number(best['test_mean'], metrics[0])} ({best['label']}). "
         notes = (top + "Validation did not choose it, and the top of a sorted list is lucky.", *notes)
     return Verdict(f"Of {len(complete)} complete configurations, validation chose", row["label"], _figures(row), notes)
+
+
+def _unrated(section: Section, complete: pd.DataFrame, metric: str) -> str:
+    """Why validation could not choose among several complete configurations."""
+    if all(one.config.get("validation") == "none" for one in section.configurations):
+        return "this protocol keeps no validation images"
+    rated = int(complete["validation_mean"].notna().sum())
+    return f"{rated or 'none'} of {len(complete)} complete configurations has {METRICS[metric].heading} on validation"
 
 
 def _figures(row: dict[Any, Any]) -> str:

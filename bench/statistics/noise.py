@@ -14,6 +14,8 @@ _LEAST = 1e-3
 """Ratios are raised to this: two seeds may agree to the image, and a variance of 0 has no likelihood."""
 _DEGREES = (0.5, 1e4)
 """How little and how much the prior may weigh; at the upper end everything is pooled."""
+_EVIDENCE = 1.0
+"""How many nats unequal noise must win to be believed (Akaike's criterion): a spread of few seeds looks unequal."""
 
 
 @dataclass(frozen=True)
@@ -84,5 +86,8 @@ def _prior(ratio: Floats, own: Floats) -> tuple[float, float]:
         ),
         key=lambda one: one.fun,
     )  # fmt: skip
+    whole = surprise(np.array([np.log(max(pooled, _LEAST)), np.log(_DEGREES[1])]))
+    if whole - found.fun < _EVIDENCE:
+        return pooled, _DEGREES[1]
     scale, weight = np.exp(found.x)
-    return (pooled, _DEGREES[1]) if weight >= _DEGREES[1] / 2 else (float(scale), float(weight))
+    return float(scale), float(weight)

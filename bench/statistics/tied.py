@@ -57,11 +57,10 @@ def tied_with_best(
     count = len(measured.means)
     means = measured.means if higher else -measured.means
     behind = means.max() - means
-    image = _differences(measured.shared)
-    beyond = measured.beyond
-    lead = _ratio(means[:, None] - means[None, :], image + beyond[:, None] + beyond[None, :]).max(axis=0)
+    variance = _differences(measured.covariance)
+    lead = _ratio(means[:, None] - means[None, :], variance).max(axis=0)
     order = np.argsort(lead, kind="stable")
-    null = _null(measured, image, draws, np.random.default_rng(seed))
+    null = _null(measured, variance, draws, np.random.default_rng(seed))
     # From the whole set downwards, the next to leave has the largest lead against it.
     largest = np.full(draws, -np.inf, dtype=np.float32)
     steps = np.empty(count)
@@ -86,35 +85,33 @@ def _ratio(gap: Floats, variance: Floats) -> Floats:
         return np.where(gap == 0, 0.0, gap / np.sqrt(variance))
 
 
-def _null(measured: Measured, image: Floats, draws: int, generator: np.random.Generator) -> NDArray[np.float32]:
+def _null(measured: Measured, variance: Floats, draws: int, generator: np.random.Generator) -> NDArray[np.float32]:
     """For each configuration the largest lead any other has on it when all are equal, shape (k, draws)."""
     count = len(measured.means)
-    values, vectors = np.linalg.eigh(measured.covariance)
+    values, vectors = np.linalg.eigh(measured.shared)
     root = vectors * np.sqrt(np.maximum(values, 0.0))
-    noise = (root @ generator.standard_normal((count, draws))).astype(np.float32)
-    beyond = _seed_draws(measured, draws, generator)
-    least = np.finfo(np.float32).tiny
-    found = np.empty((count, draws), dtype=np.float32)
-    work, spread = np.empty_like(noise), np.empty_like(noise)
+    means = root @ generator.standard_normal((count, draws))
+    means += np.sqrt(_beyond(measured, draws, generator)) * generator.standard_normal((count, draws))
+    means = means.astype(np.float32)
+    with np.errstate(divide="ignore"):
+        scale = np.where(variance > 0, 1 / np.sqrt(variance), 0.0).astype(np.float32)
+    found = np.empty_like(means)
+    work = np.empty_like(means)
     for number in range(count):
-        np.subtract(noise, noise[number], out=work)
-        np.add(beyond, beyond[number], out=spread)
-        spread += image[:, number, None].astype(np.float32)
-        np.maximum(spread, least, out=spread)
-        np.sqrt(spread, out=spread)
-        work /= spread
-        work[number] = 0
+        np.subtract(means, means[number], out=work)
+        work *= scale[:, number, None]
         work.max(axis=0, out=found[number])
     return found
 
 
-def _seed_draws(measured: Measured, draws: int, generator: np.random.Generator) -> NDArray[np.float32]:
-    """`Measured.beyond` as other seeds would have estimated it, shape (k, draws)."""
+def _beyond(measured: Measured, draws: int, generator: np.random.Generator) -> Floats:
+    """`Measured.beyond` as it may truly be, given how few seeds it was estimated from, shape (k, draws)."""
     if measured.noise is None:
-        return np.zeros((len(measured.means), draws), dtype=np.float32)
+        return np.zeros((len(measured.means), draws))
     noise = measured.noise
     pooled = bool(np.all(noise.degrees >= noise.total))
     degrees = np.array([float(noise.total)]) if pooled else noise.degrees
-    scale = generator.chisquare(degrees[:, None], (len(degrees), draws)) / degrees[:, None]
+    scale = degrees[:, None] / generator.chisquare(degrees[:, None], (len(degrees), draws))
     drawn = np.maximum(scale * noise.variances[:, None] - measured.independent[:, None], 0.0)
-    return (drawn / measured.seeds[:, None]).astype(np.float32)
+    result: Floats = drawn / measured.seeds[:, None]
+    return result

@@ -16,6 +16,8 @@ class Metric:
     """Whether a smaller figure is the better one."""
     share: bool = False
     """Whether it is a plain share of a part's pictures, so that Wilson's interval holds."""
+    classes: int = 1
+    """How many the data must have, or there is no such figure."""
 
     def better(self, value: float) -> float:
         """A number that grows as the figure gets better, to sort by."""
@@ -53,6 +55,7 @@ METRICS: dict[str, Metric] = {
             f"top-{k} accuracy",
             f"the share of pictures whose class is among the {k} rated highest; needs more than {k} classes",
             share=True,
+            classes=k + 1,
         )
         for k in (2, 3, 5)
     },

@@ -22,12 +22,13 @@ class Comparison:
     """A published result, by its id, and the configurations that may stand for it.
 
     They are none where the suite has none, one as a rule, and several for a search, of which validation chooses one.
-    `note` says why ours differs, or why it is not run.
+    `note` says why ours differs, or why it is not run. `removed` is whether options left its `match` without any.
     """
 
     reference: str
     configs: tuple[dict[str, Any], ...]
     note: str
+    removed: bool = False
 
 
 def problems_of(document: Document) -> list[Problem]:
@@ -62,7 +63,8 @@ def comparisons(
         enough = len(fitting) == 1 or (entry.chosen and bool(fitting))
         if entry.match and not enough and not changed:
             problems.append(_not_one(document, ("references", i, "match"), entry.match, fitting, pairs))
-        found.append(Comparison(entry.id, tuple(config for config, _ in fitting) if enough else (), entry.note))
+        configs = tuple(config for config, _ in fitting) if enough else ()
+        found.append(Comparison(entry.id, configs, entry.note, removed=bool(entry.match) and not enough))
     return found, problems
 
 

@@ -32,7 +32,7 @@ class Suite:
     repeated: int
     """How many configurations of the file were equal to an earlier one, and left out."""
     places: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
-    """Where models, optimizers and references were written; see `place`."""
+    """Where models, optimizers, metrics and references were written; see `place`."""
     metrics: tuple[str, ...] = ("accuracy",)
     """What a leaderboard shows; the first one ranks."""
     comparisons: tuple[Comparison, ...] = ()
@@ -104,6 +104,9 @@ def load_suite(path: Path, only: Sequence[str] = (), overrides: Sequence[str] = 
         raise UserError("\n  ".join([message, *shown]))
     for i, reference in enumerate(ids(top)):
         origins.setdefault(canonical(["references", reference]), ("references", i))
+    origins[canonical(["metrics", top.rank_by])] = ("rank_by",)
+    for i, metric in enumerate(top.metrics):
+        origins.setdefault(canonical(["metrics", metric]), ("metrics", i))
     places = {
         entry: Problem(path_text(path), "", document.line(path)).place(document.file) for entry, path in origins.items()
     }

@@ -30,6 +30,8 @@ class Trial:
     """Where the user's own model was found; the configuration keeps the name as the suite file has it."""
     data_path: Path | None = None
     """Where the user's own data are; the configuration keeps the path as the suite file has it."""
+    contents: str = ""
+    """The dataset's checksum."""
 
     @property
     def run_config(self) -> dict[str, Any]:
@@ -96,7 +98,8 @@ def trials(
         path, contents = checksums[dataset]
         configuration, *keys = (trial_key(config, seed, contents, checksum) for seed in (None, *seeds))
         out.extend(
-            Trial(key, configuration, config, seed, group, file, path) for key, seed in zip(keys, seeds, strict=True)
+            Trial(key, configuration, config, seed, group, file, path, contents)
+            for key, seed in zip(keys, seeds, strict=True)
         )
     return out
 

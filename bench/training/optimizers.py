@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -58,7 +59,9 @@ def create(entry: dict[str, Any], groups: Groups) -> torch.optim.Optimizer:
     # One fused kernel per step instead of several per tensor; CPU and CUDA both have it.
     fused = {"fused": True} if "fused" in signature else {}
     try:
-        optimizer = factory(groups, **parameters, **fused)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*opt_einsum")  # kron works without, and its users cannot act
+            optimizer = factory(groups, **parameters, **fused)
     except (TypeError, ValueError, AssertionError) as error:
         raise UserError(f"optimizer {name!r} does not accept {parameters}: {error}") from error
     if any(group["lr"] is None for group in optimizer.param_groups):
@@ -104,16 +107,31 @@ def parameter_groups(model: nn.Module, decay: float | None, kernels_only: bool) 
 
 
 def check(entry: dict[str, Any], decay: float | None = None, kernels_only: bool = False) -> None:
-    """UserError unless `create` can build the optimizer and it can take a step, tried on one small layer."""
+    """UserError unless `create` can build the optimizer and it can take a step, tried on one small layer.
+
+    An optimizer that compiles its step takes it as plain Python here, and a compiler must be there for the real ones.
+    """
     layer = nn.Linear(2, 2, device="meta").to_empty(device="cpu")  # draws nothing from the global random state
     for parameter in layer.parameters():
         parameter.data.fill_(1.0)
         parameter.grad = torch.ones_like(parameter)
     optimizer = create(entry, parameter_groups(layer, decay, kernels_only))
     try:
-        optimizer.step()
+        _step(optimizer)
     except Exception as error:
         raise UserError(f"optimizer {entry['name']!r} cannot take a step: {error}") from error
+
+
+def _step(optimizer: torch.optim.Optimizer) -> None:
+    """A step; one that the optimizer compiles (kron) as plain Python, which saves ten seconds and more."""
+    if not any(hasattr(value, "_torchdynamo_orig_callable") for value in vars(optimizer).values()):
+        optimizer.step()
+        return
+    from torch._inductor.cpp_builder import get_cpp_compiler
+
+    with torch.compiler.set_stance("force_eager"):
+        optimizer.step()
+    get_cpp_compiler()  # raises where there is none, as compiling would
 
 
 def names() -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,15 @@ def test_a_folder_of_pictures_is_looked_at_in_the_terminal(pets: Path) -> None:
     assert "exact duplicates of training pictures in the test part: 10, 0 of them with another label" in out
 
 
+def test_a_validation_part_is_split_off_as_trials_do(pets: Path) -> None:
+    code, out, err = bench("data", "show", "pets", "--validation", "stratified=0.4", folder=pets)
+    assert code == 0, err
+    assert "6 training, 4 validation and 10 test pictures, 8 x 8 grey, 2 classes" in out
+    assert re.search(r"Class +Training +Share +Validation +Test\ncat +3 +50.0% +2 +5\n", out)
+    assert re.search(r"Pixels +Minimum(.|\n)*Validation +Minimum", out)
+    assert "exact duplicates of training pictures in the validation part: none" in out
+
+
 def test_the_page_shows_a_suites_augmentations(pets: Path) -> None:
     suite = "name: s\ngrid: {model: mlp, augmentation: [none, flip, {name: shift, vertical: 1}, mixup]}\n"
     (pets / "s.yaml").write_text(suite)
@@ -54,6 +64,9 @@ def test_the_page_shows_a_suites_augmentations(pets: Path) -> None:
         (("pet",), "unknown dataset 'pet'"),
         (("pets", "--suite", "s.yaml"), "add --html"),
         (("mnist", "--size", 8, 8), "--size is for image folders; mnist is as its makers published it"),
+        (("pets", "--validation", "head=0.2"), "--validation head=0.2: allowed are tail=SHARE and stratified=SHARE"),
+        (("pets", "--validation", "tail"), "--validation tail: allowed are"),
+        (("pets", "--validation", "stratified=0.05"), "validation.stratified: 0.05 of the 5 pictures of class 0 is 0"),
         (("pets", "--channels", 2), "allowed are 1 (grey) and 3 (colour)"),
     ],
 )

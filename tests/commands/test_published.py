@@ -96,6 +96,51 @@ def test_a_shorter_run_on_other_data_or_by_other_code_does_not_count(folder: Pat
     assert "at equal epochs |" not in run("long.yaml")
 
 
+def test_a_suite_with_options_stands_in_place_of_the_plain_one(folder: Path) -> None:
+    changed = ["mine.yaml --seeds 3", "mine.yaml --set epochs=20"]
+    for given in (["mine.yaml", changed[0]], [changed[0], "./mine.yaml"], ["mine.yaml", changed[0], changed[0]]):
+        assert [suite["options"] for suite in json.loads(run(*given, "--json"))["suites"]] == ["--seeds 3"]
+    text = run("mine.yaml", *changed)
+    assert "Suite mine --seeds 3." in text and "Suite mine --set epochs=20." in text
+    assert "4 published figures" in text
+
+
+def test_what_an_option_removed_is_not_compared_and_told(folder: Path) -> None:
+    (suite,) = json.loads(run("mine.yaml --set regularizer=l1", "--json"))["suites"]
+    assert [row["verdict"] for row in suite["rows"]] == ["not compared"] * 2
+    assert suite["rows"][1]["notes"] == ["not enough time", "changed by --set regularizer=l1"]
+    (suite,) = json.loads(run("mine.yaml --only regularizer=none", "--json"))["suites"]
+    assert [row["verdict"] for row in suite["rows"]] == ["within", "not compared"]
+
+
+def test_own_data_count_wherever_they_lay_when_it_ran(folder: Path) -> None:
+    """The folder has moved since, and the record names where it was; the shorter run was of no suite."""
+    generator = np.random.default_rng(0)
+    images, labels = generator.integers(0, 256, (30, 28, 28), dtype=np.uint8), np.arange(30) % 10
+    (folder / "data").mkdir()
+    np.savez(folder / "data/a.npz", train_images=images, train_labels=labels, test_images=images, test_labels=labels)
+    text = SUITE.replace("fashion_mnist, ", "{name: npz, path: data/a.npz}, ").replace("seeds: 2", "seeds: 1")
+    (folder / "mine.yaml").write_text(text)
+    ledger = Ledger(folder / "results")
+    few = Predictions(CLASSES[:30], CLASSES[:30], SURE[:30], SURE[:30], CLASSES[:30])
+    for override, only in ([], "regularizer=none"), (["epochs=2"], "regularizer=l2"):
+        (trial,) = trials_of(load("mine.yaml", [only], override, None))
+        epochs = trial.config["epochs"]
+        result = Result({}, epochs, epochs, test={"accuracy": 0.9, "loss": 0.4})
+        ledger.publish(Record(trial.key, trial.run_config, 0, "complete", result, Measured()), few)
+    (folder / "data").rename(folder / "moved")
+    (folder / "mine.yaml").write_text(text.replace("data/a.npz", "moved/../moved/a.npz"))
+    whole, short = json.loads(run("mine.yaml", "--json"))["suites"][0]["rows"]
+    assert whole["whole"]["mean"] == 0.9
+    assert (short["verdict"], short["shorter"]) == ("not compared", {"epochs": 2, "mean": 0.9, "seeds": 1})
+
+
+@pytest.mark.parametrize("text", ["", " ", "--seeds 3"])
+def test_no_suite_at_all_is_told(folder: Path, text: str) -> None:
+    with pytest.raises(UserError, match="names no suite; write 'SUITE --set epochs=5'"):
+        run("--", text)
+
+
 def test_several_suites_stand_on_one_page(folder: Path) -> None:
     (folder / "other.yaml").write_text(SUITE.replace("mine", "other").replace("Mine", "Others"))
     text = run("mine.yaml", "other.yaml")

@@ -17,14 +17,17 @@ from bench.report.data_terminal import BINS, bars, print_exploration
 
 
 @pytest.fixture
-def found() -> Exploration:
+def made() -> Dataset:
     """Thirty colour pictures of two classes, one of them with a name that is HTML; two test pictures are equal."""
     images = np.random.default_rng(0).integers(0, 256, (30, 3, 4, 5), dtype=np.uint8)
     images[29] = images[28]
     labels = np.tile([0, 0, 1], 10)
-    return explore(
-        Dataset("made", ("<b>sock</b>", "hat"), images[:24], labels[:24], images[24:], labels[24:], "abc", Path("x"))
-    )
+    return Dataset("made", ("<b>sock</b>", "hat"), images[:24], labels[:24], images[24:], labels[24:], "abc", Path("x"))
+
+
+@pytest.fixture
+def found(made: Dataset) -> Exploration:
+    return explore(made)
 
 
 def test_the_terminal_shows_sizes_classes_values_and_duplicates(found: Exploration) -> None:
@@ -61,6 +64,14 @@ def test_the_page_stands_alone_and_escapes_names(found: Exploration) -> None:
     assert page.count("<img ") == 1 + 2 + 2 + 1, "the mean, two per class, and the augmented ones"
     assert "<h2>Augmented samples</h2>" in page
     assert "<h2>Augmented samples</h2>" not in data_page(found)
+
+
+def test_the_page_shows_the_validation_part_where_there_is_one(made: Dataset) -> None:
+    page = data_page(explore(made, validation={"stratified": 0.25}))
+    assert "18 training, 6 validation and 6 test pictures of 4 x 5" in page
+    assert '<th scope="col" class="number">Validation</th>' in page
+    assert page.count(", validation</td>") == 4, "all channels together and each"
+    assert "alidation" not in data_page(explore(made))
 
 
 def test_a_strip_holds_the_pictures_side_by_side(found: Exploration) -> None:

@@ -111,8 +111,9 @@ def test_a_record_made_before_a_metric_gets_its_test_figure_from_its_predictions
     assert built.frame["test_mean"].iloc[0] == pytest.approx(wanted)
     assert built.frame["validation_mean"].isna().all()
     assert not built.frame["chosen"].any()
-    notes = " ".join(built.parts[0].verdict.notes)
-    assert "the records do not tell it (Validation)" in notes
+    said = built.parts[0].verdict
+    assert "the records do not tell it (Validation)" in " ".join(said.notes)
+    assert said.sentence == "Nothing was chosen: none of 2 complete configurations has F1 (macro) on validation."
 
 
 def test_predictions_are_not_read_where_records_tell_everything(calibrated: Ledger) -> None:

@@ -1,77 +1,20 @@
-"""Published results beside ours: what is compared, with which noise, and what is said where nothing can be."""
+"""Published results beside ours: what is compared, and what is said where nothing can be."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from made_ledger import FLIP, L2, Ledger, config
-from scipy import stats
+from made_page import LONG, MNIST, asked, group, row
 
 from bench.published import find
-from bench.published.curves import curve
 from bench.report.published import beside_ours
-from bench.report.published_rows import Asked, Group, Row
 from bench.report.published_text import Page, to_json, to_markdown
 from bench.suite.references import Comparison
 from bench.suite.trial import Trial
-
-MNIST = {"dataset": {"name": "mnist"}, "validation": {"tail": 0.2}}
-LONG = {"epochs": 100, "weights": "best", "early_stopping": {"patience": 10, "monitor": "val_accuracy"}}
-
-
-def asked(
-    ledger: Ledger, *pairs: tuple[str, dict[str, Any] | None], seeds: int = 3, note: str = "", name: str = "labs"
-) -> Asked:
-    """A suite that holds these references against these configurations, `seeds` of each planned."""
-    trials = []
-    for settings in [settings for _, settings in pairs if settings]:
-        known = {record.seed: record.key for record in ledger.records if record.config == settings}
-        trials += [Trial(known.get(s, f"none{s}"), "", settings, s, 0) for s in range(max(seeds, len(known)))]
-    references = [(Comparison(i, (c,) if c else (), note), find([i])[0]) for i, c in pairs]
-    return Asked(name, "Labs", "What the labs did.", references, trials)
-
-
-def group(ledger: Ledger, *pairs: tuple[str, dict[str, Any] | None], **options: Any) -> Group:
-    return beside_ours([asked(ledger, *pairs, **options)], ledger.records, ledger.predictions)[0]
-
-
-def row(ledger: Ledger, reference: str, settings: dict[str, Any] | None, **options: Any) -> Row:
-    return group(ledger, (reference, settings), **options).rows[0]
-
-
-def with_curve(ledger: Ledger, points: Sequence[float | None], count: int = 1) -> None:
-    """Give the last records these validation accuracies by epoch."""
-    for place in range(-count, 0):
-        record = ledger.records[place]
-        result = replace(record.result, curves={"val_accuracy": list(points)}, epochs_run=len(points))
-        ledger.records[place] = replace(record, result=result)
-
-
-@pytest.mark.parametrize(
-    ("figures", "verdict"),
-    [([0.882, 0.884, 0.885], "within"), ([0.931, 0.932, 0.933], "above"), ([0.851, 0.852, 0.853], "below")],
-)
-def test_ours_lies_within_above_or_below_theirs(ledger: Ledger, figures: list[float], verdict: str) -> None:
-    settings = config(epochs=30)
-    ledger.add(settings, figures)
-    assert row(ledger, "lab-e-baseline", settings).verdict == verdict
-
-
-def test_theirs_is_given_the_seed_noise_of_ours_pooled_over_the_suite(ledger: Ledger) -> None:
-    plain, l2 = config(epochs=30), config(epochs=30, regularizer=L2)
-    ledger.add(plain, [0.88, 0.89, 0.9])
-    ledger.add(l2, [0.87, 0.87, 0.87])
-    found = group(ledger, ("lab-e-baseline", plain), ("lab-e-l2", l2))
-    deviation = (0.0002 / 4) ** 0.5
-    half = stats.t.ppf(0.975, 4) * deviation * (1 / 3 + 1) ** 0.5 + 0.00005
-    for one in found.rows:
-        assert one.whole and one.whole.agreement
-        assert one.whole.agreement.half == pytest.approx(half)
-    assert found.noise["test accuracy, fashion_mnist"].degrees == 4
 
 
 def test_a_validation_figure_is_held_against_validation(ledger: Ledger) -> None:
@@ -91,56 +34,6 @@ def test_precision_at_half_is_held_against_the_precision_they_print(ledger: Ledg
         ledger.records[place] = replace(ledger.records[place], result=replace(result, validation=figures))
     found = row(ledger, "lab-c-sgd-binary", settings, seeds=2)
     assert found.whole and found.whole.ours.mean == pytest.approx(0.9355)
-    assert found.verdict == "within"
-
-
-def test_one_seed_alone_gets_theorys_noise_and_a_mark(ledger: Ledger) -> None:
-    settings = config(epochs=30)
-    ledger.add(settings, [0.88])
-    found = group(ledger, ("lab-e-baseline", settings), seeds=1)
-    assert found.rows[0].whole and found.rows[0].whole.source == "theory"
-    # 1.96 * sqrt(2 * .12 / 2000), and the rounding.
-    assert "within (−0.35 ± 2.15 †)" in to_markdown(Page((found,), ()))
-
-
-def test_noise_of_another_suite_on_the_page_is_better_than_theory(ledger: Ledger) -> None:
-    single, several = config(epochs=30), config(epochs=30, regularizer=L2)
-    ledger.add(single, [0.86])
-    ledger.add(several, [0.87, 0.875, 0.88])
-    suites = [
-        asked(ledger, ("lab-e-baseline", single), seeds=1),
-        asked(ledger, ("lab-e-l2", several), name="other"),
-    ]
-    first, second = beside_ours(suites, ledger.records, ledger.predictions)
-    assert first.rows[0].whole and first.rows[0].whole.source == "page"
-    assert second.rows[0].whole and second.rows[0].whole.source == "suite"
-    assert list(first.noise) == ["test accuracy, fashion_mnist, all suites of this page"]
-
-
-def test_other_images_add_the_sampling_of_both_sides(ledger: Ledger) -> None:
-    here, elsewhere = config(epochs=30), config(epochs=30, dataset={"name": "mnist"})
-    ledger.add(here, [0.88, 0.89, 0.9])
-    ledger.add(elsewhere, [0.88, 0.89, 0.9])
-    same, other = group(ledger, ("lab-e-baseline", here), ("lab-e-baseline", elsewhere)).rows
-    assert same.whole and other.whole and same.whole.agreement and other.whole.agreement
-    assert other.whole.agreement.half > same.whole.agreement.half
-    assert (same.reasons, other.reasons) == ((), ("ours on mnist",))
-
-
-def test_an_early_release_has_other_images(ledger: Ledger) -> None:
-    settings = config()
-    ledger.add(settings, [0.92, 0.922, 0.924])
-    early, today = group(ledger, ("readme_2conv_kashif", settings), ("lab-a-first-run", settings)).rows
-    assert early.whole and today.whole and early.whole.agreement and today.whole.agreement
-    assert early.whole.agreement.half > today.whole.agreement.half
-
-
-def test_two_decimals_may_be_off_by_half_a_point(ledger: Ledger) -> None:
-    settings = config(epochs=20, dataset={"name": "cifar10"})
-    ledger.add(settings, [0.434, 0.434, 0.434])
-    found = row(ledger, "lab-d-cifar10-sequential", settings)
-    assert found.whole and found.whole.agreement
-    assert found.whole.agreement.half == pytest.approx(0.005)
     assert found.verdict == "within"
 
 
@@ -168,99 +61,70 @@ def test_of_a_search_the_configuration_that_validation_chose_stands_for_all(ledg
     assert (before.verdict, before.planned) == ("not run", 3)
 
 
-def test_two_runs_of_theirs_show_their_own_spread(ledger: Ledger) -> None:
-    settings = config(**LONG, augmentation=FLIP)
-    ledger.add(settings, [0.83])
-    rows = group(ledger, ("lab-b-baseline-aug-1", settings), ("lab-b-baseline-aug-2", settings), seeds=1).rows
-    assert [row.reasons for row in rows] == [("their 2 runs of it lie 4.04 points apart",)] * 2
+def test_a_shorter_run_is_shown_where_no_curve_of_theirs_is_kept(ledger: Ledger) -> None:
+    ledger.add(config(epochs=2), [0.82])
+    found = group(ledger, ("lab-e-baseline", config(epochs=30)))
+    assert (found.rows[0].verdict, found.rows[0].early) == ("not compared", None)
+    assert found.rows[0].reasons == ("2 epochs of ours, 30 of theirs, and no curve of theirs is kept here",)
+    text = to_markdown(Page((found,), ()))
+    assert "| 88.35 | 2 epochs: 82.00 [" in text
+    assert json.loads(to_json(Page((found,), ())))["suites"][0]["rows"][0]["shorter"]["mean"] == pytest.approx(0.82)
 
 
-def test_their_repeated_runs_tell_the_noise_where_ours_has_one_seed(ledger: Ledger) -> None:
-    """Of 80.38 and 84.42 the deviation is .0404 / sqrt(2), with one degree of freedom."""
-    settings = config(**LONG, augmentation=FLIP)
-    ledger.add(settings, [0.83], validation=[0.83])
-    found = group(ledger, ("lab-b-baseline-aug-1", settings), ("lab-b-baseline-aug-2", settings), seeds=1)
-    judged = found.rows[0].whole
-    assert judged and judged.agreement
-    assert judged.source == "theirs"
-    assert judged.agreement.half == pytest.approx(stats.t.ppf(0.975, 1) * 0.0404 + 0.00005)
-    assert "§)" in to_markdown(Page((found,), ()))
-    ledger.add(config(**LONG), [0.9, 0.901])
-    more = group(ledger, ("lab-b-baseline-aug-1", settings), ("lab-b-baseline", config(**LONG)), seeds=1)
-    assert more.rows[0].whole and more.rows[0].whole.source == "suite"
+def test_a_shorter_run_without_validation_is_shown_too(ledger: Ledger) -> None:
+    ledger.add(config(epochs=2, validation="none"), [0.82])
+    found = row(ledger, "lab-e-baseline", config(epochs=30, validation="none"))
+    assert found.short and found.short.epochs == 2
+    assert found.reasons == ("2 epochs of ours, 30 of theirs, and there is no curve of ours",)
 
 
-def test_a_smaller_budget_is_no_yardstick_without_a_printed_curve(ledger: Ledger) -> None:
-    settings = config(epochs=5)
-    ledger.add(settings, [0.85, 0.86, 0.87])
-    found = row(ledger, "lab-e-baseline", settings)
-    assert found.verdict == "not compared"
-    assert found.whole and found.whole.ours.mean == pytest.approx(0.86)
-    assert found.reasons == ("5 epochs of ours, 30 of theirs, and they print no curve",)
+def own(path: str, **changes: Any) -> dict[str, Any]:
+    return config(**changes, dataset={"name": "image_folder", "path": path})
 
 
-def test_equal_epochs_compare_the_best_of_the_first(ledger: Ledger) -> None:
-    """The first 3 epochs of theirs peak at the third; ours at the second."""
-    settings = config(epochs=3)
-    ledger.add(settings, [0.8, 0.8])
-    with_curve(ledger, [0.79, 0.83, 0.81], count=2)
-    with_curve(ledger, [0.79, 0.826, 0.81])
-    found = row(ledger, "lab-b-baseline", settings, seeds=2)
-    printed = curve("lab-b-baseline")
-    assert printed and found.early
-    assert (found.early.epochs, found.early.judged.theirs) == (3, max(printed.values[:3]))
-    assert found.early.judged.ours.mean == pytest.approx(0.828)
-    assert found.verdict == "within"
+def test_own_data_are_the_same_wherever_they_lie(ledger: Ledger) -> None:
+    """The record names its folder whole, two suites by paths of their own; a third has other pictures."""
+    ledger.add(own("/data/pictures", epochs=20), [0.43, 0.44, 0.45])
+    ledger.add(own("/data/pictures", epochs=3), [0.3])
+    ledger.add(own("/data/others", epochs=20), [0.1, 0.2, 0.3])
+    spelled = [own(path, epochs=20) for path in ("../pictures", "pictures", "others")]
+    suites = []
+    for name, settings, first in zip("abc", spelled, (0, 0, 4), strict=True):
+        suite = asked(ledger, ("lab-d-cifar10-sequential", settings), name=name)
+        contents = "d1" if first == 0 else "d2"
+        keys = [record.key for record in ledger.records[first : first + 3]]
+        trials = [Trial(key, "", settings, seed, 0, contents=contents) for seed, key in enumerate(keys)]
+        suites.append(replace(suite, trials=trials))
+    shorter = {ledger.records[3].key: "d1"}
+    a, b, c = beside_ours(suites, ledger.records, ledger.predictions, shorter)
+    for found, mean, degrees in ((a, 0.44, 2), (b, 0.44, 2), (c, 0.2, 2)):
+        whole = found.rows[0].whole
+        assert whole and whole.ours.mean == pytest.approx(mean)
+        assert [noise.degrees for noise in found.noise.values()] == [degrees]
 
 
-def test_a_shorter_run_of_the_same_configuration_counts(ledger: Ledger) -> None:
-    """The suite asks for 100 epochs with early stopping; a five-epoch run at a constant rate is in the ledger."""
-    short = config(epochs=5)
-    ledger.add(short, [0.86])
-    with_curve(ledger, [0.8, 0.82, 0.83, 0.844, 0.84])
-    found = row(ledger, "lab-b-baseline", config(**LONG))
-    assert found.early and found.early.epochs == 5
-    assert found.early.judged.seeds == 1
-    assert found.verdict == "within"
+def test_a_shorter_run_counts_for_the_data_it_saw_only(ledger: Ledger) -> None:
+    ledger.add(own("/data/pictures", epochs=3), [0.3])
+    suites = [asked(ledger, ("lab-d-cifar10-sequential", own("pictures", epochs=20)), seeds=1)]
+    for checksum, verdict in (("d1", "not compared"), ("d2", "not run")):
+        trials = [replace(trial, contents=checksum) for trial in suites[0].trials]
+        contents = {ledger.records[0].key: "d1"}
+        (found,) = beside_ours([replace(suites[0], trials=trials)], ledger.records, ledger.predictions, contents)
+        assert found.rows[0].verdict == verdict
 
 
-def test_a_shorter_cosine_is_another_course(ledger: Ledger) -> None:
-    ledger.add(config(epochs=5, schedule={"name": "cosine", "final": 0.0}), [0.86])
-    found = row(ledger, "lab-b-baseline", config(**LONG, schedule={"name": "cosine", "final": 0.0}))
-    assert (found.early, found.verdict) == (None, "not run")
-
-
-def test_the_beginning_of_a_pruned_run_counts(ledger: Ledger) -> None:
-    settings = config(**LONG)
-    ledger.add_ended(settings, 0, "pruned", 4, pruning={"rule": {}, "decisions": []})
-    with_curve(ledger, [0.8, 0.82, 0.83, 0.844])
-    found = row(ledger, "lab-b-baseline", settings, seeds=1)
-    assert found.early and found.early.epochs == 4
-    assert found.reasons == ("1 pruned",)
-
-
-def test_a_full_run_is_compared_whole_however_early_it_stopped(ledger: Ledger) -> None:
-    settings = config(**LONG)
-    ledger.add(settings, [0.86, 0.861], validation=[0.871, 0.872])
-    with_curve(ledger, [0.8, 0.82], count=2)
-    found = row(ledger, "lab-b-baseline", settings, seeds=2)
-    assert found.early is None
-    assert (found.verdict, found.epochs_run, found.epochs) == ("within", 2.0, 100)
-
-
-def test_a_run_that_continued_an_earlier_fit_is_no_yardstick_for_early_epochs(ledger: Ledger) -> None:
-    settings = config(epochs=5)
-    ledger.add(settings, [0.9, 0.9])
-    found = row(ledger, "lab-b-resnet", settings, seeds=2)
-    assert (found.early, found.verdict) == (None, "not compared")
-    assert "continued an earlier fit" in found.reasons[0]
-
-
-def test_a_diverged_curve_ends_before_its_last_finite_point(ledger: Ledger) -> None:
-    ledger.add(config(epochs=5), [0.8])
-    with_curve(ledger, [0.8, 0.82, None, 0.1, 0.1])
-    found = row(ledger, "lab-b-baseline", config(epochs=5), seeds=1)
-    assert found.early and found.early.epochs == 2
+def test_what_options_removed_is_not_compared(ledger: Ledger) -> None:
+    (reference,) = find(["lab-e-baseline"])
+    suite = asked(ledger, ("lab-e-l2", config(epochs=30)))
+    changed = Comparison("lab-e-baseline", (), "", removed=True)
+    left_out = Comparison("lab-e-baseline", (config(epochs=31),), "as there")
+    pairs = [(changed, reference), (left_out, reference)]
+    (found,) = beside_ours([replace(suite, references=pairs, options=" --set epochs=5")], [], ledger.predictions)
+    assert [row.verdict for row in found.rows] == ["not compared"] * 2
+    assert [row.reasons for row in found.rows] == [
+        ("changed by --set epochs=5",),
+        ("as there", "changed by --set epochs=5"),
+    ]
 
 
 @pytest.fixture
@@ -301,7 +165,7 @@ def test_json_holds_the_same_rows_as_fractions(page: Page) -> None:
     assert first["whole"]["mean"] == pytest.approx(0.883)
     assert first["whole"]["noise_from"] == "suite"
     assert len(first["keys"]) == 3
-    assert suite["noise"]["test accuracy, fashion_mnist"]["degrees"] == 4
+    assert suite["noise"]["test accuracy, mlp, fashion_mnist"]["degrees"] == 4
 
 
 def test_parameters_are_held_against_the_quoted_ones(ledger: Ledger) -> None:

@@ -348,7 +348,11 @@ MISTAKES: dict[str, tuple[str, ...]] = {
     ),
     "factors without milestones": (
         TOP + "  schedule: {name: step, every: 2, factors: [0.1]}\n",
-        "suite.yaml:4: grid.schedule: schedule 'step' has 1 factors for 0 milestones",
+        "suite.yaml:4: grid.schedule: schedule 'step' has `factors`, which need `milestones`, one for each",
+    ),
+    "one factor for two milestones": (
+        TOP + "  schedule: {name: step, milestones: [2, 3], factors: [0.1]}\n",
+        "suite.yaml:4: grid.schedule: schedule 'step' has 1 factor for 2 milestones",
     ),
     "validation augmented anew": (
         TOP + "  augmentation: {name: flip, validation_too: true}\n",

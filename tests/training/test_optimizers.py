@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import shutil
+import warnings
 from typing import Any
 
 import pytest
@@ -209,3 +210,18 @@ def test_every_resolved_entry_builds_the_same_optimizer() -> None:
         full = create(entry, [{"params": [nn.Parameter(torch.ones(2, 2))]}])
         assert type(full) is type(plain)
         assert full.defaults == plain.defaults, name
+
+
+def test_an_optimizer_that_compiles_its_step_is_checked_without_compiling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiling takes many seconds, and needs a compiler, whose absence is told as before."""
+    from torch._dynamo.utils import counters
+    from torch._inductor import config
+
+    before = counters["frames"]["total"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check({"name": "kron"})
+    assert counters["frames"]["total"] == before
+    monkeypatch.setattr(config.cpp, "cxx", ("no-such-compiler",))
+    with pytest.raises(UserError, match=r"'kron' cannot take a step: (.|\n)*[Cc]ompiler"):
+        check({"name": "kron"})

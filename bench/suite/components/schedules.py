@@ -55,11 +55,17 @@ class Step(Schedule):
                 f"schedule 'step' needs either `every` or `milestones`, and has {found}: "
                 "write {name: step, every: 10} or {name: step, milestones: [15, 25]}"
             )
-        if self.factors is not None and len(self.factors) != len(self.milestones or []):
+        if self.factors is not None and self.milestones is None:
             raise ValueError(
-                f"schedule 'step' has {len(self.factors)} factors for {len(self.milestones or [])} milestones: "
-                "write as many of one as of the other"
+                "schedule 'step' has `factors`, which need `milestones`, one for each: "
+                "write {name: step, milestones: [15, 25], factors: [0.1, 0.05]}, or leave the factors out"
             )
+        if self.factors is not None and self.milestones is not None and len(self.factors) != len(self.milestones):
+            found = " for ".join(
+                f"{len(values)} {noun}{'' if len(values) == 1 else 's'}"
+                for noun, values in (("factor", self.factors), ("milestone", self.milestones))
+            )
+            raise ValueError(f"schedule 'step' has {found}: write as many of one as of the other")
         return self
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.execution.limits import cpu_limit, memory_limit
+from bench.execution.host import cpu_count, slots, visible_cpus
+from bench.limits import cpu_limit, machine_memory, memory, memory_limit
 
 
 def write(folder: Path, files: dict[str, str]) -> None:
@@ -35,6 +36,7 @@ def test_version_2_the_tightest_group_counts(tmp_path: Path, process: Path) -> N
     )
     assert cpu_limit(tmp_path / "cgroup", process) == 1.5
     assert memory_limit(tmp_path / "cgroup", process) == 1_000_000
+    assert memory(tmp_path / "cgroup", process) == 1_000_000
 
 
 def test_version_1_seen_from_within_a_container(tmp_path: Path, process: Path) -> None:
@@ -68,3 +70,16 @@ def test_no_limit(tmp_path: Path, process: Path) -> None:
 def test_a_system_without_control_groups(tmp_path: Path, process: Path) -> None:
     assert cpu_limit(tmp_path / "cgroup", process) is None
     assert memory_limit(tmp_path / "cgroup", process) is None
+    assert memory(tmp_path / "cgroup", process) == machine_memory()
+
+
+@pytest.mark.parametrize(("quota", "cpus"), [("150000", 1), ("20000", 1), ("max", None), ("99900000", None)])
+def test_trials_share_the_whole_cpus_of_a_quota(quota: str, cpus: int | None, tmp_path: Path, process: Path) -> None:
+    process.write_text("0::/job\n")
+    write(tmp_path / "cgroup", {"job/cpu.max": f"{quota} 100000"})
+    assert cpu_count(tmp_path / "cgroup", process) == (cpus or visible_cpus())
+
+
+def test_as_many_trials_as_cpus_may_be_kept_busy() -> None:
+    assert slots(1, 0, None) == cpu_count()
+    assert slots(cpu_count(), 0, None) == 1

@@ -34,6 +34,11 @@ def memory_limit(root: Path = CGROUP, process: Path = PROCESS) -> int | None:
     return min((limit for limit in limits if limit < machine_memory()), default=None)
 
 
+def memory(root: Path = CGROUP, process: Path = PROCESS) -> int:
+    """Bytes of memory that this process may use: the machine's, or the container's share of it."""
+    return memory_limit(root, process) or machine_memory()
+
+
 def machine_memory() -> int:
     """Bytes of the machine's memory."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

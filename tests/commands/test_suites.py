@@ -1,0 +1,71 @@
+"""What is checked of a suite before it runs, and what for its plan."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.commands.suites import asks_libraries, check, checked_for_plan, load, trials_of
+from bench.suite.errors import UserError
+from bench.suite.suite import Suite
+
+
+@pytest.fixture
+def suite_of(tmp_path: Path) -> Callable[[str], Suite]:
+    """From a grid to a loaded suite; beside it lies `colour.npz`, two classes of colour pictures."""
+    pixels = np.zeros((4, 5, 5, 3), np.uint8)
+    labels = np.array([0, 1, 0, 1])
+    np.savez(tmp_path / "colour.npz", train_images=pixels, train_labels=labels, test_images=pixels, test_labels=labels)
+
+    def suite(grid: str) -> Suite:
+        path = tmp_path / "suite.yaml"
+        path.write_text(f"name: t\ngrid:\n  {grid}\n")
+        return load(str(path), None, None, None)
+
+    return suite
+
+
+WRONG = {
+    "{model: mlp, regularizer: {name: l2, layers: ['*.convv']}}": "`layers: ['*.convv']` regularises nothing",
+    "{model: mlp, dataset: cifar10, preprocessing: column_standardize}": "'column_standardize' makes a channel of each",
+    "{model: mlp, augmentation: {name: crop, padding: 28, mode: reflect}}": "needs pictures larger",
+}
+
+
+@pytest.mark.parametrize("grid", WRONG)
+def test_a_plan_tells_what_a_run_would(grid: str, suite_of: Callable[[str], Suite]) -> None:
+    suite = suite_of(f"- {grid}")
+    for checked in (check, checked_for_plan):
+        with pytest.raises(UserError) as caught:
+            checked(suite, trials_of(suite))
+        assert WRONG[grid] in str(caught.value)
+
+
+def test_a_plan_decodes_no_pictures_for_names_of_benchs_own(suite_of: Callable[[str], Suite]) -> None:
+    suite = suite_of("- {model: mlp, dataset: {name: npz, path: colour.npz}, preprocessing: column_standardize}")
+    assert checked_for_plan(suite, trials_of(suite)) == []
+    with pytest.raises(UserError, match="column_standardize"):
+        check(suite, trials_of(suite))
+
+
+def test_a_plan_leaves_benchs_own_networks_to_the_run(suite_of: Callable[[str], Suite]) -> None:
+    grid = "- {model: [mlp, cnn, vgg], regularizer: [l2, {name: l1, layers: all}], augmentation: [none, flip, crop]}"
+    suite = suite_of(grid)
+    assert not any(asks_libraries(config) for config, _ in suite.configurations)
+    assert checked_for_plan(suite, trials_of(suite)) == []
+
+
+def test_a_plan_of_others_optimizers_is_quiet_and_counts(suite_of: Callable[[str], Suite]) -> None:
+    """kron warns of a missing package and compiles, which warns of CUDA; neither is the plan's business."""
+    path = suite_of("- {model: {name: mlp, hidden: []}, optimizer: kron, validation: none, epochs: 5}").path
+    ran = subprocess.run(
+        [sys.executable, "-m", "bench.cli", "plan", path, "--results", path.parent / "none", "--gpus-per-trial", "0"],
+        capture_output=True, text=True, timeout=200, check=False,
+    )  # fmt: skip
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "for 1 trial nothing alike has run: training takes 1.41e-05 PFLOP" in ran.stdout

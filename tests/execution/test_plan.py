@@ -1,0 +1,68 @@
+"""What `bench plan` prints, from what it knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bench.execution.arithmetic import Arithmetic
+from bench.execution.estimate import estimate
+from bench.execution.plan import plan_json, plan_text
+from bench.suite.suite import Suite
+from bench.suite.trial import Trial
+
+
+@pytest.fixture
+def plan_of(suite_of: Callable[[str], Suite], trials_of: Callable[[Suite], list[Trial]]) -> Callable[..., Any]:
+    """From a suite's lines to its plan, with an empty ledger."""
+
+    def plan(text: str, counted: Arithmetic | None = None) -> dict[str, Any]:
+        suite = suite_of(text)
+        trials = trials_of(suite)
+        return plan_json(suite, trials, trials, {}, estimate(trials, {}, 2), 2, counted)
+
+    return plan
+
+
+@pytest.mark.parametrize(
+    ("epochs", "brackets", "left", "words"),
+    [
+        ("5", 40, {"5": 3}, "in brackets, as Hyperband: of 40, the budget leaves 3 for 5 epochs;"),
+        ("[1, 9]", 4, {"1": 1, "9": 3}, "of 4, the budget leaves 1 for 1 epoch, 3 for 9 epochs;"),
+        ("27", 4, {"27": 4}, "in 4 brackets, as Hyperband;"),
+    ],
+)
+def test_a_plan_tells_how_many_brackets_the_budget_leaves(
+    epochs: str, brackets: int, left: dict[str, int], words: str, plan_of: Callable[..., Any]
+) -> None:
+    plan = plan_of(f"grid: {{model: mlp, epochs: {epochs}}}\npruning: {{brackets: {brackets}}}")
+    assert plan["brackets"] == left
+    assert words in plan_text(plan)
+
+
+def test_without_brackets_none_are_told(plan_of: Callable[..., Any]) -> None:
+    plan = plan_of("grid: {model: mlp}\npruning: asha")
+    assert plan["brackets"] is None
+    assert "bracket" not in plan_text(plan)
+
+
+def test_where_nothing_alike_has_run_the_arithmetic_is_told(plan_of: Callable[..., Any]) -> None:
+    grid = "grid: {model: mlp, seeds: 3}"
+    assert "no estimate for 3 trials: nothing alike has run; try --probe" in plan_text(plan_of(grid))
+    plan = plan_of(grid, Arithmetic(2, int(1.5e18), rate=5e10, measured=False, seconds=1.5e7))
+    assert plan["estimate"]["arithmetic"] == {
+        "trials": 2,
+        "pflop": 1500.0,
+        "seconds": 1.5e7,
+        "flop_per_second": 5e10,
+        "rate": "assumed",
+        "gpu_seconds": 1.5e5,
+        "gpu_flop_per_second": 1e13,
+    }
+    text = plan_text(plan)
+    assert "for 2 trials nothing alike has run: training takes 1,500 PFLOP" in text
+    assert "about 4166 h 40 min with 2 side by side at an assumed 50 GFLOP/s each, or 41 h 40 min on one GPU" in text
+    assert "no estimate for 1 trials" not in text
+    assert "no estimate for 1 trial: nothing alike has run" in text

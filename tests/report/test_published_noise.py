@@ -1,0 +1,147 @@
+"""With which noise is a published figure judged, and what tells it?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from made_ledger import FLIP, L2, Ledger, config
+from made_page import LONG, asked, group, row
+from scipy import stats
+
+from bench.published import find
+from bench.report.noise import half_unit
+from bench.report.published import beside_ours
+from bench.report.published_text import Page, to_markdown
+
+
+@pytest.mark.parametrize(
+    ("figures", "verdict"),
+    [([0.882, 0.884, 0.885], "within"), ([0.931, 0.932, 0.933], "above"), ([0.851, 0.852, 0.853], "below")],
+)
+def test_ours_lies_within_above_or_below_theirs(ledger: Ledger, figures: list[float], verdict: str) -> None:
+    settings = config(epochs=30)
+    ledger.add(settings, figures)
+    assert row(ledger, "lab-e-baseline", settings).verdict == verdict
+
+
+def test_theirs_is_given_the_seed_noise_of_ours_pooled_over_the_suite(ledger: Ledger) -> None:
+    plain, l2 = config(epochs=30), config(epochs=30, regularizer=L2)
+    ledger.add(plain, [0.88, 0.89, 0.9])
+    ledger.add(l2, [0.87, 0.87, 0.87])
+    found = group(ledger, ("lab-e-baseline", plain), ("lab-e-l2", l2))
+    deviation = (0.0002 / 4) ** 0.5
+    half = stats.t.ppf(0.975, 4) * deviation * (1 / 3 + 1) ** 0.5 + 0.00005
+    for one in found.rows:
+        assert one.whole and one.whole.agreement
+        assert one.whole.agreement.half == pytest.approx(half)
+    assert found.noise["test accuracy, mlp, fashion_mnist"].degrees == 4
+
+
+def test_other_networks_and_other_data_tell_nothing_of_the_noise(ledger: Ledger) -> None:
+    alone = config(epochs=30)
+    ledger.add(alone, [0.88])
+    network, data = config(epochs=30, model={"name": "cnn"}), config(epochs=30, dataset={"name": "mnist"})
+    ledger.add(network, [0.8, 0.9])
+    ledger.add(data, [0.8, 0.9])
+    pairs = [("lab-e-baseline", settings) for settings in (alone, network, data)]
+    judged = [row.whole for row in group(ledger, *pairs, seeds=1).rows]
+    assert [one.source for one in judged if one] == ["theory", "suite", "suite"]
+
+
+def test_one_seed_alone_gets_theorys_noise_and_a_mark(ledger: Ledger) -> None:
+    settings = config(epochs=30)
+    ledger.add(settings, [0.88])
+    found = group(ledger, ("lab-e-baseline", settings), seeds=1)
+    assert found.rows[0].whole and found.rows[0].whole.source == "theory"
+    # 1.96 * sqrt(2 * .12 / 2000), and the rounding.
+    assert "within (−0.35 ± 2.15 †)" in to_markdown(Page((found,), ()))
+
+
+def test_noise_of_another_suite_on_the_page_is_better_than_theory(ledger: Ledger) -> None:
+    single, several = config(epochs=30), config(epochs=30, regularizer=L2)
+    ledger.add(single, [0.86])
+    ledger.add(several, [0.87, 0.875, 0.88])
+    suites = [
+        asked(ledger, ("lab-e-baseline", single), seeds=1),
+        asked(ledger, ("lab-e-l2", several), name="other"),
+    ]
+    first, second = beside_ours(suites, ledger.records, ledger.predictions)
+    assert first.rows[0].whole and first.rows[0].whole.source == "page"
+    assert second.rows[0].whole and second.rows[0].whole.source == "suite"
+    assert list(first.noise) == ["test accuracy, mlp, fashion_mnist, all suites of this page"]
+
+
+def test_other_images_add_the_sampling_of_both_sides(ledger: Ledger) -> None:
+    here, elsewhere = config(epochs=30), config(epochs=30, dataset={"name": "mnist"})
+    ledger.add(here, [0.88, 0.89, 0.9])
+    ledger.add(elsewhere, [0.88, 0.89, 0.9])
+    same, other = group(ledger, ("lab-e-baseline", here), ("lab-e-baseline", elsewhere)).rows
+    assert same.whole and other.whole and same.whole.agreement and other.whole.agreement
+    assert other.whole.agreement.half > same.whole.agreement.half
+    assert (same.reasons, other.reasons) == ((), ("ours on mnist",))
+
+
+def test_an_early_release_has_other_images(ledger: Ledger) -> None:
+    settings = config()
+    ledger.add(settings, [0.92, 0.922, 0.924])
+    early, today = group(ledger, ("readme_2conv_kashif", settings), ("lab-a-first-run", settings)).rows
+    assert early.whole and today.whole and early.whole.agreement and today.whole.agreement
+    assert early.whole.agreement.half > today.whole.agreement.half
+
+
+@pytest.mark.parametrize(
+    ("value", "reported", "half"),
+    [
+        (0.939, "0.939", 0.0005),
+        (0.94, "0.940", 0.0005),
+        (0.936, "93.6 %", 0.0005),
+        (0.96, "96 %", 0.005),
+        (0.9339, "6.61 % +/- 0.16 error (best 6.43)", 0.00005),
+        (0.9534, "about 95 % then", 0.00005),
+        (0.43, "", 0.005),
+        (0.8835, "", 0.00005),
+    ],
+)
+def test_half_a_unit_is_that_of_the_digits_they_wrote(value: float, reported: str, half: float) -> None:
+    reference = replace(find(["lab-e-baseline"])[0], value=value, reported=reported)
+    assert half_unit(reference) == pytest.approx(half)
+
+
+def test_two_decimals_may_be_off_by_half_a_point(ledger: Ledger) -> None:
+    settings = config(epochs=20, dataset={"name": "cifar10"})
+    ledger.add(settings, [0.434, 0.434, 0.434])
+    found = row(ledger, "lab-d-cifar10-sequential", settings)
+    assert found.whole and found.whole.agreement
+    assert found.whole.agreement.half == pytest.approx(0.005)
+    assert found.verdict == "within"
+
+
+def test_two_runs_of_theirs_show_their_own_spread(ledger: Ledger) -> None:
+    settings = config(**LONG, augmentation=FLIP)
+    ledger.add(settings, [0.83])
+    rows = group(ledger, ("lab-b-baseline-aug-1", settings), ("lab-b-baseline-aug-2", settings), seeds=1).rows
+    assert [row.reasons for row in rows] == [("their 2 runs of it lie 4.04 points apart",)] * 2
+
+
+def test_their_repeated_runs_tell_the_noise_where_ours_has_one_seed(ledger: Ledger) -> None:
+    """Of 80.38 and 84.42 the deviation is .0404 / sqrt(2), with one degree of freedom."""
+    settings = config(**LONG, augmentation=FLIP)
+    ledger.add(settings, [0.83], validation=[0.83])
+    found = group(ledger, ("lab-b-baseline-aug-1", settings), ("lab-b-baseline-aug-2", settings), seeds=1)
+    judged = found.rows[0].whole
+    assert judged and judged.agreement
+    assert judged.source == "theirs"
+    assert judged.agreement.half == pytest.approx(stats.t.ppf(0.975, 1) * 0.0404 + 0.00005)
+    assert "§)" in to_markdown(Page((found,), ()))
+    ledger.add(config(**LONG), [0.9, 0.901])
+    both = ("lab-b-baseline-aug-1", settings), ("lab-b-baseline-aug-2", settings)
+    more = group(ledger, *both, ("lab-b-baseline", config(**LONG)), seeds=1)
+    assert more.rows[0].whole and more.rows[0].whole.source == "suite"
+
+
+def test_a_run_that_continued_another_is_no_repetition(ledger: Ledger) -> None:
+    settings = config(**LONG, augmentation=FLIP)
+    ledger.add(settings, [0.87])
+    rows = group(ledger, ("lab-b-conv2d-aug-1", settings), ("lab-b-conv2d-aug-2", settings), seeds=1).rows
+    assert [row.whole.source for row in rows if row.whole] == ["theory", "theory"]

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from arch.bootstrap import MCS
+from scipy import stats
+
+from bench.statistics.measured import Measured, measure
+from bench.statistics.tied import tied_with_best
+
+
+def suite(errors: list[float], seeds: int, generator: np.random.Generator, images: int = 2000) -> list[np.ndarray]:
+    hard = generator.beta(0.3, 0.9, images)
+    return [generator.random((seeds, images)) >= (hard * 4 * error).clip(0, 1) for error in errors]
+
+
+def known(means: list[float], variance: float) -> Measured:
+    """Means whose images are independent, and whose seeds add nothing."""
+    count = len(means)
+    return Measured(np.array(means), np.ones(count, dtype=int), 10**6, None, np.zeros(count), variance * np.eye(count))
+
+
+def test_equal_configurations_give_the_studentized_range() -> None:
+    """All are kept just where their range is below the printed q(.05; 10, inf) = 4.474 (Harter 1960)."""
+    means = [0.0, *[0.0] * 8, 1.0]
+    quantile = stats.studentized_range.ppf(0.95, 10, np.inf)
+    assert quantile == pytest.approx(4.474, abs=0.001)
+    for close, tied in ((1.03, True), (0.97, False)):
+        found = tied_with_best(known(means, (close / quantile) ** 2), draws=40_000)
+        assert bool(found.tied[0]) is tied
+
+
+def test_two_configurations_give_the_two_sided_test() -> None:
+    found = tied_with_best(known([0.0, 2**0.5 * 1.5], 1.0), draws=200_000)
+    assert found.p == pytest.approx([2 * stats.norm.sf(1.5), 1.0], abs=0.003)
+
+
+def test_the_sets_of_the_model_confidence_set_on_single_runs() -> None:
+    """Where only images vary, arch's MCS (Hansen, Lunde and Nason 2011) bootstraps what is drawn here."""
+    for number, errors in enumerate([[0.1, 0.1, 0.1, 0.2, 0.2], [0.1, 0.2, 0.1, 0.15, 0.25]]):
+        tables = suite(errors, 1, np.random.default_rng(number))
+        theirs = MCS(1.0 - np.vstack(tables).T, size=0.05, reps=400, block_size=1, method="R", seed=0)
+        theirs.compute()
+        ours = tied_with_best(measure(tables)).tied
+        assert np.flatnonzero(ours).tolist() == sorted(theirs.included)
+
+
+def test_seed_noise_widens_the_set() -> None:
+    tables = suite([0.1, 0.12, 0.15], 4, np.random.default_rng(0))
+    steady = tied_with_best(measure(tables))
+    for table in tables:
+        table[0, : 2000 // 5] = False
+    noisy = tied_with_best(measure(tables))
+    assert not steady.tied[2]
+    assert noisy.tied.all()
+
+
+def test_the_best_is_always_in_and_the_order_of_configurations_is_nothing() -> None:
+    tables = suite([0.2, 0.1, 0.15, 0.11], 3, np.random.default_rng(0))
+    found, turned = tied_with_best(measure(tables)), tied_with_best(measure(tables[::-1]))
+    assert found.p[found.behind == 0] == [1.0]
+    assert found.tied.tolist() == turned.tied[::-1].tolist()
+    assert found.p == pytest.approx(turned.p[::-1], abs=0.02)
+
+
+def test_lower_may_be_better() -> None:
+    found = tied_with_best(known([0.1, 0.9], 1e-4), higher=False)
+    assert found.tied.tolist() == [True, False]
+    assert found.behind == pytest.approx([0.0, 0.8])
+
+
+def test_identical_configurations_are_tied() -> None:
+    table = np.random.default_rng(0).random((1, 500)) < 0.9
+    assert tied_with_best(measure([table, table])).tied.all()
+
+
+def test_equal_configurations_stay_together_19_times_in_20() -> None:
+    generator = np.random.default_rng(0)
+    dropped = sum(
+        not tied_with_best(measure(suite([0.1] * 8, 3, generator, 1000)), draws=1000).tied.all() for _ in range(200)
+    )
+    assert dropped / 200 <= 0.09

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bench.statistics.contrasts import difference
+from bench.statistics.measured import Measured, measure, new_images
+from bench.statistics.tuning import compare_levels
+
+LEVELS = ["sgd", "sgd", "sgd", "adam", "adam"]
+
+
+def suite() -> Measured:
+    generator = np.random.default_rng(0)
+    return measure(generator.random((3, 1000)) >= error for error in (0.2, 0.1, 0.12, 0.15, 0.11))
+
+
+def test_each_level_stands_at_the_setting_validation_chose() -> None:
+    measured = suite()
+    found = compare_levels(LEVELS, [0.7, 0.85, 0.9, 0.91, 0.88], measured)
+    assert found["level"].tolist() == ["adam", "sgd"]
+    assert found["chosen"].tolist() == [3, 2]  # not 1 and 4, which test better
+    assert found["tries"].tolist() == [2, 3]
+    test = new_images(measured, 2)
+    assert found.loc[1, ["test", "low", "high"]].tolist() == [test.estimate, test.low, test.high]
+    gap = difference(measured, 2, 3)
+    assert found.loc[1, ["behind", "behind_low", "behind_high"]].tolist() == [gap.estimate, gap.low, gap.high]
+    assert np.isnan(found.loc[0, "behind"])
+
+
+def test_a_setting_without_validation_is_no_try() -> None:
+    found = compare_levels(LEVELS, [0.7, 0.85, np.nan, np.nan, np.nan], suite())
+    assert found[["level", "tries", "chosen"]].to_numpy().tolist() == [["sgd", 2, 1]]
+
+
+def test_lengths_must_match() -> None:
+    with pytest.raises(ValueError, match="5 configurations"):
+        compare_levels(["sgd"], [0.7], suite())
