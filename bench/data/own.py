@@ -20,7 +20,7 @@ def is_own(entry: Entry) -> bool:
 
 
 def fingerprint(entry: Entry) -> str:
-    """SHA-256 (hex) over the contents, and the names below a folder; UserError where a file is missing or unreadable."""
+    """SHA-256 (hex) over the contents, and the names below a folder; UserError where a file cannot be read."""
     path = Path(entry["path"])
     return image_folder.fingerprint(path) if entry["name"] == "image_folder" else npz.fingerprint(path)
 

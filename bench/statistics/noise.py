@@ -6,14 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special
+from scipy import stats
 
 Floats = NDArray[np.float64]
 
 _LEAST = 1e-3
 """Ratios are raised to this: two seeds may agree to the image, and a variance of 0 has no likelihood."""
-_DEGREES = (0.5, 1e4)
-"""How little and how much the prior may weigh; at the upper end everything is pooled."""
+_WEIGHTS = np.geomspace(1, 100, 25)
+"""The degrees of freedom d0 that a prior may have; beyond, everything is pooled."""
+_ROUNDS = 60
 _EVIDENCE = 1.0
 """How many nats unequal noise must win to be believed (Akaike's criterion): a spread of few seeds looks unequal."""
 
@@ -56,38 +57,26 @@ def moderated(between: Floats, independent: Floats, seeds: NDArray[np.int_]) -> 
     ratio = np.zeros(len(seeds))
     ratio[told] = between[told] / independent[told]
     prior, weight = _prior(ratio[told], own[told])
-    degrees = np.minimum(weight + own, total)
-    if weight >= _DEGREES[1] / 2:
-        ratio[:], degrees[:] = prior, total
-    else:
-        ratio = (weight * prior + own * ratio) / (weight + own)
-    return SeedNoise(ratio * independent, degrees, total)
+    if np.isinf(weight):
+        return SeedNoise(prior * independent, np.full(len(seeds), float(total)), total)
+    steadied = (weight * prior + own * ratio) / (weight + own)
+    return SeedNoise(steadied * independent, np.minimum(weight + own, total), total)
 
 
 def _prior(ratio: Floats, own: Floats) -> tuple[float, float]:
-    """s0^2 and d0 of the likeliest s0^2 F(own, d0)."""
+    """s0^2 and d0 of the likeliest s0^2 F(own, d0); d0 is inf where all is pooled."""
     pooled = float(np.average(ratio, weights=own))
     if len(ratio) < 2 or pooled == 0:
-        return pooled, _DEGREES[1]
+        return pooled, np.inf
     ratio = np.maximum(ratio, _LEAST)
-
-    def surprise(point: Floats) -> float:
-        scale, weight = np.exp(point)
-        x = ratio / scale
-        density = own / 2 * np.log(own / weight) + (own / 2 - 1) * np.log(x) - special.betaln(own / 2, weight / 2)
-        return float(-np.sum(density - (own + weight) / 2 * np.log1p(own * x / weight) - np.log(scale)))
-
-    # The likelihood is flat towards complete pooling, so it is climbed from both sides.
-    found = min(
-        (
-            optimize.minimize(surprise, (np.log(max(pooled, _LEAST)), np.log(start)), method="L-BFGS-B",
-                              bounds=((-10.0, 15.0), np.log(_DEGREES)))
-            for start in (2.0, 50.0)
-        ),
-        key=lambda one: one.fun,
-    )  # fmt: skip
-    whole = surprise(np.array([np.log(max(pooled, _LEAST)), np.log(_DEGREES[1])]))
-    if whole - found.fun < _EVIDENCE:
-        return pooled, _DEGREES[1]
-    scale, weight = np.exp(found.x)
-    return float(scale), float(weight)
+    scale = np.full(len(_WEIGHTS), pooled)
+    for _ in range(_ROUNDS):
+        # The likelihood's derivative by log s0^2, set to 0, as a fixed point.
+        x = own * ratio / scale[:, None]
+        scale = scale * ((own + _WEIGHTS[:, None]) * x / (_WEIGHTS[:, None] + x)).sum(axis=1) / own.sum()
+    likelihood = stats.f.logpdf(ratio / scale[:, None], own, _WEIGHTS[:, None]).sum(axis=1) - len(ratio) * np.log(scale)
+    whole = stats.gamma.logpdf(ratio, own / 2, scale=2 * max(pooled, _LEAST) / own).sum()
+    best = int(np.argmax(likelihood))
+    if likelihood[best] - whole < _EVIDENCE:
+        return pooled, np.inf
+    return float(scale[best]), float(_WEIGHTS[best])

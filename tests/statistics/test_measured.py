@@ -67,11 +67,11 @@ def test_the_interval_on_new_images_covers(seeds: int) -> None:
     generator = np.random.default_rng(5)
     truth = 1 - 0.8 * 0.2 / 1.6
     hits = 0
-    for _ in range(100):
+    for _ in range(60):
         measured = measure([made(seeds, generator, 0.08, 1000) for _ in range(4)])
         bounds = [new_images(measured, number) for number in range(4)]
         hits += sum(one.low <= truth <= one.high for one in bounds)
-    assert 0.92 <= hits / 400 <= 0.98
+    assert 0.91 <= hits / 240 <= 0.99
 
 
 def test_other_images_are_refused() -> None:

@@ -77,6 +77,6 @@ def test_identical_configurations_are_tied() -> None:
 def test_equal_configurations_stay_together_19_times_in_20() -> None:
     generator = np.random.default_rng(0)
     dropped = sum(
-        not tied_with_best(measure(suite([0.1] * 8, 3, generator, 1000)), draws=1000).tied.all() for _ in range(200)
+        not tied_with_best(measure(suite([0.1] * 6, 3, generator, 1000)), draws=1000).tied.all() for _ in range(100)
     )
-    assert dropped / 200 <= 0.09
+    assert dropped / 100 <= 0.1
