@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
 
 from bench.data import Dataset, load
+
+# How long an example takes says more of what else the machine does than of the code.
+settings.register_profile("bench", deadline=None)
+settings.load_profile("bench")
 
 
 @pytest.fixture(scope="session")

@@ -57,8 +57,15 @@ def difference(measured: Measured, ours: int, theirs: int, confidence: float = 0
     weights[0, ours] += 1
     weights[0, theirs] -= 1
     found = contrasts(measured, weights, confidence)
-    numbers = (found.estimate, found.low, found.high, found.this_low, found.this_high, found.p)
-    return Difference(*(float(one[0]) for one in numbers), seeds_counted=measured.noise is not None)
+    return Difference(
+        estimate=float(found.estimate[0]),
+        low=float(found.low[0]),
+        high=float(found.high[0]),
+        this_low=float(found.this_low[0]),
+        this_high=float(found.this_high[0]),
+        p=float(found.p[0]),
+        seeds_counted=measured.noise is not None,
+    )
 
 
 def contrasts(measured: Measured, weights: Floats, confidence: float = 0.95) -> Effects:

@@ -50,7 +50,7 @@ def interactions(
         if not matched:
             continue
         for mine, yours in pairs:
-            shares = {
+            shares: dict[Level, float] = {
                 (one, other): ((one == mine) - 1 / len(ours)) * ((other == yours) - 1 / len(theirs))
                 for one, other in pairs
             }

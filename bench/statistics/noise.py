@@ -35,8 +35,8 @@ def moderated(between: Floats, independent: Floats, seeds: NDArray[np.int_]) -> 
     latter differs between networks of 90 and 96 % and is known well. The ratios are taken as s0^2 F(d, d0): s0^2 and d0
     by marginal likelihood, then (d0 s0^2 + d s^2) / (d0 + d) with d0 + d degrees of freedom, at most all there are
     (Smyth 2004, doi 10.2202/1544-6115.1027, sections 3 and 6, "moderated t"). Configurations that agree are pooled
-    whole; where one is far noisier than the others, it keeps its own noise. Plain pooling covers as well on the
-    average, and the noisiest of ten unequal configurations 69 to 81 times in 100 (this: 83 to 92).
+    whole; where one is far noisier than the others, it keeps most of its own noise. Plain pooling covers as well on the
+    average, and the noisiest configuration less often (``benchmarks/coverage.py``).
 
     Parameters
     ----------

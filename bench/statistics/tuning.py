@@ -49,11 +49,18 @@ def compare_levels(
     best = frame.loc[frame.groupby("level", sort=False)["validation"].idxmax()] if len(frame) else frame
     tries = frame["level"].value_counts()
     best = best.sort_values("validation", ascending=False, kind="stable")
-    rows = []
+    rows: list[dict[str, object]] = []
     for number, level, figure in zip(best.index, best["level"], best["validation"], strict=True):
         test = new_images(measured, int(number), confidence)
-        row = {"level": level, "tries": int(tries[level]), "chosen": int(number), "validation": figure,
-               "test": test.estimate, "low": test.low, "high": test.high}  # fmt: skip
+        row: dict[str, object] = {
+            "level": level,
+            "tries": int(tries[level]),
+            "chosen": int(number),
+            "validation": figure,
+            "test": test.estimate,
+            "low": test.low,
+            "high": test.high,
+        }
         if rows:
             gap = difference(measured, int(number), int(best.index[0]), confidence)
             row |= {"behind": gap.estimate, "behind_low": gap.low, "behind_high": gap.high, "p": gap.p}

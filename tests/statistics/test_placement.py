@@ -21,7 +21,7 @@ def test_a_single_run_brings_its_own_images() -> None:
 
 
 def test_the_gap_of_two_single_runs_is_newcombes() -> None:
-    """His method 10, as statsmodels has it; 56 of 70 against 48 of 80 gives .0524 to .3339 (Newcombe 1998, table II)."""
+    """His method 10, as statsmodels has it; 56 of 70 less 48 of 80 is .0524 to .3339 (Newcombe 1998, table II)."""
     found = placement(56 / 70, wilson(48, 80), 70)
     low, high = confint_proportions_2indep(56, 70, 48, 80, method="newcomb")
     assert (found.gap.low, found.gap.high) == pytest.approx((low, high))
