@@ -5,8 +5,8 @@ Runs in an environment of its own, which has nothing of bench:
     python -m venv /tmp/keras && /tmp/keras/bin/pip install tensorflow-cpu
     /tmp/keras/bin/python benchmarks/keras_baseline.py FOLDER [SEEDS] [EPOCHS]
 
-FOLDER holds Fashion-MNIST's .gz files; `bench data fetch fashion_mnist` says where. Prints validation accuracy by epoch.
-Keras 3's Normalization no longer broadcasts to one channel per column, so that is written out.
+FOLDER holds Fashion-MNIST's .gz files; `bench data fetch fashion_mnist` says where. Prints validation accuracy by
+epoch. Keras 3's Normalization no longer broadcasts to one channel per column, so that is written out.
 """
 
 import gzip
