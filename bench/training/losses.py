@@ -36,18 +36,23 @@ def cross_entropy(*, label_smoothing: float) -> Loss:
 
 
 @register_loss
-def binary_cross_entropy(*, label_smoothing: float) -> Loss:
-    """-(t log p + (1 - t) log(1 - p)) of the softmax's probabilities p and targets t, the mean over the classes.
+def binary_cross_entropy(*, label_smoothing: float, outputs: str = "softmax") -> Loss:
+    """-(t log p + (1 - t) log(1 - p)) of probabilities p and targets t, the mean over the classes.
 
-    As in Keras, a probability at its clipped end has no gradient.
+    p is the softmax, clipped as Keras clips (no gradient at the ends), or the sigmoid of each logit. The latter is what
+    Keras's binary_crossentropy computes behind either activation: it finds the logits and drops the softmax
+    (`_get_logits` in keras/src/backend/tensorflow/nn.py).
     """
 
-    def loss(logits: Tensor, labels: Tensor) -> Tensor:
+    def of_softmax(logits: Tensor, labels: Tensor) -> Tensor:
         p = _probabilities(logits).clamp(CLIP, 1 - CLIP)
         t = _targets(labels, p, label_smoothing)
         return -(t * p.log() + (1 - t) * (1 - p).log()).mean()
 
-    return loss
+    def of_sigmoid(logits: Tensor, labels: Tensor) -> Tensor:
+        return F.binary_cross_entropy_with_logits(logits, _targets(labels, logits, label_smoothing))
+
+    return of_sigmoid if outputs == "sigmoid" else of_softmax
 
 
 @register_loss

@@ -79,3 +79,13 @@ def test_a_network_learns_by_it_and_its_own_loss_is_reported(name: str, configur
         assert least.mean() < found.test["loss"] < most.mean()
     else:
         assert -np.log(p).mean() / 10 < found.test["loss"] < -2 * np.log(p).mean() / 10
+
+
+@pytest.mark.parametrize("amount", [0.0, 0.1])
+def test_the_sigmoids_binary_cross_entropy_is_a_yes_or_no_for_each_class(amount: float) -> None:
+    generator = np.random.default_rng(0)
+    logits, labels = generator.normal(size=(20, 10)), generator.integers(0, 10, 20)
+    t, p = (1 - amount) * np.eye(10)[labels] + amount / 10, 1 / (1 + np.exp(-logits))
+    wanted = -(t * np.log(p) + (1 - t) * np.log(1 - p)).mean()
+    loss = create({"name": "binary_cross_entropy", "outputs": "sigmoid"}, label_smoothing=amount)
+    assert float(loss(torch.from_numpy(logits), torch.from_numpy(labels))) == pytest.approx(wanted)

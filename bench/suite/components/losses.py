@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from bench.suite.components.entry import Entry
 
 
@@ -14,9 +16,13 @@ class CrossEntropy(Entry):
 
 
 class BinaryCrossEntropy(Entry):
-    """Keras's binary_crossentropy on softmax outputs and one-hot labels: the mean over the classes."""
+    """A yes or no for each class, on one-hot labels: the mean over the classes."""
 
     name: Literal["binary_cross_entropy"] = "binary_cross_entropy"
+    outputs: Literal["softmax", "sigmoid"] = Field(
+        "softmax",
+        description="What makes probabilities of the logits, in the loss alone; Keras's takes sigmoid always.",
+    )
 
 
 class MeanSquaredError(Entry):
