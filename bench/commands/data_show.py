@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bench.commands.options import DataDir
+from bench.commands.output import write
 from bench.suite.errors import UserError
 
 if TYPE_CHECKING:
@@ -68,12 +69,7 @@ def show(
         typer.echo(page)
         return
     path = Path(out) / f"data-{re.sub(r'[^A-Za-z0-9_.]+', '-', found.name)}.html"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written: {error.strerror}; choose another folder with --out") from error
-    typer.echo(f"wrote {path}")
+    write(path, page)
 
 
 def _entry(name: str, size: tuple[int, int] | None, channels: int | None) -> str | dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.commands.options import RESULTS, AsJson, Results, as_written
+from bench.commands.output import write
 from bench.commands.results import tell_damaged
 from bench.commands.suites import load, trials_of
 from bench.suite.errors import UserError
@@ -84,12 +85,7 @@ def published(
     if out is None:
         typer.echo(text, nl=False)
         return
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{out}: cannot be written: {error.strerror}; choose another file with --out") from error
-    typer.echo(f"wrote {out}")
+    write(out, text)
 
 
 def _loaded(text: str) -> tuple[Suite, str]:

@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from bench.commands.options import RESULTS, Only, Results, Seeds, Set, as_written
+from bench.commands.output import write
 from bench.commands.results import report_of, report_of_all, tell_damaged
 from bench.commands.suites import load, trials_of
-from bench.suite.errors import UserError
 
 
 def report(
@@ -41,24 +41,14 @@ def report(
     built = report_of(ledger, f"{suite}{options}", loaded, trials_of(loaded)) if loaded else report_of_all(ledger)
     tell_damaged(ledger)
     writers = {"html": (html, to_html), "md": (markdown, to_markdown), "csv": (csv, to_csv), "json": (as_json, to_json)}
-    wanted = {suffix: write for suffix, (asked, write) in writers.items() if asked}
+    wanted = {suffix: text_of for suffix, (asked, text_of) in writers.items() if asked}
     if not wanted:
         print_terminal(built, Console())
     elif out == "-":
-        for write in wanted.values():
-            typer.echo(write(built))
+        for text_of in wanted.values():
+            typer.echo(text_of(built))
     else:
-        for suffix, write in wanted.items():
+        for suffix, text_of in wanted.items():
             # A changed or narrowed suite gets a name of its own, not that of the whole.
             name = (loaded.name if loaded else "leaderboard") + re.sub(r"[^A-Za-z0-9.]+", "-", options).rstrip("-")
-            path = Path(out) / f"{name}.{suffix}"
-            _write(path, write(built))
-            typer.echo(f"wrote {path}")
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written: {error.strerror}; choose another folder with --out") from error
+            write(Path(out) / f"{name}.{suffix}", text_of(built))

@@ -95,41 +95,89 @@ def _emnist(split: str, classes: tuple[str, ...], train_size: int, test_size: in
     )
 
 
+IDX_FILES = (
+    ("train-images-idx3-ubyte", "training images"),
+    ("train-labels-idx1-ubyte", "training labels"),
+    ("t10k-images-idx3-ubyte", "test images"),
+    ("t10k-labels-idx1-ubyte", "test labels"),
+)
+"""MNIST's four files, whose names those after it kept."""
+
+
+def _digits_like(
+    *,
+    name: str,
+    title: str,
+    classes: tuple[str, ...],
+    sums: tuple[tuple[str, str], ...],
+    mirrors: tuple[str, ...],
+    folders: tuple[str, ...],
+    as_distributed: bool = False,
+    debian_package: str | None = None,
+) -> DatasetInfo:
+    """A dataset in MNIST's form; `sums` are SHA-256 and MD5 of each of `IDX_FILES`."""
+    suffix = ".gz" if as_distributed else ""
+    return DatasetInfo(
+        name=name,
+        title=title,
+        classes=classes,
+        shape=(1, 28, 28),
+        train_size=60_000,
+        test_size=10_000,
+        files=tuple(
+            FileInfo(f"{file}{suffix}", what, *both, as_distributed=as_distributed)
+            for (file, what), both in zip(IDX_FILES, sums, strict=True)
+        ),
+        mirrors=mirrors,
+        folders=folders,
+        debian_package=debian_package,
+    )
+
+
+def _cifar(
+    *, number: int, classes: tuple[str, ...], sha256: str, md5: str, train: tuple[str, ...], test: tuple[str, ...]
+) -> DatasetInfo:
+    """CIFAR-10 or CIFAR-100, from its binary archive."""
+    return DatasetInfo(
+        name=f"cifar{number}",
+        title=f"CIFAR-{number}",
+        classes=classes,
+        shape=(3, 32, 32),
+        train_size=50_000,
+        test_size=10_000,
+        files=(FileInfo(f"cifar-{number}-binary.tar.gz", "archive", sha256, md5, as_distributed=True),),
+        mirrors=("https://www.cs.toronto.edu/~kriz/",),
+        folders=(f"cifar{number}", f"cifar-{number}", f"CIFAR{number}"),
+        layout="cifar",
+        train_members=train,
+        test_members=test,
+    )
+
+
 # Mirrors and MD5 sums: torchvision 0.29, torchvision/datasets/mnist.py; SHA-256 of KMNIST's and EMNIST's files and of
 # CIFAR's binary archives, which are read without unpickling anything: TensorFlow Datasets, url_checksums/; MD5 sums of
 # these archives: https://www.cs.toronto.edu/~kriz/cifar.html.
 DATASETS: dict[str, DatasetInfo] = {
     info.name: info
     for info in (
-        DatasetInfo(
+        _digits_like(
             name="fashion_mnist",
             title="Fashion-MNIST",
             classes=class_names.FASHION,
-            shape=(1, 28, 28),
-            train_size=60_000,
-            test_size=10_000,
-            files=(
-                FileInfo(
-                    "train-images-idx3-ubyte",
-                    "training images",
+            sums=(
+                (
                     "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
                     "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
                 ),
-                FileInfo(
-                    "train-labels-idx1-ubyte",
-                    "training labels",
+                (
                     "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
                     "25c81989df183df01b3e8a0aad5dffbe",
                 ),
-                FileInfo(
-                    "t10k-images-idx3-ubyte",
-                    "test images",
+                (
                     "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
                     "bef4ecab320f06d8554ea6380940ec79",
                 ),
-                FileInfo(
-                    "t10k-labels-idx1-ubyte",
-                    "test labels",
+                (
                     "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
                     "bb300cfdad3c16e7a12a480ee83cd310",
                 ),
@@ -138,128 +186,78 @@ DATASETS: dict[str, DatasetInfo] = {
             folders=("fashion_mnist", "fashion-mnist", "FashionMNIST/raw", "FashionMNIST"),
             debian_package="dataset-fashion-mnist",
         ),
-        DatasetInfo(
+        _digits_like(
             name="mnist",
             title="MNIST",
             classes=class_names.DIGITS,
-            shape=(1, 28, 28),
-            train_size=60_000,
-            test_size=10_000,
-            files=(
-                FileInfo(
-                    "train-images-idx3-ubyte",
-                    "training images",
+            sums=(
+                (
                     "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
                     "f68b3c2dcbeaaa9fbdd348bbdeb94873",
                 ),
-                FileInfo(
-                    "train-labels-idx1-ubyte",
-                    "training labels",
+                (
                     "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
                     "d53e105ee54ea40749a09fcbcd1e9432",
                 ),
-                FileInfo(
-                    "t10k-images-idx3-ubyte",
-                    "test images",
+                (
                     "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
                     "9fb629c4189551a2d022fa330f9573f3",
                 ),
-                FileInfo(
-                    "t10k-labels-idx1-ubyte",
-                    "test labels",
+                (
                     "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
                     "ec29112dd5afa0611ce80d1b7f02629c",
                 ),
             ),
-            mirrors=("https://ossci-datasets.s3.amazonaws.com/mnist/", "http://yann.lecun.com/exdb/mnist/"),
+            mirrors=(
+                "https://ossci-datasets.s3.amazonaws.com/mnist/",
+                "http://yann.lecun.com/exdb/mnist/",
+            ),
             folders=("mnist", "MNIST/raw", "MNIST"),
         ),
-        DatasetInfo(
+        _digits_like(
             name="kmnist",
             title="KMNIST",
             classes=class_names.KUZUSHIJI,
-            shape=(1, 28, 28),
-            train_size=60_000,
-            test_size=10_000,
-            files=(
-                FileInfo(
-                    "train-images-idx3-ubyte.gz",
-                    "training images",
+            sums=(
+                (
                     "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
                     "bdb82020997e1d708af4cf47b453dcf7",
-                    as_distributed=True,
                 ),
-                FileInfo(
-                    "train-labels-idx1-ubyte.gz",
-                    "training labels",
+                (
                     "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
                     "e144d726b3acfaa3e44228e80efcd344",
-                    as_distributed=True,
                 ),
-                FileInfo(
-                    "t10k-images-idx3-ubyte.gz",
-                    "test images",
+                (
                     "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
                     "5c965bf0a639b31b8f53240b1b52f4d7",
-                    as_distributed=True,
                 ),
-                FileInfo(
-                    "t10k-labels-idx1-ubyte.gz",
-                    "test labels",
+                (
                     "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
                     "7320c461ea6c1c855c0b718fb2a4b134",
-                    as_distributed=True,
                 ),
             ),
+            as_distributed=True,
             mirrors=("http://codh.rois.ac.jp/kmnist/dataset/kmnist/",),
             folders=("kmnist", "KMNIST/raw", "KMNIST"),
         ),
         _emnist("balanced", class_names.BALANCED, 112_800, 18_800),
         _emnist("letters", class_names.LETTERS, 124_800, 20_800),
         _emnist("digits", class_names.DIGITS, 240_000, 40_000),
-        DatasetInfo(
-            name="cifar10",
-            title="CIFAR-10",
+        _cifar(
+            number=10,
             classes=class_names.CIFAR10,
-            shape=(3, 32, 32),
-            train_size=50_000,
-            test_size=10_000,
-            files=(
-                FileInfo(
-                    "cifar-10-binary.tar.gz",
-                    "archive",
-                    "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
-                    "c32a1d4ab5d03f1284b67883e8d87530",
-                    as_distributed=True,
-                ),
-            ),
-            mirrors=("https://www.cs.toronto.edu/~kriz/",),
-            folders=("cifar10", "cifar-10", "CIFAR10"),
-            layout="cifar",
-            train_members=tuple(f"cifar-10-batches-bin/data_batch_{i}.bin" for i in range(1, 6)),
-            test_members=("cifar-10-batches-bin/test_batch.bin",),
+            sha256="c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+            md5="c32a1d4ab5d03f1284b67883e8d87530",
+            train=tuple(f"cifar-10-batches-bin/data_batch_{i}.bin" for i in range(1, 6)),
+            test=("cifar-10-batches-bin/test_batch.bin",),
         ),
-        DatasetInfo(
-            name="cifar100",
-            title="CIFAR-100",
+        _cifar(
+            number=100,
             classes=class_names.CIFAR100,
-            shape=(3, 32, 32),
-            train_size=50_000,
-            test_size=10_000,
-            files=(
-                FileInfo(
-                    "cifar-100-binary.tar.gz",
-                    "archive",
-                    "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
-                    "03b5dce01913d631647c71ecec9e9cb8",
-                    as_distributed=True,
-                ),
-            ),
-            mirrors=("https://www.cs.toronto.edu/~kriz/",),
-            folders=("cifar100", "cifar-100", "CIFAR100"),
-            layout="cifar",
-            train_members=("cifar-100-binary/train.bin",),
-            test_members=("cifar-100-binary/test.bin",),
+            sha256="58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
+            md5="03b5dce01913d631647c71ecec9e9cb8",
+            train=("cifar-100-binary/train.bin",),
+            test=("cifar-100-binary/test.bin",),
         ),
     )
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from bench.models.registry import Shape
 from bench.suite.errors import UserError
 
 
-class Input(nn.Module):
+class Input(nn.Module, ABC):
     """A network, `net`, behind what is done to its input."""
 
     def __init__(self, net: nn.Module):
@@ -26,9 +27,9 @@ class Input(nn.Module):
         logits: Tensor = self.net(self.prepared(pixels))
         return logits
 
+    @abstractmethod
     def prepared(self, pixels: Tensor) -> Tensor:
         """From pixels in [0, 1], (B, C, H, W), to what the network sees."""
-        raise NotImplementedError
 
 
 class Standardized(Input):

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 
 from bench.data.explore import TITLES, Exploration
 from bench.report.data_terminal import duplicate_lines, sizes
+from bench.report.page import environment
 
 Samples = Sequence[tuple[str, NDArray[np.uint8]]]
 """Rows of pictures, each with what it shows: uint8 (n, C, H, W)."""
@@ -26,37 +26,34 @@ SHOWN_SIDE = 56
 
 def data_page(found: Exploration, augmented: Samples = ()) -> str:
     """The page as text; `augmented` are rows of pictures before and after augmentation, the first the originals."""
-    environment = Environment(
-        loader=PackageLoader("bench.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     whole = found.pixels[0].histogram
     _, height, width = found.shape
     counts = found.counts
-    return environment.get_template("data.html.j2").render(
-        found=found,
-        sizes=sizes(found),
-        parts=[TITLES[part].capitalize() for part in counts],
-        values=[(title, of) for title, of in (("", found.pixels), ("validation", found.validation_pixels)) if of],
-        rows=[
-            {
-                "name": name,
-                "counts": [int(numbers[i]) for numbers in counts.values()],
-                "width": round(100 * int(counts["train"][i]) / max(int(counts["train"].max()), 1), 1),
-                "samples": strip(found.samples[i, : min(int(counts["train"][i]), found.samples.shape[1])]),
-                "mean": strip(np.rint(found.class_means[i : i + 1]).astype(np.uint8)),
-            }
-            for i, name in enumerate(found.classes)
-        ],
-        mean_picture=strip(np.rint(found.mean_picture[None]).astype(np.uint8)),
-        histogram=_bars(whole),
-        black=float(whole[0] / whole.sum()) if _hides(whole) else None,
-        duplicates=duplicate_lines(found),
-        augmented=[(label, strip(pictures)) for label, pictures in augmented],
-        scale=max(1, round(SHOWN_SIDE / max(height, width))),
+    return (
+        environment()
+        .get_template("data.html.j2")
+        .render(
+            found=found,
+            sizes=sizes(found),
+            parts=[TITLES[part].capitalize() for part in counts],
+            values=[(title, of) for title, of in (("", found.pixels), ("validation", found.validation_pixels)) if of],
+            rows=[
+                {
+                    "name": name,
+                    "counts": [int(numbers[i]) for numbers in counts.values()],
+                    "width": round(100 * int(counts["train"][i]) / max(int(counts["train"].max()), 1), 1),
+                    "samples": strip(found.samples[i, : min(int(counts["train"][i]), found.samples.shape[1])]),
+                    "mean": strip(np.rint(found.class_means[i : i + 1]).astype(np.uint8)),
+                }
+                for i, name in enumerate(found.classes)
+            ],
+            mean_picture=strip(np.rint(found.mean_picture[None]).astype(np.uint8)),
+            histogram=_bars(whole),
+            black=float(whole[0] / whole.sum()) if _hides(whole) else None,
+            duplicates=duplicate_lines(found),
+            augmented=[(label, strip(pictures)) for label, pictures in augmented],
+            scale=max(1, round(SHOWN_SIDE / max(height, width))),
+        )
     )
 
 

@@ -3,40 +3,22 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from bench.report import plots
 from bench.report.cells import headings, number, percent, rows
 from bench.report.details import Details
+from bench.report.page import environment
 from bench.report.report import Part, Report
-from bench.suite.errors import UserError
 from bench.suite.labels import SEPARATOR
 from bench.suite.metrics import METRICS
 
 
-def write_html(report: Report, path: Path) -> None:
-    """Write the page, making its folder where needed; UserError when the place cannot be written."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(to_html(report), encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{path}: the page could not be written ({error.strerror}); name another file") from error
-
-
 def to_html(report: Report) -> str:
     """The page as text. Every name is escaped: a model called ``<script>`` shows as that."""
-    environment = Environment(
-        loader=PackageLoader("bench.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["percent"] = percent
-    page = environment.get_template("page.html.j2")
+    templates = environment()
+    templates.filters["percent"] = percent
+    page = templates.get_template("page.html.j2")
     return page.render(report=report, parts=[_part(part) for part in report.parts], separator=SEPARATOR)
 
 

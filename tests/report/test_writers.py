@@ -8,15 +8,13 @@ import json
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 from made_ledger import Ledger, config, planned
 from rich.console import Console
 
 from bench.published import find
-from bench.report import Report, build, print_terminal, to_csv, to_html, to_json, to_markdown, write_html
-from bench.suite.errors import UserError
+from bench.report import Report, build, print_terminal, to_csv, to_html, to_json, to_markdown
 
 
 def report_of(ledger: Ledger, title: str = "Quick suite") -> Report:
@@ -163,16 +161,6 @@ def test_the_page_draws_intervals_curves_and_the_matrix(full: Ledger) -> None:
     assert page.count("<polyline") == 2 * (3 + 3 + 1 + 2)
     assert page.count('class="matrix"') == 4
     assert "3 seeds counted together" in page
-
-
-def test_write_html_makes_the_folder(full: Ledger, tmp_path: Path) -> None:
-    write_html(report_of(full), tmp_path / "new" / "page.html")
-    assert (tmp_path / "new" / "page.html").read_text(encoding="utf-8").startswith("<!doctype html>")
-
-
-def test_write_html_names_the_place_it_cannot_write(full: Ledger, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=re.escape(str(tmp_path))):
-        write_html(report_of(full), tmp_path)
 
 
 def test_provenance_counts_trials_and_names_the_machine(full: Ledger) -> None:
