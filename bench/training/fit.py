@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from bench.training import augment, losses, mixing, optimizers, schedules
 from bench.training.checkpoint import Save, State, UnfitStateError, capture, restore
+from bench.training.chooser import Chooser, Figures
 from bench.training.evaluation import PRECISIONS, evaluate, pixels
 from bench.training.regularizers import Effects
 from bench.training.seeds import generator, seed_global_streams
 
-Figures = dict[str, float | None]
 Curves = dict[str, list[float | None]]
 
 
@@ -113,7 +113,7 @@ def fit(
     out = Fit(model, {name: [] for name in names})
     course = schedules.Course(config["epochs"], len(sizes), rates[0], out.curves if followed is None else followed)
     factor = schedules.create(config["schedule"], course)
-    chooser = _Chooser(config, model)
+    chooser = Chooser(config, model)
     budget = epochs or config["epochs"]
     streams = {"orders": orders, "augmentation": draws}
     step = 0
@@ -219,58 +219,6 @@ def batch_sizes(count: int, batch_size: int) -> list[int]:
     elif left:
         sizes.append(left)
     return sizes
-
-
-class _Chooser:
-    """Remembers the best epoch by validation, and says when patience has run out.
-
-    The best epoch is the first with the best monitored figure. `min_delta` concerns patience only: an epoch that
-    is better by less is still the best one, but does not count as an improvement worth waiting for.
-    """
-
-    KEPT = ("best", "best_epoch", "weights", "mark", "waited")
-
-    def __init__(self, config: dict[str, Any], model: nn.Module):
-        defaults = {"patience": math.inf, "monitor": "val_accuracy", "min_delta": 0.0}
-        stopping = defaults | (config["early_stopping"] or {})
-        self.monitor = stopping["monitor"]
-        self.patience = stopping["patience"]
-        self.min_delta = stopping["min_delta"]
-        self.keep = config["weights"] == "best"
-        self.model = model
-        self.best, self.best_epoch = -math.inf, 0
-        self.weights: dict[str, Tensor] = {}
-        self.mark, self.waited = -math.inf, 0
-
-    def stop_after(self, epoch: int, figures: Figures) -> bool:
-        """Take in an epoch's figures; whether to stop there."""
-        figure = figures.get(self.monitor)
-        if figure is None:
-            return False
-        score = -figure if self.monitor == "val_loss" else figure
-        if score > self.best:
-            self.best, self.best_epoch = score, epoch
-            if self.keep:
-                self.weights = {name: value.clone() for name, value in self.model.state_dict().items()}
-        if score > self.mark + self.min_delta:
-            self.mark, self.waited = score, 0
-        else:
-            self.waited += 1
-        return bool(self.waited >= self.patience)
-
-    def state(self) -> State:
-        return {name: getattr(self, name) for name in self.KEPT}
-
-    def go_on(self, state: State) -> None:
-        for name in self.KEPT:
-            setattr(self, name, state[name])
-
-    def restore(self, model: nn.Module, last: int) -> int:
-        """Put the weights that count into the model; the epoch they are from."""
-        if not self.weights:
-            return last
-        model.load_state_dict(self.weights)
-        return self.best_epoch
 
 
 def _drawn_once(
