@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from bench.report.frame import IMAGES, Estimate, extra_columns
+from bench.report.estimates import IMAGES, Estimate
+from bench.report.frame import extra_columns
 from bench.suite.metrics import METRICS
 
 NOTHING = "–"

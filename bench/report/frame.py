@@ -4,42 +4,52 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from bench.ledger.record import Record
 from bench.published.catalogue import Reference
-from bench.report.figures import value, values
+from bench.report.estimates import (
+    MODERATED,
+    Estimate,
+    chosen,
+    estimate,
+    mean,
+    pooled_deviation,
+    seed_values,
+    validation_mean,
+)
+from bench.report.figures import value
 from bench.report.sections import Configuration, Section
-from bench.statistics.proportions import wilson
-from bench.statistics.seeds import Pooled, pooled_seed_deviation, seed_interval
+from bench.report.standing import Standing
+from bench.statistics.seeds import Pooled
 from bench.suite.metrics import METRICS
-
-SEEDS = "seeds on this test set, t with pooled variance"
-IMAGES = "Wilson, 1 seed"
-ONE_SEED = "1 seed, no interval"
-"""Of a metric that is no share of the images: one network says nothing of its noise."""
 
 NEVER_RANKED = "exclude_from_ranking"
 """The flag of published claims that were refuted: they stay listed, below everything else."""
 
 COLUMNS = (
     *("section", "dataset", "kind", "label", "status", "chosen", "seeds", "seeds_planned"),
-    *("test_mean", "test_low", "test_high", "interval", "validation_mean", "gap", "parameters", "flops"),
-    *("train_seconds", "epochs", "epochs_run", "diverged", "failed", "pruned", "note", "config", "keys", "metric"),
+    *("test_mean", "test_low", "test_high", "interval", "new_low", "new_high", "tied", "behind", "below_floor"),
+    *("validation_mean", "train_mean", "gap", "parameters", "flops", "train_seconds", "epochs", "epochs_run"),
+    *("diverged", "failed", "pruned", "note", "config", "keys", "command", "metric"),
 )
-"""Accuracies, bounds and the gap are fractions; `interval` names what the bounds cover at 95 %.
+"""Accuracies, bounds and gaps are fractions; `interval` names what `test_low` and `test_high` cover at 95 %.
+
+`new_low` and `new_high` are the 95 % interval on new images, seeds and images varying; `tied` says whether a
+configuration may be the best of the complete ones (`bench.statistics.tied`), NA where that was not judged. `behind` is
+how far the mean lies behind the best complete one, `below_floor` whether that is less than theory's least noise between
+seeds. All five are of accuracy and are there where accuracy ranks.
 
 `metric` is what `test_mean`, its bounds, `validation_mean` and `gap` are of, the one that ranks. Every further metric
 that a suite shows adds three columns, ``test_ece``, ``test_ece_low`` and ``test_ece_high`` for `ece`.
 `kind` is ``ours`` or ``published``; `status` is ``complete`` (every seed asked for), ``incomplete`` or
 ``published``. `train_seconds` and `epochs_run` are means over the complete seeds, `epochs` is the budget.
 `gap` is training minus validation accuracy; after a refit there is none, the two are of different networks.
-`note` joins a published figure's flags with semicolons, `keys` the complete trials' keys with spaces.
+`note` joins a published figure's flags with semicolons, `keys` the complete trials' keys with spaces; `command` runs
+those trials again and says whether they agree.
 """
 
 APART = ("section", "label", "status", "seed", "epoch", "reason", "key")
@@ -47,7 +57,11 @@ _WHOLE = ("seeds", "seeds_planned", "parameters", "flops", "epochs", "diverged",
 
 
 def leaderboard(
-    section: Section, references: Sequence[Reference], images: int, metrics: Sequence[str] = ("accuracy",)
+    section: Section,
+    references: Sequence[Reference],
+    images: int,
+    metrics: Sequence[str] = ("accuracy",),
+    standings: Mapping[str, Standing] | None = None,
 ) -> pd.DataFrame:
     """The section's table, the best test mean first: complete ones and published figures, then incomplete ones.
 
@@ -63,11 +77,14 @@ def leaderboard(
         Number of test images, for the interval of a single seed.
     metrics
         What is shown; the first one ranks.
+    standings
+        By label, what the predictions say of the accuracy: `bench.report.analysis.Analysis.standings`.
     """
     shown = [one for one in section.configurations if one.having("complete")]
     pooled = {metric: pooled_deviation(section, metric) for metric in metrics}
     winner = chosen(section, metrics[0])
-    rows = [_row(section, one, pooled, images, one is winner) for one in shown]
+    judged = standings or {}
+    rows = [_row(section, one, pooled, images, one is winner, judged.get(one.label)) for one in shown]
     rows += [_reference_row(section, reference, metrics) for reference in references]
     rows.sort(key=_place)
     return _typed(rows, metrics[1:])
@@ -102,61 +119,14 @@ def apart(section: Section) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(APART))
 
 
-def pooled_deviation(section: Section, metric: str = "accuracy") -> Pooled | None:
-    """The seed noise of the test part, pooled over the section's configurations with two complete seeds or more."""
-    return pooled_seed_deviation([seed_values(one, metric) for one in section.configurations])
-
-
-def chosen(section: Section, metric: str = "accuracy") -> Configuration | None:
-    """The complete configuration with the best mean on validation, the first by name among equals.
-
-    None where there was no choice: without validation, or with fewer than two complete configurations that have it.
-    """
-    rated = [(one, validation_mean(one, metric)) for one in section.configurations if one.complete]
-    rated = [(one, METRICS[metric].better(mean)) for one, mean in rated if not math.isnan(mean)]
-    return max(rated, key=lambda pair: pair[1])[0] if len(rated) > 1 else None
-
-
-def validation_mean(one: Configuration, metric: str = "accuracy") -> float:
-    """Mean on validation over complete seeds; nan where the protocol has no validation, or a seed no such figure."""
-    return _mean([value(record, "validation", metric) for record in one.having("complete")])
-
-
-def seed_values(one: Configuration, metric: str = "accuracy") -> list[float]:
-    """The test figure of each complete seed that has it."""
-    return values(one.having("complete"), "test", metric)
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean over seeds with its bounds at 95 % and what they cover; nan where there is none."""
-
-    mean: float
-    low: float = math.nan
-    high: float = math.nan
-    interval: str = ""
-
-
-def estimate(figures: Sequence[float], metric: str, pooled: Pooled | None, images: int | None) -> Estimate:
-    """The mean of a configuration's seeds: a t interval, or Wilson's where one seed's figure is a share of `images`."""
-    if not figures:
-        return Estimate(math.nan)
-    kind = METRICS[metric]
-    if len(figures) > 1 and pooled is not None:
-        found = seed_interval(figures, pooled)
-        low, high = max(found.low, 0.0), min(found.high, 1.0 if kind.percent else math.inf)
-        return Estimate(_mean(figures), low, high, SEEDS)
-    if kind.share and images:
-        found = wilson(round(figures[0] * images), images)
-        return Estimate(_mean(figures), found.low, found.high, IMAGES)
-    return Estimate(_mean(figures), interval=ONE_SEED)
-
-
 def _row(
-    section: Section, one: Configuration, pooled: dict[str, Pooled | None], images: int, is_chosen: bool
+    section: Section, one: Configuration, pooled: dict[str, Pooled | None], images: int, is_chosen: bool,
+    standing: Standing | None,
 ) -> dict[str, Any]:
     done = one.having("complete")
     found = {name: estimate(seed_values(one, name), name, noise, images) for name, noise in pooled.items()}
+    if standing and standing.this and "accuracy" in found:
+        found["accuracy"] = Estimate(found["accuracy"].mean, standing.this.low, standing.this.high, MODERATED)
     metric, *extra = found
     more = {
         column: number
@@ -178,21 +148,34 @@ def _row(
         "test_low": found[metric].low,
         "test_high": found[metric].high,
         "interval": found[metric].interval,
+        **(_judged(standing) if standing and metric == "accuracy" else {}),
         "validation_mean": validation_mean(one, metric),
-        "gap": math.nan if one.config.get("refit") else _mean([_gap(record, metric) for record in done]),
+        "train_mean": mean([value(record, "train", metric) for record in done]),
+        "gap": math.nan if one.config.get("refit") else mean([_gap(record, metric) for record in done]),
         "parameters": done[0].measured.parameters,
         "flops": done[0].measured.flops,
-        "train_seconds": _mean([record.measured.train_seconds for record in done]),
+        "train_seconds": mean([record.measured.train_seconds for record in done]),
         "epochs": one.config.get("epochs"),
-        "epochs_run": _mean([float(record.result.epochs_run) for record in done]),
+        "epochs_run": mean([float(record.result.epochs_run) for record in done]),
         "diverged": len(one.having("diverged")),
         "failed": len(one.having("failed")),
         "pruned": len(one.having("pruned")),
         "note": "",
         "config": json.dumps(one.config, sort_keys=True),
         "keys": " ".join(record.key for record in done),
+        "command": " && ".join(f"bench reproduce {record.key}" for record in done),
         "metric": metric,
         **more,
+    }
+
+
+def _judged(standing: Standing) -> dict[str, Any]:
+    return {
+        "new_low": standing.new.low,
+        "new_high": standing.new.high,
+        "tied": standing.tied,
+        "behind": standing.behind,
+        "below_floor": standing.below_floor,
     }
 
 
@@ -221,6 +204,7 @@ def _reference_row(section: Section, reference: Reference, metrics: Sequence[str
         "note": "; ".join(filter(None, notes)),
         "config": "",
         "keys": "",
+        "command": "",
         "metric": metrics[0],
         **({columns[place]: number} if place in columns else {}),
     }
@@ -228,21 +212,22 @@ def _reference_row(section: Section, reference: Reference, metrics: Sequence[str
 
 def _place(row: dict[str, Any]) -> tuple[int, float, str]:
     better = METRICS[row["metric"]].better
-    mean = row["test_mean"]
-    if math.isnan(mean):
+    figure = row["test_mean"]
+    if math.isnan(figure):
         rated = row["validation_mean"]
         return (2, math.inf if math.isnan(rated) else -better(rated), row["label"])
     if NEVER_RANKED.replace("_", " ") in row["note"]:
-        return (3, -better(mean), row["label"])
-    return (int(row["status"] == "incomplete"), -better(mean), row["label"])
+        return (3, -better(figure), row["label"])
+    return (int(row["status"] == "incomplete"), -better(figure), row["label"])
 
 
 def _typed(rows: list[dict[str, Any]], extra: Sequence[str]) -> pd.DataFrame:
     columns = [*COLUMNS, *(column for metric in extra for column in extra_columns(metric))]
     frame = pd.DataFrame(rows, columns=columns)
     numbers = [name for name in columns if name.startswith("test_") or name.endswith(("_mean", "_seconds"))]
-    floats = dict.fromkeys([*numbers, "gap", "epochs_run"], "float64")
-    return frame.astype({**floats, **dict.fromkeys(_WHOLE, "Int64"), "chosen": "bool"})
+    floats = dict.fromkeys([*numbers, "new_low", "new_high", "behind", "gap", "epochs_run"], "float64")
+    truths = dict.fromkeys(["tied", "below_floor"], "boolean")
+    return frame.astype({**floats, **truths, **dict.fromkeys(_WHOLE, "Int64"), "chosen": "bool"})
 
 
 def _reason(record: Record) -> str:
@@ -259,7 +244,3 @@ def _reason(record: Record) -> str:
 
 def _gap(record: Record, metric: str) -> float:
     return value(record, "train", metric) - value(record, "validation", metric)
-
-
-def _mean(numbers: Sequence[float]) -> float:
-    return float(np.mean(numbers)) if numbers else math.nan

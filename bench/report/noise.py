@@ -10,7 +10,7 @@ from bench.published.catalogue import Reference
 from bench.published.curves import curve
 from bench.report.figures import values
 from bench.report.first_epochs import Begun
-from bench.report.frame import estimate
+from bench.report.estimates import estimate
 from bench.report.published_rows import Judged, Source
 from bench.report.published_runs import Planned, Runs, merged
 from bench.statistics.proportions import binomial_floor

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from bench.published.catalogue import Reference
-from bench.report.frame import Estimate
+from bench.report.estimates import Estimate
 from bench.statistics.quoted import Agreement
 from bench.statistics.seeds import Pooled
 from bench.suite.references import Comparison

@@ -10,6 +10,8 @@ import pandas as pd
 
 from bench.ledger.record import Predictions, Record
 from bench.published.catalogue import Reference
+from bench.report.analysis import Analysis, analyse
+from bench.report.curves import curves
 from bench.report.details import Details, details
 from bench.report.figures import completed
 from bench.report.frame import apart, empty, leaderboard
@@ -26,7 +28,7 @@ MOST_DETAILS = 8
 class Part:
     """One table's worth: a dataset under one protocol, its leaderboard, verdict and what was left out of ranking.
 
-    `metrics` is what the leaderboard shows; the first one ranks.
+    `metrics` is what the leaderboard shows; the first one ranks. `curves` has a row per trial and epoch.
     """
 
     section: Section
@@ -35,6 +37,9 @@ class Part:
     details: tuple[Details, ...]
     apart: pd.DataFrame
     metrics: tuple[str, ...]
+    analysis: Analysis
+    curves: pd.DataFrame
+    gallery: None = None
 
 
 @dataclass(frozen=True)
@@ -130,9 +135,9 @@ def _part(
     share: int,
     metrics: tuple[str, ...],
 ) -> Part:
-    done = next((record for one in section.configurations for record in one.having("complete")), None)
-    images = len(predictions(done.key).labels) if done else 0
-    frame = leaderboard(section, references, images, metrics)
+    analysis = analyse(section, references, predictions, metrics[0])
+    images = analysis.seen.images
+    frame = leaderboard(section, references, images, metrics, analysis.standings)
     return Part(
         section=section,
         frame=frame,
@@ -140,4 +145,6 @@ def _part(
         details=details(section, frame, predictions, max(1, MOST_DETAILS // share)),
         apart=apart(section),
         metrics=metrics,
+        analysis=analysis,
+        curves=curves(section),
     )

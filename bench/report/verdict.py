@@ -11,7 +11,7 @@ import pandas as pd
 
 from bench.report.cells import FIXED, NOTHING, headings, number, ranked, unit
 from bench.report.cells import rows as cells_of
-from bench.report.frame import IMAGES, ONE_SEED, pooled_deviation, seed_values
+from bench.report.estimates import IMAGES, ONE_SEED, pooled_deviation, seed_values
 from bench.report.sections import Section
 from bench.statistics.proportions import binomial_floor
 from bench.suite.metrics import METRICS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,6 +88,22 @@ def measure(tables: Iterable[NDArray[Any]]) -> Measured:
     noise = moderated(np.array([part.between_seeds for part in parts]), independent, seeds)
     shared = np.atleast_2d(np.cov(np.stack([part.share for part in parts]))) / images
     return Measured(np.array([part.mean for part in parts]), seeds, images, noise, independent, shared)
+
+
+def subset(measured: Measured, numbers: Sequence[int]) -> Measured:
+    """Some of the configurations, in this order, with the seed noise that all of them told."""
+    rows = np.asarray(numbers, dtype=int)
+    noise = measured.noise and SeedNoise(
+        measured.noise.variances[rows], measured.noise.degrees[rows], measured.noise.total
+    )
+    return Measured(
+        measured.means[rows],
+        measured.seeds[rows],
+        measured.images,
+        noise,
+        measured.independent[rows],
+        measured.shared[np.ix_(rows, rows)],
+    )
 
 
 def this_test_set(measured: Measured, number: int, confidence: float = 0.95) -> Interval | None:

@@ -7,7 +7,8 @@ from scipy import stats
 
 from bench.published import find
 from bench.report import build
-from bench.report.frame import COLUMNS, IMAGES, SEEDS
+from bench.report.estimates import IMAGES, MODERATED
+from bench.report.frame import COLUMNS
 
 
 def frame(ledger: Ledger, *references: str):  # type: ignore[no-untyped-def]
@@ -32,7 +33,7 @@ def test_the_interval_pools_the_seed_variance_of_all_configurations(ledger: Ledg
     table = frame(ledger)
     half = stats.t.ppf(0.975, 4) * np.sqrt(0.0002 / 4) / np.sqrt(3)
     assert (table["test_high"] - table["test_mean"]).tolist() == pytest.approx([half, half])
-    assert set(table["interval"]) == {SEEDS}
+    assert set(table["interval"]) == {MODERATED}
 
 
 def test_one_seed_gets_the_image_interval(ledger: Ledger) -> None:

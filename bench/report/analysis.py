@@ -1,0 +1,106 @@
+"""What may be claimed of a part? Its predictions read once, and everything that `bench.statistics` makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from bench.ledger.record import Predictions
+from bench.published.catalogue import Reference
+from bench.report.estimates import chosen
+from bench.report.pairs import COLUMNS as PAIRS
+from bench.report.pairs import pairs
+from bench.report.sections import Configuration, Section
+from bench.report.seen import Seen, look
+from bench.report.standing import Standing, least_noise, standings
+from bench.statistics.measured import Measured, measure, subset
+from bench.statistics.tied import Tied, tied_with_best
+
+MOST_LEADERS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """Claims about accuracy, whatever metric ranks; frames hold fractions and 95 % intervals.
+
+    Attributes
+    ----------
+    numbers, measured, tied
+        The configurations that are compared, those with every seed asked for, by label; what was measured of them and
+        which may be the best, in the same order (None for fewer than one and two of them).
+    leaders
+        Labels: the chosen one first, then those tied with the best by test mean, at most `MOST_LEADERS`.
+    standings
+        By label, of all configurations with a complete seed.
+    floor
+        Theory's least noise between seeds, sqrt(error / 2n) at the mean error.
+    seen
+        What was read of the predictions.
+    """
+
+    numbers: tuple[Configuration, ...]
+    measured: Measured | None
+    tied: Tied | None
+    leaders: tuple[str, ...]
+    pairs: pd.DataFrame
+    effects: pd.DataFrame
+    interactions: pd.DataFrame
+    tuned: dict[str, pd.DataFrame]
+    tries: pd.DataFrame
+    times: pd.DataFrame
+    placements: pd.DataFrame
+    budget: pd.DataFrame
+    standings: dict[str, Standing]
+    floor: float
+    seen: Seen
+
+
+def analyse(
+    section: Section,
+    references: Sequence[Reference],
+    predictions: Callable[[str], Predictions],
+    metric: str = "accuracy",
+) -> Analysis:
+    """Analyse one section; `metric` is what validation chooses by."""
+    seen = look(section.configurations, predictions)
+    shown = [one for one in section.configurations if one.label in seen.right and seen.images > 1]
+    everything = measure(seen.right[one.label] for one in shown) if shown else None
+    numbers = tuple(one for one in shown if one.complete)
+    places = {one.label: place for place, one in enumerate(numbers)}
+    measured = None
+    if everything and numbers:
+        measured = subset(everything, [number for number, one in enumerate(shown) if one.complete])
+    tied = tied_with_best(measured) if measured and len(numbers) > 1 else None
+    floor = least_noise(measured)
+    leaders = _leaders(numbers, measured, tied, chosen(section, metric))
+    return Analysis(
+        numbers=numbers,
+        measured=measured,
+        tied=tied,
+        leaders=leaders,
+        pairs=pairs(leaders, places, measured, seen.right, floor) if measured else pd.DataFrame(columns=list(PAIRS)),
+        effects=pd.DataFrame(),
+        interactions=pd.DataFrame(),
+        tuned={},
+        tries=pd.DataFrame(),
+        times=pd.DataFrame(),
+        placements=pd.DataFrame(),
+        budget=pd.DataFrame(),
+        standings=standings(shown, everything, places, tied, floor),
+        floor=floor,
+        seen=seen,
+    )
+
+
+def _leaders(
+    numbers: Sequence[Configuration], measured: Measured | None, tied: Tied | None, winner: Configuration | None
+) -> tuple[str, ...]:
+    if measured is None:
+        return ()
+    order = np.argsort(-measured.means, kind="stable")
+    best = [numbers[place].label for place in order if tied is None or tied.tied[place]]
+    first = [winner.label] if winner in numbers else []
+    return tuple(dict.fromkeys([*first, *best]))[:MOST_LEADERS]  # type: ignore[list-item]

@@ -1,0 +1,57 @@
+"""How do the leaders differ from each other? Differences of mean accuracy with their intervals, pair by pair."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bench.statistics.contrasts import difference
+from bench.statistics.mcnemar import mcnemar
+from bench.statistics.measured import Measured
+
+CONFIGURATIONS = "seeds and images"
+TWO_RUNS = "two runs (McNemar, exact)"
+
+COLUMNS = ("ours", "theirs", "difference", "low", "high", "this_low", "this_high", "p", "kind", "below_floor")
+
+
+def pairs(
+    leaders: Sequence[str],
+    places: Mapping[str, int],
+    measured: Measured,
+    right: Mapping[str, NDArray[np.bool_]],
+    floor: float,
+) -> pd.DataFrame:
+    """A row for each two leaders: the accuracy of `ours` minus that of `theirs`, the better placed one being ours.
+
+    Bounds and p are on new images, `this_low` and `this_high` on this test set, each at 95 % by itself
+    (`bench.statistics.contrasts`). Two configurations of one run each are compared by McNemar's exact test, which
+    speaks of these two networks only: `kind` says which.
+
+    Parameters
+    ----------
+    leaders
+        Labels, at least two for a row.
+    places, measured
+        Label to place in `measured`.
+    right
+        By label, which images each seed got right, shape (seeds, images).
+    floor
+        Theory's least noise between seeds: a smaller difference is marked in `below_floor`.
+    """
+    rows = []
+    for ours, theirs in combinations(leaders, 2):
+        if len(right[ours]) == len(right[theirs]) == 1:
+            runs = mcnemar(right[ours][0], right[theirs][0])
+            figures = (runs.difference.estimate, runs.difference.low, runs.difference.high, np.nan, np.nan, runs.p)
+            kind = TWO_RUNS
+        else:
+            found = difference(measured, places[ours], places[theirs])
+            figures = (found.estimate, found.low, found.high, found.this_low, found.this_high, found.p)
+            kind = CONFIGURATIONS
+        rows.append((ours, theirs, *figures, kind, abs(figures[0]) < floor))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
