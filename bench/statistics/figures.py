@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_fscore_support
 
+from bench.statistics.calibration import Confidences, calibration_error
 from bench.statistics.classes import Classes
-from bench.suite.metrics import ECE_BINS, TOP
-
-Confidences = NDArray[np.floating[Any]]
+from bench.suite.metrics import TOP
 
 
 def figures(
@@ -50,14 +46,3 @@ def figures(
         found["nll"] = float(-np.log(true_confidence.astype(np.float64)).mean())
     found["ece"] = calibration_error(confidence, right)
     return found
-
-
-def calibration_error(confidence: Confidences, right: NDArray[np.bool_]) -> float:
-    """Expected calibration error of n pictures: sum over 15 equally wide bins of |sum of (right - confidence)| / n.
-
-    Guo et al. 2017 (arXiv 1706.04599, equations 2 to 5); a bin holds its upper end.
-    """
-    sure = confidence.astype(np.float64)
-    bins = np.clip(np.ceil(sure * ECE_BINS).astype(int) - 1, 0, ECE_BINS - 1)
-    gaps = np.bincount(bins, weights=right - sure, minlength=ECE_BINS)
-    return float(np.abs(gaps).sum() / len(sure))

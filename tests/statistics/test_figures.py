@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from bench.statistics.figures import calibration_error, figures
+from bench.statistics.figures import figures
 
 
 def drawn(classes: int) -> dict[str, np.ndarray]:
@@ -38,9 +38,3 @@ def test_a_true_class_given_nothing_leaves_no_log_likelihood() -> None:
     made = drawn(4)
     made["true_confidence"][0] = 0
     assert "nll" not in figures(**made, n_classes=4)
-
-
-def test_calibration_error_by_hand() -> None:
-    """Bins of .9 and of .4: |1 + 0 - .95 - .97| and |1 - .4|, over three pictures."""
-    found = calibration_error(np.array([0.95, 0.97, 0.4]), np.array([True, False, True]))
-    assert found == pytest.approx((0.92 + 0.6) / 3)
