@@ -17,7 +17,8 @@ class Effects:
     """Effects in the unit of the means, as fractions, arrays of shape (m,).
 
     `low` and `high` hold on new images (seeds and images vary), `this_low` and `this_high` on this test set (seeds
-    vary; nan without seed noise). `p` is two-sided, on new images, of each effect by itself.
+    vary; nan without seed noise). `p` is two-sided, on new images, of each effect by itself, against the effect asked
+    about (0 unless told).
     """
 
     estimate: Floats
@@ -41,10 +42,11 @@ class Difference:
     seeds_counted: bool
 
 
-def difference(measured: Measured, ours: int, theirs: int, confidence: float = 0.95) -> Difference:
+def difference(measured: Measured, ours: int, theirs: int, confidence: float = 0.95, null: float = 0.0) -> Difference:
     """The mean of configuration number `ours` minus that of `theirs`.
 
-    The shared images pair them (their covariance is taken off); equal seed numbers pair nothing.
+    The shared images pair them (their covariance is taken off); equal seed numbers pair nothing. `p` is against a
+    difference of `null`.
 
     Raises
     ------
@@ -56,7 +58,7 @@ def difference(measured: Measured, ours: int, theirs: int, confidence: float = 0
     weights = np.zeros((1, len(measured.means)))
     weights[0, ours] += 1
     weights[0, theirs] -= 1
-    found = contrasts(measured, weights, confidence)
+    found = contrasts(measured, weights, confidence, null)
     return Difference(
         estimate=float(found.estimate[0]),
         low=float(found.low[0]),
@@ -68,7 +70,7 @@ def difference(measured: Measured, ours: int, theirs: int, confidence: float = 0
     )
 
 
-def contrasts(measured: Measured, weights: Floats, confidence: float = 0.95) -> Effects:
+def contrasts(measured: Measured, weights: Floats, confidence: float = 0.95, null: float = 0.0) -> Effects:
     """Weighted sums of the means, such as differences and the effects of a factor.
 
     w'm +- t sqrt(w'Vw), V the covariance of the means over new seeds and images; Satterthwaite's degrees of freedom,
@@ -82,6 +84,8 @@ def contrasts(measured: Measured, weights: Floats, confidence: float = 0.95) -> 
         Shape (m, k), a row per effect.
     confidence
         Coverage of each interval by itself, in (0, 1).
+    null
+        The effect that `p` is against.
     """
     check_confidence(confidence)
     estimate = weights @ measured.means
@@ -103,5 +107,5 @@ def contrasts(measured: Measured, weights: Floats, confidence: float = 0.95) -> 
         this_low, this_high = estimate - half, estimate + half
     half = stats.t.ppf(level, degrees) * np.sqrt(variance)
     with np.errstate(divide="ignore", invalid="ignore"):
-        score = np.where(estimate == 0, 0.0, np.abs(estimate) / np.sqrt(variance))
+        score = np.where(estimate == null, 0.0, np.abs(estimate - null) / np.sqrt(variance))
     return Effects(estimate, estimate - half, estimate + half, this_low, this_high, 2 * stats.t.sf(score, degrees))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
@@ -55,3 +56,26 @@ def mcnemar(ours: NDArray[Any], theirs: NDArray[Any], confidence: float = 0.95) 
     low, high = proportion_confint(only_ours, apart, alpha=1 - confidence, method="beta")
     bounds = [apart * (2 * float(bound) - 1) / images for bound in (low, high)]
     return McNemar(Interval((only_ours - only_theirs) / images, *bounds), only_ours, only_theirs, p)
+
+
+def one_sided(found: McNemar, images: int, null: float = 0.0) -> tuple[float, float]:
+    """Exact p-values against "the difference is at least `null`" and against "it is at most `null`".
+
+    Given how many images only one run got right, the share of ours among them is binomial; a difference of `null`
+    makes it (1 + null * images / apart) / 2. At a p of 2.5 % the null lies on the bound of `mcnemar`'s 95 % interval.
+
+    Parameters
+    ----------
+    images
+        Number of test images.
+    null
+        As a fraction.
+    """
+    apart = found.only_ours + found.only_theirs
+    if apart == 0 or abs(null) * images > apart:
+        # No share gives such a difference: what was found lies on one side of it for certain.
+        return (1.0, 0.0) if null < 0 else (0.0, 1.0) if null > 0 else (1.0, 1.0)
+    share = (1 + null * images / apart) / 2
+    below = float(stats.binom.cdf(found.only_ours, apart, share))
+    above = float(stats.binom.sf(found.only_ours - 1, apart, share))
+    return below, above
