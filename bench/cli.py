@@ -10,10 +10,11 @@ from typing import Annotated
 import typer
 
 from bench import __version__
+from bench.commands.compare import compare
 from bench.commands.data import data_app
 from bench.commands.doctor import doctor
 from bench.commands.look import list_, schema, show
-from bench.commands.options import EPILOG
+from bench.commands.options import COMPARE_EPILOG, EPILOG
 from bench.commands.plan import plan
 from bench.commands.published import published
 from bench.commands.report import report
@@ -45,6 +46,7 @@ app.command(epilog=EPILOG)(run)
 app.command(epilog=EPILOG)(plan)
 app.command(epilog=EPILOG)(report)
 app.command(epilog=EPILOG)(published)
+app.command(epilog=COMPARE_EPILOG)(compare)
 app.command(epilog=EPILOG)(show)
 app.command("list", epilog=EPILOG)(list_)
 app.command(epilog=EPILOG)(schema)

@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 EPILOG = "Exit codes: 0 all well, 1 some trials failed, 2 wrong input, 130 interrupted."
+COMPARE_EPILOG = "Exit codes: 0 NEW is nowhere worse with confidence, 1 it is, 2 wrong input, 130 interrupted."
+REPRODUCE_EPILOG = "Exit codes: 0 the figures agree, 1 they differ, 2 wrong input, 130 interrupted."
 RESULTS = Path("results")
 
 SuiteArgument = Annotated[list[str], typer.Argument(help="Suite files, or names of suites that come with bench.")]

@@ -1,0 +1,241 @@
+"""Is NEW worse than BASE? Two configurations, or every one that two ledgers share, on the same test images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from statsmodels.stats.multitest import multipletests
+
+from bench.ledger.record import Predictions, Record
+from bench.report.differed import differed
+from bench.report.sections import Configuration
+from bench.statistics.contrasts import difference
+from bench.statistics.mcnemar import mcnemar, one_sided
+from bench.statistics.measured import Measured, measure
+from bench.suite.errors import UserError
+
+ONE_SIDED = 0.025
+"""A single comparison is then decided by its two-sided 95 % interval."""
+
+Word = Literal["worse", "better", "not worse", "unsure", "same"]
+Method = Literal["seeds and images", "McNemar", "identical"]
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """A configuration as one ledger has it: its complete records, by seed, and where their predictions are."""
+
+    configuration: Configuration
+    predictions: Callable[[str], Predictions]
+
+    @property
+    def records(self) -> list[Record]:
+        return self.configuration.having("complete")
+
+    def labels(self) -> NDArray[Any]:
+        """The classes of the test images, in their order."""
+        return self.predictions(self.records[0].key).labels
+
+    def right(self) -> NDArray[np.bool_]:
+        """Which images each seed got right, shape (seeds, images)."""
+        said = [self.predictions(record.key) for record in self.records]
+        return np.stack([one.predicted == one.labels for one in said])
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """What is compared; `label` names it where both sides are one configuration."""
+
+    label: str
+    base: Side
+    new: Side
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison; figures are fractions.
+
+    `difference` is NEW - BASE with its own 95 % interval, `low` to `high` on new images (McNemar: of these weights on
+    images like these), `this_low` to `this_high` on this test set (None without seed noise), and `p` two-sided against
+    no difference. `shows` is the smallest difference that this many seeds could tell from none. `differed` lists what
+    the two sides do not share.
+    """
+
+    label: str
+    base: str
+    new: str
+    base_mean: float
+    new_mean: float
+    base_seeds: int
+    new_seeds: int
+    difference: float
+    low: float
+    high: float
+    this_low: float | None
+    this_high: float | None
+    p: float
+    shows: float
+    method: Method
+    word: Word
+    differed: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A row's figures, and its one-sided p-values against "NEW is within the bound", "... is not", "... no better"."""
+
+    figures: dict[str, Any]
+    worse: float
+    kept: float
+    better: float
+
+
+def compare(pairs: Sequence[Pair], others: Sequence[Side], max_drop: float = 0.0) -> list[Row]:
+    """Compare each pair, in their order.
+
+    With several seeds by the two-way components of `bench.statistics.contrasts.difference`, single runs by McNemar's
+    exact test. A row is ``worse`` where its mean lies more than `max_drop` below with confidence, ``not worse`` where
+    such a drop can be ruled out, ``better`` where it is above 0 with confidence, else ``unsure``: each of these
+    claims is held to 2.5 %, one-sided, over all pairs together (Holm 1979). ``same`` are those whose predictions are
+    equal seed by seed; they need no test and are not counted there.
+
+    Parameters
+    ----------
+    pairs
+        At least one.
+    others
+        Configurations beside those of `pairs`, whose seeds help to tell the noise of a seed.
+    max_drop
+        As a fraction, not negative.
+
+    Raises
+    ------
+    UserError
+        The two sides of a pair were tested on different images.
+    """
+    for pair in pairs:
+        _check_images(pair)
+    same = {index: _same(pair) for index, pair in enumerate(pairs) if _is_same(pair)}
+    tested = [(index, pair) for index, pair in enumerate(pairs) if index not in same]
+    judged = dict(one for group in _by_images(tested) for one in _judge(group, others, max_drop))
+    verdicts = [_holm([getattr(one, name) for one in judged.values()]) for name in ("worse", "better", "kept")]
+    words: dict[int, Word] = {
+        index: "worse" if worse else "better" if better else "not worse" if kept else "unsure"
+        for index, worse, better, kept in zip(judged, *verdicts, strict=True)
+    }
+    rows = same | {index: Row(**one.figures, word=words[index]) for index, one in judged.items()}
+    return [rows[index] for index in range(len(pairs))]
+
+
+def _judge(group: Sequence[tuple[int, Pair]], others: Sequence[Side], max_drop: float) -> Iterable[tuple[int, _Judged]]:
+    """Pairs on the same images, by their number."""
+    labels = group[0][1].base.labels()
+    mine = {id(side): side for _, pair in group for side in (pair.base, pair.new)}
+    beside = (side for side in others if np.array_equal(side.labels(), labels))
+    numbers = {name: number for number, name in enumerate(mine)}
+    several = any(len(side.records) > 1 for side in mine.values())
+    measured = measure(side.right() for side in (*mine.values(), *beside)) if several else None
+    for index, pair in group:
+        single = len(pair.base.records) == len(pair.new.records) == 1
+        if measured is None or single:
+            yield index, _of_runs(pair, max_drop)
+        else:
+            yield index, _of_seeds(pair, measured, numbers[id(pair.new)], numbers[id(pair.base)], max_drop)
+
+
+def _of_seeds(pair: Pair, measured: Measured, new: int, base: int, max_drop: float) -> _Judged:
+    found = difference(measured, new, base)
+    below, above = (
+        _halved(difference(measured, new, base, null=null).p, found.estimate - null) for null in (-max_drop, 0.0)
+    )
+    counted = measured.noise is not None
+    figures = {
+        **_about(pair, float(measured.means[base]), float(measured.means[new])),
+        "difference": found.estimate,
+        "low": found.low,
+        "high": found.high,
+        "this_low": found.this_low if counted else None,
+        "this_high": found.this_high if counted else None,
+        "p": found.p,
+        "shows": found.high - found.estimate,
+        "method": "seeds and images",
+    }
+    return _Judged(figures, worse=below[0], kept=below[1], better=above[1])
+
+
+def _of_runs(pair: Pair, max_drop: float) -> _Judged:
+    new, base = pair.new.right()[0], pair.base.right()[0]
+    found = mcnemar(new, base)
+    worse, kept = one_sided(found, len(new), -max_drop)
+    figures = {
+        **_about(pair, float(base.mean()), float(new.mean())),
+        "difference": found.difference.estimate,
+        "low": found.difference.low,
+        "high": found.difference.high,
+        "this_low": None,
+        "this_high": None,
+        "p": found.p,
+        "shows": (found.difference.high - found.difference.low) / 2,
+        "method": "McNemar",
+    }
+    return _Judged(figures, worse, kept, better=one_sided(found, len(new))[1])
+
+
+def _halved(p: float, above: float) -> tuple[float, float]:
+    """One-sided p-values, against "at least so much" and "at most so much", from the two-sided one."""
+    return (p / 2, 1 - p / 2) if above < 0 else (1 - p / 2, p / 2)
+
+
+def _is_same(pair: Pair) -> bool:
+    """Whether both sides have the same trials, and these said the same of every image."""
+    first, second = pair.base.records, pair.new.records
+    return [one.key for one in first] == [one.key for one in second] and all(
+        np.array_equal(pair.base.predictions(one.key).predicted, pair.new.predictions(one.key).predicted)
+        for one in first
+    )
+
+
+def _same(pair: Pair) -> Row:
+    mean = float(pair.base.right().mean())
+    nothing = {"difference": 0.0, "low": 0.0, "high": 0.0, "this_low": 0.0, "this_high": 0.0, "p": 1.0, "shows": 0.0}
+    return Row(**_about(pair, mean, mean), **nothing, method="identical", word="same")
+
+
+def _holm(p: list[float]) -> list[bool]:
+    if not p:
+        return []
+    return [bool(reject) for reject in multipletests(p, alpha=ONE_SIDED, method="holm")[0]]
+
+
+def _about(pair: Pair, base_mean: float, new_mean: float) -> dict[str, Any]:
+    return {
+        "label": pair.label,
+        "base": pair.base.configuration.label,
+        "new": pair.new.configuration.label,
+        "base_mean": base_mean,
+        "new_mean": new_mean,
+        "base_seeds": len(pair.base.records),
+        "new_seeds": len(pair.new.records),
+        "differed": tuple(differed(pair.base.configuration, pair.new.configuration)),
+    }
+
+
+def _check_images(pair: Pair) -> None:
+    first, second = pair.base.labels(), pair.new.labels()
+    if not np.array_equal(first, second):
+        name = " and ".join(dict.fromkeys((pair.base.configuration.label, pair.new.configuration.label)))
+        raise UserError(
+            f"{name}: tested on different images ({len(first):,} and {len(second):,}, or in another order); "
+            "only configurations of one data set, in one release, can be compared"
+        )
+
+
+def _by_images(pairs: Sequence[tuple[int, Pair]]) -> list[list[tuple[int, Pair]]]:
+    groups: dict[bytes, list[tuple[int, Pair]]] = {}
+    for index, pair in pairs:
+        groups.setdefault(pair.base.labels().tobytes(), []).append((index, pair))
+    return list(groups.values())

@@ -1,0 +1,78 @@
+"""Which configuration does a person mean? A key, a label, a pattern of labels, or AXIS=VALUE."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Sequence
+
+from bench.report.sections import Configuration, Section
+from bench.suite.errors import UserError, nearest
+from bench.suite.select import matches, only_pattern
+
+KEY = re.compile(r"[0-9a-f]{4,}")
+"""At least four digits, so that no short name is taken for a key."""
+SHOWN = 10
+
+Found = tuple[Section, Configuration]
+
+
+def select(text: str, sections: Sequence[Section], role: str, place: str) -> Found:
+    """The one configuration with complete trials that `text` names.
+
+    Tried in this order: a label as the leaderboard has it; the beginning of the key of one of its trials (it stands for
+    all its seeds) or of the configuration itself; a label with wildcards; ``AXIS=VALUE`` as `--only` takes it, several
+    with spaces between.
+
+    Parameters
+    ----------
+    role, place
+        What the configuration is to be and where it was looked for, as messages name them (``BASE``, ``results/``).
+
+    Raises
+    ------
+    UserError
+        None or several are meant; the message lists those that may be.
+    """
+    every = [(section, one) for section in sections for one in section.configurations if one.having("complete")]
+    if not every:
+        raise UserError(f"{role} {text!r}: {place} holds no complete trial to compare; run a suite first")
+    for found in (
+        [pair for pair in every if pair[1].label == text],
+        [pair for pair in every if KEY.fullmatch(text) and _has_key(pair[1], text)],
+        [pair for pair in every if fnmatch.fnmatchcase(pair[1].label, text)],
+        _by_axes(text, every),
+    ):
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise UserError(
+                f"{role} {text!r}: {len(found)} configurations of {place} are meant; give one's whole label, or its "
+                f"key:{_listed(found)}"
+            )
+    hint = nearest(text, [one.label for _, one in every])
+    raise UserError(
+        f"{role} {text!r}: no configuration of {place} has this key or label" + (f"; {hint}" if hint else "") + "\n"
+        "  give a label of `bench report`, with wildcards too, a key, or AXIS=VALUE. There are:" + _listed(every)
+    )
+
+
+def _has_key(one: Configuration, text: str) -> bool:
+    return one.identity.startswith(text) or any(record.key.startswith(text) for record in one.records)
+
+
+def _by_axes(text: str, every: Sequence[Found]) -> list[Found]:
+    try:
+        patterns = [only_pattern(word) for word in text.split()]
+    except UserError:
+        return []
+    return [pair for pair in every if patterns and all(_fits(pair[1], pattern) for pattern in patterns)]
+
+
+def _fits(one: Configuration, pattern: dict[str, object]) -> bool:
+    return pattern.keys() <= one.config.keys() and matches(one.config, pattern)
+
+
+def _listed(found: Sequence[Found]) -> str:
+    lines = [f"\n  {one.having('complete')[0].key[:10]}  {one.label}  ({section.title})" for section, one in found]
+    return "".join(lines[:SHOWN]) + (f"\n  ... and {len(lines) - SHOWN} more" if len(lines) > SHOWN else "")
