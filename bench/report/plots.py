@@ -16,11 +16,23 @@ LEFT, RIGHT, TOP, BOTTOM = 44, 12, 10, 26
 
 @dataclass(frozen=True)
 class Whisker:
-    """Where a row's figure and its bounds lie on the table's common scale, in percent of the width."""
+    """Where a row's figure and its bounds lie on the table's common scale, in percent of the width.
+
+    `low` and `high` bound it on this test set; `new_low` and `new_high` on new images, where these are known.
+    """
 
     at: float
     low: float
     high: float
+    new_low: float | None = None
+    new_high: float | None = None
+
+    @property
+    def style(self) -> str:
+        """As custom properties, of which the style sheet draws it: a table of thousands of rows stays small."""
+        places = {"a": self.at, "l": self.low, "h": self.high, "m": self.new_low, "n": self.new_high}
+        bare = self.low == self.high
+        return ";".join(f"--{k}:{v:g}" for k, v in places.items() if v is not None and (k == "a" or not bare))
 
 
 @dataclass(frozen=True)
@@ -38,7 +50,8 @@ def scale(rows: list[Row]) -> tuple[float, float] | None:
     ours = [row.numbers for row in rows if not row.published and not math.isnan(row.numbers["test_mean"])]
     if not ours:
         return None
-    low, high = min(_bound(n, "test_low") for n in ours), max(_bound(n, "test_high") for n in ours)
+    low = min(_bound(n, name) for n in ours for name in ("test_low", "new_low"))
+    high = max(_bound(n, name) for n in ours for name in ("test_high", "new_high"))
     margin = max(high - low, 0.002)
     published = [row.numbers["test_mean"] for row in rows if row.published]
     near = [value for value in published if low - margin <= value <= high + margin]
@@ -49,7 +62,7 @@ def scale(rows: list[Row]) -> tuple[float, float] | None:
 
 def _bound(numbers: dict[str, Any], name: str) -> float:
     """A bound of the interval, or the figure itself where it has none."""
-    bound = float(numbers[name])
+    bound = float(numbers.get(name, math.nan))
     return float(numbers["test_mean"]) if math.isnan(bound) else bound
 
 
@@ -64,7 +77,13 @@ def whisker(numbers: dict[str, Any], limits: tuple[float, float]) -> Whisker | N
         return None
     if math.isnan(numbers["test_low"]):
         return Whisker(place(value), place(value), place(value))
-    return Whisker(place(value), place(numbers["test_low"]), place(numbers["test_high"]))
+    wider = [place(min(max(numbers.get(name, math.nan), limits[0]), limits[1])) for name in ("new_low", "new_high")]
+    return Whisker(
+        place(value),
+        place(numbers["test_low"]),
+        place(numbers["test_high"]),
+        *(None if math.isnan(bound) else bound for bound in wider),
+    )
 
 
 def curves(one: Details) -> Curves | None:

@@ -46,6 +46,19 @@ def labels(configs: list[Config]) -> list[str]:
     return found
 
 
+def by_axis(configs: list[Config]) -> dict[str, list[str]]:
+    """Name each configuration's entry on every axis that varies among `configs`, as `labels` does but one by one.
+
+    ``{"optimizer": ["adam lr=0.001", "sgd lr=0.1"], "regularizer": ["none", "l2"]}``, in the order of `ORDER`.
+    """
+    varying = [key for key in _keys(configs) if not _shared(configs, key)]
+    found = {}
+    for key in varying:
+        shown = _differing(configs, key) if key in AXES else set()
+        found[key] = [(_part(config, key, shown, _short) if key in config else "") or "none" for config in configs]
+    return found
+
+
 def common_label(configs: list[Config]) -> str:
     """Name what all configurations share, without the switches that stand at their usual value."""
     parts = []

@@ -7,7 +7,6 @@ import io
 import json
 import re
 from collections.abc import Callable
-from html.parser import HTMLParser
 
 import pytest
 from made_ledger import Ledger, config, planned
@@ -122,45 +121,6 @@ def test_markdown_tables_keep_their_columns_whatever_the_names(ledger: Ledger) -
     columns = [len(re.findall(r"(?<!\\)\|", row)) for row in rows]
     assert set(columns) == {10, 6}
     assert "<script>" not in "".join(rows)
-
-
-class Tags(HTMLParser):
-    """Collects tags, and every address a page could load."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: set[str] = set()
-        self.addresses: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.names.add(tag)
-        self.addresses += [value or "" for name, value in attrs if name in ("src", "href", "action", "data")]
-
-
-def test_the_page_asks_for_nothing_and_runs_nothing(full: Ledger) -> None:
-    page = to_html(report_of(full))
-    tags = Tags()
-    tags.feed(page)
-    assert "script" not in tags.names
-    assert tags.addresses == ["data:,"]
-    assert not re.search(r"url\(|@import|https?://", page)
-
-
-def test_hostile_names_are_shown_not_obeyed(ledger: Ledger) -> None:
-    ledger.add(config(model={"name": "<script>alert(1)</script>"}), [0.9], classes=["<img src=x>", *"abcdefghi"])
-    tags = Tags()
-    page = to_html(report_of(ledger, title="</title><script>"))
-    tags.feed(page)
-    assert not tags.names & {"script", "img"}
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
-
-
-def test_the_page_draws_intervals_curves_and_the_matrix(full: Ledger) -> None:
-    page = to_html(report_of(full))
-    assert page.count('class="whisker"') == 5
-    assert page.count("<polyline") == 2 * (3 + 3 + 1 + 2)
-    assert page.count('class="matrix"') == 4
-    assert "3 seeds counted together" in page
 
 
 def test_provenance_counts_trials_and_names_the_machine(full: Ledger) -> None:

@@ -1,0 +1,197 @@
+"""The leaderboard as the page shows it: cells to sort by, shades, whiskers, and the axes to filter and group by."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from bench.report import plots
+from bench.report.cells import NOTHING, Row, headings, number, rows
+from bench.report.frame import NEVER_RANKED, extra_columns
+from bench.report.report import Part
+from bench.suite.labels import by_axis
+from bench.suite.metrics import METRICS
+
+SHADED_FROM = 3
+"""A column's best and worst cells are shaded where it has so many different values; of two, one is always worst."""
+
+LESS_IS_BETTER = ("parameters", "flops", "train_seconds")
+
+COLUMN_OF = {"seconds": "train_seconds", "test": "test_mean", "validation": "validation_mean", "epochs": "epochs_run"}
+"""A cell's column in the frame, where it has another name."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: the cell's name in `Row.cells`, its heading, and the frame's column that sorts it."""
+
+    name: str
+    heading: str
+    of: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is read and what sorts: `order` is the number in full, empty where there is none. `shade` is a class."""
+
+    text: str
+    order: str
+    shade: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of the table; `tied` is None where it was not judged, `tier` sets apart what is never ranked with ours."""
+
+    row: Row
+    cells: tuple[Cell, ...]
+    whisker: plots.Whisker | None
+    tied: bool | None
+    tier: int
+
+
+@dataclass(frozen=True)
+class Board:
+    """A part's leaderboard. `ends` are the strip's scale; `judged` whether any row was compared with the best."""
+
+    columns: tuple[Column, ...]
+    lines: tuple[Line, ...]
+    ends: tuple[str, ...]
+    metric: str
+    percent: bool
+    judged: bool
+    shaded: bool
+    data: dict[str, Any]
+
+
+def board(part: Part) -> Board:
+    """Lay out a part's leaderboard frame."""
+    shown = rows(part.frame)
+    first = METRICS[part.metrics[0]]
+    limits = plots.scale(shown)
+    columns = _columns(shown, part.metrics)
+    shades = {column.name: _shades(shown, column.of, part.metrics) for column in columns}
+    lines = tuple(
+        Line(
+            row=row,
+            cells=tuple(
+                Cell(_text(row, column), _order(row.numbers[column.of]), shades[column.name].get(place, ""))
+                for column in columns
+            ),
+            whisker=plots.whisker(row.numbers, limits) if limits else None,
+            tied=_flag(row.numbers.get("tied")),
+            tier=tier(row),
+        )
+        for place, row in enumerate(shown)
+    )
+    return Board(
+        columns=columns,
+        lines=lines,
+        ends=tuple(number(end, part.metrics[0]) for end in limits or ()),
+        metric=first.heading,
+        percent=first.percent,
+        judged=any(line.tied is not None for line in lines),
+        shaded=any(shades.values()),
+        data=_data(part, lines),
+    )
+
+
+def tier(row: Row) -> int:
+    """Where a row stands however the table is sorted: those with all seeds and published ones, incomplete, refuted."""
+    if NEVER_RANKED.replace("_", " ") in row.numbers["note"]:
+        return 2
+    return int(row.incomplete)
+
+
+def _columns(shown: Sequence[Row], metrics: Sequence[str]) -> tuple[Column, ...]:
+    titles = headings(list(shown), metrics)
+    found = []
+    for name, heading in titles.items():
+        found.append(Column(name, heading, COLUMN_OF.get(name, name)))
+        if name == "test":
+            known = {"new": "95 % on new images", "behind": "Behind best"}
+            of = {"new": "new_low", "behind": "behind"}
+            found += [Column(key, text, of[key]) for key, text in known.items() if _any(shown, of[key])]
+    return tuple(found)
+
+
+def _any(shown: Sequence[Row], column: str) -> bool:
+    return any(not pd.isna(row.numbers.get(column, math.nan)) for row in shown)
+
+
+def _text(row: Row, column: Column) -> str:
+    metric = row.numbers["metric"]
+    if column.name == "new":
+        low, high = row.numbers["new_low"], row.numbers["new_high"]
+        return NOTHING if pd.isna(low) else f"[{number(low, metric)}, {number(high, metric)}]"
+    if column.name == "behind":
+        return number(row.numbers["behind"], metric)
+    return row.cells[column.name]
+
+
+def _order(value: Any) -> str:
+    return "" if pd.isna(value) else repr(value.item() if hasattr(value, "item") else value)
+
+
+def _flag(value: Any) -> bool | None:
+    return None if value is None or pd.isna(value) else bool(value)
+
+
+def _shades(shown: Sequence[Row], column: str, metrics: Sequence[str]) -> dict[int, str]:
+    """Rows of the best and the worst values of a column by their place; only of our complete configurations."""
+    metric = _rated(metrics).get(column)
+    if metric is None and column not in LESS_IS_BETTER:
+        return {}
+    values = {
+        place: float(row.numbers[column])
+        for place, row in enumerate(shown)
+        if not row.published and not row.incomplete and not pd.isna(row.numbers[column])
+    }
+    if len(set(values.values())) < SHADED_FROM:
+        return {}
+    rated = {place: METRICS[metric].better(value) if metric else -value for place, value in values.items()}
+    ends = {max(rated.values()): "best", min(rated.values()): "worst"}
+    return {place: ends[value] for place, value in rated.items() if value in ends}
+
+
+def _rated(metrics: Sequence[str]) -> dict[str, str]:
+    """Which metric the figures of a column are of."""
+    first, *extra = metrics
+    return {"test_mean": first, "validation_mean": first, **{extra_columns(name)[0]: name for name in extra}}
+
+
+def _data(part: Part, lines: Sequence[Line]) -> dict[str, Any]:
+    """What the page's script needs beside the table: the CSV's lines, tiers, and each row's value on every axis.
+
+    The CSV is the report's own without the configurations in JSON; axes are a list of different values and, per row,
+    the place in it, or null for a published figure.
+    """
+    table = list(csv.reader(io.StringIO(part.frame.drop(columns="config").to_csv(index=False, lineterminator="\n"))))
+    ours = [place for place, line in enumerate(lines) if not line.row.published]
+    found = by_axis([json.loads(lines[place].row.numbers["config"]) for place in ours])
+    axes = []
+    for axis, values in found.items():
+        different = list(dict.fromkeys(values))
+        at = {value: place for place, value in enumerate(different)}
+        of: list[int | None] = [None] * len(lines)
+        for place, value in zip(ours, values, strict=True):
+            of[place] = at[value]
+        axes.append({"name": axis.replace("_", " "), "values": different, "rows": of})
+    return {
+        "csv": [_csv_line(row) for row in table],
+        "tiers": [line.tier for line in lines],
+        "axes": axes,
+    }
+
+
+def _csv_line(row: Sequence[str]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(row)
+    return line.getvalue()

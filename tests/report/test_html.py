@@ -1,0 +1,141 @@
+"""The page as text: one file, nothing asked for, nothing run but what its policy names."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from html.parser import HTMLParser
+
+from made_ledger import L2, Ledger, config
+
+from bench.published import find
+from bench.report import Report, build, to_csv, to_html
+from bench.report.page import data, outline, policy, script
+
+
+class Tags(HTMLParser):
+    """Collects tags, every address a page could load, its policy, and its scripts by type."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+        self.addresses: list[str] = []
+        self.policy = ""
+        self.scripts: list[tuple[str, str]] = []
+        self.handlers: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        known = dict(attrs)
+        self.names.add(tag)
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href", "action", "data")]
+        self.handlers += [name for name, _ in attrs if name.startswith("on")]
+        if known.get("http-equiv") == "Content-Security-Policy":
+            self.policy = known["content"] or ""
+        if tag == "script":
+            self.scripts.append((known.get("type") or "", ""))
+
+    def handle_data(self, text: str) -> None:
+        if self.lasttag == "script" and self.scripts:
+            self.scripts[-1] = (self.scripts[-1][0], self.scripts[-1][1] + text)
+
+    def handle_endtag(self, tag: str) -> None:
+        self.lasttag = ""
+
+
+def report_of(ledger: Ledger, title: str = "Quick suite") -> Report:
+    references = find(["lab-e-baseline"])
+    return build(ledger.records, ledger.predictions, title, "quick", references, "bench report quick")
+
+
+def test_the_page_asks_for_nothing(full: Ledger) -> None:
+    tags = Tags(to_html(report_of(full)))
+    assert {address for address in tags.addresses if not address.startswith("#")} == {"data:,"}
+    assert not tags.names & {"iframe", "object", "embed", "base"}
+    assert tags.handlers == []
+    assert tags.policy.startswith("default-src 'none'; ")
+
+
+def test_the_policy_names_every_script_and_no_other(full: Ledger) -> None:
+    tags = Tags(to_html(report_of(full)))
+    run = [text for kind, text in tags.scripts if kind == "module"]
+    assert len(run) >= 2
+    assert tags.policy == policy([script(text) for text in run])
+    assert {kind for kind, _ in tags.scripts} == {"module", "application/json"}
+    assert "unsafe" not in tags.policy.split("script-src")[1]
+
+
+def test_a_page_without_tables_has_no_script(ledger: Ledger) -> None:
+    tags = Tags(to_html(build([], ledger.predictions, "title")))
+    assert tags.scripts == []
+    assert tags.policy.endswith("script-src 'none'")
+
+
+def test_hostile_names_are_shown_not_obeyed(full: Ledger) -> None:
+    before = len(Tags(to_html(report_of(full))).scripts)
+    full.records.clear()
+    model = {"name": "<script>alert(1)</script>"}
+    full.add(config(model=model), [0.9], classes=["<img src=x>", *"abcdefghi"])
+    full.add(config(model={"name": "</script><script>alert(2)</script>"}), [0.8])
+    page = to_html(report_of(full, title="</title><script>"))
+    tags = Tags(page)
+    assert len(tags.scripts) == before
+    assert "img" not in tags.names
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "<script>" not in page.split('<script type="module">')[0]
+
+
+def test_an_end_tag_within_a_script_or_its_data_does_not_end_it() -> None:
+    assert script("x = '</script>'").tag == "<script type=\"module\">x = '<\\/script>'</script>"
+    assert json.loads(str(data({"a": "</script>"}, "id")).split(">", 1)[1].rsplit("</script>", 1)[0]) == {
+        "a": "</script>"
+    }
+
+
+def test_the_leaderboard_carries_the_reports_own_csv(full: Ledger) -> None:
+    report = report_of(full)
+    tags = Tags(to_html(report))
+    (carried,) = (json.loads(text) for kind, text in tags.scripts if "csv" in text and kind == "application/json")
+    rows = list(csv.DictReader(io.StringIO("\n".join(carried["csv"]))))
+    expected = list(csv.DictReader(io.StringIO(to_csv(report))))
+    assert rows == [{name: value for name, value in row.items() if name != "config"} for row in expected]
+
+
+def test_rows_name_their_value_on_every_axis_that_varies(full: Ledger) -> None:
+    report = report_of(full)
+    (carried,) = (json.loads(text) for kind, text in Tags(to_html(report)).scripts if '"axes"' in text)
+    axes = {axis["name"]: axis for axis in carried["axes"]}
+    assert set(axes) == {"regularizer", "augmentation"}
+    by_row = [None if place is None else axes["regularizer"]["values"][place] for place in axes["regularizer"]["rows"]]
+    assert [value is None for value in by_row] == (report.frame["kind"] == "published").tolist()
+    assert set(by_row) == {None, "none", "l2"}
+
+
+def test_the_page_draws_intervals_curves_and_the_matrix(full: Ledger) -> None:
+    page = to_html(report_of(full))
+    assert page.count('style="--a:') == 5
+    assert page.count("<polyline") == 2 * (3 + 3 + 1 + 2)
+    assert page.count('class="matrix"') == 4
+    assert "3 seeds counted together" in page
+
+
+def test_best_and_worst_are_shaded_among_our_complete_rows(ledger: Ledger) -> None:
+    for batch, accuracy in enumerate((0.9, 0.88, 0.86), 1):
+        ledger.add(config(batch_size=batch), [accuracy, accuracy])
+    page = to_html(build(ledger.records, ledger.predictions, "title", references=find(["lab-e-baseline"])))
+    assert page.count('class="number best"') == page.count('class="number worst"') == 2
+    assert re.search(r'class="number best"[^>]*>90\.00 ±', page)
+
+
+def test_two_different_values_are_not_shaded(ledger: Ledger) -> None:
+    ledger.add(config(), [0.9, 0.9])
+    ledger.add(config(regularizer=L2), [0.8, 0.8])
+    assert 'class="number best"' not in to_html(report_of(ledger))
+
+
+def test_headings_get_numbers_where_they_have_none() -> None:
+    found = outline("<h3>One</h3><h3 class='x' id=\"own\">T<b>w</b>o</h3>", "p")
+    assert found.entries == (("p-1", "One"), ("own", "Two"))
+    assert found.body.startswith('<h3 id="p-1">One</h3><h3 class')
