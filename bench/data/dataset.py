@@ -78,6 +78,21 @@ def load(dataset: str | Entry, data_dir: Path | None = None, notify: Notify = _q
     return load_info(find(dataset), data_dir, notify)
 
 
+def load_here(dataset: str | Entry) -> Dataset | None:
+    """As `load`, but only what is on this machine: None where no place has the files, and nothing is fetched.
+
+    Raises
+    ------
+    UserError
+        As `load`, where files that are here cannot be used.
+    """
+    if not isinstance(dataset, str) and is_own(dataset):
+        return load(dataset) if Path(dataset["path"]).exists() else None
+    info = find(dataset)
+    found = any(look(info, place)[0] is not None for place in places(info, None))
+    return load_info(info) if found else None
+
+
 def fetch(name: str, data_dir: Path | None = None, notify: Notify = _quietly) -> Path:
     """Make sure that a dataset's files are there, and return their folder; parameters and errors as in `load`."""
     info = find(name)

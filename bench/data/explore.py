@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections import defaultdict
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from bench.data.dataset import Dataset
 from bench.data.histogram import CHUNK, exact_sums, histogram
 from bench.data.splits import split
+from bench.data.twins import fingerprints
 
 Part = tuple[NDArray[np.uint8], NDArray[np.int64]]
 """Pictures (N, C, H, W) and their labels (N,)."""
@@ -149,8 +149,8 @@ def _across(part: str, known: dict[bytes, list[int]], other: str, labels: dict[b
 def _by_hash(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> dict[bytes, list[int]]:
     """Labels of the pictures, in their order, by the hash of their pixels."""
     found: dict[bytes, list[int]] = defaultdict(list)
-    for image, label in zip(images, labels.tolist(), strict=True):
-        found[hashlib.blake2b(image.tobytes(), digest_size=16).digest()].append(label)
+    for name, label in zip(fingerprints(images), labels.tolist(), strict=True):
+        found[name].append(label)
     return found
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bench.data import DATASETS, DatasetInfo, idx, places
-from bench.data.dataset import load_info
+from bench.data.dataset import load_here, load_info
 from bench.suite.errors import UserError
 
 Put = Callable[[Path, dict[str, bytes]], Path]
@@ -150,3 +150,8 @@ def test_a_cache_that_cannot_be_written_to_is_said(info: DatasetInfo, bare_machi
     bare_machine.write_text("a file where the folder should be")
     with pytest.raises(UserError, match=r"cannot be written to: .*XDG_CACHE_HOME"):
         load_info(info)
+
+
+def test_a_mere_look_fetches_nothing(tmp_path: Path) -> None:
+    assert load_here("fashion_mnist") is None
+    assert load_here({"name": "npz", "path": str(tmp_path / "gone.npz")}) is None
