@@ -10,13 +10,18 @@ import pandas as pd
 
 from bench.ledger.record import Predictions
 from bench.published.catalogue import Reference
+from bench.report.budget import budget
 from bench.report.estimates import chosen
+from bench.report.factors import factors
 from bench.report.pairs import COLUMNS as PAIRS
 from bench.report.pairs import pairs
+from bench.report.placements import placements
 from bench.report.sections import Configuration, Section
 from bench.report.seen import Seen, look
 from bench.report.standing import Standing, least_noise, standings
-from bench.statistics.measured import Measured, measure, subset
+from bench.report.times import times
+from bench.report.tuned import tries, tuned
+from bench.statistics.measured import Measured, measure, new_images, subset
 from bench.statistics.tied import Tied, tied_with_best
 
 MOST_LEADERS = 8
@@ -33,6 +38,8 @@ class Analysis:
         which may be the best, in the same order (None for fewer than one and two of them).
     leaders
         Labels: the chosen one first, then those tied with the best by test mean, at most `MOST_LEADERS`.
+    pairs, effects, interactions, tuned, tries, times, placements, budget
+        See the functions of those names: `tuned` is by axis; the placements are against the first of the leaders.
     standings
         By label, of all configurations with a complete seed.
     floor
@@ -76,19 +83,22 @@ def analyse(
     tied = tied_with_best(measured) if measured and len(numbers) > 1 else None
     floor = least_noise(measured)
     leaders = _leaders(numbers, measured, tied, chosen(section, metric))
+    first = leaders[0] if leaders else ""
+    effects, together = factors(section, numbers, measured)
+    levels = tuned(numbers, measured)
     return Analysis(
         numbers=numbers,
         measured=measured,
         tied=tied,
         leaders=leaders,
         pairs=pairs(leaders, places, measured, seen.right, floor) if measured else pd.DataFrame(columns=list(PAIRS)),
-        effects=pd.DataFrame(),
-        interactions=pd.DataFrame(),
-        tuned={},
-        tries=pd.DataFrame(),
-        times=pd.DataFrame(),
-        placements=pd.DataFrame(),
-        budget=pd.DataFrame(),
+        effects=effects,
+        interactions=together,
+        tuned=levels,
+        tries=tries(numbers, measured, list(levels)),
+        times=times(numbers),
+        placements=placements(references, first, new_images(measured, places[first]) if measured else None, seen.images),
+        budget=budget(section.configurations),
         standings=standings(shown, everything, places, tied, floor),
         floor=floor,
         seen=seen,

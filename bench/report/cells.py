@@ -14,6 +14,7 @@ from bench.report.frame import extra_columns
 from bench.suite.metrics import METRICS
 
 NOTHING = "–"
+NEW_IMAGES = "95 % on new images"
 
 FIXED = {
     "gap": "Train − val.",
@@ -33,6 +34,7 @@ class Row:
     label: str
     published: bool
     chosen: bool
+    tied: bool
     incomplete: bool
     marks: tuple[str, ...]
     cells: dict[str, str]
@@ -58,6 +60,23 @@ def headings(shown: list[Row], metrics: Sequence[str] = ("accuracy",)) -> dict[s
         "validation": f"Validation{of}{unit(first)}",
         **{name: text for name, text in FIXED.items() if name != "epochs" or len(epochs) > 1},
     }
+
+
+def told_headings(shown: list[Row], metrics: Sequence[str] = ("accuracy",)) -> dict[str, str]:
+    """`headings` with the interval on new images after the test figure, where any row has one, for plain tables."""
+    found = {}
+    for name, text in headings(shown, metrics).items():
+        found[name] = text
+        if name == "test" and any(row.cells["new"] != NOTHING for row in shown):
+            found["new"] = NEW_IMAGES
+    return found
+
+
+def told_marks(row: Row) -> tuple[str, ...]:
+    """The row's marks with that of a tie with the best, for plain tables."""
+    chosen, *others = row.marks or ("",)
+    tied = "tied with the best" if row.tied else ""
+    return tuple(filter(None, (chosen, tied, *others) if row.chosen else (tied, chosen, *others)))
 
 
 def unit(metric: str) -> str:
@@ -93,9 +112,18 @@ def ranked(row: dict[str, Any]) -> str:
     return figure(Estimate(row["test_mean"], row["test_low"], row["test_high"], row["interval"]), row["metric"])
 
 
+def _between(low: float, high: float, metric: str) -> str:
+    return NOTHING if pd.isna(low) else f"{number(low, metric)} to {number(high, metric)}"
+
+
 def count(value: Any) -> str:
     """A whole number with thousands separators."""
     return NOTHING if pd.isna(value) else f"{value:,}"
+
+
+def counted(number: int, thing: str) -> str:
+    """``1 trial``, ``2 trials``."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
 def _row(row: dict[str, Any]) -> Row:
@@ -105,10 +133,12 @@ def _row(row: dict[str, Any]) -> Row:
         label=row["label"],
         published=published,
         chosen=bool(row["chosen"]),
+        tied=not pd.isna(row["tied"]) and bool(row["tied"]),
         incomplete=row["status"] == "incomplete",
         marks=_marks(row),
         cells={
             "test": ranked(row),
+            "new": _between(row["new_low"], row["new_high"], metric),
             **{extra_columns(name)[0]: _extra(row, name) for name in METRICS if extra_columns(name)[0] in row},
             "validation": number(row["validation_mean"], metric),
             "gap": _signed(row["gap"], metric),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bench.report.cells import headings, percent, rows
+from bench.report.cells import percent, rows, told_headings, told_marks
 from bench.report.details import Details
 from bench.report.report import Part, Report
 
@@ -25,7 +25,8 @@ def _part(part: Part) -> list[str]:
     section, verdict = part.section, part.verdict
     label = f" **{escape(verdict.label)}**:" if verdict.label else ""
     out = [f"## {escape(section.title)}", f"{escape(verdict.lead)}{label} {escape(verdict.figures)}".strip()]
-    above = (("Protocol", section.protocol), ("Same for all", section.common), ("Wherever named", section.legend))
+    out += [escape(text) for text in (" ".join(filter(None, [verdict.comparison, verdict.caution])),) if text]
+    above = (("Trials", verdict.ran), ("Protocol", section.protocol), ("Same for all", section.common), ("Wherever named", section.legend))
     out.append("\n".join(f"- {name}: {escape(text)}" for name, text in above if text))
     if len(part.frame):
         out.append(_leaderboard(part))
@@ -45,12 +46,12 @@ def _part(part: Part) -> list[str]:
 
 def _leaderboard(part: Part) -> str:
     shown = rows(part.frame)
-    columns = headings(shown, part.metrics)
+    columns = told_headings(shown, part.metrics)
     body = []
     for row in shown:
         name = escape(row.label)
         name = f"**{name}**" if row.chosen else f"*{name}*" if row.published else name
-        marks = f" ({escape(', '.join(row.marks))})" if row.marks else ""
+        marks = f" ({escape(', '.join(told_marks(row)))})" if told_marks(row) else ""
         body.append([name + marks, *(row.cells[cell] for cell in columns)])
     return table(["Configuration", *columns.values()], body, "l" + "r" * len(columns))
 

@@ -141,7 +141,7 @@ def _part(
     return Part(
         section=section,
         frame=frame,
-        verdict=verdict(section, frame, images, metrics),
+        verdict=verdict(section, frame, analysis, metrics),
         details=details(section, frame, predictions, max(1, MOST_DETAILS // share)),
         apart=apart(section),
         metrics=metrics,

@@ -10,17 +10,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench.report.cells import Row, headings, rows
+from bench.report.cells import Row, told_headings, rows, told_marks
 from bench.report.report import Part, Report
 from bench.suite.labels import SEPARATOR
 
-IMPORTANCE = ("test", "validation", "seeds", "gap", "parameters", "seconds")
+IMPORTANCE = ("test", "validation", "seeds", "new", "gap", "parameters", "seconds")
 """Columns beside the label; a narrow terminal leaves the last of them out.
 
 A suite's further metrics come after the seeds.
 """
 
-SHORT = {"gap": "Gap", "parameters": "Params", "seconds": "Train s"}
+SHORT = {"new": "New images", "gap": "Gap", "parameters": "Params", "seconds": "Train s"}
 """Headings where `headings` would cost a column."""
 
 LABEL_WIDTH = 40
@@ -62,6 +62,10 @@ def _print_part(part: Part, console: Console, top: int | None) -> None:
         console.print(Text(f"{len(everything) - len(shown)} more rows are not shown", style="dim"))
     lead, label, figures = part.verdict.lead, part.verdict.label, part.verdict.figures
     console.print(Text.assemble(lead, " " if label else "", (label, "bold green"), ": " if label else "", figures))
+    for text in filter(None, (part.verdict.comparison, part.verdict.caution)):
+        console.print(Text(text))
+    if part.verdict.ran:
+        console.print(Text(f"Trials: {part.verdict.ran}"))
     for note in part.verdict.notes:
         console.print(Text("\n".join(wrap(f"- {note}", console.width, subsequent_indent="  ")), style="dim"))
     _print_apart(part, console)
@@ -84,7 +88,7 @@ def _print_table(shown: list[Row], metrics: Sequence[str], console: Console) -> 
     wanted = max(
         min(LABEL_WIDTH, max(len(row.label) for row in shown)), *(len(word) for r in shown for word in r.label.split())
     )
-    whole = headings(shown, metrics)
+    whole = told_headings(shown, metrics)
     titles, names, left = _columns(shown, whole, console.width, wanted)
     table = Table(box=None, pad_edge=False, padding=(0, BETWEEN, 0, 0), header_style="bold")
     table.add_column(FIRST if left >= len(FIRST) else FIRST_SHORT, overflow="fold", no_wrap=False)
@@ -93,8 +97,8 @@ def _print_table(shown: list[Row], metrics: Sequence[str], console: Console) -> 
     for row in shown:
         style = "green" if row.chosen else "italic" if row.published else ""
         label = Text("\n".join(_fold(row.label, left)), style=style)
-        if row.marks:
-            label.append("\n" + "\n".join(_wrapped(f"({', '.join(row.marks)})", left)), style="dim")
+        if marks := told_marks(row):
+            label.append("\n" + "\n".join(_wrapped(f"({', '.join(marks)})", left)), style="dim")
         table.add_row(label, *(Text(row.cells[name]) for name in names), style="dim" if row.incomplete else "")
     console.print(table)
     missing = [text for name, text in whole.items() if name in _importance(whole) and name not in names]
@@ -124,7 +128,7 @@ def _columns(
 
 def _importance(whole: dict[str, str]) -> list[str]:
     extra = [name for name in whole if name.startswith("test_")]
-    return [*IMPORTANCE[:3], *extra, *IMPORTANCE[3:]]
+    return [*IMPORTANCE[:3], *extra, *(name for name in IMPORTANCE[3:] if name in whole)]
 
 
 def _short(name: str, text: str) -> str:

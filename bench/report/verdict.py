@@ -1,4 +1,4 @@
-"""What validation chose, in a sentence, and what a reader must know before comparing rows."""
+"""What validation chose, in plain words: its figures, what cannot be told from it, and what it costs to take another."""
 
 from __future__ import annotations
 
@@ -6,56 +6,79 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from bench.report.cells import FIXED, NOTHING, headings, number, ranked, unit
-from bench.report.cells import rows as cells_of
-from bench.report.estimates import IMAGES, ONE_SEED, pooled_deviation, seed_values
+from bench.report.analysis import Analysis
+from bench.report.cells import NOTHING, counted, number, ranked, unit
+from bench.report.notes import notes_on
+from bench.report.provenance import trial_counts
 from bench.report.sections import Section
-from bench.statistics.proportions import binomial_floor
+from bench.statistics.contrasts import difference
 from bench.suite.metrics import METRICS
+
+NAMED = 3
+"""Configurations named in a sentence; more are counted."""
+
+CLAIM = 4
+"""Seeds from which a gap may be claimed: two or three cannot tell a gap from noise by any test of signs."""
+
+NOTICEABLE = 1.5
+"""How many times as long a training must take to be worth telling."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """`lead`, the chosen configuration's `label` (empty when none was chosen) and its `figures`; then `notes`."""
+    """`lead`, the chosen configuration's `label` (empty when none was chosen) and its `figures`.
+
+    `comparison` says which others cannot be told from it and how far the next is behind, `caution` what forbids a claim
+    (both may be empty), `ran` how many trials became of what; then `notes`.
+    """
 
     lead: str
     label: str
     figures: str
     notes: tuple[str, ...]
+    comparison: str = ""
+    caution: str = ""
+    ran: str = ""
 
     @property
     def sentence(self) -> str:
-        return " ".join(filter(None, [self.lead, self.label and f"{self.label}:", self.figures]))
+        named = self.label and f"{self.label}:"
+        return " ".join(filter(None, [self.lead, named, self.figures, self.comparison, self.caution]))
 
 
-def verdict(section: Section, frame: pd.DataFrame, images: int, metrics: Sequence[str] = ("accuracy",)) -> Verdict:
+def verdict(
+    section: Section, frame: pd.DataFrame, analysis: Analysis, metrics: Sequence[str] = ("accuracy",)
+) -> Verdict:
     """State what validation chose in this section, from its leaderboard; the first of `metrics` ranks."""
     ours = frame[frame["kind"] == "ours"]
     complete = ours[ours["status"] == "complete"]
     metric = METRICS[metrics[0]]
-    notes = _notes(section, ours, images, metrics)
+    ran = trial_counts([section])
+    notes = notes_on(section, ours, metrics, analysis)
     winner = complete[complete["chosen"]]
     if not any(one.records for one in section.configurations):
         planned = sum(len(one.planned) for one in section.configurations)
-        return Verdict(f"Nothing has been run yet ({_counted(planned, 'trial')}).", "", "", ())
+        return Verdict(f"Nothing has been run yet ({counted(planned, 'trial')}).", "", "", ())
     if complete.empty:
-        return Verdict("No configuration has all its seeds: nothing was chosen.", "", "", notes)
+        return Verdict("No configuration has all its seeds: nothing was chosen.", "", "", notes, ran=ran)
+    caution = _caution(complete)
     if len(complete) == 1:
         lead = "Only one configuration is complete, so there was nothing to choose between."
         row = complete.to_dict("records")[0]
-        return Verdict(lead, row["label"], _figures(row), notes)
+        return Verdict(lead, row["label"], _figures(row), notes, caution=caution, ran=ran)
     if winner.empty:
-        return Verdict(f"Nothing was chosen: {_unrated(section, complete, metrics[0])}.", "", "", notes)
+        lead = f"Nothing was chosen: {_unrated(section, complete, metrics[0])}."
+        return Verdict(lead, "", "", notes, _without_choice(complete), caution, ran)
     row = winner.to_dict("records")[0]
     best = complete.iloc[0]
     if best["label"] != row["label"]:
         end = "lowest" if metric.ascending else "highest"
         top = f"The {end} test mean among the complete is {number(best['test_mean'], metrics[0])} ({best['label']}). "
         notes = (top + "Validation did not choose it, and the top of a sorted list is lucky.", *notes)
-    return Verdict(f"Of {len(complete)} complete configurations, validation chose", row["label"], _figures(row), notes)
+    lead = f"Of {len(complete)} complete configurations, validation chose"
+    return Verdict(lead, row["label"], _figures(row), notes, _comparison(row, complete, analysis), caution, ran)
 
 
 def _unrated(section: Section, complete: pd.DataFrame, metric: str) -> str:
@@ -72,64 +95,78 @@ def _figures(row: dict[Any, Any]) -> str:
     rated = number(row["validation_mean"], metric)
     validation = "" if rated == NOTHING else f"validation {rated}{unit(metric)}, "
     covers = "" if pd.isna(row["test_low"]) else f" (95 %, {row['interval']})"
-    return f"test {of}{ranked(row)}{unit(metric)}{covers}, {validation}{_counted(row['seeds'], 'seed')}."
+    new = ""
+    if not pd.isna(row["new_low"]) and row["seeds"] > 1:
+        new = f"{number(row['new_low'], metric)} to {number(row['new_high'], metric)}{unit(metric)} on new images, "
+    return f"test {of}{ranked(row)}{unit(metric)}{covers}, {new}{validation}{counted(row['seeds'], 'seed')}."
 
 
-def _notes(section: Section, ours: pd.DataFrame, images: int, metrics: Sequence[str]) -> tuple[str, ...]:
-    metric = METRICS[metrics[0]]
-    planned = sum(len(one.planned) for one in section.configurations)
-    missing = sum(one.missing for one in section.configurations)
-    left = (f"Not run yet: {missing:,} of {_counted(planned, 'trial')}.",) if missing else ()
-    if ours.empty:
-        return left
-    notes = list(left)
-    if len(ours) > 1:
-        notes.append(
-            f"The table is sorted by mean test {metric.heading}. That order is descriptive: validation chooses, test "
-            "judges."
-        )
-    pooled = pooled_deviation(section, metrics[0])
-    if pooled is not None:
-        groups = [found for one in section.configurations if len(found := seed_values(one, metrics[0])) > 1]
-        points = " points" if metric.percent else ""
-        noise = (
-            f"Seed noise: a standard deviation of {number(pooled.deviation, metrics[0])}{points} between seeds, pooled "
-            f"over {_counted(len(groups), 'configuration')} with {_counted(pooled.degrees, 'degree')} of freedom."
-        )
-        if metrics[0] == "accuracy":
-            error = 1 - float(np.mean([np.mean(found) for found in groups]))
-            noise += (
-                f" Theory expects about {100 * binomial_floor(error, images):.2f} points on {images:,} test images "
-                f"(√(error / 2n) at the mean error)."
-            )
-        notes.append(noise)
-    if (ours["interval"] == IMAGES).any():
-        notes.append(
-            "Where there is 1 seed, the brackets are Wilson's 95 % interval over images for that one network; they "
-            "leave out how much another seed would differ."
-        )
-    if (ours["interval"] == ONE_SEED).any():
-        notes.append(f"Where there is 1 seed, {metric.heading} has no interval.")
-    notes += _missing(section, ours, metrics)
-    if ours["seeds"].between(2, 3).any():
-        notes.append("Two or three seeds explore: gaps of the order of the seed noise are no claim.")
-    if (ours["status"] == "incomplete").any():
-        notes.append("Configurations without all their seeds stand below the others and cannot be chosen.")
-    return tuple(notes)
+def _comparison(row: dict[Any, Any], complete: pd.DataFrame, analysis: Analysis) -> str:
+    """Which others cannot be told from the chosen one, or that it is behind; then the best of those told apart."""
+    if pd.isna(row["tied"]):
+        return ""
+    judged = complete[complete["tied"].notna() & (complete["label"] != row["label"])]
+    tied, apart = judged[judged["tied"].astype(bool)], judged[~judged["tied"].astype(bool)]
+    if not row["tied"]:
+        told = _beside("The highest by test mean", tied.to_dict("records")[0], row, analysis)
+        return f"It is behind the best on the test images. {told}"
+    if tied.empty:
+        told = "All others are told apart from it."
+    else:
+        told = f"{_names(tied['label'].tolist())} cannot be told from it."
+    if apart.empty:
+        return told
+    behind = _beside("The next", apart.to_dict("records")[0], row, analysis)
+    rest = len(apart) - 1
+    more = f" {rest:,} more {'stands' if rest == 1 else 'stand'} below." if rest else ""
+    return f"{told} {behind}{more}"
 
 
-def _missing(section: Section, ours: pd.DataFrame, metrics: Sequence[str]) -> list[str]:
-    """Which figures some rows lack although the protocol has them."""
-    shown = cells_of(ours)
-    titles = {name: text for name, text in headings(shown, metrics).items() if name not in FIXED}
-    if all(one.config.get("validation") == "none" for one in section.configurations):
-        del titles["validation"]
-    lacking = [text.removesuffix(" %") for name, text in titles.items() if any(r.cells[name] == NOTHING for r in shown)]
-    if not lacking:
-        return []
-    why = "They were made before it was measured, or there are too few classes."
-    return [f"{NOTHING} in a column: the records do not tell it ({', '.join(lacking)}). {why}"]
+def _beside(role: str, other: dict[Any, Any], row: dict[Any, Any], analysis: Analysis) -> str:
+    """``The next, mlp, is 0.50 points lower (0.20 to 0.80 on new images) and takes 3.0 times as long.``"""
+    places = {one.label: place for place, one in enumerate(analysis.numbers)}
+    assert analysis.measured is not None
+    gap = difference(analysis.measured, places[other["label"]], places[row["label"]])
+    word = "higher" if gap.estimate > 0 else "lower"
+    low, high = sorted((gap.low, gap.high)) if gap.estimate > 0 else sorted((-gap.low, -gap.high))
+    bounds = f"{100 * low:.2f} to {100 * high:.2f}".replace("-", "−")
+    return (
+        f"{role}, {other['label']}, is {100 * abs(gap.estimate):.2f} points {word} ({bounds} on new images)"
+        f"{_cost(other['train_seconds'], row['train_seconds'])}."
+    )
 
 
-def _counted(number: int, thing: str) -> str:
-    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+def _cost(theirs: float, ours: float) -> str:
+    """How much longer or shorter another takes to train, where that is worth telling."""
+    if not (theirs > 0 and ours > 0):
+        return ""
+    if theirs >= NOTICEABLE * ours:
+        return f" and takes {theirs / ours:.1f} times as long to train"
+    if ours >= NOTICEABLE * theirs:
+        return f" and trains {ours / theirs:.1f} times as fast"
+    return ""
+
+
+def _without_choice(complete: pd.DataFrame) -> str:
+    judged = complete[complete["tied"].notna()]
+    tied = judged[judged["tied"].astype(bool)] if len(judged) else judged
+    if tied.empty:
+        return ""
+    names = _names(tied["label"].tolist())
+    return f"{names} cannot be told from the best on test." if len(tied) > 1 else f"{names} alone may be the best on test."
+
+
+def _names(labels: Sequence[str]) -> str:
+    """``a, b and c``, ``a, b, c and 4 more``; labels hold spaces, so that each is quoted."""
+    shown = [f"“{label}”" for label in labels[:NAMED]]
+    if len(labels) > NAMED:
+        shown.append(f"{len(labels) - NAMED} more")
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def _caution(complete: pd.DataFrame) -> str:
+    """What forbids a claim: the fewest seeds that any complete configuration has."""
+    fewest = int(complete["seeds"].min())
+    if fewest >= CLAIM:
+        return ""
+    return f"{counted(fewest, 'seed')} {'explores' if fewest == 1 else 'explore'}: no claim."
