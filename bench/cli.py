@@ -14,10 +14,11 @@ from bench.commands.compare import compare
 from bench.commands.data import data_app
 from bench.commands.doctor import doctor
 from bench.commands.look import list_, schema, show
-from bench.commands.options import COMPARE_EPILOG, EPILOG
+from bench.commands.options import COMPARE_EPILOG, EPILOG, REPRODUCE_EPILOG
 from bench.commands.plan import plan
 from bench.commands.published import published
 from bench.commands.report import report
+from bench.commands.reproduce import reproduce
 from bench.commands.run import run
 from bench.execution.host import stop_on_sigterm
 from bench.suite.errors import UserError
@@ -47,6 +48,7 @@ app.command(epilog=EPILOG)(plan)
 app.command(epilog=EPILOG)(report)
 app.command(epilog=EPILOG)(published)
 app.command(epilog=COMPARE_EPILOG)(compare)
+app.command(epilog=REPRODUCE_EPILOG)(reproduce)
 app.command(epilog=EPILOG)(show)
 app.command("list", epilog=EPILOG)(list_)
 app.command(epilog=EPILOG)(schema)

@@ -71,7 +71,7 @@ def run(
             console,
             pruning=suite.pruning,
             suite=suite.name,
-            git_commit=_git_commit(),
+            git_commit=git_commit(),
             cpus_per_trial=cpus_per_trial,
             gpus_per_trial=gpus_per_trial,
             jobs=jobs,
@@ -87,7 +87,7 @@ def run(
     raise typer.Exit(1 if failed else 0)
 
 
-def _git_commit() -> str | None:
+def git_commit() -> str | None:
     """The commit of a checkout that this package runs from, with + for uncommitted changes."""
     try:
         found = subprocess.run(
