@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bench.ledger.ledger import Ledger
     from bench.report.report import Report
     from bench.suite.suite import Suite
@@ -49,4 +51,14 @@ def report_of(ledger: Ledger, text: str, suite: Suite, trials: list[Trial]) -> R
         planned=trials,
         metrics=suite.metrics,
         elsewhere=elsewhere,
+        repeats={one.reference: one.configs for one in suite.comparisons if one.configs},
+        file=_named(suite.path),
     )
+
+
+def _named(path: Path) -> str:
+    """A suite file as this folder names it, or by its name alone: where it lies on this machine tells nobody else."""
+    try:
+        return path.resolve().relative_to(path.cwd()).as_posix()
+    except ValueError:
+        return path.name

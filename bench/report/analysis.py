@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,12 +16,12 @@ from bench.report.factors import factors
 from bench.report.pairs import COLUMNS as PAIRS
 from bench.report.pairs import pairs
 from bench.report.placements import placements
-from bench.report.sections import Configuration, Section
+from bench.report.sections import Config, Configuration, Section
 from bench.report.seen import Seen, look
 from bench.report.standing import Standing, least_noise, standings
 from bench.report.times import times
 from bench.report.tuned import tries, tuned
-from bench.statistics.measured import Measured, measure, new_images, subset
+from bench.statistics.measured import Measured, measure, subset
 from bench.statistics.tied import Tied, tied_with_best
 
 MOST_LEADERS = 8
@@ -39,7 +39,8 @@ class Analysis:
     leaders
         Labels: the chosen one first, then those tied with the best by test mean, at most `MOST_LEADERS`.
     pairs, effects, interactions, tuned, tries, times, placements, budget
-        See the functions of those names: `tuned` is by axis; the placements are against the first of the leaders.
+        See the functions of those names: `tuned` is by axis, `pairs` of the leaders and the next
+        best, at most `MOST_LEADERS` in all.
     standings
         By label, of all configurations with a complete seed.
     floor
@@ -70,8 +71,9 @@ def analyse(
     references: Sequence[Reference],
     predictions: Callable[[str], Predictions],
     metric: str = "accuracy",
+    repeats: Mapping[str, Sequence[Config]] | None = None,
 ) -> Analysis:
-    """Analyse one section; `metric` is what validation chooses by."""
+    """Analyse one section; `metric` is what validation chooses by, `repeats` as in `bench.report.report.build`."""
     seen = look(section.configurations, predictions)
     shown = [one for one in section.configurations if one.label in seen.right and seen.images > 1]
     everything = measure(seen.right[one.label] for one in shown) if shown else None
@@ -83,7 +85,6 @@ def analyse(
     tied = tied_with_best(measured) if measured and len(numbers) > 1 else None
     floor = least_noise(measured)
     leaders = _leaders(numbers, measured, tied, chosen(section, metric))
-    first = leaders[0] if leaders else ""
     effects, together = factors(section, numbers, measured)
     levels = tuned(numbers, measured)
     return Analysis(
@@ -91,18 +92,24 @@ def analyse(
         measured=measured,
         tied=tied,
         leaders=leaders,
-        pairs=pairs(leaders, places, measured, seen.right, floor) if measured else pd.DataFrame(columns=list(PAIRS)),
+        pairs=pairs(_beside(leaders, numbers, measured), places, measured, seen.right, floor) if measured else pd.DataFrame(columns=list(PAIRS)),
         effects=effects,
         interactions=together,
         tuned=levels,
         tries=tries(numbers, measured, list(levels)),
         times=times(numbers),
-        placements=placements(references, first, new_images(measured, places[first]) if measured else None, seen.images),
+        placements=placements(references, numbers, measured, leaders[:1], repeats or {}),
         budget=budget(section.configurations),
         standings=standings(shown, everything, places, tied, floor),
         floor=floor,
         seen=seen,
     )
+
+
+def _beside(leaders: Sequence[str], numbers: Sequence[Configuration], measured: Measured) -> list[str]:
+    """The leaders and, below them, the next best by test mean: a leader that stands alone is to be compared too."""
+    order = [numbers[place].label for place in np.argsort(-measured.means, kind="stable")]
+    return list(dict.fromkeys([*leaders, *order]))[:MOST_LEADERS]
 
 
 def _leaders(
@@ -112,5 +119,5 @@ def _leaders(
         return ()
     order = np.argsort(-measured.means, kind="stable")
     best = [numbers[place].label for place in order if tied is None or tied.tied[place]]
-    first = [winner.label] if winner in numbers else []
-    return tuple(dict.fromkeys([*first, *best]))[:MOST_LEADERS]  # type: ignore[list-item]
+    first = [winner.label] if winner is not None and winner in numbers else []
+    return tuple(dict.fromkeys([*first, *best]))[:MOST_LEADERS]

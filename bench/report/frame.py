@@ -163,7 +163,7 @@ def _row(
         "note": "",
         "config": json.dumps(one.config, sort_keys=True),
         "keys": " ".join(record.key for record in done),
-        "command": " && ".join(f"bench reproduce {record.key}" for record in done),
+        "command": " ".join(["bench reproduce", *(record.key for record in done)]),
         "metric": metric,
         **more,
     }

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from bench.data.dataset import fingerprint
 from bench.ledger.record import Record, Status
 from bench.report.sections import Section
+from bench.suite.errors import UserError
+from bench.suite.labels import axis_label
+from bench.suite.trial import Trial
 
 STATUSES: tuple[Status, ...] = ("complete", "diverged", "pruned", "failed")
 
 
 def provenance(
-    records: Sequence[Record], sections: Sequence[Section], suite: str, command: str
+    records: Sequence[Record],
+    sections: Sequence[Section],
+    suite: str,
+    command: str,
+    file: str = "",
+    data: Mapping[str, str] | None = None,
+    labels: Iterable[str] = (),
 ) -> tuple[tuple[str, str], ...]:
-    """Name and value of everything a reader needs to run this again; what no record knows is left out."""
+    """Name and value of everything a reader needs to run this again; what no record knows is left out.
+
+    `file` is the suite's, `data` the checksum of each data set by name (`checksums`), `labels` those of the test labels
+    that predictions were stored with.
+    """
     measured = [record.measured for record in records]
     commits = [m.git_commit or "" for m in measured]
     versions = [f"{name} {version}" for m in measured for name, version in sorted(m.versions.items())]
@@ -22,8 +36,11 @@ def provenance(
     span = f"{min(started)} to {max(finished)}" if started and finished else ""
     pairs = (
         ("Suite", suite),
+        ("Suite file", file),
         ("Command", command),
         ("Data sets", _distinct(section.dataset for section in sections)),
+        ("Data checksums (SHA-256)", _distinct(f"{name} {checksum}" for name, checksum in (data or {}).items())),
+        ("Test labels (SHA-256)", _distinct(labels)),
         ("Trials", trial_counts(sections)),
         ("Device", _distinct(m.device for m in measured)),
         ("Threads per trial", _distinct(str(m.threads) for m in measured if m.threads is not None)),
@@ -33,6 +50,19 @@ def provenance(
         ("Training time", f"{sum(m.train_seconds for m in measured):,.0f} s over all trials" if measured else ""),
     )
     return tuple((name, value) for name, value in pairs if value)
+
+
+def checksums(sections: Sequence[Section], planned: Iterable[Trial]) -> dict[str, str]:
+    """Each data set's checksum: as the planned trials have it, else the catalogue's; what neither knows is left out."""
+    found = {axis_label(trial.config["dataset"], "dataset"): trial.contents for trial in planned if trial.contents}
+    for section in sections:
+        entry = section.configurations[0].config["dataset"]
+        if section.dataset not in found and "path" not in entry:
+            try:
+                found[section.dataset] = fingerprint(entry)
+            except UserError:  # a data set that an earlier version knew
+                continue
+    return found
 
 
 def trial_counts(sections: Sequence[Section]) -> str:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
 
+from bench.report.analysis import Analysis
 from bench.report.details import Details
 from bench.report.report import Part, Report
 
@@ -24,6 +27,7 @@ def to_json(report: Report) -> str:
         "provenance": dict(report.provenance),
         "notes": list(report.notes),
         "sections": [_part(part) for part in report.parts],
+        "checks": [asdict(check) for check in report.checks],
         "keys": list(report.keys),
     }
     return json.dumps(data, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
@@ -42,10 +46,28 @@ def _part(part: Part) -> dict[str, Any]:
         "common": part.section.common,
         "legend": part.section.legend,
         "verdict": part.verdict.sentence,
+        "trials": part.verdict.ran,
         "notes": list(part.verdict.notes),
         "leaderboard": rows,
+        "claims": _claims(part.analysis),
         "per_class": [_details(one) for one in part.details],
         "apart": _records(part.apart),
+    }
+
+
+def _claims(analysis: Analysis) -> dict[str, Any]:
+    """Everything of accuracy, as fractions; a time that was never reached is null."""
+    return {
+        "leaders": list(analysis.leaders),
+        "least_noise": None if math.isnan(analysis.floor) else analysis.floor,
+        "differences": _records(analysis.pairs),
+        "effects": _records(analysis.effects),
+        "interactions": _records(analysis.interactions),
+        "at_chosen_settings": {axis: _records(table) for axis, table in analysis.tuned.items()},
+        "expected_best": _records(analysis.tries),
+        "time_to_target": _records(analysis.times),
+        "published": _records(analysis.placements),
+        "budget": _records(analysis.budget),
     }
 
 
@@ -71,7 +93,8 @@ def _details(one: Details) -> dict[str, Any]:
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    plain = frame.astype(object).where(frame.notna(), None)
+    known = frame.notna() & ~frame.isin([math.inf, -math.inf])
+    plain = frame.astype(object).where(known, None)
     return [{str(name): _plain(value) for name, value in row.items()} for row in plain.to_dict("records")]
 
 
