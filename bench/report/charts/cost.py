@@ -1,0 +1,123 @@
+"""What does accuracy cost? Test figures against training time and against parameters, with the Pareto front."""
+
+from __future__ import annotations
+
+import altair as alt
+import pandas as pd
+
+from bench.report.charts.figure import Figure, LeftOut, values
+from bench.report.charts.measure import axis_title, shown
+from bench.report.charts.series import Series, series
+from bench.report.charts.theme import GREY, HEIGHT, INK, SOFT, WIDTH
+from bench.report.frame import NEVER_RANKED
+from bench.report.report import Part
+from bench.suite.metrics import METRICS
+
+TIED, OTHER, PUBLISHED = "also tied with the best", "other configuration", "published figure (hollow)"
+
+MOST_INTERVALS = 30
+"""With more configurations than this only the leaders get their intervals drawn."""
+
+INTERVALS = (
+    "Thick bars: 95 % interval on this test set (over seeds; over images for a single seed). Thin bars: 95 % on new "
+    "images. Whether two configurations differ is told by the pairs and the mark “tied”, not by bars that overlap."
+)
+FRONT = (
+    "The line joins those that no other equals or beats in both (Pareto front), by means: a step on it may be noise."
+)
+ALONE = "One configuration is best in both, so that there is no front to draw."
+
+
+def cost(part: Part, column: str, name: str, title: str, axis: str, caution: str) -> Figure | LeftOut:
+    """The chart of test figures against one of the leaderboard's columns, on a log scale."""
+    points = frame(part, column)
+    ours = points[points["role"] != "published"]
+    if len(ours) < 2 or ours["x"].nunique() < 2:
+        return LeftOut(title, f"fewer than two complete configurations differ in {axis}", "cost")
+    several = "" if len(ours) <= MOST_INTERVALS else f" Of {len(ours)} configurations only the leaders' are drawn."
+    return Figure(
+        name=name,
+        title=title,
+        caption=f"{caution} {INTERVALS}{several} {FRONT if points['front'].sum() > 1 else ALONE}",
+        chart=_chart(points, series(part), part.metrics[0], axis),
+        group="cost",
+    )
+
+
+def frame(part: Part, column: str) -> pd.DataFrame:
+    """A row per complete configuration, and per published figure that is not refuted, with a cost above 0.
+
+    Columns: label, kind (as the legend calls it), role (leader, rest or published), x, y, low, high, new_low, new_high,
+    seeds, front, bars. Figures as they are shown (percent where the metric is).
+    """
+    board = part.frame
+    usable = (board["status"] != "incomplete") & board["test_mean"].notna() & (board[column].fillna(0) > 0)
+    refuted = board["note"].str.contains(NEVER_RANKED.replace("_", " "), regex=False)
+    board = board[usable & ~refuted]
+    names = {one.label: one.name for one in series(part)}
+    metric = part.metrics[0]
+    out = pd.DataFrame({"label": board["label"], "x": board[column].astype("float64"), "seeds": board["seeds"]})
+    columns = {"y": "test_mean", "low": "test_low", "high": "test_high", "new_low": "new_low", "new_high": "new_high"}
+    for ours, theirs in columns.items():
+        out[ours] = shown(board[theirs].astype("float64"), metric)
+    tied = board["tied"].fillna(False).astype(bool)
+    out["kind"] = [
+        PUBLISHED if kind == "published" else names.get(label, TIED if also else OTHER)
+        for kind, label, also in zip(board["kind"], board["label"], tied, strict=True)
+    ]
+    mine = board["kind"] == "ours"
+    led = mine & out["label"].isin(list(names))
+    out["role"] = led.map({True: "leader", False: "rest"}).where(mine, "published")
+    out["front"] = False
+    out.loc[mine, "front"] = _front(out[mine], METRICS[metric].ascending)
+    out["bars"] = led if mine.sum() > MOST_INTERVALS else mine
+    return out.sort_values("x", ignore_index=True)
+
+
+def _front(points: pd.DataFrame, ascending: bool) -> pd.Series[bool]:
+    """Whether no other point costs as little or less and is better (or as good at less cost)."""
+    score = -points["y"] if ascending else points["y"]
+    order = pd.DataFrame({"x": points["x"], "score": score}).sort_values(["x", "score"], ascending=[True, False])
+    best = order["score"].cummax().shift(fill_value=-float("inf"))
+    return (order["score"] > best).reindex(points.index)
+
+
+def _chart(points: pd.DataFrame, leaders: tuple[Series, ...], metric: str, axis: str) -> alt.LayerChart:
+    there = set(points["kind"])
+    rest = [
+        Series("", TIED, SOFT, "circle", []),
+        Series("", OTHER, GREY, "circle", []),
+        Series("", PUBLISHED, INK, "square", []),
+    ]
+    drawn = tuple(one for one in (*leaders, *rest) if one.name in there)
+    domain, colours = [one.name for one in drawn], [one.colour for one in drawn]
+    across = alt.X(
+        "x:Q",
+        title=f"{axis} (log scale)",
+        scale=alt.Scale(type="log", nice=False, padding=14),
+        axis=alt.Axis(format="~s", labelOverlap=True, tickCount=6),
+    )
+    up = alt.Y("y:Q", title=axis_title("test", metric), scale=alt.Scale(zero=False, padding=8))
+    colour = alt.Color("kind:N", scale=alt.Scale(domain=domain, range=colours), legend=alt.Legend(title=None))
+    shape = alt.Shape(
+        "kind:N", scale=alt.Scale(domain=domain, range=[one.shape for one in drawn]), legend=alt.Legend(title=None)
+    )
+    tooltip = [
+        alt.Tooltip("label:N", title="configuration"),
+        alt.Tooltip("y:Q", title=axis_title("test", metric), format=".2f" if METRICS[metric].percent else ".4f"),
+        alt.Tooltip("x:Q", title=axis, format=",.4~g"),
+        alt.Tooltip("seeds:Q", title="seeds"),
+    ]
+    base = alt.Chart(values(points))
+    bars = base.transform_filter("datum.bars").encode(x=across, color=colour)
+    joined = base.transform_filter("datum.front").mark_line(interpolate="step-after", color=GREY, strokeWidth=1.5)
+    marks = base.encode(x=across, y=up, tooltip=tooltip, color=colour, shape=shape)
+    layers = [
+        joined.encode(x=across, y=up),
+        bars.mark_rule(strokeWidth=1).encode(y=alt.Y("new_low:Q"), y2="new_high:Q"),
+        bars.mark_rule(strokeWidth=3, opacity=0.6).encode(y=alt.Y("low:Q"), y2="high:Q"),
+        marks.transform_filter("datum.role === 'rest'").mark_point(filled=True, size=28, opacity=0.75),
+        marks.transform_filter("datum.role === 'published'").mark_point(filled=False, size=60, strokeWidth=1.5),
+        marks.transform_filter("datum.role === 'leader'").mark_point(filled=True, size=90, opacity=1),
+    ]
+    return alt.layer(*layers).properties(width=WIDTH, height=HEIGHT)

@@ -1,0 +1,50 @@
+"""Which configurations get a colour, a shape and a dash of their own, the same in every chart of a part?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import altair as alt
+
+from bench.report.charts.theme import DASHES, SERIES, SHAPES
+from bench.report.report import Part
+
+CHOSEN = " (chosen by validation)"
+
+
+@dataclass(frozen=True)
+class Series:
+    """A leader: its label in tables, what legends call it, and how it is drawn."""
+
+    label: str
+    name: str
+    colour: str
+    shape: str
+    dash: list[int]
+
+
+def series(part: Part) -> tuple[Series, ...]:
+    """The part's leaders in order, the chosen one first, at most as many as there are colours."""
+    chosen = set(part.frame.loc[part.frame["chosen"], "label"])
+    return tuple(
+        Series(label, label + CHOSEN * (label in chosen), colour, shape, list(dash))
+        for label, colour, shape, dash in zip(part.analysis.leaders, SERIES, SHAPES, DASHES, strict=False)
+    )
+
+
+def colour(field: str, shown: tuple[Series, ...]) -> alt.Color:
+    """A scale from the leaders' names to their colours."""
+    scale = alt.Scale(domain=[one.name for one in shown], range=[one.colour for one in shown])
+    return alt.Color(f"{field}:N", scale=scale, legend=alt.Legend(title=None))
+
+
+def shape(field: str, shown: tuple[Series, ...]) -> alt.Shape:
+    """A scale from the leaders' names to their shapes; its legend merges with that of the colours."""
+    scale = alt.Scale(domain=[one.name for one in shown], range=[one.shape for one in shown])
+    return alt.Shape(f"{field}:N", scale=scale, legend=alt.Legend(title=None))
+
+
+def dash(field: str, shown: tuple[Series, ...]) -> alt.StrokeDash:
+    """A scale from the leaders' names to their dashes; its legend merges with that of the colours."""
+    scale = alt.Scale(domain=[one.name for one in shown], range=[one.dash for one in shown])
+    return alt.StrokeDash(f"{field}:N", scale=scale, legend=alt.Legend(title=None))

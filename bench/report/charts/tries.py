@@ -1,0 +1,81 @@
+"""What does trying more settings bring, and which level is ahead when each has had as many tries?"""
+
+from __future__ import annotations
+
+import altair as alt
+import pandas as pd
+
+from bench.report.charts.figure import Figure, LeftOut, values
+from bench.report.charts.theme import DASHES, SERIES, WIDTH
+from bench.report.report import Part
+
+TITLE = "Expected best against number of tries"
+MOST_LEVELS = 6
+"""Per axis, those with the most tries."""
+
+EVERYTHING = "all configurations"
+
+
+def tries(part: Part) -> Figure | LeftOut:
+    """A panel per axis, a line per level, from `part.analysis.tries`."""
+    found = part.analysis.tries
+    if not len(found) or found["tries"].max() < 3:
+        return LeftOut(TITLE, "fewer than three configurations have a validation figure", "tries")
+    shown = [(str(axis), _largest(rows)) for axis, rows in found.groupby("axis", sort=False)]
+    panels = [
+        _panel(rows, f"by {axis}" if axis else EVERYTHING, last=number == len(shown) - 1)
+        for number, (axis, rows) in enumerate(shown)
+    ]
+    cut = any(rows["level"].nunique() > MOST_LEVELS for _, rows in found.groupby("axis"))
+    caption = " ".join(
+        [
+            "Expected test accuracy of the setting that validation chooses among so many, drawn at random from those "
+            "that were tried. Compare levels at the same number of tries: a level with more has had more chances. "
+            "Lines end where a level's settings do; what further settings would bring is not known.",
+            f"Of axes with more than {MOST_LEVELS} levels those with the most tries are drawn." * cut,
+        ]
+    )
+    chart = alt.vconcat(*panels, spacing=14).resolve_scale(color="independent", strokeDash="independent")
+    return Figure("tries", TITLE, caption.strip(), chart, "tries")
+
+
+def _largest(rows: pd.DataFrame) -> pd.DataFrame:
+    counts = rows.groupby("level", sort=False)["tries"].max().nlargest(MOST_LEVELS)
+    return rows[rows["level"].isin(set(counts.index))]
+
+
+def _panel(rows: pd.DataFrame, title: str, last: bool) -> alt.Chart:
+    levels = list(dict.fromkeys(rows["level"]))
+    several = len(levels) > 1
+    data = rows.assign(validation=100 * rows["validation"], test=100 * rows["test"])
+    ticks = alt.Axis(values=_ticks(int(data["tries"].max())), format="d", grid=False)
+    legend = alt.Legend(title=None, columns=3, labelLimit=110) if several else None
+    return (
+        alt.Chart(values(data[["level", "tries", "validation", "test"]]))
+        .mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=18) if data["tries"].max() <= 40 else False)
+        .encode(
+            x=alt.X("tries:Q", title="settings tried" if last else None, axis=ticks),
+            y=alt.Y("test:Q", title="test accuracy in %", scale=alt.Scale(zero=False)),
+            color=alt.Color(
+                "level:N", scale=alt.Scale(domain=levels, range=list(SERIES[: len(levels)])), legend=legend
+            ),
+            strokeDash=alt.StrokeDash(
+                "level:N",
+                scale=alt.Scale(domain=levels, range=[list(one) for one in DASHES[: len(levels)]]),
+                legend=legend,
+            ),
+            tooltip=[
+                alt.Tooltip("level:N"),
+                alt.Tooltip("tries:Q"),
+                alt.Tooltip("test:Q", title="expected test accuracy in %", format=".2f"),
+                alt.Tooltip("validation:Q", title="on validation", format=".2f"),
+            ],
+        )
+        .properties(width=WIDTH, height=130, title=title)
+    )
+
+
+def _ticks(most: int) -> list[int]:
+    """At most eight whole numbers from 1 on."""
+    step = -(-most // 8)
+    return [1, *range(step * 2 if step == 1 else step, most + 1, step)]

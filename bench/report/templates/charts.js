@@ -1,0 +1,24 @@
+// A chart that is pointed at becomes a live view of the same specification: names and figures under the pointer, a
+// legend to pick from. Until then, on paper and for those who use the keyboard, the still picture stands.
+const dark = matchMedia("(prefers-color-scheme: dark)");
+
+for (const figure of document.querySelectorAll("figure.chart")) {
+  const still = figure.querySelector(".still");
+  still.addEventListener("pointerenter", () => enliven(figure, still), { once: true });
+}
+
+async function enliven(figure, still) {
+  const view = document.createElement("div");
+  view.className = "view";
+  view.setAttribute("aria-hidden", "true");
+  view.style.maxWidth = still.style.maxWidth;
+  still.after(view);
+  await window.vegaEmbed(view, JSON.parse(document.getElementById(figure.dataset.chart).textContent), {
+    // Vega would compile its expressions by eval, which the page forbids; with `ast` it interprets them.
+    ast: true,
+    renderer: "svg",
+    actions: false,
+    tooltip: { theme: dark.matches ? "dark" : "light" },
+  });
+  figure.classList.add("live");
+}
