@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from bench import __version__
+from bench.commands.add import add
 from bench.commands.compare import compare
 from bench.commands.data import data_app
 from bench.commands.doctor import doctor
@@ -49,6 +50,7 @@ app.command(epilog=EPILOG)(report)
 app.command(epilog=EPILOG)(published)
 app.command(epilog=COMPARE_EPILOG)(compare)
 app.command(epilog=REPRODUCE_EPILOG)(reproduce)
+app.command(epilog=EPILOG)(add)
 app.command(epilog=EPILOG)(show)
 app.command("list", epilog=EPILOG)(list_)
 app.command(epilog=EPILOG)(schema)

@@ -113,12 +113,17 @@ def _opened(text: str) -> Ledger:
 
 
 def _configs(suite: str) -> set[str]:
+    """The configurations of a suite as text, and its data sets, of which added rows are kept."""
     from bench.suite.expand import canonical
 
-    return {canonical(config) for config, _ in load(suite, None, None, None).configurations}
+    configs = [config for config, _ in load(suite, None, None, None).configurations]
+    return {canonical(one) for config in configs for one in (config, config["dataset"])}
 
 
 def _of_suite(records: list[Record], kept: set[str] | None) -> list[Record]:
+    from bench.ledger.added import is_added
     from bench.suite.expand import canonical
 
-    return records if kept is None else [record for record in records if canonical(record.config) in kept]
+    if kept is None:
+        return records
+    return [r for r in records if canonical(r.config["dataset"] if is_added(r.config) else r.config) in kept]

@@ -30,10 +30,13 @@ def report_of_all(ledger: Ledger) -> Report:
 
 def report_of(ledger: Ledger, text: str, suite: Suite, trials: list[Trial]) -> Report:
     """The records of one suite's trials beside its references; `text` is the suite as a command line names it."""
+    from bench.ledger.added import is_added
     from bench.published import find
     from bench.report import build
+    from bench.suite.expand import canonical
 
     keys = {trial.key for trial in trials}
+    data = {canonical(trial.config["dataset"]) for trial in trials}
     references = find(suite.references)
     home = {reference.id: reference.dataset for reference in references}
     elsewhere = {
@@ -42,7 +45,11 @@ def report_of(ledger: Ledger, text: str, suite: Suite, trials: list[Trial]) -> R
         if one.configs and all(config["dataset"]["name"] != home.get(one.reference) for config in one.configs)
     }
     return build(
-        [record for record in ledger.records() if record.key in keys],
+        [
+            record
+            for record in ledger.records()
+            if record.key in keys or (is_added(record.config) and canonical(record.config["dataset"]) in data)
+        ],
         ledger.predictions,
         title=suite.title,
         suite=suite.name,

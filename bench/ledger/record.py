@@ -115,7 +115,8 @@ class Predictions:
 
     `labels` and `predicted` are class numbers, `confidence` the probability of the predicted class,
     `true_confidence` that of the true class, `true_rank` how many classes were rated above the true one
-    (0 when it was right). uint8 (uint16 above 256 classes) and float32.
+    (0 when it was right). uint8 (uint16 above 256 classes) and float32. Of predictions that were added as classes
+    alone, the confidences are nan and the ranks of true classes that were missed the largest number of their type.
     """
 
     labels: NDArray[np.unsignedinteger[Any]]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bench.ledger.added import is_added
 from bench.ledger.record import Record, Status
 from bench.suite.expand import canonical
 from bench.suite.labels import axis_label, common_label, labels, legend
@@ -16,6 +17,8 @@ Config = dict[str, Any]
 
 PROTOCOL = ("dataset", "validation", "refit", "weights", "early_stopping")
 """What must be equal before two configurations are ranked; epochs too, unless they are an axis."""
+
+ADDED_ALONE = "added rows, protocol unknown"
 
 PREFERENCE: tuple[Status, ...] = ("complete", "diverged", "pruned", "failed")
 
@@ -32,6 +35,11 @@ class Configuration:
     label: str
     records: tuple[Record, ...]
     planned: tuple[int, ...]
+
+    @property
+    def added(self) -> bool:
+        """Whether it was put in from its predictions alone: its protocol is unknown, and it was not trained here."""
+        return is_added(self.config)
 
     def having(self, status: Status) -> list[Record]:
         """The records of this status, by seed."""
@@ -71,15 +79,33 @@ def sections(records: Sequence[Record], planned: Iterable[Trial] = ()) -> list[S
     Records of one config are two configurations where the data or the user's own code had changed between them.
     `planned` lists the trials asked for; without it a configuration counts as asked for with the seeds that left a
     record. Of several records of one configuration and seed the best ended, then the first counts.
+
+    Added rows, whose protocol nobody knows, stand in every section of their dataset, after the others.
     """
     groups: dict[str, list[Configuration]] = {}
-    for configuration in _configurations(records, planned):
+    every = _configurations(records, planned)
+    added = [replace(one, label=f"{one.config['model']['name']} (added)") for one in every if one.added]
+    for configuration in (one for one in every if not one.added):
         groups.setdefault(_protocol_key(configuration.config), []).append(configuration)
     parts = [part for group in groups.values() for part in _by_epochs(group)]
     found = [_section(part) for part in parts]
     several = {s.dataset for s in found if sum(other.dataset == s.dataset for other in found) > 1}
     found = [replace(s, title=f"{s.dataset} · {s.protocol}") if s.dataset in several else s for s in found]
-    return sorted(found, key=lambda section: (section.dataset, section.protocol))
+    return sorted(_beside(added, found), key=lambda section: (section.dataset, section.protocol))
+
+
+def _beside(added: Sequence[Configuration], found: Sequence[Section]) -> list[Section]:
+    """The sections with the added rows of their datasets; one of their own for those of other datasets."""
+    by_dataset: dict[str, list[Configuration]] = {}
+    for one in sorted(added, key=lambda one: one.label):
+        by_dataset.setdefault(axis_label(one.config["dataset"], "dataset"), []).append(one)
+    out = [replace(s, configurations=(*s.configurations, *by_dataset.get(s.dataset, ()))) for s in found]
+    known = {section.dataset for section in found}
+    return out + [
+        Section(dataset, dataset, ADDED_ALONE, "", "", tuple(rows))
+        for dataset, rows in by_dataset.items()
+        if dataset not in known
+    ]
 
 
 def _configurations(records: Sequence[Record], planned: Iterable[Trial]) -> list[Configuration]:

@@ -34,11 +34,19 @@ def select(text: str, sections: Sequence[Section], role: str, place: str) -> Fou
     UserError
         None or several are meant; the message lists those that may be.
     """
-    every = [(section, one) for section in sections for one in section.configurations if one.having("complete")]
+    # An added row stands in several sections; the first stands for it.
+    every = list(
+        {
+            one.identity: (section, one)
+            for section in reversed(sections)
+            for one in reversed(section.configurations)
+            if one.having("complete")
+        }.values()
+    )[::-1]
     if not every:
         raise UserError(f"{role} {text!r}: {place} holds no complete trial to compare; run a suite first")
     for found in (
-        [pair for pair in every if pair[1].label == text],
+        [pair for pair in every if text in _names(pair[1])],
         [pair for pair in every if KEY.fullmatch(text) and _has_key(pair[1], text)],
         [pair for pair in every if fnmatch.fnmatchcase(pair[1].label, text)],
         _by_axes(text, every),
@@ -55,6 +63,11 @@ def select(text: str, sections: Sequence[Section], role: str, place: str) -> Fou
         f"{role} {text!r}: no configuration of {place} has this key or label" + (f"; {hint}" if hint else "") + "\n"
         "  give a label of `bench report`, with wildcards too, a key, or AXIS=VALUE. There are:" + _listed(every)
     )
+
+
+def _names(one: Configuration) -> tuple[str, ...]:
+    """Its label; an added row may be called as it was when it was added."""
+    return (one.label, str(one.config["model"]["name"])) if one.added else (one.label,)
 
 
 def _has_key(one: Configuration, text: str) -> bool:

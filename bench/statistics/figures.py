@@ -31,14 +31,16 @@ def figures(
     -------
     dict
         Name to value. The negative log-likelihood is left out where a true class was given a probability that
-        rounds to 0.
+        rounds to 0; and everything that rests on probabilities where these are nan, that is, not known.
     """
     right = labels == predicted
-    named = confidence > 0.5
     found = {"accuracy": float(right.mean())}
     for average in ("macro", "micro", "weighted"):
         values = precision_recall_fscore_support(labels, predicted, average=average, zero_division=0)[:3]
         found |= {f"{name}_{average}": float(v) for name, v in zip(("precision", "recall", "f1"), values, strict=True)}
+    if np.isnan(confidence).any():
+        return found
+    named = confidence > 0.5
     found["precision_at_half"] = float(right[named].mean()) if named.any() else 0.0
     found["recall_at_half"] = float((right & named).mean())
     found |= {f"top_{k}_accuracy": float((true_rank < k).mean()) for k in TOP if k < n_classes}

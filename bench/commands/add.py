@@ -1,0 +1,108 @@
+"""`bench add`: a row of any framework beside the rest, from its test predictions alone."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bench.commands.options import RESULTS, DataDir, Results
+from bench.suite.errors import UserError
+
+if TYPE_CHECKING:
+    from bench.ledger.ledger import Ledger
+    from bench.ledger.record import Predictions, Record
+
+
+def add(
+    files: Annotated[
+        list[Path], typer.Argument(help="An .npz or CSV of test predictions; one for each seed.", metavar="FILE...")
+    ],
+    name: Annotated[str, typer.Option("--name", help="What the leaderboard is to call it.")],
+    dataset: Annotated[str, typer.Option("--dataset", help="Whose test part, e.g. fashion-mnist.")],
+    seed: Annotated[
+        list[int] | None, typer.Option("--seed", min=0, help="The seed of each FILE; 0, 1, ... without.")
+    ] = None,
+    results: Results = RESULTS,
+    data_dir: DataDir = None,
+) -> None:
+    """Put a row of any framework into the leaderboard from its test predictions: classes or probabilities."""
+    from bench.data.catalogue import find
+
+    if not name.strip() or not name.isprintable():
+        raise UserError(f"--name {name!r}: give a name that can be read")
+    seeds = seed or list(range(len(files)))
+    if len(seeds) != len(files) or len(set(seeds)) != len(seeds):
+        raise UserError(f"{len(files)} files and the seeds {seeds}: give a different --seed for each FILE, or none")
+    info = find(dataset.strip().lower().replace("-", "_"))
+    missing = next((path for path in files if not path.is_file()), None)
+    if missing:
+        raise UserError(f"{missing}: there is no such file; give an .npz or CSV of test predictions")
+    from bench.data import load
+    from bench.ledger.added import added_config, added_key
+    from bench.ledger.ledger import Ledger
+    from bench.ledger.outside import predictions_of, read
+
+    ledger = Ledger(results)
+    config = added_config(name.strip(), _entry(info.name))
+    data = load(info.name, data_dir, lambda line: typer.echo(line, err=True))
+    told = [(predictions_of(read(path, data.classes), data.test_labels, data.classes, path)) for path in files]
+    for _, warnings in told:
+        for warning in warnings:
+            typer.echo(f"warning: {warning}", err=True)
+    # All are checked before the first is stored.
+    records = [
+        _record(
+            added_key(config, data.sha256, number), added_key(config, data.sha256, None), config, number, kept, data
+        )
+        for number, (kept, _) in zip(seeds, told, strict=True)
+    ]
+    fresh = [_is_new(record, kept, ledger) for record, (kept, _) in zip(records, told, strict=True)]
+    for record, (kept, _), new in zip(records, told, fresh, strict=True):
+        path = ledger.publish(record, kept) if new else None
+        accuracy = (record.result.test or {})["accuracy"]
+        where = f"wrote {path}" if path else "was there already"
+        typer.echo(f"{record.key}  {name.strip()}, seed {record.seed}: {100 * accuracy:.2f} %, {where}")
+    typer.echo(
+        f"It stands in `bench report` wherever {info.title} does, marked as added; remove its file to undo that."
+    )
+
+
+def _entry(name: str) -> dict[str, Any]:
+    """A data set's entry as a suite file would have it."""
+    head, _, split = name.partition("_")
+    return {"name": head, "split": split} if head == "emnist" else {"name": name}
+
+
+def _record(key: str, configuration: str, config: dict[str, Any], seed: int, kept: Predictions, data: Any) -> Record:
+    from dataclasses import asdict
+
+    from bench.ledger.record import Measured, Record, Result
+    from bench.statistics.figures import figures
+
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    test = figures(**asdict(kept), n_classes=len(data.classes))
+    result = Result(curves={}, epochs_run=0, test=test, classes=list(data.classes))
+    return Record(key, config, seed, "complete", result, Measured(finished=now), configuration)
+
+
+def _is_new(record: Record, kept: Predictions, ledger: Ledger) -> bool:
+    """Whether the ledger lacks it; UserError where it has other predictions under this name and seed."""
+    from dataclasses import astuple
+
+    import numpy as np
+
+    if all(other.key != record.key for other in ledger.records()):
+        return True
+    there = ledger.predictions(record.key)
+    if all(
+        np.array_equal(a, b, equal_nan=a.dtype.kind == "f") for a, b in zip(astuple(there), astuple(kept), strict=True)
+    ):
+        return False
+    name = record.config["model"]["name"]
+    raise UserError(
+        f"--name {name!r}, seed {record.seed}: {ledger.root} has other predictions under this name and seed "
+        f"({record.key}); give another --seed or another --name, or remove that entry's file"
+    )
