@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from typing import Protocol
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -13,7 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from bench.execution.board import Running
+from bench.execution.board import Running, View
 from bench.ledger.record import Record
 from bench.suite.labels import labels
 from bench.suite.trial import Trial
@@ -199,6 +201,15 @@ class PlainView:
     def note(self, text: str) -> None:
         self._said = time.monotonic()
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+class Watching(View, AbstractContextManager["Watching"], Protocol):
+    """A view that is entered when the run starts, and left at its end."""
+
+
+def console_view(console: Console) -> Callable[[Tally], Watching]:
+    """What a person watches a run by: the table in a terminal, lines elsewhere."""
+    return lambda tally: LiveView(tally, console) if console.is_terminal else PlainView(tally, console)
 
 
 def end_line(tally: Tally, trial: Trial, record: Record) -> str:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
 
 from bench.execution.board import Board
 from bench.execution.checkpoints import AFTER_SECONDS
+from bench.execution.connect import Connection, choose_authentication
 from bench.execution.host import cpu_count, slots, stop_on_sigterm
-from bench.execution.progress import LiveView, PlainView, Tally
+from bench.execution.progress import Tally, Watching, console_view
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record
 from bench.suite.errors import UserError
@@ -37,19 +38,25 @@ def run_trials(
     use_ray: bool = True,
     checkpoint_after: float | None = None,
     sampling_seed: int = 0,
+    connection: Connection | None = None,
+    watched_by: Callable[[Tally], Watching] | None = None,
 ) -> list[Record]:
     """Run what the ledger lacks of `trials`; the records of this run, in the order they ended.
 
     `datasets` maps `Trial.data` to the `bench.data.Dataset`. KeyboardInterrupt (Ctrl-C or SIGTERM) leaves
     the ledger whole: the same call goes on with the rest, and inside trials that had trained for `checkpoint_after`
     seconds (None: `AFTER_SECONDS`). `sampling_seed` is the suite's; pruning with several brackets draws from it.
+    A `connection` leads to a Ray cluster to run on, instead of this machine. `watched_by` makes another view than the
+    console's.
     """
     if not use_ray and (jobs or 1) > 1:
         raise UserError("--no-ray trains one trial at a time: leave --jobs out, or --no-ray")
     if gpus_per_trial and gpus_per_trial > 1 and gpus_per_trial % 1:
         raise UserError(f"--gpus-per-trial {gpus_per_trial:g}: above one GPU only whole numbers are possible")
-    side_by_side = slots(cpus_per_trial, gpus_per_trial, jobs) if use_ray else 1
-    if side_by_side * cpus_per_trial > cpu_count():
+    if connection and not use_ray:
+        raise UserError("--no-ray trains in this process: leave it out to run on a cluster")
+    side_by_side = slots(cpus_per_trial, gpus_per_trial, jobs) if use_ray and not connection else jobs or 1
+    if not connection and side_by_side * cpus_per_trial > cpu_count():
         console.print(
             f"note: {side_by_side} trials of {cpus_per_trial:g} threads on {cpu_count()} CPUs slow each other down",
             highlight=False,
@@ -58,16 +65,19 @@ def run_trials(
     pruning_rule = pruning.model_dump(mode="json") if pruning else None
     done = ledger.done(pruning_rule)
     tally = Tally(trials, [done[trial.key] for trial in trials if trial.key in done], side_by_side)
-    view = LiveView(tally, console) if console.is_terminal else PlainView(tally, console)
+    view = (watched_by or console_view(console))(tally)
     board = Board(trials, ledger, pruning, view, suite, git_commit, sampling_seed)
     if not board.waiting:
         return []
     with view, _heartbeat(board):
         try:
             if use_ray:
+                if connection:
+                    choose_authentication()  # before Ray is imported
                 from bench.execution.tune import Resources, run_on_ray
 
-                run_on_ray(board, datasets, Resources(cpus_per_trial, gpus_per_trial, jobs), checkpoint_after)
+                resources = Resources(cpus_per_trial, gpus_per_trial, jobs)
+                run_on_ray(board, datasets, resources, checkpoint_after, connection)
             else:
                 from bench.execution.local import run_here
 

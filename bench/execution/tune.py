@@ -1,4 +1,4 @@
-"""Ray Tune on this machine: the board's trials side by side in reused worker processes.
+"""Ray Tune, on this machine or a cluster: the board's trials side by side in reused worker processes.
 
 Tune asks the searcher for trials one at a time, so a list of any length costs the same per trial and the seeds of
 a surviving configuration can be added while the run goes on. Its scheduler asks the board whether to stop a
@@ -17,29 +17,17 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-SETTINGS = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C is ours: the ledger is the state, nothing needs saving
-    "TUNE_FUNCTION_THREAD_TIMEOUT_S": "60",
-    "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # resume is a new Tuner over what the ledger lacks
-    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # what we report is for the board, not for Tune
-    "TUNE_WARN_THRESHOLD_S": "100",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+from bench.execution.ray_settings import SETTINGS
+
+if not {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys():
     # A token of this run's own: other users of the machine stay out, and no file in the home folder is needed.
-    "RAY_AUTH_MODE": "token",
-    "RAY_AUTH_TOKEN": secrets.token_hex(32),
-}
-if "RAY_AUTH_MODE" in os.environ or "RAY_AUTH_TOKEN_PATH" in os.environ:
-    del SETTINGS["RAY_AUTH_MODE"], SETTINGS["RAY_AUTH_TOKEN"]
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    os.environ["RAY_AUTH_MODE"] = "token"
 os.environ.update({key: os.environ.get(key, value) for key, value in SETTINGS.items()})
 
 import ray  # Ray reads its settings when it is imported, so not before they are set
@@ -50,7 +38,9 @@ from ray.tune.search import Searcher
 
 from bench.execution.board import Board
 from bench.execution.checkpoints import AFTER_SECONDS, path_of
+from bench.execution.connect import Connection, Room, connected, gpus_of_cluster
 from bench.execution.host import cpu_count, stop_on_sigterm, temporary_folder
+from bench.execution.user_code import carried, with_own_model
 from bench.execution.worker import run_trial
 from bench.suite.errors import UserError
 from bench.suite.expand import canonical
@@ -60,6 +50,7 @@ RETRIES = 1
 REPORT_SECONDS = 0.5
 """Without pruning, progress is told at most this often: every report waits for the driver."""
 POLL_SECONDS = 2.0
+MANY = 1_000_000
 NEW_SECONDS = 60.0
 """A folder younger than this may not be locked by its driver yet."""
 
@@ -75,9 +66,9 @@ class Resources:
 
 @dataclass(frozen=True)
 class Place:
-    """A started Ray: trials side by side, GPUs per trial, and a folder that ends with it."""
+    """A Ray to run on: how many trials side by side (now), GPUs per trial, and a folder that ends with the run."""
 
-    slots: int
+    room: Callable[[], int]
     gpus_per_trial: float
     folder: str
 
@@ -111,9 +102,23 @@ def local_ray(resources: Resources, data_bytes: int) -> Iterator[Place]:
                 )
             if per_trial:
                 slots = min(slots, int(gpus / per_trial))
-            yield Place(max(1, min(slots, resources.jobs or slots)), per_trial, folder)
+            side_by_side = max(1, min(slots, resources.jobs or slots))
+            yield Place(lambda: side_by_side, per_trial, folder)
         finally:
             ray.shutdown()
+
+
+@contextlib.contextmanager
+def cluster_ray(resources: Resources, connection: Connection) -> Iterator[Place]:
+    """Connect to a running Ray, and leave it running.
+
+    A trial takes a GPU where the cluster has any and `resources` do not say.
+    """
+    with _own_folder() as folder, connected(connection):
+        per_trial = resources.gpus_per_trial
+        if per_trial is None:
+            per_trial = 1.0 if gpus_of_cluster() else 0.0
+        yield Place(Room(resources.cpus_per_trial, per_trial, resources.jobs, connection.grows), per_trial, folder)
 
 
 @contextlib.contextmanager
@@ -136,11 +141,19 @@ def _own_folder() -> Iterator[str]:
 
 
 def run_on_ray(
-    board: Board, datasets: dict[str, Any], resources: Resources, checkpoint_after: float = AFTER_SECONDS
+    board: Board,
+    datasets: dict[str, Any],
+    resources: Resources,
+    checkpoint_after: float = AFTER_SECONDS,
+    connection: Connection | None = None,
 ) -> None:
-    """Run the board's trials on Ray Tune until nothing is left, also not with other drivers."""
+    """Run the board's trials on Ray Tune until nothing is left, also not with other drivers.
+
+    On a Ray of its own, unless a `connection` leads to another.
+    """
     data_bytes = sum(data.train_images.nbytes + data.test_images.nbytes for data in datasets.values())
-    with local_ray(resources, data_bytes) as place, stop_on_sigterm():
+    ray_ = cluster_ray(resources, connection) if connection else local_ray(resources, data_bytes)
+    with ray_ as place, stop_on_sigterm():
         while board.waiting or board.elsewhere:
             if board.waiting:
                 _tuner(board, datasets, resources, place, checkpoint_after).fit()
@@ -167,9 +180,9 @@ def _tuner(
         tune.with_resources(function, tune.PlacementGroupFactory([bundle])),
         tune_config=tune.TuneConfig(
             num_samples=-1,
-            search_alg=_Source(board),
+            search_alg=_Source(board, place.room),
             scheduler=_Judge(board),
-            max_concurrent_trials=place.slots,
+            max_concurrent_trials=MANY,  # the source knows when there is room
             reuse_actors=True,
             trial_dirname_creator=lambda trial: trial.trial_id,
         ),
@@ -212,7 +225,7 @@ def _train(
     data = datasets[canonical(trial["config"]["dataset"])]
     try:
         message = run_trial(
-            trial["config"],
+            with_own_model(trial["config"], trial["model"]),
             trial["seed"],
             data,
             device,
@@ -247,16 +260,19 @@ class _Driver:
 class _Source(_Driver, Searcher):
     """Gives Tune the board's trials, one whenever a slot is free."""
 
-    def __init__(self, board: Board):
+    def __init__(self, board: Board, room: Callable[[], int]):
         super().__init__(metric="_", mode="max")
         self.board = board
+        self.room = room
 
     def suggest(self, trial_id: str) -> Any:
+        if len(self.board.running) >= self.room():
+            return None
         trial = self.board.next_trial()
         if trial is not None:
             # One string instead of a tree: Tune flattens, copies and compares every leaf with every result.
-            checkpoint = str(path_of(self.board.ledger.root, trial.key))
-            about = {"config": trial.run_config, "seed": trial.seed, "checkpoint": checkpoint}
+            checkpoint = str(path_of(self.board.ledger.home.local, trial.key))
+            about = {"config": trial.run_config, "seed": trial.seed, "checkpoint": checkpoint, "model": carried(trial)}
             return {"key": trial.key, "trial": json.dumps(about)}
         return None if self.board.running else Searcher.FINISHED
 

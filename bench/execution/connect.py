@@ -1,0 +1,111 @@
+"""A Ray cluster that runs already: connecting to it, and how many trials it holds from moment to moment."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.execution.ray_settings import SETTINGS
+from bench.suite.errors import UserError
+
+LOOK_SECONDS = 2.0
+"""How often the cluster's nodes are counted."""
+QUEUED = 16
+"""Trials that wait for machines where the autoscaler may add some: it adds none that nothing waits for."""
+CONNECT_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A running Ray: `address` is host:port, or "auto" on one of its nodes.
+
+    `grows` tells that an autoscaler adds nodes when trials wait. `prepared` tells that the driver's Ray job has brought
+    this package and our settings to every node; otherwise they travel with the connection.
+    """
+
+    address: str
+    grows: bool = False
+    prepared: bool = False
+
+
+def runtime_env(extra: dict[str, str] | None = None) -> dict[str, Any]:
+    """This package and our settings, for worker processes on every node."""
+    import bench
+
+    return {"py_modules": [str(Path(bench.__file__).parent)], "env_vars": {**SETTINGS, **(extra or {})}}
+
+
+def choose_authentication() -> None:
+    """Whether Ray asks for a token is the cluster's to say; what a user set stands, and so does a token of theirs."""
+    if "RAY_AUTH_MODE" not in os.environ:
+        has_token = "RAY_AUTH_TOKEN" in os.environ or "RAY_AUTH_TOKEN_PATH" in os.environ
+        file = Path.home() / ".ray" / "auth_token"
+        os.environ["RAY_AUTH_MODE"] = "token" if has_token or file.is_file() else "disabled"
+
+
+@contextlib.contextmanager
+def connected(connection: Connection) -> Iterator[None]:
+    """Connect this process to the cluster, which stays when it leaves.
+
+    Raises
+    ------
+    UserError
+        Nothing answers there, or not to us.
+    """
+    import ray
+
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    try:
+        ray.init(
+            address=connection.address,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            runtime_env=None if connection.prepared else runtime_env(),
+        )
+    except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
+        line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(
+            f"--address {connection.address}: no Ray cluster of ours answers there: {line}\n"
+            "  give the head's address and port (6379 by default), from a machine in the cluster's network;\n"
+            "  both sides need the same versions of Ray and Python, and the token where the cluster asks for one"
+        ) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+class Room:
+    """How many trials fit on the nodes that are up now, and how many may wait for more."""
+
+    def __init__(self, cpus_per_trial: float, gpus_per_trial: float, jobs: int | None, grows: bool):
+        self.cpus, self.gpus, self.jobs, self.grows = cpus_per_trial, gpus_per_trial, jobs, grows
+        self._fit, self._looked = 0, 0.0
+
+    def __call__(self) -> int:
+        """Trials to have under way; at least one, which waits where there is no node for it yet."""
+        if time.monotonic() - self._looked > LOOK_SECONDS:
+            self._fit, self._looked = sum(self._on(node) for node in _nodes()), time.monotonic()
+        wanted = max(1, self._fit + (QUEUED if self.grows else 0))
+        return min(wanted, self.jobs or wanted)
+
+    def _on(self, resources: dict[str, float]) -> int:
+        fit = int(resources.get("CPU", 0.0) / self.cpus)
+        return min(fit, int(resources.get("GPU", 0.0) / self.gpus)) if self.gpus else fit
+
+
+def gpus_of_cluster() -> float:
+    """GPUs of the nodes that are up."""
+    return sum(node.get("GPU", 0.0) for node in _nodes())
+
+
+def _nodes() -> list[dict[str, float]]:
+    import ray
+
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
