@@ -85,31 +85,44 @@ def analyse(
     tied = tied_with_best(measured) if measured and len(numbers) > 1 else None
     floor = least_noise(measured)
     leaders = _leaders(numbers, measured, tied, chosen(section, metric))
-    effects, together = factors(section, numbers, measured)
-    levels = tuned(numbers, measured)
+    # Nobody knows the axes of a configuration that was added from its predictions alone, nor what it cost.
+    asked = [one for one in section.configurations if not one.added]
+    grid = [place for place, one in enumerate(numbers) if not one.added]
+    ran, of_ran = tuple(numbers[place] for place in grid), subset(measured, grid) if measured and grid else None
+    effects, together = factors(asked, ran, of_ran)
+    levels = tuned(ran, of_ran)
     return Analysis(
         numbers=numbers,
         measured=measured,
         tied=tied,
         leaders=leaders,
-        pairs=pairs(_beside(leaders, numbers, measured), places, measured, seen.right, floor) if measured else pd.DataFrame(columns=list(PAIRS)),
+        pairs=_pairs(leaders, numbers, places, measured, seen, floor),
         effects=effects,
         interactions=together,
         tuned=levels,
-        tries=tries(numbers, measured, list(levels)),
-        times=times(numbers),
+        tries=tries(ran, of_ran, list(levels)),
+        times=times(ran),
         placements=placements(references, numbers, measured, leaders[:1], repeats or {}),
-        budget=budget(section.configurations),
+        budget=budget(asked),
         standings=standings(shown, everything, places, tied, floor),
         floor=floor,
         seen=seen,
     )
 
 
-def _beside(leaders: Sequence[str], numbers: Sequence[Configuration], measured: Measured) -> list[str]:
+def _pairs(
+    leaders: Sequence[str],
+    numbers: Sequence[Configuration],
+    places: Mapping[str, int],
+    measured: Measured | None,
+    seen: Seen,
+    floor: float,
+) -> pd.DataFrame:
     """The leaders and, below them, the next best by test mean: a leader that stands alone is to be compared too."""
+    if measured is None:
+        return pd.DataFrame(columns=list(PAIRS))
     order = [numbers[place].label for place in np.argsort(-measured.means, kind="stable")]
-    return list(dict.fromkeys([*leaders, *order]))[:MOST_LEADERS]
+    return pairs(list(dict.fromkeys([*leaders, *order]))[:MOST_LEADERS], places, measured, seen.right, floor)
 
 
 def _leaders(

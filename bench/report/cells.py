@@ -127,7 +127,7 @@ def counted(number: int, thing: str) -> str:
 
 
 def _row(row: dict[str, Any]) -> Row:
-    published = row["kind"] == "published"
+    published = row["kind"] in ("added", "published")
     metric = row["metric"]
     return Row(
         label=row["label"],
@@ -160,13 +160,15 @@ def _signed(value: float, metric: str) -> str:
 
 def _extra(row: dict[str, Any], metric: str) -> str:
     mean, low, high = (row[column] for column in extra_columns(metric))
-    single = row["kind"] == "ours" and row["seeds"] == 1
+    single = row["kind"] != "published" and row["seeds"] == 1
     return figure(Estimate(mean, low, high, IMAGES if single else ""), metric)
 
 
 def _marks(row: dict[str, Any]) -> tuple[str, ...]:
     if row["kind"] == "published":
         return ("published", *filter(None, row["note"].split("; ")))
+    if row["kind"] == "added":
+        return tuple(row["note"].split("; "))
     marks = ["chosen by validation"] if row["chosen"] else []
     if row["status"] == "incomplete":
         marks.append("incomplete")

@@ -23,6 +23,8 @@ def differed(base: Configuration, new: Configuration) -> list[str]:
 
     A line for each, ``regularizer: none -> l2``.
     """
+    if base.added or new.added:
+        return ["how they were trained: of what was added from predictions alone nothing is known"]
     lines = axes_differed(base.config, new.config)
     if not lines and base.identity != new.identity:
         lines.append("data or code: another checksum of the data set or of the user's own model")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from bench.report.sections import Configuration, Section
+from bench.report.sections import Configuration
 from bench.statistics.cells import cells_of
 from bench.statistics.effects import COLUMNS as EFFECTS
 from bench.statistics.effects import main_effects
@@ -28,17 +28,17 @@ def axes_of(configurations: Sequence[Configuration]) -> pd.DataFrame:
 
 
 def factors(
-    section: Section, numbers: Sequence[Configuration], measured: Measured | None
+    configurations: Sequence[Configuration], numbers: Sequence[Configuration], measured: Measured | None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Main effects and the strongest two-way interactions of the configurations that are compared.
+    """Main effects and the strongest two-way interactions of `numbers`, the configurations that are compared.
 
-    Columns as in `bench.statistics.effects` and `bench.statistics.interactions`; `missing` counts the cells of the
-    whole section that were left out, also those of which pruning or failure left nothing. A level that has no matching
-    cell gets no row.
+    Columns as in `bench.statistics.effects` and `bench.statistics.interactions`; `missing` counts the cells of all
+    `configurations` that were left out, also those of which pruning or failure left nothing. A level that has no
+    matching cell gets no row.
     """
     if measured is None or len(numbers) < 2:
         return pd.DataFrame(columns=list(EFFECTS)), pd.DataFrame(columns=list(INTERACTIONS))
-    whole = axes_of(section.configurations)
+    whole = axes_of(configurations)
     axes = whole.loc[[one.label for one in numbers]]
     against = {str(axis): NONE for axis in axes.columns if axes[axis].nunique() > 1 and NONE in set(axes[axis])}
     effects = main_effects(axes, measured, against)

@@ -68,7 +68,7 @@ def _missing(section: Section, ours: pd.DataFrame, metrics: Sequence[str]) -> li
     """Which figures some rows lack although the protocol has them."""
     shown = cells_of(ours)
     titles = {name: text for name, text in headings(shown, metrics).items() if name not in FIXED}
-    if all(one.config.get("validation") == "none" for one in section.configurations):
+    if all(one.config.get("validation") == "none" for one in section.configurations if not one.added):
         del titles["validation"]
     lacking = [text.removesuffix(" %") for name, text in titles.items() if any(r.cells[name] == NOTHING for r in shown)]
     if not lacking:

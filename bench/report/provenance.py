@@ -67,7 +67,7 @@ def checksums(sections: Sequence[Section], planned: Iterable[Trial]) -> dict[str
 
 def trial_counts(sections: Sequence[Section]) -> str:
     """``36: 33 complete, 1 pruned, 2 spared by pruning``."""
-    configurations = [one for section in sections for one in section.configurations]
+    configurations = [one for section in sections for one in section.configurations if not one.added]
     found = Counter(record.status for one in configurations for record in one.records)
     planned = sum(len(one.planned) for one in configurations)
     parts = [f"{found[status]} {status}" for status in STATUSES if found[status]]

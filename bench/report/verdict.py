@@ -12,7 +12,7 @@ from bench.report.analysis import Analysis
 from bench.report.cells import NOTHING, counted, number, ranked, unit
 from bench.report.notes import notes_on
 from bench.report.provenance import trial_counts
-from bench.report.sections import Section
+from bench.report.sections import ADDED_ALONE, Section
 from bench.statistics.contrasts import difference
 from bench.suite.metrics import METRICS
 
@@ -54,6 +54,8 @@ def verdict(
     """State what validation chose in this section, from its leaderboard; the first of `metrics` ranks."""
     ours = frame[frame["kind"] == "ours"]
     complete = ours[ours["status"] == "complete"]
+    # Added rows are never chosen, but they are compared.
+    compared = frame[frame["kind"].isin(["ours", "added"]) & (frame["status"] == "complete")]
     metric = METRICS[metrics[0]]
     ran = trial_counts([section])
     notes = notes_on(section, ours, metrics, analysis)
@@ -61,6 +63,9 @@ def verdict(
     if not any(one.records for one in section.configurations):
         planned = sum(len(one.planned) for one in section.configurations)
         return Verdict(f"Nothing has been run yet ({counted(planned, 'trial')}).", "", "", ())
+    if section.protocol == ADDED_ALONE:
+        lead = "Only rows that were added from their predictions: nothing was trained here, and nothing chosen."
+        return Verdict(lead, "", "", notes, _without_choice(compared))
     if complete.empty:
         return Verdict("No configuration has all its seeds: nothing was chosen.", "", "", notes, ran=ran)
     caution = _caution(complete)
@@ -70,7 +75,7 @@ def verdict(
         return Verdict(lead, row["label"], _figures(row), notes, caution=caution, ran=ran)
     if winner.empty:
         lead = f"Nothing was chosen: {_unrated(section, complete, metrics[0])}."
-        return Verdict(lead, "", "", notes, _without_choice(complete), caution, ran)
+        return Verdict(lead, "", "", notes, _without_choice(compared), caution, ran)
     row = winner.to_dict("records")[0]
     best = complete.iloc[0]
     if best["label"] != row["label"]:
@@ -78,12 +83,12 @@ def verdict(
         top = f"The {end} test mean among the complete is {number(best['test_mean'], metrics[0])} ({best['label']}). "
         notes = (top + "Validation did not choose it, and the top of a sorted list is lucky.", *notes)
     lead = f"Of {len(complete)} complete configurations, validation chose"
-    return Verdict(lead, row["label"], _figures(row), notes, _comparison(row, complete, analysis), caution, ran)
+    return Verdict(lead, row["label"], _figures(row), notes, _comparison(row, compared, analysis), caution, ran)
 
 
 def _unrated(section: Section, complete: pd.DataFrame, metric: str) -> str:
     """Why validation could not choose among several complete configurations."""
-    if all(one.config.get("validation") == "none" for one in section.configurations):
+    if all(one.config.get("validation") == "none" for one in section.configurations if not one.added):
         return "this protocol keeps no validation images"
     rated = int(complete["validation_mean"].notna().sum())
     return f"{rated or 'none'} of {len(complete)} complete configurations has {METRICS[metric].heading} on validation"
