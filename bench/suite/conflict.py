@@ -6,6 +6,9 @@ from typing import Any
 
 from bench.suite.components import AXES, COMBINABLE
 
+LEAST = 2
+"""Pictures of a batch for each worker: batch normalisation has no variance of one value."""
+
 
 def conflict(configuration: dict[str, Any]) -> tuple[str, str] | None:
     """The key to blame and what cannot stand together in one configuration, in words; None when all is well."""
@@ -40,6 +43,12 @@ def conflict(configuration: dict[str, Any]) -> tuple[str, str] | None:
                 f"{name} with `layers: {layers}` regularises nothing: this mlp has no {kind}; "
                 "take other layers (`layers: all` is every kernel) or leave it out for this model"
             )
+    workers, batch_size = configuration["workers"], configuration["batch_size"]
+    if workers > 1 and batch_size < LEAST * workers:
+        return "workers", (
+            f"a batch of {batch_size} leaves each of {workers} workers less than {LEAST} pictures; "
+            f"take at most {batch_size // LEAST} workers, or a `batch_size` of at least {LEAST * workers}"
+        )
     if configuration["validation"] == "none":
         for key, bad in (("early_stopping", None), ("weights", "last"), ("refit", False)):
             if configuration[key] != bad:

@@ -16,6 +16,7 @@ from bench.suite.document import Document, KeyPath, path_text
 from bench.suite.errors import Problem, SuiteError, nearest
 from bench.suite.option import Draw, Level, Option, has_draws
 from bench.suite.schema import AXIS_DEFAULTS, AXIS_ORDER, SWEEPS, VALUE_AXES, Sampling, Settings
+from bench.suite.workers import WorkerRules
 
 _LIMIT_HINT = "cut its axes, or raise `limit` at the top level of the file"
 
@@ -42,6 +43,7 @@ class Expander:
         """In the order found, each once."""
         self.origins: dict[str, KeyPath] = {}
         """Where each entry of an open axis, or dataset, was written, by `canonical([axis, entry])`."""
+        self.worker_rules = WorkerRules(document)
         self._axes: dict[KeyPath, list[Level]] = {}
         self._checked: dict[str, dict[str, Any] | None] = {}
 
@@ -59,6 +61,9 @@ class Expander:
             where, value = block.get(axis, ((*path, axis), AXIS_DEFAULTS.get(axis)))
             if value is not None or axis in block:
                 axes[axis] = self._axis(axis, value, where)
+        if isinstance(settings, Settings) and "workers" in block:
+            rules = settings.model_dump()["workers"]
+            self.problems.update(dict.fromkeys(self.worker_rules.add(rules, block["workers"][0])))
         if self.problems or not isinstance(settings, Settings) or not isinstance(sampling, Sampling):
             return
         points = math.prod(len(levels) for levels in axes.values())
@@ -107,6 +112,8 @@ class Expander:
             else:
                 configuration[axis] = entries if axis in COMBINABLE else entries[0]
         configuration.update(protocol)
+        where = block.get("workers", ((), None))[0]
+        configuration["workers"] = self.worker_rules.workers(protocol["workers"], configuration, where)
         found = conflict(configuration)
         if found:
             key, message = found
@@ -322,6 +329,9 @@ def expand(
             if total > limit:
                 message = f"its sub-grids together expand to more trials than the limit of {limit:,}"
                 raise SuiteError(document.file, [Problem("grid", message, document.line(("grid",)), _LIMIT_HINT)])
+    if not expander.problems:
+        idle = expander.worker_rules.idle([configuration for configuration, _ in out])
+        expander.problems.update(dict.fromkeys(idle))
     if expander.problems:
         raise SuiteError(document.file, sorted(expander.problems, key=lambda problem: problem.line or 0))
     return out, expander.origins

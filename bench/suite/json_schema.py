@@ -94,6 +94,7 @@ def json_schema() -> dict[str, Any]:
     pattern = {"propertyNames": {"enum": [*AXIS_ORDER, *Settings.model_fields]}, "minProperties": 1}
     keys["exclude"]["items"] = {"type": "object", **pattern}
     definitions["SuiteReference"]["properties"]["match"]["anyOf"][0] |= pattern
+    definitions["WorkersRule"]["properties"]["match"] |= pattern
     keys["pruning"]["anyOf"].append({"enum": ["none", "asha"]})
     draft = "https://json-schema.org/draft/2020-12/schema"
     return {"$schema": draft, **top, "title": "bench suite", "$defs": definitions}

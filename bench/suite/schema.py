@@ -61,6 +61,23 @@ class EarlyStopping(Entry):
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
+Workers = Annotated[int, Field(gt=0, le=1024)]
+
+
+class WorkersRule(Entry):
+    """How many workers train the configurations that a partial match fits."""
+
+    match: dict[str, Any] = Field(min_length=1, examples=[{"model": "vgg"}])
+    workers: Workers
+
+
+class WorkersByRule(Entry):
+    """The first rule that fits a configuration says how many workers train it."""
+
+    default: Workers = Field(1, description="Where no rule fits.")
+    rules: list[WorkersRule] = Field(min_length=1)
+
+
 class Settings(Entry):
     """The protocol of a sub-grid: what is not compared, but says what a figure means."""
 
@@ -76,7 +93,11 @@ class Settings(Entry):
     refit: bool = Field(False, description="Train again on all training pictures for the chosen number of epochs.")
     precision: Literal["float32", "bfloat16"] = "float32"
     compile: bool = False
-    workers: Literal[1] = Field(1, description="Processes that train one trial together; only 1 so far.")
+    workers: Workers | WorkersByRule = Field(
+        1,
+        description="Processes that train one trial together, each its share of every batch.",
+        examples=[2, {"rules": [{"match": {"model": "vgg"}, "workers": 2}]}],
+    )
     deterministic: bool = Field(False, description="Ask for deterministic kernels; on a CPU they always are.")
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import nn
+
+from bench.training.ranks import ALONE, Ranks
 
 State = dict[str, Any]
 """Tensors, numbers, texts, None, and lists, tuples and dicts of them: to read one back nothing is ever unpickled."""
@@ -34,19 +37,61 @@ class UnfitStateError(Exception):
     """A state that is not one of this trial, as this version trains it."""
 
 
+@dataclass(frozen=True)
+class Shared:
+    """A keeper for all ranks of a trial: rank 0 has the one that keeps, and every rank's streams are kept with it."""
+
+    keeper: Keeper | None
+    ranks: Ranks
+
+    def load(self) -> State | None:
+        return self.ranks.told(self.keeper.load() if self.keeper else None)
+
+    def save(self, state: Callable[[], State]) -> None:
+        """Rank 0's keeper says whether it is time; a state then takes all ranks."""
+        asked = False
+
+        def whole() -> State:
+            nonlocal asked
+            asked = self.ranks.told(True)
+            return state()
+
+        if self.ranks.rank:
+            if self.ranks.told(False):
+                state()
+            return
+        if self.keeper:
+            self.keeper.save(whole)
+        if not asked:
+            self.ranks.told(False)
+
+    def refuse(self, reason: str) -> None:
+        if self.keeper:
+            self.keeper.refuse(reason)
+
+
 def capture(
-    model: nn.Module, optimizer: torch.optim.Optimizer, generators: Mapping[str, torch.Generator], device: torch.device
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    generators: Mapping[str, torch.Generator],
+    device: torch.device,
+    ranks: Ranks = ALONE,
 ) -> State:
     """Everything that training changes, but not copied: to be written out before the next step.
 
-    Buffers stand beside the model's own state, which leaves some out (`persistent=False`).
+    Buffers stand beside the model's own state, which leaves some out (`persistent=False`). Of several ranks each has
+    its own streams; everything else is the same on all.
     """
+    streams = {
+        "generators": {name: generator.get_state() for name, generator in generators.items()},
+        "global streams": _global_streams(device),
+    }
     return {
         "model": model.state_dict(),
         "buffers": dict(model.named_buffers()),
         "optimizer": optimizer.state_dict(),
-        "generators": {name: generator.get_state() for name, generator in generators.items()},
-        "global streams": _global_streams(device),
+        **streams,
+        **({"ranks": ranks.gathered(streams)} if ranks.several else {}),
     }
 
 
@@ -56,6 +101,7 @@ def restore(
     optimizer: torch.optim.Optimizer,
     generators: Mapping[str, torch.Generator],
     device: torch.device,
+    ranks: Ranks = ALONE,
 ) -> None:
     """Put back what `capture` took into a model and an optimizer made as they were then."""
     model.load_state_dict(state["model"])
@@ -63,9 +109,10 @@ def restore(
         for name, buffer in model.named_buffers():
             buffer.copy_(state["buffers"][name])
     optimizer.load_state_dict(state["optimizer"])
+    streams = state["ranks"][ranks.rank] if ranks.several else state
     for name, generator in generators.items():
-        generator.set_state(state["generators"][name])
-    _set_global_streams(state["global streams"], device)
+        generator.set_state(streams["generators"][name])
+    _set_global_streams(streams["global streams"], device)
 
 
 def _global_streams(device: torch.device) -> State:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bench.training.losses import Loss
+from bench.training.ranks import ALONE, Ranks
 
 BATCH = 250
 """Pictures per forward pass: above this a CPU spends its time on fresh memory."""
@@ -35,14 +36,20 @@ def pixels(images: Tensor) -> Tensor:
     return images.float().div_(255) if images.dtype == torch.uint8 else images
 
 
-def logits_of(model: nn.Module, images: Tensor, index: Tensor, autocast: torch.dtype | None = None) -> Tensor:
-    """Logits (n, classes) in float32 of the pictures that `index` (n,) names, in eval mode."""
+def logits_of(
+    model: nn.Module, images: Tensor, index: Tensor, autocast: torch.dtype | None = None, ranks: Ranks = ALONE
+) -> Tensor:
+    """Logits (n, classes) in float32 of the pictures that `index` (n,) names, in eval mode.
+
+    Several ranks share the pictures out, in the same batches as one would take, and each gets all the logits.
+    """
     was_training = model.training
     model.eval()
+    parts = torch.split(index, BATCH)
     with torch.inference_mode(), torch.autocast(images.device.type, autocast, enabled=autocast is not None):
-        out = torch.cat([model(pixels(images.index_select(0, part))).float() for part in torch.split(index, BATCH)])
+        out = torch.cat([model(pixels(images.index_select(0, part))).float() for part in ranks.mine(parts)])
     model.train(was_training)
-    return out
+    return ranks.rows(out, parts)
 
 
 def evaluate(
@@ -52,9 +59,10 @@ def evaluate(
     index: Tensor,
     autocast: torch.dtype | None = None,
     loss: Loss = F.cross_entropy,
+    ranks: Ranks = ALONE,
 ) -> dict[str, float]:
     """`metrics` of the pictures that `index` names; the rest of them are for the end, in `bench.training.metrics`."""
-    return metrics(logits_of(model, images, index, autocast), labels[index], loss)
+    return metrics(logits_of(model, images, index, autocast, ranks), labels[index], loss)
 
 
 def metrics(logits: Tensor, labels: Tensor, loss: Loss = F.cross_entropy) -> dict[str, float]:

@@ -15,6 +15,7 @@ from bench.training import augment, losses, mixing, optimizers, schedules
 from bench.training.checkpoint import Save, State, UnfitStateError, capture, restore
 from bench.training.chooser import Chooser, Figures
 from bench.training.evaluation import PRECISIONS, evaluate, pixels
+from bench.training.ranks import ALONE, Ranks
 from bench.training.regularizers import Effects
 from bench.training.seeds import generator, seed_global_streams
 
@@ -71,12 +72,16 @@ def fit(
     followed: Curves | None = None,
     saved: State | None = None,
     save: Save = lambda _: None,
+    ranks: Ranks = ALONE,
 ) -> Fit:
     """Train a model for the configured budget, or for the first `epochs` of it (a refit).
 
     A schedule that follows validation follows these `followed` curves where they are given (a refit's search).
     Training goes on from a state `saved` where one is given, to the same bits as without a break; `save` is offered one
     after every epoch but the last. Raises UnfitStateError when `saved` is not a state of this training.
+
+    Several ranks take the same batches in the same order, each rank its slice of every one, and gradients are weighted
+    by the slices' sizes. What is drawn for a batch (augmentation, dropout) each rank draws from streams of its own.
 
     Nothing inside an epoch waits for the device: loss and hits are summed there and read once at its end. The
     curves' train_loss is the mean over the epoch's batches as they were trained on (augmented, smoothed, with
@@ -89,9 +94,10 @@ def fit(
     images, labels, train = pictures.images, pictures.labels, pictures.train
     if static is not None:
         images, labels, train = _drawn_once(static, pictures, train, generator(seed, "static augmentation", device))
-    draws = generator(seed, "augmentation", device)
+    draws = generator(seed, "augmentation", device, ranks.rank)
     orders = generator(seed, "order")
-    seed_global_streams(seed, "dropout")  # nn.Dropout draws from torch's, a user's network perhaps from the others
+    # nn.Dropout draws from torch's, a user's network perhaps from the others.
+    seed_global_streams(seed, "dropout", ranks.rank)
 
     count = len(train)
     sizes = batch_sizes(count, config["batch_size"])
@@ -105,7 +111,8 @@ def fit(
     autocast = PRECISIONS[config["precision"]]
     if config["compile"]:
         torch.compiler.reset()  # else code compiled for an earlier trial's network serves this one, rounding otherwise
-    net = torch.compile(model) if config["compile"] else model
+    net = ranks.parallel(model)
+    net = torch.compile(net) if config["compile"] else net
 
     held_out = validation_part(config, seed, pictures)
     validates = len(pictures.validation) > 0
@@ -124,12 +131,12 @@ def fit(
             "curves": out.curves,
             "seconds": [out.train_seconds, out.evaluation_seconds],
             "chooser": chooser.state(),
-            "training": capture(model, optimizer, streams, device),
+            "training": capture(model, optimizer, streams, device, ranks),
         }
 
     if saved is not None:
         try:
-            restore(saved["training"], model, optimizer, streams, device)
+            restore(saved["training"], model, optimizer, streams, device, ranks)
             chooser.go_on(saved["chooser"])
             step = saved["step"]
             out.train_seconds, out.evaluation_seconds = saved["seconds"]
@@ -145,7 +152,9 @@ def fit(
         order = train[torch.randperm(count, generator=orders).to(device)]
         loss_sum = torch.zeros((), device=device)
         right = torch.zeros((), device=device, dtype=torch.long)
-        for part in torch.split(order, sizes):
+        for batch in torch.split(order, sizes):
+            share = ranks.share(batch)
+            part = share.part
             if factor is not None:
                 for group, rate in zip(optimizer.param_groups, rates, strict=True):
                     group["lr"] = rate * factor(step)
@@ -160,15 +169,18 @@ def fit(
                 logits = net(x)
                 loss = loss_of(logits, targets)
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            (loss * share.weight if ranks.several else loss).backward()  # type: ignore[no-untyped-call]
             for add_gradient in penalties:
                 add_gradient()
             optimizer.step()
             for bring_back in constraints:
                 bring_back()
             step += 1
-            loss_sum += loss.detach() * len(part)
-            right += (logits.detach().argmax(1) == y).sum()
+            if share.counted:
+                loss_sum += loss.detach() * len(part)
+                right += (logits.detach().argmax(1) == y).sum()
+        ranks.total(loss_sum, right)
+        ranks.same_buffers(model)
         figures: Figures = {
             "train_loss": _finite(float(loss_sum) / count),
             "train_accuracy": int(right) / count,
@@ -178,8 +190,8 @@ def fit(
         out.diverged = figures["train_loss"] is None or figures["lr"] is None
         if validates and not out.diverged:
             start = time.perf_counter()
-            found = evaluate(model, *held_out, autocast, plain_loss)
-            figures |= {"val_loss": _finite(found["loss"]), "val_accuracy": found["accuracy"]}
+            found = evaluate(model, *held_out, autocast, plain_loss, ranks)
+            figures |= ranks.agreed({"val_loss": _finite(found["loss"]), "val_accuracy": found["accuracy"]})
             out.diverged = figures["val_loss"] is None
             out.evaluation_seconds += time.perf_counter() - start
         for name, curve in out.curves.items():

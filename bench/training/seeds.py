@@ -14,19 +14,20 @@ import torch
 Stream = Literal["init", "order", "augmentation", "static augmentation", "static augmentation of validation", "dropout"]
 
 
-def stream_seed(seed: int, stream: Stream) -> int:
-    """A 63-bit seed for one stream of a trial's seed."""
-    return int.from_bytes(hashlib.sha256(f"{seed}/{stream}".encode()).digest()[:8], "big") >> 1
+def stream_seed(seed: int, stream: Stream, rank: int = 0) -> int:
+    """A 63-bit seed for one stream of a trial's seed; each further rank of a trial of several workers has its own."""
+    name = f"{seed}/{stream}" if rank == 0 else f"{seed}/{stream}/{rank}"
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1
 
 
-def generator(seed: int, stream: Stream, device: torch.device | str = "cpu") -> torch.Generator:
+def generator(seed: int, stream: Stream, device: torch.device | str = "cpu", rank: int = 0) -> torch.Generator:
     """A generator of its own for one stream, on the device whose kernels draw from it."""
-    return torch.Generator(device=device).manual_seed(stream_seed(seed, stream))
+    return torch.Generator(device=device).manual_seed(stream_seed(seed, stream, rank))
 
 
-def seed_global_streams(seed: int, stream: Stream) -> None:
+def seed_global_streams(seed: int, stream: Stream, rank: int = 0) -> None:
     """Seed what draws without being given a generator: PyTorch's stream, Python's and NumPy's."""
-    value = stream_seed(seed, stream)
+    value = stream_seed(seed, stream, rank)
     torch.manual_seed(value)
     random.seed(value)
     np.random.seed(value % 2**32)  # its seeds have 32 bits

@@ -23,10 +23,11 @@ from bench.data.splits import split
 from bench.models.create import create as create_model
 from bench.models.measure import count_parameters, forward_flops
 from bench.training import losses, machine
-from bench.training.checkpoint import Keeper, Save, State, UnfitStateError
+from bench.training.checkpoint import Keeper, Save, Shared, State, UnfitStateError
 from bench.training.evaluation import PRECISIONS, Predicted, logits_of, predictions
 from bench.training.fit import Curves, Pictures, Progress, fit, validation_part
 from bench.training.metrics import all_metrics
+from bench.training.ranks import ALONE, Ranks
 from bench.training.regularizers import Effects, combine
 from bench.training.seeds import global_streams_kept, seed_global_streams
 
@@ -59,6 +60,7 @@ def train_trial(
     device: torch.device | str = "cpu",
     report: Callable[[Progress], None] = lambda _: None,
     keeper: Keeper | None = None,
+    ranks: Ranks = ALONE,
 ) -> Outcome:
     """Train one configuration with one seed and test it once.
 
@@ -68,15 +70,21 @@ def train_trial(
     data : uint8 pictures (N, C, H, W) and labels (N,), train and test part; not written to.
     report : called after every epoch; what it raises ends the trial and is passed on.
     keeper : gives the state to go on from, if there is one, and is offered one after every epoch.
+    ranks : this process's place among the configuration's `workers`; each of them calls this function, and gets the
+        same outcome. Only rank 0's keeper is asked.
     """
+    if ranks.count != config["workers"]:
+        raise ValueError(f"{ranks.count} processes cannot train a trial of `workers: {config['workers']}`")
+    if ranks.several:
+        keeper = Shared(keeper, ranks)
     saved, save = (keeper.load(), keeper.save) if keeper else (None, lambda _: None)
     with machine.settings(config["deterministic"]), global_streams_kept():
         if keeper and saved is not None:
             try:
-                return _train_trial(config, seed, data, torch.device(device), report, saved, save)
+                return _train_trial(config, seed, data, torch.device(device), report, saved, save, ranks)
             except UnfitStateError as error:
                 keeper.refuse(f"it does not fit the trial ({error})")
-        return _train_trial(config, seed, data, torch.device(device), report, None, save)
+        return _train_trial(config, seed, data, torch.device(device), report, None, save, ranks)
 
 
 def _train_trial(
@@ -87,6 +95,7 @@ def _train_trial(
     report: Callable[[Progress], None],
     saved: State | None,
     save: Save,
+    ranks: Ranks,
 ) -> Outcome:
     effects = combine(config["regularizer"])
     autocast = PRECISIONS[config["precision"]]
@@ -107,7 +116,7 @@ def _train_trial(
         parameters, trainable = count_parameters(model)
         flops = forward_flops(model, data.train_images.shape[1:])
 
-        done = fit(model, config, seed, pictures, effects, report, saved=saved, save=save)
+        done = fit(model, config, seed, pictures, effects, report, saved=saved, save=save, ranks=ranks)
         outcome = Outcome(
             status="diverged",
             curves=done.curves,
@@ -124,7 +133,7 @@ def _train_trial(
         start = time.perf_counter()
         if len(validation):
             images, labels, index = validation_part(config, seed, pictures)
-            found = all_metrics(logits_of(model, images, index, autocast), labels[index], loss)
+            found = all_metrics(logits_of(model, images, index, autocast, ranks), labels[index], loss)
             if not math.isfinite(found["loss"]):  # a user's network may answer otherwise than after its epoch
                 return outcome
             outcome.validation = found
@@ -149,19 +158,20 @@ def _train_trial(
             followed=outcome.curves,
             saved=saved["fit"] if saved is not None and searched is not None else None,
             save=lambda state: save(lambda: {"searched": dict(vars(outcome)), "fit": state()}),
+            ranks=ranks,
         )
         outcome.train_seconds += again.train_seconds
         if again.diverged:
             return outcome
 
     start = time.perf_counter()
-    logits = logits_of(model, pictures.images, pictures.train, autocast)
+    logits = logits_of(model, pictures.images, pictures.train, autocast, ranks)
     on_train = all_metrics(logits, pictures.labels[pictures.train], loss)
     if not math.isfinite(on_train["loss"]):  # the very last step can be the one that went too far
         return outcome
     test_images = torch.from_numpy(data.test_images).to(device)
     test_labels = torch.from_numpy(data.test_labels).to(device).long()
-    logits = logits_of(model, test_images, torch.arange(len(test_labels), device=device), autocast)
+    logits = logits_of(model, test_images, torch.arange(len(test_labels), device=device), autocast, ranks)
     on_test = all_metrics(logits, test_labels, loss)
     if not math.isfinite(on_test["loss"]):
         return outcome

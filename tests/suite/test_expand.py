@@ -124,6 +124,17 @@ def test_seeds_are_a_number_or_a_list(load: Load) -> None:
     assert load("name: t\ngrid: {model: mlp, seeds: [5, 3]}\n").configurations[0][1] == [5, 3]
 
 
+def test_rules_say_how_many_workers_train_which_configurations(load: Load) -> None:
+    suite = load(
+        "name: t\n"
+        "defaults:\n"
+        "  workers: {default: 2, rules: [{match: {model: vgg}, workers: 4}, {match: {epochs: 1}, workers: 1}]}\n"
+        "grid: [{model: [mlp, vgg], epochs: [1, 9]}, {model: cnn, epochs: 9}]\n"
+    )
+    assert levels(suite, "workers") == [1, 2, 4, 4, 2]
+    assert levels(load("name: t\ngrid: {model: mlp, workers: 3}\n"), "workers") == [3]
+
+
 def test_a_libraries_model_keeps_its_parameters_as_they_are(load: Load) -> None:
     suite = load(
         "name: t\ngrid: {model: {name: resnet18.a1_in1k, pretrained: true, block_args: {x: [1]}}, optimizer: lamb}\n"

@@ -230,7 +230,28 @@ MISTAKES: dict[str, tuple[str, ...]] = {
         "allowed: last, best",
     ),
     "refit a number": (TOP + "  refit: 1\n", "grid.refit: 1 ", "it must be true or false"),
-    "two workers": (TOP + "  workers: 2\n", "grid.workers: 2 is not allowed here", "allowed: 1"),
+    "no workers": (TOP + "  workers: 0\n", "grid.workers: 0 is out of range: it must be above 0"),
+    "workers a list": (
+        TOP + "  workers: [1, 2]\n",
+        "grid.workers: [1, 2] is not allowed here",
+        "write it like 2 or {rules",
+    ),
+    "workers without rules": (TOP + "  workers: {default: 2}\n", "grid.workers: `workers` lacks `rules`"),
+    "a rule of an unknown key": (
+        TOP + "  workers: {rules: [{match: {modle: mlp}, workers: 2}]}\n",
+        "grid.workers.rules[0].match.modle: unknown key 'modle'",
+        "did you mean 'model'?",
+    ),
+    "a rule that fits nothing": (
+        TOP + "  workers: {rules: [{match: {model: vgg}, workers: 2}]}\n",
+        "grid.workers.rules[0]: fits no configuration that no rule before it fits",
+        "model is there: 'mlp'",
+    ),
+    "more workers than a batch feeds": (
+        TOP + "  batch_size: 6\n  workers: 4\n",
+        "grid.workers: a batch of 6 leaves each of 4 workers less than 2 pictures",
+        "take at most 3 workers, or a `batch_size` of at least 8",
+    ),
     "no validation but early stopping": (
         TOP + "  validation: none\n  early_stopping: {patience: 3}\n",
         "suite.yaml:5: grid.early_stopping: `early_stopping` needs validation pictures",
