@@ -83,7 +83,7 @@ def predictions_of(said: Said, labels: Array, classes: Sequence[str], path: Path
             f"{path}: its `{LABELS}` are not those of the test part ({wrong:,} of {len(labels):,} differ): "
             "another order, another split or another release; predictions must be in the test file's own order"
         )
-    small = np.dtype(np.uint8 if count <= 256 else np.uint16)
+    small = np.uint8 if count <= 256 else np.uint16
     true = labels.astype(np.int64)
     if said.kind == "predicted":
         predicted = _classes(said.values, count, path)
@@ -98,7 +98,7 @@ def predictions_of(said: Said, labels: Array, classes: Sequence[str], path: Path
     return kept, _warnings(kept, count, path)
 
 
-def _of_scores(scores: NDArray[np.float64], true: NDArray[np.int64], small: np.dtype[Any]) -> Predictions:
+def _of_scores(scores: NDArray[np.float64], true: NDArray[np.int64], small: type[np.uint8 | np.uint16]) -> Predictions:
     predicted = scores.argmax(1)
     rows = np.arange(len(true))
     mine = scores[rows, true][:, None]

@@ -201,7 +201,15 @@ def _is_same(pair: Pair) -> bool:
 
 def _same(pair: Pair) -> Row:
     mean = float(pair.base.right().mean())
-    nothing = {"difference": 0.0, "low": 0.0, "high": 0.0, "this_low": 0.0, "this_high": 0.0, "p": 1.0, "shows": 0.0}
+    nothing: dict[str, Any] = {
+        "difference": 0.0,
+        "low": 0.0,
+        "high": 0.0,
+        "this_low": 0.0,
+        "this_high": 0.0,
+        "p": 1.0,
+        "shows": 0.0,
+    }
     return Row(**_about(pair, mean, mean), **nothing, method="identical", word="same")
 
 
