@@ -1,73 +1,184 @@
-"""Which classes does a configuration tell apart? Per-class figures, confusion matrix and curves of the top few."""
+"""Which classes does a configuration tell apart? Per-class figures, confusion matrix and calibration."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench.ledger.record import Predictions
-from bench.report.sections import Configuration, Section
+from bench.ledger.record import Record
+from bench.published.classes import PublishedClasses
+from bench.report.answers import Answers
+from bench.report.figures import value
+from bench.report.sections import Configuration
+from bench.statistics.calibration import calibration_error, reliability
+from bench.statistics.class_intervals import Bounds, Figure, bounds
 from bench.statistics.classes import Confused, PerClass, confusion, most_confused, per_class
 
 PAIRS = 10
+COMPARED = 28
+"""Of so many configurations every two get intervals of their differences; their number grows with the square."""
+CALIBRATION = ("bin", "low", "high", "confidence", "accuracy", "count")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Details:
     """A configuration's per-class figures, from the predictions of all its complete seeds counted together.
 
-    `figures.support` counts test images once, not once per seed; `matrix` holds the counts over all `seeds`
-    (row: true class). `curves` maps ``train_accuracy`` and ``val_accuracy`` to one list per seed.
+    `figures` are scikit-learn's of all seeds' predictions, but `figures.support` counts test images once; `bounds` maps
+    each figure to its 95 % interval on new images, shape (classes, 2), nan where the figure is of no image. `matrix`
+    holds the counts over all `seeds` (row: true class).
+
+    `differences` maps the label of another shown configuration to half the width of the 95 % interval of the difference
+    in each figure, shape (classes,); of two configurations the first shown one has it.
+
+    `calibration` has a row per bin of the confidence, columns `CALIBRATION`: a bin lies above `low` up to `high`;
+    `count` is the images of one seed on the average, the rest means over what all seeds said, nan in an empty bin. It
+    is empty, and `ece`, `nll` and `confidence` nan, where there are no confidences; these three are means over seeds.
+
+    `theirs` are published figures by class of the system that this configuration repeats.
     """
 
     label: str
     chosen: bool
+    leader: bool
     seeds: tuple[int, ...]
     images: int
     classes: tuple[str, ...]
+    accuracy: float
     figures: PerClass
+    bounds: dict[Figure, NDArray[np.float64]]
+    differences: dict[str, dict[Figure, NDArray[np.float64]]]
     matrix: NDArray[np.int64]
     pairs: tuple[Confused, ...]
-    curves: dict[str, list[list[float | None]]]
+    calibration: pd.DataFrame
+    ece: float
+    nll: float
+    confidence: float
+    theirs: tuple[PublishedClasses, ...] = ()
 
 
 def details(
-    section: Section, frame: pd.DataFrame, predictions: Callable[[str], Predictions], most: int
+    shown: Sequence[Configuration],
+    said: Mapping[str, Answers],
+    chosen: Sequence[str] = (),
+    leaders: Sequence[str] = (),
+    theirs: Mapping[str, Sequence[PublishedClasses]] | None = None,
 ) -> tuple[Details, ...]:
-    """The chosen configuration first, then the best by test mean, at most `most` in all."""
-    ours = frame[frame["kind"] == "ours"].sort_values("chosen", ascending=False, kind="stable")
-    by_label = {one.label: one for one in section.configurations}
-    return tuple(
-        _details(by_label[label], bool(is_chosen), predictions)
-        for label, is_chosen in zip(ours["label"][:most], ours["chosen"][:most], strict=True)
-    )
+    """The details of configurations in the order given.
+
+    Parameters
+    ----------
+    shown, said
+        The configurations, and what they said of the test images by label.
+    chosen, leaders
+        Labels of what validation chose and of those that lead.
+    theirs
+        Published figures by class, by the label of the configuration that repeats their system.
+    """
+    classes = _classes(shown, said)
+    found = []
+    for group in _same_images(shown, said):
+        first = said[group[0].label]
+        together = bounds(first.labels, [said[one.label].predicted for one in group], len(classes), COMPARED)
+        found += [
+            _details(one, said[one.label], classes, together, group, number, one.label in chosen, one.label in leaders)
+            for number, one in enumerate(group)
+        ]
+    order = {one.label: place for place, one in enumerate(shown)}
+    found.sort(key=lambda one: order[one.label])
+    return tuple(replace(one, theirs=tuple((theirs or {}).get(one.label, ()))) for one in found)
 
 
-def _details(one: Configuration, is_chosen: bool, predictions: Callable[[str], Predictions]) -> Details:
+def _details(
+    one: Configuration,
+    answers: Answers,
+    classes: tuple[str, ...],
+    together: dict[Figure, Bounds],
+    group: Sequence[Configuration],
+    number: int,
+    is_chosen: bool,
+    leads: bool,
+) -> Details:
+    labels, predicted = np.tile(answers.labels, answers.seeds), answers.predicted.ravel()
+    pooled = per_class(labels, predicted, len(classes))
+    matrix = confusion(labels, predicted, len(classes))
     done = one.having("complete")
-    said = [predictions(record.key) for record in done]
-    labels = np.concatenate([p.labels for p in said])
-    predicted = np.concatenate([p.predicted for p in said])
-    names = next((record.result.classes for record in done if record.result.classes), [])
-    size = max(len(names), int(max(labels.max(initial=0), predicted.max(initial=0))) + 1)
-    classes = tuple(names) + tuple(str(number) for number in range(len(names), size))
-    pooled = per_class(labels, predicted, size)
-    matrix = confusion(labels, predicted, size)
     return Details(
         label=one.label,
         chosen=is_chosen,
+        leader=leads,
         seeds=tuple(record.seed for record in done),
-        images=len(said[0].labels),
+        images=answers.images,
         classes=classes,
-        figures=PerClass(pooled.precision, pooled.recall, pooled.f1, pooled.support // len(said)),
+        accuracy=float(answers.right.mean()),
+        figures=PerClass(pooled.precision, pooled.recall, pooled.f1, pooled.support // answers.seeds),
+        bounds={figure: np.stack([its.low[number], its.high[number]], axis=1) for figure, its in together.items()},
+        differences=_differences(together, group, number),
         matrix=matrix,
         pairs=tuple(most_confused(matrix, classes, PAIRS)),
-        curves={
-            name: [record.result.curves[name] for record in done if record.result.curves.get(name)]
-            for name in ("train_accuracy", "val_accuracy")
-        },
+        **_calibration(done, answers),
     )
+
+
+def _differences(
+    together: dict[Figure, Bounds], group: Sequence[Configuration], number: int
+) -> dict[str, dict[Figure, NDArray[np.float64]]]:
+    """Half widths to the later ones of the group; rows of `half` are in the order of `itertools.combinations`."""
+    compared = min(len(group), COMPARED)
+    if number >= compared:
+        return {}
+    start = number * compared - number * (number + 1) // 2 - number - 1
+    return {
+        group[other].label: {figure: its.half[start + other] for figure, its in together.items()}
+        for other in range(number + 1, compared)
+    }
+
+
+def _calibration(done: Sequence[Record], answers: Answers) -> dict[str, Any]:
+    if np.isnan(answers.confidence).any():
+        nothing = pd.DataFrame(columns=list(CALIBRATION))
+        return {"calibration": nothing, "ece": math.nan, "nll": math.nan, "confidence": math.nan}
+    found = reliability(answers.confidence, answers.right)
+    columns = (range(1, len(found.low) + 1), found.low, found.high, found.confidence, found.accuracy, found.count)
+    errors = [calibration_error(sure, right) for sure, right in zip(answers.confidence, answers.right, strict=True)]
+    likelihoods = [
+        _likelihood(record, true) for record, true in zip(done, answers.true_confidence.astype(np.float64), strict=True)
+    ]
+    return {
+        "calibration": pd.DataFrame(dict(zip(CALIBRATION, columns, strict=True))),
+        "ece": float(np.mean(errors)),
+        "nll": float(np.mean(likelihoods)),
+        "confidence": float(answers.confidence.mean(dtype=np.float64)),
+    }
+
+
+def _likelihood(record: Record, true_confidence: NDArray[np.float64]) -> float:
+    """As training measured it; else from the predictions, where a probability that rounds to 0 leaves none."""
+    kept = value(record, "test", "nll")
+    if not math.isnan(kept):
+        return kept
+    return float(-np.log(true_confidence).mean()) if true_confidence.min() > 0 else math.nan
+
+
+def _classes(shown: Sequence[Configuration], said: Mapping[str, Answers]) -> tuple[str, ...]:
+    """The names of the classes; numbers where the records have none."""
+    names: list[str] = max(
+        (record.result.classes for one in shown for record in one.having("complete")), key=len, default=[]
+    )
+    highest = (int(max(its.labels.max(initial=0), its.predicted.max(initial=0))) for its in said.values())
+    size = max(len(names), 1 + max(highest, default=-1))
+    return (*names, *(str(number) for number in range(len(names), size)))
+
+
+def _same_images(shown: Sequence[Configuration], said: Mapping[str, Answers]) -> list[list[Configuration]]:
+    """The configurations by what they were tested on: only those on the same images can be compared."""
+    groups: dict[bytes, list[Configuration]] = {}
+    for one in shown:
+        groups.setdefault(said[one.label].labels.tobytes(), []).append(one)
+    return list(groups.values())

@@ -1,4 +1,4 @@
-"""Small pictures for the page, as coordinates of inline SVG: intervals beside the rows, learning curves."""
+"""Small pictures beside the rows of a table: where a figure and its intervals lie on the table's scale."""
 
 from __future__ import annotations
 
@@ -7,11 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.report.cells import Row
-from bench.report.details import Details
 from bench.suite.metrics import METRICS
-
-WIDTH, HEIGHT = 640, 220
-LEFT, RIGHT, TOP, BOTTOM = 44, 12, 10, 26
 
 
 @dataclass(frozen=True)
@@ -35,16 +31,6 @@ class Whisker:
         return ";".join(f"--{k}:{v:g}" for k, v in places.items() if v is not None and (k == "a" or not bare))
 
 
-@dataclass(frozen=True)
-class Curves:
-    """Polylines (``x,y x,y``) by class name, ticks as (position, text); coordinates in a WIDTH x HEIGHT box."""
-
-    lines: tuple[tuple[str, str], ...]
-    dots: tuple[tuple[str, float, float], ...]
-    across: tuple[tuple[float, str], ...]
-    up: tuple[tuple[float, str], ...]
-
-
 def scale(rows: list[Row]) -> tuple[float, float] | None:
     """The range of test figures that our rows' intervals span, widened to take in published figures near it."""
     ours = [row.numbers for row in rows if not row.published and not math.isnan(row.numbers["test_mean"])]
@@ -62,7 +48,7 @@ def scale(rows: list[Row]) -> tuple[float, float] | None:
 
 def _bound(numbers: dict[str, Any], name: str) -> float:
     """A bound of the interval, or the figure itself where it has none."""
-    bound = float(numbers.get(name, math.nan))
+    bound = float(numbers[name])
     return float(numbers["test_mean"]) if math.isnan(bound) else bound
 
 
@@ -77,49 +63,10 @@ def whisker(numbers: dict[str, Any], limits: tuple[float, float]) -> Whisker | N
         return None
     if math.isnan(numbers["test_low"]):
         return Whisker(place(value), place(value), place(value))
-    wider = [place(min(max(numbers.get(name, math.nan), limits[0]), limits[1])) for name in ("new_low", "new_high")]
+    wider = [place(min(max(numbers[name], limits[0]), limits[1])) for name in ("new_low", "new_high")]
     return Whisker(
         place(value),
         place(numbers["test_low"]),
         place(numbers["test_high"]),
         *(None if math.isnan(bound) else bound for bound in wider),
     )
-
-
-def curves(one: Details) -> Curves | None:
-    """Training and validation accuracy per epoch, a line per seed; None where no curve was kept."""
-    series = [(name, values) for name, lines in one.curves.items() for values in lines]
-    finite = [value for _, values in series for value in values if value is not None]
-    if not finite:
-        return None
-    epochs = max(len(values) for _, values in series)
-    low, high = min(finite), max(finite)
-    ticks = _ticks(low, high)
-    low, high = min(low, ticks[0]), max(high, ticks[-1])
-
-    def across(epoch: int) -> float:
-        return round(LEFT + (WIDTH - LEFT - RIGHT) * (epoch - 1) / max(epochs - 1, 1), 1)
-
-    def up(value: float) -> float:
-        return round(TOP + (HEIGHT - TOP - BOTTOM) * (high - value) / (high - low), 1)
-
-    points = [
-        (name, [(across(epoch), up(value)) for epoch, value in enumerate(values, 1) if value is not None])
-        for name, values in series
-    ]
-    step = max(1, math.ceil(epochs / 8))
-    return Curves(
-        lines=tuple((name, " ".join(f"{x},{y}" for x, y in line)) for name, line in points if len(line) > 1),
-        dots=tuple((name, *line[0]) for name, line in points if len(line) == 1),
-        across=tuple((across(epoch), str(epoch)) for epoch in range(1, epochs + 1, step)),
-        up=tuple((up(tick), f"{100 * tick:g}") for tick in ticks),
-    )
-
-
-def _ticks(low: float, high: float) -> list[float]:
-    """Three to six round numbers that span a range."""
-    span = max(high - low, 0.001)
-    power: float = 10.0 ** math.floor(math.log10(span))
-    step = next(size * power for size in (0.2, 0.5, 1.0, 2.0) if span / (size * power) <= 5)
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [round(number * step, 6) for number in range(first, max(last, first + 1) + 1)]

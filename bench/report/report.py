@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -11,17 +10,18 @@ import pandas as pd
 from bench.ledger.record import Predictions, Record
 from bench.published.catalogue import Reference
 from bench.report.analysis import Analysis, analyse
+from bench.report.checks import Check, checks
+from bench.report.closer import Closer, closer
 from bench.report.curves import curves
-from bench.report.details import Details, details
+from bench.report.detailed import check_patterns
+from bench.report.details import Details
 from bench.report.figures import completed
 from bench.report.frame import apart, empty, leaderboard
-from bench.report.provenance import provenance
-from bench.report.sections import Section, sections
+from bench.report.gallery import Gallery, look_once
+from bench.report.provenance import checksums, provenance
+from bench.report.sections import Config, Section, sections
 from bench.report.verdict import Verdict, verdict
 from bench.suite.trial import Trial
-
-MOST_DETAILS = 8
-"""Configurations per dataset that get their per-class tables."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,15 @@ class Part:
     metrics: tuple[str, ...]
     analysis: Analysis
     curves: pd.DataFrame
-    gallery: None = None
+    gallery: Gallery | None = None
 
 
 @dataclass(frozen=True)
 class Report:
-    """Everything the writers need. `keys` are the trials' keys in the ledger, `notes` concern the whole report."""
+    """Everything the writers need. `keys` are the trials' keys in the ledger, `notes` concern the whole report.
+
+    `checks` are those that the report made of itself.
+    """
 
     title: str
     suite: str
@@ -52,6 +55,7 @@ class Report:
     notes: tuple[str, ...]
     provenance: tuple[tuple[str, str], ...]
     keys: tuple[str, ...]
+    checks: tuple[Check, ...] = ()
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -74,6 +78,9 @@ def build(
     planned: Iterable[Trial] = (),
     metrics: Sequence[str] = ("accuracy",),
     elsewhere: Collection[str] = (),
+    repeats: Mapping[str, Sequence[Config]] | None = None,
+    file: str = "",
+    detail: Sequence[str] = (),
 ) -> Report:
     """Turn ledger records into a report.
 
@@ -95,21 +102,40 @@ def build(
         What the leaderboards show, of `bench.suite.metrics`; the first one ranks.
     elsewhere
         The ids of those `references` that the suite repeats on other data sets than theirs.
+    repeats
+        By a reference's id, the configurations that may stand for it: its figure is placed against theirs.
+    file
+        The suite's file.
+    detail
+        Patterns of further configurations to look at class by class; see `bench.report.detailed`.
+
+    Raises
+    ------
+    UserError
+        A pattern of `detail` names nothing.
     """
+    planned = list(planned)
     records = completed(records, predictions, metrics)
     found = sections(records, planned)
-    share = Counter(section.dataset for section in found)
+    check_patterns(detail, found)
+    datasets = {section.dataset for section in found}
+    here = look_once()
+
+    def closely(section: Section, frame: pd.DataFrame, leaders: Sequence[str]) -> Closer:
+        return closer(section, frame, leaders, predictions, here, repeats, detail, len(found))
+
     parts = tuple(
         _part(
             section,
             [r for r in references if r.dataset == section.dataset],
             predictions,
-            share[section.dataset],
             tuple(metrics),
+            repeats or {},
+            closely,
         )
         for section in found
     )
-    stray = [reference.id for reference in references if reference.dataset not in share]
+    stray = [reference.id for reference in references if reference.dataset not in datasets]
     notes = tuple(
         f"Published figures {why}: {', '.join(ids)}."
         for why, ids in (
@@ -123,8 +149,17 @@ def build(
         suite=suite,
         parts=parts,
         notes=notes if found else ("The ledger holds no trial of this selection yet.",),
-        provenance=provenance(records, found, suite, command),
+        provenance=provenance(
+            records,
+            found,
+            suite,
+            command,
+            file,
+            checksums(found, planned),
+            (part.analysis.seen.checksum for part in parts),
+        ),
         keys=tuple(record.key for section in found for one in section.configurations for record in one.records),
+        checks=checks(parts),
     )
 
 
@@ -132,19 +167,22 @@ def _part(
     section: Section,
     references: Sequence[Reference],
     predictions: Callable[[str], Predictions],
-    share: int,
     metrics: tuple[str, ...],
+    repeats: Mapping[str, Sequence[Config]],
+    closely: Callable[[Section, pd.DataFrame, Sequence[str]], Closer],
 ) -> Part:
-    analysis = analyse(section, references, predictions, metrics[0])
+    analysis = analyse(section, references, predictions, metrics[0], repeats)
     images = analysis.seen.images
     frame = leaderboard(section, references, images, metrics, analysis.standings)
+    close = closely(section, frame, analysis.leaders)
     return Part(
         section=section,
         frame=frame,
         verdict=verdict(section, frame, analysis, metrics),
-        details=details(section, frame, predictions, max(1, MOST_DETAILS // share)),
+        details=close.details,
         apart=apart(section),
         metrics=metrics,
         analysis=analysis,
         curves=curves(section),
+        gallery=close.gallery,
     )

@@ -1,0 +1,141 @@
+"""What the page's gallery shows, and the data its script filters by."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from bench.report.cells import percent
+from bench.report.gallery import DUPLICATES, SUSPECTS, Gallery, Mistake, Mistakes
+from bench.report.sprite import COLUMNS
+from bench.report.suspects import FEWEST_NETWORKS, Suspect
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One picture of the gallery: its place in the sprite (column and row, None without), and what stands below it."""
+
+    image: int
+    place: tuple[int, int] | None
+    label: str
+    predicted: str
+    confidence: str
+    true_confidence: str
+    seeds: str
+
+
+def shots(gallery: Gallery, mistakes: Mistakes) -> list[Shot]:
+    """The most confident mistakes of a configuration, which the page shows first."""
+    return [
+        _shot(gallery, one, f"{one.seeds} of {mistakes.seeds} seeds" if mistakes.seeds > 1 else "")
+        for one in mistakes.shown[: mistakes.first]
+    ]
+
+
+def doubted(gallery: Gallery) -> list[Shot]:
+    """The suspects, as far as they are shown."""
+    return [_shot(gallery, one, "") for one in gallery.suspects.images[:SUSPECTS]] if gallery.suspects else []
+
+
+def copies(gallery: Gallery) -> list[dict[str, Any]]:
+    """Test images that are training images too, as far as they are shown: picture, labels, numbers."""
+    found = (gallery.suspects.duplicates or ())[:DUPLICATES] if gallery.suspects else ()
+    return [
+        {
+            "image": twin.test,
+            "place": _place(gallery, twin.test),
+            "label": gallery.classes[twin.label],
+            "train": [
+                (number, gallery.classes[label]) for number, label in zip(twin.train, twin.train_labels, strict=True)
+            ],
+        }
+        for twin in found
+    ]
+
+
+def sensitivity(gallery: Gallery) -> list[tuple[str, list[str]]]:
+    """A row per leader: accuracy in percent on all test images, without suspects, without duplicates, without both."""
+    if gallery.suspects is None:
+        return []
+    rows = gallery.suspects.sensitivity.to_dict("records")
+    return [(str(row["label"]), [percent(row[name]) for name in row if name != "label"]) for row in rows]
+
+
+def agreement(gallery: Gallery) -> str:
+    """Who must agree on a suspect, in words; why there is none where too few could."""
+    found = gallery.suspects
+    if found is None:
+        return ""
+    who = f"{found.networks} network{'s' * (found.networks != 1)} of {len(found.leaders)} leading configuration" + (
+        "s" * (len(found.leaders) != 1)
+    )
+    if found.networks < FEWEST_NETWORKS:
+        return f"With {who} there is no agreement to speak of; {FEWEST_NETWORKS} networks are the least."
+    return (
+        f"All {who} give these the same class, which is not the label's: {len(found.images):,} of {gallery.images:,}."
+    )
+
+
+def gallery_data(gallery: Gallery) -> dict[str, Any]:
+    """What the page's script shows: each mistake as image, label, predicted, seeds and two confidences in 1/1000."""
+    pictures = gallery.pictures
+    return {
+        "classes": list(gallery.classes),
+        "columns": COLUMNS,
+        "places": list(pictures.places) if pictures else [],
+        "configurations": [
+            {
+                "label": one.label,
+                "seeds": one.seeds,
+                "total": one.total,
+                "first": one.first,
+                "pairs": _pairs(one),
+                "shown": [
+                    [
+                        m.image,
+                        m.label,
+                        m.predicted,
+                        m.seeds,
+                        _thousandths(m.confidence),
+                        _thousandths(m.true_confidence),
+                    ]
+                    for m in one.shown
+                ],
+            }
+            for one in gallery.mistakes
+        ],
+    }
+
+
+def _pairs(one: Mistakes) -> list[list[int]]:
+    """The pairs of which something is shown, with their counts, by count."""
+    there = {(mistake.label, mistake.predicted) for mistake in one.shown}
+    return [[*pair, count] for pair, count in one.pairs.items() if pair in there]
+
+
+def _shot(gallery: Gallery, one: Mistake | Suspect, seeds: str) -> Shot:
+    return Shot(
+        one.image,
+        _place(gallery, one.image),
+        gallery.classes[one.label],
+        gallery.classes[one.predicted],
+        _sure(one.confidence),
+        _sure(one.true_confidence),
+        seeds,
+    )
+
+
+def _place(gallery: Gallery, image: int) -> tuple[int, int] | None:
+    if gallery.pictures is None or image not in gallery.pictures.places:
+        return None
+    row, column = divmod(gallery.pictures.places[image], COLUMNS)
+    return column, row
+
+
+def _sure(confidence: float) -> str:
+    return "" if math.isnan(confidence) else f"{100 * confidence:.1f}\N{NO-BREAK SPACE}%"
+
+
+def _thousandths(value: float) -> int | None:
+    return None if math.isnan(value) else round(1000 * value)
