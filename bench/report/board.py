@@ -86,7 +86,7 @@ def board(part: Part) -> Board:
                 for column in columns
             ),
             whisker=plots.whisker(row.numbers, limits) if limits else None,
-            tied=_flag(row.numbers.get("tied")),
+            tied=_flag(row.numbers["tied"]),
             tier=tier(row),
         )
         for place, row in enumerate(shown)
@@ -104,9 +104,14 @@ def board(part: Part) -> Board:
 
 
 def tier(row: Row) -> int:
-    """Where a row stands however the table is sorted: those with all seeds and published ones, incomplete, refuted."""
-    if NEVER_RANKED.replace("_", " ") in row.numbers["note"]:
+    """Where a row stands however the table is sorted, as in the frame: with all seeds and published ones first.
+
+    Then incomplete ones, published ones without a test figure, and refuted claims.
+    """
+    if math.isnan(row.numbers["test_mean"]):
         return 2
+    if NEVER_RANKED.replace("_", " ") in row.numbers["note"]:
+        return 3
     return int(row.incomplete)
 
 
@@ -116,14 +121,12 @@ def _columns(shown: Sequence[Row], metrics: Sequence[str]) -> tuple[Column, ...]
     for name, heading in titles.items():
         found.append(Column(name, heading, COLUMN_OF.get(name, name)))
         if name == "test":
-            known = {"new": "95 % on new images", "behind": "Behind best"}
-            of = {"new": "new_low", "behind": "behind"}
-            found += [Column(key, text, of[key]) for key, text in known.items() if _any(shown, of[key])]
+            # Of a single seed both intervals are the same: a column of nothing else would say everything twice.
+            if any(row.numbers["new_low"] < row.numbers["test_low"] for row in shown):
+                found.append(Column("new", "95 % on new images", "new_low"))
+            if any(not math.isnan(row.numbers["behind"]) for row in shown):
+                found.append(Column("behind", "Behind best", "behind"))
     return tuple(found)
-
-
-def _any(shown: Sequence[Row], column: str) -> bool:
-    return any(not pd.isna(row.numbers.get(column, math.nan)) for row in shown)
 
 
 def _text(row: Row, column: Column) -> str:
@@ -141,7 +144,7 @@ def _order(value: Any) -> str:
 
 
 def _flag(value: Any) -> bool | None:
-    return None if value is None or pd.isna(value) else bool(value)
+    return None if pd.isna(value) else bool(value)
 
 
 def _shades(shown: Sequence[Row], column: str, metrics: Sequence[str]) -> dict[int, str]:

@@ -1,0 +1,43 @@
+"""What a reader wants to know first, beside the verdict: where the leading configuration errs, and how others did."""
+
+from __future__ import annotations
+
+from bench.report.cells import counted, percent
+from bench.report.report import Part
+
+PAIRS = 3
+NAMED = 3
+
+
+def glance(part: Part) -> tuple[tuple[str, str], ...]:
+    """Headings with a sentence each; what is not known is left out."""
+    found = (("Where it errs", errors(part)), ("Beside published", beside_published(part)))
+    return tuple((heading, text) for heading, text in found if text)
+
+
+def errors(part: Part) -> str:
+    """The classes that the first of the details, the chosen one where there was a choice, confuses most."""
+    if not part.details or not part.details[0].pairs:
+        return ""
+    first = part.details[0]
+    pairs = first.pairs[:PAIRS]
+    named = [f"{percent(pair.share)} % of {pair.true} taken for {pair.predicted}" for pair in pairs]
+    of = "" if first.chosen else f" ({first.label})"
+    return f"{', '.join(named)}{of}."
+
+
+def beside_published(part: Part) -> str:
+    """How many published accuracies lie above, within and below our intervals on new images, and the nearest above."""
+    table = part.analysis.placements
+    placed = table[table["place"] != "not placed"]
+    if placed.empty:
+        return ""
+    parts = []
+    for place in ("above", "within", "below"):
+        some = placed[placed["place"] == place]
+        if not some.empty:
+            names = [f"{row['published']} {percent(row['value'])}" for row in some.to_dict("records")[:NAMED]]
+            more = f" and {len(some) - NAMED} more" if len(some) > NAMED else ""
+            parts.append(f"{len(some)} {place} ({', '.join(names)}{more})")
+    figures = counted(len(placed), "published figure")
+    return f"Of {figures}, held against our 95 % interval on new images: {'; '.join(parts)}."
