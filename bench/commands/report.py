@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from bench.commands.figures import write_figures
 from bench.commands.options import RESULTS, Only, Results, Seeds, Set, as_written
 from bench.commands.output import write
 from bench.commands.results import report_of, report_of_all, tell_damaged
@@ -25,6 +26,17 @@ def report(
     markdown: Annotated[bool, typer.Option("--markdown", help="Markdown.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="The leaderboard as CSV.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The leaderboard as JSON.")] = False,
+    figures: Annotated[
+        Path | None, typer.Option("--figures", help="Folder for every chart as SVG and PNG.", metavar="DIR")
+    ] = None,
+    detail: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--detail",
+            help="Show these configurations class by class, too: a part of a label, with wildcards, or of a key.",
+            metavar="PATTERN",
+        ),
+    ] = None,
 ) -> None:
     """Rank what the ledger holds: in the terminal, or as files."""
     loaded = load(suite, only, set_, seeds) if suite else None
@@ -38,11 +50,18 @@ def report(
 
     ledger = Ledger(results)
     options = as_written(only, set_, seeds)
-    built = report_of(ledger, f"{suite}{options}", loaded, trials_of(loaded)) if loaded else report_of_all(ledger)
+    wished = detail or ()
+    built = (
+        report_of(ledger, f"{suite}{options}", loaded, trials_of(loaded), wished)
+        if loaded
+        else report_of_all(ledger, wished)
+    )
     tell_damaged(ledger)
     writers = {"html": (html, to_html), "md": (markdown, to_markdown), "csv": (csv, to_csv), "json": (as_json, to_json)}
     wanted = {suffix: text_of for suffix, (asked, text_of) in writers.items() if asked}
-    if not wanted:
+    if figures is not None:
+        write_figures(built, figures)
+    if not wanted and figures is None:
         print_terminal(built, Console())
     elif out == "-":
         for text_of in wanted.values():

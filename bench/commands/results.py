@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import typer
@@ -19,16 +20,19 @@ def tell_damaged(ledger: Ledger) -> None:
     """Name on stderr the entries that could not be read."""
     for path, reason in ledger.damaged:
         typer.echo(f"passed over {path}: {reason}", err=True)
+    if count := ledger.kept():
+        waiting = f"{count} finished trials are on this machine only, in {ledger.home.local}"
+        typer.echo(f"{waiting}: the next `bench run` sends them", err=True)
 
 
-def report_of_all(ledger: Ledger) -> Report:
-    """Everything in the ledger."""
+def report_of_all(ledger: Ledger, detail: Sequence[str] = ()) -> Report:
+    """Everything in the ledger; `detail` names configurations to look at class by class."""
     from bench.report import build
 
-    return build(ledger.records(), ledger.predictions, title="All results", command="bench report")
+    return build(ledger.records(), ledger.predictions, title="All results", command="bench report", detail=detail)
 
 
-def report_of(ledger: Ledger, text: str, suite: Suite, trials: list[Trial]) -> Report:
+def report_of(ledger: Ledger, text: str, suite: Suite, trials: list[Trial], detail: Sequence[str] = ()) -> Report:
     """The records of one suite's trials beside its references; `text` is the suite as a command line names it."""
     from bench.ledger.added import is_added
     from bench.published import find
@@ -60,6 +64,7 @@ def report_of(ledger: Ledger, text: str, suite: Suite, trials: list[Trial]) -> R
         elsewhere=elsewhere,
         repeats={one.reference: one.configs for one in suite.comparisons if one.configs},
         file=_named(suite.path),
+        detail=detail,
     )
 
 
