@@ -77,4 +77,5 @@ def _chart(rows: pd.DataFrame, part: Part) -> alt.LayerChart:
     diagonal = ends.mark_line(color=GREY, strokeDash=[5, 4]).encode(
         x=alt.X("end:Q", scale=scale), y=alt.Y("end:Q", scale=scale)
     )
-    return alt.layer(diagonal, base.mark_line(strokeWidth=1.2, opacity=0.7), marks).properties(width=SIDE, height=SIDE)
+    layers = [diagonal, base.mark_line(strokeWidth=1.2, opacity=0.7), marks]
+    return alt.LayerChart(layer=layers, width=SIDE, height=SIDE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import altair as alt
 import numpy as np
 import pandas as pd
@@ -77,14 +79,19 @@ def shares(one: Details) -> pd.DataFrame:
     )
 
 
-def _heat(rows: pd.DataFrame, classes: tuple[str, ...], scale: alt.Scale, tone: dict[str, object]) -> alt.LayerChart:
+def _heat(rows: pd.DataFrame, classes: tuple[str, ...], scale: alt.Scale, tone: Any) -> alt.LayerChart:
     order = list(classes)
     base = alt.Chart(values(rows)).encode(
         x=alt.X("predicted:N", sort=order, title="predicted class", axis=alt.Axis(labelAngle=-45, domain=False)),
         y=alt.Y("true:N", sort=order, title="true class", axis=alt.Axis(domain=False)),
         tooltip=["true:N", "predicted:N", alt.Tooltip("share:Q", format=".2f"), "count:Q"],
     )
-    return alt.layer(
+    layers = [
         base.mark_rect().encode(color=alt.Color("share:Q", scale=scale, legend=None)),
         base.mark_text(fontSize=10).encode(text="text:N", color=tone),
-    ).properties(width=alt.Step(CELL), height=alt.Step(CELL * 3 // 5))
+    ]
+    return alt.LayerChart(
+        layer=layers,
+        width=alt.Step(CELL),
+        height=alt.Step(CELL * 3 // 5),
+    )

@@ -6,6 +6,7 @@ import altair as alt
 import pandas as pd
 
 from bench.report.charts.figure import Figure, LeftOut, values
+from bench.report.charts.live import OFF, ON, pick, zoom
 from bench.report.charts.measure import axis_title, shown
 from bench.report.charts.series import Series, series
 from bench.report.charts.theme import GREY, HEIGHT, INK, SOFT, WIDTH
@@ -109,15 +110,27 @@ def _chart(points: pd.DataFrame, leaders: tuple[Series, ...], metric: str, axis:
         alt.Tooltip("seeds:Q", title="seeds"),
     ]
     base = alt.Chart(values(points))
-    bars = base.transform_filter("datum.bars").encode(x=across, color=colour)
-    joined = base.transform_filter("datum.front").mark_line(interpolate="step-after", color=GREY, strokeWidth=1.5)
-    marks = base.encode(x=across, y=up, tooltip=tooltip, color=colour, shape=shape)
+    picked, zoomed = pick("kind"), zoom()
+    marks = base.encode(
+        x=across, y=up, tooltip=tooltip, color=colour, shape=shape, opacity=alt.condition(picked, ON, OFF)
+    )
+    looks = {
+        "rest": {"filled": True, "size": 28},
+        "published": {"filled": False, "size": 60, "strokeWidth": 1.5},
+        "leader": {"filled": True, "size": 90},
+    }
     layers = [
-        joined.encode(x=across, y=up),
-        bars.mark_rule(strokeWidth=1).encode(y=alt.Y("new_low:Q"), y2="new_high:Q"),
-        bars.mark_rule(strokeWidth=3, opacity=0.6).encode(y=alt.Y("low:Q"), y2="high:Q"),
-        marks.transform_filter("datum.role === 'rest'").mark_point(filled=True, size=28, opacity=0.75),
-        marks.transform_filter("datum.role === 'published'").mark_point(filled=False, size=60, strokeWidth=1.5),
-        marks.transform_filter("datum.role === 'leader'").mark_point(filled=True, size=90, opacity=1),
+        marks.transform_filter(f"datum.role === '{role}'").mark_point(clip=True, **look)
+        for role, look in looks.items()
+        if (points["role"] == role).any()
     ]
-    return alt.layer(*layers).properties(width=WIDTH, height=HEIGHT)
+    bars = base.transform_filter("datum.bars").encode(x=across, color=colour, opacity=alt.condition(picked, ON, OFF))
+    for low, high, width in (("low", "high", 3), ("new_low", "new_high", 1)):
+        if points.loc[points["bars"], low].notna().any():
+            drawn_bars = bars.mark_rule(strokeWidth=width, clip=True)
+            layers.insert(0, drawn_bars.encode(y=alt.Y(f"{low}:Q"), y2=f"{high}:Q"))
+    if points["front"].sum() > 1:
+        front = base.transform_filter("datum.front").encode(x=across, y=up)
+        layers.insert(0, front.mark_line(interpolate="step-after", color=GREY, strokeWidth=1.5, clip=True))
+    layers[-1] = layers[-1].add_params(picked, zoomed)
+    return alt.LayerChart(layer=layers, width=WIDTH, height=HEIGHT)

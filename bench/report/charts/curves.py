@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from bench.report.charts.figure import Figure, LeftOut, values
+from bench.report.charts.live import OFF, ON, pick, zoom
 from bench.report.charts.series import Series, colour, dash, series
 from bench.report.charts.theme import GREY, HEIGHT, WIDTH
 from bench.report.report import Part
@@ -80,7 +81,7 @@ def _sample(rows: pd.DataFrame, column: str) -> pd.DataFrame:
     """At most `MOST_FAINT` of the column's values, evenly spaced from the best last figure to the worst."""
     last = rows.groupby(column, sort=False).last()["mean"].sort_values(ascending=False, kind="stable")
     count = min(len(last), MOST_FAINT)
-    places = np.unique(np.linspace(0, len(last) - 1, count).round().astype(int)) if count else []
+    places = np.unique(np.linspace(0, max(len(last) - 1, 0), count).round().astype(int))
     return rows[rows[column].isin(set(last.index[places]))]
 
 
@@ -114,6 +115,7 @@ def _chart(
         alt.Tooltip("epoch:Q"),
         alt.Tooltip("mean:Q", title=f"mean {title}", format=".2f"),
     ]
+    picked = pick("name")
     mine = alt.Chart(_percent(named)).encode(x=across)
     layers: list[alt.Chart] = []
     if len(others):
@@ -131,16 +133,25 @@ def _chart(
             ),
         ]
     layers += [
-        mine.mark_area(opacity=0.18, clip=True).encode(
-            y=alt.Y("low:Q", scale=scale), y2="high:Q", color=colour("name", there)
+        mine.mark_area(clip=True).encode(
+            y=alt.Y("low:Q", scale=scale),
+            y2="high:Q",
+            color=colour("name", there, "stroke"),
+            opacity=alt.condition(picked, alt.value(0.18), alt.value(0.03)),
         ),
-        mine.mark_line(strokeWidth=2, clip=True).encode(
-            y=up, color=colour("name", there), strokeDash=dash("name", there), tooltip=tooltip
-        ),
+        mine.mark_line(strokeWidth=2, clip=True)
+        .encode(
+            y=up,
+            color=colour("name", there, "stroke"),
+            strokeDash=dash("name", there),
+            opacity=alt.condition(picked, ON, OFF),
+            tooltip=tooltip,
+        )
+        .add_params(picked, zoom()),
     ]
-    return alt.layer(*layers).properties(width=WIDTH, height=HEIGHT)
+    return alt.LayerChart(layer=layers, width=WIDTH, height=HEIGHT)
 
 
-def _percent(rows: pd.DataFrame) -> alt.Data:
+def _percent(rows: pd.DataFrame) -> alt.InlineData:
     rows = rows[thinned(rows["epoch"]) | rows.get("last", False)]
     return values(rows.assign(**{name: 100 * rows[name] for name in ("mean", "low", "high") if name in rows}))

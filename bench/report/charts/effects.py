@@ -136,5 +136,5 @@ def _panel(
                 x=alt.value(0), text="level:N"
             )
         )
-    chart = alt.layer(*layers).properties(width=PLOT + 160 if wide else PLOT, height=alt.Step(size))
-    return chart.properties(title=title) if title else chart
+    width = PLOT + 160 if wide else PLOT
+    return alt.LayerChart(layer=layers, width=width, height=alt.Step(size), title=title or alt.Undefined)

@@ -38,9 +38,9 @@ class LeftOut:
     group: str
 
 
-def values(frame: pd.DataFrame) -> alt.Data:
+def values(frame: pd.DataFrame) -> alt.InlineData:
     """The rows as a specification's data; what is not finite becomes null."""
-    return alt.Data(values=[{str(k): _plain(v) for k, v in row.items()} for row in frame.to_dict("records")])
+    return alt.InlineData(values=[{str(k): _plain(v) for k, v in row.items()} for row in frame.to_dict("records")])
 
 
 def _plain(value: Any) -> Any:

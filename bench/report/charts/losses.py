@@ -78,7 +78,7 @@ def _panel(rows: pd.DataFrame, start: int, name: str, first: bool) -> alt.LayerC
     text = f"epoch {start}"
     mark = alt.Chart(values(pd.DataFrame({"epoch": [start], "text": [text]}))).encode(x=across)
     right = start > 0.6 * last
-    return alt.layer(
+    layers = [
         mark.mark_rule(color=INK, strokeWidth=1, strokeDash=[2, 2]),
         mark.mark_text(align="right" if right else "left", dx=-4 if right else 4, baseline="top").encode(
             y=alt.value(0), text="text:N"
@@ -96,7 +96,9 @@ def _panel(rows: pd.DataFrame, start: int, name: str, first: bool) -> alt.LayerC
                 alt.Tooltip("mean:Q", title="mean over seeds", format=".4f"),
             ],
         ),
-    ).properties(width=PANEL[0], height=PANEL[1], title=alt.Title(name, limit=PANEL[0] + 40))
+    ]
+    title = alt.Title(name, limit=PANEL[0] + 40)
+    return alt.LayerChart(layer=layers, width=PANEL[0], height=PANEL[1], title=title)
 
 
 def _limits(rows: pd.DataFrame) -> list[float]:

@@ -32,10 +32,10 @@ def series(part: Part) -> tuple[Series, ...]:
     )
 
 
-def colour(field: str, shown: tuple[Series, ...]) -> alt.Color:
-    """A scale from the leaders' names to their colours."""
+def colour(field: str, shown: tuple[Series, ...], symbol: str | None = None) -> alt.Color:
+    """A scale from the leaders' names to their colours; `symbol` is ``stroke`` where the legend shows lines."""
     scale = alt.Scale(domain=[one.name for one in shown], range=[one.colour for one in shown])
-    return alt.Color(f"{field}:N", scale=scale, legend=alt.Legend(title=None))
+    return alt.Color(f"{field}:N", scale=scale, legend=_legend(symbol))
 
 
 def shape(field: str, shown: tuple[Series, ...]) -> alt.Shape:
@@ -47,4 +47,8 @@ def shape(field: str, shown: tuple[Series, ...]) -> alt.Shape:
 def dash(field: str, shown: tuple[Series, ...]) -> alt.StrokeDash:
     """A scale from the leaders' names to their dashes; its legend merges with that of the colours."""
     scale = alt.Scale(domain=[one.name for one in shown], range=[one.dash for one in shown])
-    return alt.StrokeDash(f"{field}:N", scale=scale, legend=alt.Legend(title=None))
+    return alt.StrokeDash(f"{field}:N", scale=scale, legend=_legend("stroke"))
+
+
+def _legend(symbol: str | None) -> alt.Legend:
+    return alt.Legend(title=None, symbolType=symbol, symbolSize=300) if symbol else alt.Legend(title=None)

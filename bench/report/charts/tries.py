@@ -50,7 +50,7 @@ def _panel(rows: pd.DataFrame, title: str, last: bool) -> alt.Chart:
     data = rows.assign(validation=100 * rows["validation"], test=100 * rows["test"])
     ticks = alt.Axis(values=_ticks(int(data["tries"].max())), format="d", grid=False)
     legend = alt.Legend(title=None, columns=3, labelLimit=110) if several else None
-    return (
+    chart: alt.Chart = (
         alt.Chart(values(data[["level", "tries", "validation", "test"]]))
         .mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=18) if data["tries"].max() <= 40 else False)
         .encode(
@@ -73,6 +73,7 @@ def _panel(rows: pd.DataFrame, title: str, last: bool) -> alt.Chart:
         )
         .properties(width=WIDTH, height=130, title=title)
     )
+    return chart
 
 
 def _ticks(most: int) -> list[int]:

@@ -2,6 +2,8 @@
 // legend to pick from. Until then, on paper and for those who use the keyboard, the still picture stands.
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
+for (const hint of document.querySelectorAll(".hint")) hint.hidden = !matchMedia("(hover: hover)").matches;
+
 for (const figure of document.querySelectorAll("figure.chart")) {
   const still = figure.querySelector(".still");
   still.addEventListener("pointerenter", () => enliven(figure, still), { once: true });
