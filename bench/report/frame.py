@@ -46,7 +46,8 @@ seeds. All five are of accuracy and are there where accuracy ranks.
 `metric` is what `test_mean`, its bounds, `validation_mean` and `gap` are of, the one that ranks. Every further metric
 that a suite shows adds three columns, ``test_ece``, ``test_ece_low`` and ``test_ece_high`` for `ece`.
 `kind` is ``ours``, ``added`` (from its predictions alone, `bench.ledger.added`) or ``published``; `status` is
-``complete`` (every seed asked for), ``incomplete`` or ``published``. `train_seconds` and `epochs_run` are means over the complete seeds, `epochs` is the budget.
+``complete`` (every seed asked for), ``incomplete`` or ``published``. `train_seconds` and `epochs_run` are means over
+the complete seeds, `epochs` is the budget.
 `gap` is training minus validation accuracy; after a refit there is none, the two are of different networks.
 `note` joins a published figure's flags with semicolons, `keys` the complete trials' keys with spaces; `command` runs
 those trials again and says whether they agree.
@@ -54,8 +55,11 @@ those trials again and says whether they agree.
 
 APART = ("section", "label", "status", "seed", "epoch", "reason", "key")
 _OF_ADDED: dict[str, Any] = {
-    "train_seconds": math.nan, "epochs": None, "epochs_run": math.nan,
-    "command": "", "note": "added; not trained here, protocol unknown",
+    "train_seconds": math.nan,
+    "epochs": None,
+    "epochs_run": math.nan,
+    "command": "",
+    "note": "added; not trained here, protocol unknown",
 }
 """What stands in the row of a configuration that was added from its predictions alone."""
 _WHOLE = ("seeds", "seeds_planned", "parameters", "flops", "epochs", "diverged", "failed", "pruned")
@@ -125,7 +129,11 @@ def apart(section: Section) -> pd.DataFrame:
 
 
 def _row(
-    section: Section, one: Configuration, pooled: dict[str, Pooled | None], images: int, is_chosen: bool,
+    section: Section,
+    one: Configuration,
+    pooled: dict[str, Pooled | None],
+    images: int,
+    is_chosen: bool,
     standing: Standing | None,
 ) -> dict[str, Any]:
     done = one.having("complete")

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-from bench.report import plots
+from bench.report import class_view, gallery_view
 from bench.report.board import board
 from bench.report.cells import count, number, percent, unit
-from bench.report.details import Details
+from bench.report.claims import claims
+from bench.report.glance import glance
 from bench.report.page import Script, environment, policy, script, shipped
 from bench.report.report import Part, Report
 
 
 def to_html(report: Report) -> str:
     """The page as text. Every name is escaped: a model called ``<script>`` shows as that."""
+    # Altair takes a second to import, which other forms of the report need not wait for.
+    from bench.report.charts import library
+    from bench.report.charts.page import page_charts
+
     templates = environment()
     templates.filters |= {"percent": percent, "number": number, "count": count, "unit": unit}
-    templates.globals |= {"board_of": board, "class_blocks": class_blocks, "apart_of": apart_of}
+    templates.globals |= {
+        "claims_of": claims,
+        "board_of": board,
+        "glance_of": glance,
+        "class_view": class_view,
+        "gallery_view": gallery_view,
+        "apart_of": apart_of,
+    }
+    charts = {f"part-{number}": page_charts(part, f"part-{number}") for number, part in enumerate(report.parts, 1)}
+    templates.globals |= {"charts_of": charts.__getitem__}
     scripts = _scripts(report)
+    if any(one.shown for one in charts.values()):
+        scripts += [script(library()), shipped("charts.js")]
     page = templates.get_template("page.html.j2")
     return page.render(report=report, scripts=scripts, policy=policy(scripts))
 
@@ -27,7 +42,7 @@ def _scripts(report: Report) -> list[Script]:
     """The scripts of the page in the order they run: a page without tables needs none."""
     if not any(len(part.frame) for part in report.parts):
         return []
-    return [_tables(), shipped("board.js")]
+    return [_tables(), shipped("board.js"), shipped("classes.js"), shipped("gallery.js")]
 
 
 def _tables() -> Script:
@@ -54,29 +69,3 @@ def apart_of(part: Part) -> list[tuple[str, list[dict[str, Any]], int]]:
         for status, trials in part.apart.groupby("status", sort=True)
         if (labels := trials["label"].nunique())
     ]
-
-
-def class_blocks(part: Part) -> list[dict[str, Any]]:
-    """What the figures per class of each shown configuration are drawn from."""
-    return [_details(one) for one in part.details]
-
-
-def _details(one: Details) -> dict[str, Any]:
-    figures = one.figures
-    return {
-        "one": one,
-        "classes": list(
-            zip(one.classes, figures.precision, figures.recall, figures.f1, figures.support.tolist(), strict=True)
-        ),
-        "matrix": [
-            (name, [(count, _shade(count, sum(counts))) for count in counts])
-            for name, counts in zip(one.classes, one.matrix.tolist(), strict=True)
-        ],
-        "curves": plots.curves(one),
-        "box": (plots.WIDTH, plots.HEIGHT, plots.LEFT, plots.RIGHT, plots.BOTTOM),
-    }
-
-
-def _shade(count: int, total: int) -> float:
-    """Strength of a cell's colour in [0, 1]: the root of its share of the row, so that small errors show."""
-    return round(math.sqrt(count / total), 3) if total else 0.0

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 
 from bench.report.cells import percent, rows, told_headings, told_marks
+from bench.report.claims import Claim, claims
+from bench.report.class_view import HEADINGS, beside
 from bench.report.details import Details
 from bench.report.report import Part, Report
 
 MOST_PAIRS = 5
+MOST_ROWS = 20
 
 
 def to_markdown(report: Report) -> str:
@@ -16,6 +19,11 @@ def to_markdown(report: Report) -> str:
     parts = [f"# {escape(report.title)}", *(escape(note) for note in report.notes)]
     for part in report.parts:
         parts += _part(part)
+    if report.checks:
+        lines = [
+            f"- {'passed' if c.passed else '**FAILED**'}: {escape(c.name)} ({escape(c.detail)})" for c in report.checks
+        ]
+        parts += ["## Checks that this report made of itself", "\n".join(lines)]
     parts.append("## Provenance")
     parts.append("\n".join(f"- {escape(name)}: {escape(value)}" for name, value in report.provenance))
     return "\n\n".join(parts) + "\n"
@@ -26,14 +34,23 @@ def _part(part: Part) -> list[str]:
     label = f" **{escape(verdict.label)}**:" if verdict.label else ""
     out = [f"## {escape(section.title)}", f"{escape(verdict.lead)}{label} {escape(verdict.figures)}".strip()]
     out += [escape(text) for text in (" ".join(filter(None, [verdict.comparison, verdict.caution])),) if text]
-    above = (("Trials", verdict.ran), ("Protocol", section.protocol), ("Same for all", section.common), ("Wherever named", section.legend))
+    above = (
+        ("Trials", verdict.ran),
+        ("Protocol", section.protocol),
+        ("Same for all", section.common),
+        ("Wherever named", section.legend),
+    )
     out.append("\n".join(f"- {name}: {escape(text)}" for name, text in above if text))
     if len(part.frame):
         out.append(_leaderboard(part))
     if verdict.notes:
         out.append("\n".join(f"- {escape(note)}" for note in verdict.notes))
+    for claim in claims(part.analysis):
+        out += _claim(claim)
     if part.details:
         out += _classes(part.details[0])
+    for one in part.details:
+        out += _beside(one)
     if len(part.apart):
         heading = ["Trial", "Status", "Seed", "Epoch", "Reason"]
         trials = [
@@ -56,6 +73,18 @@ def _leaderboard(part: Part) -> str:
     return table(["Configuration", *columns.values()], body, "l" + "r" * len(columns))
 
 
+def _claim(claim: Claim) -> list[str]:
+    body = [[escape(cell.text) for cell in row] for row in claim.rows[:MOST_ROWS]]
+    alignment = "".join("r" if numeric else "l" for numeric in claim.numeric)
+    out = [
+        f"### {escape(claim.title)}",
+        escape(claim.caption),
+        table([escape(h) for h in claim.headings], body, alignment),
+    ]
+    left = len(claim.rows) - MOST_ROWS
+    return [*out, f"{left:,} more rows are in the JSON."] if left > 0 else out
+
+
 def _classes(one: Details) -> list[str]:
     figures = one.figures
     body = [
@@ -76,6 +105,23 @@ def _classes(one: Details) -> list[str]:
         table(["Class", "Precision %", "Recall %", "F1 %", "Test images"], body, "lrrrr"),
     ]
     return [*out, "Most confused:", "\n".join(pairs)] if pairs else out
+
+
+def _beside(one: Details) -> list[str]:
+    """Published figures by class beside ours, with the counts of their matrix."""
+    out = []
+    for found in (beside(one, theirs) for theirs in one.theirs):
+        theirs = found.theirs
+        heading = ["Class", *(f"{name} % {whose}" for name in HEADINGS.values() for whose in ("ours", "theirs"))]
+        counts = [[escape(name), *(count for count, _ in cells)] for name, cells in found.matrix.rows]
+        out += [
+            f"### {escape(one.label)} beside {escape(theirs.system)} ({theirs.reference})",
+            escape(f"{theirs.source}. {theirs.note} Theirs are printed with two digits."),
+            table(heading, [[escape(name), *cells] for name, cells in found.rows], "lrrrrrr"),
+            "Their confusion matrix, a row per true class:",
+            table(["True", *map(escape, found.matrix.columns)], counts, "l" + "r" * len(found.matrix.columns)),
+        ]
+    return out
 
 
 def table(heading: list[str], body: list[list[str]], alignment: str) -> str:

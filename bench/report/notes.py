@@ -16,9 +16,7 @@ from bench.statistics.tries import gain_of_best
 from bench.suite.metrics import METRICS
 
 
-def notes_on(
-    section: Section, ours: pd.DataFrame, metrics: Sequence[str], analysis: Analysis
-) -> tuple[str, ...]:
+def notes_on(section: Section, ours: pd.DataFrame, metrics: Sequence[str], analysis: Analysis) -> tuple[str, ...]:
     """The notes on a leaderboard; `ours` are its rows without the published ones, the first of `metrics` ranks."""
     metric = METRICS[metrics[0]]
     planned = sum(len(one.planned) for one in section.configurations)
@@ -78,7 +76,7 @@ def _missing(section: Section, ours: pd.DataFrame, metrics: Sequence[str]) -> li
 
 
 def _luck(analysis: Analysis) -> str:
-    """How far the top of a sorted list of equals would lie above them, were all as noisy as those tied with the best."""
+    """How far the top of a list of equals would lie above them, were all as noisy as those tied with the best."""
     measured, tied = analysis.measured, analysis.tied
     if measured is None or tied is None or np.count_nonzero(tied.tied) < 2:
         return ""

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from bench.report.analysis import Analysis
-from bench.report.details import Details
+from bench.report.class_tables import details_json, gallery_json
 from bench.report.report import Part, Report
 
 
@@ -50,7 +50,8 @@ def _part(part: Part) -> dict[str, Any]:
         "notes": list(part.verdict.notes),
         "leaderboard": rows,
         "claims": _claims(part.analysis),
-        "per_class": [_details(one) for one in part.details],
+        "per_class": [details_json(one) for one in part.details],
+        "gallery": gallery_json(part.gallery),
         "apart": _records(part.apart),
     }
 
@@ -68,27 +69,6 @@ def _claims(analysis: Analysis) -> dict[str, Any]:
         "time_to_target": _records(analysis.times),
         "published": _records(analysis.placements),
         "budget": _records(analysis.budget),
-    }
-
-
-def _details(one: Details) -> dict[str, Any]:
-    figures = one.figures
-    return {
-        "label": one.label,
-        "chosen": one.chosen,
-        "seeds": list(one.seeds),
-        "classes": [
-            {"class": name, "precision": p, "recall": r, "f1": f, "support": s}
-            for name, p, r, f, s in zip(
-                one.classes,
-                figures.precision.tolist(),
-                figures.recall.tolist(),
-                figures.f1.tolist(),
-                figures.support.tolist(),
-                strict=True,
-            )
-        ],
-        "confusion_over_seeds": one.matrix.tolist(),
     }
 
 

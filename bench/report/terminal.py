@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench.report.cells import Row, told_headings, rows, told_marks
+from bench.report.cells import Row, rows, told_headings, told_marks
 from bench.report.report import Part, Report
 from bench.suite.labels import SEPARATOR
 
@@ -43,6 +43,9 @@ def print_terminal(report: Report, console: Console, top: int | None = None) -> 
         console.print(Text(note))
     for part in report.parts:
         _print_part(part, console, top)
+    for check in report.checks:
+        if not check.passed:
+            console.print(Text(f"CHECK FAILED: {check.name}: {check.detail}", style="bold red"))
 
 
 def _print_part(part: Part, console: Console, top: int | None) -> None:

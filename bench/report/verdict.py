@@ -1,4 +1,4 @@
-"""What validation chose, in plain words: its figures, what cannot be told from it, and what it costs to take another."""
+"""What validation chose, in plain words: its figures, what cannot be told from it, and what the next one costs."""
 
 from __future__ import annotations
 
@@ -75,7 +75,8 @@ def verdict(
         return Verdict(lead, row["label"], _figures(row), notes, caution=caution, ran=ran)
     if winner.empty:
         lead = f"Nothing was chosen: {_unrated(section, complete, metrics[0])}."
-        return Verdict(lead, "", "", notes, _without_choice(compared), caution, ran)
+        tied = _without_choice(compared)
+        return Verdict(lead, "", "", notes, tied, caution if tied else "", ran)
     row = winner.to_dict("records")[0]
     best = complete.iloc[0]
     if best["label"] != row["label"]:
@@ -158,7 +159,9 @@ def _without_choice(complete: pd.DataFrame) -> str:
     if tied.empty:
         return ""
     names = _names(tied["label"].tolist())
-    return f"{names} cannot be told from the best on test." if len(tied) > 1 else f"{names} alone may be the best on test."
+    return (
+        f"{names} cannot be told from the best on test." if len(tied) > 1 else f"{names} alone may be the best on test."
+    )
 
 
 def _names(labels: Sequence[str]) -> str:

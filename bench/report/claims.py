@@ -1,0 +1,316 @@
+"""The claims as tables of text: what the page and Markdown both show of an analysis, with what may not be concluded."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from bench.report.analysis import Analysis
+from bench.report.budget import NOT_RUN, SPARED
+from bench.report.cells import NOTHING, count, percent
+from bench.report.factors import MOST_INTERACTIONS
+from bench.report.pairs import TWO_RUNS
+from bench.report.tuned import EVERYTHING
+
+ALIKE = "·"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Text; `label` where it names a configuration, `faint` where the figure is below the noise that theory expects."""
+
+    text: str
+    label: bool = False
+    faint: bool = False
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A table: `numeric` says of each column whether it holds numbers. The first column heads the row."""
+
+    name: str
+    title: str
+    caption: str
+    headings: tuple[str, ...]
+    numeric: tuple[bool, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+
+Row = dict[str, Any]
+
+
+def claims(analysis: Analysis) -> tuple[Claim, ...]:
+    """The tables that have a row, in the order of a report."""
+    made = [
+        _effects(analysis),
+        _interactions(analysis),
+        *(_tuned(axis, table) for axis, table in analysis.tuned.items()),
+        _tries(analysis),
+        _times(analysis),
+        _placements(analysis),
+        _pairs(analysis),
+        _budget(analysis),
+    ]
+    return tuple(one for one in made if one.rows)
+
+
+def _effects(analysis: Analysis) -> Claim:
+    frame = analysis.effects
+    missing = (
+        " Cells are missing because the grid has no such pair, or pruning or failure left none: what survives "
+        "pruning is a selected sample."
+        if (frame["missing"] > 0).any()
+        else ""
+    )
+    return _table(
+        "effects",
+        "Effects",
+        "What a level does to test accuracy, in points, everything else equal: against “none” where the axis has it, "
+        "else against the mean of its levels. 95 % intervals, each by itself, on new images and on this test set. Cells "
+        f"are combinations of all other axes in which the levels could be compared.{missing}",
+        frame,
+        {
+            "Axis": lambda row: Cell(_spaced(row["axis"])),
+            "Level": lambda row: Cell(row["level"], label=True),
+            "Against": lambda row: Cell(row["against"], label=True),
+            "Effect": lambda row: _points(row["effect"], analysis.floor),
+            "On new images": lambda row: Cell(_range(row["low"], row["high"])),
+            "On this test set": lambda row: Cell(_range(row["this_low"], row["this_high"])),
+            "p": lambda row: Cell(_p(row["p"])),
+            "Cells": lambda row: Cell(count(row["cells"])),
+            "Missing": lambda row: Cell(count(row["missing"])),
+        },
+        text=3,
+    )
+
+
+def _interactions(analysis: Analysis) -> Claim:
+    return _table(
+        "interactions",
+        "Interactions",
+        f"The strongest {MOST_INTERACTIONS} two-way interactions at most: what two levels do together beyond the sum of "
+        "their effects, in points, on cells that have every pair of levels. Being the strongest of many, they are "
+        "overstated; p (Holm) allows for how many were looked at, the interval does not.",
+        analysis.interactions,
+        {
+            "Level": lambda row: Cell(row["level"], label=True),
+            "With": lambda row: Cell(row["with_level"], label=True),
+            "Together": lambda row: _points(row["effect"], analysis.floor),
+            "On new images": lambda row: Cell(_range(row["low"], row["high"])),
+            "p (Holm)": lambda row: Cell(_p(row["p_holm"])),
+            "Cells": lambda row: Cell(count(row["cells"])),
+            "Missing": lambda row: Cell(count(row["missing"])),
+        },
+        text=2,
+    )
+
+
+def _tuned(axis: str, table: pd.DataFrame) -> Claim:
+    return _table(
+        f"tuned-{axis}",
+        f"Each {_spaced(axis)} at its best setting",
+        f"Every {_spaced(axis)} at the setting that validation accuracy chose for it, among all else that varies. A "
+        "level with more tries had more chances. “Behind” is its test accuracy minus the first row's, in points, with "
+        "the 95 % interval on new images.",
+        table,
+        {
+            "Level": lambda row: Cell(row["level"]),
+            "Tries": lambda row: Cell(count(row["tries"])),
+            "Setting": lambda row: Cell(row["label"], label=True),
+            "Validation %": lambda row: Cell(percent(row["validation"])),
+            "Test %": lambda row: Cell(percent(row["test"])),
+            "95 % on new images": lambda row: Cell(f"{percent(row['low'])} to {percent(row['high'])}"),
+            "Behind": lambda row: Cell(signed(row["behind"])),
+            "Its interval": lambda row: Cell(_range(row["behind_low"], row["behind_high"])),
+            "p": lambda row: Cell(_p(row["p"])),
+        },
+        text=1,
+        also_text=(2,),
+    )
+
+
+def _tries(analysis: Analysis) -> Claim:
+    """A row per level and a column per number of tries, doubled each time."""
+    frame = analysis.tries
+    most = int(frame["tries"].max()) if len(frame) else 0
+    steps = sorted({*(2**power for power in range(most.bit_length()) if 2**power <= most), most} - {0})
+    groups = [
+        {"axis": axis, "level": level, **dict(zip(of["tries"], of["test"], strict=True))}
+        for (axis, level), of in frame.groupby(["axis", "level"], sort=False)
+    ]
+
+    def at(step: int) -> Callable[[Row], Cell]:
+        return lambda row: Cell(percent(row.get(step, math.nan)))
+
+    return _table(
+        "tries",
+        "Expected best against tries",
+        "Expected test accuracy, in %, of the best on validation among so many settings drawn at random from those "
+        "that were tried: with equal numbers, levels that had more tries are not favoured.",
+        pd.DataFrame(groups),
+        {
+            "Settings of": lambda row: Cell(
+                "all configurations" if row["level"] == EVERYTHING and not row["axis"] else str(row["level"])
+            ),
+            **{f"{step} {'try' if step == 1 else 'tries'}": at(step) for step in steps},
+        },
+        text=1,
+    )
+
+
+def _times(analysis: Analysis) -> Claim:
+    frame = analysis.times
+    target = f"{100 * frame['target'].iloc[0]:g} %" if len(frame) else ""
+    return _table(
+        "times",
+        f"Time to {target} on validation",
+        f"Median over seeds of the training time until validation accuracy first reached {target}, the highest half "
+        "point that half of the configurations reach; a dash where half of the seeds or more never did. The first "
+        "crossing of a noisy curve is early, and seconds are of the machines that ran the trials.",
+        frame,
+        {
+            "Configuration": lambda row: Cell(row["label"], label=True),
+            "Seconds": lambda row: Cell(NOTHING if math.isinf(row["seconds"]) else f"{row['seconds']:,.1f}"),
+            "Epoch": lambda row: Cell(NOTHING if math.isinf(row["epochs"]) else f"{row['epochs']:g}"),
+            "Seeds that reached it": lambda row: Cell(f"{row['reached']} of {row['seeds']}"),
+        },
+        text=1,
+    )
+
+
+def _placements(analysis: Analysis) -> Claim:
+    return _table(
+        "placements",
+        "Published figures",
+        "Published test accuracies against our mean and its 95 % interval on new images, of the configuration that "
+        "repeats theirs where one does, else of the first that leads; a single run has Wilson's interval of its own. "
+        "Theirs comes without predictions, so there is no p. Compare like with like: the flags say what differs, and "
+        "another preparation or budget may explain any gap.",
+        analysis.placements,
+        {
+            "Published": lambda row: Cell(f"{row['published']} ({row['id']})"),
+            "Theirs %": lambda row: Cell(percent(row["value"])),
+            "Place": lambda row: Cell(row["place"]),
+            "Gap": lambda row: Cell(signed(row["gap"])),
+            "Its interval": lambda row: Cell(_range(row["gap_low"], row["gap_high"])),
+            "Ours %": lambda row: Cell(percent(row["ours"])),
+            "Of": lambda row: Cell(row["against"], label=True),
+            "Repeats theirs": lambda row: Cell("yes" if row["repeats"] else "no"),
+            "Flags": lambda row: Cell(row["flags"] or NOTHING),
+        },
+        text=1,
+        also_text=(2, 6, 7, 8),
+    )
+
+
+def _pairs(analysis: Analysis) -> Claim:
+    """A square matrix; what is above the diagonal stands below it with the other sign."""
+    frame = analysis.pairs
+    labels = list(dict.fromkeys([*frame["ours"], *frame["theirs"]]))
+    found: dict[tuple[str, str], Row] = {}
+    for row in frame.to_dict("records"):
+        found[row["ours"], row["theirs"]] = {**row, "sign": 1.0}
+        found[row["theirs"], row["ours"]] = {**row, "sign": -1.0}
+    runs = int((frame["kind"] == TWO_RUNS).sum())
+    exact = " Where both have one run, McNemar's exact test speaks of these two networks only." if runs else ""
+
+    def against(label: str) -> Callable[[Row], Cell]:
+        def cell(row: Row) -> Cell:
+            pair = found.get((row["label"], label))
+            if pair is None:
+                return Cell(ALIKE)
+            low, high = sorted((pair["sign"] * pair["low"], pair["sign"] * pair["high"]))
+            text = f"{signed(pair['sign'] * pair['difference'])} {_range(low, high)}"
+            return Cell(text, faint=bool(pair["below_floor"]))
+
+        return cell
+
+    numbered = {label: f"{place}" for place, label in enumerate(labels, start=1)}
+    return _table(
+        "pairs",
+        "Leaders against each other",
+        "Test accuracy of the row minus that of the column, in points, with the 95 % interval on new images of each "
+        "pair by itself: among many pairs some exclude 0 by chance, so the ties above are not read from here. Shared "
+        f"images pair the configurations.{exact} Faint: below the least noise between seeds, {percent(analysis.floor)} "
+        "points.",
+        pd.DataFrame({"label": labels}),
+        {
+            "Configuration": lambda row: Cell(f"{numbered[row['label']]}. {row['label']}", label=True),
+            **{numbered[label]: against(label) for label in labels},
+        },
+        text=1,
+    )
+
+
+def _budget(analysis: Analysis) -> Claim:
+    frame = analysis.budget
+    saved = bool((frame["saved_epochs"] > 0).any())
+    total = {"status": "total", **frame[["trials", "epochs", "seconds", "saved_epochs"]].sum().to_dict()}
+    shown = pd.concat([frame, pd.DataFrame([total])], ignore_index=True) if len(frame) > 1 else frame
+    return _table(
+        "budget",
+        "Budget",
+        "What the trials took, training without evaluation, by what became of them. "
+        + ("Saved epochs are those of a full budget that pruning cut off or never began." if saved else ""),
+        shown,
+        {
+            "Trials": lambda row: Cell(row["status"]),
+            "Number": lambda row: Cell(count(int(row["trials"]))),
+            "Epochs trained": lambda row: Cell(_spent(row, count(int(row["epochs"])))),
+            "Seconds of training": lambda row: Cell(_spent(row, f"{row['seconds']:,.0f}")),
+            **({"Epochs saved": lambda row: Cell(count(int(row["saved_epochs"])))} if saved else {}),
+        },
+        text=1,
+    )
+
+
+def signed(value: float) -> str:
+    """A fraction as points with their sign: ``+1.04``, ``−0.30``."""
+    return NOTHING if math.isnan(value) else f"{100 * value:+.2f}".replace("-", "−")
+
+
+def _table(
+    name: str,
+    title: str,
+    caption: str,
+    frame: pd.DataFrame,
+    columns: dict[str, Callable[[Row], Cell]],
+    text: int,
+    also_text: tuple[int, ...] = (),
+) -> Claim:
+    """The first `text` columns hold text, and those numbered in `also_text`; the others numbers."""
+    rows: list[Row] = [dict(row) for row in frame.to_dict("records")]
+    return Claim(
+        name=name,
+        title=title,
+        caption=caption.strip(),
+        headings=tuple(columns),
+        numeric=tuple(place >= text and place not in also_text for place in range(len(columns))),
+        rows=tuple(tuple(write(row) for write in columns.values()) for row in rows),
+    )
+
+
+def _points(value: float, floor: float) -> Cell:
+    return Cell(signed(value), faint=abs(value) < floor)
+
+
+def _range(low: float, high: float) -> str:
+    return NOTHING if math.isnan(low) else f"[{signed(low)}, {signed(high)}]"
+
+
+def _p(value: float) -> str:
+    if math.isnan(value):
+        return NOTHING
+    return "< .001" if value < 0.001 else f"{value:.3f}".removeprefix("0")
+
+
+def _spent(row: Row, text: str) -> str:
+    return NOTHING if row["status"] in (SPARED, NOT_RUN) else text
+
+
+def _spaced(axis: str) -> str:
+    return axis.replace("_", " ")
