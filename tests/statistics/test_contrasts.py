@@ -69,3 +69,11 @@ def test_a_contrast_is_linear_in_its_weights() -> None:
     assert found.estimate[1] == pytest.approx(10 * found.estimate[0])
     assert found.low[1] == pytest.approx(10 * found.low[0])
     assert found.p[1] == pytest.approx(found.p[0])
+
+
+def test_p_against_another_difference_than_none_belongs_to_the_interval() -> None:
+    measured = measure(pair(5, np.random.default_rng(4), 1.1))
+    found = difference(measured, 0, 1)
+    for bound in (found.low, found.high):
+        assert difference(measured, 0, 1, null=bound).p == pytest.approx(0.05)
+    assert difference(measured, 0, 1, null=found.estimate).p == pytest.approx(1)

@@ -38,3 +38,11 @@ def test_a_true_class_given_nothing_leaves_no_log_likelihood() -> None:
     made = drawn(4)
     made["true_confidence"][0] = 0
     assert "nll" not in figures(**made, n_classes=4)
+
+
+def test_classes_alone_tell_nothing_that_rests_on_probabilities() -> None:
+    made = drawn(10)
+    unknown = np.full(400, np.nan, np.float32)
+    found = figures(**{**made, "confidence": unknown, "true_confidence": unknown}, n_classes=10)
+    assert found["accuracy"] == (made["labels"] == made["predicted"]).mean()
+    assert not {"ece", "nll", "top_3_accuracy", "precision_at_half"} & found.keys()

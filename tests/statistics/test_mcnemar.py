@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.statistics.mcnemar import mcnemar
+from bench.statistics.mcnemar import mcnemar, one_sided
 
 
 def runs(both: int, ours: int, theirs: int, neither: int) -> tuple[np.ndarray, np.ndarray]:
@@ -39,3 +39,23 @@ def test_equal_runs_do_not_differ() -> None:
 def test_runs_on_other_images_are_refused() -> None:
     with pytest.raises(ValueError, match="same images"):
         mcnemar(np.ones(3, dtype=bool), np.ones(4, dtype=bool))
+
+
+def test_one_sided_p_at_a_bound_of_the_interval_is_what_lies_outside_it() -> None:
+    generator = np.random.default_rng(3)
+    ours, theirs = generator.random(2000) < 0.91, generator.random(2000) < 0.9
+    found = mcnemar(ours, theirs)
+    at_least_high, _ = one_sided(found, 2000, found.difference.high)
+    _, at_most_low = one_sided(found, 2000, found.difference.low)
+    assert at_least_high == pytest.approx(0.025)
+    assert at_most_low == pytest.approx(0.025)
+
+
+def test_a_difference_that_no_share_could_give_is_ruled_out() -> None:
+    ours = np.ones(100, dtype=bool)
+    theirs = ours.copy()
+    theirs[0] = False
+    found = mcnemar(ours, theirs)
+    assert one_sided(found, 100, -0.05) == (1.0, 0.0)
+    assert one_sided(found, 100, 0.05) == (0.0, 1.0)
+    assert one_sided(mcnemar(ours, ours), 100) == (1.0, 1.0)
