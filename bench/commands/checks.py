@@ -41,7 +41,7 @@ class Check:
     advice: str = ""
 
 
-def checks(results: Path, data_dir: Path | None) -> Iterator[Check]:
+def checks(results: str, data_dir: Path | None) -> Iterator[Check]:
     """All checks, the quick ones first; torch, timm and Ray are asked meanwhile.
 
     Raises
@@ -99,19 +99,22 @@ def _shared_memory() -> Check:
     return Check("shared memory", "ok", found)
 
 
-def _results(folder: Path) -> Check:
+def _results(results: str) -> Check:
     from bench.ledger.ledger import Ledger
 
-    advice = "name another folder with --results or BENCH_RESULTS"
+    advice = "name another folder or URL with --results or BENCH_RESULTS"
     try:
-        ledger = Ledger(folder)
+        ledger = Ledger(results)
         damaged = ledger.damaged
         count = len(ledger.records())
     except UserError as error:
         return Check("results", "problem", str(error), advice)
-    check = _disk("results", folder, LEAST_RESULTS, advice, "problem")
+    if isinstance(ledger.root, str):
+        check = Check("results", "ok", f"reached {ledger.root}")
+    else:
+        check = _disk("results", ledger.root, LEAST_RESULTS, advice, "problem")
     if damaged and check.level == "ok":
-        found = f"{len(damaged)} files in {folder} are damaged and passed over, {damaged[0][0].name} for one"
+        found = f"{len(damaged)} files in {ledger.root} are damaged and passed over, {Path(damaged[0][0]).name} for one"
         return Check("results", "warning", found, "remove them, and their trials run again")
     return Check(check.name, check.level, f"{count:,} trials, {check.found}", check.advice)
 

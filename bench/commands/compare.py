@@ -69,7 +69,7 @@ def _ledgers(base: str, new: str, kept: set[str] | None, max_drop: float) -> Tol
     return Told(base, new, max_drop, tuple(rows), found.lost, found.only_base, found.only_new)
 
 
-def _configurations(base: str, new: str, kept: set[str] | None, results: Path, max_drop: float) -> Told:
+def _configurations(base: str, new: str, kept: set[str] | None, results: str, max_drop: float) -> Told:
     from bench.ledger.ledger import Ledger
     from bench.report.comparison import Pair, Side
     from bench.report.comparison import compare as compared
@@ -105,8 +105,8 @@ def _opened(text: str) -> Ledger:
     from bench.ledger.folder import ENTRIES
     from bench.ledger.ledger import Ledger
 
-    ledger = Ledger(Path(text))
-    if not (ledger.root / ENTRIES).is_dir():
+    ledger = Ledger(text)
+    if not ledger.home.check():
         raise UserError(f"{text}: there is no ledger here (no folder `{ENTRIES}`); give a folder that `bench run` made")
     tell_damaged(ledger)
     return ledger

@@ -11,7 +11,7 @@ import typer
 EPILOG = "Exit codes: 0 all well, 1 some trials failed, 2 wrong input, 130 interrupted."
 COMPARE_EPILOG = "Exit codes: 0 NEW is nowhere worse with confidence, 1 it is, 2 wrong input, 130 interrupted."
 REPRODUCE_EPILOG = "Exit codes: 0 the figures agree, 1 they differ, 2 wrong input, 130 interrupted."
-RESULTS = Path("results")
+RESULTS = "results"
 
 SuiteArgument = Annotated[list[str], typer.Argument(help="Suite files, or names of suites that come with bench.")]
 Only = Annotated[
@@ -23,7 +23,15 @@ Set = Annotated[
     typer.Option("--set", help="Change an axis, a parameter or a setting, e.g. epochs=2.", metavar="KEY=VALUE"),
 ]
 Seeds = Annotated[int | None, typer.Option("--seeds", min=1, help="Run this many seeds instead of the file's.")]
-Results = Annotated[Path, typer.Option("--results", envvar="BENCH_RESULTS", help="The ledger's folder.", metavar="DIR")]
+Results = Annotated[
+    str,
+    typer.Option(
+        "--results",
+        envvar="BENCH_RESULTS",
+        help="The ledger: a folder, or a URL such as s3://bucket/path.",
+        metavar="DIR|URL",
+    ),
+]
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Look here for data first (also: BENCH_DATA).", metavar="DIR")
 ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -20,6 +20,9 @@ from bench.ledger.ledger import Ledger
 from bench.ledger.record import Measured, Predictions, Record, Result
 from bench.suite.schema import Pruning
 from bench.suite.trial import Trial
+
+RETRIES = 2
+"""How often a trial whose worker process died is started again in the same run."""
 
 
 @dataclass
@@ -88,7 +91,10 @@ class View(Protocol):
 
 
 class Board:
-    """The trials of one run; what is to be done follows from `todo`."""
+    """The trials of one run; what is to be done follows from `todo`.
+
+    A trial whose worker process dies is tried again, `retries` times at most.
+    """
 
     def __init__(
         self,
@@ -99,18 +105,21 @@ class Board:
         suite: str = "",
         git_commit: str | None = None,
         sampling_seed: int = 0,
+        retries: int = RETRIES,
     ):
         self.ledger = ledger
         self.view = view
         self.suite = suite
         self.git_commit = git_commit
         self.asha = Asha(pruning, sampling_seed) if pruning else None
-        self.claims = Claims(ledger.root)
+        self.claims = Claims(ledger.home)
         self.running: dict[str, Running] = {}
         self.ended: list[Record] = []
+        self.retries = retries
+        self._lost: dict[str, int] = {}
         self._elsewhere: dict[str, Trial] = {}
         done = ledger.done(self.asha.rule if self.asha else None)
-        sweep(ledger.root, done)
+        sweep(ledger.home.local, done)
         left = todo(trials, done, searches=self.asha is not None)
         self._queue = deque(left.now)
         self._later = left.later
@@ -129,9 +138,12 @@ class Board:
         """Trials that another driver on this ledger is at work on."""
         return list(self._elsewhere.values())
 
-    def next_trial(self) -> Trial | None:
-        """The next trial to start, claimed for this driver; None when there is none to start now."""
-        while self._queue:
+    def next_trial(self, fits: Callable[[Trial], bool] = lambda _: True) -> Trial | None:
+        """The next trial to start, claimed for this driver; None when there is none to start now.
+
+        One that does not fit yet is waited for, since smaller ones behind it would take its room again and again.
+        """
+        while self._queue and fits(self._queue[0]):
             trial = self._queue.popleft()
             if not self.claims.claim(trial.key):
                 self._elsewhere[trial.key] = trial
@@ -217,6 +229,19 @@ class Board:
         """Publish a trial that ran to its end (complete or diverged)."""
         self._publish(self.running[key].trial, status, result, measured, predictions)
 
+    def lost(self, key: str, reason: str) -> None:
+        """Take in that a trial's worker process is gone: it goes to the head of the queue, or has failed too often."""
+        running = self.running[key]
+        self._lost[key] = tries = self._lost.get(key, 0) + 1
+        if tries > self.retries:
+            again = f"{tries} times, the last time because" if tries > 1 else "because"
+            message = f"its worker process died {again} {reason} (--retries {self.retries})"
+            self.failed(key, {"kind": "WorkerDied", "message": message, "traceback": ""})
+            return
+        del self.running[key]
+        self._queue.appendleft(running.trial)
+        self.view.note(f"trial {key[:8]} is tried again ({tries + 1} of {self.retries + 1}): {reason}")
+
     def failed(self, key: str, failure: dict[str, str]) -> None:
         """Publish a trial that could not be trained; it is tried again by the next run."""
         running = self.running[key]
@@ -246,9 +271,12 @@ class Board:
             pruning=self.asha.decisions(trial) if self.asha and searched else None,
             failure=failure,
         )
-        self.ledger.publish(record, predictions)
+        reached = self.ledger.away is None
+        kept = self.ledger.publish(record, predictions)
+        if reached and self.ledger.away:
+            self.view.note(f"{self.ledger.away}\n  the run goes on; what ends is kept, {kept} for one, and sent later")
         if status != "failed":  # the next run tries it again, perhaps with more memory
-            remove(self.ledger.root, trial.key)
+            remove(self.ledger.home.local, trial.key)
         self.claims.release(trial.key)
         self._after(trial, record)
         self.ended.append(record)

@@ -54,7 +54,7 @@ def run_here(
                 threads,
                 report,
                 passed_on=(_PrunedError,),
-                checkpoint=path_of(board.ledger.root, key),
+                checkpoint=path_of(board.ledger.home.local, key),
                 checkpoint_after=checkpoint_after,
                 note=board.view.note,
             )

@@ -3,43 +3,41 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from bench.ledger.entry import folder_of, is_entry_name
+from bench.ledger.home import Listing, Location
 from bench.suite.errors import UserError
 
-ENTRIES, INDEX, CLAIMS, TEMPORARY = "entries", "index.jsonl", "claims", "tmp"
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """The files within ``entries``: those named as an entry and lying where it should, and other ``.npz`` files."""
-
-    entries: dict[str, os.DirEntry[str]]
-    strangers: list[Path]
+ENTRIES, INDEX, CLAIMS, TEMPORARY, CHECKPOINTS = "entries", "index.jsonl", "claims", "tmp", "checkpoints"
 
 
 def entry_path(root: Path, name: str) -> Path:
     return root / ENTRIES / folder_of(name) / name
 
 
-def check_folder(root: Path) -> None:
-    """Raise UserError when `root` exists and is not a ledger; a missing or empty folder may become one."""
+def check_folder(root: Path) -> bool:
+    """Whether `root` holds entries; UserError when it is there and no ledger; an empty one may become it."""
     try:
         names = {path.name for path in root.iterdir()}
     except FileNotFoundError:
-        return
+        return False
     except NotADirectoryError as error:
         raise UserError(f"{root}: a ledger is a folder, and this is a file; choose another place") from error
     except OSError as error:
         raise UserError(f"{root}: cannot be read as a ledger: {error.strerror}") from error
+    return check_names(root, names)
+
+
+def check_names(root: Location, names: set[str]) -> bool:
+    """Whether there are entries among what lies in `root`; UserError where it is clearly something else."""
     visible = sorted(name for name in names if not name.startswith("."))
-    if visible and not names & {ENTRIES, INDEX, CLAIMS, TEMPORARY}:
+    if visible and not names & {ENTRIES, INDEX, CLAIMS, TEMPORARY, CHECKPOINTS}:
         raise UserError(
             f"{root}: not a ledger: it has no folder `{ENTRIES}` but holds {', '.join(visible[:3])}"
             f"{', ...' if len(visible) > 3 else ''}; name a ledger, or a new or empty folder"
         )
+    return ENTRIES in names
 
 
 def list_files(root: Path) -> Listing:

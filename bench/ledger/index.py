@@ -14,24 +14,24 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from bench.ledger.entry import Entry
+from bench.ledger.home import File, Sized
 from bench.ledger.record import Record
 
 
-def read_index(path: Path, files: Mapping[str, os.DirEntry[str]]) -> list[Entry]:
-    """The entries of `path` whose file is among `files` (by name) with the size it had; [] where there is no index.
+def read_index(lines: Iterable[bytes], files: Mapping[str, File]) -> list[Entry]:
+    """The entries of an index whose file is among `files` (by name) with the size it had.
 
     The size tells a file that was cut off after it was indexed, without reading it.
     """
     found: dict[str, Entry] = {}
-    with contextlib.suppress(OSError), path.open("rb") as lines:
-        for line in lines:
-            entry = _parse(line, files)
-            if entry:
-                found[entry.name] = entry
+    for line in lines:
+        entry = _parse(line, files)
+        if entry:
+            found[entry.name] = entry
     return list(found.values())
 
 
-def append_index(path: Path, entries: Iterable[tuple[Entry, int]]) -> None:
+def append_index(path: Path, entries: Iterable[Sized]) -> None:
     """Add a line for each entry and its size in bytes; a failure is ignored, since the index is only a cache."""
     with contextlib.suppress(OSError):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
@@ -41,17 +41,18 @@ def append_index(path: Path, entries: Iterable[tuple[Entry, int]]) -> None:
             if end and os.pread(descriptor, 1, end - 1) != b"\n":
                 os.write(descriptor, b"\n")
             for entry, size in entries:
-                os.write(descriptor, _line(entry, size))
+                os.write(descriptor, index_line(entry, size))
         finally:
             os.close(descriptor)
 
 
-def _line(entry: Entry, size: int) -> bytes:
+def index_line(entry: Entry, size: int) -> bytes:
+    """An entry's line."""
     data = {"entry": entry.name, "bytes": size, "record": entry.record.to_json()}
     return (json.dumps(data, sort_keys=True, separators=(",", ":")) + "\n").encode()
 
 
-def _parse(line: bytes, files: Mapping[str, os.DirEntry[str]]) -> Entry | None:
+def _parse(line: bytes, files: Mapping[str, File]) -> Entry | None:
     try:
         data = json.loads(line)
         name = data["entry"]

@@ -1,53 +1,46 @@
-"""The ledger: a folder of entries, read and added to; several drivers may share one."""
+"""The ledger: entries in a folder or at a URL, read and added to; several drivers may share one."""
 
 from __future__ import annotations
 
 import bisect
 import contextlib
 import json
-import os
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
-from bench.ledger.durable import place, sweep
-from bench.ledger.entry import (
-    DamagedEntryError,
-    Entry,
-    decode,
-    decode_predictions,
-    encode,
-    folder_of,
-    is_entry_name,
-)
-from bench.ledger.folder import ENTRIES, INDEX, TEMPORARY, check_folder, entry_path, list_files
-from bench.ledger.index import append_index, read_index
+from bench.ledger.address import home_of
+from bench.ledger.disk import Disk
+from bench.ledger.entry import DamagedEntryError, Entry, decode, decode_predictions, encode
+from bench.ledger.home import AwayError, File, Home, Location, Sized
+from bench.ledger.merge import merge
 from bench.ledger.record import Predictions, Record
 from bench.ledger.standing import DONE, standing
 from bench.suite.errors import UserError, nearest
 
 
 class Ledger:
-    """The records in the folder `root`.
+    """The records in `root`, a folder or the URL of one elsewhere.
 
     Read on first use and kept; `refresh` picks up what other drivers published since. A folder that is missing reads
-    as empty and is made by the first `publish`. Raises UserError where `root` is a file or clearly something else.
+    as empty and is made by the first `publish`. Raises UserError where `root` is a file or clearly something else, or
+    a URL that cannot be reached. `away` says why the latest entry could not be sent to its URL and is kept here.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = Path(root)
-        check_folder(self.root)
+    def __init__(self, root: Location | Home) -> None:
+        self.home = home_of(root)
+        self.home.check()
+        self.root = self.home.root
+        self.away: AwayError | None = None
         self._read = False
-        self._swept = False
         self._entries: dict[str, Entry] = {}
         self._by_key: dict[str, list[Entry]] = {}
-        self._damaged: dict[Path, tuple[tuple[int, int], str]] = {}  # size and ctime when examined, reason
+        self._damaged: dict[Location, tuple[tuple[int, int], str]] = {}  # size and ctime when examined, reason
 
     @property
-    def damaged(self) -> list[tuple[Path, str]]:
+    def damaged(self) -> list[tuple[Location, str]]:
         """Files among the entries that are passed over, each with the reason."""
         self._read_once()
-        return sorted((path, reason) for path, (_, reason) in self._damaged.items())
+        return sorted(((path, reason) for path, (_, reason) in self._damaged.items()), key=str)
 
     def records(self) -> list[Record]:
         """The record that counts for each key, ordered by key."""
@@ -72,9 +65,9 @@ class Ledger:
         Raises UserError where the trial left none (it was pruned or failed) or the file has been damaged.
         """
         entry = self._counting(key)
-        path = entry_path(self.root, entry.name)
+        path = self.home.location(entry.name)
         try:
-            predictions = decode_predictions(entry.name, path.read_bytes())
+            predictions = decode_predictions(entry.name, self.home.read(entry.name))
         except (DamagedEntryError, OSError) as error:
             raise UserError(f"{path}: cannot be read: {error}; remove the file to run its trial again") from error
         if predictions is None:
@@ -101,40 +94,69 @@ class Ledger:
         Takes the same time however large the ledger is; what is damaged is left to `refresh` to tell.
         """
         self._read_once()
-        with contextlib.suppress(FileNotFoundError):
-            for file in os.scandir(self.root / ENTRIES / folder_of(key)):
-                if file.name.startswith(f"{key}-") and is_entry_name(file.name) and file.name not in self._entries:
+        with contextlib.suppress(AwayError):  # then what was read before has to do
+            for name in self.home.of_key(key):
+                if name not in self._entries:
                     with contextlib.suppress(DamagedEntryError, OSError):
-                        self._add([Entry(file.name, decode(file.name, Path(file.path).read_bytes()))])
+                        self._add([Entry(name, decode(name, self.home.read(name)))])
         rule = json.loads(json.dumps(pruning_rule))
         return next((entry.record for entry in self._by_key.get(key, []) if _is_done(entry.record, rule)), None)
 
-    def publish(self, record: Record, predictions: Predictions | None = None) -> Path:
+    def publish(self, record: Record, predictions: Predictions | None = None) -> Location:
         """Store a trial for good and return its file; whatever happens, it is there whole or not at all.
 
-        Raises UserError when it cannot be written; ValueError when the record holds a value that is not finite.
+        What a URL does not take just now is kept on this machine and sent by a later `publish`, or `send_kept`. Raises
+        UserError when it cannot be written; ValueError when the record holds a value that is not finite.
         """
         name, data = encode(record, predictions)
-        path = place(data, entry_path(self.root, name), aside=self.root / TEMPORARY)
-        if not self._swept:
-            sweep(self.root / TEMPORARY, newest=path)
-            self._swept = True
         entry = Entry(name, record)
-        append_index(self.root / INDEX, [(entry, len(data))])
+        try:
+            path = self.home.put(name, data)
+        except AwayError as error:
+            self.away = error
+            path = Disk(self.home.local).put(name, data)
+        else:
+            self.home.published(entry, len(data))
+            if self.away:
+                with contextlib.suppress(AwayError):
+                    self.send_kept()
         if self._read:
             self._add([entry])
         return path
 
+    def kept(self) -> int:
+        """How many entries wait on this machine to be sent to the ledger's URL."""
+        return 0 if isinstance(self.home, Disk) else len(Disk(self.home.local).listing().entries)
+
+    def send_kept(self) -> int:
+        """Send them, and return how many there were. Raises AwayError where that still cannot be."""
+        if not self.kept():
+            return 0
+        here = Disk(self.home.local)
+        try:
+            merged = merge([here], self.home)
+        except AwayError as error:
+            raise AwayError(
+                f"{error}\n  {self.kept()} finished trials are kept in {here.root}, nothing is lost: the next "
+                f"`bench run` sends them, or `bench merge {here.root} --results {self.root}`"
+            ) from error
+        self.away = None
+        left = {location for location, _ in merged.damaged}
+        for name in here.listing().entries:
+            if here.location(name) not in left:
+                here.location(name).unlink(missing_ok=True)
+        return merged.copied
+
     def refresh(self) -> None:
         """Take in what was published, copied in or removed since the ledger was read."""
-        listing = list_files(self.root)
+        listing = self.home.listing()
         if self._entries.keys() - listing.entries.keys():
             kept = [entry for name, entry in self._entries.items() if name in listing.entries]
             self._entries, self._by_key = {}, {}
             self._add(kept)
         new = {name: file for name, file in listing.entries.items() if name not in self._entries}
         if not self._read and new:
-            self._add(read_index(self.root / INDEX, new))
+            self._add(self.home.read_index(new))
             new = {name: file for name, file in new.items() if name not in self._entries}
         opened = self._open(new)
         misplaced = "not named as an entry, or in the wrong folder"
@@ -142,7 +164,8 @@ class Ledger:
         self._add(entry for entry, _ in opened)
         if opened and not self._read:
             # Those that come later are left to their publisher, who adds the line.
-            append_index(self.root / INDEX, opened)
+            files = listing.entries
+            self.home.opened(opened, lambda: ((e, files[e.name].stat().st_size) for e in self._entries.values()))
         self._read = True
 
     def _read_once(self) -> None:
@@ -155,24 +178,30 @@ class Ledger:
                 self._entries[entry.name] = entry
                 bisect.insort(self._by_key.setdefault(entry.record.key, []), entry, key=standing)
 
-    def _open(self, files: dict[str, os.DirEntry[str]]) -> list[tuple[Entry, int]]:
+    def _open(self, files: dict[str, File]) -> list[Sized]:
         """Read entries (and their sizes in bytes) from their files, and note the damaged ones."""
         known, self._damaged = self._damaged, {}
-        opened = []
+        states: dict[str, tuple[int, int]] = {}
+        unread = []
         for name, file in files.items():
-            path = Path(file.path)
-            state = (0, 0)
-            try:
-                state = (file.stat().st_size, file.stat().st_ctime_ns)
-                if path in known and known[path][0] == state:
-                    self._damaged[path] = known[path]
+            location = self.home.location(name)
+            with contextlib.suppress(OSError):  # what is wrong shows when it is read
+                stat = file.stat()
+                states[name] = stat.st_size, stat.st_ctime_ns
+                if location in known and known[location][0] == states[name]:
+                    self._damaged[location] = known[location]
                     continue
-                data = path.read_bytes()
-                opened.append((Entry(name, decode(name, data)), len(data)))
-            except FileNotFoundError:
+            unread.append((name, file))
+        opened = []
+        for name, data in self.home.read_all(unread):
+            if isinstance(data, FileNotFoundError):
                 continue  # removed since it was listed
+            try:
+                if isinstance(data, OSError):
+                    raise data
+                opened.append((Entry(name, decode(name, data)), len(data)))
             except (DamagedEntryError, OSError) as error:
-                self._damaged[path] = state, str(error)
+                self._damaged[self.home.location(name)] = states.get(name, (0, 0)), str(error)
         return opened
 
     def _counting(self, prefix: str) -> Entry:

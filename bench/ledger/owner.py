@@ -6,12 +6,16 @@ What cannot be told (another machine or container, no ``/proc``) counts as alive
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import platform
 import uuid
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
+
+LEASE_SECONDS = 600.0
+"""A claim not renewed for so long is free. Drivers renew every minute, so nine renewals may fail."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,20 @@ def this_process() -> Owner:
     """The running process, with a fresh token."""
     pid = os.getpid()
     return Owner(_host(), _boot(), _namespace(), pid, _started(pid), uuid.uuid4().hex)
+
+
+def owner_bytes(owner: Owner) -> bytes:
+    """What a claim of this owner holds."""
+    return json.dumps(asdict(owner)).encode()
+
+
+def owner_in(data: bytes) -> Owner | None:
+    """Who a claim names; None where it is half written."""
+    try:
+        owner = Owner(**json.loads(data))
+    except (ValueError, TypeError):
+        return None
+    return owner if isinstance(owner.pid, int) and owner.pid > 0 else None
 
 
 def is_dead(owner: Owner) -> bool:

@@ -10,8 +10,8 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from bench.ledger.claims import LEASE_SECONDS, Claims
-from bench.ledger.owner import is_dead, this_process
+from bench.ledger.claims import Claims
+from bench.ledger.owner import LEASE_SECONDS, is_dead, this_process
 from bench.suite.errors import UserError
 
 KEYS = [f"{number:04x}" for number in range(50)]

@@ -1,0 +1,34 @@
+"""`bench merge`: several machines' ledgers become one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bench.commands.options import RESULTS, Results
+
+
+def merge(
+    sources: Annotated[
+        list[str], typer.Argument(help="Ledgers to copy from: folders or URLs.", metavar="FROM...", show_default=False)
+    ],
+    results: Results = RESULTS,
+) -> None:
+    """Copy into a ledger what it lacks of others; nothing that it holds changes, and doing it again copies nothing."""
+    from bench.ledger.ledger import Ledger
+    from bench.ledger.merge import merge
+
+    merged = merge(sources, results)
+    for location, reason in merged.damaged:
+        typer.echo(f"left {location}: {reason}", err=True)
+    ledger = Ledger(results)
+    keys = [record.key for record in ledger.records()]
+    replicates = sum(len(ledger.replicates(key)) for key in keys)
+    left = f", {len(merged.damaged)} damaged left" if merged.damaged else ""
+    typer.echo(f"{merged.copied} copied, {merged.present} there already{left}")
+    typer.echo(f"{results}: {_count(len(keys), 'trial')}, {_count(replicates, 'replicate')} beside them")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

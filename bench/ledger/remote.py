@@ -1,0 +1,218 @@
+"""A ledger's home at a URL that fsspec knows: ``s3://bucket/path``, ``gs://``, ``az://``, ``sftp://``, ...
+
+An entry is put by a conditional put (``If-None-Match: *`` on S3), which an object store makes whole or not at all.
+Where a file system has neither, a writer that is killed may leave half an entry; its digest gives it away, it is
+passed over and told, and its trial runs again. Clients and credentials are the library's own affair: for S3 what
+``AWS_*`` variables, ``~/.aws/`` or the machine's role say.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import re
+import time
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import fsspec
+from platformdirs import user_state_path
+
+from bench.ledger import remote_claims
+from bench.ledger.entry import Entry, folder_of, is_entry_name
+from bench.ledger.folder import CLAIMS, ENTRIES, check_names
+from bench.ledger.home import AwayError, File, Listing, Sized
+from bench.ledger.index import index_line, read_index
+from bench.ledger.owner import Owner
+from bench.suite.errors import UserError, nearest
+
+INDEX = "index.jsonl.gz"
+"""The index; an object cannot be appended to, so readers write it anew where it lacks much."""
+LACKING = 0.1
+"""The index is written anew when it lacked this share of the entries: what is transferred stays in proportion."""
+LEAST = 8
+"""And not for fewer entries than this, which are read about as fast by themselves."""
+AT_ONCE = 128
+"""Entries that are read at once; some 60 kB each for 10,000 test pictures."""
+PAUSE_SECONDS = 30.0
+"""How long a home that did not answer is left alone: each attempt takes seconds, and the run has trials to end."""
+
+_EXTRAS = {"s3": "s3", "s3a": "s3"}
+_DENIED = ("Credential", "Token", "SSO", "Unauthorized", "Forbidden")
+"""What the names of libraries' exceptions about credentials have in common (botocore's have no common base)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An object as a listing has it; see `bench.ledger.home.File`."""
+
+    path: str
+    st_size: int
+    st_ctime_ns: int
+
+    def stat(self) -> Listed:
+        return self
+
+
+class Remote:
+    """See `bench.ledger.home.Home`."""
+
+    def __init__(self, url: str) -> None:
+        self.root = url.rstrip("/")
+        self._fs, path = _file_system(self.root)
+        self._path = path.rstrip("/")
+        name = re.sub(r"[^A-Za-z0-9]+", "-", self.root)[:60].strip("-")
+        digest = hashlib.sha256(self.root.encode()).hexdigest()[:12]
+        self.local = user_state_path("bench", appauthor=False) / "ledgers" / f"{name}-{digest}"
+        self._clock = remote_claims.Clock()
+        self._away: tuple[float, AwayError] | None = None
+
+    def check(self) -> bool:
+        with self._reaching():
+            try:
+                names = {path.rstrip("/").rpartition("/")[2] for path in self._fs.ls(self._path, detail=False)}
+            except FileNotFoundError:
+                # Nothing there yet, or no such bucket, which only listing tells.
+                names = {ENTRIES} if self._fs.find(f"{self._path}/{ENTRIES}") else set()
+        return check_names(self.root, names)
+
+    def location(self, name: str) -> str:
+        return f"{self.root}/{ENTRIES}/{folder_of(name)}/{name}"
+
+    def listing(self) -> Listing:
+        with self._reaching():
+            found = self._fs.find(f"{self._path}/{ENTRIES}", detail=True)
+        listing = Listing({}, [])
+        for path, info in found.items():
+            *_, folder, name = path.split("/")
+            if is_entry_name(name) and folder == folder_of(name):
+                listing.entries[name] = Listed(path, int(info["size"]), _changed(info))
+            elif name.endswith(".npz"):
+                listing.strangers.append(f"{self.root}{path.removeprefix(self._path)}")
+        return listing
+
+    def of_key(self, key: str) -> Iterable[str]:
+        with self._reaching():
+            found = self._fs.glob(f"{self._path}/{ENTRIES}/{folder_of(key)}/{key}-*")
+        return [name for path in found if is_entry_name(name := path.rpartition("/")[2])]
+
+    def read(self, name: str) -> bytes:
+        with self._reaching():
+            return bytes(self._fs.cat_file(self._object(name)))
+
+    def read_all(self, files: Iterable[tuple[str, File]]) -> Iterator[tuple[str, bytes | OSError]]:
+        left = iter(files)
+        while batch := list(islice(left, AT_ONCE)):
+            names = {self._object(name): name for name, _ in batch}
+            with self._reaching():
+                found = self._fs.cat(list(names), on_error="return")
+                for data in found.values():
+                    if isinstance(data, Exception) and not isinstance(data, FileNotFoundError):
+                        raise data
+            yield from ((names[path], data) for path, data in found.items())
+
+    def put(self, name: str, data: bytes) -> str:
+        path = self._object(name)
+        with self._reaching():
+            try:
+                self._fs.pipe_file(path, data, mode="create")
+            except FileExistsError:
+                # The name has a digest of the content: the same, unless it was cut off.
+                if self._fs.size(path) != len(data):
+                    self._fs.pipe_file(path, data)
+        return self.location(name)
+
+    def read_index(self, files: dict[str, File]) -> list[Entry]:
+        with self._reaching():
+            try:
+                packed = self._fs.cat_file(f"{self._path}/{INDEX}")
+                return read_index(gzip.decompress(packed).splitlines(), files)
+            except (FileNotFoundError, gzip.BadGzipFile, EOFError, zlib.error):
+                return []
+
+    def published(self, entry: Entry, size: int) -> None:
+        """Nothing: the next reader whom enough is lacking writes the index."""
+
+    def opened(self, entries: list[Sized], everything: Callable[[], Iterable[Sized]]) -> None:
+        known = list(everything())
+        if len(entries) < max(LEAST, LACKING * len(known)):
+            return
+        lines = b"".join(index_line(entry, size) for entry, size in known)
+        with contextlib.suppress(AwayError), self._reaching():  # a reader who may not write does without
+            self._fs.pipe_file(f"{self._path}/{INDEX}", gzip.compress(lines, 1))
+
+    def take(self, key: str, me: Owner) -> bool:
+        with self._reaching():
+            return remote_claims.take(self._fs, f"{self._path}/{CLAIMS}", key, me, self._clock)
+
+    def renew(self, key: str, me: Owner) -> None:
+        # Where this fails, and where `drop` does, the claim ends by its age.
+        with contextlib.suppress(AwayError), self._reaching():
+            remote_claims.renew(self._fs, f"{self._path}/{CLAIMS}", key, me)
+
+    def drop(self, key: str, me: Owner) -> None:
+        with contextlib.suppress(AwayError), self._reaching():
+            remote_claims.drop(self._fs, f"{self._path}/{CLAIMS}", key, me)
+
+    def _object(self, name: str) -> str:
+        return f"{self._path}/{ENTRIES}/{folder_of(name)}/{name}"
+
+    @contextlib.contextmanager
+    def _reaching(self) -> Iterator[None]:
+        """Turn whatever a library raises into an AwayError that says what to do."""
+        if self._away and time.monotonic() < self._away[0]:
+            raise self._away[1]
+        try:
+            yield
+        except UserError:
+            raise
+        except FileNotFoundError as error:
+            if "bucket" not in str(error).lower():
+                raise
+            raise AwayError(f"{self.root}: there is no such bucket; make it first, or name another") from error
+        except Exception as error:
+            self._away = time.monotonic() + PAUSE_SECONDS, _away(self.root, error)
+            raise self._away[1] from error
+        self._away = None
+
+
+def _file_system(url: str) -> tuple[Any, str]:
+    """fsspec's file system for a URL, without a cache of listings, and the path within."""
+    protocol, _, place = url.lower().partition(":")
+    if not place.strip("/"):
+        raise UserError(f"{url}: names no place; write it like s3://BUCKET/PATH")
+    known = fsspec.available_protocols()
+    if protocol not in known:
+        hint = nearest(protocol, known) or "write it like s3://BUCKET/PATH, or name a folder"
+        raise UserError(f"{url}: unknown protocol {protocol!r}; {hint}")
+    try:
+        fs, path = fsspec.core.url_to_fs(url, use_listings_cache=False)
+    except ImportError as error:
+        extra = _EXTRAS.get(protocol)
+        advice = f"pip install 'bench[{extra}]'" if extra else str(error)
+        raise UserError(f"{url}: the library for {protocol}:// is not installed: {advice}") from error
+    except Exception as error:  # what a library makes of a URL of its own
+        raise UserError(f"{url}: not a ledger's URL: {error or type(error).__name__}") from error
+    return fs, str(path)
+
+
+def _away(url: str, error: Exception) -> AwayError:
+    reason = str(error) or type(error).__name__
+    if isinstance(error, NotImplementedError):
+        return AwayError(f"{url}: a ledger cannot be kept there: {reason}; s3://BUCKET/PATH or a folder can")
+    if isinstance(error, PermissionError) or any(word in type(error).__name__ for word in _DENIED):
+        advice = "log in, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        return AwayError(f"{url}: access was refused: {reason}\n  for S3: {advice}; see `aws sts get-caller-identity`")
+    return AwayError(
+        f"{url}: cannot be reached: {reason}\n  is the address right (AWS_ENDPOINT_URL), and the network up?"
+    )
+
+
+def _changed(info: dict[str, Any]) -> int:
+    """A number that differs when an object was written anew, from whatever the store tells."""
+    told = [str(info.get(name)) for name in ("ETag", "etag", "LastModified", "mtime", "updated", "created")]
+    return int.from_bytes(hashlib.sha256("".join(told).encode()).digest()[:7], "big")

@@ -1,0 +1,320 @@
+"""A ledger in a bucket, on a real S3 server of this machine's loopback."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bucket import Bucket, opened
+
+from bench.ledger import remote, remote_claims
+from bench.ledger.claims import Claims
+from bench.ledger.ledger import Ledger
+from bench.ledger.merge import merge
+from bench.ledger.owner import LEASE_SECONDS, owner_bytes, this_process
+from bench.suite.errors import UserError
+
+CLAIM = """
+import json, sys
+from bench.ledger.claims import Claims
+
+claims = Claims(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+print(json.dumps([key for key in json.loads(sys.argv[2]) if claims.claim(key)]), flush=True)
+sys.stdin.readline()
+"""
+PUBLISH = """
+import json, sys
+from bench.ledger.ledger import Ledger
+from bench.ledger.record import Record
+
+ledger, record = Ledger(sys.argv[1]), Record.from_json(json.loads(sys.argv[2]))
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(5):
+    ledger.publish(record)
+print("done", flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def bucket(monkeypatch, tmp_path) -> Iterator[Bucket]:
+    made = opened(monkeypatch, tmp_path / "state")
+    monkeypatch.setattr(remote, "PAUSE_SECONDS", 0.0)
+    yield made
+    made.go_away()
+
+
+def together(children):
+    """Lets all children begin at the same time; the line that each says at its end."""
+    for child in children:
+        assert child.stdout.readline() == "ready\n"
+    for child in children:
+        child.stdin.write("go\n")
+        child.stdin.flush()
+    return [child.stdout.readline() for child in children]
+
+
+def write_claim(bucket, key, owner, number=0):
+    bucket.fs.pipe_file(f"{bucket.name}/results/claims/{key}.{number}", owner_bytes(owner))
+
+
+@pytest.fixture
+def stranger():
+    """A driver on another machine."""
+    return replace(this_process(), host="another")
+
+
+@pytest.fixture
+def later(monkeypatch):
+    """Moves the store's clock on by so many seconds, as this driver sees it."""
+
+    def move(seconds):
+        now = remote_claims.Clock.now
+        monkeypatch.setattr(remote_claims.Clock, "now", lambda *arguments: now(*arguments) + seconds)
+
+    return move
+
+
+def test_a_record_and_its_predictions_come_back_from_a_bucket(bucket, make_record, predictions):
+    assert Ledger(bucket.url).records() == []
+    location = Ledger(bucket.url).publish(make_record(), predictions)
+    again = Ledger(bucket.url)
+    assert location.startswith(f"{bucket.url}/entries/ab/ab12cd34-")
+    assert again.records() == [make_record()]
+    np.testing.assert_array_equal(again.predictions("ab12").labels, predictions.labels)
+    assert again.finished("ab12cd34", None) == make_record()
+
+
+def test_an_entry_has_the_same_name_and_bytes_as_on_a_disk(bucket, ledger, make_record, predictions):
+    there = Ledger(bucket.url).publish(make_record(), predictions)
+    here = ledger.publish(make_record(), predictions)
+    assert there.endswith(f"entries/ab/{here.name}")
+    assert bucket.fs.cat_file(there) == here.read_bytes()
+
+
+def test_two_drivers_that_publish_the_same_entry_at_once_leave_one(bucket, make_record, start_child):
+    text = json.dumps(make_record().to_json())
+    assert together([start_child(PUBLISH, bucket.url, text) for _ in range(2)]) == ["done\n", "done\n"]
+    assert len(bucket.paths("entries")) == 1
+    assert Ledger(bucket.url).records() == [make_record()]
+
+
+def test_what_two_drivers_found_of_one_key_is_kept_as_replicates(bucket, make_record, start_child):
+    texts = [json.dumps(make_record(minute=minute).to_json()) for minute in (1, 2)]
+    assert together([start_child(PUBLISH, bucket.url, text) for text in texts]) == ["done\n", "done\n"]
+    again = Ledger(bucket.url)
+    assert again.records() == [make_record(minute=1)]
+    assert again.replicates("ab12cd34") == [make_record(minute=2)]
+
+
+def test_a_half_written_upload_is_passed_over_told_and_mended(bucket, make_record):
+    location = Ledger(bucket.url).publish(make_record())
+    bucket.fs.pipe_file(location, bucket.fs.cat_file(location)[:100])
+    again = Ledger(bucket.url)
+    assert again.records() == []
+    assert again.damaged == [(location, "truncated or changed: the content does not match the digest in the name")]
+    again.publish(make_record())
+    assert Ledger(bucket.url).records() == [make_record()]
+    assert Ledger(bucket.url).damaged == []
+
+
+def test_the_index_is_written_by_who_lacks_it_and_then_read(bucket, make_record, monkeypatch):
+    for number in range(9):
+        Ledger(bucket.url).publish(make_record(f"ab{number:02}"))
+    assert "index.jsonl.gz" not in bucket.paths()
+    records = Ledger(bucket.url).records()
+    assert len(records) == 9
+    lines = gzip.decompress(bucket.fs.cat_file(f"{bucket.url}/index.jsonl.gz")).splitlines()
+    assert len(lines) == 9
+    changed = b"\n".join(lines).replace(b"0.88", b"0.99")
+    bucket.fs.pipe_file(f"{bucket.url}/index.jsonl.gz", gzip.compress(changed))
+    assert Ledger(bucket.url).record("ab00").result.test == {"accuracy": 0.99}, "no entry was opened"
+
+
+@pytest.mark.parametrize("index", [None, b"", b"no gzip", gzip.compress(b"no index\n"), gzip.compress(b"{}" * 99)[:-9]])
+def test_an_index_that_is_lost_or_damaged_costs_only_time(bucket, make_record, index):
+    for number in range(9):
+        Ledger(bucket.url).publish(make_record(f"ab{number:02}"))
+    if index is not None:
+        bucket.fs.pipe_file(f"{bucket.url}/index.jsonl.gz", index)
+    assert len(Ledger(bucket.url).records()) == 9
+    assert len(gzip.decompress(bucket.fs.cat_file(f"{bucket.url}/index.jsonl.gz")).splitlines()) == 9
+
+
+def test_refresh_sees_what_came_and_what_was_removed(bucket, make_record):
+    ledger, other = Ledger(bucket.url), Ledger(bucket.url)
+    assert ledger.records() == []
+    location = other.publish(make_record())
+    ledger.refresh()
+    assert ledger.records() == [make_record()]
+    bucket.fs.rm(location)
+    ledger.refresh()
+    assert ledger.records() == []
+
+
+def test_a_key_is_claimed_by_one_driver_until_it_is_released(bucket):
+    one, other = Claims(bucket.url), Claims(bucket.url)
+    assert one.claim("ab12")
+    assert one.claim("ab12")
+    assert not other.claim("ab12")
+    other.release("ab12")
+    assert not other.claim("ab12")
+    one.release_all()
+    assert bucket.paths("claims") == ["claims/.clock"]
+    assert other.claim("ab12")
+
+
+def test_two_processes_at_once_claim_each_key_exactly_once(bucket, start_child):
+    keys = [f"{number:04x}" for number in range(6)]
+    one, other = map(json.loads, together([start_child(CLAIM, bucket.url, json.dumps(keys)) for _ in range(2)]))
+    assert sorted(one + other) == keys
+
+
+def test_two_processes_at_once_take_over_each_dead_claim_exactly_once(bucket, start_child):
+    keys = [f"{number:04x}" for number in range(6)]
+    for key in keys:
+        write_claim(bucket, key, replace(this_process(), started="1"))
+    one, other = map(json.loads, together([start_child(CLAIM, bucket.url, json.dumps(keys)) for _ in range(2)]))
+    assert sorted(one + other) == keys
+
+
+def test_a_claim_of_another_machine_ends_by_its_age_only(bucket, stranger, later):
+    write_claim(bucket, "ab12", stranger)
+    later(LEASE_SECONDS - 30)
+    assert not Claims(bucket.url).claim("ab12")
+    later(60)
+    assert Claims(bucket.url).claim("ab12")
+    assert bucket.paths("claims") == ["claims/.clock", "claims/ab12.1"]
+
+
+def test_a_claim_from_the_future_is_free_since_the_clock_was_set_back(bucket, stranger, later):
+    write_claim(bucket, "ab12", stranger)
+    later(-3600)
+    assert Claims(bucket.url).claim("ab12")
+
+
+def test_a_driver_that_lost_its_claim_neither_renews_nor_releases_the_new_one(bucket, later):
+    slow, quick = Claims(bucket.url), Claims(bucket.url)
+    slow.claim("ab12")
+    write_claim(bucket, "ab12", replace(this_process(), host="another"))  # as another machine's
+    later(LEASE_SECONDS + 30)
+    assert quick.claim("ab12")
+    slow.renew_all()
+    slow.release_all()
+    assert bucket.paths("claims") == ["claims/.clock", "claims/ab12.1"]
+
+
+def test_a_half_written_claim_ends_by_its_age(bucket, later):
+    bucket.fs.pipe_file(f"{bucket.name}/results/claims/ab12.0", b'{"host": "')
+    assert not Claims(bucket.url).claim("ab12")
+    later(LEASE_SECONDS + 30)
+    assert Claims(bucket.url).claim("ab12")
+
+
+def test_a_server_that_goes_away_costs_no_finished_trial(bucket, make_record, predictions):
+    ledger, claims = Ledger(bucket.url), Claims(bucket.url)
+    ledger.publish(make_record("aa00"))
+    bucket.go_away()
+    assert claims.claim("bb00")
+    kept = ledger.publish(make_record("bb00"), predictions)
+    assert Path(kept).is_file()
+    assert "cannot be reached" in str(ledger.away)
+    with pytest.raises(UserError, match=r"1 finished trials are kept in .*nothing is lost(.|\n)*bench merge"):
+        ledger.send_kept()
+    with pytest.raises(UserError, match=r"cannot be reached(.|\n)*AWS_ENDPOINT_URL"):
+        Ledger(bucket.url)
+    bucket.come_back()
+    assert Ledger(bucket.url).send_kept() == 1
+    assert [record.key for record in Ledger(bucket.url).records()] == ["aa00", "bb00"]
+    assert Ledger(bucket.url).kept() == 0
+
+
+def test_what_was_kept_goes_with_the_next_trial_that_gets_through(bucket, make_record):
+    ledger = Ledger(bucket.url)
+    bucket.go_away()
+    ledger.publish(make_record("aa00"))
+    bucket.come_back()
+    ledger.publish(make_record("bb00"))
+    assert ledger.away is None
+    assert [record.key for record in Ledger(bucket.url).records()] == ["aa00", "bb00"]
+
+
+def test_ledgers_merge_between_a_folder_and_a_bucket(bucket, ledger, make_record, predictions):
+    ledger.publish(make_record("aa00", minute=1), predictions)
+    Ledger(bucket.url).publish(make_record("aa00", minute=2))
+    Ledger(bucket.url).publish(make_record("bb00"))
+    assert merge([ledger.root], bucket.url).copied == 1
+    assert merge([bucket.url], ledger.root).copied == 2
+    assert merge([bucket.url], ledger.root).copied == 0
+    here, there = Ledger(ledger.root), Ledger(bucket.url)
+    assert here.records() == there.records()
+    assert here.replicates("aa00") == there.replicates("aa00") == [make_record("aa00", minute=2)]
+
+
+def test_a_bucket_that_is_not_there_is_told(bucket):
+    with pytest.raises(UserError, match=r"^s3://bench-nowhere/results: there is no such bucket; make it first"):
+        Ledger("s3://bench-nowhere/results")
+
+
+def test_missing_credentials_are_told(bucket, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    remote.fsspec.get_filesystem_class("s3").clear_instance_cache()
+    with pytest.raises(UserError, match="access was refused: Unable to locate credentials\n  for S3: log in, or set"):
+        Ledger(bucket.url)
+
+
+def test_a_place_of_other_things_is_no_ledger(bucket):
+    bucket.fs.pipe_file(f"{bucket.name}/results/thesis.tex", b"")
+    with pytest.raises(UserError, match=r"not a ledger: .* holds thesis\.tex"):
+        Ledger(bucket.url)
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("s4://bucket/results", "unknown protocol 's4'; write it like s3://BUCKET/PATH, or name a folder"),
+        ("s3:", "names no place; write it like s3://BUCKET/PATH"),
+        ("gs://bucket/results", "the library for gs:// is not installed: "),
+    ],
+)
+def test_a_url_that_cannot_be_a_ledger_is_told(url, told):
+    with pytest.raises(UserError, match=f"^{url}: {told}"):
+        Ledger(url)
+
+
+def test_without_the_library_for_s3_the_message_says_how_to_get_it():
+    code = (
+        "import sys; sys.modules['s3fs'] = None\n"
+        "from bench.ledger.ledger import Ledger\n"
+        "try: Ledger('s3://bucket/results')\n"
+        "except Exception as error: print(type(error).__name__, error)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "UserError s3://bucket/results: the library for s3:// is not installed: pip install 'bench[s3]'" in said
+
+
+def test_any_other_file_system_of_fsspec_will_do(make_record, predictions):
+    """Memory's has no conditional put of its own; fsspec looks whether the file is there."""
+    ledger = Ledger("memory://results")
+    ledger.publish(make_record(), predictions)
+    claims = Claims("memory://results")
+    assert claims.claim("ab12")
+    assert not Claims("memory://results").claim("ab12")
+    claims.release_all()
+    assert Ledger("memory://results").records() == [make_record()]
+
+
+def test_a_path_that_went_through_pathlib_still_means_the_bucket(bucket, make_record):
+    Ledger(bucket.url).publish(make_record())
+    assert Ledger(Path(bucket.url)).records() == [make_record()]
