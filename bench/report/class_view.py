@@ -80,7 +80,7 @@ def _block(one: Details, first: bool) -> Block:
         rows=tuple(_row(one, number) for number in order),
         whole=len(order) == len(one.classes),
         matrix=matrix(one.matrix, one.classes),
-        beside=tuple(_beside(one, theirs) for theirs in one.theirs),
+        beside=tuple(beside(one, theirs) for theirs in one.theirs),
     )
 
 
@@ -121,7 +121,8 @@ def _shade(count: int, total: int) -> float:
     return round(math.sqrt(count / total), 2) if total else 0.0
 
 
-def _beside(one: Details, theirs: PublishedClasses) -> Beside:
+def beside(one: Details, theirs: PublishedClasses) -> Beside:
+    """Lay out a published table and ours together; a class that ours lacks gets dashes."""
     rows = []
     for number, name in enumerate(theirs.classes):
         ours = one.classes.index(name) if name in one.classes else None
