@@ -11,10 +11,12 @@ import typer
 
 from bench import __version__
 from bench.commands.add import add
+from bench.commands.cluster import Detached, cluster_app
 from bench.commands.compare import compare
 from bench.commands.data import data_app
 from bench.commands.doctor import doctor
 from bench.commands.look import list_, schema, show
+from bench.commands.merge import merge
 from bench.commands.options import COMPARE_EPILOG, EPILOG, REPRODUCE_EPILOG
 from bench.commands.plan import plan
 from bench.commands.published import published
@@ -51,11 +53,13 @@ app.command(epilog=EPILOG)(published)
 app.command(epilog=COMPARE_EPILOG)(compare)
 app.command(epilog=REPRODUCE_EPILOG)(reproduce)
 app.command(epilog=EPILOG)(add)
+app.command(epilog=EPILOG)(merge)
 app.command(epilog=EPILOG)(show)
 app.command("list", epilog=EPILOG)(list_)
 app.command(epilog=EPILOG)(schema)
 app.command(epilog=EPILOG)(doctor)
 app.add_typer(data_app, name="data")
+app.add_typer(cluster_app, name="cluster")
 
 
 def main() -> None:
@@ -70,7 +74,7 @@ def main() -> None:
             end.code = 0
         if end.code == signal.SIGTERM:  # while Ray starts, its own handler leaves with the signal's number
             end.code = 130
-        if end.code == 130:
+        if end.code == 130 and not isinstance(end, Detached):
             typer.echo("Stopped. What ended is in the ledger; the same command goes on from there.", err=True)
         raise
     except UserError as error:

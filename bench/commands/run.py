@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from bench.commands.cluster import read, run_on_cluster, shipment
 from bench.commands.data import datasets_of
 from bench.commands.options import (
     RESULTS,
@@ -15,6 +16,7 @@ from bench.commands.options import (
     DataDir,
     GpusPerTrial,
     Jobs,
+    NoUserCode,
     Only,
     Results,
     Seeds,
@@ -24,6 +26,7 @@ from bench.commands.options import (
 )
 from bench.commands.results import report_of, tell_damaged
 from bench.commands.suites import check, load, trials_of
+from bench.suite.errors import UserError
 
 
 def run(
@@ -36,6 +39,7 @@ def run(
     jobs: Jobs = None,
     cpus_per_trial: CpusPerTrial = 1,
     gpus_per_trial: GpusPerTrial = None,
+    no_user_code: NoUserCode = False,
     no_ray: Annotated[bool, typer.Option("--no-ray", help="Train in this process, one trial at a time.")] = False,
     checkpoint_after: Annotated[
         float | None,
@@ -43,9 +47,20 @@ def run(
             metavar="SECONDS", min=0, help="Trials that train longer (60 by default) can go on where they were stopped."
         ),
     ] = None,
+    cluster: Annotated[
+        Path | None,
+        typer.Option("--cluster", help="Run on the cluster of this Ray launcher file.", metavar="FILE"),
+    ] = None,
+    down: Annotated[bool, typer.Option("--down", help="Tear the cluster down at the end.")] = False,
+    address: Annotated[
+        str | None,
+        typer.Option("--address", help="Run on the Ray cluster that answers there.", metavar="HOST:PORT"),
+    ] = None,
 ) -> None:
     """Train what the ledger lacks of a suite, then show its leaderboard."""
-    loaded = [(text, load(text, only, set_, seeds)) for text in suites]
+    _check_place(no_ray, cluster, down, address)
+    launcher = read(cluster) if cluster else None
+    loaded = [(text, load(text, only, set_, seeds, not no_user_code)) for text in suites]
     from bench.ledger.ledger import Ledger
 
     planned = [(text, suite, trials_of(suite)) for text, suite in loaded]
@@ -55,36 +70,64 @@ def run(
     # Not before all input is known to be right: Ray takes seconds to import, and data may have to be fetched.
     from rich.console import Console
 
+    from bench.execution.connect import Connection
     from bench.execution.run import run_trials
     from bench.report.terminal import print_terminal
 
     console = Console()
-    datasets = datasets_of([trial for _, _, trials in planned for trial in trials], data_dir)
     failed = False
     tell_damaged(ledger)
     options = as_written(only, set_, seeds)
-    for text, suite, trials in planned:
-        records = run_trials(
-            trials,
-            datasets,
+    if launcher:
+        sent = shipment(
+            launcher,
+            [(text + options, suite, trials) for text, suite, trials in planned],
             ledger,
-            console,
-            pruning=suite.pruning,
-            suite=suite.name,
             git_commit=git_commit(),
             cpus_per_trial=cpus_per_trial,
             gpus_per_trial=gpus_per_trial,
             jobs=jobs,
-            use_ray=not no_ray,
             checkpoint_after=checkpoint_after,
-            sampling_seed=suite.sampling_seed,
         )
-        if not records:
-            console.print(f"{suite.name}: nothing to run, its {len(trials)} trials are in {results}/", highlight=False)
-        failed |= any(record.status == "failed" for record in records)
+        if sent:
+            failed = run_on_cluster(launcher, sent, ledger, console, data_dir, down=down)
+    datasets = {} if launcher else datasets_of([trial for _, _, trials in planned for trial in trials], data_dir)
+    for text, suite, trials in planned:
+        if not launcher:
+            records = run_trials(
+                trials,
+                datasets,
+                ledger,
+                console,
+                pruning=suite.pruning,
+                suite=suite.name,
+                git_commit=git_commit(),
+                cpus_per_trial=cpus_per_trial,
+                gpus_per_trial=gpus_per_trial,
+                jobs=jobs,
+                use_ray=not no_ray,
+                checkpoint_after=checkpoint_after,
+                sampling_seed=suite.sampling_seed,
+                connection=Connection(address) if address else None,
+            )
+            if not records:
+                console.print(
+                    f"{suite.name}: nothing to run, its {len(trials)} trials are in {results}/", highlight=False
+                )
+            failed |= any(record.status == "failed" for record in records)
         print_terminal(report_of(ledger, text + options, suite, trials), console, top=12)
         console.print(f"\nThe whole page: bench report {text}{options} --html", highlight=False, style="dim")
     raise typer.Exit(1 if failed else 0)
+
+
+def _check_place(no_ray: bool, cluster: Path | None, down: bool, address: str | None) -> None:
+    """UserError for more than one place to run."""
+    places = [("--cluster", cluster), ("--address", address), ("--no-ray", no_ray)]
+    named = [name for name, given in places if given]
+    if len(named) > 1:
+        raise UserError(f"{' and '.join(named)}: a run has one place; name one of them, or none for this machine")
+    if down and not cluster:
+        raise UserError("--down tears a cluster down: it goes with --cluster FILE")
 
 
 def git_commit() -> str | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.execution.host import gpu_places
 from bench.execution.ray_settings import SETTINGS
 from bench.suite.errors import UserError
 
@@ -97,7 +98,7 @@ class Room:
 
     def _on(self, resources: dict[str, float]) -> int:
         fit = int(resources.get("CPU", 0.0) / self.cpus)
-        return min(fit, int(resources.get("GPU", 0.0) / self.gpus)) if self.gpus else fit
+        return min(fit, gpu_places(resources.get("GPU", 0.0), self.gpus)) if self.gpus else fit
 
 
 def gpus_of_cluster() -> float:

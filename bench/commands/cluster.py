@@ -1,0 +1,189 @@
+"""`bench cluster`: runs on a cluster are looked at, followed, stopped and fetched; and `bench run --cluster` itself."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bench.commands.options import EPILOG, RESULTS, Results
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from bench.execution.cluster.launcher import Launcher
+    from bench.execution.cluster.shipment import Run
+    from bench.ledger.ledger import Ledger
+    from bench.suite.suite import Suite
+    from bench.suite.trial import Trial
+
+cluster_app = typer.Typer(help="Runs on a cluster: look, follow, stop, fetch.", no_args_is_help=True)
+CLUSTER = Path("cluster.yaml")
+ClusterFile = Annotated[
+    Path, typer.Option("--cluster", help="The cluster's launcher file.", metavar="FILE", envvar="BENCH_CLUSTER")
+]
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's name, as `bench cluster status` lists it.")]
+
+
+class Detached(SystemExit):
+    """The watcher has left; the run goes on."""
+
+
+@cluster_app.command("status", epilog=EPILOG)
+def status(cluster: ClusterFile = CLUSTER) -> None:
+    """Show the cluster's nodes, and the runs on it."""
+    from bench.execution.cluster.jobs import standings, state_of_job
+    from bench.execution.cluster.standing import nodes
+
+    launcher = read(cluster)
+    told = nodes(launcher)
+    if told is None:
+        typer.echo(f"cluster {launcher.name!r} is not up; `bench run SUITE --cluster {cluster}` starts it")
+        return
+    typer.echo(told.strip())
+    with _reached(launcher):
+        runs = standings(launcher)
+        typer.echo("\nRuns" if runs else "\nno runs yet")
+        for run in runs:
+            state = run.state
+            if state == "running" and (job := state_of_job(launcher, run.name)) not in ("RUNNING", "PENDING"):
+                state = f"ended without a word ({job.lower()})"
+            typer.echo(f"  {run.name}  {state}  {run.counts}")
+
+
+@cluster_app.command("attach", epilog=EPILOG)
+def attach(run: RunName, cluster: ClusterFile = CLUSTER, results: Results = RESULTS) -> None:
+    """Follow a run again, and bring its records home."""
+    from rich.console import Console
+
+    from bench.execution.cluster.jobs import shipped
+    from bench.ledger.ledger import Ledger
+
+    launcher, ledger, console = read(cluster), Ledger(results), Console()
+    with _reached(launcher):
+        sent = shipped(launcher, run)
+    failed = _follow(launcher, sent, ledger, console)
+    for part in sent.parts:
+        shown = f"bench report {part.arguments or part.suite} --results {results}"
+        console.print(f"The leaderboard: {shown}", highlight=False, style="dim")
+    raise typer.Exit(1 if failed else 0)
+
+
+@cluster_app.command("stop", epilog=EPILOG)
+def stop(run: RunName, cluster: ClusterFile = CLUSTER, results: Results = RESULTS) -> None:
+    """Stop a run and bring home what it has found; the same `bench run` goes on from there."""
+    from bench.execution.cluster import jobs
+
+    launcher = read(cluster)
+    with _reached(launcher):
+        jobs.shipped(launcher, run)
+        jobs.stop(launcher, run)
+    typer.echo(f"{run} is stopped")
+    _fetch(launcher, run, results)
+
+
+@cluster_app.command("fetch", epilog=EPILOG)
+def fetch(run: RunName, cluster: ClusterFile = CLUSTER, results: Results = RESULTS) -> None:
+    """Bring home what a run has found so far; it goes on."""
+    launcher = read(cluster)
+    _fetch(launcher, run, results)
+
+
+def shipment(
+    launcher: Launcher, planned: list[tuple[str, Suite, list[Trial]]], ledger: Ledger, **options: Any
+) -> Run | None:
+    """The run that the suites' missing trials make; None where nothing is missing.
+
+    `planned` has each suite as a command line names it; `options` are more fields of a `Run`.
+    """
+    from bench.execution.board import todo
+    from bench.execution.cluster.jobs import new_name
+    from bench.execution.cluster.shipment import Part, Run
+
+    parts, known, count = [], set(), 0
+    for text, suite, trials in planned:
+        done = ledger.done(suite.pruning.model_dump(mode="json") if suite.pruning else None)
+        count += todo(trials, done, searches=suite.pruning is not None).count
+        known |= {trial.key for trial in trials if trial.key in done}
+        parts.append(Part(suite.name, trials, suite.pruning, suite.sampling_seed, text))
+    if not count:
+        return None
+    if options.get("gpus_per_trial") is None and launcher.gpus:
+        options["gpus_per_trial"] = 1.0  # there may be no GPU yet when the run starts
+    name, results = new_name(planned[0][1].name), str(ledger.root)
+    return Run(name, parts, results, sorted(known), launcher.grows, **options)
+
+
+def run_on_cluster(
+    launcher: Launcher, run: Run, ledger: Ledger, console: Console, data_dir: Path | None, *, down: bool
+) -> bool:
+    """Bring the cluster up, start the run there and follow it to its end; whether some trials failed."""
+    from bench.execution.cluster.jobs import submit
+    from bench.execution.cluster.standing import bring_up, tear_down
+
+    def say(text: str) -> None:
+        console.print(text, highlight=False, markup=False)
+
+    bring_up(launcher, say)
+    with _reached(launcher):
+        submit(launcher, run, ledger, say, data_dir)
+    say(f"started {run.name}; Ctrl-C leaves it running")
+    failed = _follow(launcher, run, ledger, console)
+    if down:
+        say(f"tearing cluster {launcher.name!r} down")
+        tear_down(launcher)
+    return failed
+
+
+def _follow(launcher: Launcher, run: Run, ledger: Ledger, console: Console) -> bool:
+    from bench.execution.cluster.follow import follow
+
+    try:
+        over = follow(launcher, run, ledger, console)
+    except KeyboardInterrupt:
+        options = f"{run.name} --cluster {launcher.path}"
+        typer.echo(
+            f"\nDetached: {run.name} goes on without you.\n"
+            f"  come back:      bench cluster attach {options} --results {ledger.root}\n"
+            f"  fetch results:  bench cluster fetch {options} --results {ledger.root}\n"
+            f"  stop it:        bench cluster stop {options} --results {ledger.root}",
+            err=True,
+        )
+        raise Detached(130) from None
+    return _outcome(over, run)
+
+
+def _outcome(over: dict[str, Any], run: Run) -> bool:
+    from bench.suite.errors import UserError
+
+    if over["outcome"] == "error":
+        raise UserError(f"{run.name}: {over['message']}")
+    if over["outcome"] == "stopped":
+        typer.echo(f"{run.name} was stopped. What ended is in the ledger; the same command goes on from there.")
+        raise Detached(130)
+    return bool(over["failed"])
+
+
+def _fetch(launcher: Launcher, run: str, results: str) -> None:
+    from bench.execution.cluster import jobs
+    from bench.ledger.ledger import Ledger
+
+    with _reached(launcher), tempfile.TemporaryDirectory(prefix="bench-fetch-") as incoming:
+        jobs.shipped(launcher, run)
+        copied = jobs.fetch(launcher, run, Path(incoming), Ledger(results))
+    typer.echo(f"{copied} new entries in {results}")
+
+
+def read(path: Path) -> Launcher:
+    """The launcher file, validated."""
+    from bench.execution.cluster.launcher import read_launcher
+
+    return read_launcher(path)
+
+
+def _reached(launcher: Launcher) -> Any:
+    from bench.execution.cluster.remote import reached
+
+    return reached(launcher)

@@ -1,0 +1,115 @@
+"""On the head: carry out a run that was shipped there, as the driver of a Ray job."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from bench.data import Dataset, load
+from bench.execution.cluster.events import EventFile, EventView, begins
+from bench.execution.cluster.shipment import Part, Run, unpack
+from bench.execution.connect import Connection
+from bench.execution.host import stop_on_sigterm
+from bench.execution.progress import Tally
+from bench.execution.run import run_trials
+from bench.ledger.disk import Disk
+from bench.ledger.ledger import Ledger
+from bench.suite.errors import UserError
+
+OUT = "out"
+"""The folder in a run's own that its watchers fetch entries from."""
+
+
+def drive(folder: Path) -> int:
+    """Run what `folder` holds; the exit code. Everything is told in the folder's events, errors too."""
+    run = unpack(folder)
+    sys.path.insert(0, str(folder))  # models of the user's own packages, which came along
+    events = EventFile(folder)
+    try:
+        with stop_on_sigterm():
+            failed = _drive(run, folder, events)
+    except UserError as error:
+        events.over("error", message=str(error))
+        return 2
+    except KeyboardInterrupt:
+        events.over("stopped")
+        return 130
+    except Exception as error:
+        events.over("error", message=f"{type(error).__name__}: {error}; `ray job logs {run.name}` on the head has more")
+        raise
+    events.over("done", failed=failed)
+    return 0
+
+
+def _drive(run: Run, folder: Path, events: EventFile) -> bool:
+    ledger = Ledger(run.results)
+    sent = folder / "datasets"
+    datasets: dict[str, Dataset] = {}
+    for trial in run.trials:
+        if trial.data not in datasets:
+            data_dir = sent if sent.is_dir() else None
+            datasets[trial.data] = load(
+                trial.run_config["dataset"], data_dir, lambda text: events.tell("note", text=text)
+            )
+    failed = False
+    for number, part in enumerate(run.parts):
+        failed |= _part(run, number, part, ledger, datasets, folder, events)
+    return failed
+
+
+def _part(
+    run: Run, number: int, part: Part, ledger: Ledger, datasets: dict[str, Dataset], folder: Path, events: EventFile
+) -> bool:
+    done = ledger.done(part.pruning.model_dump(mode="json") if part.pruning else None)
+    news = [trial.key for trial in part.trials if trial.key in done and trial.key not in run.known]
+    for key in news:
+        hand_out(ledger, key, folder)
+    events.tell("begins", **begins(number, [done[key] for key in news], run.jobs or 0))
+
+    def watched_by(tally: Tally) -> EventView:
+        return EventView(tally, events, lambda key: hand_out(ledger, key, folder))
+
+    records = run_trials(
+        part.trials,
+        datasets,
+        ledger,
+        Console(),
+        pruning=part.pruning,
+        suite=part.suite,
+        git_commit=run.git_commit,
+        cpus_per_trial=run.cpus_per_trial,
+        gpus_per_trial=run.gpus_per_trial,
+        jobs=run.jobs,
+        checkpoint_after=run.checkpoint_after,
+        sampling_seed=part.sampling_seed,
+        connection=Connection("auto", grows=run.grows, prepared=True),
+        watched_by=watched_by,
+    )
+    events.tell("ends", part=number)
+    return any(record.status == "failed" for record in records)
+
+
+def hand_out(ledger: Ledger, key: str, folder: Path) -> None:
+    """Put a key's entries where the run's watchers fetch them; those of a ledger at a URL they read there."""
+    home = ledger.home
+    if not isinstance(home, Disk):
+        return
+    out = Disk(folder / OUT)
+    for name in home.of_key(key):
+        target = out.location(name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            try:
+                target.hardlink_to(home.location(name))
+            except FileExistsError:
+                raise
+            except OSError:  # a file system without links
+                shutil.copyfile(home.location(name), target)
+
+
+if __name__ == "__main__":
+    sys.exit(drive(Path(sys.argv[1])))

@@ -1,0 +1,176 @@
+"""Runs as Ray jobs on the head: sent, started, stopped, listed, and their records fetched."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import shlex
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from bench.execution.cluster.drive import OUT
+from bench.execution.cluster.events import STATE
+from bench.execution.cluster.launcher import Launcher
+from bench.execution.cluster.remote import CommandError, bring, send, shell
+from bench.execution.cluster.requirements import MISSING, requirements
+from bench.execution.cluster.shipment import RUN, Run, pack, unpack
+from bench.execution.connect import runtime_env
+from bench.ledger.address import is_url
+from bench.ledger.disk import Disk
+from bench.ledger.folder import ENTRIES
+from bench.ledger.ledger import Ledger
+from bench.ledger.merge import merge
+from bench.suite.errors import UserError
+
+TERMINAL = ("SUCCEEDED", "FAILED", "STOPPED")
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,80}")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A run on the head: `state` is what its driver last told ("running", "done", ...), `counts` of its trials."""
+
+    name: str
+    state: str
+    counts: str
+
+
+def new_name(suite: str) -> str:
+    """A name for a run, which is a folder's and a job's too: from its suite and the time."""
+    slug = re.sub(r"[^a-z0-9]+", "-", suite.lower()).strip("-")[:40] or "run"
+    return f"{slug}-{datetime.now():%m%d-%H%M}-{secrets.token_hex(2)}"
+
+
+def folder_of_run(launcher: Launcher, name: str) -> str:
+    """A run's folder on the head; UserError for what is no run's name."""
+    if not _NAME.fullmatch(name):
+        raise UserError(f"{name!r} is no run's name; `bench cluster status --cluster {launcher.path}` lists them")
+    return f"{launcher.settings.folder}/runs/{name}"
+
+
+def submit(
+    launcher: Launcher, run: Run, ledger: Ledger, say: Callable[[str], None], data_dir: Path | None = None
+) -> None:
+    """Send a run with what its trials need, and start it as a Ray job named after it.
+
+    The ledger's entries of the run's trials travel along, unless the ledger lies at a URL, where the head finds it.
+    """
+    remote = folder_of_run(launcher, run.name)
+    results = f"{launcher.settings.folder}/results"
+    home = (
+        shell(launcher, f"mkdir -p {remote}/{OUT}/{ENTRIES} {results}/{ENTRIES} && cd {remote} && pwd")
+        .strip()
+        .splitlines()[-1]
+    )
+    shared = is_url(run.results)
+    if not shared:
+        run = Run(**{**vars(run), "results": str(Path(home).parents[1] / "results")})
+    with tempfile.TemporaryDirectory(prefix="bench-send-") as temporary:
+        package, entries = Path(temporary, "run"), Path(temporary, "ledger")
+        package.mkdir()
+        pack(run, package, send_data=launcher.settings.send_data, data_dir=data_dir)
+        (package / "requirements.json").write_text(json.dumps(requirements()))
+        say(f"sending {run.name}: {len(run.trials)} trials, {len(run.known)} of them from the ledger")
+        send(launcher, package, remote)
+        if run.known and not shared:
+            copy_entries(ledger, run.known, entries)
+            send(launcher, entries / ENTRIES, f"{results}/{ENTRIES}")
+    environment = _environment(launcher, home, say)
+    python = launcher.settings.python
+    command = f"{python} -m bench.execution.cluster.drive {shlex.quote(home)}"
+    options = f"--no-wait --submission-id {run.name} --runtime-env-json {shlex.quote(json.dumps(environment))}"
+    _job(launcher, f"submit {options} -- {command}")
+
+
+def _environment(launcher: Launcher, home: str, say: Callable[[str], None]) -> dict[str, Any]:
+    """The job's runtime environment: this package, our settings, and the packages that the head lacks."""
+    out = shell(launcher, f"{launcher.settings.python} {home}/{MISSING} {home}/requirements.json")
+    missing: list[str] = json.loads(out.strip().splitlines()[-1])
+    environment = runtime_env(launcher.settings.env)
+    environment["py_modules"] = [f"{home}/bench"]
+    environment["env_vars"]["RAY_JOB_STOP_WAIT_TIME_S"] = "30"
+    if missing:
+        say(f"missing on the cluster, installed by Ray when the run starts: {', '.join(missing)}")
+        environment["pip"] = {"packages": missing, "pip_check": False}
+        environment["config"] = {"setup_timeout_seconds": 3600}
+    return environment
+
+
+def copy_entries(ledger: Ledger, keys: Iterable[str], folder: Path) -> None:
+    """Write the entries of some keys into a folder, as a ledger of their own."""
+    target = Disk(folder)
+    for key in keys:
+        for name in ledger.home.of_key(key):
+            target.put(name, ledger.home.read(name))
+
+
+def state_of_job(launcher: Launcher, name: str) -> str:
+    """PENDING, RUNNING, SUCCEEDED, FAILED or STOPPED as Ray has it; GONE where it knows no such job."""
+    try:
+        out = _job(launcher, f"status {name}")
+    except CommandError as error:
+        if "does not exist" in str(error):
+            return "GONE"
+        raise
+    plain = re.sub(r"\x1b\[\d+m", "", out)
+    found = re.search(rf"'{name}'(?:: (\w+)| (?:was )?(\w+))", plain)  # "Status for job 'x': RUNNING", "Job 'x' failed"
+    return (found.group(1) or found.group(2)).upper() if found else "RUNNING"
+
+
+def stop(launcher: Launcher, name: str) -> None:
+    """Have the run's driver stop, as Ctrl-C does a run on this machine."""
+    folder_of_run(launcher, name)
+    _job(launcher, f"stop {name}")
+
+
+def standings(launcher: Launcher) -> list[Standing]:
+    """The runs on the head, latest first, as their drivers last told."""
+    runs = f"{launcher.settings.folder}/runs"
+    out = shell(
+        launcher,
+        f'cd {runs} 2>/dev/null || exit 0; for r in $(ls -t); do echo "$r $(cat $r/{STATE} 2>/dev/null)"; done',
+    )
+    found = []
+    for line in out.splitlines():
+        name, _, told = line.strip().partition(" ")
+        if _NAME.fullmatch(name):
+            try:
+                state = json.loads(told)
+            except ValueError:
+                state = {"state": "not started", "counts": ""}
+            found.append(Standing(name, state["state"], state["counts"]))
+    return found
+
+
+def fetch(launcher: Launcher, name: str, incoming: Path, ledger: Ledger) -> int:
+    """Bring home what the run has put out since, by way of the folder `incoming`; how many entries are new here."""
+    (incoming / ENTRIES).mkdir(parents=True, exist_ok=True)
+    bring(launcher, f"{folder_of_run(launcher, name)}/{OUT}/{ENTRIES}", incoming / ENTRIES)
+    copied = merge([incoming], ledger.root).copied
+    ledger.refresh()
+    return copied
+
+
+def shipped(launcher: Launcher, name: str) -> Run:
+    """The run as it was sent; UserError where the head has none of that name."""
+    remote = folder_of_run(launcher, name)
+    try:
+        text = shell(launcher, f"cat {remote}/{RUN}")
+    except CommandError as error:
+        raise UserError(
+            f"no run {name!r} on cluster {launcher.name!r}; `bench cluster status --cluster {launcher.path}` lists them"
+        ) from error
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, RUN).write_text(text)
+        return unpack(Path(folder))
+
+
+def _job(launcher: Launcher, arguments: str) -> str:
+    verb, _, rest = arguments.partition(" ")
+    python, server = launcher.settings.python, launcher.settings.job_server
+    return shell(launcher, f"{python} -m ray.scripts.scripts job {verb} --address {server} {rest}")

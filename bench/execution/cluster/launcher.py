@@ -1,0 +1,117 @@
+"""A Ray cluster-launcher file, and what it tells bench under ``metadata: {bench: ...}``.
+
+Ray's schema allows no key of ours beside its own; `metadata` is its place for what users add, and Ray reads none of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from bench.suite.errors import UserError, nearest
+
+KEY = "bench"
+
+
+class Settings(BaseModel):
+    """What bench should know of a cluster."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    python: Annotated[str, StringConstraints(min_length=1)] = "python3"
+    """The Python that Ray runs with, on every node."""
+    folder: Annotated[str, StringConstraints(pattern=r"^(~/|/)[\w./-]*\w$")] = "~/bench"
+    """Where on the head runs and their ledger lie."""
+    env: dict[str, str] = Field(default_factory=dict)
+    """Environment variables of the run, on every node, e.g. BENCH_DATA."""
+    send_data: bool = False
+    """Send the data sets of the catalogue from here, for a cluster that cannot reach the internet."""
+    job_server: Annotated[str, StringConstraints(pattern=r"^https?://")] = "http://127.0.0.1:8265"
+    """Ray's dashboard as the head itself reaches it."""
+
+
+@dataclass(frozen=True)
+class Launcher:
+    """A launcher file: where it is, and what bench reads of it."""
+
+    path: Path
+    name: str
+    provider: str
+    settings: Settings
+    gpus: bool
+    """Whether some node type declares GPUs."""
+    grows: bool
+    """Whether the autoscaler may add nodes to those that start with the cluster."""
+
+
+def read_launcher(path: Path) -> Launcher:
+    """Read a launcher file and have Ray validate it.
+
+    Raises
+    ------
+    UserError
+        It cannot be read, Ray refuses it, or `metadata.bench` has a mistake.
+    """
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(
+            f"--cluster {path}: cannot be read: {error.strerror}\n"
+            "  name a Ray cluster-launcher file; docs/cluster.md says how to write one"
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(document, dict) or not isinstance(document.get("provider"), dict):
+        raise UserError(f"{path}: not a cluster-launcher file: it has no `provider`; docs/cluster.md shows one")
+    settings = _settings(path, document)
+    prepared = _validated(path, document)
+    types = prepared["available_node_types"]
+    workers = {name: kind for name, kind in types.items() if name != prepared.get("head_node_type")}
+    return Launcher(
+        path=path,
+        name=str(document["cluster_name"]),
+        provider=str(document["provider"].get("type")),
+        settings=settings,
+        gpus=any((kind.get("resources") or {}).get("GPU", 0) for kind in types.values()),
+        grows=any(kind.get("max_workers", 0) > kind.get("min_workers", 0) for kind in workers.values()),
+    )
+
+
+def _settings(path: Path, document: dict[str, Any]) -> Settings:
+    metadata = document.get("metadata") or {}
+    given = metadata.get(KEY) or {} if isinstance(metadata, dict) else metadata
+    if not isinstance(given, dict):
+        raise UserError(f"{path}: metadata: expected `{KEY}` with settings below it, found {given!r}")
+    try:
+        return Settings.model_validate(given)
+    except ValidationError as error:
+        problems = []
+        for one in error.errors():
+            key, *rest = (str(part) for part in one["loc"])
+            place = ".".join(["metadata", KEY, key, *rest])
+            hint = nearest(key, list(Settings.model_fields)) if one["type"] == "extra_forbidden" else None
+            known = f"unknown; known are {', '.join(Settings.model_fields)}"
+            told = known if one["type"] == "extra_forbidden" else f"{one['msg']}, found {one['input']!r}"
+            problems.append(f"{path}: {place}: {told}" + (f"\n  {hint}" if hint else ""))
+        raise UserError("\n".join(problems)) from error
+
+
+def _validated(path: Path, document: dict[str, Any]) -> dict[str, Any]:
+    """The file as Ray's own launcher completes it."""
+    import click
+    from jsonschema import ValidationError as SchemaError  # type: ignore[import-untyped]
+    from ray.autoscaler._private.util import prepare_config, validate_config
+
+    try:
+        prepared: dict[str, Any] = prepare_config(document)
+        validate_config(prepared)
+    except SchemaError as error:
+        place = ".".join(str(part) for part in error.absolute_path)
+        raise UserError(f"{path}: Ray refuses it: {place + ': ' if place else ''}{error.message}") from error
+    except (click.ClickException, SystemExit, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise UserError(f"{path}: Ray refuses it: {type(error).__name__}: {error}") from error
+    return prepared

@@ -1,0 +1,127 @@
+"""The head of a cluster, reached by Ray's own launcher: its commands bring the cluster up, run things and copy files.
+
+Each command is a process of its own, so that a connection that hangs or breaks takes nothing with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from bench.execution.cluster.launcher import Launcher
+from bench.suite.errors import UserError
+
+BEGIN, END = "@@bench-begin", "@@bench-end"
+QUIET = ("--log-style", "pretty", "--log-color", "false")
+EXEC_SECONDS = 300.0
+"""A command on the head takes seconds; this is when a connection counts as hanging."""
+
+
+class ConnectionLostError(Exception):
+    """The head could not be reached, or not any more."""
+
+
+class CommandError(Exception):
+    """A command on the head failed; the message is what it printed."""
+
+
+def ray_command(command: str, *arguments: str, quiet: bool = True) -> list[str]:
+    return [sys.executable, "-m", "ray.scripts.scripts", command, *(QUIET if quiet else ()), *arguments]
+
+
+def environment(launcher: Launcher) -> dict[str, str]:
+    """For the launcher's commands; settings of a Ray on this machine are none of the cluster's."""
+    kept = {name: text for name, text in os.environ.items() if name not in ("RAY_ADDRESS", "RAY_AUTH_TOKEN")}
+    kept["RAY_USAGE_STATS_ENABLED"] = "0"
+    kept["PYTHONUNBUFFERED"] = "1"
+    if launcher.provider == "local":
+        # The newer autoscaler counts the head as one of the workers and leaves one out (Ray 2.60).
+        kept.setdefault("RAY_UP_enable_autoscaler_v2", "0")
+    return kept
+
+
+def call(launcher: Launcher, command: Sequence[str], timeout: float | None) -> tuple[int, str]:
+    """Run a launcher's command; its exit code and what it printed."""
+    try:
+        done = subprocess.run(
+            command, env=environment(launcher), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, timeout=timeout, start_new_session=True, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        raise ConnectionLostError(f"no answer within {timeout:g} s") from error
+    return done.returncode, done.stdout.decode(errors="replace").replace("\r\n", "\n")
+
+
+def shell(launcher: Launcher, command: str, timeout: float = EXEC_SECONDS) -> str:
+    """What a shell command on the head prints.
+
+    Raises
+    ------
+    CommandError
+        It failed.
+    ConnectionLostError
+        It could not be started, or the connection broke.
+    """
+    wrapped = f"echo {BEGIN}; ({command}); echo {END} $?"
+    _, out = call(launcher, ray_command("exec", str(launcher.path), wrapped), timeout)
+    # The launcher prints lines of its own before, and ssh some after.
+    told = out.rpartition(f"{BEGIN}\n")[2]
+    body, end, code = told.rpartition(f"{END} ")
+    if not end:
+        raise ConnectionLostError(last_lines(out))
+    if code.split()[0] != "0":
+        raise CommandError(last_lines(body))
+    return body
+
+
+def send(launcher: Launcher, source: Path, target: str) -> None:
+    """Copy what lies in a folder here into one on the head, which must be there."""
+    _copied(launcher, ray_command("rsync-up", str(launcher.path), f"{source}/", f"{target}/"))
+
+
+def bring(launcher: Launcher, source: str, target: Path) -> None:
+    """Copy what lies in a folder on the head into one here; what is there already is not copied again."""
+    _copied(launcher, ray_command("rsync-down", str(launcher.path), f"{source}/", f"{target}/"))
+
+
+def _copied(launcher: Launcher, command: list[str]) -> None:
+    code, out = call(launcher, command, None)
+    if code:
+        raise ConnectionLostError(last_lines(out))
+
+
+def stream(launcher: Launcher, command: str) -> subprocess.Popen[bytes]:
+    """Start a command on the head whose output is read as it comes; to be ended by `leave`."""
+    return subprocess.Popen(
+        ray_command("exec", str(launcher.path), command), env=environment(launcher), stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+    )  # fmt: skip
+
+
+def leave(process: subprocess.Popen[bytes]) -> None:
+    """End what `stream` started, the connection with it."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    process.wait()
+
+
+@contextlib.contextmanager
+def reached(launcher: Launcher) -> Iterator[None]:
+    """Turn what goes wrong on the way to the head into a message for people."""
+    try:
+        yield
+    except (ConnectionLostError, CommandError) as error:
+        lines = "".join(f"    {line}\n" for line in str(error).splitlines())
+        raise UserError(
+            f"{launcher.path}: the head of cluster {launcher.name!r} cannot be reached, or did not do as told:\n{lines}"
+            f"  see whether it answers: ray exec {launcher.path} uptime"
+        ) from error
+
+
+def last_lines(text: str, count: int = 15) -> str:
+    return "\n".join([line for line in text.splitlines() if line.strip()][-count:])

@@ -1,0 +1,179 @@
+"""What travels to the head: ``run.json`` with the trials as they are, and beside it the files that they name.
+
+The suite is expanded and checked here, so the head has nothing to look up: it gets trials, each with its key. JSON
+and plain files only; nothing is unpickled on either side.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from bench.data import DATASETS
+from bench.data.own import is_own
+from bench.data.places import look, places
+from bench.suite.errors import UserError
+from bench.suite.schema import Pruning
+from bench.suite.trial import Trial
+
+FORMAT = 1
+RUN = "run.json"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One suite of a run: its trials, and what else decides how they are run."""
+
+    suite: str
+    trials: list[Trial]
+    pruning: Pruning | None = None
+    sampling_seed: int = 0
+    arguments: str = ""
+    """The suite as it was named on the command line, with the options that narrow it."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as it is shipped. `known` are the keys whose entries the sender has; paths are relative to ``run.json``."""
+
+    name: str
+    parts: list[Part]
+    results: str
+    known: list[str] = field(default_factory=list)
+    grows: bool = False
+    git_commit: str | None = None
+    cpus_per_trial: float = 1
+    gpus_per_trial: float | None = None
+    jobs: int | None = None
+    checkpoint_after: float | None = None
+
+    @property
+    def trials(self) -> list[Trial]:
+        return [trial for part in self.parts for trial in part.trials]
+
+
+def pack(run: Run, folder: Path, *, send_data: bool = False, data_dir: Path | None = None) -> None:
+    """Write a run into a new folder: this package, ``run.json``, and the user's own files.
+
+    Raises
+    ------
+    UserError
+        A file of the user's cannot be read.
+    """
+    import bench
+
+    ignore = shutil.ignore_patterns("__pycache__", "*.pyc")
+    shutil.copytree(Path(bench.__file__).parent, folder / "bench", ignore=ignore)
+    try:
+        models = {path: _copy(path, folder / "models" / str(n)) for n, path in _files(run, "model_file")}
+        data = {path: _copy(path, folder / "data" / str(n)) for n, path in _files(run, "data_path")}
+        for package in _own_packages(run):
+            if not (folder / package.name).exists():
+                _copy(package, folder)
+        if send_data:
+            _copy_catalogue(run, folder / "datasets", data_dir)
+    except OSError as error:
+        raise UserError(f"cannot send {error.filename} to the cluster: {error.strerror}") from error
+
+    def moved(trial: Trial) -> dict[str, Any]:
+        here = replace(
+            trial,
+            model_file=models[trial.model_file].relative_to(folder) if trial.model_file else None,
+            data_path=data[trial.data_path].relative_to(folder) if trial.data_path else None,
+        )
+        return {**asdict(here), "model_file": _text(here.model_file), "data_path": _text(here.data_path)}
+
+    parts = [
+        {
+            **{one.name: getattr(part, one.name) for one in fields(part)},
+            "trials": [moved(trial) for trial in part.trials],
+            "pruning": part.pruning.model_dump(mode="json") if part.pruning else None,
+        }
+        for part in run.parts
+    ]
+    text = json.dumps({"format": FORMAT, **{one.name: getattr(run, one.name) for one in fields(run)}, "parts": parts})
+    (folder / RUN).write_text(text)
+
+
+def unpack(folder: Path) -> Run:
+    """The run in a folder that `pack` filled, its files named as they lie there.
+
+    Raises
+    ------
+    UserError
+        The folder holds no run, or one of another version of bench.
+    """
+    try:
+        told = json.loads((folder / RUN).read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{folder / RUN}: cannot be read: {error}") from error
+    if told.pop("format", None) != FORMAT:
+        raise UserError(f"{folder / RUN}: of another version of bench")
+
+    def trial(values: dict[str, Any]) -> Trial:
+        files = {name: folder / values[name] if values[name] else None for name in ("model_file", "data_path")}
+        return Trial(**{**values, **files})
+
+    parts = [
+        Part(
+            **{
+                **part,
+                "trials": [trial(one) for one in part["trials"]],
+                "pruning": Pruning.model_validate(part["pruning"]) if part["pruning"] else None,
+            }
+        )
+        for part in told.pop("parts")
+    ]
+    return Run(parts=parts, **told)
+
+
+def _files(run: Run, name: str) -> Sequence[tuple[int, Path]]:
+    """The different files that trials name, numbered."""
+    return list(enumerate(dict.fromkeys(path for trial in run.trials if (path := getattr(trial, name)))))
+
+
+def _copy(path: Path, folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / path.name
+    if path.is_dir():
+        shutil.copytree(path, target, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        shutil.copyfile(path, target)
+    return target
+
+
+def _own_packages(run: Run) -> list[Path]:
+    """The top packages of models given as 'package.module:factory'; single modules among them."""
+    names = {t.config["model"]["name"] for t in run.trials if ":" in t.config["model"]["name"] and not t.model_file}
+    found = []
+    for top in sorted({name.partition(":")[0].partition(".")[0] for name in names}):
+        spec = importlib.util.find_spec(top)
+        if spec and spec.submodule_search_locations:
+            found.append(Path(next(iter(spec.submodule_search_locations))))
+        elif spec and spec.origin:
+            found.append(Path(spec.origin))
+    return found
+
+
+def _copy_catalogue(run: Run, folder: Path, data_dir: Path | None) -> None:
+    """The data sets of the catalogue, from wherever this machine has them."""
+    entries = (trial.config["dataset"] for trial in run.trials)
+    for name in dict.fromkeys(entry["name"] for entry in entries if not is_own(entry)):
+        info = DATASETS[name]
+        found = next((paths for place in places(info, data_dir) if (paths := look(info, place)[0])), None)
+        if found is None:
+            raise UserError(
+                f"{name}: not on this machine, from where `send_data` sends it\n"
+                f"  fetch it first: bench data fetch {name}"
+            )
+        for path in found:
+            _copy(path, folder / info.folders[0])
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
