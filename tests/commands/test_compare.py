@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import typer
+import yaml
 from made_ledger import FLIP, L2, Ledger, config
 from statsmodels.stats.contingency_tables import mcnemar
+
+from bench.cli import app
 
 Store = Callable[..., Path]
 
@@ -180,3 +186,14 @@ def test_other_test_images_are_refused(stored: Store, bench: Any) -> None:
     ran = bench("compare", stored(few, "main"), stored(many, "branch"))
     assert ran.code == 2
     assert "tested on different images (500 and 1,000" in ran.err
+
+
+def test_the_workflow_that_is_shown_names_commands_and_options_that_exist() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "compare.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    steps = yaml.safe_load(text)["jobs"]["compare"]["steps"]
+    lines = [shlex.split(step["run"].partition("|")[0]) for step in steps if step.get("run", "").startswith("bench ")]
+    assert [line[1] for line in lines] == ["run", "run", "compare"]
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    for line in lines:
+        commands[line[1]].make_context(line[1], line[2:])  # raises for an option that there is not
