@@ -8,13 +8,16 @@ import pandas as pd
 from bench.report.charts.figure import Figure, LeftOut, values
 from bench.report.charts.live import OFF, ON, pick, zoom
 from bench.report.charts.measure import axis_title, shown
-from bench.report.charts.series import Series, series
+from bench.report.charts.series import MARKS, Series, series
 from bench.report.charts.theme import GREY, HEIGHT, INK, SOFT, WIDTH
 from bench.report.frame import NEVER_RANKED
 from bench.report.report import Part
 from bench.suite.metrics import METRICS
 
-TIED, OTHER, PUBLISHED = "also tied with the best", "other configuration", "published figure (hollow)"
+TIED, OTHER, PUBLISHED = "other configuration (tied)", "other configuration", "published figure (hollow)"
+
+BAR = "M-1,-0.3H1V0.3H-1Z"
+"""A short bar: what is not tied differs from what is by its shape, too."""
 
 MOST_INTERVALS = 30
 """With more configurations than this only the leaders get their intervals drawn."""
@@ -35,11 +38,13 @@ def cost(part: Part, column: str, name: str, title: str, axis: str, caution: str
     ours = points[points["role"] != "published"]
     if len(ours) < 2 or ours["x"].nunique() < 2:
         return LeftOut(title, f"fewer than two complete configurations differ in {axis}", "cost")
-    several = "" if len(ours) <= MOST_INTERVALS else f" Of {len(ours)} configurations only the leaders' are drawn."
+    several = (
+        "" if len(ours) <= MOST_INTERVALS else f" Of {len(ours)} configurations only those named have their bars drawn."
+    )
     return Figure(
         name=name,
         title=title,
-        caption=f"{caution} {INTERVALS}{several} {FRONT if points['front'].sum() > 1 else ALONE}",
+        caption=f"{caution} {MARKS} {INTERVALS}{several} {FRONT if points['front'].sum() > 1 else ALONE}",
         chart=_chart(points, series(part), part.metrics[0], axis),
         group="cost",
     )
@@ -87,7 +92,7 @@ def _chart(points: pd.DataFrame, leaders: tuple[Series, ...], metric: str, axis:
     there = set(points["kind"])
     rest = [
         Series("", TIED, SOFT, "circle", []),
-        Series("", OTHER, GREY, "circle", []),
+        Series("", OTHER, GREY, BAR, []),
         Series("", PUBLISHED, INK, "square", []),
     ]
     drawn = tuple(one for one in (*leaders, *rest) if one.name in there)
@@ -115,7 +120,7 @@ def _chart(points: pd.DataFrame, leaders: tuple[Series, ...], metric: str, axis:
         x=across, y=up, tooltip=tooltip, color=colour, shape=shape, opacity=alt.condition(picked, ON, OFF)
     )
     looks = {
-        "rest": {"filled": True, "size": 28},
+        "rest": {"filled": True, "size": 40},
         "published": {"filled": False, "size": 60, "strokeWidth": 1.5},
         "leader": {"filled": True, "size": 90},
     }

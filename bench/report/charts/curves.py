@@ -40,11 +40,21 @@ def learning_curves(part: Part) -> Figure | LeftOut:
         filter(
             None,
             [
-                f"Mean {what} over the seeds of each leader after every epoch; the band spans its seeds, from the "
-                "lowest to the highest, and is no confidence interval.",
+                f"Mean {what} after every epoch over the seeds of each configuration named; the band spans its seeds, "
+                "from the lowest to the highest, and is no confidence interval.",
                 "Training accuracy is a running mean over the epoch's batches." if column == "train_accuracy" else "",
-                _told(bands["label"].nunique() - led["label"].nunique(), others["label"].nunique(), "configuration"),
-                _told(kept.loc[kept["status"] == "pruned", "key"].nunique(), pruned["key"].nunique(), "pruned trial"),
+                _told(
+                    "Faint",
+                    bands["label"].nunique() - led["label"].nunique(),
+                    others["label"].nunique(),
+                    "other configuration",
+                ),
+                _told(
+                    "Dotted",
+                    kept.loc[kept["status"] == "pruned", "key"].nunique(),
+                    pruned["key"].nunique(),
+                    "pruned trial",
+                ),
                 "Pruned trials end in a cross." if len(pruned) else "",
                 f"The axis starts at {least:g} %; lower values are cut off."
                 if least > 100 * kept[column].min()
@@ -85,11 +95,14 @@ def _sample(rows: pd.DataFrame, column: str) -> pd.DataFrame:
     return rows[rows[column].isin(set(last.index[places]))]
 
 
-def _told(there: int, drawn: int, what: str) -> str:
+def _told(looks: str, there: int, drawn: int, what: str) -> str:
     if not there:
         return ""
-    some = f"{drawn} of {there}, evenly spaced from best to worst," if drawn < there else str(there)
-    return f"Faint: {some} other {what}{'s' * (there > 1)}." if what != "pruned trial" else f"Dotted: {some} {what}s."
+    plural = f"{what}{'s' * (there > 1)}"
+    some = (
+        f"{drawn} of the {there} {plural}, evenly spaced from best to worst" if drawn < there else f"{there} {plural}"
+    )
+    return f"{looks}: {some}."
 
 
 def _floor(led: pd.DataFrame) -> float:
@@ -137,7 +150,7 @@ def _chart(
             y=alt.Y("low:Q", scale=scale),
             y2="high:Q",
             color=colour("name", there, "stroke"),
-            opacity=alt.condition(picked, alt.value(0.18), alt.value(0.03)),
+            opacity=alt.condition(picked, alt.value(0.18 if len(there) < 5 else 0.1), alt.value(0.02)),
         ),
         mine.mark_line(strokeWidth=2, clip=True)
         .encode(

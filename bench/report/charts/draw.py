@@ -24,12 +24,17 @@ def specification(figure: Figure, background: str = "white", titled: bool = True
 
 def svg(figure: Figure, background: str = "white", titled: bool = True) -> str:
     """The chart as SVG; every text from a suite is escaped."""
-    return str(vl_convert.vegalite_to_svg(_text(figure, background, titled), allowed_base_urls=[]))
+    return svg_of(specification(figure, background, titled))
+
+
+def svg_of(spec: dict[str, Any]) -> str:
+    """A specification as SVG."""
+    return str(vl_convert.vegalite_to_svg(json.dumps(spec), allowed_base_urls=[]))
 
 
 def png(figure: Figure) -> bytes:
     """The chart as a picture on white paper."""
-    return bytes(vl_convert.vegalite_to_png(_text(figure, "white", True), scale=SCALE, allowed_base_urls=[]))
+    return bytes(vl_convert.vegalite_to_png(json.dumps(specification(figure)), scale=SCALE, allowed_base_urls=[]))
 
 
 @cache
@@ -39,7 +44,3 @@ def library() -> str:
     It holds Vega's expression interpreter, so that ``vegaEmbed(..., {ast: true})`` works where a page forbids `eval`.
     """
     return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
-
-
-def _text(figure: Figure, background: str, titled: bool) -> str:
-    return json.dumps(specification(figure, background, titled))

@@ -6,7 +6,7 @@ import altair as alt
 import pandas as pd
 
 from bench.report.charts.figure import Figure, LeftOut, values
-from bench.report.charts.theme import BLUE, GREY, SOFT
+from bench.report.charts.theme import BLUE, GREY, SOFT, WHOLE
 from bench.report.report import Part
 from bench.statistics.effects import MEAN
 
@@ -19,7 +19,7 @@ MOST_PAIRS = 10
 ROW = 24
 """Pixels per level."""
 
-PLOT = 240
+PLOT = 210
 CLEAR, UNCLEAR = "95 % interval without 0 (filled)", "with 0 (hollow)"
 UNIT = "points of test accuracy"
 
@@ -56,7 +56,12 @@ def interactions(part: Part) -> Figure | LeftOut:
     rows = found[found["effect"].notna()].head(MOST_PAIRS)
     if not len(rows):
         return LeftOut(INTERACTIONS, "no two axes were crossed over complete configurations", "effects")
-    names = [f"{row.axis} {row.level} × {row.with_axis} {row.with_level}" for row in rows.itertuples(index=False)]
+    names = [
+        f"{_named(first, level)} × {_named(second, other)}"
+        for first, level, second, other in zip(
+            rows["axis"], rows["level"], rows["with_axis"], rows["with_level"], strict=True
+        )
+    ]
     rows = rows.assign(level=names, clear=rows["p_holm"] < 0.05)
     caption = (
         f"What two settings do together beyond the sum of their effects, the strongest {len(rows)}; "
@@ -65,6 +70,11 @@ def interactions(part: Part) -> Figure | LeftOut:
     )
     panel = _panel(rows, "", _limits(rows), last=True, wide=True)
     return Figure("interactions", INTERACTIONS, caption, panel, "effects")
+
+
+def _named(axis: str, level: str) -> str:
+    """A level with its axis, unless it names that itself (``batch_size=64``)."""
+    return level if level.startswith(f"{axis}=") else f"{axis} {level}"
 
 
 def _shown(found: pd.DataFrame) -> pd.DataFrame:
@@ -100,9 +110,7 @@ def _panel(
     )
     across = alt.Scale(domain=list(limits), nice=False)
     axis = alt.Axis(title=UNIT if last else None, format="+.2~f", labels=True, tickCount=5)
-    up = alt.Y(
-        "level:N", sort=list(data["level"]), title=None, axis=alt.Axis(labelLimit=400 if wide else 170, grid=True)
-    )
+    up = alt.Y("level:N", sort=list(data["level"]), title=None, axis=alt.Axis(labelLimit=WHOLE - PLOT, grid=True))
     if wide:
         # Names of pairs are too long to stand beside the plot of a narrow page.
         up = alt.Y("level:N", sort=list(data["level"]), title=None, axis=None)
@@ -132,9 +140,9 @@ def _panel(
     if wide:
         size = 2 * ROW
         layers.append(
-            base.mark_text(align="left", baseline="bottom", dy=-8, limit=PLOT + 170).encode(
+            base.mark_text(align="left", baseline="bottom", dy=-8, limit=WHOLE - 40).encode(
                 x=alt.value(0), text="level:N"
             )
         )
-    width = PLOT + 160 if wide else PLOT
+    width = WHOLE - 40 if wide else PLOT
     return alt.LayerChart(layer=layers, width=width, height=alt.Step(size), title=title or alt.Undefined)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from textwrap import wrap
 
 import altair as alt
 import pandas as pd
@@ -19,6 +20,8 @@ MOST = 6
 
 TRAIN, VALIDATION = "training (dashed)", "validation (solid)"
 PANEL = (165, 120)
+TITLE_WIDTH = 28
+"""Characters of a panel's title on one line."""
 
 
 def losses(part: Part) -> Figure | LeftOut:
@@ -97,7 +100,7 @@ def _panel(rows: pd.DataFrame, start: int, name: str, first: bool) -> alt.LayerC
             ],
         ),
     ]
-    title = alt.Title(name, limit=PANEL[0] + 40)
+    title = alt.Title(wrap(name, TITLE_WIDTH)[:3], limit=PANEL[0] + 40)
     return alt.LayerChart(layer=layers, width=PANEL[0], height=PANEL[1], title=title)
 
 

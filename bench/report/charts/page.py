@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 from markupsafe import Markup
 
 from bench.report.charts import LeftOut, drawn
-from bench.report.charts.draw import specification, svg
+from bench.report.charts.draw import specification, svg_of
 from bench.report.charts.figure import Figure
 from bench.report.report import Part
 
@@ -50,9 +50,9 @@ def page_charts(part: Part, anchor: str) -> Charts:
 
 
 def _shown(figure: Figure, prefix: str) -> Shown:
-    text = svg(figure, background="transparent", titled=False)
-    picture, width = _fitted(text, prefix, figure.title)
-    return Shown(figure, Markup(picture), width, specification(figure, background="transparent", titled=False))
+    spec = specification(figure, background="transparent", titled=False)
+    picture, width = _fitted(svg_of(spec), prefix, figure.title)
+    return Shown(figure, Markup(picture), width, spec)
 
 
 def _fitted(text: str, prefix: str, title: str) -> tuple[str, float]:

@@ -9,12 +9,12 @@ import altair as alt
 from bench.report.charts.theme import DASHES, SERIES, SHAPES
 from bench.report.report import Part
 
-CHOSEN = " (chosen by validation)"
+MARKS = "“Chosen” is by validation; “tied” cannot be told from the best."
 
 
 @dataclass(frozen=True)
 class Series:
-    """A leader: its label in tables, what legends call it, and how it is drawn."""
+    """A configuration with a style: its label in tables, what legends call it, and how it is drawn."""
 
     label: str
     name: str
@@ -24,12 +24,21 @@ class Series:
 
 
 def series(part: Part) -> tuple[Series, ...]:
-    """The part's leaders in order, the chosen one first, at most as many as there are colours."""
-    chosen = set(part.frame.loc[part.frame["chosen"], "label"])
+    """The part's leaders in order, the chosen one first; where all complete ones are few enough, then the others."""
+    done = part.frame[(part.frame["kind"] == "ours") & (part.frame["status"] == "complete")]
+    shown = list(part.analysis.leaders)
+    if len(done) <= len(SERIES):
+        shown = list(dict.fromkeys([*shown, *done["label"]]))
+    chosen, tied = set(done.loc[done["chosen"], "label"]), set(done.loc[done["tied"].fillna(False), "label"])
     return tuple(
-        Series(label, label + CHOSEN * (label in chosen), colour, shape, list(dash))
-        for label, colour, shape, dash in zip(part.analysis.leaders, SERIES, SHAPES, DASHES, strict=False)
+        Series(label, label + _remark(label in chosen, label in tied and len(tied) > 1), colour, shape, list(dash))
+        for label, colour, shape, dash in zip(shown, SERIES, SHAPES, DASHES, strict=False)
     )
+
+
+def _remark(is_chosen: bool, is_tied: bool) -> str:
+    remarks = ["chosen"] * is_chosen + ["tied"] * is_tied
+    return f" ({', '.join(remarks)})" if remarks else ""
 
 
 def colour(field: str, shown: tuple[Series, ...], symbol: str | None = None) -> alt.Color:

@@ -13,13 +13,17 @@ TITLE = "Expected best against number of tries"
 MOST_LEVELS = 6
 """Per axis, those with the most tries."""
 
+LEAST_TRIES = 3
+"""Of two settings a line says nothing that the table does not."""
+
 EVERYTHING = "all configurations"
 
 
 def tries(part: Part) -> Figure | LeftOut:
     """A panel per axis, a line per level, from `part.analysis.tries`."""
     found = part.analysis.tries
-    if not len(found) or found["tries"].max() < 3:
+    found = found[found.groupby("axis")["tries"].transform("max") >= LEAST_TRIES]
+    if not len(found):
         return LeftOut(TITLE, "fewer than three configurations have a validation figure", "tries")
     shown = [(str(axis), _largest(rows)) for axis, rows in found.groupby("axis", sort=False)]
     panels = [
@@ -49,7 +53,7 @@ def _panel(rows: pd.DataFrame, title: str, last: bool) -> alt.Chart:
     several = len(levels) > 1
     data = rows.assign(validation=100 * rows["validation"], test=100 * rows["test"])
     ticks = alt.Axis(values=_ticks(int(data["tries"].max())), format="d", grid=False)
-    legend = alt.Legend(title=None, columns=3, labelLimit=110) if several else None
+    legend = alt.Legend(title=None, columns=3, labelLimit=110, symbolType="stroke", symbolSize=300) if several else None
     chart: alt.Chart = (
         alt.Chart(values(data[["level", "tries", "validation", "test"]]))
         .mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=18) if data["tries"].max() <= 40 else False)
