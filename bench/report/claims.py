@@ -48,7 +48,8 @@ def claims(analysis: Analysis) -> tuple[Claim, ...]:
     made = [
         _effects(analysis),
         _interactions(analysis),
-        *(_tuned(axis, table) for axis, table in analysis.tuned.items()),
+        # With one try each, nothing was tuned, and the effects say the same.
+        *(_tuned(axis, table) for axis, table in analysis.tuned.items() if table["tries"].max() > 1),
         _tries(analysis),
         _times(analysis),
         _placements(analysis),
@@ -70,8 +71,8 @@ def _effects(analysis: Analysis) -> Claim:
         "effects",
         "Effects",
         "What a level does to test accuracy, in points, everything else equal: against “none” where the axis has it, "
-        "else against the mean of its levels. 95 % intervals, each by itself, on new images and on this test set. Cells "
-        f"are combinations of all other axes in which the levels could be compared.{missing}",
+        "else against the mean of its levels. 95 % intervals, each by itself, on new images and on this test set. "
+        f"Cells are combinations of all other axes in which the levels could be compared.{missing}",
         frame,
         {
             "Axis": lambda row: Cell(_spaced(row["axis"])),
@@ -92,8 +93,8 @@ def _interactions(analysis: Analysis) -> Claim:
     return _table(
         "interactions",
         "Interactions",
-        f"The strongest {MOST_INTERACTIONS} two-way interactions at most: what two levels do together beyond the sum of "
-        "their effects, in points, on cells that have every pair of levels. Being the strongest of many, they are "
+        f"The strongest {MOST_INTERACTIONS} two-way interactions at most: what two levels do together beyond the sum "
+        "of their effects, in points, on cells that have every pair of levels. Being the strongest of many, they are "
         "overstated; p (Holm) allows for how many were looked at, the interval does not.",
         analysis.interactions,
         {

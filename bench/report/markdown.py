@@ -35,7 +35,7 @@ def _part(part: Part) -> list[str]:
     out = [f"## {escape(section.title)}", f"{escape(verdict.lead)}{label} {escape(verdict.figures)}".strip()]
     out += [escape(text) for text in (" ".join(filter(None, [verdict.comparison, verdict.caution])),) if text]
     above = (
-        ("Trials", verdict.ran),
+        ("What was run", verdict.ran),
         ("Protocol", section.protocol),
         ("Same for all", section.common),
         ("Wherever named", section.legend),

@@ -68,7 +68,7 @@ def _print_part(part: Part, console: Console, top: int | None) -> None:
     for text in filter(None, (part.verdict.comparison, part.verdict.caution)):
         console.print(Text(text))
     if part.verdict.ran:
-        console.print(Text(f"Trials: {part.verdict.ran}"))
+        console.print(Text(part.verdict.ran))
     for note in part.verdict.notes:
         console.print(Text("\n".join(wrap(f"- {note}", console.width, subsequent_indent="  ")), style="dim"))
     _print_apart(part, console)

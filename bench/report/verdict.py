@@ -57,7 +57,7 @@ def verdict(
     # Added rows are never chosen, but they are compared.
     compared = frame[frame["kind"].isin(["ours", "added"]) & (frame["status"] == "complete")]
     metric = METRICS[metrics[0]]
-    ran = trial_counts([section])
+    ran = _ran(section)
     notes = notes_on(section, ours, metrics, analysis)
     winner = complete[complete["chosen"]]
     if not any(one.records for one in section.configurations):
@@ -85,6 +85,12 @@ def verdict(
         notes = (top + "Validation did not choose it, and the top of a sorted list is lucky.", *notes)
     lead = f"Of {len(complete)} complete configurations, validation chose"
     return Verdict(lead, row["label"], _figures(row), notes, _comparison(row, compared, analysis), caution, ran)
+
+
+def _ran(section: Section) -> str:
+    """``36 trials: 33 complete, 1 pruned, 2 spared by pruning``; nothing where none was asked for."""
+    number, _, rest = trial_counts([section]).partition(": ")
+    return f"{number} {'trial' if number == '1' else 'trials'}: {rest}" if rest else ""
 
 
 def _unrated(section: Section, complete: pd.DataFrame, metric: str) -> str:

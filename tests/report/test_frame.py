@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from made_ledger import FLIP, L2, Ledger, config
@@ -7,7 +9,7 @@ from scipy import stats
 
 from bench.published import find
 from bench.report import build
-from bench.report.estimates import IMAGES, MODERATED
+from bench.report.estimates import IMAGES, MODERATED, SEEDS
 from bench.report.frame import COLUMNS
 
 
@@ -27,13 +29,36 @@ def test_a_row_per_configuration_with_its_mean_over_seeds(ledger: Ledger) -> Non
     assert (first["seeds"], first["parameters"], first["status"]) == (3, 109386, "complete")
 
 
-def test_the_interval_pools_the_seed_variance_of_all_configurations(ledger: Ledger) -> None:
+def test_the_interval_of_another_metric_pools_the_seed_variance_of_all_configurations(ledger: Ledger) -> None:
+    ledger.add(config(), [0.88, 0.89, 0.9])
+    ledger.add(config(regularizer=L2), [0.87, 0.87, 0.87])
+    for place, loss in enumerate([0.3, 0.4, 0.5, 0.6, 0.6, 0.6]):
+        result = ledger.records[place].result
+        ledger.records[place] = replace(
+            ledger.records[place], result=replace(result, test={"accuracy": 0.9, "loss": loss})
+        )
+    table = build(ledger.records, ledger.predictions, "title", metrics=("loss",)).frame
+    half = stats.t.ppf(0.975, 4) * np.sqrt(0.02 / 4) / np.sqrt(3)
+    assert (table["test_high"] - table["test_mean"]).tolist() == pytest.approx([half, half])
+    assert set(table["interval"]) == {SEEDS}
+    # Only accuracy is judged on new images.
+    assert table[["new_low", "tied", "behind"]].isna().all(axis=None)
+
+
+def test_the_interval_of_accuracy_steadies_each_noise_by_the_others(ledger: Ledger) -> None:
     ledger.add(config(), [0.88, 0.89, 0.9])
     ledger.add(config(regularizer=L2), [0.87, 0.87, 0.87])
     table = frame(ledger)
-    half = stats.t.ppf(0.975, 4) * np.sqrt(0.0002 / 4) / np.sqrt(3)
-    assert (table["test_high"] - table["test_mean"]).tolist() == pytest.approx([half, half])
+    noisy, quiet = table["test_high"] - table["test_mean"]
     assert set(table["interval"]) == {MODERATED}
+    assert 0 < quiet < noisy
+
+
+def test_a_row_names_the_command_that_reproduces_it(ledger: Ledger) -> None:
+    ledger.add(config(), [0.88, 0.89])
+    row = frame(ledger, "lab-e-baseline").iloc[0]
+    assert row["command"] == f"bench reproduce {ledger.records[0].key} {ledger.records[1].key}"
+    assert row["train_mean"] == pytest.approx(row["validation_mean"] + 0.02)
 
 
 def test_one_seed_gets_the_image_interval(ledger: Ledger) -> None:

@@ -68,7 +68,7 @@ def test_by_default_accuracy_ranks_alone(calibrated: Ledger) -> None:
 def test_every_readable_form_shows_the_metrics_under_their_names(calibrated: Ledger, write) -> None:  # type: ignore[no-untyped-def]
     text = " ".join(write(report(calibrated, "ece", "accuracy")).split())
     headings = ("Test ECE %", "Test accuracy %", "Validation ECE %", "sorted by mean test ECE")
-    for words in (*headings, "2.10 ± 0.", "88.50 ± 2.15"):
+    for words in (*headings, "2.10 ± 0.", "88.50 ± 1."):
         assert words in text, words
 
 
@@ -113,7 +113,7 @@ def test_a_record_made_before_a_metric_gets_its_test_figure_from_its_predictions
     assert not built.frame["chosen"].any()
     said = built.parts[0].verdict
     assert "the records do not tell it (Validation)" in " ".join(said.notes)
-    assert said.sentence == "Nothing was chosen: none of 2 complete configurations has F1 (macro) on validation."
+    assert said.lead == "Nothing was chosen: none of 2 complete configurations has F1 (macro) on validation."
 
 
 def test_predictions_are_not_read_where_records_tell_everything(calibrated: Ledger) -> None:

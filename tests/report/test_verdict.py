@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from made_ledger import L2, Ledger, config, planned
+from dataclasses import replace
+
+from made_ledger import FLIP, L2, Ledger, config, planned
 
 from bench.report import build
 from bench.report.verdict import Verdict
@@ -15,8 +17,8 @@ def test_it_names_what_validation_chose_with_its_test_figure_and_interval(full: 
     assert said.label == "mlp · adam lr=0.001 · l2"
     assert said.lead == "Of 3 complete configurations, validation chose"
     assert said.figures.startswith("test 87.90 ± 0.")
-    assert "seeds on this test set, t with pooled variance" in said.figures
-    assert said.figures.endswith("validation 89.40 %, 3 seeds.")
+    assert "seeds on this test set, t with moderated variance), " in said.figures
+    assert said.figures.endswith(" % on new images, validation 89.40 %, 3 seeds.")
 
 
 def test_it_warns_of_a_higher_test_mean_that_validation_did_not_choose(full: Ledger) -> None:
@@ -33,7 +35,9 @@ def test_it_says_that_the_order_is_descriptive_and_how_large_seed_noise_is(full:
 def test_without_validation_nothing_was_chosen(ledger: Ledger) -> None:
     ledger.add(config(validation="none"), [0.88])
     ledger.add(config(validation="none", regularizer=L2), [0.9])
-    assert verdict(ledger).sentence == "Nothing was chosen: this protocol keeps no validation images."
+    said = verdict(ledger)
+    assert said.lead == "Nothing was chosen: this protocol keeps no validation images."
+    assert said.comparison == "“mlp · l2” and “mlp” cannot be told from the best on test."
 
 
 def test_one_configuration_leaves_no_choice(ledger: Ledger) -> None:
@@ -67,3 +71,52 @@ def test_the_other_seeds_of_a_pruned_configuration_are_not_waited_for(ledger: Le
 def test_when_every_trial_failed_nothing_was_chosen(ledger: Ledger) -> None:
     ledger.add_ended(config(), 0, "failed", 0)
     assert verdict(ledger).sentence == "No configuration has all its seeds: nothing was chosen."
+
+
+def test_it_says_which_others_cannot_be_told_from_it_and_how_far_the_next_is_behind(ledger: Ledger) -> None:
+    ledger.add(config(), [0.9, 0.901, 0.9, 0.901], validation=[0.92] * 4)
+    ledger.add(config(regularizer=L2), [0.899] * 4, validation=[0.9] * 4)
+    ledger.add(config(augmentation=FLIP), [0.7] * 4, validation=[0.75] * 4)
+    for place in range(8, 12):
+        measured = replace(ledger.records[place].measured, train_seconds=37.02)
+        ledger.records[place] = replace(ledger.records[place], measured=measured)
+    said = verdict(ledger)
+    assert said.comparison.startswith(
+        "“mlp · l2” cannot be told from it. The next, mlp · flip, is 20.05 points lower ("
+    )
+    assert said.comparison.endswith(" on new images) and takes 3.0 times as long to train.")
+    assert said.caution == ""
+
+
+def test_a_choice_that_is_behind_on_test_is_said_to_be(ledger: Ledger) -> None:
+    ledger.add(config(), [0.7] * 4, validation=[0.92] * 4)
+    ledger.add(config(regularizer=L2), [0.9] * 4, validation=[0.9] * 4)
+    said = verdict(ledger)
+    assert said.comparison.startswith(
+        "It is behind the best on the test images. The highest by test mean, mlp · l2, is"
+    )
+
+
+def test_three_seeds_explore(ledger: Ledger) -> None:
+    ledger.add(config(), [0.88] * 3)
+    ledger.add(config(regularizer=L2), [0.9] * 3)
+    assert verdict(ledger).caution == "3 seeds explore: no claim."
+
+
+def test_what_was_run_is_counted(full: Ledger) -> None:
+    assert verdict(full).ran == "12 trials: 9 complete, 1 diverged, 1 pruned, 1 failed"
+
+
+def test_the_luck_of_the_top_is_put_in_points(ledger: Ledger) -> None:
+    for size in range(1, 7):
+        ledger.add(config(batch_size=size), [0.9, 0.91])
+    text = " ".join(verdict(ledger).notes)
+    assert "Of 6 equal configurations the highest would lie " in text
+
+
+def test_another_ranking_metric_leaves_ties_to_accuracy_and_says_so(ledger: Ledger) -> None:
+    ledger.add(config(), [0.88, 0.88])
+    ledger.add(config(regularizer=L2), [0.9, 0.9])
+    said = build(ledger.records, ledger.predictions, "title", metrics=("loss",)).parts[0].verdict
+    assert said.comparison == ""
+    assert any(note.startswith("Ties, differences and effects are judged by accuracy") for note in said.notes)

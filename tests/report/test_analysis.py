@@ -1,0 +1,201 @@
+"""What the statistics make of a part: every claim of a report comes from here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from made_ledger import FLIP, L2, Ledger, config
+
+from bench.report import build
+from bench.report.analysis import MOST_LEADERS, Analysis
+from bench.report.estimates import MODERATED
+from bench.report.pairs import CONFIGURATIONS, TWO_RUNS
+from bench.report.report import Part
+from bench.statistics.contrasts import difference
+from bench.statistics.mcnemar import mcnemar
+from bench.statistics.measured import measure, new_images, this_test_set
+
+
+def part_of(ledger: Ledger) -> Part:
+    return build(ledger.records, ledger.predictions, "title").parts[0]
+
+
+def analysis_of(ledger: Ledger) -> Analysis:
+    return part_of(ledger).analysis
+
+
+@pytest.fixture
+def grid(ledger: Ledger) -> Ledger:
+    """Two by two: L2 costs a point, flips cost 20, and nothing else differs."""
+    for regularizer, augmentation, accuracy in ([], [], 0.9), (L2, [], 0.89), ([], FLIP, 0.7), (L2, FLIP, 0.69):
+        ledger.add(config(regularizer=regularizer, augmentation=augmentation), [accuracy, accuracy + 0.004])
+    return ledger
+
+
+def right(ledger: Ledger, first: int, seeds: int) -> np.ndarray:
+    keys = [record.key for record in ledger.records[first : first + seeds]]
+    return np.stack([ledger.stored[key].labels == ledger.stored[key].predicted for key in keys])
+
+
+def test_both_intervals_are_those_of_the_statistics(grid: Ledger) -> None:
+    part = part_of(grid)
+    measured = measure(right(grid, first, 2) for first in (0, 2, 4, 6))
+    best = part.frame.iloc[0]
+    this, new = this_test_set(measured, 0), new_images(measured, 0)
+    assert this is not None
+    assert (best["label"], best["interval"]) == ("mlp", MODERATED)
+    assert best[["test_low", "test_high", "new_low", "new_high"]].tolist() == pytest.approx(
+        [this.low, this.high, new.low, new.high]
+    )
+    assert best["new_high"] - best["new_low"] > best["test_high"] - best["test_low"]
+
+
+def test_the_tied_may_be_the_best_and_the_others_not(grid: Ledger) -> None:
+    table = part_of(grid).frame.set_index("label")
+    assert table["tied"].to_dict() == {"mlp": True, "mlp · l2": True, "mlp · flip": False, "mlp · l2 · flip": False}
+    assert table.loc["mlp · flip", "behind"] == pytest.approx(0.2)
+
+
+def test_gaps_below_theorys_least_noise_are_marked(ledger: Ledger) -> None:
+    ledger.add(config(), [0.9, 0.9])
+    ledger.add(config(regularizer=L2), [0.895, 0.895])
+    ledger.add(config(augmentation=FLIP), [0.85, 0.85])
+    part = part_of(ledger)
+    # sqrt(.118 / 2000) = .0077.
+    assert part.analysis.floor == pytest.approx(0.0077, abs=0.0001)
+    assert part.frame["below_floor"].tolist() == [False, True, False]
+    assert part.analysis.pairs["below_floor"].tolist() == [True, False, False]
+
+
+def test_leaders_are_the_chosen_one_and_then_the_tied_by_test_mean(full: Ledger) -> None:
+    found = analysis_of(full)
+    assert found.leaders[0] == "mlp · adam lr=0.001 · l2"
+    assert found.leaders[1] == "mlp · adam lr=0.001"
+    assert [one.label for one in found.numbers] == sorted(one.label for one in found.numbers)
+    assert len(found.numbers) == 3
+
+
+def test_leaders_are_no_more_than_eight(ledger: Ledger) -> None:
+    for size in range(1, 12):
+        ledger.add(config(batch_size=size), [0.9, 0.9])
+    assert len(analysis_of(ledger).leaders) == MOST_LEADERS
+
+
+def test_pairs_are_differences_over_seeds_and_images(grid: Ledger) -> None:
+    pairs = analysis_of(grid).pairs
+    measured = measure(right(grid, first, 2) for first in (0, 2, 4, 6))
+    row = pairs[(pairs["ours"] == "mlp") & (pairs["theirs"] == "mlp · l2")].iloc[0]
+    wanted = difference(measured, 0, 1)
+    assert row["kind"] == CONFIGURATIONS
+    assert row[["difference", "low", "high", "p"]].tolist() == pytest.approx(
+        [wanted.estimate, wanted.low, wanted.high, wanted.p]
+    )
+
+
+def test_single_runs_are_compared_by_mcnemar_and_nobody_else(ledger: Ledger) -> None:
+    ledger.add(config(), [0.9])
+    ledger.add(config(regularizer=L2), [0.85])
+    ledger.add(config(augmentation=FLIP), [0.84, 0.85])
+    pairs = analysis_of(ledger).pairs
+    kinds = {frozenset((row.ours, row.theirs)): row.kind for row in pairs.itertuples()}
+    assert kinds[frozenset(("mlp", "mlp · l2"))] == TWO_RUNS
+    assert set(kinds.values()) == {TWO_RUNS, CONFIGURATIONS}
+    single = pairs[pairs["kind"] == TWO_RUNS].iloc[0]
+    assert single["p"] == mcnemar(right(ledger, 0, 1)[0], right(ledger, 1, 1)[0]).p
+    assert np.isnan(single["this_low"])
+
+
+def test_effects_are_against_none_on_matched_cells(grid: Ledger) -> None:
+    effects = analysis_of(grid).effects.set_index("axis")
+    assert effects["against"].tolist() == ["none", "none"]
+    assert effects.loc["regularizer", "effect"] == pytest.approx(-0.01)
+    assert effects.loc["augmentation", "effect"] == pytest.approx(-0.2)
+    assert effects["cells"].tolist() == [2, 2]
+
+
+def test_without_none_an_effect_is_against_the_mean(ledger: Ledger) -> None:
+    for size, accuracy in ((32, 0.9), (64, 0.88)):
+        ledger.add(config(batch_size=size), [accuracy, accuracy])
+    effects = analysis_of(ledger).effects
+    assert effects["against"].tolist() == ["mean", "mean"]
+    assert effects["effect"].tolist() == pytest.approx([0.01, -0.01])
+
+
+def test_cells_that_pruning_emptied_are_counted_as_missing(grid: Ledger) -> None:
+    for regularizer in ([], L2):
+        grid.add_ended(config(regularizer=regularizer, augmentation=FLIP, batch_size=7), 0, "pruned", 2)
+    effects = analysis_of(grid).effects.set_index("axis")
+    assert (effects.loc["regularizer", "cells"], effects.loc["regularizer", "missing"]) == (2, 1)
+
+
+def test_interactions_are_what_effects_leave(ledger: Ledger) -> None:
+    """L2 costs 10 points, but only without flips: 5 points of interaction, two of the four signs each."""
+    for regularizer, augmentation, accuracy in ([], [], 0.9), (L2, [], 0.8), ([], FLIP, 0.9), (L2, FLIP, 0.9):
+        ledger.add(config(regularizer=regularizer, augmentation=augmentation), [accuracy, accuracy])
+    found = analysis_of(ledger).interactions
+    assert found["effect"].abs().tolist() == pytest.approx([0.025] * 4)
+
+
+def test_levels_are_compared_at_the_settings_that_validation_chose(ledger: Ledger) -> None:
+    base = config()["optimizer"]
+    sgd = {"name": "sgd", "lr": 0.1, "momentum": 0.0}
+    ledger.add(config(optimizer=base), [0.88, 0.88], validation=[0.9, 0.9])
+    ledger.add(config(optimizer={**base, "lr": 0.01}), [0.89, 0.89], validation=[0.89, 0.89])
+    ledger.add(config(optimizer=sgd), [0.87, 0.87], validation=[0.88, 0.88])
+    table = analysis_of(ledger).tuned["optimizer"]
+    assert table["level"].tolist() == ["adam", "sgd"]
+    assert table["tries"].tolist() == [2, 1]
+    # Adam's other rate does better on test, which has no say.
+    assert table["label"].tolist()[0] == "mlp · adam lr=0.001"
+    assert table["test"].tolist() == pytest.approx([0.88, 0.87])
+
+
+def test_expected_best_is_the_choice_of_validation_among_so_many(ledger: Ledger) -> None:
+    ledger.add(config(), [0.9], validation=[0.8])
+    ledger.add(config(regularizer=L2), [0.8], validation=[0.9])
+    found = analysis_of(ledger).tries
+    assert found["level"].tolist() == ["all", "all"]
+    assert found["test"].tolist() == pytest.approx([0.85, 0.8])
+    assert found["validation"].tolist() == pytest.approx([0.85, 0.9])
+
+
+def test_the_target_is_what_half_of_the_configurations_reach(ledger: Ledger) -> None:
+    for size, peak in ((1, 0.9), (2, 0.8761), (3, 0.86), (4, 0.5)):
+        ledger.add(config(batch_size=size), [0.9])
+        result = ledger.records[-1].result
+        curves = {**result.curves, "val_accuracy": [0.4, peak, 0.4, None, 0.4]}
+        ledger.records[-1] = replace(ledger.records[-1], result=replace(result, curves=curves))
+    times = analysis_of(ledger).times
+    assert times["target"].unique() == pytest.approx([0.875])
+    assert times["reached"].tolist() == [1, 1, 0, 0]
+    # The second of five epochs, of 12.34 seconds.
+    assert times["seconds"].tolist() == pytest.approx([4.936, 4.936, np.inf, np.inf])
+
+
+def test_a_configuration_of_other_test_images_is_not_compared(grid: Ledger) -> None:
+    key = grid.records[0].key
+    grid.stored[key] = replace(grid.stored[key], labels=grid.stored[key].labels[::-1].copy())
+    part = part_of(grid)
+    row = part.frame.set_index("label").loc["mlp"]
+    assert len(part.analysis.numbers) == 3
+    assert row[["tied", "new_low"]].isna().all()
+
+
+def test_a_lone_configuration_is_measured_and_tied_with_nothing(ledger: Ledger) -> None:
+    ledger.add(config(), [0.9])
+    found = analysis_of(ledger)
+    assert found.leaders == ("mlp",)
+    assert found.tied is None and found.measured is not None
+    assert found.pairs.empty and found.effects.empty
+
+
+def test_predictions_are_read_once_for_the_analysis(grid: Ledger) -> None:
+    from bench.report.analysis import analyse
+    from bench.report.sections import sections
+
+    asked: list[str] = []
+    (section,) = sections(grid.records)
+    analyse(section, [], lambda key: asked.append(key) or grid.stored[key])  # type: ignore[func-returns-value]
+    assert sorted(asked) == sorted(record.key for record in grid.records)

@@ -1,0 +1,123 @@
+"""Every check fails on an input that is wrong in its own way, and passes on one that is not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from made_ledger import L2, Ledger, config
+
+from bench.data import fingerprint
+from bench.report import Report, build, checks, to_html, to_markdown
+from bench.report.checks import Check
+from bench.report.report import Part
+from bench.suite.trial import trial_key
+
+
+def report_of(ledger: Ledger) -> Report:
+    return build(ledger.records, ledger.predictions, "title")
+
+
+def faults(look, part: Part) -> list[str]:  # type: ignore[no-untyped-def]
+    return [fault for fault in look(part) if fault]
+
+
+@pytest.fixture
+def two(ledger: Ledger) -> Ledger:
+    """Two configurations of two seeds, their keys as a run would have made them."""
+    ledger.add(config(), [0.9, 0.91])
+    ledger.add(config(regularizer=L2), [0.88, 0.89])
+    for place, record in enumerate(ledger.records):
+        key = trial_key(record.config, record.seed, fingerprint(record.config["dataset"]), None)
+        ledger.stored[key] = ledger.stored.pop(record.key)
+        ledger.records[place] = replace(record, key=key)
+    return ledger
+
+
+@pytest.fixture
+def part(two: Ledger) -> Part:
+    return report_of(two).parts[0]
+
+
+def test_a_sound_ledger_passes_every_check(two: Ledger) -> None:
+    found = report_of(two).checks
+    assert len(found) == 10
+    assert all(check.passed for check in found), [check for check in found if not check.passed]
+    assert found[0] == Check("Each test accuracy is that of its stored predictions", True, "4 trials")
+
+
+def test_a_stored_accuracy_that_its_predictions_do_not_give(two: Ledger) -> None:
+    result = two.records[0].result
+    two.records[0] = replace(two.records[0], result=replace(result, test={"accuracy": 0.95, "loss": 0.3}))
+    failed = [check for check in report_of(two).checks if not check.passed]
+    assert "stored 0.950000, predictions give 0.900000" in failed[0].detail
+    assert failed[0].detail.startswith("1 of 4 trials: ")
+    # The leaderboard's mean is the stored one.
+    assert failed[1].name == "Each mean is that of its seeds"
+
+
+def test_other_test_labels(two: Ledger) -> None:
+    key = two.records[0].key
+    two.stored[key] = replace(two.stored[key], labels=two.stored[key].labels[::-1].copy())
+    assert len(faults(checks.same_labels, report_of(two).parts[0])) == 1
+
+
+def test_a_key_of_another_configuration_or_other_data(two: Ledger) -> None:
+    two.records[0] = replace(two.records[0], config=config(batch_size=7))
+    (fault,) = faults(checks.keys_agree, report_of(two).parts[0])
+    assert fault.startswith(two.records[0].key)
+
+
+def test_own_data_and_networks_are_passed_over(ledger: Ledger) -> None:
+    ledger.add(config(model={"name": "nets.py:wide"}), [0.9])
+    assert list(checks.keys_agree(report_of(ledger).parts[0])) == []
+
+
+def test_a_trial_that_counts_twice(part: Part) -> None:
+    twice = part.frame.assign(keys=part.frame["keys"].iloc[0])
+    assert len(faults(checks.counted_once, replace(part, frame=twice))) == 2
+
+
+def test_a_trial_that_is_lost(part: Part) -> None:
+    assert faults(checks.trials_add_up, replace(part, frame=part.frame[1:])) == [
+        "fashion_mnist: 4 asked for, 2 in the tables, 4 in the budget"
+    ]
+
+
+def test_a_mean_that_is_not_of_its_seeds(part: Part) -> None:
+    wrong = part.frame.assign(test_mean=part.frame["test_mean"] + 0.001)
+    assert len(faults(checks.means_agree, replace(part, frame=wrong))) == 2
+
+
+@pytest.mark.parametrize("bound", ["test_low", "new_high"])
+def test_an_interval_beside_its_mean(part: Part, bound: str) -> None:
+    shift = 0.1 if bound.endswith("low") else -0.1
+    wrong = part.frame.assign(**{bound: part.frame["test_mean"] + shift})
+    assert len(faults(checks.intervals_hold, replace(part, frame=wrong))) == 2
+
+
+def test_a_choice_that_validation_did_not_make(part: Part) -> None:
+    wrong = part.frame.assign(chosen=~part.frame["chosen"])
+    assert len(faults(checks.chose_the_best, replace(part, frame=wrong))) == 1
+
+
+def test_a_tied_set_without_the_best(part: Part) -> None:
+    assert part.analysis.tied is not None
+    wrong = replace(part.analysis, tied=replace(part.analysis.tied, tied=np.array([False, True])))
+    assert faults(checks.tied_hold_the_best, replace(part, analysis=wrong)) == ["fashion_mnist: mlp is left out"]
+
+
+def test_a_confusion_matrix_that_lost_an_image(part: Part) -> None:
+    first = part.details[0]
+    matrix = first.matrix.copy()
+    matrix[0, 0] -= 1
+    wrong = replace(part, details=(replace(first, matrix=matrix), *part.details[1:]))
+    assert faults(checks.confusions_sum, wrong) == [f"{first.label}: 1,999 counted, 2,000 predicted"]
+
+
+def test_a_failed_check_stands_in_page_and_markdown(two: Ledger) -> None:
+    two.records[0] = replace(two.records[0], config=config(batch_size=7))
+    report = report_of(two)
+    assert "**FAILED**: Each key is that of its configuration" in to_markdown(report)
+    assert "<strong>FAILED</strong> Each key is that of its configuration" in to_html(report)
