@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from bench.ledger.added import is_added
+from bench.ledger.address import is_url
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record
 from bench.report.curves import curves as curves_of
@@ -124,13 +125,15 @@ class Results:
 
 
 def load(results: str | Path = "results") -> Results:
-    """A ledger's trials, curves and predictions as pandas frames.
+    """A ledger's trials, curves and predictions as pandas frames; `results` is its folder or URL.
 
     Raises
     ------
     UserError
-        There is no such folder, or it is no ledger.
+        There is no such folder, or it is no ledger; or the URL cannot be reached.
     """
+    if is_url(results):
+        return Results(Ledger(results))
     folder = Path(results).expanduser()
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder; give a ledger, which `bench run` makes (results/)")

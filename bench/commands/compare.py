@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 
 def compare(
-    base: Annotated[str, typer.Argument(help="A ledger's folder; or a configuration: label, key or AXIS=VALUE.")],
+    base: Annotated[
+        str, typer.Argument(help="A ledger's folder or URL; or a configuration: label, key or AXIS=VALUE.")
+    ],
     new: Annotated[str, typer.Argument(help="The same kind of thing, to be held against BASE.")],
     max_drop: Annotated[
         float,
@@ -32,16 +34,17 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Say whether NEW is worse than BASE on the same test images: exit code 1 where it is, with confidence."""
+    from bench.ledger.address import is_url
     from bench.report.comparison_text import to_json, to_text
 
     kept = _configs(suite) if suite else None
-    folders = [Path(text).is_dir() for text in (base, new)]
-    if all(folders):
+    ledgers = [is_url(text) or Path(text).is_dir() for text in (base, new)]
+    if all(ledgers):
         told = _ledgers(base, new, kept, max_drop / 100)
-    elif any(folders):
-        folder, other = (base, new) if folders[0] else (new, base)
+    elif any(ledgers):
+        folder, other = (base, new) if ledgers[0] else (new, base)
         raise UserError(
-            f"{folder} is a folder and {other!r} is none: give two ledgers, or two configurations of one "
+            f"{folder} is a folder or URL and {other!r} is none: give two ledgers, or two configurations of one "
             "(--results names it)"
         )
     else:
