@@ -145,7 +145,8 @@ def comparison(part: Part) -> dict[str, Any]:
     """What the page's script compares any two configurations by.
 
     Figures are whole numbers of 1/10,000, null where there is none; `matrix` lists cells that are not empty as number
-    and count, over all seeds; `half` are half widths of the differences to later configurations, by their place.
+    and count, over all seeds; `decimals` is how exact the figures are in percent; `half` are half widths of the
+    differences to later configurations, by their place.
     """
     details = part.details
     if not details:
@@ -173,6 +174,7 @@ def _ours(one: Details, places: dict[str, int]) -> dict[str, Any]:
         ],
         "matrix": _sparse(one.matrix),
         "missing": [],
+        "decimals": 2,
         "half": {
             str(places[other]): [_whole(half[figure]) for figure in FIGURES] for other, half in one.differences.items()
         },
@@ -188,6 +190,7 @@ def _theirs(theirs: PublishedClasses) -> dict[str, Any]:
         "figures": [_whole(np.array(getattr(theirs, figure))) for figure in FIGURES],
         "matrix": _sparse(counts),
         "missing": missing,
+        "decimals": 0,
         "half": {},
     }
 

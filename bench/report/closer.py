@@ -12,7 +12,7 @@ from bench.published.classes import PublishedClasses, by_class
 from bench.report.answers import answers
 from bench.report.detailed import BEST, detailed
 from bench.report.details import Details, details
-from bench.report.gallery import BUDGET, Gallery, Here, gallery
+from bench.report.gallery import BUDGET, Gallery, Look, gallery
 from bench.report.sections import Config, Section
 from bench.suite.expand import canonical
 
@@ -34,7 +34,7 @@ def closer(
     frame: pd.DataFrame,
     leaders: Sequence[str],
     predictions: Callable[[str], Predictions],
-    look: Callable[[Config], Here],
+    look: Look,
     repeats: Mapping[str, Sequence[Config]] | None = None,
     patterns: Sequence[str] = (),
     share: int = 1,
@@ -50,7 +50,7 @@ def closer(
     predictions
         From a trial's key to its predictions.
     look
-        From a `dataset` entry to the data, if they are on this machine.
+        Finds the data, if they are on this machine.
     repeats
         By a published result's id, the configurations that may stand for it.
     patterns
@@ -66,7 +66,7 @@ def closer(
     said = {one.label: answers(one, predictions) for one in shown}
     found = details(shown, said, chosen, leaders, theirs)
     entry = shown[0].config["dataset"]
-    return Closer(found, gallery(found[0].classes, said, leaders, lambda: look(entry), BUDGET // share))
+    return Closer(found, gallery(found[0].classes, said, leaders, lambda labels: look(entry, labels), BUDGET // share))
 
 
 def _theirs(

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from bench.data.catalogue import find
 from bench.data.dataset import Dataset, load_here
-from bench.data.own import Entry
+from bench.data.own import Entry, is_own
 from bench.data.twins import Twin, twins
 from bench.report.answers import Answers
 from bench.report.sprite import Sprite, sprite
@@ -17,6 +21,8 @@ from bench.report.suspects import Suspects, suspects
 from bench.statistics.suspects import wrong_by_most
 from bench.suite.errors import UserError
 from bench.suite.expand import canonical
+
+Labels = NDArray[np.unsignedinteger[Any]]
 
 FIRST = 30
 """The most confident mistakes of a configuration that are shown, whatever they are taken for."""
@@ -80,11 +86,21 @@ class Gallery:
 
 @dataclass(frozen=True, eq=False)
 class Here:
-    """A data set as it lies on this machine, with its duplicates; or without, and `note` says why."""
+    """A data set as it lies on this machine; or without, and `note` says why."""
 
     data: Dataset | None
-    duplicates: tuple[Twin, ...] | None
-    note: str
+    note: str = ""
+
+    @cached_property
+    def duplicates(self) -> tuple[Twin, ...] | None:
+        """The test images that are training images too."""
+        return twins(self.data) if self.data is not None else None
+
+
+OTHER = Here(None, "No pictures: the test part on this machine is not the one that these networks were tested on.")
+
+Look = Callable[[Entry, Labels], Here]
+"""From a suite file's `dataset` entry and the labels that networks were tested on to the data, if they are here."""
 
 
 def look_here(entry: Entry) -> Here:
@@ -92,31 +108,42 @@ def look_here(entry: Entry) -> Here:
     try:
         data = load_here(entry)
     except UserError as error:
-        return Here(None, None, f"No pictures: {str(error).splitlines()[0]}")
+        return Here(None, f"No pictures: {str(error).splitlines()[0]}")
     if data is None:
         advice = "" if "path" in entry else f"; `bench data fetch {entry['name']}` gets it"
-        return Here(None, None, f"No pictures: the data set is not on this machine{advice}.")
-    return Here(data, twins(data), "")
+        return Here(None, f"No pictures: the data set is not on this machine{advice}.")
+    return Here(data)
 
 
-def look_once() -> Callable[[Entry], Here]:
-    """`look_here`, which reads a data set once however often it is asked for."""
+def look_once() -> Look:
+    """Looks with `look_here`, at each data set once, and refuses other test parts than the networks saw."""
     known: dict[str, Here] = {}
 
-    def look(entry: Entry) -> Here:
+    def look(entry: Entry, labels: Labels) -> Here:
         name = canonical(entry)
         if name not in known:
+            if _test_size(entry) not in (None, len(labels)):
+                return OTHER
             known[name] = look_here(entry)
-        return known[name]
+        here = known[name]
+        return here if here.data is None or np.array_equal(here.data.test_labels, labels) else OTHER
 
     return look
+
+
+def _test_size(entry: Entry) -> int | None:
+    """How many test images the data set has; None where only its files tell, or nothing does."""
+    try:
+        return None if is_own(entry) else find(entry).test_size
+    except UserError:
+        return None
 
 
 def gallery(
     classes: tuple[str, ...],
     said: Mapping[str, Answers],
     leaders: Sequence[str],
-    look: Callable[[], Here],
+    look: Callable[[Labels], Here],
     budget: int = BUDGET,
 ) -> Gallery | None:
     """The gallery of one part; None where nothing is shown in detail.
@@ -131,7 +158,7 @@ def gallery(
     leaders
         Labels of the configurations that must agree on a suspect.
     look
-        Gives the data.
+        From the labels of the test images to the data.
     budget
         Bytes that the pictures may take.
     """
@@ -139,10 +166,7 @@ def gallery(
         return None
     labels = next(iter(said.values())).labels
     same = {label: one for label, one in said.items() if np.array_equal(one.labels, labels)}
-    here = look()
-    if here.data is not None and not np.array_equal(here.data.test_labels, labels):
-        why = "No pictures: the test part on this machine is not the one that these networks were tested on."
-        here = Here(None, None, why)
+    here = look(labels)
     found = tuple(_mistakes(label, one) for label, one in same.items())
     leading = [label for label in leaders if label in same]
     doubted = suspects(leading, same, here.duplicates) if leading else None

@@ -54,12 +54,28 @@ def copies(gallery: Gallery) -> list[dict[str, Any]]:
     ]
 
 
-def sensitivity(gallery: Gallery) -> list[tuple[str, list[str]]]:
-    """A row per leader: accuracy in percent on all test images, without suspects, without duplicates, without both."""
-    if gallery.suspects is None:
-        return []
-    rows = gallery.suspects.sensitivity.to_dict("records")
-    return [(str(row["label"]), [percent(row[name]) for name in row if name != "label"]) for row in rows]
+SENSITIVITY = {
+    "accuracy": "All images",
+    "without_suspects": "Without contradicted labels",
+    "without_duplicates": "Without copies of training images",
+    "without_both": "Without both",
+}
+
+
+def sensitivity(gallery: Gallery) -> tuple[list[str], list[tuple[str, list[str]]]]:
+    """Headings, and a row per leader: accuracy in percent on all test images and without some of them.
+
+    What there is none of is not left out.
+    """
+    found = gallery.suspects
+    if found is None:
+        return [], []
+    shown = ["accuracy"]
+    shown += ["without_suspects"] if found.images else []
+    shown += ["without_duplicates"] if found.duplicates else []
+    shown += ["without_both"] if found.images and found.duplicates else []
+    rows = [(str(row["label"]), [percent(row[name]) for name in shown]) for row in found.sensitivity.to_dict("records")]
+    return [SENSITIVITY[name] for name in shown], rows
 
 
 def agreement(gallery: Gallery) -> str:

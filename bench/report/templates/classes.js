@@ -7,8 +7,10 @@
     return element;
   };
   const minus = (text) => text.replace("-", "−");
-  const percent = (value) => (value === null ? "–" : (value / 100).toFixed(2));
-  const signed = (value) => minus((value > 0 ? "+" : "") + value);
+  const percent = (value, decimals) => (value === null ? "–" : (value / 100).toFixed(decimals));
+  // Percentage points from 1/10,000, with a sign unless they are 0 as printed.
+  const points = (value, decimals) => signed((value / 100).toFixed(decimals));
+  const signed = (text) => (Number(text) === 0 ? text.replace("-", "") : minus((Number(text) > 0 ? "+" : "") + text));
   const MOST = 20;
 
   // Counts of one seed on the average, by cell.
@@ -30,13 +32,14 @@
 
   function figures(data, one, two, ours, theirs, which) {
     const halves = ours.half[two] ?? theirs.half[one] ?? null;
+    const exact = Math.min(ours.decimals, theirs.decimals);
     const rows = data.classes.map((name, number) => {
       const [a, b] = [ours.figures[which][number], theirs.figures[which][number]];
       const half = halves ? halves[which][number] : null;
       const difference = a === null || b === null ? null : a - b;
       const sure = difference !== null && half !== null && Math.abs(difference) > half;
-      const text = difference === null ? "–" : signed((difference / 100).toFixed(2)) + (half === null ? "" : " ± " + (half / 100).toFixed(2));
-      return [difference, make("tr", {}, rowHead(name), cell(percent(a)), cell(percent(b)),
+      const text = difference === null ? "–" : points(difference, exact) + (half === null ? "" : " ± " + (half / 100).toFixed(2));
+      return [difference, make("tr", {}, rowHead(name), cell(percent(a, ours.decimals)), cell(percent(b, theirs.decimals)),
         cell(text, "number" + (sure ? (difference > 0 ? " better" : " worse") : "")), cell(String(ours.support[number])))];
     });
     const all = rows.length;

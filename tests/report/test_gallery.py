@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_ledger import L2, Ledger, config
+from PIL import Image
+
+from bench.data import Dataset, places
+from bench.ledger.record import Predictions
+from bench.report import build, to_html, to_json
+from bench.report.answers import Answers
+from bench.report.gallery import BUDGET, FIRST, OTHER, PER_PAIR, Gallery, Here, gallery, look_once
+from bench.report.gallery_view import agreement, copies, doubted, gallery_data, sensitivity, shots
+
+CLASSES = ("sock", "hat", "glove")
+
+
+def data(images: int = 60, shape: tuple[int, int, int] = (1, 8, 8)) -> Dataset:
+    """Pictures of noise, whose classes take turns."""
+    generator = np.random.default_rng(0)
+    train = generator.integers(0, 256, (20, *shape), dtype=np.uint8)
+    test = generator.integers(0, 256, (images, *shape), dtype=np.uint8)
+    labels = np.arange(images) % 3
+    return Dataset("noise", CLASSES, train, np.arange(20) % 3, test, labels, "00", Path("there"))
+
+
+def answers(images: int, *wrong: dict[int, tuple[int, float]]) -> Answers:
+    """A seed per mapping of the images it gets wrong to what it says and how sure it is."""
+    labels = (np.arange(images) % 3).astype(np.uint8)
+    predicted = np.tile(labels, (len(wrong), 1))
+    confidence = np.full(predicted.shape, 0.9, dtype=np.float32)
+    true = confidence.copy()
+    for seed, said in enumerate(wrong):
+        for image, (answer, sure) in said.items():
+            predicted[seed, image], confidence[seed, image], true[seed, image] = answer, sure, (1 - sure) / 2
+    return Answers(labels, predicted, confidence, true)
+
+
+def made(
+    said: dict[str, Answers], here: Dataset | None, leaders: tuple[str, ...] = (), budget: int = BUDGET
+) -> Gallery:
+    found = gallery(CLASSES, said, leaders, lambda _: Here(here, "" if here else "No pictures."), budget)
+    assert found is not None
+    return found
+
+
+def test_the_most_confident_mistakes_come_first() -> None:
+    found = made({"one": answers(60, {4: (0, 0.6), 7: (2, 0.99), 2: (1, 0.8)})}, data())
+    assert [(m.image, m.label, m.predicted) for m in found.mistakes[0].shown] == [(7, 1, 2), (2, 2, 1), (4, 1, 0)]
+    first = shots(found, found.mistakes[0])[0]
+    assert (first.label, first.predicted, first.confidence, first.true_confidence) == (
+        "hat",
+        "glove",
+        "99.0\u00a0%",
+        "0.5\u00a0%",
+    )
+
+
+def test_of_several_seeds_most_must_say_the_same_and_confidences_are_theirs() -> None:
+    one = answers(60, {4: (0, 0.6), 7: (2, 0.99)}, {4: (0, 0.8)}, {})
+    (mistakes,) = made({"one": one}, data()).mistakes
+    (mistake,) = mistakes.shown
+    assert (mistake.image, mistake.seeds, mistakes.total) == (4, 2, 1)
+    assert mistake.confidence == pytest.approx(0.7)
+
+
+def test_every_frequent_pair_has_pictures_however_unsure_it_is() -> None:
+    sure = dict.fromkeys(range(0, 300, 3), (1, 0.95))
+    unsure = dict.fromkeys(range(1, 60, 3), (2, 0.5))
+    (mistakes,) = made({"one": answers(300, sure | unsure)}, data(300)).mistakes
+    assert mistakes.first == FIRST
+    assert {m.predicted for m in mistakes.shown[:FIRST]} == {1}
+    assert [m.predicted for m in mistakes.shown[FIRST:]] == [2] * PER_PAIR
+    assert mistakes.pairs == {(0, 1): 100, (1, 2): 20}
+
+
+def test_the_sprite_holds_the_very_pixels() -> None:
+    here = data(shape=(3, 8, 6))
+    found = made({"one": answers(60, {4: (0, 0.6), 7: (2, 0.99)})}, here)
+    assert found.pictures is not None
+    sheet = np.asarray(Image.open(io.BytesIO(found.pictures.png)))
+    for shot in shots(found, found.mistakes[0]):
+        assert shot.place is not None
+        x, y = shot.place[0] * 6, shot.place[1] * 8
+        np.testing.assert_array_equal(sheet[y : y + 8, x : x + 6], here.test_images[shot.image].transpose(1, 2, 0))
+
+
+def test_large_pictures_are_reduced_with_their_proportions() -> None:
+    found = made({"one": answers(3, {0: (1, 0.6)})}, data(3, shape=(3, 200, 100)))
+    assert found.pictures is not None
+    assert (found.pictures.width, found.pictures.height, found.pictures.scale) == (32, 64, 1)
+
+
+def test_pictures_keep_to_their_budget_by_showing_fewer() -> None:
+    wrong = {image: ((image + 1) % 3, 0.6 + image / 1000) for image in range(200)}
+    here = data(200, shape=(3, 32, 32))
+    small = made({"one": answers(200, wrong)}, here, budget=60_000)
+    assert small.pictures is not None
+    assert len(small.pictures.png) <= 60_000
+    (mistakes,) = small.mistakes
+    assert 0 < len(mistakes.shown) < FIRST
+    assert mistakes.shown[0].image == 199
+    assert mistakes.total == 200
+
+
+def test_suspects_are_what_every_seed_of_every_leader_contradicts() -> None:
+    one = answers(60, {4: (0, 0.6), 7: (2, 0.99)}, {4: (0, 0.8), 7: (2, 0.9)})
+    two = answers(60, {4: (0, 0.7), 7: (0, 0.9)})
+    found = made({"one": one, "two": two}, data(), ("one", "two"))
+    assert found.suspects is not None
+    assert [s.image for s in found.suspects.images] == [4]
+    assert agreement(found).startswith("All 3 networks of 2 leading configurations")
+    headings, rows = sensitivity(found)
+    assert headings == ["All images", "Without contradicted labels"]
+    assert rows == [("one", ["96.67", "98.31"]), ("two", ["96.67", "98.31"])]
+
+
+def test_two_networks_that_agree_make_no_suspect() -> None:
+    found = made({"one": answers(60, {4: (0, 0.6)}, {4: (0, 0.8)})}, data(), ("one",))
+    assert doubted(found) == []
+    assert "no agreement to speak of" in agreement(found)
+
+
+def test_copies_of_training_images_are_shown_with_both_labels_and_left_out_in_the_note() -> None:
+    here = data()
+    here.test_images[4] = here.train_images[2]
+    found = made({"one": answers(60, {4: (0, 0.6)})}, here, ("one",))
+    (copy,) = copies(found)
+    assert (copy["image"], copy["label"], copy["train"]) == (4, "hat", [(2, "glove")])
+    headings, rows = sensitivity(found)
+    assert (headings, rows) == (["All images", "Without copies of training images"], [("one", ["98.33", "100.00"])])
+
+
+def test_without_the_data_the_mistakes_stay_and_the_reason_is_given(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("BENCH_DATA", raising=False)
+    monkeypatch.setattr(places, "SYSTEM_DATASETS", tmp_path / "datasets")
+    labels = np.zeros(10_000, dtype=np.uint8)
+    here = look_once()({"name": "fashion_mnist"}, labels)
+    assert (here.data, here.duplicates) == (None, None)
+    assert "bench data fetch fashion_mnist" in here.note
+    found = made({"one": answers(60, {4: (0, 0.6)})}, None, ("one",))
+    assert found.pictures is None
+    assert [shot.place for shot in shots(found, found.mistakes[0])] == [None]
+
+
+def test_another_test_part_than_the_networks_saw_is_not_shown(tmp_path: Path) -> None:
+    assert look_once()({"name": "fashion_mnist"}, np.zeros(1000, dtype=np.uint8)) is OTHER
+    here = data()
+    file = tmp_path / "own.npz"
+    names = ("train_images", "train_labels", "test_images", "test_labels")
+    np.savez(file, **{name: getattr(here, name) for name in names})
+    look = look_once()
+    entry = {"name": "npz", "path": str(file)}
+    assert look(entry, np.zeros(60, dtype=np.uint8)) is OTHER
+    assert look(entry, here.test_labels.astype(np.uint8)).data is not None
+
+
+def test_unknown_confidences_are_left_out_and_come_last() -> None:
+    one = answers(60, {4: (0, float("nan")), 7: (2, 0.5)})
+    found = made({"one": one}, data())
+    assert [m.image for m in found.mistakes[0].shown] == [7, 4]
+    assert shots(found, found.mistakes[0])[1].confidence == ""
+    assert gallery_data(found)["configurations"][0]["shown"][1][4:] == [None, None]
+
+
+def test_a_report_has_its_gallery_in_page_and_json(ledger: Ledger) -> None:
+    ledger.add(config(), [0.9, 0.9, 0.9])
+    ledger.add(config(regularizer=L2), [0.8])
+    report = build(ledger.records, ledger.predictions, "title")
+    page, exported = to_html(report), json.loads(to_json(report))["sections"][0]["gallery"]
+    assert "No pictures: the test part on this machine is not the one" in page
+    assert [one["label"] for one in exported["mistakes"]] == ["mlp", "mlp · l2"]
+    assert exported["duplicates"] is None
+
+
+def test_hostile_class_names_are_escaped(ledger: Ledger) -> None:
+    names = ["</script><script>alert(1)</script>", "<img src=x onerror=alert(1)>", *"cdefghij"]
+    ledger.add(config(), [0.5], classes=names)
+    ledger.add(config(regularizer=L2), [0.6], classes=names)
+    page = to_html(build(ledger.records, ledger.predictions, "title"))
+    assert "<script>alert" not in page
+    assert "<img src=x" not in page
+    assert "&lt;img src=x" in page
+
+
+def test_a_network_without_mistakes_has_an_empty_gallery(ledger: Ledger) -> None:
+    ledger.add(config(), [1.0])
+    old = ledger.stored[ledger.records[0].key]
+    ledger.stored[ledger.records[0].key] = Predictions(**{**vars(old), "predicted": old.labels})
+    page = to_html(build(ledger.records, ledger.predictions, "title"))
+    assert "0 of its 0 such images" in page
