@@ -19,20 +19,32 @@ function element(name, properties = {}, ...children) {
   return made;
 }
 
+let named = 0;
+
 function labelled(text, control) {
-  return element("label", {}, text, control);
+  control.id = `control-${++named}`;
+  return element("div", { className: "field" }, element("label", { htmlFor: control.id }, text), control);
 }
 
-// A column per axis behind the label, hidden until asked for, and at the end the one that keeps the tiers apart.
+// A column per axis behind the label, hidden until asked for, and two at the end that keep published figures together
+// and what is not ranked below.
 function addColumns(table, data) {
-  const behindLabel = (row, cells) => row.cells[0].after(...cells);
+  const [head] = table.tHead.rows;
   const heading = (text) => element("th", { scope: "col", textContent: text });
-  behindLabel(table.tHead.rows[0], data.axes.map((axis) => heading(axis.name)));
-  table.tHead.rows[0].append(heading("tier"));
+  head.cells[0].after(...data.axes.map((axis) => heading(axis.name)));
+  head.append(heading("published"), heading("tier"));
   [...table.tBodies[0].rows].forEach((row, place) => {
-    const value = (axis) => (axis.rows[place] === null ? "" : axis.values[axis.rows[place]]);
-    behindLabel(row, data.axes.map((axis) => element("td", { className: "axis", textContent: value(axis) })));
-    row.append(element("td", { textContent: data.tiers[place] }));
+    const cells = data.axes.map((axis) => {
+      const value = axis.rows[place];
+      const cell = element("td", { className: "axis", textContent: value === null ? "" : axis.values[value] });
+      cell.dataset.order = value ?? "";
+      return cell;
+    });
+    row.cells[0].after(...cells);
+    row.append(
+      element("td", { textContent: Number(row.classList.contains("published")) }),
+      element("td", { textContent: data.tiers[place] }),
+    );
   });
 }
 
@@ -48,8 +60,9 @@ function start(root) {
     name: cell.dataset.column ?? "",
     axis: index > 0 && index <= data.axes.length,
     figure: cell.matches(".number, .tie"),
+    inner: index >= headings.length - 2,
   }));
-  const tier = columns.at(-1).index;
+  const [apart, tier] = columns.slice(-2).map((column) => column.index);
   const test = columns.find((column) => column.name === "test").index;
   const places = (wanted) => columns.filter(wanted).map((column) => column.index);
   const published = [...node.tBodies[0].rows].map((row) => row.classList.contains("published"));
@@ -67,8 +80,8 @@ function start(root) {
     columnDefs: [
       { targets: places((column) => column.figure), type: "figure", orderSequence: ["desc", "asc", ""] },
       { targets: places((column) => column.name === "strip"), orderable: false, searchable: false },
-      { targets: places((column) => column.axis), visible: false },
-      { targets: [tier], visible: false, searchable: false },
+      { targets: places((column) => column.axis), type: "figure", visible: false },
+      { targets: places((column) => column.inner), visible: false, searchable: false },
     ],
     rowGroup: { enable: false, dataSrc: () => "", startRender: (rows) => groupHead(rows) },
   });
@@ -80,7 +93,7 @@ function start(root) {
   };
   function groupHead(rows) {
     const indexes = rows.indexes().toArray();
-    const ours = indexes.filter((row) => !published[row]);
+    const ours = indexes.filter((row) => !published[row] && data.tiers[row] === 0);
     const value = shown(indexes[0]) || "–";
     const numbers = ours.map((row) => table.cell(row, test).node().dataset.order).filter((text) => text !== "");
     const written = (number) => (percent ? (100 * number).toFixed(2) : number.toFixed(4));
@@ -100,7 +113,7 @@ function start(root) {
     group = index === "" ? null : columns[Number(index)];
     if (group?.axis) group.of = data.axes[group.index - 1];
     if (group) {
-      table.order.fixed({ pre: [[tier, "asc"], [group.index, group.figure ? "desc" : "asc"]] });
+      table.order.fixed({ pre: [[apart, "asc"], [group.index, group.figure ? "desc" : "asc"], [tier, "asc"]] });
       table.rowGroup().dataSrc((row) => shown(at.get(row))).rowGroup().enable();
     } else {
       table.order.fixed({ pre: [[tier, "asc"]] });
@@ -117,7 +130,7 @@ function start(root) {
   const grouping = element("select", {}, element("option", { value: "", textContent: "nothing" }));
   for (const [label, wanted] of [
     ["Axes", (column) => column.axis],
-    ["Columns", (column) => !column.axis && column.index > 0 && column.index !== tier && column.name !== "strip"],
+    ["Columns", (column) => !column.axis && !column.inner && column.index > 0 && column.name !== "strip"],
   ]) {
     const options = columns.filter(wanted);
     if (!options.length) continue;
@@ -162,7 +175,7 @@ function start(root) {
     setTimeout(() => URL.revokeObjectURL(url), 1000);
   });
 
-  const hideable = columns.filter((column) => column.index > 0 && column.index !== tier);
+  const hideable = columns.filter((column) => column.index > 0 && !column.inner);
   const tools = element("div", { className: "tools" });
   tools.append(labelled("Filter", search), labelled("Group by", grouping));
   if (filters.length) tools.append(menu("Axis values", ...filters));
@@ -205,6 +218,13 @@ function start(root) {
     count.textContent = found === all ? `${here}${all} rows` : `${here}${found} of ${all} rows`;
     measure();
   };
+  // DataTables leaves this out where an order is fixed.
+  const WORDS = { asc: "ascending", desc: "descending" };
+  table.on("order", () => headings.forEach((cell, index) => {
+    const direction = table.order().find(([column]) => column === index)?.[1];
+    if (WORDS[direction]) cell.setAttribute("aria-sort", WORDS[direction]);
+    else cell.removeAttribute("aria-sort");
+  }));
   table.on("draw column-visibility", tell);
   new ResizeObserver(measure).observe(scroll);
   table.draw();
