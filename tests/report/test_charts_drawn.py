@@ -1,0 +1,99 @@
+"""Charts as pictures: escaped, offline, fit for light and dark pages, and as files."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from made_charts import HOSTILE, chart, grid, part
+from made_ledger import BASE, Ledger, config
+
+from bench.commands.figures import write_figures
+from bench.report import build
+from bench.report.charts import library, png, svg
+from bench.report.charts.page import page_charts
+from bench.suite.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def made() -> Ledger:
+    return grid()
+
+
+def hostile() -> Ledger:
+    ledger = Ledger()
+    for number, name in enumerate((HOSTILE, "plain")):
+        ledger.add(config(model={**BASE["model"], "name": name}), [0.85 + 0.02 * number])
+        record = ledger.records[-1]
+        ledger.records[-1] = replace(record, measured=replace(record.measured, train_seconds=10.0 + number))
+    return ledger
+
+
+def test_names_are_escaped_in_the_picture() -> None:
+    text = svg(chart(part(hostile()), "time"))
+    assert "<script" not in text
+    assert HOSTILE in " ".join(ElementTree.fromstring(text).itertext())
+
+
+def test_pictures_of_a_page_have_ids_of_their_own(made: Ledger) -> None:
+    of = part(made)
+    pictures = [one.picture for anchor in ("part-1", "part-2") for one in page_charts(of, anchor).shown]
+    ids = re.findall(r'\bid="([^"]+)"', " ".join(pictures))
+    assert ids
+    assert len(ids) == len(set(ids))
+    for picture in pictures:
+        assert set(re.findall(r"url\(#([^)]+)\)", picture)) <= set(re.findall(r'\bid="([^"]+)"', picture))
+
+
+def test_pictures_let_the_pages_paper_through_and_scale(made: Ledger) -> None:
+    one = page_charts(part(made), "part-1").shown[0]
+    root = ElementTree.fromstring(one.picture)
+    assert root.get("width") is None
+    assert root.get("aria-label") == "Accuracy against training time"
+    assert one.spec["background"] == "transparent"
+
+
+def test_heat_maps_are_for_files_only(made: Ledger) -> None:
+    assert not [one for one in page_charts(part(made), "part-1").shown if one.figure.name.startswith("confusion")]
+
+
+def test_the_library_interprets_expressions() -> None:
+    text = library()
+    assert "window.vegaEmbed" in text
+    assert "expressionInterpreter" in text
+
+
+def test_png_is_a_picture(made: Ledger) -> None:
+    assert png(chart(part(made), "tries")).startswith(b"\x89PNG")
+
+
+def test_figures_are_written_beside_each_other(
+    made: Ledger, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = build(made.records, made.predictions, title="Charts")
+    write_figures(report, tmp_path / "new")
+    names = {path.name for path in (tmp_path / "new").iterdir()}
+    assert {"time.svg", "time.png", "confusion.svg", "confusion-difference.png"} <= names
+    assert f"wrote {tmp_path}/new/time.svg and .png: Accuracy against training time" in capsys.readouterr().out
+
+
+def test_figures_of_several_parts_name_their_data_set(ledger: Ledger, tmp_path: Path) -> None:
+    for dataset, tail in (("mnist", 0.1), ("mnist", 0.2), ("fashion_mnist", 0.2)):
+        ledger.add(config(dataset={"name": dataset}, validation={"tail": tail}), [0.88])
+    write_figures(build(ledger.records, ledger.predictions, title="Charts"), tmp_path)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert {"mnist-1-curves.svg", "mnist-2-curves.svg", "fashion-mnist-curves.svg"} <= names
+
+
+def test_a_folder_that_is_a_file_is_told(made: Ledger, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(UserError, match="choose another --figures"):
+        write_figures(build(made.records, made.predictions, title="Charts"), tmp_path / "taken")
+
+
+def test_nothing_to_show_is_said(ledger: Ledger, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_figures(build([], ledger.predictions, title="Charts"), tmp_path)
+    assert "no figures" in capsys.readouterr().out
