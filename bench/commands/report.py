@@ -26,6 +26,7 @@ def report(
     markdown: Annotated[bool, typer.Option("--markdown", help="Markdown.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="The leaderboard as CSV.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The leaderboard as JSON.")] = False,
+    latex: Annotated[bool, typer.Option("--latex", help="The leaderboard as LaTeX tables (booktabs).")] = False,
     figures: Annotated[
         Path | None, typer.Option("--figures", help="Folder for every chart as SVG and PNG.", metavar="DIR")
     ] = None,
@@ -44,6 +45,7 @@ def report(
 
     from bench.ledger.ledger import Ledger
     from bench.report.html import to_html
+    from bench.report.latex import to_latex
     from bench.report.markdown import to_markdown
     from bench.report.tables import to_csv, to_json
     from bench.report.terminal import print_terminal
@@ -57,7 +59,13 @@ def report(
         else report_of_all(ledger, wished)
     )
     tell_damaged(ledger)
-    writers = {"html": (html, to_html), "md": (markdown, to_markdown), "csv": (csv, to_csv), "json": (as_json, to_json)}
+    writers = {
+        "html": (html, to_html),
+        "md": (markdown, to_markdown),
+        "csv": (csv, to_csv),
+        "json": (as_json, to_json),
+        "tex": (latex, to_latex),
+    }
     wanted = {suffix: text_of for suffix, (asked, text_of) in writers.items() if asked}
     if figures is not None:
         write_figures(built, figures)
