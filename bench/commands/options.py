@@ -40,6 +40,10 @@ GpusPerTrial = Annotated[
     float | None, typer.Option("--gpus-per-trial", min=0, help="GPUs of one trial, e.g. 0.25; 0 trains on CPUs.")
 ]
 Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="Trials side by side; as many as fit by default.")]
+NoUserCode = Annotated[
+    bool,
+    typer.Option("--no-user-code", help="Refuse suites that name models of the user's own: run no code of theirs."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

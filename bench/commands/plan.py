@@ -15,6 +15,7 @@ from bench.commands.options import (
     DataDir,
     GpusPerTrial,
     Jobs,
+    NoUserCode,
     Only,
     Results,
     Seeds,
@@ -36,10 +37,11 @@ def plan(
     cpus_per_trial: CpusPerTrial = 1,
     gpus_per_trial: GpusPerTrial = None,
     probe: Annotated[bool, typer.Option("--probe", help="Measure a few steps of each kind of trial.")] = False,
+    no_user_code: NoUserCode = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what a suite would run: trials, counts per axis, what is done, time and memory."""
-    loaded = [load(text, only, set_, seeds) for text in suites]
+    loaded = [load(text, only, set_, seeds, not no_user_code) for text in suites]
     from bench.execution.board import todo
     from bench.execution.estimate import estimate, from_probes, from_records
     from bench.execution.host import slots

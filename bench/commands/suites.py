@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from bench.suite.trial import Trial
 
 
-def load(text: str, only: list[str] | None, overrides: list[str] | None, seeds: int | None) -> Suite:
+def load(
+    text: str, only: list[str] | None, overrides: list[str] | None, seeds: int | None, user_code: bool = True
+) -> Suite:
     """The suite that `text` names, narrowed by the options, with the libraries' own defaults filled in.
 
     torch is imported only where the file names something that torch or timm has to explain.
@@ -19,11 +21,14 @@ def load(text: str, only: list[str] | None, overrides: list[str] | None, seeds: 
     Raises
     ------
     UserError
-        The file or an option is wrong, or a reference is unknown.
+        The file or an option is wrong, or a reference is unknown, or there is a model of the user's own without
+        `user_code`.
     """
     from bench.suite.suite import find_suite, load_suite
 
     suite = load_suite(find_suite(text), only or [], overrides or [], seeds)
+    if not user_code:
+        _refuse_user_code(suite)
     if not all(is_known({**config, "model": {"name": "mlp"}}) for config, _ in suite.configurations):
         from bench.training.optimizers import resolved
 
@@ -128,6 +133,19 @@ def asks_libraries(config: dict[str, Any]) -> bool:
         or any(isinstance(entry.get("layers"), list) for entry in config["regularizer"])
         or config["preprocessing"]["name"] == "column_standardize"
     )
+
+
+def _refuse_user_code(suite: Suite) -> None:
+    from bench.models.user import is_user
+
+    models = [config["model"] for config, _ in suite.configurations]
+    own = {suite.place("model", model): model["name"] for model in models if is_user(model["name"])}
+    if own:
+        lines = [
+            f"{place}: {name!r} is a model of the user's own, and --no-user-code runs none"
+            for place, name in own.items()
+        ]
+        raise UserError("\n".join([*lines, "  leave the option out where you trust that code, or take another model"]))
 
 
 def _check_references(suite: Suite) -> None:

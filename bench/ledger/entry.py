@@ -12,7 +12,6 @@ import io
 import json
 import re
 import zipfile
-import zlib
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -26,8 +25,8 @@ _NAME = re.compile(r"([0-9a-f]{2,128})-([0-9a-f]{12})\.npz")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time a zip can hold; the real one would make equal content differ."""
 
-_MALFORMED = (zipfile.BadZipFile, zlib.error, KeyError, EOFError, ValueError, NotImplementedError, RuntimeError)
-"""What zipfile, json and numpy raise on bytes that are not what they should be."""
+_LARGEST = 2**28
+"""Bytes that a member of an entry may unpack to; a record of 100,000 epochs, or a million predictions, has far less."""
 
 
 class DamagedEntryError(Exception):
@@ -81,8 +80,8 @@ def decode(name: str, data: bytes) -> Record:
     """The record in an entry's bytes; DamagedEntryError where the bytes are not those that the name promises."""
     with _opened(name, data) as archive:
         try:
-            record = Record.from_json(json.loads(archive.read("record.json").decode(), parse_constant=_refuse))
-        except _MALFORMED as error:
+            record = Record.from_json(json.loads(_unpacked(archive, "record.json").decode(), parse_constant=_refuse))
+        except Exception as error:  # whatever zipfile, json and numpy make of such bytes
             raise DamagedEntryError(_reason(error)) from error
     if record.key != name.partition("-")[0]:
         raise DamagedEntryError(f"holds the record of another key, {record.key}")
@@ -96,7 +95,7 @@ def decode_predictions(name: str, data: bytes) -> Predictions | None:
             return None
         try:
             return Predictions(**{field.name: _array(archive, field.name) for field in fields(Predictions)})
-        except _MALFORMED as error:
+        except Exception as error:  # whatever zipfile, json and numpy make of such bytes
             raise DamagedEntryError(_reason(error)) from error
 
 
@@ -105,8 +104,15 @@ def _opened(name: str, data: bytes) -> zipfile.ZipFile:
         raise DamagedEntryError("truncated or changed: the content does not match the digest in the name")
     try:
         return zipfile.ZipFile(io.BytesIO(data))
-    except _MALFORMED as error:
+    except Exception as error:  # whatever zipfile, json and numpy make of such bytes
         raise DamagedEntryError(_reason(error)) from error
+
+
+def _unpacked(archive: zipfile.ZipFile, member: str) -> bytes:
+    """A member's bytes; a few that would unpack to more than memory holds are refused first."""
+    if archive.getinfo(member).file_size > _LARGEST:
+        raise ValueError(f"{member} would unpack to {archive.getinfo(member).file_size:,} bytes")
+    return archive.read(member)
 
 
 def _refuse(constant: str) -> None:
@@ -137,5 +143,5 @@ def _npy(array: np.ndarray[Any, Any]) -> bytes:
 
 
 def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray[Any, Any]:
-    array: np.ndarray[Any, Any] = npy.read_array(io.BytesIO(archive.read(f"{name}.npy")), allow_pickle=False)
+    array: np.ndarray[Any, Any] = npy.read_array(io.BytesIO(_unpacked(archive, f"{name}.npy")), allow_pickle=False)
     return array

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any, Literal, get_args
 
@@ -100,9 +101,61 @@ class Record:
         if not (isinstance(data["key"], str) and isinstance(data["config"], dict) and isinstance(data["seed"], int)):
             raise ValueError("record has a key, config or seed of the wrong type")
         try:
-            return cls(**{**data, "result": Result(**data["result"]), "measured": Measured(**data["measured"])})
+            record = cls(**{**data, "result": Result(**data["result"]), "measured": Measured(**data["measured"])})
         except TypeError as error:
             raise ValueError(f"not a record: {error}") from error
+        for name, allowed, values in (
+            ("text", _is_text, _texts(record)),
+            ("a number", _is_number, _numbers(record)),
+            ("a count", _is_count, _counts(record)),
+        ):
+            wrong = next((value for value in values if not allowed(value)), None)
+            if wrong is not None:
+                raise ValueError(f"record holds {str(wrong)[:40]!r} where {name} belongs")
+        return record
+
+
+def _texts(record: Record) -> Iterator[Any]:
+    measured = record.measured
+    yield from (record.configuration, record.suite, measured.device, measured.started, measured.finished)
+    yield from () if measured.git_commit is None else (measured.git_commit,)
+    yield from _values(measured.versions)
+    yield from () if record.failure is None else _values(record.failure)
+    yield from record.result.classes if isinstance(record.result.classes, list) else ((),)
+    yield from () if record.pruning is None or isinstance(record.pruning, dict) else ((),)
+
+
+def _numbers(record: Record) -> Iterator[Any]:
+    result, measured = record.result, record.measured
+    for curve in _values(result.curves):
+        yield from (value for value in curve if value is not None) if isinstance(curve, list) else ((),)
+    for figures in (result.train, result.validation, result.test):
+        yield from () if figures is None else _values(figures)
+    yield from (measured.train_seconds, measured.evaluation_seconds)
+    optional = (measured.parameters, measured.parameters_trainable, measured.flops, measured.peak_memory_bytes)
+    yield from (value for value in (*optional, measured.threads) if value is not None)
+
+
+def _counts(record: Record) -> Iterator[Any]:
+    yield record.result.epochs_run
+    yield from () if record.result.chosen_epoch is None else (record.result.chosen_epoch,)
+
+
+def _values(mapping: Any) -> Iterable[Any]:
+    """What a mapping holds; something that is neither text nor a number where it is none."""
+    return mapping.values() if isinstance(mapping, dict) else ((),)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 _STATUSES = get_args(Status)

@@ -63,7 +63,7 @@ class Remote:
 
     def __init__(self, url: str) -> None:
         self.root = url.rstrip("/")
-        self._fs, path = _file_system(self.root)
+        self._fs, path = _file_system(url)
         self._path = path.rstrip("/")
         name = re.sub(r"[^A-Za-z0-9]+", "-", self.root)[:60].strip("-")
         digest = hashlib.sha256(self.root.encode()).hexdigest()[:12]
