@@ -84,7 +84,7 @@ def _timm() -> dict[str, Any]:
 
 
 def _ray() -> dict[str, Any]:
-    from bench.execution.tune import Resources, local_ray  # which sets what Ray reads when it is imported
+    from bench.execution.ray_place import Resources, local_ray  # which sets what Ray reads when it is imported
 
     with local_ray(Resources(), 0) as place:
         import ray

@@ -47,6 +47,12 @@ def run(
             metavar="SECONDS", min=0, help="Trials that train longer (60 by default) can go on where they were stopped."
         ),
     ] = None,
+    retries: Annotated[
+        int | None,
+        typer.Option(
+            "--retries", metavar="N", min=0, help="Start a trial whose worker process died again, N times (2)."
+        ),
+    ] = None,
     cluster: Annotated[
         Path | None,
         typer.Option("--cluster", help="Run on the cluster of this Ray launcher file.", metavar="FILE"),
@@ -88,6 +94,7 @@ def run(
             gpus_per_trial=gpus_per_trial,
             jobs=jobs,
             checkpoint_after=checkpoint_after,
+            retries=retries,
         )
         if sent:
             failed = run_on_cluster(launcher, sent, ledger, console, data_dir, down=down)
@@ -107,6 +114,7 @@ def run(
                 jobs=jobs,
                 use_ray=not no_ray,
                 checkpoint_after=checkpoint_after,
+                retries=retries,
                 sampling_seed=suite.sampling_seed,
                 connection=Connection(address) if address else None,
             )

@@ -229,14 +229,17 @@ class Board:
         """Publish a trial that ran to its end (complete or diverged)."""
         self._publish(self.running[key].trial, status, result, measured, predictions)
 
-    def lost(self, key: str, reason: str) -> None:
-        """Take in that a trial's worker process is gone: it goes to the head of the queue, or has failed too often."""
+    def lost(self, key: str, reason: str, details: str = "") -> None:
+        """Take in that a trial's worker process is gone: it goes to the head of the queue, or has failed too often.
+
+        `reason` is a line for people, `details` is all that is known of the last time, for the record.
+        """
         running = self.running[key]
         self._lost[key] = tries = self._lost.get(key, 0) + 1
         if tries > self.retries:
-            again = f"{tries} times, the last time because" if tries > 1 else "because"
-            message = f"its worker process died {again} {reason} (--retries {self.retries})"
-            self.failed(key, {"kind": "WorkerDied", "message": message, "traceback": ""})
+            often = f"in each of {tries} tries; the last time " if tries > 1 else "(--retries 0): "
+            message = f"its worker process died {often}{reason}"
+            self.failed(key, {"kind": "WorkerDied", "message": message, "traceback": details})
             return
         del self.running[key]
         self._queue.appendleft(running.trial)

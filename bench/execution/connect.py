@@ -73,8 +73,8 @@ def connected(connection: Connection) -> Iterator[None]:
         line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(
             f"--address {connection.address}: no Ray cluster of ours answers there: {line}\n"
-            "  give the head's address and port (6379 by default), from a machine in the cluster's network;\n"
-            "  both sides need the same versions of Ray and Python, and the token where the cluster asks for one"
+            "  give the head's address and port (6379 by default), and run this on one of the cluster's own nodes;\n"
+            "  from elsewhere use --cluster, or submit a Ray job (docs/cluster.md)"
         ) from error
     try:
         yield

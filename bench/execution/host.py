@@ -55,10 +55,15 @@ def gpu_count() -> int:
     return len(list(driver.iterdir())) if driver.is_dir() else 0
 
 
+def gpu_places(gpus: float, each: float) -> int:
+    """How many shares of `each` a machine's GPUs hold; a share below one GPU never lies across two."""
+    return int(gpus) * int(1 / each + 1e-9) if each < 1 else int(gpus / each)
+
+
 def slots(cpus_per_trial: float, gpus_per_trial: float | None, jobs: int | None) -> int:
     """How many trials run side by side on this machine."""
     fit = int(max(cpu_count(), (jobs or 1) * cpus_per_trial) / cpus_per_trial)
     gpus = gpu_count()
     if gpus and gpus_per_trial != 0:
-        fit = min(fit, int(gpus / (gpus_per_trial or 1)))
+        fit = min(fit, gpu_places(gpus, gpus_per_trial or 1))
     return max(1, min(fit, jobs or fit))

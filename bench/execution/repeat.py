@@ -75,6 +75,11 @@ def train(
     UserError
         There is no GPU although one was asked for; or the trial failed.
     """
+    if (workers := trial.config["workers"]) > 1:
+        raise UserError(
+            f"{trial.key}: {workers} workers trained it together, and this process is alone\n"
+            "  run its suite into a new ledger: bench run SUITE --only ... --results DIR"
+        )
     import torch
 
     from bench.training.machine import device_name

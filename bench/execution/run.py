@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench.execution.board import Board
+from bench.execution.board import RETRIES, Board
 from bench.execution.checkpoints import AFTER_SECONDS
 from bench.execution.connect import Connection, choose_authentication
 from bench.execution.host import cpu_count, slots, stop_on_sigterm
@@ -40,17 +40,25 @@ def run_trials(
     sampling_seed: int = 0,
     connection: Connection | None = None,
     watched_by: Callable[[Tally], Watching] | None = None,
+    retries: int | None = None,
 ) -> list[Record]:
     """Run what the ledger lacks of `trials`; the records of this run, in the order they ended.
 
     `datasets` maps `Trial.data` to the `bench.data.Dataset`. KeyboardInterrupt (Ctrl-C or SIGTERM) leaves
     the ledger whole: the same call goes on with the rest, and inside trials that had trained for `checkpoint_after`
     seconds (None: `AFTER_SECONDS`). `sampling_seed` is the suite's; pruning with several brackets draws from it.
+    A trial whose worker process dies is tried again in this run, `retries` times at most (None: `RETRIES`).
     A `connection` leads to a Ray cluster to run on, instead of this machine. `watched_by` makes another view than the
     console's.
     """
     if not use_ray and (jobs or 1) > 1:
         raise UserError("--no-ray trains one trial at a time: leave --jobs out, or --no-ray")
+    several = [] if use_ray else [trial for trial in trials if trial.config["workers"] > 1]
+    if several:
+        raise UserError(
+            f"--no-ray trains in this process alone, and {len(several):,} of the trials ask for several workers\n"
+            "  leave --no-ray out, or give them one each: --set workers=1"
+        )
     if gpus_per_trial and gpus_per_trial > 1 and gpus_per_trial % 1:
         raise UserError(f"--gpus-per-trial {gpus_per_trial:g}: above one GPU only whole numbers are possible")
     if connection and not use_ray:
@@ -62,11 +70,13 @@ def run_trials(
             highlight=False,
         )
     checkpoint_after = AFTER_SECONDS if checkpoint_after is None else checkpoint_after
+    retries = RETRIES if retries is None else retries
     pruning_rule = pruning.model_dump(mode="json") if pruning else None
+    ledger.send_kept()
     done = ledger.done(pruning_rule)
     tally = Tally(trials, [done[trial.key] for trial in trials if trial.key in done], side_by_side)
     view = (watched_by or console_view(console))(tally)
-    board = Board(trials, ledger, pruning, view, suite, git_commit, sampling_seed)
+    board = Board(trials, ledger, pruning, view, suite, git_commit, sampling_seed, retries)
     if not board.waiting:
         return []
     with view, _heartbeat(board):
@@ -74,7 +84,8 @@ def run_trials(
             if use_ray:
                 if connection:
                     choose_authentication()  # before Ray is imported
-                from bench.execution.tune import Resources, run_on_ray
+                from bench.execution.ray_place import Resources  # first: it sets what Ray reads
+                from bench.execution.tune import run_on_ray
 
                 resources = Resources(cpus_per_trial, gpus_per_trial, jobs)
                 run_on_ray(board, datasets, resources, checkpoint_after, connection)
@@ -85,6 +96,7 @@ def run_trials(
                     run_here(board, datasets, max(1, int(cpus_per_trial)), gpus_per_trial, checkpoint_after)
         finally:
             board.claims.release_all()
+    ledger.send_kept()
     return board.ended
 
 

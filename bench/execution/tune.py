@@ -7,30 +7,20 @@ trial. Results leave Tune at once (`result.pop`), so the driver's memory does no
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
 import logging
-import os
-import secrets
-import shutil
+import math
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.execution.ray_settings import SETTINGS
+from bench.execution.ray_place import Place, Resources, cluster_ray, local_ray
 
-if not {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys():
-    # A token of this run's own: other users of the machine stay out, and no file in the home folder is needed.
-    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    os.environ["RAY_AUTH_MODE"] = "token"
-os.environ.update({key: os.environ.get(key, value) for key, value in SETTINGS.items()})
-
-import ray  # Ray reads its settings when it is imported, so not before they are set
+# isort: split
+# Ray reads its settings when it is imported, and the module above has set them.
+import ray
 from ray import tune
 from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import FIFOScheduler
@@ -38,106 +28,20 @@ from ray.tune.search import Searcher
 
 from bench.execution.board import Board
 from bench.execution.checkpoints import AFTER_SECONDS, path_of
-from bench.execution.connect import Connection, Room, connected, gpus_of_cluster
-from bench.execution.host import cpu_count, stop_on_sigterm, temporary_folder
+from bench.execution.connect import Connection
+from bench.execution.deaths import reason
+from bench.execution.group import Share, StoppedError, train_together
+from bench.execution.host import stop_on_sigterm
 from bench.execution.user_code import carried, with_own_model
-from bench.execution.worker import run_trial
+from bench.execution.worker import Message, run_trial
 from bench.suite.errors import UserError
 from bench.suite.expand import canonical
+from bench.suite.trial import Trial
 
-RETRIES = 1
-"""How often a trial whose worker process died is started again in the same run."""
 REPORT_SECONDS = 0.5
 """Without pruning, progress is told at most this often: every report waits for the driver."""
 POLL_SECONDS = 2.0
 MANY = 1_000_000
-NEW_SECONDS = 60.0
-"""A folder younger than this may not be locked by its driver yet."""
-
-
-@dataclass(frozen=True)
-class Resources:
-    """What one trial gets, and how many run side by side (None: as many as fit)."""
-
-    cpus_per_trial: float = 1
-    gpus_per_trial: float | None = None
-    jobs: int | None = None
-
-
-@dataclass(frozen=True)
-class Place:
-    """A Ray to run on: how many trials side by side (now), GPUs per trial, and a folder that ends with the run."""
-
-    room: Callable[[], int]
-    gpus_per_trial: float
-    folder: str
-
-
-@contextlib.contextmanager
-def local_ray(resources: Resources, data_bytes: int) -> Iterator[Place]:
-    """Start Ray on this machine, and end what was started.
-
-    Ray's files go to a temporary folder of this run, so that users of one machine do not meet in /tmp/ray.
-    """
-    with _own_folder() as folder:
-        wanted = max(cpu_count(), int((resources.jobs or 1) * resources.cpus_per_trial))
-        logging.getLogger("ray").setLevel(logging.ERROR)
-        try:
-            ray.init(
-                address="local",
-                num_cpus=wanted,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                object_store_memory=max(200_000_000, 3 * data_bytes),
-                _temp_dir=folder,
-            )
-            gpus = float(ray.cluster_resources().get("GPU", 0.0))  # type: ignore[no-untyped-call]
-            per_trial = resources.gpus_per_trial if resources.gpus_per_trial is not None else (1.0 if gpus else 0.0)
-            slots = int(wanted / resources.cpus_per_trial)
-            if per_trial > gpus:
-                raise UserError(
-                    f"--gpus-per-trial {per_trial:g}: Ray finds {gpus:g} GPUs on this machine\n"
-                    "  leave the option out to use what there is"
-                )
-            if per_trial:
-                slots = min(slots, int(gpus / per_trial))
-            side_by_side = max(1, min(slots, resources.jobs or slots))
-            yield Place(lambda: side_by_side, per_trial, folder)
-        finally:
-            ray.shutdown()
-
-
-@contextlib.contextmanager
-def cluster_ray(resources: Resources, connection: Connection) -> Iterator[Place]:
-    """Connect to a running Ray, and leave it running.
-
-    A trial takes a GPU where the cluster has any and `resources` do not say.
-    """
-    with _own_folder() as folder, connected(connection):
-        per_trial = resources.gpus_per_trial
-        if per_trial is None:
-            per_trial = 1.0 if gpus_of_cluster() else 0.0
-        yield Place(Room(resources.cpus_per_trial, per_trial, resources.jobs, connection.grows), per_trial, folder)
-
-
-@contextlib.contextmanager
-def _own_folder() -> Iterator[str]:
-    """A new folder for Ray's files and Tune's, locked while this driver lives; those of killed drivers are removed."""
-    parent = temporary_folder()
-    for left in parent.glob("bench-ray-*"):
-        with contextlib.suppress(OSError):  # locked by a living driver, or another user's
-            if time.time() - left.stat().st_mtime > NEW_SECONDS:
-                with (left / "lock").open("ab") as lock:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    shutil.rmtree(left, ignore_errors=True)
-    folder = tempfile.mkdtemp(prefix=f"bench-ray-{os.getpid()}-", dir=parent)
-    try:
-        with Path(folder, "lock").open("ab") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def run_on_ray(
@@ -154,33 +58,70 @@ def run_on_ray(
     data_bytes = sum(data.train_images.nbytes + data.test_images.nbytes for data in datasets.values())
     ray_ = cluster_ray(resources, connection) if connection else local_ray(resources, data_bytes)
     with ray_ as place, stop_on_sigterm():
+        logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a worker's death is the board's to tell
+        _refuse_what_never_fits(board.waiting, place)
+        pictures = {name: ray.put(data) for name, data in datasets.items()}
         while board.waiting or board.elsewhere:
             if board.waiting:
-                _tuner(board, datasets, resources, place, checkpoint_after).fit()
+                _tuner(board, pictures, resources, place, checkpoint_after).fit()
             if board.elsewhere:
                 time.sleep(POLL_SECONDS)
                 board.look_elsewhere()
 
 
+def _refuse_what_never_fits(trials: list[Trial], place: Place) -> None:
+    """UserError, before anything is trained, where a trial asks for more workers than there are places."""
+    holds = place.room()
+    over = [trial for trial in trials if _size(trial, place) > holds]
+    if over and not place.grows:
+        most = max(trial.config["workers"] for trial in over)
+        gpus = f" with {_gpus_each(most, place):g} GPUs" if place.gpus_per_trial else ""
+        raise UserError(
+            f"{len(over):,} of the trials ask for up to {most} workers{gpus} at once, and there is room for {holds}\n"
+            "  lower `workers` (--set workers=1), or what each takes (--cpus-per-trial, --gpus-per-trial); "
+            "--jobs N makes room for N on this machine's CPUs"
+        )
+
+
+def _gpus_each(workers: int, place: Place) -> float:
+    """GPUs of each worker: NCCL takes no two workers of a trial on one."""
+    return max(1.0, place.gpus_per_trial) if workers > 1 and place.gpus_per_trial else place.gpus_per_trial
+
+
+def _size(trial: Trial, place: Place) -> int:
+    """The room that a trial takes, counted in trials of one worker."""
+    workers = trial.config["workers"]
+    each = _gpus_each(workers, place) / place.gpus_per_trial if place.gpus_per_trial else 1
+    return int(workers * math.ceil(each - 1e-9))
+
+
 def _tuner(
-    board: Board, datasets: dict[str, Any], resources: Resources, place: Place, checkpoint_after: float
+    board: Board, pictures: dict[str, Any], resources: Resources, place: Place, checkpoint_after: float
 ) -> tune.Tuner:
-    gpus = place.gpus_per_trial
-    threads = max(1, int(resources.cpus_per_trial))
+    device = resources.device or ("cuda" if place.gpus_per_trial else "cpu")
+    cpus, threads = resources.cpus_per_trial, max(1, int(resources.cpus_per_trial))
+
+    def share(workers: int) -> Share:
+        return Share(workers, cpus, _gpus_each(workers, place), device, threads)
+
+    def bundles(config: dict[str, Any]) -> tune.PlacementGroupFactory:
+        one = share(1)
+        bundle = {"CPU": one.cpus, **({"GPU": one.gpus} if one.gpus else {})}
+        # Ray Train reserves for several workers; a bundle must hold something, and a byte is next to nothing.
+        return tune.PlacementGroupFactory([bundle if config["workers"] == 1 else {"memory": 1}])
+
     function = tune.with_parameters(
         _train,
-        datasets=datasets,
-        device="cuda" if gpus else "cpu",
-        threads=threads,
+        pictures=pictures,
+        share=share,
         every_epoch=board.asha is not None,
         checkpoint_after=checkpoint_after,
     )
-    bundle = {"CPU": resources.cpus_per_trial, **({"GPU": gpus} if gpus else {})}
     return tune.Tuner(
-        tune.with_resources(function, tune.PlacementGroupFactory([bundle])),
+        tune.with_resources(function, bundles),
         tune_config=tune.TuneConfig(
             num_samples=-1,
-            search_alg=_Source(board, place.room),
+            search_alg=_Source(board, place, resources.jobs or MANY),
             scheduler=_Judge(board),
             max_concurrent_trials=MANY,  # the source knows when there is room
             reuse_actors=True,
@@ -191,21 +132,47 @@ def _tuner(
             storage_path=f"{place.folder}/tune",
             verbose=0,
             callbacks=[_Collector(board)],
-            failure_config=tune.FailureConfig(max_failures=RETRIES),
+            # Nodes that were announced to go do not count here; the rest is the board's to count.
+            failure_config=tune.FailureConfig(max_failures=0),
         ),
     )
 
 
 def _train(
     config: dict[str, Any],
-    datasets: dict[str, Any],
-    device: str,
-    threads: int,
+    pictures: dict[str, Any],
+    share: Callable[[int], Share],
     every_epoch: bool,
     checkpoint_after: float,
 ) -> None:
     """The trainable: runs in a worker process, tells progress and sends the result home with the last report."""
     trial = json.loads(config["trial"])
+    data, mine = pictures[canonical(trial["config"]["dataset"])], share(config["workers"])
+    train = _alone if mine.workers == 1 else train_together
+    try:
+        message = train(trial, data, mine, _tell, every_epoch, checkpoint_after)
+    except StoppedError:
+        sys.exit(0)  # what Tune raised
+    tune.report({"progress": [], "notes": [], "message": message})
+
+
+def _tell(message: Message) -> None:
+    """Tune stops a trial by SystemExit out of `tune.report`; any other SystemExit is the user's own code."""
+    try:
+        tune.report(message)
+    except SystemExit as stop:
+        raise StoppedError from stop
+
+
+def _alone(
+    trial: dict[str, Any],
+    data: Any,
+    share: Share,
+    tell: Callable[[Message], None],
+    every_epoch: bool,
+    checkpoint_after: float,
+) -> Message:
+    """Train a trial of one worker in this process; the arguments are those of `train_together`."""
     told = time.monotonic()
     unsent: list[Any] = []
     notes: list[str] = []
@@ -214,35 +181,26 @@ def _train(
         nonlocal told
         unsent.append(vars(progress))
         if every_epoch or time.monotonic() - told > REPORT_SECONDS:
-            try:
-                tune.report({"progress": unsent.copy(), "notes": notes.copy()})
-            except SystemExit as stop:
-                raise _StoppedError from stop
+            tell({"progress": unsent.copy(), "notes": notes.copy()})
             unsent.clear()
             notes.clear()
             told = time.monotonic()
 
-    data = datasets[canonical(trial["config"]["dataset"])]
-    try:
-        message = run_trial(
-            with_own_model(trial["config"], trial["model"]),
-            trial["seed"],
-            data,
-            device,
-            threads,
-            report,
-            passed_on=(_StoppedError,),
-            checkpoint=Path(trial["checkpoint"]),
-            checkpoint_after=checkpoint_after,
-            note=notes.append,
-        )
-    except _StoppedError:
-        sys.exit(0)  # what Tune raised
-    tune.report({"progress": unsent, "notes": notes, "message": message})
-
-
-class _StoppedError(Exception):
-    """Tune stops a trial by SystemExit out of `tune.report`; any other SystemExit is the user's own code."""
+    message = run_trial(
+        with_own_model(trial["config"], trial["model"]),
+        trial["seed"],
+        ray.get(data),
+        share.device,
+        share.threads,
+        report,
+        passed_on=(StoppedError,),
+        checkpoint=Path(trial["checkpoint"]),
+        checkpoint_after=checkpoint_after,
+        note=notes.append,
+    )
+    if unsent or notes:
+        tell({"progress": unsent, "notes": notes})
+    return message
 
 
 class _Driver:
@@ -258,23 +216,28 @@ class _Driver:
 
 
 class _Source(_Driver, Searcher):
-    """Gives Tune the board's trials, one whenever a slot is free."""
+    """Gives Tune the board's trials, one whenever there is room for it."""
 
-    def __init__(self, board: Board, room: Callable[[], int]):
+    def __init__(self, board: Board, place: Place, jobs: int):
         super().__init__(metric="_", mode="max")
         self.board = board
-        self.room = room
+        self.place = place
+        self.jobs = jobs
 
     def suggest(self, trial_id: str) -> Any:
-        if len(self.board.running) >= self.room():
+        if len(self.board.running) >= self.jobs:
             return None
-        trial = self.board.next_trial()
+        trial = self.board.next_trial(self._fits)
         if trial is not None:
             # One string instead of a tree: Tune flattens, copies and compares every leaf with every result.
             checkpoint = str(path_of(self.board.ledger.home.local, trial.key))
             about = {"config": trial.run_config, "seed": trial.seed, "checkpoint": checkpoint, "model": carried(trial)}
-            return {"key": trial.key, "trial": json.dumps(about)}
+            return {"key": trial.key, "workers": trial.config["workers"], "trial": json.dumps(about)}
         return None if self.board.running else Searcher.FINISHED
+
+    def _fits(self, trial: Trial) -> bool:
+        taken = sum(_size(running.trial, self.place) for running in self.board.running.values())
+        return not taken or taken + _size(trial, self.place) <= self.place.room()
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None: ...
 
@@ -340,5 +303,5 @@ class _Collector(_Driver, TrialProgressCallback):
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         key = trial.config["key"]
         if key in self.board.running:
-            reason = f"the worker process died {RETRIES + 1} times; was it out of memory?"
-            self.board.failed(key, {"kind": "WorkerDied", "message": reason, "traceback": ""})
+            text = Path(trial.error_file).read_text() if trial.error_file else ""
+            self.board.lost(key, reason(text), text)

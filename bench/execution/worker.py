@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import platform
 import traceback
 import warnings
 from collections.abc import Callable
@@ -15,6 +16,10 @@ from bench.ledger.record import Measured, Predictions, Result
 
 Message = dict[str, Any]
 """What a worker sends home at the end: `status` with `result`, `measured` and `predictions`, or `failure`."""
+NO_GPU = (
+    "this trial was given a GPU on {}, and PyTorch finds none there; "
+    "install a build of PyTorch for that GPU, or train on CPUs with --gpus-per-trial 0"
+)
 
 
 def run_trial(
@@ -28,6 +33,8 @@ def run_trial(
     checkpoint: Path | None = None,
     checkpoint_after: float = AFTER_SECONDS,
     note: Callable[[str], None] = lambda _: None,
+    rank: int = 0,
+    workers: int = 1,
 ) -> Message:
     """Train one trial; an exception becomes a `failure` unless its type is in `passed_on`.
 
@@ -36,10 +43,15 @@ def run_trial(
     `data` is a `bench.data.Dataset`, `report` is called with a `bench.training.fit.Progress` every epoch. The trial
     goes on from the file `checkpoint` if it can, and keeps its state there once it has trained `checkpoint_after`
     seconds; `note` is told what a person should know of that.
+
+    Of a trial of several `workers` this is the process of one `rank`, in a process group that is there; `checkpoint` is
+    rank 0's. The memory's peak is that of the worker with the largest. An exception that only says that another worker
+    is gone is no failure of the trial, and passed on.
     """
     import torch
 
     from bench.training.machine import device_name, peak_memory, reset_peak_memory, versions
+    from bench.training.ranks import Ranks, lost_another
     from bench.training.trial import train_trial
 
     warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
@@ -49,16 +61,22 @@ def run_trial(
         torch.cuda.empty_cache()
     torch.set_num_threads(threads)
     target = torch.device(device)
+    if target.type == "cuda" and not torch.cuda.is_available():
+        return {"failure": {"kind": "NoGpu", "message": NO_GPU.format(platform.node()), "traceback": ""}}
     reset_peak_memory(target)
+    ranks = Ranks(rank, workers)
     # Ray decides where a trial runs, not what it finds.
     packages = {name: text for name, text in versions().items() if name != "ray"}
     about = {"device": device_name(target), "threads": threads, "versions": packages}
     keeper = Checkpoint(checkpoint, about, checkpoint_after, note) if checkpoint else None
     try:
-        outcome = train_trial(config, seed, data, target, report, keeper)
+        outcome = train_trial(config, seed, data, target, report, keeper, ranks)
+        peak = max(ranks.gathered(peak_memory(target)))
     except passed_on:
         raise
     except (Exception, SystemExit) as error:
+        if ranks.several and lost_another(error):
+            raise
         return {"failure": failure(error)}
     predicted = outcome.predicted
     return {
@@ -78,7 +96,7 @@ def run_trial(
             flops=outcome.flops,
             train_seconds=outcome.train_seconds,
             evaluation_seconds=outcome.evaluation_seconds,
-            peak_memory_bytes=peak_memory(target),
+            peak_memory_bytes=peak,
             device=device_name(target),
             threads=threads,
             versions=versions(),

@@ -85,6 +85,7 @@ def _part(
         gpus_per_trial=run.gpus_per_trial,
         jobs=run.jobs,
         checkpoint_after=run.checkpoint_after,
+        retries=run.retries,
         sampling_seed=part.sampling_seed,
         connection=Connection("auto", grows=run.grows, prepared=True),
         watched_by=watched_by,

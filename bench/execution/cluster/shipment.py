@@ -51,6 +51,7 @@ class Run:
     gpus_per_trial: float | None = None
     jobs: int | None = None
     checkpoint_after: float | None = None
+    retries: int | None = None
 
     @property
     def trials(self) -> list[Trial]:

@@ -1,0 +1,126 @@
+"""A Ray to run on: one started on this machine for the run, or a cluster's that runs already."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from bench.execution.ray_settings import SETTINGS
+
+if not {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys():
+    # A token of this run's own: other users of the machine stay out, and no file in the home folder is needed.
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    os.environ["RAY_AUTH_MODE"] = "token"
+os.environ.update({key: os.environ.get(key, value) for key, value in SETTINGS.items()})
+
+import ray  # Ray reads its settings when it is imported, so not before they are set
+
+from bench.execution.connect import Connection, Room, connected, gpus_of_cluster
+from bench.execution.host import cpu_count, gpu_places, temporary_folder
+from bench.suite.errors import UserError
+
+NEW_SECONDS = 60.0
+"""A folder younger than this may not be locked by its driver yet."""
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What each worker of a trial gets, and how many trials run side by side (None: as many as fit).
+
+    `device` is where they compute: None is a GPU where one is given, else CPUs.
+    """
+
+    cpus_per_trial: float = 1
+    gpus_per_trial: float | None = None
+    jobs: int | None = None
+    device: Literal["cpu", "cuda"] | None = None
+
+
+@dataclass(frozen=True)
+class Place:
+    """A Ray to run on: how many one-worker trials it holds now, GPUs for each, and a folder that ends with the run.
+
+    `grows` tells that it may hold more later.
+    """
+
+    room: Callable[[], int]
+    gpus_per_trial: float
+    folder: str
+    grows: bool = False
+
+
+@contextlib.contextmanager
+def local_ray(resources: Resources, data_bytes: int) -> Iterator[Place]:
+    """Start Ray on this machine, and end what was started.
+
+    Ray's files go to a temporary folder of this run, so that users of one machine do not meet in /tmp/ray.
+    """
+    with _own_folder() as folder:
+        wanted = max(cpu_count(), int((resources.jobs or 1) * resources.cpus_per_trial))
+        logging.getLogger("ray").setLevel(logging.ERROR)
+        try:
+            ray.init(
+                address="local",
+                num_cpus=wanted,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                object_store_memory=max(200_000_000, 3 * data_bytes),
+                _temp_dir=folder,
+            )
+            gpus = float(ray.cluster_resources().get("GPU", 0.0))  # type: ignore[no-untyped-call]
+            per_trial = resources.gpus_per_trial if resources.gpus_per_trial is not None else (1.0 if gpus else 0.0)
+            slots = int(wanted / resources.cpus_per_trial)
+            if per_trial > gpus:
+                raise UserError(
+                    f"--gpus-per-trial {per_trial:g}: Ray finds {gpus:g} GPUs on this machine\n"
+                    "  leave the option out to use what there is"
+                )
+            if per_trial:
+                slots = min(slots, gpu_places(gpus, per_trial))
+            yield Place(lambda: slots, per_trial, folder)
+        finally:
+            ray.shutdown()
+
+
+@contextlib.contextmanager
+def cluster_ray(resources: Resources, connection: Connection) -> Iterator[Place]:
+    """Connect to a running Ray, and leave it running.
+
+    A trial takes a GPU where the cluster has any and `resources` do not say.
+    """
+    with _own_folder() as folder, connected(connection):
+        per_trial = resources.gpus_per_trial
+        if per_trial is None:
+            per_trial = 1.0 if gpus_of_cluster() else 0.0
+        room = Room(resources.cpus_per_trial, per_trial, None, connection.grows)
+        yield Place(room, per_trial, folder, connection.grows)
+
+
+@contextlib.contextmanager
+def _own_folder() -> Iterator[str]:
+    """A new folder for Ray's files and Tune's, locked while this driver lives; those of killed drivers are removed."""
+    parent = temporary_folder()
+    for left in parent.glob("bench-ray-*"):
+        with contextlib.suppress(OSError):  # locked by a living driver, or another user's
+            if time.time() - left.stat().st_mtime > NEW_SECONDS:
+                with (left / "lock").open("ab") as lock:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(left, ignore_errors=True)
+    folder = tempfile.mkdtemp(prefix=f"bench-ray-{os.getpid()}-", dir=parent)
+    try:
+        with Path(folder, "lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
