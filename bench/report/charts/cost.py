@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import altair as alt
 import pandas as pd
 
@@ -119,7 +121,7 @@ def _chart(points: pd.DataFrame, leaders: tuple[Series, ...], metric: str, axis:
     marks = base.encode(
         x=across, y=up, tooltip=tooltip, color=colour, shape=shape, opacity=alt.condition(picked, ON, OFF)
     )
-    looks = {
+    looks: dict[str, dict[str, Any]] = {
         "rest": {"filled": True, "size": 40},
         "published": {"filled": False, "size": 60, "strokeWidth": 1.5},
         "leader": {"filled": True, "size": 90},
