@@ -15,6 +15,7 @@ from bench.commands.cluster import Detached, cluster_app
 from bench.commands.compare import compare
 from bench.commands.data import data_app
 from bench.commands.doctor import doctor
+from bench.commands.export import export
 from bench.commands.look import list_, schema, show
 from bench.commands.merge import merge
 from bench.commands.options import COMPARE_EPILOG, EPILOG, REPRODUCE_EPILOG
@@ -53,6 +54,7 @@ app.command(epilog=EPILOG)(published)
 app.command(epilog=COMPARE_EPILOG)(compare)
 app.command(epilog=REPRODUCE_EPILOG)(reproduce)
 app.command(epilog=EPILOG)(add)
+app.command(epilog=EPILOG)(export)
 app.command(epilog=EPILOG)(merge)
 app.command(epilog=EPILOG)(show)
 app.command("list", epilog=EPILOG)(list_)

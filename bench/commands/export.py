@@ -1,0 +1,68 @@
+"""`bench export`: the ledger's trials for TensorBoard, after the run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.commands.options import RESULTS, Results
+from bench.commands.results import tell_damaged
+from bench.commands.suites import load, trials_of
+from bench.suite.errors import UserError
+
+if TYPE_CHECKING:
+    from bench.report.exported import Run
+
+
+def export(
+    suite: Annotated[str | None, typer.Argument(help="A suite file or name; everything in the ledger without.")] = None,
+    tensorboard: Annotated[
+        Path | None, typer.Option("--tensorboard", help="Folder for TensorBoard's event files.", metavar="DIR")
+    ] = None,
+    results: Results = RESULTS,
+) -> None:
+    """Write the ledger's trials for TensorBoard: parameters, curves and final figures."""
+    if tensorboard is None:
+        raise UserError("say where to: --tensorboard DIR")
+    keys = {trial.key for trial in trials_of(load(suite, None, None, None))} if suite else None
+    from bench.ledger.ledger import Ledger
+    from bench.report.exported import runs
+
+    ledger = Ledger(results)
+    tell_damaged(ledger)
+    found = list(runs([record for record in ledger.records() if keys is None or record.key in keys]))
+    if not found:
+        raise UserError(f"{results}: holds no trial{f' of {suite}' if suite else ''}; run a suite first")
+    written = _to_tensorboard(found, tensorboard)
+    there = f", {len(found) - written} were there" if written < len(found) else ""
+    typer.echo(f"wrote {written} trials{there}: tensorboard --logdir {tensorboard}")
+
+
+def _to_tensorboard(found: list[Run], folder: Path) -> int:
+    """Those that are not there yet, a folder each."""
+    try:
+        from tensorboardX import SummaryWriter
+    except ImportError as error:
+        raise UserError("--tensorboard needs tensorboardX: pip install tensorboardX") from error
+
+    written = 0
+    for run in found:
+        target = folder / re.sub(r"[^A-Za-z0-9._-]+", "_", run.name)
+        if target.exists():
+            continue
+        try:
+            with SummaryWriter(str(target), write_to_disk=True) as writer:
+                writer.add_text("configuration", "\n".join(f"- {k}: {v}" for k, v in run.parameters.items() if v))
+                for name, curve in run.curves.items():
+                    for epoch, value in enumerate(curve, 1):
+                        if value is not None:
+                            writer.add_scalar(f"curves/{name}", value, epoch)
+                for name, value in run.figures.items():
+                    writer.add_scalar(name, value, 0)
+        except OSError as error:
+            raise UserError(f"{target}: cannot be written: {error.strerror}; choose another folder") from error
+        written += 1
+    return written
