@@ -40,7 +40,7 @@ class Claim:
     rows: tuple[tuple[Cell, ...], ...]
 
 
-Row = dict[str, Any]
+Row = dict[Any, Any]
 
 
 def claims(analysis: Analysis) -> tuple[Claim, ...]:
@@ -284,7 +284,7 @@ def _table(
     also_text: tuple[int, ...] = (),
 ) -> Claim:
     """The first `text` columns hold text, and those numbered in `also_text`; the others numbers."""
-    rows: list[Row] = [dict(row) for row in frame.to_dict("records")]
+    rows: list[Row] = frame.to_dict("records")
     return Claim(
         name=name,
         title=title,
