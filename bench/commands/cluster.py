@@ -129,7 +129,6 @@ def run_on_cluster(
     bring_up(launcher, say)
     with _reached(launcher):
         submit(launcher, run, ledger, say, data_dir)
-    say(f"started {run.name}; Ctrl-C leaves it running")
     failed = _follow(launcher, run, ledger, console)
     if down:
         say(f"tearing cluster {launcher.name!r} down")
@@ -141,6 +140,7 @@ def _follow(launcher: Launcher, run: Run, ledger: Ledger, console: Console) -> b
     from bench.execution.cluster.follow import follow
 
     try:
+        console.print(f"following {run.name}; Ctrl-C leaves it running", highlight=False)
         over = follow(launcher, run, ledger, console)
     except KeyboardInterrupt:
         options = f"{run.name} --cluster {launcher.path}"

@@ -5,6 +5,7 @@ Ray's schema allows no key of ours beside its own; `metadata` is its place for w
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -106,6 +107,7 @@ def _validated(path: Path, document: dict[str, Any]) -> dict[str, Any]:
     from jsonschema import ValidationError as SchemaError  # type: ignore[import-untyped]
     from ray.autoscaler._private.util import prepare_config, validate_config
 
+    logging.getLogger("ray.autoscaler").setLevel(logging.WARNING)
     try:
         prepared: dict[str, Any] = prepare_config(document)
         validate_config(prepared)

@@ -1,0 +1,147 @@
+"""`bench run --cluster` between real hosts: Ray's launcher brings three of them up over ssh, from a fourth.
+
+The hosts are network namespaces (see hosts.py) and share no folder that is written to. Run with root; CI does.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from machines import ROOT, Machines, bench
+
+from bench.ledger.ledger import Ledger
+
+pytestmark = pytest.mark.slow
+
+NET = """
+from torch import nn
+
+def small(input_shape, classes, width):
+    return nn.Sequential(nn.Flatten(), nn.Linear(input_shape[1] * input_shape[2], width), nn.Linear(width, classes))
+"""
+OWN = """
+name: own
+defaults: {dataset: {name: npz, path: few.npz}, epochs: EPOCHS, batch_size: 20, seeds: 2}
+grid:
+  model: {name: "net.py:small", width: {grid: [4, 8]}}
+  optimizer: {name: sgd, lr: 0.1}
+"""
+
+
+def write_own(folder: Path, epochs: int) -> None:
+    """A suite with a model and data of the user's own."""
+    folder.mkdir(exist_ok=True)
+    (folder / "net.py").write_text(NET)
+    (folder / "own.yaml").write_text(OWN.replace("EPOCHS", str(epochs)))
+    random = np.random.RandomState(0)
+    labels = random.randint(0, 2, 3000)
+    images = (random.rand(3000, 28, 28) * 200 + labels[:, None, None] * 20).astype(np.uint8)
+    arrays = {"train": slice(2000), "test": slice(2000, None)}
+    named = {f"{part}_{kind}": values[which] for part, which in arrays.items() for kind, values in
+             (("images", images), ("labels", labels))}  # fmt: skip
+    np.savez(folder / "few.npz", **named)
+
+
+def results_of(results: Path) -> dict[str, tuple[Any, ...]]:
+    """Key to all result fields, predictions included."""
+    ledger = Ledger(results)
+    return {
+        record.key: (
+            record.status,
+            record.result,
+            *(value.tobytes() for value in ledger.predictions(record.key).__dict__.values()),
+        )
+        for record in ledger.records()
+    }
+
+
+def test_a_run_that_its_watcher_leaves_goes_on_and_is_fetched_with_the_bits_of_a_local_one(
+    machines: Machines, tmp_path: Path
+) -> None:
+    write_own(machines.file("own"), epochs=40)
+    options = ("--cluster", machines.launcher, "--results", "/root/own-results")
+    process = machines.start("run", "own/own.yaml", *options)
+    assert process.stdout is not None
+    told = []
+    for line in process.stdout:
+        told.append(line)
+        if line.startswith("following "):
+            break
+    assert told[-1].startswith("following "), "".join(told)
+    name = told[-1].split()[1].rstrip(";")
+    # nsenter hands signals on to nobody: its child is the one that a terminal would reach.
+    child = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0])
+    subprocess.run(["kill", f"-{signal.SIGINT.value}", str(child)], check=True)
+    rest, _ = process.communicate(timeout=120)
+    assert f"bench cluster attach {name} --cluster {machines.launcher}" in rest, rest
+    assert process.returncode == 130
+
+    assert name in machines.bench("cluster", "status", "--cluster", machines.launcher)
+    attached = machines.bench("cluster", "attach", name, *options)
+    assert "4 of 4 trials ended" in attached
+
+    write_own(tmp_path / "own", epochs=40)
+    here = bench("run", str(tmp_path / "own/own.yaml"), "--no-ray", "--results", str(tmp_path / "r"))
+    subprocess.run(here, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+    there = results_of(machines.file("own-results"))
+    assert there == results_of(tmp_path / "r")
+    assert len(there) == 4
+
+
+def test_a_second_client_without_the_records_gets_them_and_trains_nothing(machines: Machines) -> None:
+    write_own(machines.file("own"), epochs=40)
+    # Ray's launcher keeps in /tmp/ray what it has started; another machine has no such file.
+    shutil.rmtree(machines.client.folder / "tmp" / "ray", ignore_errors=True)
+    out = machines.bench("run", "own/own.yaml", "--cluster", machines.launcher, "--results", "/root/second-results")
+    assert "is up" in out
+    assert results_of(machines.file("second-results")) == results_of(machines.file("own-results"))
+
+
+def test_a_stopped_run_leaves_what_it_has_found(machines: Machines) -> None:
+    write_own(machines.file("long"), epochs=2000)
+    options = ("--cluster", machines.launcher, "--results", "/root/long-results")
+    process = machines.start("run", "long/own.yaml", *options)
+    assert process.stdout is not None
+    line = next(line for line in process.stdout if line.startswith("following "))
+    name = line.split()[1].rstrip(";")
+    out = machines.bench("cluster", "stop", name, *options)
+    assert f"{name} is stopped" in out
+    rest, _ = process.communicate(timeout=180)
+    assert "was stopped" in rest or "ended without a word" in rest, rest
+
+
+def test_a_driver_on_a_node_runs_on_the_cluster_by_its_address(machines: Machines) -> None:
+    home = machines.head.folder / "root"
+    write_own(home / "own", epochs=2)
+    command = bench("run", "own/own.yaml", "--address", f"{machines.head.address}:6379")
+    done = machines.head.run(*command, env={"PYTHONPATH": str(ROOT)})
+    assert done.returncode == 0, done.stdout
+    assert "4 of 4 trials ended" in done.stdout
+    assert len(Ledger(home / "results").records()) == 4
+
+
+def test_the_quick_suite_comes_to_a_report_though_a_host_dies_on_the_way(machines: Machines, tmp_path: Path) -> None:
+    shutil.copy(ROOT / "suites" / "quick.yaml", machines.file("quick.yaml"))
+    process = machines.start("run", "quick.yaml", "--cluster", machines.launcher)
+    assert process.stdout is not None
+    told = []
+    for line in process.stdout:
+        told.append(line)
+        if "[2 of 12 trials ended" in line:
+            machines.two.kill()
+    process.wait(timeout=60)
+    out = "".join(told)
+    assert process.returncode == 0, out
+    assert "12 of 12 trials ended" in out
+    machines.bench("report", "quick.yaml", "--json", "--html", "--out", "/root/reports")
+    report = json.loads(machines.file("reports/quick.json").read_text())
+    rows = [row for section in report["sections"] for row in section["leaderboard"] if row["kind"] == "ours"]
+    assert [row["status"] for row in rows] == ["complete"] * 12
+    assert max(row["test_mean"] for row in rows) > 0.88

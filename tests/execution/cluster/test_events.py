@@ -1,0 +1,82 @@
+"""A run told as events shows elsewhere what it showed where it ran."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from bench.execution.board import Running, View
+from bench.execution.cluster.events import EventFile, EventView, play
+from bench.execution.progress import PlainView, Tally
+from bench.ledger.record import Measured, Record, Result
+from bench.suite.suite import Suite
+from bench.suite.trial import Trial
+
+GRID = "grid: {model: mlp, optimizer: {name: sgd, lr: {grid: [0.1, 0.2]}}, epochs: 4}"
+
+
+@pytest.fixture
+def two(suite_of: Callable[[str], Suite], trials_of: Callable[[Suite], list[Trial]]) -> list[Trial]:
+    return trials_of(suite_of(GRID))
+
+
+def record(trial: Trial) -> Record:
+    result = Result(curves={"val_accuracy": [0.5, 0.9]}, epochs_run=2, validation={"accuracy": 0.9})
+    return Record(trial.key, trial.config, trial.seed, "complete", result, Measured(train_seconds=3.0))
+
+
+def happen(view: View, trials: list[Trial]) -> None:
+    running = Running(trials[0], "2026-01-01T00:00:00+00:00")
+    view.trial_started(running)
+    running.curves = {"val_accuracy": [0.5, 0.9], "train_loss": [1.0, 0.5]}
+    view.trial_progressed(running)
+    view.trial_started(Running(trials[1], ""))
+    view.trial_resumed(Running(trials[1], "", {"train_loss": [1.5], "val_accuracy": [0.25]}, resumed=1))
+    view.note("a note")
+    view.trial_ended(trials[0], record(trials[0]))
+
+
+def events_of(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+
+
+def plain(trials: list[Trial], watch: Callable[[View], None], monkeypatch: pytest.MonkeyPatch) -> str:
+    """What plain lines say, with every progress told."""
+    monkeypatch.setattr("bench.execution.progress.LINE_SECONDS", -1.0)
+    out = io.StringIO()
+    watch(PlainView(Tally(trials, [], slots=2), Console(file=out, width=200)))
+    return out.getvalue()
+
+
+def test_a_view_elsewhere_shows_the_same(two: list[Trial], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[str] = []
+    file = EventFile(tmp_path)
+    happen(EventView(Tally(two, [], slots=2), file, ended.append), two)
+    file.over("done", failed=False)
+    *events, last = events_of(tmp_path)
+    assert last == {"event": "over", "outcome": "done", "failed": False}
+    assert ended == [two[0].key]
+
+    def played(view: View) -> None:
+        for event in events:
+            play(event, {trial.key: trial for trial in two}, view)
+
+    here = plain(two, lambda view: happen(view, two), monkeypatch)
+    assert "epoch 2/4, validation 90.00 %" in here
+    assert "goes on after epoch 1/4" in here
+    assert plain(two, played, monkeypatch) == here
+
+
+def test_the_state_says_how_a_run_stands(two: list[Trial], tmp_path: Path) -> None:
+    file = EventFile(tmp_path)
+    with EventView(Tally(two, [], slots=2), file, lambda _: None) as view:
+        view.trial_ended(two[0], record(two[0]))
+    file.over("stopped")
+    state = json.loads((tmp_path / "state.json").read_text())
+    assert (state["state"], state["counts"]) == ("stopped", "1 of 2 trials ended")

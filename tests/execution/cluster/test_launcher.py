@@ -1,0 +1,99 @@
+"""Launcher files: the one that comes with bench, others, and mistakes in them."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+from bench.execution.cluster.launcher import read_launcher
+from bench.suite.errors import UserError
+
+ROOT = Path(__file__).parents[3]
+OWN_MACHINES = """
+cluster_name: three
+provider: {type: local, head_ip: 10.0.0.1, worker_ips: [10.0.0.2, 10.0.0.3]}
+auth: {ssh_user: me, ssh_private_key: ~/.ssh/id_ed25519}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "cluster.yaml"
+
+
+def test_the_file_that_comes_with_bench_is_valid_to_ray_and_has_spot_gpus_that_come_and_go() -> None:
+    launcher = read_launcher(ROOT / "cluster.yaml")
+    assert (launcher.name, launcher.provider, launcher.gpus, launcher.grows) == ("bench", "aws", True, True)
+    gpu = yaml.safe_load((ROOT / "cluster.yaml").read_text())["available_node_types"]["gpu"]
+    assert gpu["node_config"]["InstanceMarketOptions"] == {"MarketType": "spot"}
+    assert (gpu["min_workers"], gpu["resources"]["GPU"]) == (0, 1)
+
+
+def test_its_nodes_get_every_package_that_bench_needs() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = {Requirement(text).name for text in project["dependencies"]}
+    installed = " ".join(yaml.safe_load((ROOT / "cluster.yaml").read_text())["setup_commands"])
+    assert needed <= set(re.findall(r"[\w.-]+", installed))
+
+
+def test_its_dashboard_and_job_server_listen_on_the_head_only() -> None:
+    commands = yaml.safe_load((ROOT / "cluster.yaml").read_text())["head_start_ray_commands"]
+    assert any("--dashboard-host=127.0.0.1" in command for command in commands)
+
+
+def test_the_machines_of_ones_own_that_its_comments_show_are_valid_too(file: Path) -> None:
+    text = (ROOT / "cluster.yaml").read_text()
+    shown = re.search(r"^# provider:\n(#  .*\n)+", text, re.M)
+    assert shown
+    provider = yaml.safe_load(re.sub(r"^# ", "", shown.group(), flags=re.M))
+    document = yaml.safe_load(text) | provider
+    for key in ("head_node_type", "available_node_types", "max_workers", "upscaling_speed"):
+        del document[key]
+    file.write_text(yaml.safe_dump(document))
+    launcher = read_launcher(file)
+    assert (launcher.provider, launcher.gpus, launcher.grows) == ("local", False, False)
+
+
+def test_settings_have_defaults_and_stand_under_metadata(file: Path) -> None:
+    file.write_text(OWN_MACHINES)
+    assert read_launcher(file).settings.folder == "~/bench"
+    file.write_text(OWN_MACHINES + "metadata: {bench: {folder: /scratch/bench, env: {A: b}}, of_others: 1}\n")
+    settings = read_launcher(file).settings
+    assert (settings.folder, settings.env, settings.python) == ("/scratch/bench", {"A": "b"}, "python3")
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ("metadata: {bench: {pythn: x}}", "metadata.bench.pythn: unknown; known are python, folder"),
+        ("metadata: {bench: {pythn: x}}", "did you mean 'python'?"),
+        ("metadata: {bench: {folder: '~/a b'}}", "metadata.bench.folder"),
+        ("metadata: {bench: {folder: ~/x/../..}}", "metadata.bench.folder"),
+        ("metadata: {bench: 3}", "expected `bench` with settings below it"),
+        ("bench: {python: x}", "Ray refuses it: Additional properties are not allowed ('bench' was unexpected)"),
+        ("max_workers: many", "Ray refuses it"),
+    ],
+)
+def test_a_mistake_is_told_with_its_place(file: Path, more: str, told: str) -> None:
+    file.write_text(OWN_MACHINES + more + "\n")
+    with pytest.raises(UserError) as error:
+        read_launcher(file)
+    assert told in str(error.value)
+    assert str(file) in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["a: [", "- a", "cluster_name: x", "provider: {type: local}\ncluster_name: x"])
+def test_what_is_no_launcher_file_is_told(file: Path, text: str) -> None:
+    file.write_text(text)
+    with pytest.raises(UserError, match=re.escape(str(file))):
+        read_launcher(file)
+
+
+def test_a_file_that_is_missing_is_told(file: Path) -> None:
+    with pytest.raises(UserError, match="cannot be read"):
+        read_launcher(file)

@@ -1,0 +1,114 @@
+"""What is sent to a cluster arrives as it was: trials with their keys, the files they name, this package."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.commands.suites import trials_of
+from bench.data import DATASETS, load
+from bench.execution.cluster.shipment import Part, Run, pack, unpack
+from bench.suite.errors import UserError
+from bench.suite.suite import Suite, load_suite
+
+OWN = """
+name: own
+defaults: {dataset: {name: npz, path: data/few.npz}, seeds: 2}
+pruning: {}
+grid: {model: {name: "net.py:tiny", width: {grid: [2, 3]}}}
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Suite:
+    """A suite with a model and data of the user's own, named by paths relative to its file."""
+    (tmp_path / "data").mkdir()
+    images, labels = np.zeros((10, 28, 28), np.uint8), np.arange(10) % 2
+    np.savez(
+        tmp_path / "data/few.npz", train_images=images, train_labels=labels, test_images=images, test_labels=labels
+    )
+    (tmp_path / "net.py").write_text("def tiny(input_shape, classes, width): ...\n")
+    (tmp_path / "own.yaml").write_text(OWN)
+    return load_suite(tmp_path / "own.yaml")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    sent = tmp_path / "sent"
+    sent.mkdir()
+    return sent
+
+
+def run_of(suite: Suite) -> Run:
+    return Run("own-1", [Part(suite.name, trials_of(suite), suite.pruning, 7, "own.yaml")], "results", ["a"], jobs=3)
+
+
+def test_trials_keep_their_keys_and_name_the_files_that_came_along(own: Suite, folder: Path, tmp_path: Path) -> None:
+    sent = run_of(own)
+    pack(sent, folder)
+    elsewhere = shutil.move(folder, tmp_path / "head")
+    shutil.rmtree(tmp_path / "data")
+    (tmp_path / "net.py").unlink()
+    got = unpack(elsewhere)
+    assert [trial.key for trial in got.trials] == [trial.key for trial in sent.trials]
+    assert [trial.config for trial in got.trials] == [trial.config for trial in sent.trials]
+    assert (got.parts[0].pruning, got.parts[0].sampling_seed, got.known, got.jobs) == (own.pruning, 7, ["a"], 3)
+    trial = got.trials[0]
+    assert trial.model_file is not None
+    assert trial.model_file.is_relative_to(elsewhere)
+    assert "def tiny" in trial.model_file.read_text()
+    assert load(trial.run_config["dataset"]).train_images.shape[0] == 10
+
+
+def test_the_package_itself_is_sent(own: Suite, folder: Path) -> None:
+    pack(run_of(own), folder)
+    assert (folder / "bench/execution/cluster/drive.py").is_file()
+    assert (folder / "bench/execution/cluster/requirements.py").is_file()
+    assert not list(folder.rglob("__pycache__"))
+
+
+def test_a_model_of_a_package_takes_the_package_along(
+    suite_of: Callable[[str], Suite], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ourmodels").mkdir()
+    (tmp_path / "ourmodels/__init__.py").touch()
+    (tmp_path / "ourmodels/nets.py").write_text("def tiny(input_shape, classes): ...\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    pack(run_of(suite_of("grid: {model: 'ourmodels.nets:tiny'}")), folder)
+    assert "def tiny" in (folder / "ourmodels/nets.py").read_text()
+
+
+def test_data_sets_of_the_catalogue_are_sent_where_asked_for(
+    suite_of: Callable[[str], Suite], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = DATASETS["fashion_mnist"]
+    here = tmp_path / "here" / info.folders[0]
+    here.mkdir(parents=True)
+    for file in info.files:
+        (here / file.name).write_bytes(b"as it is")
+    monkeypatch.setenv("BENCH_DATA", str(tmp_path / "here"))
+    run = run_of(suite_of("grid: {model: mlp}"))
+    pack(run, folder)
+    assert not (folder / "datasets").exists()
+    shutil.rmtree(folder / "bench")
+    pack(run, folder, send_data=True)
+    assert {path.name for path in (folder / "datasets" / info.folders[0]).iterdir()} == {f.name for f in info.files}
+
+
+def test_a_file_that_has_gone_is_told(own: Suite, folder: Path, tmp_path: Path) -> None:
+    run = run_of(own)
+    (tmp_path / "net.py").unlink()
+    with pytest.raises(UserError, match=r"cannot send .*net\.py to the cluster"):
+        pack(run, folder)
+
+
+def test_a_run_of_another_version_is_refused(own: Suite, folder: Path) -> None:
+    pack(run_of(own), folder)
+    text = (folder / "run.json").read_text()
+    (folder / "run.json").write_text(text.replace('"format": 1', '"format": 99'))
+    with pytest.raises(UserError, match="another version"):
+        unpack(folder)
