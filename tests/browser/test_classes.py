@@ -49,7 +49,7 @@ def number(text: str) -> float:
 def test_any_two_are_compared_by_the_figure_chosen(open_page: Open, three: Ledger) -> None:
     page = open_page(page_of(three))
     for figure, name in (("Precision", "precision"), ("Recall", "recall"), ("F1", "f1")):
-        shown = choose(page, "mlp · batch_size=256 · l2", "mlp · batch_size=8", figure)
+        shown = choose(page, "mlp · l2 · batch_size=256", "mlp · batch_size=8", figure)
         rows = cells(shown.locator("table.classes"))
         assert [row[0] for row in rows] == CLASSES
         expected = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from made_ledger import L2, Ledger, config
+from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from bench.ledger.record import Predictions
@@ -49,6 +51,10 @@ def shots(page: Page) -> list[Locator]:
     return page.locator(".browse .shot").all()
 
 
+def choice(page: Page, name: str) -> Locator:
+    return page.locator(".browse").get_by_label(name, exact=True)
+
+
 def sure(shot: Locator) -> float:
     found = re.search(r"said .*?([\d.]+)\s%", shot.inner_text().replace("\n", " "))
     assert found
@@ -68,7 +74,7 @@ def test_the_most_confident_mistakes_come_first(open_page: Open, pictured: Ledge
 
 def test_a_pair_leaves_only_its_images_in_the_same_order(open_page: Open, pictured: Ledger) -> None:
     page = open_page(page_of(pictured))
-    pair = page.get_by_label("Pair")
+    pair = choice(page, "Pair")
     option = pair.locator("option").nth(1).inner_text()
     found = re.fullmatch(r"(.+) taken for (.+) \((\d+)\)", option)
     assert found
@@ -83,12 +89,12 @@ def test_a_pair_leaves_only_its_images_in_the_same_order(open_page: Open, pictur
 
 def test_another_configuration_has_its_own_mistakes_and_keeps_the_pair(open_page: Open, pictured: Ledger) -> None:
     page = open_page(page_of(pictured))
-    page.get_by_label("Configuration").select_option(label="mlp · l2")
+    choice(page, "Configuration").select_option(label="mlp · l2")
     expect(page.locator(".browse .shown")).to_contain_text("mlp · l2: 30 of its 60 such images")
-    pair = page.get_by_label("Pair")
+    pair = choice(page, "Pair")
     pair.select_option(index=1)
     chosen = pair.locator("option:checked").inner_text().split(" (")[0]
-    page.get_by_label("Configuration").select_option(label="mlp")
+    choice(page, "Configuration").select_option(label="mlp")
     kept = pair.locator("option:checked").inner_text()
     assert kept.split(" (")[0] == chosen or kept.startswith("all pairs")
 
@@ -112,10 +118,6 @@ def test_each_picture_shown_is_that_of_its_image(open_page: Open, pictured: Ledg
 
 def middle(tile: Locator) -> list[int]:
     """Red, green and blue of a picture's middle, as it is on the screen."""
-    import io
-
-    from PIL import Image
-
     drawn = np.asarray(Image.open(io.BytesIO(tile.screenshot())).convert("RGB"))
     found: list[int] = drawn[drawn.shape[0] // 2, drawn.shape[1] // 2].tolist()
     return found

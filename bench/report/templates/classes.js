@@ -101,7 +101,7 @@
     const all = data.configurations;
     if (all.length < 2) return;
     const select = (text, options, chosen) => {
-      const made = make("select", {});
+      const made = make("select", { "aria-label": text });
       options.forEach((label, number) => made.append(new Option(label, String(number), false, number === chosen)));
       return [made, make("label", {}, make("span", {}, text), made)];
     };

@@ -14,8 +14,8 @@
     const places = new Map(data.places.map((image, number) => [image, number]));
     const list = place.querySelector(".shots");
     const told = place.querySelector(".shown");
-    const configuration = make("select", {});
-    const pair = make("select", {});
+    const configuration = make("select", { "aria-label": "Configuration" });
+    const pair = make("select", { "aria-label": "Pair" });
     data.configurations.forEach((one, number) => configuration.append(new Option(one.label, String(number))));
 
     const shot = (one, [image, label, predicted, seeds, confidence, trueConfidence]) => {
