@@ -54,17 +54,20 @@ def rungs(part: Part) -> Figure | LeftOut:
         "Trials judged at each rung of successive halving, by their validation accuracy there. A stopped one is never "
         "ranked: what it would have reached is not known."
     )
+    most = int(rows.groupby("rung")["trials"].sum().max())
     scale = alt.Scale(domain=[WENT_ON, STOPPED], range=[BLUE, SKY])
     base = alt.Chart(values(rows)).encode(
         y=alt.Y("rung:N", sort=list(dict.fromkeys(rows["rung"])), title=None),
-        x=alt.X("trials:Q", title="trials", stack="zero", axis=alt.Axis(tickMinStep=1, tickCount=5)),
+        x=alt.X("trials:Q", title="trials", stack="zero", axis=alt.Axis(format="d", tickCount=min(most, 5))),
         order=alt.Order("place:Q"),
         tooltip=["rung:N", "decision:N", "trials:Q"],
     )
     bars = base.mark_bar(height=18, stroke=GREY, strokeWidth=0.5).encode(
         color=alt.Color("decision:N", scale=scale, legend=alt.Legend(title=None, columns=2))
     )
-    told = base.mark_text(align="right", dx=-4, color=INK).encode(text=alt.Text("trials:Q"))
+    told = base.mark_text(align="right", dx=-4, fontWeight="bold").encode(
+        text=alt.Text("trials:Q"), color=alt.condition("datum.place == 0", alt.value("#ffffff"), alt.value(INK))
+    )
     chart = alt.layer(bars, told).properties(width=WIDTH - 90, height=alt.Step(28))
     return Figure("rungs", RUNGS, caption, chart, "budget")
 

@@ -35,7 +35,8 @@ def learning_curves(part: Part) -> Figure | LeftOut:
     others = _sample(bands[~bands["label"].isin(set(led["label"]))], "label")
     pruned = _sample(_trials(kept[kept["status"] == "pruned"], column), "key")
     what = "validation accuracy" if column == "val_accuracy" else "training accuracy"
-    least = _floor(led)
+    least = _floor(led, pruned)
+    below = int((pruned["last"] & (100 * pruned["mean"] < least)).sum()) if len(pruned) else 0
     caption = " ".join(
         filter(
             None,
@@ -55,7 +56,7 @@ def learning_curves(part: Part) -> Figure | LeftOut:
                     pruned["key"].nunique(),
                     "pruned trial",
                 ),
-                "Pruned trials end in a cross." if len(pruned) else "",
+                f"Pruned trials end in a cross, {below} of them below the axis." if len(pruned) else "",
                 f"The axis starts at {least:g} %; lower values are cut off."
                 if least > 100 * kept[column].min()
                 else "",
@@ -105,11 +106,17 @@ def _told(looks: str, there: int, drawn: int, what: str) -> str:
     return f"{looks}: {some}."
 
 
-def _floor(led: pd.DataFrame) -> float:
-    """Where the axis starts, in percent: leaders' first epochs may lie far below all that matters."""
+def _floor(led: pd.DataFrame, pruned: pd.DataFrame) -> float:
+    """Where the axis starts, in percent: leaders' first epochs may lie far below all that matters.
+
+    The better half of the pruned trials is let in, as long as that leaves the leaders half of the height.
+    """
     late = led[led["epoch"] > max(1, led["epoch"].max() // 10)]
     low, high = late["low"].min(), led["high"].max()
-    return float(np.floor(100 * max(low - 0.25 * (high - low), 0)))
+    start = low - 0.25 * (high - low)
+    if len(pruned):
+        start = min(start, max(float(pruned.loc[pruned["last"], "mean"].median()), high - 2 * (high - start)))
+    return float(np.floor(100 * max(start, 0)))
 
 
 def _chart(

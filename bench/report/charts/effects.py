@@ -38,16 +38,18 @@ def effects(part: Part) -> Figure | LeftOut:
     cut = found.groupby("axis").size().max() > MOST_LEVELS
     gone = int(rows["missing"].max())
     caption = " ".join(
-        [
+        sentence
+        for sentence in (
             "Difference in mean test accuracy with everything else equal, over all complete configurations that have "
             "a partner. Thick bars: 95 % on this test set; thin bars: on new images; each by itself, without "
             "allowing for how many there are. An effect holds for the settings of this grid.",
             f"Of axes with more than {MOST_LEVELS} levels the largest effects are drawn." * bool(cut),
             f"Up to {gone} combinations of the other axes lack a partner and are left out." * (gone > 0),
-        ]
+        )
+        if sentence
     )
     chart = alt.vconcat(*panels, spacing=14).resolve_scale(color="shared", shape="shared")
-    return Figure("effects", EFFECTS, caption.strip(), chart, "effects")
+    return Figure("effects", EFFECTS, caption, chart, "effects")
 
 
 def interactions(part: Part) -> Figure | LeftOut:
