@@ -300,7 +300,7 @@ def _points(value: float, floor: float) -> Cell:
 
 
 def _range(low: float, high: float) -> str:
-    return NOTHING if math.isnan(low) else f"[{signed(low)}, {signed(high)}]"
+    return NOTHING if math.isnan(low) else f"[{signed(low)},\u00a0{signed(high)}]"
 
 
 def _p(value: float) -> str:
