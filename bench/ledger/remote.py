@@ -23,6 +23,7 @@ import fsspec
 from platformdirs import user_state_path
 
 from bench.ledger import remote_claims
+from bench.ledger.conditional import create
 from bench.ledger.entry import Entry, folder_of, is_entry_name
 from bench.ledger.folder import CLAIMS, ENTRIES, check_names
 from bench.ledger.home import AwayError, File, Listing, Sized
@@ -65,6 +66,8 @@ class Remote:
         self.root = url.rstrip("/")
         self._fs, path = _file_system(url)
         self._path = path.rstrip("/")
+        # A report reads predictions several times. In a temporary folder, removed at the end; entries never change.
+        self._once = fsspec.filesystem("simplecache", fs=self._fs)
         name = re.sub(r"[^A-Za-z0-9]+", "-", self.root)[:60].strip("-")
         digest = hashlib.sha256(self.root.encode()).hexdigest()[:12]
         self.local = user_state_path("bench", appauthor=False) / "ledgers" / f"{name}-{digest}"
@@ -102,24 +105,25 @@ class Remote:
 
     def read(self, name: str) -> bytes:
         with self._reaching():
-            return bytes(self._fs.cat_file(self._object(name)))
+            return bytes(self._once.cat_file(self._object(name)))
 
     def read_all(self, files: Iterable[tuple[str, File]]) -> Iterator[tuple[str, bytes | OSError]]:
         left = iter(files)
         while batch := list(islice(left, AT_ONCE)):
-            names = {self._object(name): name for name, _ in batch}
+            nothing = [None] * len(batch)
             with self._reaching():
-                found = self._fs.cat(list(names), on_error="return")
-                for data in found.values():
+                # Whole files; `cat` would ask for each, one after the other, whether it is there.
+                found = self._fs.cat_ranges([file.path for _, file in batch], nothing, nothing, on_error="return")
+                for data in found:
                     if isinstance(data, Exception) and not isinstance(data, FileNotFoundError):
                         raise data
-            yield from ((names[path], data) for path, data in found.items())
+            yield from ((name, data) for (name, _), data in zip(batch, found, strict=True))
 
     def put(self, name: str, data: bytes) -> str:
         path = self._object(name)
         with self._reaching():
             try:
-                self._fs.pipe_file(path, data, mode="create")
+                create(self._fs, path, data)
             except FileExistsError:
                 # The name has a digest of the content: the same, unless it was cut off.
                 if self._fs.size(path) != len(data):
@@ -175,8 +179,10 @@ class Remote:
                 raise
             raise AwayError(f"{self.root}: there is no such bucket; make it first, or name another") from error
         except Exception as error:
-            self._away = time.monotonic() + PAUSE_SECONDS, _away(self.root, error)
-            raise self._away[1] from error
+            away = _away(self.root, error)
+            if not _is_refusal(error):  # that is told at once, and may be of writing only
+                self._away = time.monotonic() + PAUSE_SECONDS, away
+            raise away from error
         self._away = None
 
 
@@ -204,12 +210,16 @@ def _away(url: str, error: Exception) -> AwayError:
     reason = str(error) or type(error).__name__
     if isinstance(error, NotImplementedError):
         return AwayError(f"{url}: a ledger cannot be kept there: {reason}; s3://BUCKET/PATH or a folder can")
-    if isinstance(error, PermissionError) or any(word in type(error).__name__ for word in _DENIED):
+    if _is_refusal(error):
         advice = "log in, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         return AwayError(f"{url}: access was refused: {reason}\n  for S3: {advice}; see `aws sts get-caller-identity`")
     return AwayError(
         f"{url}: cannot be reached: {reason}\n  is the address right (AWS_ENDPOINT_URL), and the network up?"
     )
+
+
+def _is_refusal(error: Exception) -> bool:
+    return isinstance(error, PermissionError) or any(word in type(error).__name__ for word in _DENIED)
 
 
 def _changed(info: dict[str, Any]) -> int:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from bench.ledger.conditional import create
 from bench.ledger.owner import LEASE_SECONDS, Owner, is_dead, owner_bytes, owner_in
 
 LOOK_SECONDS = 60.0
@@ -52,7 +53,7 @@ def take(fs: Any, folder: str, key: str, me: Owner, clock: Clock) -> bool:
             if age <= LEASE_SECONDS:
                 return False
     try:
-        fs.pipe_file(f"{folder}/{key}.{there[-1] + 1 if there else 0}", owner_bytes(me), mode="create")
+        create(fs, f"{folder}/{key}.{there[-1] + 1 if there else 0}", owner_bytes(me))
     except FileExistsError:
         return False
     _remove(fs, [f"{folder}/{key}.{number}" for number in there])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import subprocess
@@ -272,6 +273,37 @@ def test_missing_credentials_are_told(bucket, monkeypatch):
     remote.fsspec.get_filesystem_class("s3").clear_instance_cache()
     with pytest.raises(UserError, match="access was refused: Unable to locate credentials\n  for S3: log in, or set"):
         Ledger(bucket.url)
+
+
+def test_a_reader_who_may_not_write_reads(bucket, make_record, monkeypatch):
+    for number in range(9):
+        Ledger(bucket.url).publish(make_record(f"ab{number:02}"))
+
+    def refuse(*arguments, **options):
+        raise PermissionError("Access Denied")
+
+    monkeypatch.setattr("s3fs.S3FileSystem.pipe_file", refuse)
+    monkeypatch.setattr(remote, "PAUSE_SECONDS", 30.0)
+    ledger = Ledger(bucket.url)
+    assert len(ledger.records()) == 9
+    ledger.refresh()
+    assert ledger.damaged == []
+
+
+@pytest.mark.parametrize("answers", [(OSError(errno.ENOSYS, ""), None), (OSError(errno.EBUSY, "conflict"), None)])
+def test_a_server_that_knows_no_condition_or_asks_for_another_try_gets_the_entry(
+    bucket, make_record, monkeypatch, answers
+):
+    put, left = remote.fsspec.get_filesystem_class("s3").pipe_file, list(answers)
+
+    def answer(fs, path, data, **options):
+        if left and (error := left.pop(0)):
+            raise error
+        return put(fs, path, data, **options)
+
+    monkeypatch.setattr("s3fs.S3FileSystem.pipe_file", answer)
+    Ledger(bucket.url).publish(make_record())
+    assert Ledger(bucket.url).records() == [make_record()]
 
 
 def test_a_place_of_other_things_is_no_ledger(bucket):
