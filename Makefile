@@ -25,7 +25,7 @@ lint: $(VENV)/installed-dev
 # The README's picture, from the page that `make demo` wrote; needs chromium.
 picture:
 	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1280,1000 \
-	  --user-data-dir=$$(mktemp -d) --screenshot=docs/quick.png file://$(CURDIR)/reports/local/quick.html
+	  --user-data-dir=$$(mktemp -d) --virtual-time-budget=5000 --screenshot=docs/quick.png file://$(CURDIR)/reports/local/quick.html
 
 schema: $(VENV)/installed
 	$(BIN)/bench schema > docs/suite.schema.json

@@ -38,7 +38,11 @@ def rows(page: Page) -> list[str]:
 
 
 def heading(page: Page, text: str) -> None:
-    page.locator("table.board thead th", has_text=text).first.click()
+    """Click a heading and wait for the order it brings: the highest first, then the lowest first."""
+    cell = page.locator("table.board thead th", has_text=text).first
+    before = cell.get_attribute("aria-sort")
+    cell.click()
+    expect(cell).to_have_attribute("aria-sort", "ascending" if before == "descending" else "descending")
 
 
 def test_it_starts_as_the_report_sorts_it(open_page: Open, small_page: str, small: Report) -> None:
@@ -95,6 +99,7 @@ def test_an_axis_value_filters_ours_and_keeps_published(open_page: Open, small_p
     assert len(rows(page)) == 3 + 3
     page.get_by_role("checkbox", name="Published figures").uncheck()
     assert len(rows(page)) == 3
+    page.get_by_text("Axis values").click()
     page.get_by_label("regularizer", exact=True).first.select_option("l2")
     assert len(rows(page)) == 1
     page.get_by_label("optimizer", exact=True).first.select_option("all")
