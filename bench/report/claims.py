@@ -39,6 +39,11 @@ class Claim:
     numeric: tuple[bool, ...]
     rows: tuple[tuple[Cell, ...], ...]
 
+    @property
+    def subject(self) -> str:
+        """What it is about: ``tuned`` for the tables of every axis."""
+        return self.name.partition("-")[0]
+
 
 Row = dict[Any, Any]
 
@@ -186,7 +191,7 @@ def _times(analysis: Analysis) -> Claim:
 def _placements(analysis: Analysis) -> Claim:
     return _table(
         "placements",
-        "Published figures",
+        "Beside published figures",
         "Published test accuracies against our mean and its 95 % interval on new images, of the configuration that "
         "repeats theirs where one does, else of the first that leads; a single run has Wilson's interval of its own. "
         "Theirs comes without predictions, so there is no p. Compare like with like: the flags say what differs, and "
