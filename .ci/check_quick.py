@@ -27,7 +27,8 @@ if lacking:
 markup = re.sub(r"<script\b.*?</script>", "", page, flags=re.DOTALL)
 loads = re.findall(r"<(?:link|img|iframe|object|embed|source|video|audio|base)\b[^>]*", markup)
 outside = [one for one in loads if not re.search(r'(?:href|src)="data:', one)]
-outside += re.findall(r"@import[^;]*|url\((?![\"']?(?:data:|#))[^)]*", markup) + re.findall(r"<script[^>]*\bsrc=[^>]*", page)
+outside += re.findall(r"@import[^;]*|url\((?![\"']?(?:data:|#))[^)]*", markup)
+outside += re.findall(r"<script[^>]*\bsrc=[^>]*", page)
 if outside or "default-src 'none'" not in html.unescape(page):
     problems.append(f"the page asks for something outside itself: {outside[:3]}")
 print(f"quick suite: {len(rows)} configurations, best test {100 * best:.2f} %, chosen {chosen[0]['label']}")
