@@ -1,4 +1,7 @@
-"""Whatever stands in a file, the answer is a suite or a message; never another exception, and never a long wait."""
+"""Whatever stands in a file, the answer is a suite or a message; never another exception, and never a long wait.
+
+`BENCH_FUZZ=100 pytest tests/suite/test_fuzz.py` looks longer.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from fuzzing import TIMES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +23,7 @@ from bench.suite.schema import BLOCK_KEYS, SWEEPS, SuiteFile
 from bench.suite.suite import load_suite, shipped_suites
 
 FOLDER = tempfile.TemporaryDirectory()
-QUICKLY = settings(max_examples=100, deadline=timedelta(seconds=3))
+QUICKLY = settings(max_examples=100 * TIMES, deadline=timedelta(seconds=3))
 
 names = [name for entries in AXES.values() for name in entries]
 parameters = sorted({key for entries in AXES.values() for entry in entries.values() for key in entry.model_fields})
@@ -77,7 +81,7 @@ def test_any_change_of_a_good_file(name: str, changes: list[tuple[int, int, str]
 
 
 @given(st.binary(max_size=200))
-@settings(QUICKLY, max_examples=50)
+@settings(QUICKLY, max_examples=50 * TIMES)
 def test_any_bytes(data: bytes) -> None:
     answer(b"name: t\ngrid: {model: mlp}\n" + data)
 

@@ -309,6 +309,11 @@ MISTAKES: dict[str, tuple[str, ...]] = {
         "grid.optimizer.lr.grid[1]: -1 ",
     ),
     # --- combinations and conflicts ---
+    "dropout rates of too few layers": (
+        "name: t\ngrid:\n  model: {name: residual_mlp, blocks: [8, 8], dropout: [0.1, 0.2]}\n",
+        "suite.yaml:3: grid.model: model 'residual_mlp' with 2 blocks needs one dropout rate, or 3 (one per block",
+        "and has 2",
+    ),
     "combine a word": (
         TOP + "  augmentation: {combine: flip}\n",
         "`combine` takes one list",
