@@ -48,7 +48,7 @@ def status(cluster: ClusterFile = CLUSTER) -> None:
         typer.echo("\nRuns" if runs else "\nno runs yet")
         for run in runs:
             state = run.state
-            if state == "running" and (job := state_of_job(launcher, run.name)) not in ("RUNNING", "PENDING"):
+            if state == "running" and (job := state_of_job(launcher, run.name)[0]) not in ("RUNNING", "PENDING"):
                 state = f"ended without a word ({job.lower()})"
             typer.echo(f"  {run.name}  {state}  {run.counts}")
 

@@ -134,6 +134,11 @@ def _check_place(no_ray: bool, cluster: Path | None, down: bool, address: str | 
     named = [name for name, given in places if given]
     if len(named) > 1:
         raise UserError(f"{' and '.join(named)}: a run has one place; name one of them, or none for this machine")
+    if address and address.startswith("ray://"):
+        raise UserError(
+            f"--address {address}: Ray Client is not supported\n"
+            "  give HOST:PORT on one of the cluster's nodes, or use --cluster (docs/cluster.md)"
+        )
     if down and not cluster:
         raise UserError("--down tears a cluster down: it goes with --cluster FILE")
 

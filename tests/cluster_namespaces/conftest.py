@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from hosts import hosts, lacking
-from machines import LAUNCHER, ROOT, Machines, data_folder
+from machines import LAUNCHER, RAY, ROOT, Machines, data_folder
 
 from bench.data import fetch
 
@@ -32,4 +32,6 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
             text = text.replace(f"@{name}", host.address)
         machines = Machines(**up)
         machines.file("cluster.yaml").write_text(text)
+        done = machines.client.run(RAY, "get-auth-token", "--generate")
+        assert done.returncode == 0, done.stdout
         yield machines

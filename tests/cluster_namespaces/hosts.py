@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-TOOLS = ("ip", "unshare", "nsenter", "sshd", "ssh", "ssh-keygen", "rsync")
+TOOLS = ("ip", "unshare", "nsenter", "setpriv", "sshd", "ssh", "ssh-keygen", "rsync")
 NETWORK = "10.77.0"
 
 INIT = """
@@ -113,6 +113,7 @@ def hosts(folder: Path, names: Sequence[str], kept: Sequence[Path] = ()) -> Iter
 
     `kept` are folders within /tmp or /root that the hosts share with the machine all the same (the checkout, say).
     """
+    _sweep()
     mark = f"bench-{os.getpid()}"
     switch = f"{mark}-switch"
     spaces = [switch]
@@ -139,6 +140,14 @@ def hosts(folder: Path, names: Sequence[str], kept: Sequence[Path] = ()) -> Iter
             subprocess.run(["ip", "netns", "delete", space], check=False)
 
 
+def _sweep() -> None:
+    """Remove the namespaces of processes that were killed before they could."""
+    listed = subprocess.run(["ip", "netns", "list"], check=True, capture_output=True, text=True).stdout
+    for name in (line.split()[0] for line in listed.splitlines() if line.startswith("bench-")):
+        if not Path("/proc", name.split("-")[1]).exists():
+            subprocess.run(["ip", "netns", "delete", name], check=False)
+
+
 def _plug(switch: str, space: str, port: str, address: str) -> None:
     """A cable from the switch to a host's eth0."""
     _call(
@@ -163,7 +172,8 @@ def _boot(
     (folder / "root" / ".bashrc").touch()
     script = INIT.format(name=name, folder=folder, kept=" ".join(kept))
     unshare = ["unshare", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child", "--mount-proc"]
-    command = ["ip", "netns", "exec", space, *unshare, "bash", "-c", script]
+    # Should this process be killed, its hosts go too.
+    command = ["setpriv", "--pdeathsig", "KILL", "ip", "netns", "exec", space, *unshare, "bash", "-c", script]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     end = time.monotonic() + 30

@@ -19,14 +19,15 @@ LAUNCHER = f"""
 cluster_name: three
 provider: {{type: local, head_ip: @head, worker_ips: [@one, @two]}}
 auth: {{ssh_user: root, ssh_private_key: ~/.ssh/id_ed25519}}
+file_mounts: {{~/.ray/auth_token: ~/.ray/auth_token}}
 head_start_ray_commands:
   - {RAY} stop
   - >-
-    RAY_AUTH_MODE=disabled {RAY} start --head --node-ip-address=@head --port=6379 --num-cpus=1
+    RAY_AUTH_MODE=token {RAY} start --head --node-ip-address=@head --port=6379 --num-cpus=1
     --object-store-memory=200000000 --dashboard-host=127.0.0.1 --autoscaling-config=~/ray_bootstrap_config.yaml
 worker_start_ray_commands:
   - {RAY} stop
-  - RAY_AUTH_MODE=disabled {RAY} start --address=$RAY_HEAD_IP:6379 --num-cpus=1 --object-store-memory=200000000
+  - RAY_AUTH_MODE=token {RAY} start --address=$RAY_HEAD_IP:6379 --num-cpus=1 --object-store-memory=200000000
 metadata: {{bench: {{python: {sys.executable}, send_data: true}}}}
 """
 

@@ -62,20 +62,24 @@ def results_of(results: Path) -> dict[str, tuple[Any, ...]]:
     }
 
 
+def followed(process: subprocess.Popen[str]) -> str:
+    """The name of the run that a bench process follows from now on."""
+    assert process.stdout is not None
+    told = []
+    for line in process.stdout:
+        told.append(line)
+        if line.startswith("following "):
+            return line.split()[1].rstrip(";")
+    raise AssertionError("".join(told))
+
+
 def test_a_run_that_its_watcher_leaves_goes_on_and_is_fetched_with_the_bits_of_a_local_one(
     machines: Machines, tmp_path: Path
 ) -> None:
     write_own(machines.file("own"), epochs=40)
     options = ("--cluster", machines.launcher, "--results", "/root/own-results")
     process = machines.start("run", "own/own.yaml", *options)
-    assert process.stdout is not None
-    told = []
-    for line in process.stdout:
-        told.append(line)
-        if line.startswith("following "):
-            break
-    assert told[-1].startswith("following "), "".join(told)
-    name = told[-1].split()[1].rstrip(";")
+    name = followed(process)
     # nsenter hands signals on to nobody: its child is the one that a terminal would reach.
     child = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0])
     subprocess.run(["kill", f"-{signal.SIGINT.value}", str(child)], check=True)
@@ -108,9 +112,7 @@ def test_a_stopped_run_leaves_what_it_has_found(machines: Machines) -> None:
     write_own(machines.file("long"), epochs=2000)
     options = ("--cluster", machines.launcher, "--results", "/root/long-results")
     process = machines.start("run", "long/own.yaml", *options)
-    assert process.stdout is not None
-    line = next(line for line in process.stdout if line.startswith("following "))
-    name = line.split()[1].rstrip(";")
+    name = followed(process)
     out = machines.bench("cluster", "stop", name, *options)
     assert f"{name} is stopped" in out
     rest, _ = process.communicate(timeout=180)

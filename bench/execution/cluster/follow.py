@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Console
 
 from bench.execution.cluster.events import ALIVE_SECONDS, EVENTS, play
-from bench.execution.cluster.jobs import TERMINAL, fetch, folder_of_run, state_of_job
+from bench.execution.cluster.jobs import fetch, folder_of_run, state_of_job
 from bench.execution.cluster.launcher import Launcher
 from bench.execution.cluster.remote import CommandError, ConnectionLostError, leave, stream
 from bench.execution.cluster.shipment import Run
@@ -164,15 +164,14 @@ def _events(launcher: Launcher, name: str, console: Console) -> Iterator[dict[st
 def _ended_untold(launcher: Launcher, name: str) -> str | None:
     """Why there will be no more events, if the job is over; None while it runs or cannot be asked."""
     try:
-        state = state_of_job(launcher, name)
+        state, reason = state_of_job(launcher, name)
     except (ConnectionLostError, CommandError):
         return None
-    if state not in (*TERMINAL, "GONE"):
+    if state not in ("FAILED", "STOPPED", "GONE"):  # of one that succeeded the last words are still under way
         return None
-    if state == "SUCCEEDED":
-        return None
+    why = "".join(f"    {line}\n" for line in reason.splitlines())
     return (
-        f"the run's driver ended without a word (Ray says {state}); what it had published is safe\n"
+        f"the run's driver ended without a word (Ray says {state.lower()}); what it had published is safe\n{why}"
         f"  look there: ray exec {launcher.path} 'ray job logs {name}'; the same command starts what is missing"
     )
 

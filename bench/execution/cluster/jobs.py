@@ -16,7 +16,7 @@ from typing import Any
 from bench.execution.cluster.drive import OUT
 from bench.execution.cluster.events import STATE
 from bench.execution.cluster.launcher import Launcher
-from bench.execution.cluster.remote import CommandError, bring, send, shell
+from bench.execution.cluster.remote import CommandError, bring, last_lines, send, shell
 from bench.execution.cluster.requirements import MISSING, requirements
 from bench.execution.cluster.shipment import RUN, Run, pack, unpack
 from bench.execution.connect import runtime_env
@@ -27,7 +27,6 @@ from bench.ledger.ledger import Ledger
 from bench.ledger.merge import merge
 from bench.suite.errors import UserError
 
-TERMINAL = ("SUCCEEDED", "FAILED", "STOPPED")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,80}")
 
 
@@ -109,17 +108,17 @@ def copy_entries(ledger: Ledger, keys: Iterable[str], folder: Path) -> None:
             target.put(name, ledger.home.read(name))
 
 
-def state_of_job(launcher: Launcher, name: str) -> str:
-    """PENDING, RUNNING, SUCCEEDED, FAILED or STOPPED as Ray has it; GONE where it knows no such job."""
+def state_of_job(launcher: Launcher, name: str) -> tuple[str, str]:
+    """How Ray has the run's job, and why: PENDING, RUNNING, SUCCEEDED, FAILED or STOPPED; GONE if it knows no such."""
     try:
-        out = _job(launcher, f"status {name}")
+        out = re.sub(r"\x1b\[\d+m", "", _job(launcher, f"status {name}"))
     except CommandError as error:
         if "does not exist" in str(error):
-            return "GONE"
+            return "GONE", ""
         raise
-    plain = re.sub(r"\x1b\[\d+m", "", out)
-    found = re.search(rf"'{name}'(?:: (\w+)| (?:was )?(\w+))", plain)  # "Status for job 'x': RUNNING", "Job 'x' failed"
-    return (found.group(1) or found.group(2)).upper() if found else "RUNNING"
+    found = re.search(rf"'{name}'(?:: (\w+)| (?:was )?(\w+))", out)  # "Status for job 'x': RUNNING", "Job 'x' failed"
+    state = (found.group(1) or found.group(2)).upper() if found else "RUNNING"
+    return state, last_lines(out.partition("Status message: ")[2], 5)
 
 
 def stop(launcher: Launcher, name: str) -> None:

@@ -18,6 +18,8 @@ from bench.suite.errors import UserError
 
 BEGIN, END = "@@bench-begin", "@@bench-end"
 QUIET = ("--log-style", "pretty", "--log-color", "false")
+TOKEN = 'test -e ~/.ray/auth_token && export RAY_AUTH_MODE="${RAY_AUTH_MODE:-token}"'
+"""Ray starts with a token where it finds one; its job commands have to be told (Ray 2.60)."""
 EXEC_SECONDS = 300.0
 """A command on the head takes seconds; this is when a connection counts as hanging."""
 
@@ -67,7 +69,7 @@ def shell(launcher: Launcher, command: str, timeout: float = EXEC_SECONDS) -> st
     ConnectionLostError
         It could not be started, or the connection broke.
     """
-    wrapped = f"echo {BEGIN}; ({command}); echo {END} $?"
+    wrapped = f"echo {BEGIN}; ({TOKEN}; {command}); echo {END} $?"
     _, out = call(launcher, ray_command("exec", str(launcher.path), wrapped), timeout)
     # The launcher prints lines of its own before, and ssh some after.
     told = out.rpartition(f"{BEGIN}\n")[2]
