@@ -61,6 +61,7 @@ def arithmetic(
     device = device_name(torch.device("cuda" if on_gpu else "cpu"))
     forward: dict[str, int] = {}
     works = []
+    longest = 0.0
     data = {trial.data: trial.run_config["dataset"] for trial in trials}
     shapes = {text: shape(entry) for text, entry in data.items()}
     sizes = {text: train_size(entry) for text, entry in data.items()}
@@ -71,10 +72,12 @@ def arithmetic(
         if network not in forward:
             forward[network] = flops_per_picture(config, pixels, classes)
         works.append(training_flops(config, forward[network], sizes[trial.data]))
+        longest = max(longest, works[-1] / config["workers"])
     rates = [rate for record in records if record.measured.device == device and (rate := _rate(record))]
     assumed = GPU_RATE * (gpus_per_trial or 1) if on_gpu else CPU_RATE * max(1, int(cpus_per_trial))
     rate = median(rates) if rates else assumed
-    seconds = max(sum(works) / rate / max(1, min(slots, len(works))), max(works, default=0) / rate)
+    wanted = sum(trial.config["workers"] for trial in trials)
+    seconds = max(sum(works) / rate / max(1, min(slots, wanted)), longest / rate)
     return Arithmetic(len(works), sum(works), rate, bool(rates), seconds)
 
 
@@ -89,4 +92,4 @@ def _rate(record: Record) -> float | None:
         return None
     refit = (record.result.chosen_epoch or 0) if config["refit"] else 0
     seen = pictures_seen(config, size, record.result.epochs_run, refit)
-    return PASSES * flops * seen / seconds
+    return PASSES * flops * seen / seconds / config["workers"]

@@ -13,7 +13,7 @@ import io
 import time
 from collections.abc import Callable, Container
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from bench.ledger.durable import cannot_write, place
 from bench.ledger.folder import TEMPORARY
@@ -31,20 +31,54 @@ FORMAT = 1
 DIGEST = 32
 
 
+class Files(Protocol):
+    """Where checkpoints lie: this machine's disk, or (`bench.execution.far.Far`) the driver's."""
+
+    def read(self, path: Path) -> bytes:
+        """The file's content; OSError where it cannot be read, FileNotFoundError where it is not there."""
+
+    def write(self, data: bytes, path: Path) -> None:
+        """Put it there whole or not at all; UserError says why not."""
+
+    def takes(self, path: Path) -> bool:
+        """Whether there is a folder for it."""
+
+
+class Disk:
+    """This machine's own."""
+
+    def read(self, path: Path) -> bytes:
+        return path.read_bytes()
+
+    def write(self, data: bytes, path: Path) -> None:
+        place(data, path, aside=path.parent.parent / TEMPORARY)
+
+    def takes(self, path: Path) -> bool:
+        return path.parent.is_dir()
+
+
 class Checkpoint:
     """The checkpoint of one trial; see `bench.training.checkpoint.Keeper`.
 
     Parameters
     ----------
-    path : as `path_of` gives it. Where its folder is missing (a worker on another machine, without a shared disk)
-        nothing is kept.
+    path : as `path_of` gives it. Where its folder is missing nothing is kept.
     about : what the process that goes on must have in common with the one that wrote it: device, threads, versions.
     after_seconds : how long a trial trains before its first checkpoint.
     note : told what a person should know, in one line.
+    files : where `path` is; this machine's disk if not given.
     """
 
-    def __init__(self, path: Path, about: dict[str, Any], after_seconds: float, note: Callable[[str], None]):
+    def __init__(
+        self,
+        path: Path,
+        about: dict[str, Any],
+        after_seconds: float,
+        note: Callable[[str], None],
+        files: Files | None = None,
+    ):
         self.path = path
+        self.files = files or Disk()
         self.header = {"format": FORMAT, "key": path.stem, **about}
         self.note = note
         self._not_before = time.monotonic() + after_seconds
@@ -70,7 +104,7 @@ class Checkpoint:
         import torch
 
         start = time.monotonic()
-        if start < self._not_before or not self.path.parent.is_dir():
+        if start < self._not_before or not self.files.takes(self.path):
             return
         file = io.BytesIO(bytes(DIGEST))
         file.seek(DIGEST)
@@ -78,7 +112,7 @@ class Checkpoint:
         with file.getbuffer() as whole:
             whole[:DIGEST] = hashlib.sha256(whole[DIGEST:]).digest()
         try:
-            place(file.getvalue(), self.path, aside=self.path.parent.parent / TEMPORARY)
+            self.files.write(file.getvalue(), self.path)
         except UserError as error:
             if not self._told:
                 self.note(f"trial {self.path.stem[:8]} trains on without a checkpoint: {str(error).splitlines()[0]}")
@@ -96,7 +130,7 @@ class Checkpoint:
         """The state in the file; ValueError says why it is not to be used."""
         import torch
 
-        data = self.path.read_bytes()
+        data = self.files.read(self.path)
         digest, body = data[:DIGEST], data[DIGEST:]
         if hashlib.sha256(body).digest() != digest:
             raise ValueError("it is damaged")

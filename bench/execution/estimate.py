@@ -13,9 +13,9 @@ from bench.suite.expand import canonical
 from bench.suite.trial import Trial
 
 LIKE = (
-    ("dataset", "model", "optimizer", "augmentation", "regularizer", "batch_size", "precision"),
-    ("dataset", "model", "batch_size"),
-    ("dataset", "model"),
+    ("dataset", "model", "optimizer", "augmentation", "regularizer", "batch_size", "precision", "workers"),
+    ("dataset", "model", "batch_size", "workers"),
+    ("dataset", "model", "workers"),
 )
 """What two trials must share for one to tell of the other's cost; tried from left to right."""
 PROBE_PICTURES = 2000
@@ -23,7 +23,7 @@ PROBE_PICTURES = 2000
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one trial: seconds for its whole budget and bytes at the peak; of several: sums and the largest."""
+    """Of one trial: seconds for its whole budget and bytes at the peak, of each worker."""
 
     seconds: float
     memory_bytes: int
@@ -40,11 +40,12 @@ class Estimate:
 
 
 def estimate(trials: Sequence[Trial], costs: dict[str, Cost | None], slots: int) -> Estimate:
-    """Add up the costs (by key) of trials that run `slots` at a time."""
-    known = [cost for trial in trials if (cost := costs.get(trial.key))]
-    seconds = sum(cost.seconds for cost in known) / max(1, min(slots, len(trials)))
-    longest = max((cost.seconds for cost in known), default=0.0)
-    largest = sorted((cost.memory_bytes for cost in known), reverse=True)[:slots]
+    """Add up the costs (by key) of trials that share `slots`, one for each of their workers."""
+    known = [(trial.config["workers"], cost) for trial in trials if (cost := costs.get(trial.key))]
+    wanted = sum(trial.config["workers"] for trial in trials)
+    seconds = sum(workers * cost.seconds for workers, cost in known) / max(1, min(slots, wanted))
+    longest = max((cost.seconds for _, cost in known), default=0.0)
+    largest = sorted((cost.memory_bytes for workers, cost in known for _ in range(workers)), reverse=True)[:slots]
     return Estimate(max(seconds, longest), sum(largest), len(known), len(trials) - len(known))
 
 
@@ -72,7 +73,8 @@ def from_records(trials: Iterable[Trial], records: Iterable[Record]) -> dict[str
 def from_probes(trials: Sequence[Trial], datasets: dict[str, Any], threads: int) -> dict[str, Cost | None]:
     """Train one trial of each kind for one epoch of a few pictures, in this process, and scale up.
 
-    The first steps of a process are slow, so each kind is measured twice and the second counts.
+    The first steps of a process are slow, so each kind is measured twice and the second counts. Of several workers each
+    is taken to need its share of one's time: what they say to one another is not measured.
     """
     import torch
 
@@ -92,11 +94,11 @@ def from_probes(trials: Sequence[Trial], datasets: dict[str, Any], threads: int)
                 test_images=data.test_images[:250],
                 test_labels=data.test_labels[:250],
             )
-            config = {**trial.run_config, "epochs": 1, "early_stopping": None, "refit": False}
+            config = {**trial.run_config, "epochs": 1, "early_stopping": None, "refit": False, "workers": 1}
             for _ in range(2):
                 message = run_trial(config, trial.seed, small, device, threads, lambda _: None)
             measured = message.get("measured")
-            share = len(data.train_labels) / PROBE_PICTURES
+            share = len(data.train_labels) / PROBE_PICTURES / trial.config["workers"]
             memo[full] = (
                 Cost((measured.train_seconds + measured.evaluation_seconds) * share, measured.peak_memory_bytes or 0)
                 if measured
@@ -108,4 +110,4 @@ def from_probes(trials: Sequence[Trial], datasets: dict[str, Any], threads: int)
 
 
 def _like(config: dict[str, Any], axes: tuple[str, ...]) -> str:
-    return canonical([config[axis] for axis in axes])
+    return canonical([config.get(axis) for axis in axes])

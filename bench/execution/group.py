@@ -18,6 +18,7 @@ import ray
 import ray.train
 import ray.train.torch
 
+from bench.execution.far import Far
 from bench.execution.user_code import with_own_model
 from bench.execution.worker import Message, run_trial
 
@@ -79,6 +80,7 @@ def train_together(
     tell: Callable[[Message], None],
     every_epoch: bool,
     checkpoint_after: float,
+    shelf: Far | None,
 ) -> Message:
     """Train one trial by Ray Train's workers; what `run_trial` would return.
 
@@ -88,6 +90,7 @@ def train_together(
     data : a reference to the `bench.data.Dataset`.
     tell : called with ``progress`` and ``notes``; StoppedError out of it ends the workers in their next epoch if they
         wait for word after `every_epoch`, and is passed on.
+    shelf : where checkpoints lie, for workers on other nodes than the driver's.
 
     Raises
     ------
@@ -105,6 +108,7 @@ def train_together(
                 "line": line,
                 "every_epoch": every_epoch,
                 "checkpoint_after": checkpoint_after,
+                "shelf": shelf,
             },
             torch_config=ray.train.torch.TorchConfig(backend=GPU_BACKEND if share.device == "cuda" else CPU_BACKEND),
             scaling_config=ray.train.ScalingConfig(
@@ -170,6 +174,7 @@ def _work(about: dict[str, Any]) -> None:
         note=teller.notes.append,
         rank=rank,
         workers=share.workers,
+        files=about["shelf"] and about["shelf"].from_here(),
     )
     if rank == 0 or "failure" in message:
         ray.get(line.tell.remote(teller.flushed({"message": message})))

@@ -56,7 +56,7 @@ def run_trials(
     several = [] if use_ray else [trial for trial in trials if trial.config["workers"] > 1]
     if several:
         raise UserError(
-            f"--no-ray trains in this process alone, and {len(several):,} of the trials ask for several workers\n"
+            f"--no-ray trains in this process alone; trials that want several workers: {len(several):,}\n"
             "  leave --no-ray out, or give them one each: --set workers=1"
         )
     if gpus_per_trial and gpus_per_trial > 1 and gpus_per_trial % 1:

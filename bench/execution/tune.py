@@ -30,6 +30,7 @@ from bench.execution.board import Board
 from bench.execution.checkpoints import AFTER_SECONDS, path_of
 from bench.execution.connect import Connection
 from bench.execution.deaths import reason
+from bench.execution.far import Far, far
 from bench.execution.group import Share, StoppedError, train_together
 from bench.execution.host import stop_on_sigterm
 from bench.execution.user_code import carried, with_own_model
@@ -59,27 +60,27 @@ def run_on_ray(
     ray_ = cluster_ray(resources, connection) if connection else local_ray(resources, data_bytes)
     with ray_ as place, stop_on_sigterm():
         logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a worker's death is the board's to tell
-        _refuse_what_never_fits(board.waiting, place)
+        _refuse_what_never_fits(board.waiting, place, resources.cpus_per_trial)
+        shelf = far() if connection else None
         pictures = {name: ray.put(data) for name, data in datasets.items()}
         while board.waiting or board.elsewhere:
             if board.waiting:
-                _tuner(board, pictures, resources, place, checkpoint_after).fit()
+                _tuner(board, pictures, resources, place, checkpoint_after, shelf).fit()
             if board.elsewhere:
                 time.sleep(POLL_SECONDS)
                 board.look_elsewhere()
 
 
-def _refuse_what_never_fits(trials: list[Trial], place: Place) -> None:
+def _refuse_what_never_fits(trials: list[Trial], place: Place, cpus: float) -> None:
     """UserError, before anything is trained, where a trial asks for more workers than there are places."""
     holds = place.room()
     over = [trial for trial in trials if _size(trial, place) > holds]
     if over and not place.grows:
         most = max(trial.config["workers"] for trial in over)
-        gpus = f" with {_gpus_each(most, place):g} GPUs" if place.gpus_per_trial else ""
+        each = f"CPUs: {cpus:g}" + (f", GPUs: {_gpus_each(most, place):g}" if place.gpus_per_trial else "")
         raise UserError(
-            f"{len(over):,} of the trials ask for up to {most} workers{gpus} at once, and there is room for {holds}\n"
-            "  lower `workers` (--set workers=1), or what each takes (--cpus-per-trial, --gpus-per-trial); "
-            "--jobs N makes room for N on this machine's CPUs"
+            f"trials of {most} workers (each with {each}) can never run here: there is room for {holds} at once\n"
+            "  lower `workers` (--set workers=1), give each less (--cpus-per-trial, --gpus-per-trial), or add machines"
         )
 
 
@@ -96,7 +97,12 @@ def _size(trial: Trial, place: Place) -> int:
 
 
 def _tuner(
-    board: Board, pictures: dict[str, Any], resources: Resources, place: Place, checkpoint_after: float
+    board: Board,
+    pictures: dict[str, Any],
+    resources: Resources,
+    place: Place,
+    checkpoint_after: float,
+    shelf: Far | None,
 ) -> tune.Tuner:
     device = resources.device or ("cuda" if place.gpus_per_trial else "cpu")
     cpus, threads = resources.cpus_per_trial, max(1, int(resources.cpus_per_trial))
@@ -116,6 +122,7 @@ def _tuner(
         share=share,
         every_epoch=board.asha is not None,
         checkpoint_after=checkpoint_after,
+        shelf=shelf,
     )
     return tune.Tuner(
         tune.with_resources(function, bundles),
@@ -144,13 +151,14 @@ def _train(
     share: Callable[[int], Share],
     every_epoch: bool,
     checkpoint_after: float,
+    shelf: Far | None,
 ) -> None:
     """The trainable: runs in a worker process, tells progress and sends the result home with the last report."""
     trial = json.loads(config["trial"])
     data, mine = pictures[canonical(trial["config"]["dataset"])], share(config["workers"])
     train = _alone if mine.workers == 1 else train_together
     try:
-        message = train(trial, data, mine, _tell, every_epoch, checkpoint_after)
+        message = train(trial, data, mine, _tell, every_epoch, checkpoint_after, shelf)
     except StoppedError:
         sys.exit(0)  # what Tune raised
     tune.report({"progress": [], "notes": [], "message": message})
@@ -171,6 +179,7 @@ def _alone(
     tell: Callable[[Message], None],
     every_epoch: bool,
     checkpoint_after: float,
+    shelf: Far | None,
 ) -> Message:
     """Train a trial of one worker in this process; the arguments are those of `train_together`."""
     told = time.monotonic()
@@ -197,6 +206,7 @@ def _alone(
         checkpoint=Path(trial["checkpoint"]),
         checkpoint_after=checkpoint_after,
         note=notes.append,
+        files=shelf and shelf.from_here(),
     )
     if unsent or notes:
         tell({"progress": unsent, "notes": notes})

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bench.execution.checkpoints import AFTER_SECONDS, Checkpoint
+from bench.execution.checkpoints import AFTER_SECONDS, Checkpoint, Files
 from bench.ledger.record import Measured, Predictions, Result
 
 Message = dict[str, Any]
@@ -35,6 +35,7 @@ def run_trial(
     note: Callable[[str], None] = lambda _: None,
     rank: int = 0,
     workers: int = 1,
+    files: Files | None = None,
 ) -> Message:
     """Train one trial; an exception becomes a `failure` unless its type is in `passed_on`.
 
@@ -42,7 +43,8 @@ def run_trial(
 
     `data` is a `bench.data.Dataset`, `report` is called with a `bench.training.fit.Progress` every epoch. The trial
     goes on from the file `checkpoint` if it can, and keeps its state there once it has trained `checkpoint_after`
-    seconds; `note` is told what a person should know of that.
+    seconds; `files` is where that file lies, this machine's disk if not given. `note` is told what a person should know
+    of that.
 
     Of a trial of several `workers` this is the process of one `rank`, in a process group that is there; `checkpoint` is
     rank 0's. The memory's peak is that of the worker with the largest. An exception that only says that another worker
@@ -68,7 +70,7 @@ def run_trial(
     # Ray decides where a trial runs, not what it finds.
     packages = {name: text for name, text in versions().items() if name != "ray"}
     about = {"device": device_name(target), "threads": threads, "versions": packages}
-    keeper = Checkpoint(checkpoint, about, checkpoint_after, note) if checkpoint else None
+    keeper = Checkpoint(checkpoint, about, checkpoint_after, note, files) if checkpoint else None
     try:
         outcome = train_trial(config, seed, data, target, report, keeper, ranks)
         peak = max(ranks.gathered(peak_memory(target)))

@@ -1,0 +1,66 @@
+"""Checkpoints of trials on other nodes: they lie where the driver runs, and travel there and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from bench.ledger.durable import place
+from bench.ledger.folder import TEMPORARY
+from bench.suite.errors import UserError
+
+
+class _Shelf:
+    """A process on the driver's node that reads and writes checkpoints for the others."""
+
+    def read(self, path: str) -> bytes | None:
+        try:
+            return Path(path).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def write(self, path: str, data: bytes) -> str | None:
+        """What went wrong, if anything did."""
+        try:
+            place(data, Path(path), aside=Path(path).parent.parent / TEMPORARY)
+        except UserError as error:
+            return str(error)
+        return None
+
+
+@dataclass(frozen=True)
+class Far:
+    """The driver's disk as another node sees it; see `bench.execution.checkpoints.Files`."""
+
+    shelf: Any
+    node: str
+
+    def read(self, path: Path) -> bytes:
+        data = ray.get(self.shelf.read.remote(str(path)))
+        if data is None:
+            raise FileNotFoundError(path)
+        return bytes(data)
+
+    def write(self, data: bytes, path: Path) -> None:
+        wrong = ray.get(self.shelf.write.remote(str(path), data))
+        if wrong:
+            raise UserError(wrong)
+
+    def takes(self, path: Path) -> bool:  # noqa: ARG002 (the driver has made the folder)
+        return True
+
+    def from_here(self) -> Far | None:
+        """Itself, unless this process is on the driver's node, whose disk it sees."""
+        return None if ray.get_runtime_context().get_node_id() == self.node else self
+
+
+def far() -> Far:
+    """For a driver that is connected to a cluster, to be sent along with its trials."""
+    node = ray.get_runtime_context().get_node_id()
+    here = NodeAffinitySchedulingStrategy(node, soft=False)
+    shelf = ray.remote(num_cpus=0)(_Shelf).options(scheduling_strategy=here).remote()
+    return Far(shelf, node)

@@ -1,0 +1,162 @@
+"""Trials whose worker process is killed: tried again, from their checkpoint, and no more often than asked."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bench.execution.board import Board, Running
+from bench.execution.deaths import reason
+from bench.ledger.ledger import Ledger
+from bench.ledger.record import Record
+from bench.suite.suite import Suite
+from bench.suite.trial import Trial
+
+KILLED = """Failure # 1 (occurred at 2026-11-22_05-19-35)
+The actor died unexpectedly before finishing this task.
+        class_name: ImplicitFunc
+        actor_id: d57d8ce8ffebfe9626c17f8101000000
+        pid: 6045
+        namespace: 72677471-214a-4091-b131-33698ef5a297
+        ip: 192.0.2.2
+The actor is dead because its worker process has died. Worker exit type: SYSTEM_ERROR Worker exit detail: Worker
+unexpectedly exits with a connection error code 2. End of file.
+"""
+NODE = KILLED.split("The actor is dead")[0] + "The actor died because its node has died. Node Id: 4a1f\n"
+MEMORY = """Failure # 1 (occurred at 2026-11-22_05-19-35)
+Task was killed due to the node running low on memory.
+Memory on the node (IP: 192.0.2.2, ID: 4a1f) where the lease was running was 30.41GB / 32.00GB (0.950294), which
+exceeds the memory usage threshold of 0.95.
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (KILLED, "process 6045 on 192.0.2.2 was killed or crashed, perhaps for want of memory"),
+        (NODE, "its node is gone, 192.0.2.2"),
+        (MEMORY, "Ray ended it because its node ran short of memory (30.41GB / 32.00GB)"),
+        ("Traceback:\n  ...\nImportError: no module 'mine'\n", "ImportError: no module 'mine'"),
+        ("", "Ray gives no reason"),
+    ],
+    ids=["killed", "node", "memory", "other", "nothing"],
+)  # fmt: skip
+def test_rays_long_answer_in_a_line(text: str, found: str) -> None:
+    assert reason(text) == found
+
+
+class Notes:
+    """A view that keeps what people are told."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def trial_started(self, running: Running) -> None: ...
+    def trial_resumed(self, running: Running) -> None: ...
+    def trial_progressed(self, running: Running) -> None: ...
+    def trial_ended(self, trial: Trial, record: Record) -> None: ...
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def test_a_lost_trial_is_next_and_fails_when_it_was_lost_too_often(
+    suite_of: Callable[[str], Suite], trials_of: Callable[[Suite], list[Trial]], tmp_path: Path
+) -> None:
+    view = Notes()
+    trials = trials_of(suite_of("grid: {model: mlp, epochs: 9, seeds: 2}"))
+    board = Board(trials, Ledger(tmp_path / "results"), None, view, retries=1)
+    first = board.next_trial()
+    assert first is not None
+    board.progress(first.key, 1, {"train_loss": 0.5}, 1.0)
+    board.lost(first.key, "its node is gone")
+    assert view.notes == [f"trial {first.key[:8]} is tried again (2 of 2): its node is gone"]
+    assert board.next_trial() is first
+    assert board.running[first.key].epoch == 0
+    board.lost(first.key, "its node is gone", "all that Ray said")
+    record = board.ended[-1]
+    assert record.status == "failed"
+    assert record.failure == {
+        "kind": "WorkerDied",
+        "message": "its worker process died in each of 2 tries; the last time its node is gone",
+        "traceback": "all that Ray said",
+    }
+    assert board.next_trial() is trials[1]
+
+
+SUITE = """
+name: killed
+grid:
+  model: {name: mlp, hidden: []}
+  optimizer: {name: sgd, lr: 0.1}
+  batch_size: 50
+  epochs: 40
+"""
+
+
+def below(driver: int, name: bytes) -> list[int]:
+    """Process ids below the driver whose command line has this name."""
+    parents, names = {}, {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            names[int(folder.name)] = (folder / "cmdline").read_bytes()
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+
+    def is_below(process: int) -> bool:
+        while process in parents and process != driver:
+            process = parents[process]
+        return process == driver
+
+    return [process for process, line in names.items() if name in line and is_below(process)]
+
+
+def kill_worker(driver: subprocess.Popen[str], results: Path, spared: set[int]) -> int:
+    """Kill the process that trains, once it has kept a state that is newer than this call."""
+    start, end = time.time(), time.monotonic() + 300
+    while time.monotonic() < end:
+        assert driver.poll() is None, driver.communicate()
+        kept = [path for path in results.glob("checkpoints/*.pt") if path.stat().st_mtime > start]
+        workers = [process for process in below(driver.pid, b".train") if process not in spared]
+        if kept and workers:
+            os.kill(workers[0], signal.SIGKILL)
+            return workers[0]
+        time.sleep(0.1)
+    raise AssertionError("no worker has kept a state")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("fashion_mnist")
+def test_a_trial_killed_once_goes_on_and_killed_again_has_failed(tmp_path: Path) -> None:
+    path, results = tmp_path / "killed.yaml", tmp_path / "results"
+    path.write_text(SUITE)
+    command = ["run", path, "--results", results, "--retries", 1, "--checkpoint-after", 0]
+    driver = subprocess.Popen(
+        [sys.executable, "-m", "bench.cli", *map(str, command)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        first = kill_worker(driver, results, set())
+        second = kill_worker(driver, results, {first})
+        out, _ = driver.communicate(timeout=300)
+    finally:
+        driver.terminate()
+    assert driver.returncode == 1
+    assert f"is tried again (2 of 2): process {first} on " in out
+    assert "mlp: goes on after epoch " in out
+    (record,) = Ledger(results).records()
+    assert record.status == "failed" and record.failure is not None
+    assert record.failure["message"].startswith("its worker process died in each of 2 tries; the last time process ")
+    assert f"process {second} on" in record.failure["message"]
+    assert "The actor died unexpectedly" in record.failure["traceback"]
+    assert list(results.glob("checkpoints/*.pt"))  # the next run goes on from there
