@@ -109,9 +109,8 @@ class Record:
             ("a number", _is_number, _numbers(record)),
             ("a count", _is_count, _counts(record)),
         ):
-            wrong = next((value for value in values if not allowed(value)), None)
-            if wrong is not None:
-                raise ValueError(f"record holds {str(wrong)[:40]!r} where {name} belongs")
+            if wrong := [value for value in values if not allowed(value)]:
+                raise ValueError(f"record holds {str(wrong[0])[:40]!r} where {name} belongs")
         return record
 
 
