@@ -26,6 +26,7 @@ from bench.commands.options import (
 )
 from bench.commands.results import report_of, tell_damaged
 from bench.commands.suites import check, load, trials_of
+from bench.execution.connect import Connection, check_address
 from bench.suite.errors import UserError
 
 
@@ -65,18 +66,19 @@ def run(
 ) -> None:
     """Train what the ledger lacks of a suite, then show its leaderboard."""
     _check_place(no_ray, cluster, down, address)
-    launcher = read(cluster) if cluster else None
     loaded = [(text, load(text, only, set_, seeds, not no_user_code)) for text in suites]
     from bench.ledger.ledger import Ledger
 
     planned = [(text, suite, trials_of(suite)) for text, suite in loaded]
     ledger = Ledger(results)
+    launcher = read(cluster) if cluster else None
+    if address:
+        check_address(address)
     for _, suite, trials in planned:
         check(suite, trials)
     # Not before all input is known to be right: Ray takes seconds to import, and data may have to be fetched.
     from rich.console import Console
 
-    from bench.execution.connect import Connection
     from bench.execution.run import run_trials
     from bench.report.terminal import print_terminal
 
@@ -134,11 +136,6 @@ def _check_place(no_ray: bool, cluster: Path | None, down: bool, address: str | 
     named = [name for name, given in places if given]
     if len(named) > 1:
         raise UserError(f"{' and '.join(named)}: a run has one place; name one of them, or none for this machine")
-    if address and address.startswith("ray://"):
-        raise UserError(
-            f"--address {address}: Ray Client is not supported\n"
-            "  give HOST:PORT on one of the cluster's nodes, or use --cluster (docs/cluster.md)"
-        )
     if down and not cluster:
         raise UserError("--down tears a cluster down: it goes with --cluster FILE")
 

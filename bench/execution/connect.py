@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ LOOK_SECONDS = 2.0
 """How often the cluster's nodes are counted."""
 QUEUED = 16
 """Trials that wait for machines where the autoscaler may add some: it adds none that nothing waits for."""
-CONNECT_SECONDS = 60.0
+CONNECT_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,31 @@ def choose_authentication() -> None:
         has_token = "RAY_AUTH_TOKEN" in os.environ or "RAY_AUTH_TOKEN_PATH" in os.environ
         file = Path.home() / ".ray" / "auth_token"
         os.environ["RAY_AUTH_MODE"] = "token" if has_token or file.is_file() else "disabled"
+
+
+def check_address(address: str) -> None:
+    """Whether something answers there at all, which Ray takes minutes to find out.
+
+    Raises
+    ------
+    UserError
+        It is no address, or nothing answers.
+    """
+    if address == "auto":
+        return
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or "/" in host:
+        raise UserError(
+            f"--address {address}: expected HOST:PORT of a Ray cluster's head, such as 10.0.0.1:6379, or auto\n"
+            "  run this on one of the cluster's nodes; from elsewhere use --cluster (docs/cluster.md)"
+        )
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise UserError(
+            f"--address {address}: nothing answers there: {error}\n"
+            "  give the head's address and the port of `ray start --head` (6379 by default)"
+        ) from error
 
 
 @contextlib.contextmanager
