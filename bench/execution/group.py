@@ -161,21 +161,24 @@ def _work(about: dict[str, Any]) -> None:
     trial, share, line = about["trial"], about["share"], about["line"]
     rank = ray.train.get_context().get_world_rank()
     teller = _Teller(line, rank, about["every_epoch"])
-    message = run_trial(
-        with_own_model(trial["config"], trial["model"]),
-        trial["seed"],
-        ray.get(about["data"][0]),
-        str(ray.train.torch.get_device()) if share.device == "cuda" else "cpu",
-        share.threads,
-        teller.report,
-        passed_on=(StoppedError,),
-        checkpoint=Path(trial["checkpoint"]) if rank == 0 else None,
-        checkpoint_after=about["checkpoint_after"],
-        note=teller.notes.append,
-        rank=rank,
-        workers=share.workers,
-        files=about["shelf"] and about["shelf"].from_here(),
-    )
+    try:
+        message = run_trial(
+            with_own_model(trial["config"], trial["model"]),
+            trial["seed"],
+            ray.get(about["data"][0]),
+            str(ray.train.torch.get_device()) if share.device == "cuda" else "cpu",
+            share.threads,
+            teller.report,
+            passed_on=(StoppedError,),
+            checkpoint=Path(trial["checkpoint"]) if rank == 0 else None,
+            checkpoint_after=about["checkpoint_after"],
+            note=teller.notes.append,
+            rank=rank,
+            workers=share.workers,
+            files=about["shelf"] and about["shelf"].from_here(),
+        )
+    except StoppedError:  # on all ranks at once
+        return
     if rank == 0 or "failure" in message:
         ray.get(line.tell.remote(teller.flushed({"message": message})))
     if "failure" in message:

@@ -98,6 +98,7 @@ grid:
   optimizer: {name: sgd, lr: 0.1}
   batch_size: 50
   epochs: 40
+  workers: WORKERS
 """
 
 
@@ -119,26 +120,27 @@ def below(driver: int, name: bytes) -> list[int]:
     return [process for process, line in names.items() if name in line and is_below(process)]
 
 
-def kill_worker(driver: subprocess.Popen[str], results: Path, spared: set[int]) -> int:
-    """Kill the process that trains, once it has kept a state that is newer than this call."""
+def kill_worker(driver: subprocess.Popen[str], results: Path, name: bytes) -> int:
+    """Kill the youngest process of this name, once the trial has kept a state that is newer than this call."""
     start, end = time.time(), time.monotonic() + 300
     while time.monotonic() < end:
         assert driver.poll() is None, driver.communicate()
         kept = [path for path in results.glob("checkpoints/*.pt") if path.stat().st_mtime > start]
-        workers = [process for process in below(driver.pid, b".train") if process not in spared]
+        workers = below(driver.pid, name)
         if kept and workers:
-            os.kill(workers[0], signal.SIGKILL)
-            return workers[0]
+            os.kill(max(workers), signal.SIGKILL)
+            return max(workers)
         time.sleep(0.1)
     raise AssertionError("no worker has kept a state")
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("fashion_mnist")
-def test_a_trial_killed_once_goes_on_and_killed_again_has_failed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("workers", "name"), [(1, b".train"), (2, b"RayTrainWorker")])
+def test_a_trial_killed_once_goes_on_and_killed_again_has_failed(tmp_path: Path, workers: int, name: bytes) -> None:
     path, results = tmp_path / "killed.yaml", tmp_path / "results"
-    path.write_text(SUITE)
-    command = ["run", path, "--results", results, "--retries", 1, "--checkpoint-after", 0]
+    path.write_text(SUITE.replace("WORKERS", str(workers)))
+    command = ["run", path, "--results", results, "--retries", 1, "--checkpoint-after", 0, "--jobs", 2]
     driver = subprocess.Popen(
         [sys.executable, "-m", "bench.cli", *map(str, command)],
         stdout=subprocess.PIPE,
@@ -146,8 +148,8 @@ def test_a_trial_killed_once_goes_on_and_killed_again_has_failed(tmp_path: Path)
         text=True,
     )
     try:
-        first = kill_worker(driver, results, set())
-        second = kill_worker(driver, results, {first})
+        first = kill_worker(driver, results, name)
+        second = kill_worker(driver, results, name)
         out, _ = driver.communicate(timeout=300)
     finally:
         driver.terminate()

@@ -62,8 +62,8 @@ def test_a_search_stops_trials_of_two_workers(tmp_path: Path) -> None:
 def test_more_workers_than_the_machine_holds_are_refused(tmp_path: Path) -> None:
     path, results = tmp_path / "mixed.yaml", tmp_path / "results"
     path.write_text(MIXED)
-    code, out, err = bench("run", path, "--set", "workers=300", "--results", results)
-    assert (code, out) == (2, "")
+    code, _, err = bench("run", path, "--set", "workers=300", "--results", results)
+    assert code == 2
     assert err.startswith("error: trials of 300 workers (each with CPUs: 1) can never run here: there is room for ")
     assert "--set workers=1" in err
     assert not Ledger(results).records()
