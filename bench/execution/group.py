@@ -97,7 +97,7 @@ def train_together(
     ray.train.TrainingFailedError
         A worker died.
     """
-    line = ray.remote(num_cpus=0)(_Line).remote()
+    line: Any = ray.remote(num_cpus=0)(_Line).remote()
     with tempfile.TemporaryDirectory(prefix="bench-train-") as folder:
         trainer = ray.train.torch.TorchTrainer(
             _work,
