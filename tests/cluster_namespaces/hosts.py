@@ -79,6 +79,10 @@ class Host:
             raise
         return subprocess.CompletedProcess(command, process.returncode, out)
 
+    def runs(self, program: str) -> bool:
+        """Whether a process of this program is there."""
+        return self.run("pidof", program).returncode == 0
+
     def kill(self) -> None:
         """Power off: every process of the host ends at once."""
         with contextlib.suppress(ProcessLookupError):
@@ -181,7 +185,7 @@ def _boot(
         with contextlib.suppress(IndexError):
             pid = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0])
             host = Host(name, address, space, folder, pid)
-            if host.run("bash", "-c", "test -d /run/sshd && pidof sshd").returncode == 0:
+            if host.runs("sshd"):
                 return host, process
         time.sleep(0.1)
     process.kill()

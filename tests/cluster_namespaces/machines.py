@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -51,6 +52,12 @@ class Machines:
         done = self.client.run(*bench(*arguments), env=environment(), timeout=900)
         assert done.returncode == 0, done.stdout
         return done.stdout
+
+    def nodes(self) -> int:
+        """How many nodes the cluster has now."""
+        done = self.head.run(RAY, "status", env={"RAY_AUTH_MODE": "token"})
+        found = re.search(r"Active:\n (\d+) ", done.stdout)
+        return int(found.group(1)) if found else 0
 
     def file(self, name: str) -> Path:
         """A file in the client's home."""

@@ -45,7 +45,12 @@ def bring_up(launcher: Launcher, say: Callable[[str], None]) -> None:
 
 
 def tear_down(launcher: Launcher) -> None:
-    """`ray down`: cloud machines are given back, Ray on one's own is stopped."""
+    """`ray down`: cloud machines are given back; on one's own Ray is stopped, workers' a minute after the head's."""
+    if launcher.provider == "local":
+        # `ray down` leaves these machines on, and finds no `ray` to stop where it is not on the login shell's PATH.
+        # Workers notice that their head has gone.
+        with contextlib.suppress(CommandError, ConnectionLostError):
+            shell(launcher, f"{launcher.settings.python} -m ray.scripts.scripts stop")
     code, out = call(launcher, ray_command("down", "--yes", str(launcher.path)), None)
     if code:
         raise UserError(f"`ray down {launcher.path}` failed; machines may still run:\n{last_lines(out)}")
