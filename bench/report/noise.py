@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from bench.published.catalogue import Reference
 from bench.published.curves import curve
+from bench.report.estimates import estimate
 from bench.report.figures import values
 from bench.report.first_epochs import Begun
-from bench.report.estimates import estimate
 from bench.report.published_rows import Judged, Source
 from bench.report.published_runs import Planned, Runs, merged
 from bench.statistics.proportions import binomial_floor

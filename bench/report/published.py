@@ -11,9 +11,9 @@ from bench.data.catalogue import DATASETS
 from bench.ledger.record import Predictions, Record
 from bench.published.catalogue import Reference
 from bench.published.curves import curve
+from bench.report.estimates import estimate
 from bench.report.figures import values
 from bench.report.first_epochs import shared_epochs
-from bench.report.estimates import estimate
 from bench.report.noise import FOUR_DECIMALS, WHERE, Kin, Noise, half_unit, judged
 from bench.report.published_rows import Asked, Early, Group, Judged, Row, Short
 from bench.report.published_runs import Planned, Runs, configurations
