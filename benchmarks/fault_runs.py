@@ -6,6 +6,7 @@ hundred runs do not spend their time importing; from there on it is the command,
 
 from __future__ import annotations
 
+import gc
 import json
 import multiprocessing
 import os
@@ -192,6 +193,7 @@ class Scene:
 def _command(arguments: list[str], log: Path) -> None:
     """In the forked process: be `bench ARGUMENTS`."""
     os.setsid()
+    gc.freeze()  # what was imported before need not be looked through again
     with log.open("wb") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)

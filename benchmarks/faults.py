@@ -72,25 +72,25 @@ class Peace:
 def kinds_here(faketime: Path | None) -> list[Kind]:
     """The kinds that this machine allows; the others are named."""
     found = [
-        Kind("kill -9 of the driver", kinds.killed, HERE, 24),
-        Kind("SIGTERM", kinds.terminated, HERE, 14),
-        Kind("SIGINT", kinds.interrupted, HERE, 14),
-        Kind("disk full: no file beyond a size", kinds.limit_reached, HERE, 14),
-        Kind("half an entry, a torn index, kill -9", kinds.half_an_entry, HERE, 20),
-        Kind("an entry cut short, kill -9", kinds.entry_cut_short, HERE, 14),
-        Kind("two drivers", kinds.two_drivers, HERE, 20),
-        Kind("clock set back: files in the future, kill -9", kinds.times_ahead, HERE, 14),
+        Kind("kill -9 of the driver, --no-ray", kinds.killed, HERE, 24),
+        Kind("SIGTERM, --no-ray", kinds.terminated, HERE, 14),
+        Kind("SIGINT, --no-ray", kinds.interrupted, HERE, 14),
+        Kind("disk full: no file beyond a size, --no-ray", kinds.limit_reached, HERE, 14),
+        Kind("half an entry, a torn index, kill -9, --no-ray", kinds.half_an_entry, HERE, 20),
+        Kind("an entry cut short, kill -9, --no-ray", kinds.entry_cut_short, HERE, 14),
+        Kind("two drivers, --no-ray", kinds.two_drivers, HERE, 20),
+        Kind("clock set back: files in the future, kill -9, --no-ray", kinds.times_ahead, HERE, 14),
         Kind("kill -9 of the driver, with Ray", kinds.killed, RAY, 10),
         Kind("kill -9 of a worker, with Ray", kinds.worker_killed, RAY, 14),
         Kind("SIGTERM, with Ray", kinds.terminated, RAY, 5),
         Kind("SIGINT, with Ray", kinds.interrupted, RAY, 5),
     ]
     if os.geteuid() == 0:
-        found.insert(3, Kind("disk full: a tmpfs", kinds.disk_full, HERE, 16))
+        found.insert(3, Kind("disk full: a tmpfs, --no-ray", kinds.disk_full, HERE, 16))
     else:
         print("left out: a full tmpfs, which needs root", file=sys.stderr)
     if faketime:
-        found.insert(9, Kind("clock set back under the driver", kinds.clock_set_back(faketime), HERE, 6))
+        found.insert(9, Kind("clock set back under the driver, --no-ray", kinds.clock_set_back(faketime), HERE, 6))
     else:
         print("left out: the clock under a running driver, which needs libfaketime", file=sys.stderr)
     return found
