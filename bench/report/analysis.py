@@ -65,6 +65,11 @@ class Analysis:
     floor: float
     seen: Seen
 
+    @property
+    def networks_alone(self) -> bool:
+        """Whether no configuration has two seeds: nothing counts how seeds differ, and all is of these networks."""
+        return self.measured is not None and self.measured.noise is None
+
 
 def analyse(
     section: Section,

@@ -39,7 +39,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """What is read and what sorts: `order` is the number in full, empty where there is none. `shade` is a class."""
+    """What is read and what sorts: `order` is the number in full, empty where there is none. `shade` is a class.
+
+    It is ``best``, ``worst``, or ``faint`` for a gap to the best that is below theory's least noise between seeds.
+    """
 
     text: str
     order: str
@@ -59,7 +62,11 @@ class Line:
 
 @dataclass(frozen=True)
 class Board:
-    """A part's leaderboard. `ends` are the strip's scale; `judged` whether any row was compared with the best."""
+    """A part's leaderboard. `ends` are the strip's scale; `judged` whether any row was compared with the best.
+
+    `networks_alone` says that no configuration had two seeds, so that the comparison counts images only; `floor` is
+    theory's least noise between seeds as text, empty where no gap is below it.
+    """
 
     columns: tuple[Column, ...]
     lines: tuple[Line, ...]
@@ -68,6 +75,8 @@ class Board:
     percent: bool
     judged: bool
     shaded: bool
+    networks_alone: bool
+    floor: str
     data: dict[str, Any]
 
 
@@ -78,11 +87,13 @@ def board(part: Part) -> Board:
     limits = plots.scale(shown)
     columns = _columns(shown, part.metrics)
     shades = {column.name: _shades(shown, column.of, part.metrics) for column in columns}
+    faint = {place: "faint" for place, row in enumerate(shown) if _flag(row.numbers["below_floor"])}
+    told = {**shades, "behind": faint}
     lines = tuple(
         Line(
             row=row,
             cells=tuple(
-                Cell(_text(row, column), _order(row.numbers[column.of]), shades[column.name].get(place, ""))
+                Cell(_text(row, column), _order(row.numbers[column.of]), told[column.name].get(place, ""))
                 for column in columns
             ),
             whisker=plots.whisker(row.numbers, limits) if limits else None,
@@ -99,6 +110,8 @@ def board(part: Part) -> Board:
         percent=first.percent,
         judged=any(line.tied is not None for line in lines),
         shaded=any(shades.values()),
+        networks_alone=part.analysis.networks_alone,
+        floor=number(part.analysis.floor, "accuracy") if faint else "",
         data=_data(part, lines),
     )
 

@@ -4,48 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
 from bench.report.analysis import Analysis
 from bench.report.budget import NOT_RUN, SPARED
 from bench.report.cells import NOTHING, count, percent
+from bench.report.claim import Cell, Claim, Row, p_value, points, signed, spaced, span, table
 from bench.report.factors import MOST_INTERACTIONS
 from bench.report.pairs import TWO_RUNS
 from bench.report.tuned import EVERYTHING
 
 ALIKE = "·"
-
-
-@dataclass(frozen=True)
-class Cell:
-    """Text; `label` where it names a configuration, `faint` where the figure is below the noise that theory expects."""
-
-    text: str
-    label: bool = False
-    faint: bool = False
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A table: `numeric` says of each column whether it holds numbers. The first column heads the row."""
-
-    name: str
-    title: str
-    caption: str
-    headings: tuple[str, ...]
-    numeric: tuple[bool, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-
-    @property
-    def subject(self) -> str:
-        """What it is about: ``tuned`` for the tables of every axis."""
-        return self.name.partition("-")[0]
-
-
-Row = dict[Any, Any]
 
 
 def claims(analysis: Analysis) -> tuple[Claim, ...]:
@@ -54,7 +24,7 @@ def claims(analysis: Analysis) -> tuple[Claim, ...]:
         _effects(analysis),
         _interactions(analysis),
         # With one try each, nothing was tuned, and the effects say the same.
-        *(_tuned(axis, table) for axis, table in analysis.tuned.items() if table["tries"].max() > 1),
+        *(_tuned(axis, found, _alone(analysis)) for axis, found in analysis.tuned.items() if found["tries"].max() > 1),
         _tries(analysis),
         _times(analysis),
         _placements(analysis),
@@ -72,21 +42,21 @@ def _effects(analysis: Analysis) -> Claim:
         if (frame["missing"] > 0).any()
         else ""
     )
-    return _table(
+    return table(
         "effects",
         "Effects",
         "What a level does to test accuracy, in points, everything else equal: against “none” where the axis has it, "
         "else against the mean of its levels. 95 % intervals, each by itself, on new images and on this test set. "
-        f"Cells are combinations of all other axes in which the levels could be compared.{missing}",
+        f"Cells are combinations of all other axes in which the levels could be compared.{missing}{_alone(analysis)}",
         frame,
         {
-            "Axis": lambda row: Cell(_spaced(row["axis"])),
+            "Axis": lambda row: Cell(spaced(row["axis"])),
             "Level": lambda row: Cell(row["level"], label=True),
             "Against": lambda row: Cell(row["against"], label=True),
-            "Effect": lambda row: _points(row["effect"], analysis.floor),
-            "On new images": lambda row: Cell(_range(row["low"], row["high"])),
-            "On this test set": lambda row: Cell(_range(row["this_low"], row["this_high"])),
-            "p": lambda row: Cell(_p(row["p"])),
+            "Effect": lambda row: points(row["effect"], analysis.floor),
+            "On new images": lambda row: Cell(span(row["low"], row["high"])),
+            "On this test set": lambda row: Cell(span(row["this_low"], row["this_high"])),
+            "p": lambda row: Cell(p_value(row["p"])),
             "Cells": lambda row: Cell(count(row["cells"])),
             "Missing": lambda row: Cell(count(row["missing"])),
         },
@@ -94,20 +64,25 @@ def _effects(analysis: Analysis) -> Claim:
     )
 
 
+def _alone(analysis: Analysis) -> str:
+    """What the intervals leave out where no configuration has two seeds."""
+    return " One seed each: how seeds differ is not counted." if analysis.networks_alone else ""
+
+
 def _interactions(analysis: Analysis) -> Claim:
-    return _table(
+    return table(
         "interactions",
         "Interactions",
         f"The strongest {MOST_INTERACTIONS} two-way interactions at most: what two levels do together beyond the sum "
         "of their effects, in points, on cells that have every pair of levels. Being the strongest of many, they are "
-        "overstated; p (Holm) allows for how many were looked at, the interval does not.",
+        f"overstated; p (Holm) allows for how many were looked at, the interval does not.{_alone(analysis)}",
         analysis.interactions,
         {
             "Level": lambda row: Cell(row["level"], label=True),
             "With": lambda row: Cell(row["with_level"], label=True),
-            "Together": lambda row: _points(row["effect"], analysis.floor),
-            "On new images": lambda row: Cell(_range(row["low"], row["high"])),
-            "p (Holm)": lambda row: Cell(_p(row["p_holm"])),
+            "Together": lambda row: points(row["effect"], analysis.floor),
+            "On new images": lambda row: Cell(span(row["low"], row["high"])),
+            "p (Holm)": lambda row: Cell(p_value(row["p_holm"])),
             "Cells": lambda row: Cell(count(row["cells"])),
             "Missing": lambda row: Cell(count(row["missing"])),
         },
@@ -115,14 +90,14 @@ def _interactions(analysis: Analysis) -> Claim:
     )
 
 
-def _tuned(axis: str, table: pd.DataFrame) -> Claim:
-    return _table(
+def _tuned(axis: str, levels: pd.DataFrame, alone: str) -> Claim:
+    return table(
         f"tuned-{axis}",
-        f"Each {_spaced(axis)} at its best setting",
-        f"Every {_spaced(axis)} at the setting that validation accuracy chose for it, among all else that varies. A "
+        f"Each {spaced(axis)} at its best setting",
+        f"Every {spaced(axis)} at the setting that validation accuracy chose for it, among all else that varies. A "
         "level with more tries had more chances. “Behind” is its test accuracy minus the first row's, in points, with "
-        "the 95 % interval on new images.",
-        table,
+        f"the 95 % interval on new images.{alone}",
+        levels,
         {
             "Level": lambda row: Cell(row["level"]),
             "Tries": lambda row: Cell(count(row["tries"])),
@@ -131,8 +106,8 @@ def _tuned(axis: str, table: pd.DataFrame) -> Claim:
             "Test %": lambda row: Cell(percent(row["test"])),
             "95 % on new images": lambda row: Cell(f"{percent(row['low'])} to {percent(row['high'])}"),
             "Behind": lambda row: Cell(signed(row["behind"])),
-            "Its interval": lambda row: Cell(_range(row["behind_low"], row["behind_high"])),
-            "p": lambda row: Cell(_p(row["p"])),
+            "Its interval": lambda row: Cell(span(row["behind_low"], row["behind_high"])),
+            "p": lambda row: Cell(p_value(row["p"])),
         },
         text=1,
         also_text=(2,),
@@ -152,7 +127,7 @@ def _tries(analysis: Analysis) -> Claim:
     def at(step: int) -> Callable[[Row], Cell]:
         return lambda row: Cell(percent(row.get(step, math.nan)))
 
-    return _table(
+    return table(
         "tries",
         "Expected best against tries",
         "Expected test accuracy, in %, of the best on validation among so many settings drawn at random from those "
@@ -171,7 +146,7 @@ def _tries(analysis: Analysis) -> Claim:
 def _times(analysis: Analysis) -> Claim:
     frame = analysis.times
     target = f"{100 * frame['target'].iloc[0]:g} %" if len(frame) else ""
-    return _table(
+    return table(
         "times",
         f"Time to {target} on validation",
         f"Median over seeds of the training time until validation accuracy first reached {target}, the highest half "
@@ -189,7 +164,7 @@ def _times(analysis: Analysis) -> Claim:
 
 
 def _placements(analysis: Analysis) -> Claim:
-    return _table(
+    return table(
         "placements",
         "Beside published figures",
         "Published test accuracies against our mean and its 95 % interval on new images, of the configuration that "
@@ -202,7 +177,7 @@ def _placements(analysis: Analysis) -> Claim:
             "Theirs %": lambda row: Cell(percent(row["value"])),
             "Place": lambda row: Cell(row["place"]),
             "Gap": lambda row: Cell(signed(row["gap"])),
-            "Its interval": lambda row: Cell(_range(row["gap_low"], row["gap_high"])),
+            "Its interval": lambda row: Cell(span(row["gap_low"], row["gap_high"])),
             "Ours %": lambda row: Cell(percent(row["ours"])),
             "Of": lambda row: Cell(row["against"], label=True),
             "Repeats theirs": lambda row: Cell("yes" if row["repeats"] else "no"),
@@ -230,13 +205,13 @@ def _pairs(analysis: Analysis) -> Claim:
             if pair is None:
                 return Cell(ALIKE)
             low, high = sorted((pair["sign"] * pair["low"], pair["sign"] * pair["high"]))
-            text = f"{signed(pair['sign'] * pair['difference'])} {_range(low, high)}"
+            text = f"{signed(pair['sign'] * pair['difference'])} {span(low, high)}"
             return Cell(text, faint=bool(pair["below_floor"]))
 
         return cell
 
     numbered = {label: f"{place}" for place, label in enumerate(labels, start=1)}
-    return _table(
+    return table(
         "pairs",
         "Leaders against each other",
         "Test accuracy of the row minus that of the column, in points, with the 95 % interval on new images of each "
@@ -257,7 +232,7 @@ def _budget(analysis: Analysis) -> Claim:
     saved = bool((frame["saved_epochs"] > 0).any())
     total = {"status": "total", **frame[["trials", "epochs", "seconds", "saved_epochs"]].sum().to_dict()}
     shown = pd.concat([frame, pd.DataFrame([total])], ignore_index=True) if len(frame) > 1 else frame
-    return _table(
+    return table(
         "budget",
         "Budget",
         "What the trials took, training without evaluation, by what became of them. "
@@ -274,49 +249,5 @@ def _budget(analysis: Analysis) -> Claim:
     )
 
 
-def signed(value: float) -> str:
-    """A fraction as points with their sign: ``+1.04``, ``−0.30``."""
-    return NOTHING if math.isnan(value) else f"{100 * value:+.2f}".replace("-", "−")
-
-
-def _table(
-    name: str,
-    title: str,
-    caption: str,
-    frame: pd.DataFrame,
-    columns: dict[str, Callable[[Row], Cell]],
-    text: int,
-    also_text: tuple[int, ...] = (),
-) -> Claim:
-    """The first `text` columns hold text, and those numbered in `also_text`; the others numbers."""
-    rows: list[Row] = frame.to_dict("records")
-    return Claim(
-        name=name,
-        title=title,
-        caption=caption.strip(),
-        headings=tuple(columns),
-        numeric=tuple(place >= text and place not in also_text for place in range(len(columns))),
-        rows=tuple(tuple(write(row) for write in columns.values()) for row in rows),
-    )
-
-
-def _points(value: float, floor: float) -> Cell:
-    return Cell(signed(value), faint=abs(value) < floor)
-
-
-def _range(low: float, high: float) -> str:
-    return NOTHING if math.isnan(low) else f"[{signed(low)},\u00a0{signed(high)}]"
-
-
-def _p(value: float) -> str:
-    if math.isnan(value):
-        return NOTHING
-    return "< .001" if value < 0.001 else f"{value:.3f}".removeprefix("0")
-
-
 def _spent(row: Row, text: str) -> str:
     return NOTHING if row["status"] in (SPARED, NOT_RUN) else text
-
-
-def _spaced(axis: str) -> str:
-    return axis.replace("_", " ")

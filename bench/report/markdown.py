@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from bench.report.cells import percent, rows, told_headings, told_marks
-from bench.report.claims import Claim, claims
+from bench.report.claim import Claim
+from bench.report.claims import claims
 from bench.report.class_view import HEADINGS, beside
 from bench.report.details import Details
 from bench.report.report import Part, Report

@@ -54,6 +54,11 @@ def notes_on(section: Section, ours: pd.DataFrame, metrics: Sequence[str], analy
             "Where there is 1 seed, the brackets are Wilson's 95 % interval over images for that one network; they "
             "leave out how much another seed would differ."
         )
+    if analysis.networks_alone and len(analysis.numbers) > 1:
+        notes.append(
+            "No configuration has two seeds, so nothing here counts how seeds differ: ties, differences and effects "
+            "are those of these networks on new images, and other seeds may turn them round."
+        )
     if (ours["interval"] == ONE_SEED).any():
         notes.append(f"Where there is 1 seed, {metric.heading} has no interval.")
     notes += _missing(section, ours, metrics)

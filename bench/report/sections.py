@@ -182,7 +182,7 @@ def _protocol_text(configs: list[Config]) -> str:
     parts = [f"validation {axis_label(first.get('validation'))}"]
     epochs = sorted({config.get("epochs") for config in configs}, key=str)
     if len(epochs) == 1:
-        parts.append(f"{epochs[0]} epochs")
+        parts.append("1 epoch" if epochs[0] == 1 else f"{epochs[0]} epochs")
     if first.get("early_stopping"):
         parts.append(f"early stopping {axis_label(first['early_stopping'])}")
     parts.append(f"weights of the {first.get('weights', 'last')} epoch")

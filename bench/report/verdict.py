@@ -65,7 +65,7 @@ def verdict(
         return Verdict(f"Nothing has been run yet ({counted(planned, 'trial')}).", "", "", ())
     if section.protocol == ADDED_ALONE:
         lead = "Only rows that were added from their predictions: nothing was trained here, and nothing chosen."
-        return Verdict(lead, "", "", notes, _without_choice(compared))
+        return Verdict(lead, "", "", notes, _without_choice(compared, analysis))
     if complete.empty:
         return Verdict("No configuration has all its seeds: nothing was chosen.", "", "", notes, ran=ran)
     caution = _caution(complete)
@@ -75,7 +75,7 @@ def verdict(
         return Verdict(lead, row["label"], _figures(row), notes, caution=caution, ran=ran)
     if winner.empty:
         lead = f"Nothing was chosen: {_unrated(section, complete, metrics[0])}."
-        tied = _without_choice(compared)
+        tied = _without_choice(compared, analysis)
         return Verdict(lead, "", "", notes, tied, caution if tied else "", ran)
     row = winner.to_dict("records")[0]
     best = complete.iloc[0]
@@ -121,17 +121,17 @@ def _comparison(row: dict[Any, Any], complete: pd.DataFrame, analysis: Analysis)
     tied, apart = judged[judged["tied"].astype(bool)], judged[~judged["tied"].astype(bool)]
     if not row["tied"]:
         told = _beside("The highest by test mean", tied.to_dict("records")[0], row, analysis)
-        return f"It is behind the best on the test images. {told}"
+        return f"It is behind the best on the test images. {told}{_alone(analysis)}"
     if tied.empty:
         told = "All others are told apart from it."
     else:
         told = f"{_names(tied['label'].tolist())} cannot be told from it."
     if apart.empty:
-        return told
+        return f"{told}{_alone(analysis)}"
     behind = _beside("The next", apart.to_dict("records")[0], row, analysis)
     rest = len(apart) - 1
     more = f" {rest:,} more {'stands' if rest == 1 else 'stand'} below." if rest else ""
-    return f"{told} {behind}{more}"
+    return f"{told} {behind}{more}{_alone(analysis)}"
 
 
 def _beside(role: str, other: dict[Any, Any], row: dict[Any, Any], analysis: Analysis) -> str:
@@ -159,15 +159,19 @@ def _cost(theirs: float, ours: float) -> str:
     return ""
 
 
-def _without_choice(complete: pd.DataFrame) -> str:
+def _without_choice(complete: pd.DataFrame, analysis: Analysis) -> str:
     judged = complete[complete["tied"].notna()]
     tied = judged[judged["tied"].astype(bool)] if len(judged) else judged
     if tied.empty:
         return ""
     names = _names(tied["label"].tolist())
-    return (
-        f"{names} cannot be told from the best on test." if len(tied) > 1 else f"{names} alone may be the best on test."
-    )
+    may = "cannot be told from the best on test" if len(tied) > 1 else "alone may be the best on test"
+    return f"{names} {may}.{_alone(analysis)}"
+
+
+def _alone(analysis: Analysis) -> str:
+    """Whom a comparison speaks of, where no configuration has two seeds."""
+    return " That compares these networks: how seeds differ is not counted." if analysis.networks_alone else ""
 
 
 def _names(labels: Sequence[str]) -> str:

@@ -10,7 +10,8 @@ from made_ledger import FLIP, L2, Ledger, config
 
 from bench.published import find
 from bench.report import Report, build, to_html, to_json, to_markdown
-from bench.report.claims import Claim, claims, signed
+from bench.report.claim import Claim, signed
+from bench.report.claims import claims
 from bench.report.markdown import escape
 
 
@@ -53,6 +54,22 @@ def test_the_matrix_of_leaders_mirrors_itself(grid: Ledger) -> None:
 def test_gaps_below_the_floor_are_faint(grid: Ledger) -> None:
     found = claim(grid, "pairs")
     assert [cell.faint for cell in found.rows[2]] == [False, False, False, False, True]
+
+
+def test_captions_say_that_single_networks_tell_nothing_of_seeds(ledger: Ledger) -> None:
+    for regularizer, augmentation in ([], []), (L2, []), ([], FLIP), (L2, FLIP):
+        ledger.add(config(regularizer=regularizer, augmentation=augmentation), [0.9])
+    assert "how seeds differ is not counted" in claim(ledger, "effects").caption
+    ledger.add(config(batch_size=7), [0.9, 0.91])
+    assert "how seeds differ is not counted" not in claim(ledger, "effects").caption
+
+
+def test_a_table_of_many_rows_is_folded_in_the_page(ledger: Ledger) -> None:
+    for size in range(1, 41):
+        ledger.add(config(batch_size=size), [0.9])
+    page = to_html(report_of(ledger))
+    folded = page[page.index('<details class="fold">') :]
+    assert folded[: folded.index("</details>")].count("<tr>") == 41
 
 
 def test_tries_double(ledger: Ledger) -> None:

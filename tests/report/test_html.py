@@ -8,10 +8,11 @@ import json
 import re
 from html.parser import HTMLParser
 
-from made_ledger import L2, Ledger, config
+from made_ledger import FLIP, L2, Ledger, config
 
 from bench.published import find
 from bench.report import Report, build, to_csv, to_html
+from bench.report.board import board
 from bench.report.page import data, outline, policy, script
 
 
@@ -127,6 +128,16 @@ def test_best_and_worst_are_shaded_among_our_complete_rows(ledger: Ledger) -> No
     page = to_html(build(ledger.records, ledger.predictions, "title", references=find(["lab-e-baseline"])))
     assert page.count('class="number best"') == page.count('class="number worst"') == 2
     assert re.search(r'class="number best"[^>]*>90\.00 ±', page)
+
+
+def test_a_gap_below_theorys_noise_is_faint(ledger: Ledger) -> None:
+    ledger.add(config(), [0.9, 0.9])
+    ledger.add(config(regularizer=L2), [0.898, 0.898])
+    ledger.add(config(augmentation=FLIP), [0.8, 0.8])
+    shown = board(build(ledger.records, ledger.predictions, "title").parts[0])
+    at = [column.name for column in shown.columns].index("behind")
+    gaps = [(line.cells[at].text, line.cells[at].shade) for line in shown.lines]
+    assert gaps == [("0.00", ""), ("0.20", "faint"), ("10.00", "")]
 
 
 def test_two_different_values_are_not_shaded(ledger: Ledger) -> None:

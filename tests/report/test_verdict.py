@@ -37,7 +37,18 @@ def test_without_validation_nothing_was_chosen(ledger: Ledger) -> None:
     ledger.add(config(validation="none", regularizer=L2), [0.9])
     said = verdict(ledger)
     assert said.lead == "Nothing was chosen: this protocol keeps no validation images."
-    assert said.comparison == "“mlp · l2” and “mlp” cannot be told from the best on test."
+    assert said.comparison.startswith("“mlp · l2” and “mlp” cannot be told from the best on test.")
+
+
+def test_without_a_second_seed_comparisons_are_of_these_networks(ledger: Ledger) -> None:
+    ledger.add(config(), [0.9])
+    ledger.add(config(regularizer=L2), [0.7])
+    said = verdict(ledger)
+    assert said.comparison.startswith("All others are told apart from it.")
+    assert said.comparison.endswith("That compares these networks: how seeds differ is not counted.")
+    assert any("other seeds may turn them round" in note for note in said.notes)
+    ledger.add(config(augmentation=FLIP), [0.8, 0.8])
+    assert "these networks" not in verdict(ledger).comparison
 
 
 def test_one_configuration_leaves_no_choice(ledger: Ledger) -> None:
