@@ -64,7 +64,7 @@ def attach(run: RunName, cluster: ClusterFile = CLUSTER, results: Results = RESU
     launcher, ledger, console = read(cluster), Ledger(results), Console()
     with _reached(launcher):
         sent = shipped(launcher, run)
-    failed = _follow(launcher, sent, ledger, console)
+    failed = _outcome(_followed(launcher, sent, ledger, console), sent)
     for part in sent.parts:
         shown = f"bench report {part.arguments or part.suite} --results {results}"
         console.print(f"The leaderboard: {shown}", highlight=False, style="dim")
@@ -129,19 +129,20 @@ def run_on_cluster(
     bring_up(launcher, say)
     with _reached(launcher):
         submit(launcher, run, ledger, say, data_dir)
-    failed = _follow(launcher, run, ledger, console)
-    if down:
+    over = _followed(launcher, run, ledger, console)
+    if down:  # however it ended: machines cost money, and what it found is here
         say(f"tearing cluster {launcher.name!r} down")
         tear_down(launcher)
-    return failed
+    return _outcome(over, run)
 
 
-def _follow(launcher: Launcher, run: Run, ledger: Ledger, console: Console) -> bool:
+def _followed(launcher: Launcher, run: Run, ledger: Ledger, console: Console) -> dict[str, Any]:
+    """The run's last event; Detached where the watcher leaves before."""
     from bench.execution.cluster.follow import follow
 
     try:
         console.print(f"following {run.name}; Ctrl-C leaves it running", highlight=False)
-        over = follow(launcher, run, ledger, console)
+        return follow(launcher, run, ledger, console)
     except KeyboardInterrupt:
         options = f"{run.name} --cluster {launcher.path}"
         typer.echo(
@@ -152,7 +153,6 @@ def _follow(launcher: Launcher, run: Run, ledger: Ledger, console: Console) -> b
             err=True,
         )
         raise Detached(130) from None
-    return _outcome(over, run)
 
 
 def _outcome(over: dict[str, Any], run: Run) -> bool:

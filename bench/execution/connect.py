@@ -7,7 +7,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,11 +36,12 @@ class Connection:
     prepared: bool = False
 
 
-def runtime_env(extra: dict[str, str] | None = None) -> dict[str, Any]:
-    """This package and our settings, for worker processes on every node."""
+def runtime_env(packages: Sequence[Path] = (), extra: dict[str, str] | None = None) -> dict[str, Any]:
+    """This package, the user's own `packages` and our settings, for worker processes on every node."""
     import bench
 
-    return {"py_modules": [str(Path(bench.__file__).parent)], "env_vars": {**SETTINGS, **(extra or {})}}
+    modules = [Path(bench.__file__).parent, *packages]
+    return {"py_modules": [str(path) for path in modules], "env_vars": {**SETTINGS, **(extra or {})}}
 
 
 def choose_authentication() -> None:
@@ -77,8 +78,8 @@ def check_address(address: str) -> None:
 
 
 @contextlib.contextmanager
-def connected(connection: Connection) -> Iterator[None]:
-    """Connect this process to the cluster, which stays when it leaves.
+def connected(connection: Connection, packages: Sequence[Path] = ()) -> Iterator[None]:
+    """Connect this process to the cluster, which stays when it leaves; `packages` of the user's own travel along.
 
     Raises
     ------
@@ -93,7 +94,7 @@ def connected(connection: Connection) -> Iterator[None]:
             address=connection.address,
             log_to_driver=False,
             logging_level=logging.ERROR,
-            runtime_env=None if connection.prepared else runtime_env(),
+            runtime_env=None if connection.prepared else runtime_env(packages),
         )
     except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
         line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

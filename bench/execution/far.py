@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,13 +41,19 @@ class Far:
     node: str
 
     def read(self, path: Path) -> bytes:
-        data = ray.get(self.shelf.read.remote(str(path)))
+        try:
+            data = ray.get(self.shelf.read.remote(str(path)))
+        except ray.exceptions.RayError as error:  # the trial trains from its beginning
+            raise OSError(errno.EIO, f"the driver's node does not answer ({type(error).__name__})") from error
         if data is None:
             raise FileNotFoundError(path)
         return bytes(data)
 
     def write(self, data: bytes, path: Path) -> None:
-        wrong = ray.get(self.shelf.write.remote(str(path), data))
+        try:
+            wrong = ray.get(self.shelf.write.remote(str(path), data))
+        except ray.exceptions.RayError as error:  # and trains on without
+            wrong = f"{path}: the driver's node does not answer ({type(error).__name__})"
         if wrong:
             raise UserError(wrong)
 
@@ -62,5 +69,5 @@ def far() -> Far:
     """For a driver that is connected to a cluster, to be sent along with its trials."""
     node = ray.get_runtime_context().get_node_id()
     here = NodeAffinitySchedulingStrategy(node, soft=False)
-    shelf = ray.remote(num_cpus=0)(_Shelf).options(scheduling_strategy=here).remote()
+    shelf = ray.remote(num_cpus=0, max_restarts=-1)(_Shelf).options(scheduling_strategy=here).remote()
     return Far(shelf, node)

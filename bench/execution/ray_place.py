@@ -10,7 +10,7 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -94,12 +94,12 @@ def local_ray(resources: Resources, data_bytes: int) -> Iterator[Place]:
 
 
 @contextlib.contextmanager
-def cluster_ray(resources: Resources, connection: Connection) -> Iterator[Place]:
+def cluster_ray(resources: Resources, connection: Connection, packages: Sequence[Path] = ()) -> Iterator[Place]:
     """Connect to a running Ray, and leave it running.
 
     A trial takes a GPU where the cluster has any and `resources` do not say.
     """
-    with _own_folder() as folder, connected(connection):
+    with _own_folder() as folder, connected(connection, packages):
         per_trial = resources.gpus_per_trial
         if per_trial is None:
             per_trial = 1.0 if gpus_of_cluster() else 0.0

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import sys
 import time
 from collections.abc import Callable
@@ -33,9 +32,9 @@ from bench.execution.deaths import reason
 from bench.execution.far import Far, far
 from bench.execution.group import Share, StoppedError, train_together
 from bench.execution.host import stop_on_sigterm
-from bench.execution.user_code import carried, with_own_model
+from bench.execution.sizes import gpus_each, refuse_what_never_fits, size
+from bench.execution.user_code import carried, own_packages, with_own_model
 from bench.execution.worker import Message, run_trial
-from bench.suite.errors import UserError
 from bench.suite.expand import canonical
 from bench.suite.trial import Trial
 
@@ -57,10 +56,14 @@ def run_on_ray(
     On a Ray of its own, unless a `connection` leads to another.
     """
     data_bytes = sum(data.train_images.nbytes + data.test_images.nbytes for data in datasets.values())
-    ray_ = cluster_ray(resources, connection) if connection else local_ray(resources, data_bytes)
+    ray_ = (
+        cluster_ray(resources, connection, own_packages(board.waiting))
+        if connection
+        else local_ray(resources, data_bytes)
+    )
     with ray_ as place, stop_on_sigterm():
         logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a worker's death is the board's to tell
-        _refuse_what_never_fits(board.waiting, place, resources.cpus_per_trial)
+        refuse_what_never_fits(board.waiting, place, resources.cpus_per_trial)
         shelf = far() if connection else None
         pictures = {name: ray.put(data) for name, data in datasets.items()}
         while board.waiting or board.elsewhere:
@@ -69,31 +72,6 @@ def run_on_ray(
             if board.elsewhere:
                 time.sleep(POLL_SECONDS)
                 board.look_elsewhere()
-
-
-def _refuse_what_never_fits(trials: list[Trial], place: Place, cpus: float) -> None:
-    """UserError, before anything is trained, where a trial asks for more workers than there are places."""
-    holds = place.room()
-    over = [trial for trial in trials if _size(trial, place) > holds]
-    if over and not place.grows:
-        most = max(trial.config["workers"] for trial in over)
-        each = f"CPUs: {cpus:g}" + (f", GPUs: {_gpus_each(most, place):g}" if place.gpus_per_trial else "")
-        raise UserError(
-            f"trials of {most} workers (each with {each}) can never run here: there is room for {holds} at once\n"
-            "  lower `workers` (--set workers=1), give each less (--cpus-per-trial, --gpus-per-trial), or add machines"
-        )
-
-
-def _gpus_each(workers: int, place: Place) -> float:
-    """GPUs of each worker: NCCL takes no two workers of a trial on one."""
-    return max(1.0, place.gpus_per_trial) if workers > 1 and place.gpus_per_trial else place.gpus_per_trial
-
-
-def _size(trial: Trial, place: Place) -> int:
-    """The room that a trial takes, counted in trials of one worker."""
-    workers = trial.config["workers"]
-    each = _gpus_each(workers, place) / place.gpus_per_trial if place.gpus_per_trial else 1
-    return int(workers * math.ceil(each - 1e-9))
 
 
 def _tuner(
@@ -108,7 +86,7 @@ def _tuner(
     cpus, threads = resources.cpus_per_trial, max(1, int(resources.cpus_per_trial))
 
     def share(workers: int) -> Share:
-        return Share(workers, cpus, _gpus_each(workers, place), device, threads)
+        return Share(workers, cpus, gpus_each(workers, place), device, threads)
 
     def bundles(config: dict[str, Any]) -> tune.PlacementGroupFactory:
         one = share(1)
@@ -246,8 +224,8 @@ class _Source(_Driver, Searcher):
         return None if self.board.running else Searcher.FINISHED
 
     def _fits(self, trial: Trial) -> bool:
-        taken = sum(_size(running.trial, self.place) for running in self.board.running.values())
-        return not taken or taken + _size(trial, self.place) <= self.place.room()
+        taken = sum(size(running.trial, self.place) for running in self.board.running.values())
+        return not taken or taken + size(trial, self.place) <= self.place.room()
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None: ...
 

@@ -27,7 +27,6 @@ OUT = "out"
 def drive(folder: Path) -> int:
     """Run what `folder` holds; the exit code. Everything is told in the folder's events, errors too."""
     run = unpack(folder)
-    sys.path.insert(0, str(folder))  # models of the user's own packages, which came along
     events = EventFile(folder)
     try:
         with stop_on_sigterm():
@@ -90,8 +89,16 @@ def _part(
         connection=Connection("auto", grows=run.grows, prepared=True),
         watched_by=watched_by,
     )
+    hand_out_all(ledger, part, run, folder)
     events.tell("ends", part=number)
     return any(record.status == "failed" for record in records)
+
+
+def hand_out_all(ledger: Ledger, part: Part, run: Run, folder: Path) -> None:
+    """Hand out what another run on this ledger has found of the part's trials while this one went on, too."""
+    for trial in part.trials:
+        if trial.key not in run.known:
+            hand_out(ledger, trial.key, folder)
 
 
 def hand_out(ledger: Ledger, key: str, folder: Path) -> None:

@@ -5,6 +5,7 @@ Playing it from any line on shows how things stand, as every event says all abou
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -49,13 +50,17 @@ class EventFile:
 
     def _beat(self) -> None:
         while not self._over.wait(ALIVE_SECONDS):
-            self._show("running")
-            self.tell("alive")
+            with contextlib.suppress(OSError):  # a full disk may be emptied, and is the ledger's to tell
+                self._show("running")
+                self.tell("alive")
 
     def _show(self, state: str) -> None:
-        temporary = self._state.with_suffix(".new")
-        temporary.write_text(json.dumps({"state": state, "counts": self.counts(), "time": time.time()}))
-        temporary.replace(self._state)
+        with self._lock:  # the last word is not to be overtaken by a beat that began before it
+            if state == "running" and self._over.is_set():
+                return
+            temporary = self._state.with_suffix(".new")
+            temporary.write_text(json.dumps({"state": state, "counts": self.counts(), "time": time.time()}))
+            temporary.replace(self._state)
 
 
 class EventView:

@@ -18,12 +18,13 @@ from rich.console import Console
 from bench.execution.cluster.events import ALIVE_SECONDS, EVENTS, play
 from bench.execution.cluster.jobs import fetch, folder_of_run, state_of_job
 from bench.execution.cluster.launcher import Launcher
-from bench.execution.cluster.remote import CommandError, ConnectionLostError, leave, stream
+from bench.execution.cluster.remote import CommandError, ConnectionLostError, last_lines, leave, shell, stream
 from bench.execution.cluster.shipment import Run
 from bench.execution.progress import Tally, Watching, console_view
 from bench.ledger.address import is_url
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record
+from bench.suite.errors import UserError
 
 FETCH_SECONDS = 10.0
 """How often records are brought home while trials end."""
@@ -53,7 +54,7 @@ def follow(launcher: Launcher, run: Run, ledger: Ledger, console: Console) -> di
                     view = None
                 elif event["event"] == "over":
                     shown.close()
-                    home.finish()
+                    home.finish(console)
                     return event
                 elif view is not None:
                     play(event, trials, view)
@@ -96,12 +97,13 @@ class _Home:
             self.wanted.clear()
             try:
                 fetch(self.launcher, self.run.name, self.incoming, ledger)
-            except (ConnectionLostError, CommandError):
+            except (ConnectionLostError, CommandError, UserError):  # `finish` tells of what stays wrong
                 self.wanted.set()
             self._left.wait(FETCH_SECONDS)
 
-    def finish(self) -> None:
+    def finish(self, console: Console) -> None:
         """Fetch what is left, however often that takes."""
+        told = False
         self.leave()
         if is_url(self.run.results):
             self.ledger.refresh()
@@ -110,7 +112,14 @@ class _Home:
             try:
                 fetch(self.launcher, self.run.name, self.incoming, self.ledger)
                 return
-            except (ConnectionLostError, CommandError):
+            except (ConnectionLostError, CommandError) as error:
+                if not told:
+                    console.print(
+                        f"the run is over, and its last records cannot be fetched yet: {last_lines(str(error), 1)}\n"
+                        "trying again; Ctrl-C leaves them there",
+                        highlight=False, markup=False, style="dim",
+                    )  # fmt: skip
+                told = True
                 time.sleep(AGAIN_SECONDS)
 
     def leave(self) -> None:
@@ -150,8 +159,11 @@ def _events(launcher: Launcher, name: str, console: Console) -> Iterator[dict[st
         finally:
             leave(process)
         if outcome := _ended_untold(launcher, name):
-            # What was told before it died may still be unread.
-            yield {"event": "over", "outcome": "error", "message": outcome}
+            # What was told before it ended may still be unread, the reason itself among it.
+            told = _unread(launcher, path, seen)
+            yield from told
+            if not told or told[-1]["event"] != "over":
+                yield {"event": "over", "outcome": "error", "message": outcome}
             return
         if not lost:
             console.print(
@@ -159,6 +171,15 @@ def _events(launcher: Launcher, name: str, console: Console) -> Iterator[dict[st
             )
         lost = True
         time.sleep(AGAIN_SECONDS)
+
+
+def _unread(launcher: Launcher, path: str, seen: int) -> list[dict[str, Any]]:
+    """The events of a run that is over after those that were seen; none where the head does not answer."""
+    try:
+        text = shell(launcher, f"tail -n +{seen + 1} {path}")
+    except (ConnectionLostError, CommandError):
+        return []
+    return [event for line in text.encode().splitlines() if (event := _parse(line))]
 
 
 def _ended_untold(launcher: Launcher, name: str) -> str | None:

@@ -13,12 +13,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from bench.execution.cluster.drive import OUT
 from bench.execution.cluster.events import STATE
 from bench.execution.cluster.launcher import Launcher
 from bench.execution.cluster.remote import CommandError, bring, last_lines, send, shell
 from bench.execution.cluster.requirements import MISSING, requirements
-from bench.execution.cluster.shipment import RUN, Run, pack, unpack
+from bench.execution.cluster.shipment import PACKAGES, RUN, Run, pack, unpack
 from bench.execution.connect import runtime_env
 from bench.ledger.address import is_url
 from bench.ledger.disk import Disk
@@ -27,6 +29,8 @@ from bench.ledger.ledger import Ledger
 from bench.ledger.merge import merge
 from bench.suite.errors import UserError
 
+ENVIRONMENT = "environment.yaml"
+"""The job's runtime environment, in a run's folder."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,80}")
 
 
@@ -79,19 +83,24 @@ def submit(
         if run.known and not shared:
             copy_entries(ledger, run.known, entries)
             send(launcher, entries / ENTRIES, f"{results}/{ENTRIES}")
-    environment = _environment(launcher, home, say)
-    python = launcher.settings.python
-    command = f"{python} -m bench.execution.cluster.drive {shlex.quote(home)}"
-    options = f"--no-wait --submission-id {run.name} --runtime-env-json {shlex.quote(json.dumps(environment))}"
-    _job(launcher, f"submit {options} -- {command}")
+    with tempfile.TemporaryDirectory(prefix="bench-send-") as temporary:
+        # A file that its owner alone reads: everyone on a machine sees command lines, and variables may be secret.
+        file = Path(temporary, ENVIRONMENT)
+        file.touch(mode=0o600)
+        file.write_text(yaml.safe_dump(_environment(launcher, home, say)))
+        send(launcher, Path(temporary), remote)
+    python, place = launcher.settings.python, shlex.quote(home)
+    options = f"--no-wait --submission-id {run.name} --runtime-env {place}/{ENVIRONMENT}"
+    _job(launcher, f"submit {options} -- {python} -m bench.execution.cluster.drive {place}")
 
 
 def _environment(launcher: Launcher, home: str, say: Callable[[str], None]) -> dict[str, Any]:
     """The job's runtime environment: this package, our settings, and the packages that the head lacks."""
     out = shell(launcher, f"{launcher.settings.python} {home}/{MISSING} {home}/requirements.json")
     missing: list[str] = json.loads(out.strip().splitlines()[-1])
-    environment = runtime_env(launcher.settings.env)
-    environment["py_modules"] = [f"{home}/bench"]
+    environment = runtime_env(extra=launcher.settings.env)
+    own = shell(launcher, f"ls {home}/{PACKAGES} 2>/dev/null || true").split()
+    environment["py_modules"] = [f"{home}/bench", *(f"{home}/{PACKAGES}/{name}" for name in own)]
     environment["env_vars"]["RAY_JOB_STOP_WAIT_TIME_S"] = "30"
     if missing:
         say(f"missing on the cluster, installed by Ray when the run starts: {', '.join(missing)}")

@@ -6,7 +6,6 @@ and plain files only; nothing is unpickled on either side.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 from collections.abc import Sequence
@@ -17,12 +16,15 @@ from typing import Any
 from bench.data import DATASETS
 from bench.data.own import is_own
 from bench.data.places import look, places
+from bench.execution.user_code import own_packages
 from bench.suite.errors import UserError
 from bench.suite.schema import Pruning
 from bench.suite.trial import Trial
 
 FORMAT = 1
 RUN = "run.json"
+PACKAGES = "packages"
+"""The folder of the user's own packages, whose names are theirs to choose."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +75,8 @@ def pack(run: Run, folder: Path, *, send_data: bool = False, data_dir: Path | No
     try:
         models = {path: _copy(path, folder / "models" / str(n)) for n, path in _files(run, "model_file")}
         data = {path: _copy(path, folder / "data" / str(n)) for n, path in _files(run, "data_path")}
-        for package in _own_packages(run):
-            if not (folder / package.name).exists():
-                _copy(package, folder)
+        for package in own_packages(run.trials):
+            _copy(package, folder / PACKAGES)
         if send_data:
             _copy_catalogue(run, folder / "datasets", data_dir)
     except OSError as error:
@@ -146,19 +147,6 @@ def _copy(path: Path, folder: Path) -> Path:
     else:
         shutil.copyfile(path, target)
     return target
-
-
-def _own_packages(run: Run) -> list[Path]:
-    """The top packages of models given as 'package.module:factory'; single modules among them."""
-    names = {t.config["model"]["name"] for t in run.trials if ":" in t.config["model"]["name"] and not t.model_file}
-    found = []
-    for top in sorted({name.partition(":")[0].partition(".")[0] for name in names}):
-        spec = importlib.util.find_spec(top)
-        if spec and spec.submodule_search_locations:
-            found.append(Path(next(iter(spec.submodule_search_locations))))
-        elif spec and spec.origin:
-            found.append(Path(spec.origin))
-    return found
 
 
 def _copy_catalogue(run: Run, folder: Path, data_dir: Path | None) -> None:
