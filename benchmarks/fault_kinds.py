@@ -1,8 +1,7 @@
 """The faults of one machine that `faults.py` injects, each a function of a `Scene`.
 
 Each starts the command, does its harm at a random moment, sees that the command ends as it must, and takes away what
-hinders the next (fills no disk any longer). It returns the entries that were in the ledger at the fault, which no
-later run may lose, and when that was.
+hinders the next (fills no disk any longer).
 """
 
 from __future__ import annotations
@@ -14,14 +13,22 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fault_runs import Scene, TooLateError, entries, files, fresh
 
 from bench.ledger.owner import Owner, owner_bytes
 
-Fault = tuple[set[str], float]
-"""Entries at the fault, and `time.monotonic()` then."""
+
+@dataclass(frozen=True)
+class Fault:
+    """`before` is what was in the ledger, less `spoilt`, and may not be lost; `at` is `time.monotonic()`."""
+
+    before: set[str]
+    at: float
+    spoilt: frozenset[str] = frozenset()
+
 
 OUTPUT = 8192
 """More bytes than a run prints: a limit on the size of files holds for its log, too."""
@@ -50,7 +57,7 @@ def _signalled(scene: Scene, number: signal.Signals) -> Fault:
     # 130 is ours; the signal's own code is that of the moments before and after Python listens to it.
     if driver.must_end(-number, 130, 0) == 0:
         raise TooLateError
-    return before, at
+    return Fault(before, at)
 
 
 def worker_killed(scene: Scene) -> Fault:
@@ -62,9 +69,10 @@ def worker_killed(scene: Scene) -> Fault:
         driver.must_end(0)
         raise TooLateError
     before, at = entries(scene.results), time.monotonic()
-    os.kill(scene.chance.choice(workers), signal.SIGKILL)
-    driver.must_end(0)
-    return before, at
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(scene.chance.choice(workers), signal.SIGKILL)
+    scene.driver = driver
+    return Fault(before, at)
 
 
 def limit_reached(scene: Scene) -> Fault:
@@ -77,15 +85,16 @@ def limit_reached(scene: Scene) -> Fault:
         resource.prlimit(driver.pid, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
     if driver.must_end(2, 0) == 0:
         raise TooLateError
-    return before, at
+    return Fault(before, at)
 
 
 def disk_full(scene: Scene) -> Fault:
     """The file system of the ledger (a tmpfs) is filled up to a few bytes, and freed before the next run."""
     filler = scene.results / "filler"
-    scene.results.mkdir(parents=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(scene.results)], check=True)
-    (scene.results / "entries").mkdir()
+    if not os.path.ismount(scene.results):
+        scene.results.mkdir(parents=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(scene.results)], check=True)
+        (scene.results / "entries").mkdir()
     driver = scene.start()
     scene.wait(driver)
     before, at = entries(scene.results), time.monotonic()
@@ -97,7 +106,7 @@ def disk_full(scene: Scene) -> Fault:
     filler.unlink()
     if code == 0:
         raise TooLateError
-    return before, at
+    return Fault(before, at)
 
 
 def half_an_entry(scene: Scene) -> Fault:
@@ -115,18 +124,18 @@ def half_an_entry(scene: Scene) -> Fault:
         file.write(part[:100])
     os.kill(driver.pid, signal.SIGKILL)
     driver.must_end(-signal.SIGKILL, 0)
-    return before - {target.name}, at
+    return Fault(before, at, frozenset([target.name]))
 
 
 def entry_cut_short(scene: Scene) -> Fault:
     """kill -9, and one of the ledger's entries has lost its end, as after a power cut on a disk that lies."""
-    before, at = killed(scene)
-    if not before:
-        raise TooLateError
-    cut = scene.chance.choice(sorted(before))
+    fault = killed(scene)
+    if not fault.before:
+        return fault
+    cut = scene.chance.choice(sorted(fault.before))
     path = next(scene.results.glob(f"entries/*/{cut}"))
-    os.truncate(path, scene.chance.randrange(path.stat().st_size))
-    return before - {cut}, at
+    os.truncate(path, scene.chance.randrange(1 + path.stat().st_size))
+    return replace(fault, spoilt=frozenset([cut]))
 
 
 def two_drivers(scene: Scene) -> Fault:
@@ -142,12 +151,12 @@ def two_drivers(scene: Scene) -> Fault:
             os.kill(dies.pid, signal.SIGKILL)
     for driver in drivers:
         driver.must_end(0, *([-signal.SIGKILL] if driver is dies else []))
-    return before, at
+    return Fault(before, at)
 
 
 def times_ahead(scene: Scene) -> Fault:
     """kill -9, then the clock is set back: all files lie in the future, and claims of another machine among them."""
-    before, at = killed(scene)
+    fault = killed(scene)
     ahead = time.time() + scene.chance.uniform(1200, 30 * 86400)
     elsewhere = Owner("another", "", "", 1, "", "0" * 32)
     for whole in files(scene.undisturbed):
@@ -157,7 +166,7 @@ def times_ahead(scene: Scene) -> Fault:
             claim.write_bytes(owner_bytes(elsewhere))
     for path in scene.results.rglob("*"):
         os.utime(path, (ahead, ahead))
-    return before, at
+    return fault
 
 
 def clock_set_back(library: Path) -> Callable[[Scene], Fault]:
@@ -181,17 +190,20 @@ def clock_set_back(library: Path) -> Callable[[Scene], Fault]:
             time.sleep(scene.chance.uniform(0, 2 * scene.seconds))
             os.kill(driver.pid, signal.SIGKILL)
         driver.must_end(0, -signal.SIGKILL)
-        return before, at
+        return Fault(before, at)
 
     return fault
 
 
 @contextlib.contextmanager
-def freed(scene: Scene) -> Iterator[None]:
-    """Unmount at the end what `disk_full` mounted."""
+def cleared(scene: Scene) -> Iterator[None]:
+    """At the end nothing is left of a round that was broken off: no driver, nothing mounted."""
     try:
         yield
     finally:
+        for driver in scene.started:
+            if not driver.ended:
+                driver.process.kill()
         if os.path.ismount(scene.results):
             subprocess.run(["umount", "--lazy", str(scene.results)], check=True)
 

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from bench.ledger.ledger import Ledger
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(
     [
+        "bench.cli",
         "bench.execution.tune",
         "bench.execution.local",
         "bench.training.trial",
@@ -35,6 +36,8 @@ SERVER.set_forkserver_preload(
 )
 PATIENCE = 600.0
 """Seconds after which a run counts as hung."""
+LONG = 20
+"""Epochs of a trial that lasts some seconds, as Ray takes to start one."""
 
 Found = dict[str, tuple[Any, ...]]
 """Key to all result fields, predictions included."""
@@ -49,7 +52,7 @@ class WrongError(Exception):
 
 
 def write_suite(folder: Path, epochs: int) -> Path:
-    """Six trials of 120 steps an epoch on 3,000 made pictures, dropout and flips among them, so that chance counts."""
+    """Twelve trials of 135 steps an epoch on 3,000 made pictures; dropout and flips make chance part of them."""
     random_ = np.random.RandomState(0)
     labels = random_.randint(0, 2, 5000)
     images = (random_.rand(5000, 12, 12) * 200 + labels[:, None, None] * 20).astype(np.uint8)
@@ -63,7 +66,7 @@ def write_suite(folder: Path, epochs: int) -> Path:
     defaults = {"dataset": {"name": "npz", "path": "made.npz"}, "epochs": epochs, "batch_size": 20}
     grid = {
         "model": {"name": "mlp", "hidden": [32]},
-        "optimizer": {"name": "adam", "lr": {"grid": [0.001, 0.002, 0.005]}},
+        "optimizer": {"name": "adam", "lr": {"grid": [0.0005, 0.001, 0.002, 0.003, 0.005, 0.01]}},
         "regularizer": ["none", {"name": "dropout", "rate": 0.2}],
         "augmentation": "flip",
     }
@@ -159,7 +162,7 @@ class Scene:
     """One round: a ledger of its own in a folder of its own, a command, and chance.
 
     `results` is the ledger, as this process sees it, `undisturbed` one that the same command made in peace; a trial
-    takes about `seconds`.
+    takes about `seconds`. `driver` is one that goes on after its fault.
     """
 
     arguments: list[str]
@@ -168,17 +171,24 @@ class Scene:
     chance: random.Random
     seconds: float
     launch: Launch = forked
+    driver: Driver | None = None
+    started: list[Driver] = field(default_factory=list)
 
     def start(self) -> Driver:
-        """Start the command."""
+        """Start the command, unless it goes on already."""
+        if self.driver:
+            return self.driver
         self.results.parent.mkdir(parents=True, exist_ok=True)
         log = self.results.parent / f"log-{time.monotonic_ns()}"
         log.touch()
-        return Driver(self.launch(self.arguments, log), log)
+        self.started.append(Driver(self.launch(self.arguments, log), log))
+        return self.started[-1]
 
     def wait(self, driver: Driver) -> None:
-        """Until a moment drawn at random: a number of trials have ended, and a part of the next one is over."""
-        count, rest = self.chance.randrange(len(entries(self.undisturbed))), self.chance.uniform(0, 1.5 * self.seconds)
+        """Until a moment drawn at random: some more trials have ended, and a part of the next one is over."""
+        there, most = len(entries(self.results)), len(entries(self.undisturbed)) - 1
+        count = self.chance.randint(min(there, most), min(there + most // 2, most))
+        rest = self.chance.uniform(0, 1.5 * self.seconds)
         limit = time.monotonic() + PATIENCE
         while len(entries(self.results)) < count and not driver.ended:
             if time.monotonic() > limit:

@@ -4,19 +4,21 @@ Claims: whatever is killed, filled, torn or cut, the ledger reads afterwards, th
 end, no complete trial is lost or run twice, and the result fields and predictions of every record equal those of an
 undisturbed run to the last bit.
 
-Each round starts `bench run` on a suite of six trials into an empty ledger, injects one fault at a moment drawn by a
-seeded generator (how many trials have ended, and how far the next one is), reads the ledger, runs the command again
-to its end and compares. A round whose run was over before its fault does not count and is drawn again. Half of the
-rounds keep a checkpoint after every epoch. Rounds with Ray let the run start a Ray of its own; those on nodes need
-root, and hosts as network namespaces (tests/cluster_namespaces). The tmpfs of "disk full" needs root too, the clock
-set back under a running driver libfaketime (Debian: faketime); what this machine lacks is named and left out.
-Seconds are those from the fault to the end of the suite.
+Each round starts `bench run` on a suite of twelve trials into an empty ledger and injects a fault at a moment drawn by
+a seeded generator (how many trials have ended, and how far the next one is); reads the ledger; runs the command again,
+up to three times with such a fault, at last to its end; and compares. A fault that comes after the run is over does
+not count. Half of the rounds keep a checkpoint after every epoch. Rounds with Ray let the run start a Ray of its own;
+those on nodes need root, and hosts as network namespaces (tests/cluster_namespaces). The tmpfs of "disk full" needs
+root too, the clock set back under a running driver libfaketime (Debian: faketime); what this machine lacks is named
+and left out. Seconds are those from a round's last fault to the end of its suite.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
+import math
 import os
 import random
 import shutil
@@ -24,27 +26,36 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import fault_kinds as kinds
-from fault_runs import Found, Scene, TooLateError, WrongError, entries, found_in, write_suite
+import fault_nodes as nodes
+from fault_runs import LONG, Found, Scene, TooLateError, WrongError, entries, found_in, write_suite
 from figures import load_now, show
 
+from bench.execution.host import stop_on_sigterm
 from bench.ledger.ledger import Ledger
 
+FAULTS = 3
+"""Faults in a round, at most."""
 HERE, RAY = ["--no-ray"], ["--retries", "9"]
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A fault, the options it is injected under, and its share of the total."""
+    """A fault, the options it is injected under, and its share of the total.
+
+    Trials of few `epochs` are over in less time than Ray needs to start one. `place` moves a scene to other hosts.
+    """
 
     name: str
     fault: Callable[[Scene], kinds.Fault]
     options: list[str]
     share: float
+    epochs: int = 2
+    place: Callable[[Scene], None] = lambda _: None
 
 
 @dataclass
@@ -80,10 +91,10 @@ def kinds_here(faketime: Path | None) -> list[Kind]:
         Kind("an entry cut short, kill -9, --no-ray", kinds.entry_cut_short, HERE, 14),
         Kind("two drivers, --no-ray", kinds.two_drivers, HERE, 20),
         Kind("clock set back: files in the future, kill -9, --no-ray", kinds.times_ahead, HERE, 14),
-        Kind("kill -9 of the driver, with Ray", kinds.killed, RAY, 10),
-        Kind("kill -9 of a worker, with Ray", kinds.worker_killed, RAY, 14),
-        Kind("SIGTERM, with Ray", kinds.terminated, RAY, 5),
-        Kind("SIGINT, with Ray", kinds.interrupted, RAY, 5),
+        Kind("kill -9 of the driver, with Ray", kinds.killed, RAY, 12, LONG),
+        Kind("kill -9 of a worker, with Ray", kinds.worker_killed, RAY, 15, LONG),
+        Kind("SIGTERM, with Ray", kinds.terminated, RAY, 6, LONG),
+        Kind("SIGINT, with Ray", kinds.interrupted, RAY, 6, LONG),
     ]
     if os.geteuid() == 0:
         found.insert(3, Kind("disk full: a tmpfs, --no-ray", kinds.disk_full, HERE, 16))
@@ -96,9 +107,31 @@ def kinds_here(faketime: Path | None) -> list[Kind]:
     return found
 
 
-def undisturbed(folder: Path) -> Peace:
+def kinds_on_nodes(up: Callable[[], nodes.Machines]) -> list[Kind]:
+    """The kinds that need a cluster of hosts, which `up` brings up when it is first called."""
+    if reason := nodes.why_not():
+        print(f"left out: whole nodes: {reason}", file=sys.stderr)
+        return []
+
+    def on_head(scene: Scene) -> None:
+        nodes.on_head(up(), scene)
+
+    def on_client(scene: Scene) -> None:
+        nodes.on_client(up(), scene)
+
+    return [
+        Kind("kill -9 of a whole node", lambda scene: nodes.host_killed(up(), scene), [], 8, LONG, on_head),
+        Kind("link of a node cut and restored", lambda scene: nodes.link_cut(up(), scene), [], 8, LONG, on_head),
+        Kind(
+            "client of a cluster gone and back", lambda scene: nodes.client_gone(up(), scene), [], 6, LONG, on_client
+        ),
+    ]
+
+
+def undisturbed(folder: Path, epochs: int) -> Peace:
     """Run the suite once in peace."""
-    suite = write_suite(folder, epochs=4)
+    folder.mkdir()
+    suite = write_suite(folder, epochs)
     arguments = ["run", str(suite), "--results", str(folder / "undisturbed"), *HERE]
     scene = Scene(arguments, folder / "undisturbed", folder / "undisturbed", random.Random(0), 0)
     scene.start().must_end(0)
@@ -107,44 +140,47 @@ def undisturbed(folder: Path) -> Peace:
 
 
 def one_round(kind: Kind, peace: Peace, folder: Path, chance: random.Random, tally: Tally) -> None:
-    """One fault, the run after it, and the comparison; TooLateError where the fault came too late."""
-    results = folder / "results"
-    arguments = ["run", str(peace.suite), "--results", str(results), *kind.options]
+    """Up to three faults, each with a run after it, and the comparison at the end."""
+    arguments = ["run", str(peace.suite), "--results", str(folder / "results"), *kind.options]
+    scene = Scene(arguments, folder / "results", peace.results, chance, peace.seconds)
+    kind.place(scene)
     if chance.random() < 0.5:
-        arguments += ["--checkpoint-after", "0"]
-    scene = Scene(arguments, results, peace.results, chance, peace.seconds)
-    with kinds.freed(scene):
+        scene.arguments += ["--checkpoint-after", "0"]
+    faults: list[kinds.Fault] = []
+    with kinds.cleared(scene):
         try:
-            before, at = kind.fault(scene)
-            Ledger(results).records()  # it reads
+            for _ in range(FAULTS):
+                faults.append(kind.fault(scene))
+                Ledger(scene.results).records()  # it reads
             scene.start().must_end(0)
+        except TooLateError:
+            pass
         except WrongError as error:
-            tally.times += 1
             tally.wrong += 1
+            tally.times += len(faults) < FAULTS  # it came of a fault, or of the last run
             print(f"{kind.name}: {error}", file=sys.stderr)
             return
-        tally.seconds.append(time.monotonic() - at)
-        tally.times += 1
-        compare(scene, before, peace, tally)
+        finally:
+            tally.times += len(faults)
+        if faults:
+            tally.seconds.append(time.monotonic() - faults[-1].at)
+            compare(scene, faults, peace, tally)
 
 
-def compare(scene: Scene, before: set[str], peace: Peace, tally: Tally) -> None:
-    """What the ledger holds at the end against what it held at the fault, and against the undisturbed run."""
+def compare(scene: Scene, faults: list[kinds.Fault], peace: Peace, tally: Tally) -> None:
+    """What the ledger holds at the end against what it held at each fault, and against the undisturbed run."""
     ledger, found = Ledger(scene.results), found_in(scene.results)
-    tally.lost += len(before - entries(scene.results)) + len(peace.found.keys() - found.keys())
+    spoilt = {name for fault in faults for name in fault.spoilt}
+    stored = {name for fault in faults for name in fault.before} - spoilt
+    tally.lost += len(stored - entries(scene.results)) + len(peace.found.keys() - found.keys())
     tally.twice += sum(record.status == "complete" for key in found for record in ledger.replicates(key))
-    tally.differing += sum(found[key] != peace.found[key] for key in found)
+    tally.differing += sum(found[key] != peace.found.get(key) for key in found)
 
 
-def planned(kinds_: list[Kind], total: int) -> Iterator[Kind]:
-    """Kinds in turn, each as often as its share of the total, rounded up."""
+def wanted(kinds_: list[Kind], total: int) -> dict[str, int]:
+    """How often each kind is injected: its share of the total, rounded up."""
     whole = sum(kind.share for kind in kinds_)
-    left = {kind.name: -(-int(total * kind.share) // int(whole)) for kind in kinds_}
-    while any(left.values()):
-        for kind in kinds_:
-            if left[kind.name]:
-                left[kind.name] -= 1
-                yield kind
+    return {kind.name: math.ceil(total * kind.share / whole) for kind in kinds_}
 
 
 def table(tallies: dict[str, Tally], load_before: float) -> None:
@@ -160,7 +196,7 @@ def table(tallies: dict[str, Tally], load_before: float) -> None:
         for name in ("times", "wrong", "lost", "twice", "differing")
     ]
     rows.append(("all", *sums, ""))
-    show("Faults at random moments; six trials a round", header, rows, load_before)
+    show("Faults at random moments; twelve trials a round", header, rows, load_before)
 
 
 def main() -> None:
@@ -171,24 +207,35 @@ def main() -> None:
     parser.add_argument("--faketime", type=Path, help="libfaketimeMT.so.1, where it is not in its usual place")
     asked = parser.parse_args()
     library = asked.faketime or next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
-    chosen = [k for k in kinds_here(library) if not asked.only or any(text in k.name for text in asked.only)]
+    stack = contextlib.ExitStack()
+    hosts = Path(tempfile.gettempdir()) / f"faults-hosts-{os.getpid()}"
+    up = functools.cache(lambda: stack.enter_context(nodes.cluster(hosts)))
+    chosen = [
+        k
+        for k in kinds_here(library) + kinds_on_nodes(up)
+        if not asked.only or any(text in k.name for text in asked.only)
+    ]
     if not chosen:
         sys.exit(f"no kind is named like {' or '.join(asked.only)}")
     chance, load_before = random.Random(asked.seed), load_now()
     tallies = {kind.name: Tally() for kind in chosen}
-    with tempfile.TemporaryDirectory(prefix="faults-") as text:
+    with (
+        stack,
+        tempfile.TemporaryDirectory(prefix="faults-") as text,
+        stop_on_sigterm(),
+        contextlib.suppress(KeyboardInterrupt),  # a table of what was done until then
+    ):
         folder = Path(text)
-        peace = undisturbed(folder)
-        for number, kind in enumerate(planned(chosen, asked.total)):
-            counted = False
-            while not counted:
-                place = folder / f"round-{number}"
-                with contextlib.suppress(TooLateError):
-                    one_round(kind, peace, place, chance, tallies[kind.name])
-                    counted = True
-                shutil.rmtree(place, ignore_errors=True)
-            tally = tallies[kind.name]
-            print(f"{number + 1}: {kind.name}: {tally}", file=sys.stderr, flush=True)
+        peace = {epochs: undisturbed(folder / f"peace-{epochs}", epochs) for epochs in {kind.epochs for kind in chosen}}
+        left, number = wanted(chosen, asked.total), 0
+        while any(tallies[kind.name].times < left[kind.name] for kind in chosen):
+            for kind in chosen:
+                tally = tallies[kind.name]
+                if tally.times < left[kind.name]:
+                    number += 1
+                    one_round(kind, peace[kind.epochs], folder / f"round-{number}", chance, tally)
+                    shutil.rmtree(folder / f"round-{number}", ignore_errors=True)
+                    print(f"{kind.name}: {tally.times} of {left[kind.name]}", file=sys.stderr, flush=True)
     table(tallies, load_before)
 
 
