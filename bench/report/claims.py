@@ -46,7 +46,8 @@ def _effects(analysis: Analysis) -> Claim:
         "effects",
         "Effects",
         "What a level does to test accuracy, in points, everything else equal: against “none” where the axis has it, "
-        "else against the mean of its levels. 95 % intervals, each by itself, on new images and on this test set. "
+        "else against the mean of its levels. 95 % intervals, each by itself, on new images and on this test set; "
+        "p is on new images. "
         f"Cells are combinations of all other axes in which the levels could be compared.{missing}{_alone(analysis)}",
         frame,
         {
@@ -78,8 +79,8 @@ def _interactions(analysis: Analysis) -> Claim:
         f"overstated; p (Holm) allows for how many were looked at, the interval does not.{_alone(analysis)}",
         analysis.interactions,
         {
-            "Level": lambda row: Cell(row["level"], label=True),
-            "With": lambda row: Cell(row["with_level"], label=True),
+            "Level": lambda row: Cell(f"{spaced(row['axis'])}: {row['level']}"),
+            "With": lambda row: Cell(f"{spaced(row['with_axis'])}: {row['with_level']}"),
             "Together": lambda row: points(row["effect"], analysis.floor),
             "On new images": lambda row: Cell(span(row["low"], row["high"])),
             "p (Holm)": lambda row: Cell(p_value(row["p_holm"])),
@@ -95,8 +96,8 @@ def _tuned(axis: str, levels: pd.DataFrame, alone: str) -> Claim:
         f"tuned-{axis}",
         f"Each {spaced(axis)} at its best setting",
         f"Every {spaced(axis)} at the setting that validation accuracy chose for it, among all else that varies. A "
-        "level with more tries had more chances. “Behind” is its test accuracy minus the first row's, in points, with "
-        f"the 95 % interval on new images.{alone}",
+        "level with more tries had more chances. “Difference” is its test accuracy minus the first row's, in points, "
+        f"with the 95 % interval on new images.{alone}",
         levels,
         {
             "Level": lambda row: Cell(row["level"]),
@@ -105,7 +106,7 @@ def _tuned(axis: str, levels: pd.DataFrame, alone: str) -> Claim:
             "Validation %": lambda row: Cell(percent(row["validation"])),
             "Test %": lambda row: Cell(percent(row["test"])),
             "95 % on new images": lambda row: Cell(f"{percent(row['low'])} to {percent(row['high'])}"),
-            "Behind": lambda row: Cell(signed(row["behind"])),
+            "Difference": lambda row: Cell(signed(row["behind"])),
             "Its interval": lambda row: Cell(span(row["behind_low"], row["behind_high"])),
             "p": lambda row: Cell(p_value(row["p"])),
         },
@@ -135,7 +136,9 @@ def _tries(analysis: Analysis) -> Claim:
         pd.DataFrame(groups),
         {
             "Settings of": lambda row: Cell(
-                "all configurations" if row["level"] == EVERYTHING and not row["axis"] else str(row["level"])
+                "all configurations"
+                if row["level"] == EVERYTHING and not row["axis"]
+                else f"{spaced(row['axis'])}: {row['level']}"
             ),
             **{f"{step} {'try' if step == 1 else 'tries'}": at(step) for step in steps},
         },

@@ -7,6 +7,7 @@ from typing import Any
 from bench.report import class_view, gallery_view
 from bench.report.board import board
 from bench.report.cells import count, number, percent, unit
+from bench.report.claim import MOST_OPEN
 from bench.report.claims import claims
 from bench.report.glance import glance
 from bench.report.page import Script, environment, policy, script, shipped
@@ -28,6 +29,7 @@ def to_html(report: Report) -> str:
         "class_view": class_view,
         "gallery_view": gallery_view,
         "apart_of": apart_of,
+        "most_open": MOST_OPEN,
     }
     charts = {f"part-{number}": page_charts(part, f"part-{number}") for number, part in enumerate(report.parts, 1)}
     templates.globals |= {"charts_of": charts.__getitem__}

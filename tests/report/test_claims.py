@@ -64,6 +64,14 @@ def test_captions_say_that_single_networks_tell_nothing_of_seeds(ledger: Ledger)
     assert "how seeds differ is not counted" not in claim(ledger, "effects").caption
 
 
+def test_tables_name_the_axis_of_a_level(grid: Ledger) -> None:
+    assert [cell.text for cell in claim(grid, "interactions").rows[0][:2]] == [
+        "regularizer: none",
+        "augmentation: none",
+    ]
+    assert "augmentation: none" in [row[0].text for row in claim(grid, "tries").rows]
+
+
 def test_a_table_of_many_rows_is_folded_in_the_page(ledger: Ledger) -> None:
     for size in range(1, 41):
         ledger.add(config(batch_size=size), [0.9])

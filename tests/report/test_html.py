@@ -51,6 +51,10 @@ def report_of(ledger: Ledger, title: str = "Quick suite") -> Report:
     return build(ledger.records, ledger.predictions, title, "quick", references, "bench report quick")
 
 
+def page_of(ledger: Ledger) -> str:
+    return to_html(build(ledger.records, ledger.predictions, "title"))
+
+
 def test_the_page_asks_for_nothing(full: Ledger) -> None:
     tags = Tags(to_html(report_of(full)))
     assert {address for address in tags.addresses if not address.startswith("#")} == {"data:,"}
@@ -138,6 +142,24 @@ def test_a_gap_below_theorys_noise_is_faint(ledger: Ledger) -> None:
     at = [column.name for column in shown.columns].index("behind")
     gaps = [(line.cells[at].text, line.cells[at].shade) for line in shown.lines]
     assert gaps == [("0.00", ""), ("0.20", "faint"), ("10.00", "")]
+
+
+def test_a_page_without_rows_offers_no_command(ledger: Ledger) -> None:
+    ledger.add_ended(config(), 0, "failed", 2)
+    page = page_of(ledger)
+    assert "Keys of the 1 trial in the ledger" in page
+    assert "Commands that reproduce each row" not in page
+    ledger.add(config(regularizer=L2), [0.9])
+    assert "Commands that reproduce each row" in page_of(ledger)
+
+
+def test_many_pruned_trials_are_folded(ledger: Ledger) -> None:
+    ledger.add(config(), [0.9])
+    for seed in range(30):
+        ledger.add_ended(config(regularizer=L2), seed, "pruned", 2)
+    assert '<details class="fold">' not in page_of(ledger)
+    ledger.add_ended(config(regularizer=L2), 30, "pruned", 2)
+    assert "<summary>The table: 31 rows</summary>" in page_of(ledger)
 
 
 def test_two_different_values_are_not_shaded(ledger: Ledger) -> None:

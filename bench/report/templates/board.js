@@ -215,7 +215,8 @@ function start(root) {
   const tell = () => {
     const { start: from, end: to, recordsDisplay: found, recordsTotal: all } = table.page.info();
     const here = paged && found > to - from ? `${from + 1} to ${to} of ` : "";
-    count.textContent = found === all ? `${here}${all} rows` : `${here}${found} of ${all} rows`;
+    const rows = all === 1 ? "row" : "rows";
+    count.textContent = found === all ? `${here}${all} ${rows}` : `${here}${found} of ${all} ${rows}`;
     measure();
   };
   // DataTables leaves this out where an order is fixed.
