@@ -11,6 +11,7 @@ import json
 import multiprocessing
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -203,6 +204,7 @@ class Scene:
 def _command(arguments: list[str], log: Path) -> None:
     """In the forked process: be `bench ARGUMENTS`."""
     os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored where this runs in the background
     gc.freeze()  # what was imported before need not be looked through again
     with log.open("wb") as file:
         os.dup2(file.fileno(), 1)
