@@ -90,7 +90,7 @@ def _ray() -> dict[str, Any]:
         import ray
 
         ray.get(ray.remote(lambda: 0).remote(), timeout=SECONDS)  # in a worker process of its own
-        return {"version": ray.__version__, "slots": place.room()}
+        return {"version": ray.__version__, "slots": place.room(place.gpus_per_trial)}
 
 
 PROBES = {"torch": _torch, "timm": _timm, "ray": _ray}

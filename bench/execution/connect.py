@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import socket
 import time
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.execution.host import gpu_places
+from bench.execution.host import places_on
 from bench.execution.ray_settings import SETTINGS
 from bench.suite.errors import UserError
 
@@ -110,22 +111,18 @@ def connected(connection: Connection, packages: Sequence[Path] = ()) -> Iterator
 
 
 class Room:
-    """How many trials fit on the nodes that are up now, and how many may wait for more."""
+    """How many workers fit on the nodes that are up now, and how many may wait for more."""
 
-    def __init__(self, cpus_per_trial: float, gpus_per_trial: float, jobs: int | None, grows: bool):
-        self.cpus, self.gpus, self.jobs, self.grows = cpus_per_trial, gpus_per_trial, jobs, grows
-        self._fit, self._looked = 0, 0.0
+    def __init__(self, cpus: float, grows: bool):
+        self.cpus, self.grows = cpus, grows
+        self._up: list[dict[str, float]] = []
+        self._looked = -math.inf
 
-    def __call__(self) -> int:
-        """Trials to have under way; at least one, which waits where there is no node for it yet."""
+    def __call__(self, gpus: float) -> int:
+        """Workers with so many GPUs each to have under way."""
         if time.monotonic() - self._looked > LOOK_SECONDS:
-            self._fit, self._looked = sum(self._on(node) for node in _nodes()), time.monotonic()
-        wanted = max(1, self._fit + (QUEUED if self.grows else 0))
-        return min(wanted, self.jobs or wanted)
-
-    def _on(self, resources: dict[str, float]) -> int:
-        fit = int(resources.get("CPU", 0.0) / self.cpus)
-        return min(fit, gpu_places(resources.get("GPU", 0.0), self.gpus)) if self.gpus else fit
+            self._up, self._looked = _nodes(), time.monotonic()
+        return sum(places_on(node, self.cpus, gpus) for node in self._up) + (QUEUED if self.grows else 0)
 
 
 def gpus_of_cluster() -> float:

@@ -7,7 +7,7 @@ import os
 import signal
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from bench.limits import CGROUP, PROCESS, cpu_limit
@@ -58,6 +58,12 @@ def gpu_count() -> int:
 def gpu_places(gpus: float, each: float) -> int:
     """How many shares of `each` a machine's GPUs hold; a share below one GPU never lies across two."""
     return int(gpus) * int(1 / each + 1e-9) if each < 1 else int(gpus / each)
+
+
+def places_on(machine: Mapping[str, float], cpus: float, gpus: float) -> int:
+    """How many workers with so many CPUs and GPUs each a machine with Ray's resources `CPU` and `GPU` holds."""
+    fit = int(machine.get("CPU", 0.0) / cpus)
+    return min(fit, gpu_places(machine.get("GPU", 0.0), gpus)) if gpus else fit
 
 
 def slots(cpus_per_trial: float, gpus_per_trial: float | None, jobs: int | None) -> int:

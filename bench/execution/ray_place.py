@@ -26,7 +26,7 @@ os.environ.update({key: os.environ.get(key, value) for key, value in SETTINGS.it
 import ray  # Ray reads its settings when it is imported, so not before they are set
 
 from bench.execution.connect import Connection, Room, connected, gpus_of_cluster
-from bench.execution.host import cpu_count, gpu_places, temporary_folder
+from bench.execution.host import cpu_count, places_on, temporary_folder
 from bench.suite.errors import UserError
 
 NEW_SECONDS = 60.0
@@ -48,12 +48,12 @@ class Resources:
 
 @dataclass(frozen=True)
 class Place:
-    """A Ray to run on: how many one-worker trials it holds now, GPUs for each, and a folder that ends with the run.
+    """A Ray to run on: GPUs for each trial of one worker, and a folder that ends with the run.
 
-    `grows` tells that it may hold more later.
+    `room` is how many workers it holds now, given the GPUs of each; `grows` tells that it may hold more later.
     """
 
-    room: Callable[[], int]
+    room: Callable[[float], int]
     gpus_per_trial: float
     folder: str
     grows: bool = False
@@ -80,15 +80,13 @@ def local_ray(resources: Resources, data_bytes: int) -> Iterator[Place]:
             )
             gpus = float(ray.cluster_resources().get("GPU", 0.0))  # type: ignore[no-untyped-call]
             per_trial = resources.gpus_per_trial if resources.gpus_per_trial is not None else (1.0 if gpus else 0.0)
-            slots = int(wanted / resources.cpus_per_trial)
             if per_trial > gpus:
                 raise UserError(
                     f"--gpus-per-trial {per_trial:g}: Ray finds {gpus:g} GPUs on this machine\n"
                     "  leave the option out to use what there is"
                 )
-            if per_trial:
-                slots = min(slots, gpu_places(gpus, per_trial))
-            yield Place(lambda: slots, per_trial, folder)
+            machine = {"CPU": float(wanted), "GPU": gpus}
+            yield Place(lambda each: places_on(machine, resources.cpus_per_trial, each), per_trial, folder)
         finally:
             ray.shutdown()
 
@@ -103,7 +101,7 @@ def cluster_ray(resources: Resources, connection: Connection, packages: Sequence
         per_trial = resources.gpus_per_trial
         if per_trial is None:
             per_trial = 1.0 if gpus_of_cluster() else 0.0
-        room = Room(resources.cpus_per_trial, per_trial, None, connection.grows)
+        room = Room(resources.cpus_per_trial, connection.grows)
         yield Place(room, per_trial, folder, connection.grows)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import math
+import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from bench.suite.errors import UserError
@@ -11,18 +12,36 @@ from bench.suite.trial import Trial
 if TYPE_CHECKING:
     from bench.execution.ray_place import Place
 
+ROUNDING = 1e-9
+JOIN_SECONDS = 120.0
+"""How long a cluster that has just been started may wait for its last node."""
+LOOK_SECONDS = 2.0
 
-def refuse_what_never_fits(trials: list[Trial], place: Place, cpus: float) -> None:
-    """UserError, before anything is trained, where a trial asks for more workers than there are places."""
-    holds = place.room()
-    over = [trial for trial in trials if size(trial, place) > holds]
-    if over and not place.grows:
-        most = max(trial.config["workers"] for trial in over)
+
+def refuse_what_never_fits(trials: Iterable[Trial], place: Place, cpus: float, patience: float = 0.0) -> None:
+    """UserError, before anything is trained, where a trial asks for more workers than there are places.
+
+    Nodes of a cluster may be on their way yet: they are waited for with `patience`, in seconds.
+    """
+    asked, end = {trial.config["workers"] for trial in trials}, time.monotonic() + patience
+    while (over := [workers for workers in asked if workers > _places(workers, place)]) and not place.grows:
+        if time.monotonic() < end:
+            time.sleep(LOOK_SECONDS)
+            continue
+        most = max(over)
+        several = "s" if most > 1 else ""
         each = f"CPUs: {cpus:g}" + (f", GPUs: {gpus_each(most, place):g}" if place.gpus_per_trial else "")
         raise UserError(
-            f"trials of {most} workers (each with {each}) can never run here: there is room for {holds} at once\n"
+            f"trials of {most} worker{several} (each with {each}) can never run here: "
+            f"there is room for {_places(most, place)} at once\n"
             "  lower `workers` (--set workers=1), give each less (--cpus-per-trial, --gpus-per-trial), or add machines"
         )
+
+
+def fits(trial: Trial, running: Iterable[Trial], place: Place) -> bool:
+    """Whether there is room for a trial beside those that run; where none runs it waits for its own."""
+    taken = sum(_size(other, place) for other in running)
+    return not taken or taken + _size(trial, place) <= 1 + ROUNDING
 
 
 def gpus_each(workers: int, place: Place) -> float:
@@ -30,8 +49,11 @@ def gpus_each(workers: int, place: Place) -> float:
     return max(1.0, place.gpus_per_trial) if workers > 1 and place.gpus_per_trial else place.gpus_per_trial
 
 
-def size(trial: Trial, place: Place) -> int:
-    """The room that a trial takes, counted in trials of one worker."""
+def _size(trial: Trial, place: Place) -> float:
+    """The share of all there is that a trial takes."""
     workers = trial.config["workers"]
-    each = gpus_each(workers, place) / place.gpus_per_trial if place.gpus_per_trial else 1
-    return int(workers * math.ceil(each - 1e-9))
+    return float(workers / max(1, _places(workers, place)))
+
+
+def _places(workers: int, place: Place) -> int:
+    return place.room(gpus_each(workers, place))

@@ -32,7 +32,7 @@ from bench.execution.deaths import reason
 from bench.execution.far import Far, far
 from bench.execution.group import Share, StoppedError, train_together
 from bench.execution.host import stop_on_sigterm
-from bench.execution.sizes import gpus_each, refuse_what_never_fits, size
+from bench.execution.sizes import JOIN_SECONDS, fits, gpus_each, refuse_what_never_fits
 from bench.execution.user_code import carried, own_packages, with_own_model
 from bench.execution.worker import Message, run_trial
 from bench.suite.expand import canonical
@@ -63,7 +63,7 @@ def run_on_ray(
     )
     with ray_ as place, stop_on_sigterm():
         logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a worker's death is the board's to tell
-        refuse_what_never_fits(board.waiting, place, resources.cpus_per_trial)
+        refuse_what_never_fits(board.waiting, place, resources.cpus_per_trial, JOIN_SECONDS if connection else 0.0)
         shelf = far() if connection else None
         pictures = {name: ray.put(data) for name, data in datasets.items()}
         while board.waiting or board.elsewhere:
@@ -224,8 +224,7 @@ class _Source(_Driver, Searcher):
         return None if self.board.running else Searcher.FINISHED
 
     def _fits(self, trial: Trial) -> bool:
-        taken = sum(size(running.trial, self.place) for running in self.board.running.values())
-        return not taken or taken + size(trial, self.place) <= self.place.room()
+        return fits(trial, [running.trial for running in self.board.running.values()], self.place)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None: ...
 

@@ -36,6 +36,7 @@ from pathlib import Path
 import numpy as np
 from bench.execution.connect import Connection
 from bench.execution.ray_place import Resources
+from bench.execution import tune
 from bench.execution.tune import run_on_ray
 import ray
 from ray.cluster_utils import Cluster
@@ -78,6 +79,7 @@ def lose():
 
 if options.pop("lose", False):
     threading.Thread(target=lose, daemon=True).start()
+tune.JOIN_SECONDS = options.pop("patience", 60)
 board = Board(planned, Ledger(folder / "results"), None, Quiet())
 try:
     there = Connection(cluster.address, prepared=True)
@@ -137,7 +139,7 @@ def test_jobs_is_the_most_that_run_side_by_side(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_workers_that_no_cluster_of_these_nodes_holds_are_refused(tmp_path: Path) -> None:
-    found = run(tmp_path, "batch_size: 20, epochs: 1, workers: 3", 1, nodes=GPU_NODES, gpus_per_trial=1)
+    found = run(tmp_path, "batch_size: 20, epochs: 1, workers: 3", 1, nodes=GPU_NODES, gpus_per_trial=1, patience=0)
     assert found == {
         "error": "trials of 3 workers (each with CPUs: 1, GPUs: 1) can never run here: there is room for 2 at once\n"
         "  lower `workers` (--set workers=1), give each less (--cpus-per-trial, --gpus-per-trial), or add machines"

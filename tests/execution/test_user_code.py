@@ -10,6 +10,7 @@ import pytest
 
 from bench.execution.user_code import carried, with_own_model
 from bench.models.user import load
+from bench.suite.errors import UserError
 from bench.suite.trial import Trial
 
 
@@ -33,6 +34,21 @@ def test_where_it_is_missing_or_another_the_one_that_was_carried_is_used(trial: 
         there = with_own_model(config, file)
         assert there["model"]["width"] == 3
         assert load(there["model"]["name"])() == "mine"
+
+
+def test_a_folder_that_others_could_have_made_is_not_trusted(
+    trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    file, config = carried(trial), trial.run_config
+    assert trial.model_file is not None
+    trial.model_file.unlink()
+    with_own_model(config, file)
+    (folder,) = tmp_path.glob("bench-model-*")
+    assert folder.stat().st_mode & 0o077 == 0
+    folder.chmod(0o777)
+    with pytest.raises(UserError, match="someone else"):
+        with_own_model(config, file)
 
 
 def test_other_models_carry_nothing(trial: Trial) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,11 @@ import pytest
 from rich.console import Console
 
 from bench.execution.board import Running, View
+from bench.execution.cluster.drive import OUT, hand_out_all
 from bench.execution.cluster.events import EventFile, EventView, play
+from bench.execution.cluster.shipment import Part, Run
 from bench.execution.progress import PlainView, Tally
+from bench.ledger.ledger import Ledger
 from bench.ledger.record import Measured, Record, Result
 from bench.suite.suite import Suite
 from bench.suite.trial import Trial
@@ -71,6 +75,30 @@ def test_a_view_elsewhere_shows_the_same(two: list[Trial], tmp_path: Path, monke
     assert "epoch 2/4, validation 90.00 %" in here
     assert "goes on after epoch 1/4" in here
     assert plain(two, played, monkeypatch) == here
+
+
+def test_the_last_word_on_a_run_is_not_overtaken_by_a_sign_of_life(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.execution.cluster.events.ALIVE_SECONDS", 0.0)
+    for number in range(50):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        EventFile(folder).over("done")
+        assert json.loads((folder / "state.json").read_text())["state"] == "done"
+        time.sleep(0.002)
+        assert json.loads((folder / "state.json").read_text())["state"] == "done"
+        assert not (folder / "state.new").exists()
+
+
+def test_what_another_run_on_the_head_found_of_these_trials_is_handed_out_too(two: list[Trial], tmp_path: Path) -> None:
+    part, ledger = Part("t", two), Ledger(tmp_path / "results")
+    run = Run("r", [part], str(ledger.root), known=[two[0].key])
+    other = Ledger(ledger.root)
+    for trial in two:
+        other.publish(record(trial))
+    hand_out_all(ledger, part, run, tmp_path / "run")
+    assert [found.key for found in Ledger(tmp_path / "run" / OUT).records()] == [two[1].key]
 
 
 def test_the_state_says_how_a_run_stands(two: list[Trial], tmp_path: Path) -> None:

@@ -71,15 +71,17 @@ def test_the_package_itself_is_sent(own: Suite, folder: Path) -> None:
     assert not list(folder.rglob("__pycache__"))
 
 
-def test_a_model_of_a_package_takes_the_package_along(
-    suite_of: Callable[[str], Suite], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("package", ["ourmodels", "datasets"])
+def test_a_model_of_a_package_takes_the_package_along_whatever_its_name(
+    suite_of: Callable[[str], Suite], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
 ) -> None:
-    (tmp_path / "ourmodels").mkdir()
-    (tmp_path / "ourmodels/__init__.py").touch()
-    (tmp_path / "ourmodels/nets.py").write_text("def tiny(input_shape, classes): ...\n")
+    (tmp_path / package).mkdir()
+    (tmp_path / package / "__init__.py").touch()
+    (tmp_path / package / "nets.py").write_text("def tiny(input_shape, classes): ...\n")
     monkeypatch.syspath_prepend(tmp_path)
-    pack(run_of(suite_of("grid: {model: 'ourmodels.nets:tiny'}")), folder)
-    assert "def tiny" in (folder / "ourmodels/nets.py").read_text()
+    pack(run_of(suite_of(f"grid: {{model: '{package}.nets:tiny'}}")), folder)
+    assert "def tiny" in (folder / "packages" / package / "nets.py").read_text()
+    assert not (folder / "datasets").exists()  # where data would be looked for
 
 
 def test_data_sets_of_the_catalogue_are_sent_where_asked_for(
