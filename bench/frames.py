@@ -135,7 +135,7 @@ def load(results: str | Path = "results") -> Results:
     if is_url(results):
         return Results(Ledger(results))
     folder = Path(results).expanduser()
-    if not folder.is_dir():
+    if not folder.exists():
         raise UserError(f"{folder}: there is no such folder; give a ledger, which `bench run` makes (results/)")
     return Results(Ledger(folder))
 

@@ -101,6 +101,9 @@ def test_an_empty_ledger_has_empty_frames(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path, results: Results) -> None:
     with pytest.raises(UserError, match="there is no such folder"):
         bench.load(tmp_path / "none")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="a ledger is a folder, and this is a file"):
+        bench.load(tmp_path / "file")
     with pytest.raises(UserError, match="none of the 7 keys"):
         results.predictions("feed")
     with pytest.raises(AttributeError):

@@ -153,7 +153,7 @@ def test_a_suites_name_is_a_file_name(name: str, tmp_path: Path) -> None:
 
 def test_options_in_the_name_of_a_report_stay_in_its_folder(tmp_path: Path) -> None:
     here = tmp_path / "here"
-    here.mkdir()
+    (here / "r" / "entries").mkdir(parents=True)
     (here / "s.yaml").write_text("name: s\ngrid: {model: mlp}\n")
     (tmp_path / "net.py").write_text("def net(input_shape, classes): ...\n")
     options = ["--set", "model=../net.py:net", "--csv", "--results", "r", "--out", "out"]

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from bench.ledger.record import Predictions, Record
 
 
+LONGEST = 100
+"""Characters of a name."""
+
+
 def add(
     files: Annotated[
         list[Path], typer.Argument(help="An .npz or CSV of test predictions; one for each seed.", metavar="FILE...")
@@ -31,8 +35,9 @@ def add(
     """Put a row of any framework into the leaderboard from its test predictions: classes or probabilities."""
     from bench.data.catalogue import find
 
-    if not name.strip() or not name.isprintable():
-        raise UserError(f"--name {name!r}: give a name that can be read")
+    if not name.strip() or not name.isprintable() or len(name.strip()) > LONGEST:
+        shown = name if len(name) <= LONGEST else f"{name[:20]}..."
+        raise UserError(f"--name {shown!r}: give a name that can be read, of at most {LONGEST} characters")
     seeds = seed or list(range(len(files)))
     if len(seeds) != len(files) or len(set(seeds)) != len(seeds):
         raise UserError(f"{len(files)} files and the seeds {seeds}: give a different --seed for each FILE, or none")
@@ -59,6 +64,7 @@ def add(
         )
         for number, (kept, _) in zip(seeds, told, strict=True)
     ]
+    _check_seeds(records, told, ledger)
     fresh = [_is_new(record, kept, ledger) for record, (kept, _) in zip(records, told, strict=True)]
     for record, (kept, _), new in zip(records, told, fresh, strict=True):
         path = ledger.publish(record, kept) if new else None
@@ -86,6 +92,26 @@ def _record(key: str, configuration: str, config: dict[str, Any], seed: int, kep
     test = figures(**asdict(kept), n_classes=len(data.classes))
     result = Result(curves={}, epochs_run=0, test=test, classes=list(data.classes))
     return Record(key, config, seed, "complete", result, Measured(finished=now), configuration)
+
+
+def _check_seeds(records: list[Record], told: list[tuple[Predictions, list[str]]], ledger: Ledger) -> None:
+    """UserError where two seeds say the same of every image: one training, which would pass for no noise at all."""
+    import numpy as np
+
+    mine = {record.key for record in records}
+    seen = {
+        other.seed: ledger.predictions(other.key).predicted
+        for other in ledger.records()
+        if other.configuration == records[0].configuration and other.key not in mine
+    }
+    for record, (kept, _) in zip(records, told, strict=True):
+        for seed, predicted in seen.items():
+            if np.array_equal(predicted, kept.predicted):
+                raise UserError(
+                    f"seed {record.seed}: says the same of every image as seed {seed}; seeds are trainings of their "
+                    "own, so give each file once, and of a method without chance one"
+                )
+        seen[record.seed] = kept.predicted
 
 
 def _is_new(record: Record, kept: Predictions, ledger: Ledger) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.commands.options import RESULTS, AsJson, Results
-from bench.commands.results import tell_damaged
+from bench.commands.results import existing, tell_damaged
 from bench.commands.suites import load
 from bench.suite.errors import UserError
 
@@ -38,13 +38,14 @@ def compare(
     from bench.report.comparison_text import to_json, to_text
 
     kept = _configs(suite) if suite else None
-    ledgers = [is_url(text) or Path(text).is_dir() for text in (base, new)]
+    ledgers = [is_url(text) or bool(text and Path(text).is_dir()) for text in (base, new)]
     if all(ledgers):
         told = _ledgers(base, new, kept, max_drop / 100)
     elif any(ledgers):
         folder, other = (base, new) if ledgers[0] else (new, base)
+        none = "a file" if other and Path(other).exists() else "neither a URL nor a folder that is there"
         raise UserError(
-            f"{folder} is a folder or URL and {other!r} is none: give two ledgers, or two configurations of one "
+            f"{folder} is a folder or URL, and {other!r} is {none}: give two ledgers, or two configurations of one "
             "(--results names it)"
         )
     else:
@@ -59,6 +60,8 @@ def _ledgers(base: str, new: str, kept: set[str] | None, max_drop: float) -> Tol
     from bench.report.shared import shared
 
     first, second = (_opened(text) for text in (base, new))
+    if _place(first) == _place(second):
+        raise UserError(f"BASE {base} and NEW {new} are one ledger; name another, or two configurations of it")
     found = shared(
         _of_suite(first.records(), kept), first.predictions, _of_suite(second.records(), kept), second.predictions
     )
@@ -81,6 +84,11 @@ def _configurations(base: str, new: str, kept: set[str] | None, results: str, ma
     from bench.report.selection import select
 
     ledger = Ledger(results)
+    if not ledger.home.check():
+        raise UserError(
+            f"BASE {base!r} and NEW {new!r}: neither is a ledger's folder or URL, and there is no ledger {results} to "
+            "find configurations in; give two ledgers, or name one with --results"
+        )
     tell_damaged(ledger)
     found = sections(_of_suite(ledger.records(), kept))
     place = f"{results}/"
@@ -105,14 +113,14 @@ def _configurations(base: str, new: str, kept: set[str] | None, results: str, ma
 
 
 def _opened(text: str) -> Ledger:
-    from bench.ledger.folder import ENTRIES
-    from bench.ledger.ledger import Ledger
-
-    ledger = Ledger(text)
-    if not ledger.home.check():
-        raise UserError(f"{text}: there is no ledger here (no folder `{ENTRIES}`); give a folder that `bench run` made")
+    ledger = existing(text)
     tell_damaged(ledger)
     return ledger
+
+
+def _place(ledger: Ledger) -> Path | str:
+    root = ledger.root
+    return root.resolve() if isinstance(root, Path) else root
 
 
 def _configs(suite: str) -> set[str]:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench.commands.options import RESULTS, Results
-from bench.commands.results import tell_damaged
+from bench.commands.results import existing, tell_damaged
 from bench.commands.suites import load, trials_of
 from bench.suite.errors import UserError
 
 if TYPE_CHECKING:
     from bench.report.exported import Run
+
+
+LONGEST = 200
+"""Characters of a folder's name; file systems allow 255 bytes."""
 
 
 def export(
@@ -28,17 +33,16 @@ def export(
     if tensorboard is None:
         raise UserError("say where to: --tensorboard DIR")
     keys = {trial.key for trial in trials_of(load(suite, None, None, None))} if suite else None
-    from bench.ledger.ledger import Ledger
     from bench.report.exported import runs
 
-    ledger = Ledger(results)
+    ledger = existing(results)
     tell_damaged(ledger)
     found = list(runs([record for record in ledger.records() if keys is None or record.key in keys]))
     if not found:
         raise UserError(f"{results}: holds no trial{f' of {suite}' if suite else ''}; run a suite first")
     written = _to_tensorboard(found, tensorboard)
     there = f", {len(found) - written} were there" if written < len(found) else ""
-    typer.echo(f"wrote {written} trials{there}: tensorboard --logdir {tensorboard}")
+    typer.echo(f"wrote {written} trial{'s' * (written != 1)}{there}: tensorboard --logdir {tensorboard}")
 
 
 def _to_tensorboard(found: list[Run], folder: Path) -> int:
@@ -50,18 +54,22 @@ def _to_tensorboard(found: list[Run], folder: Path) -> int:
 
     written = 0
     for run in found:
-        target = folder / re.sub(r"[^A-Za-z0-9._-]+", "_", run.name)
-        if target.exists():
-            continue
+        name = re.sub(r"[^A-Za-z0-9._-]+", "_", run.name)[-LONGEST:]  # the seed and the key stand at its end
+        target, unfinished = folder / name, folder / f".{name}"
         try:
-            with SummaryWriter(str(target), write_to_disk=True) as writer:
+            if target.exists():
+                continue
+            # Aside first: a folder that is there counts as written.
+            shutil.rmtree(unfinished, ignore_errors=True)
+            with SummaryWriter(str(unfinished), write_to_disk=True) as writer:
                 writer.add_text("configuration", "\n".join(f"- {k}: {v}" for k, v in run.parameters.items() if v))
-                for name, curve in run.curves.items():
+                for metric, curve in run.curves.items():
                     for epoch, value in enumerate(curve, 1):
                         if value is not None:
-                            writer.add_scalar(f"curves/{name}", value, epoch)
-                for name, value in run.figures.items():
-                    writer.add_scalar(name, value, 0)
+                            writer.add_scalar(f"curves/{metric}", value, epoch)
+                for metric, value in run.figures.items():
+                    writer.add_scalar(metric, value, 0)
+            unfinished.rename(target)
         except OSError as error:
             raise UserError(f"{target}: cannot be written: {error.strerror}; choose another folder") from error
         written += 1

@@ -11,7 +11,7 @@ import typer
 from bench.commands.figures import write_figures
 from bench.commands.options import RESULTS, Only, Results, Seeds, Set, as_written
 from bench.commands.output import write
-from bench.commands.results import report_of, report_of_all, tell_damaged
+from bench.commands.results import existing, report_of, report_of_all, tell_damaged
 from bench.commands.suites import load, trials_of
 
 
@@ -43,14 +43,13 @@ def report(
     loaded = load(suite, only, set_, seeds) if suite else None
     from rich.console import Console
 
-    from bench.ledger.ledger import Ledger
     from bench.report.html import to_html
     from bench.report.latex import to_latex
     from bench.report.markdown import to_markdown
     from bench.report.tables import to_csv, to_json
     from bench.report.terminal import print_terminal
 
-    ledger = Ledger(results)
+    ledger = existing(results)
     options = as_written(only, set_, seeds)
     wished = detail or ()
     built = (

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from bench.commands.data import datasets_of
-from bench.commands.options import RESULTS, DataDir, Results
+from bench.commands.options import RESULTS, DataDir, NoUserCode, Results
+from bench.commands.results import existing
 from bench.commands.run import git_commit
+from bench.suite.errors import UserError
 
 if TYPE_CHECKING:
     from bench.ledger.ledger import Ledger
@@ -24,17 +27,24 @@ def reproduce(
     data_dir: DataDir = None,
     folder: Annotated[
         Path,
-        typer.Option("--from", help="The suite file's folder, for paths of your own model and data.", metavar="DIR"),
+        typer.Option(
+            "--from",
+            exists=True,
+            file_okay=False,
+            help="The suite file's folder, for paths of your own model and data.",
+            metavar="DIR",
+        ),
     ] = Path(),
     device: Annotated[
         Literal["cpu", "cuda"] | None, typer.Option("--device", help="Where to train; as the record, if it is here.")
     ] = None,
+    no_user_code: NoUserCode = False,
 ) -> None:
     """Run trials again, from their records alone, and say whether the figures agree; nothing is written."""
-    from bench.ledger.ledger import Ledger
-
-    ledger = Ledger(results)
+    ledger = existing(results)
     records = {record.key: record for record in map(ledger.record, keys)}
+    if no_user_code:
+        _refuse_user_code(records.values())
     # All of them before the first is trained, so that a mistake shows at once.
     from bench.execution.repeat import rebuilt
 
@@ -45,6 +55,17 @@ def reproduce(
         found = _again(trial, records[trial.key], ledger, datasets[trial.data], device)
         differs |= not found.agrees
     raise typer.Exit(1 if differs else 0)
+
+
+def _refuse_user_code(records: Iterable[Record]) -> None:
+    from bench.models.user import is_user
+
+    for record in records:
+        if is_user(name := record.config["model"]["name"]):
+            raise UserError(
+                f"{record.key}: {name!r} is a model of the user's own, and --no-user-code runs none\n"
+                "  leave the option out where you trust that code, or name another trial"
+            )
 
 
 def _again(trial: Trial, record: Record, ledger: Ledger, data: Any, device: str | None) -> Again:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from bench.suite.errors import UserError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -14,6 +16,19 @@ if TYPE_CHECKING:
     from bench.report.report import Report
     from bench.suite.suite import Suite
     from bench.suite.trial import Trial
+
+
+def existing(results: str) -> Ledger:
+    """The ledger at a folder or URL; UserError where there is none, which a mistyped name would leave unsaid."""
+    from bench.ledger.folder import ENTRIES
+    from bench.ledger.ledger import Ledger
+
+    ledger = Ledger(results)
+    if not ledger.home.check():
+        raise UserError(
+            f"{results}: there is no ledger here (no folder `{ENTRIES}`); `bench run` makes one, or name another"
+        )
+    return ledger
 
 
 def tell_damaged(ledger: Ledger) -> None:

@@ -210,7 +210,7 @@ class Ledger:
             raise UserError("give a trial's key, or its first digits; `bench plan SUITE --json` lists a suite's keys")
         if prefix in self._by_key:
             return self._by_key[prefix][0]
-        matches = sorted(key for key in self._by_key if key.startswith(prefix)) if prefix else []
+        matches = sorted(key for key in self._by_key if key.startswith(prefix))
         if len(matches) == 1:
             return self._by_key[matches[0]][0]
         if matches:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,9 +47,11 @@ def read(path: Path, classes: Sequence[str]) -> Said:
     """
     try:
         found = _npz(path) if zipfile.is_zipfile(path) else _csv(path, classes)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: is neither a whole .npz nor text in UTF-8; give {FORMS}") from error
+    except (OSError, csv.Error, MemoryError, NotImplementedError, RuntimeError) as error:
         raise UserError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}; give {FORMS}") from error
-    except (ValueError, zipfile.BadZipFile) as error:
+    except (ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{path}: {error}\n  give {FORMS}") from error
     return found
 
@@ -117,12 +120,14 @@ def _of_scores(scores: NDArray[np.float64], true: NDArray[np.int64], small: type
 def _probabilities(said: Said, count: int, path: Path) -> NDArray[np.float64]:
     values = np.asarray(said.values, np.float64)
     if values.ndim != 2 or values.shape[1] != count:
-        raise UserError(f"{path}: {said.kind} of shape {values.shape}; expected (n, {count}), a column per class")
+        rows = "; if one column numbers the rows, leave it out" if values.shape[1:] in ((2,), (count + 1,)) else ""
+        raise UserError(f"{path}: {said.kind} of shape {values.shape}; expected (n, {count}), a column per class{rows}")
     if not np.isfinite(values).all():
         row = int(np.argmin(np.isfinite(values).all(1)))
         raise UserError(f"{path}: row {row + 1} of {said.kind} holds a value that is not finite")
     if said.kind == "logits":
-        values = np.exp(values - values.max(1, keepdims=True))
+        with np.errstate(over="ignore"):  # what is so far below the largest has no probability
+            values = np.exp(values - values.max(1, keepdims=True))
         scores: NDArray[np.float64] = values / values.sum(1, keepdims=True)
         return scores
     sums = values.sum(1)
@@ -171,10 +176,14 @@ def _npz(path: Path) -> Said:
         if len(there) != 1:
             names = ", ".join(arrays.files) or "nothing"
             raise ValueError(f"holds {names}; expected just one of {', '.join(NAMES)}")
-        values = arrays[there[0]]
-        if values.dtype.kind not in "biuf":
-            raise ValueError(f"`{there[0]}` is of type {values.dtype}; expected numbers")
-        return Said(there[0], values, arrays.get(LABELS))
+        values, labels = arrays[there[0]], arrays.get(LABELS)
+        for name, array in ((there[0], values), (LABELS, labels)):
+            if isinstance(array, bytes):  # numpy's answer where a member is no array
+                raise ValueError(f"`{name}` is no array")
+        if values.dtype.kind not in "biuf" or not values.ndim:
+            found = f"of type {values.dtype} and shape {values.shape}"
+            raise ValueError(f"`{there[0]}` is {found}; expected numbers, one or a row for each image")
+        return Said(there[0], values, labels)
 
 
 def _csv(path: Path, classes: Sequence[str]) -> Said:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -110,7 +112,8 @@ def test_logits_become_probabilities(guesses: Any, bench: Any, tmp_path: Path) -
     said = guesses(0.9)
     np.savez(tmp_path / "logits.npz", logits=np.log(probabilities(said)) + 5)
     np.savetxt(tmp_path / "plain.csv", probabilities(said), delimiter=",", header=",".join("0123456789"), comments="")
-    bench("add", tmp_path / "logits.npz", tmp_path / "plain.csv", "--name", "svm", *ADD, tmp_path / "results")
+    for name in ("logits.npz", "plain.csv"):
+        bench("add", tmp_path / name, "--name", name, *ADD, tmp_path / "results")
     ledger = ledgers.Ledger(tmp_path / "results")
     first, second = (asdict(ledger.predictions(record.key)) for record in ledger.records())
     for name in first:
@@ -129,6 +132,11 @@ WRONG: dict[str, tuple[Callable[[np.ndarray], dict[str, np.ndarray]], str]] = {
     "too few columns": (lambda said: {"probabilities": probabilities(said)[:, :9]}, "expected (n, 10)"),
     "not finite": (lambda said: {"logits": np.log(np.eye(10)[said])}, "row 1 of logits holds a value that is not"),
     "another name": (lambda said: {"y": said}, "holds y; expected just one of predicted, probabilities, logits"),
+    "no row": (lambda _: {"predicted": np.array(3)}, "expected numbers, one or a row for each image"),
+    "numbered rows": (
+        lambda said: {"probabilities": np.column_stack([np.arange(len(said)), probabilities(said)])},
+        "if one column numbers the rows, leave it out",
+    ),
     "pickled": (lambda said: {"predicted": said.astype(object)}, "Object arrays cannot be loaded"),
 }
 
@@ -144,6 +152,51 @@ def test_files_that_are_no_predictions_store_nothing(case: str, guesses: Any, be
     assert f"{tmp_path / 'said.npz'}: " in ran.err
     assert words in ran.err
     assert ledgers.Ledger(tmp_path / "results").records() == []
+
+
+def squeezed(said: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.savez_compressed(file, predicted=said)
+    return file.getvalue()
+
+
+def zipped(member: str, content: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(member, content)
+    return file.getvalue()
+
+
+HEADER = b"{'descr': '<i8', 'fortran_order': False, 'shape': (10000000000000,), }".ljust(117) + b"\n"
+BYTES: dict[str, tuple[Callable[[np.ndarray], bytes], str]] = {
+    "noise": (lambda _: np.random.default_rng(0).bytes(3_000), "neither a whole .npz nor text in UTF-8"),
+    "cut off": (lambda said: squeezed(said)[:2_000], "neither a whole .npz nor text in UTF-8"),
+    "changed on the way": (lambda said: squeezed(said)[:300] + b"\x37" * 600 + squeezed(said)[900:], "decompressing"),
+    "no array": (lambda _: zipped("predicted.npy", b"hello"), "`predicted` is no array"),
+    "larger than memory": (
+        lambda _: zipped("predicted.npy", b"\x93NUMPY\x01\x00v\x00" + HEADER),
+        "cannot be read: Unable to allocate",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BYTES)
+def test_files_that_cannot_be_read_are_told(case: str, guesses: Any, bench: Any, tmp_path: Path) -> None:
+    content, words = BYTES[case]
+    (tmp_path / "said.npz").write_bytes(content(guesses(0.9)))
+    ran = bench("add", tmp_path / "said.npz", "--name", "svm", *ADD, tmp_path / "results")
+    assert (ran.code, words in ran.err, ran.err.startswith("error: ")) == (2, True, True), ran.err
+
+
+def test_one_training_is_not_two_seeds(guesses: Any, bench: Any, tmp_path: Path) -> None:
+    np.savez(tmp_path / "classes.npz", predicted=guesses(0.9))
+    np.savez(tmp_path / "scores.npz", probabilities=probabilities(guesses(0.9)))
+    add = ("--name", "svm", *ADD, tmp_path / "results")
+    refused = bench("add", tmp_path / "classes.npz", tmp_path / "scores.npz", *add)
+    assert (refused.code, "seed 1: says the same of every image as seed 0" in refused.err) == (2, True)
+    assert ledgers.Ledger(tmp_path / "results").records() == []
+    assert bench("add", tmp_path / "classes.npz", *add).code == 0
+    assert bench("add", tmp_path / "scores.npz", "--seed", 7, *add).code == 2
 
 
 def test_predictions_in_another_order_are_warned_of(fashion_mnist: Dataset, bench: Any, tmp_path: Path) -> None:
@@ -173,6 +226,7 @@ def test_a_name_and_seed_stand_once(guesses: Any, bench: Any, tmp_path: Path) ->
         (("none.npz", "--name", "x", "--dataset", "fashion-mnst"), "did you mean 'fashion_mnist'?"),
         (("a", "b", "--seed", "1", "--name", "x", "--dataset", "mnist"), "a different --seed for each FILE"),
         (("a", "--name", " ", "--dataset", "mnist"), "--name ' '"),
+        (("a", "--name", "n" * 101, "--dataset", "mnist"), "of at most 100 characters"),
     ],
 )
 def test_wrong_options(arguments: tuple[str, ...], words: str, bench: Any, tmp_path: Path) -> None:

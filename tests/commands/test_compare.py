@@ -117,12 +117,25 @@ def test_two_ledgers_are_compared_wherever_they_share_a_configuration(stored: St
     assert "only in NEW: mlp · flip · epochs=5" in ran.out
 
 
-def test_the_same_ledger_twice_is_the_same_image_by_image(made: Ledger, stored: Store, bench: Any) -> None:
+def test_a_ledger_and_its_copy_are_the_same_image_by_image(made: Ledger, stored: Store, bench: Any) -> None:
     ran = bench("compare", stored(made, "main"), stored(made, "branch"), "--json")
     told = json.loads(ran.out)
     assert ran.code == 0
     assert {row["word"] for row in told["comparisons"]} == {"same"}
     assert {row["difference"] for row in told["comparisons"]} == {0.0}
+
+
+def test_one_ledger_under_two_names_is_refused(made: Ledger, stored: Store, bench: Any) -> None:
+    folder = stored(made)
+    ran = bench("compare", folder, folder / ".." / folder.name)
+    assert (ran.code, "are one ledger" in ran.err) == (2, True)
+
+
+def test_folders_that_are_not_there_are_no_configurations(bench: Any, tmp_path: Path) -> None:
+    none = tmp_path / "none"
+    ran = bench("compare", tmp_path / "base", tmp_path / "new", "--results", none)
+    assert ran.code == 2
+    assert f"neither is a ledger's folder or URL, and there is no ledger {none}" in ran.err
 
 
 def test_a_configuration_that_no_longer_trains_is_worse(stored: Store, bench: Any) -> None:

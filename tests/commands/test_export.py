@@ -55,4 +55,26 @@ def test_what_is_missing_is_said(stored: Any, bench: Any, tmp_path: Path) -> Non
     ran = bench("export", "--results", stored(Ledger()))
     assert (ran.code, "--tensorboard DIR" in ran.err) == (2, True)
     ran = bench("export", "--tensorboard", tmp_path / "board", "--results", tmp_path / "none")
+    assert (ran.code, "there is no ledger here" in ran.err) == (2, True)
+    (tmp_path / "started" / "entries").mkdir(parents=True)
+    ran = bench("export", "--tensorboard", tmp_path / "board", "--results", tmp_path / "started")
     assert (ran.code, "holds no trial" in ran.err) == (2, True)
+
+
+def test_what_an_interrupted_export_left_is_written_anew(stored: Any, bench: Any, tmp_path: Path) -> None:
+    made = Ledger()
+    made.add(config(), [0.9])
+    half = tmp_path / "board" / f".mlp-seed0-{made.records[0].key}"
+    half.mkdir(parents=True)
+    (half / "events.half").write_bytes(b"")
+    assert "wrote 1 trial:" in bench("export", "--tensorboard", tmp_path / "board", "--results", stored(made)).out
+    (folder,) = (tmp_path / "board").iterdir()
+    assert scalars(folder)["test/accuracy"] == [(0, pytest.approx(0.9))]
+
+
+def test_a_name_longer_than_a_file_system_takes_keeps_its_seed_and_key(stored: Any, bench: Any, tmp_path: Path) -> None:
+    made = Ledger()
+    made.add(config(model={"name": "n" * 300}), [0.9])
+    bench("export", "--tensorboard", tmp_path / "board", "--results", stored(made))
+    (folder,) = (tmp_path / "board").iterdir()
+    assert folder.name.endswith(f"n-seed0-{made.records[0].key}")

@@ -161,6 +161,14 @@ def test_trials_without_a_figure_are_refused(stored: Any, bench: Any) -> None:
         assert (found.code, words in found.err) == (2, True)
 
 
+def test_no_user_code_refuses_models_of_the_users_own(ran: Any, bench: Any, tmp_path: Path) -> None:
+    mine = ran("nets.py:linear").key
+    found = again(bench, tmp_path, mine, "--no-user-code")
+    assert found.code == 2
+    assert f"{mine}: 'nets.py:linear' is a model of the user's own, and --no-user-code runs none" in found.err
+    assert again(bench, tmp_path, ran("mlp").key, "--no-user-code").code == 0
+
+
 def test_a_record_of_an_earlier_versions_form_says_so(stored: Any, bench: Any) -> None:
     made = Made()
     made.add(config(schedule={"name": "constant"}), [0.9])
