@@ -59,11 +59,14 @@ def attach(run: RunName, cluster: ClusterFile = CLUSTER, results: Results = RESU
     from rich.console import Console
 
     from bench.execution.cluster.jobs import shipped
+    from bench.ledger.address import is_url
     from bench.ledger.ledger import Ledger
 
-    launcher, ledger, console = read(cluster), Ledger(results), Console()
+    launcher, console = read(cluster), Console()
     with _reached(launcher):
         sent = shipped(launcher, run)
+    results = sent.results if is_url(sent.results) else results
+    ledger = Ledger(results)
     failed = _outcome(_followed(launcher, sent, ledger, console), sent)
     for part in sent.parts:
         shown = f"bench report {part.arguments or part.suite} --results {results}"
@@ -136,6 +139,15 @@ def run_on_cluster(
     return _outcome(over, run)
 
 
+def put_down(launcher: Launcher, console: Console) -> None:
+    """Tear down a cluster that is up though there is nothing to run on it."""
+    from bench.execution.cluster.standing import nodes, tear_down
+
+    if nodes(launcher) is not None:
+        console.print(f"nothing to run; tearing cluster {launcher.name!r} down", highlight=False, markup=False)
+        tear_down(launcher)
+
+
 def _followed(launcher: Launcher, run: Run, ledger: Ledger, console: Console) -> dict[str, Any]:
     """The run's last event; Detached where the watcher leaves before."""
     from bench.execution.cluster.follow import follow
@@ -168,10 +180,14 @@ def _outcome(over: dict[str, Any], run: Run) -> bool:
 
 def _fetch(launcher: Launcher, run: str, results: str) -> None:
     from bench.execution.cluster import jobs
+    from bench.ledger.address import is_url
     from bench.ledger.ledger import Ledger
 
     with _reached(launcher), tempfile.TemporaryDirectory(prefix="bench-fetch-") as incoming:
-        jobs.shipped(launcher, run)
+        sent = jobs.shipped(launcher, run)
+        if is_url(sent.results):
+            typer.echo(f"{run} publishes at {sent.results}: nothing to fetch")
+            return
         copied = jobs.fetch(launcher, run, Path(incoming), Ledger(results))
     typer.echo(f"{copied} new entries in {results}")
 

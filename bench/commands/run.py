@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bench.commands.cluster import read, run_on_cluster, shipment
+from bench.commands.cluster import put_down, read, run_on_cluster, shipment
 from bench.commands.data import datasets_of
 from bench.commands.options import (
     RESULTS,
@@ -100,6 +100,8 @@ def run(
         )
         if sent:
             failed = run_on_cluster(launcher, sent, ledger, console, data_dir, down=down)
+        elif down:
+            put_down(launcher, console)
     datasets = {} if launcher else datasets_of([trial for _, _, trials in planned for trial in trials], data_dir)
     for text, suite, trials in planned:
         if not launcher:

@@ -193,7 +193,8 @@ def _ended_untold(launcher: Launcher, name: str) -> str | None:
     why = "".join(f"    {line}\n" for line in reason.splitlines())
     return (
         f"the run's driver ended without a word (Ray says {state.lower()}); what it had published is safe\n{why}"
-        f"  look there: ray exec {launcher.path} 'ray job logs {name}'; the same command starts what is missing"
+        f"  look there: ray exec {launcher.path} '{launcher.settings.python} -m ray.scripts.scripts job logs "
+        f"--address {launcher.settings.job_server} {name}'; the same command starts what is missing"
     )
 
 
