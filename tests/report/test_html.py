@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 from made_ledger import FLIP, L2, Ledger, config
@@ -151,6 +152,16 @@ def test_a_page_without_rows_offers_no_command(ledger: Ledger) -> None:
     assert "Commands that reproduce each row" not in page
     ledger.add(config(regularizer=L2), [0.9])
     assert "Commands that reproduce each row" in page_of(ledger)
+
+
+def test_a_long_legend_is_folded(ledger: Ledger) -> None:
+    ledger.add(config(), [0.9])
+    ledger.add(config(regularizer=L2), [0.9])
+    fold = "Settings that the names leave out"
+    assert "strength=0.001" in page_of(ledger) and fold not in page_of(ledger)
+    long = [{"name": "l2", "strength": 0.001, "layers": "x" * 600}]
+    ledger.records[-1] = replace(ledger.records[-1], config=config(regularizer=long))
+    assert fold in page_of(ledger)
 
 
 def test_many_pruned_trials_are_folded(ledger: Ledger) -> None:
