@@ -52,6 +52,20 @@ def test_a_loss_within_the_bound_is_no_failure(made: Ledger, stored: Store, benc
     assert "NEW is not worse by more than 10 points" in ran.out
 
 
+@pytest.mark.parametrize(("base", "new"), [("mlp · batch_size=256", "mlp · l2*"), ("*=64", "*=512")])
+def test_the_bound_decides_where_the_interval_ends(
+    base: str, new: str, made: Ledger, stored: Store, bench: Any
+) -> None:
+    compare = ("compare", base, new, "--results", stored(made), "--json", "--max-drop")
+    (row,) = json.loads(bench(*compare, 0).out)["comparisons"]
+    words = {}
+    for bound in (row["high"], row["low"]):
+        for beyond in (-1e-6, 1e-6):
+            ran = bench(*compare, 100 * (-bound + beyond))
+            words[bound, beyond] = json.loads(ran.out)["comparisons"][0]["word"], ran.code
+    assert list(words.values()) == [("worse", 1), ("unsure", 0), ("unsure", 0), ("not worse", 0)]
+
+
 def test_what_cannot_be_told_apart_is_said_with_what_these_seeds_could_show(
     made: Ledger, stored: Store, bench: Any
 ) -> None:
