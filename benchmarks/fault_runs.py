@@ -37,8 +37,8 @@ SERVER.set_forkserver_preload(
 )
 PATIENCE = 600.0
 """Seconds after which a run counts as hung."""
-LONG = 20
-"""Epochs of a trial that lasts some seconds, as Ray takes to start one."""
+LONG = 8
+"""Epochs of the trials of runs with Ray, which takes longer to start one."""
 
 Found = dict[str, tuple[Any, ...]]
 """Key to all result fields, predictions included."""
