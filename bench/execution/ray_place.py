@@ -10,7 +10,7 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -27,6 +27,7 @@ import ray  # Ray reads its settings when it is imported, so not before they are
 
 from bench.execution.connect import Connection, Room, connected, gpus_of_cluster
 from bench.execution.host import cpu_count, places_on, temporary_folder
+from bench.execution.sizes import Place
 from bench.suite.errors import UserError
 
 NEW_SECONDS = 60.0
@@ -44,19 +45,6 @@ class Resources:
     gpus_per_trial: float | None = None
     jobs: int | None = None
     device: Literal["cpu", "cuda"] | None = None
-
-
-@dataclass(frozen=True)
-class Place:
-    """A Ray to run on: GPUs for each trial of one worker, and a folder that ends with the run.
-
-    `room` is how many workers it holds now, given the GPUs of each; `grows` tells that it may hold more later.
-    """
-
-    room: Callable[[float], int]
-    gpus_per_trial: float
-    folder: str
-    grows: bool = False
 
 
 @contextlib.contextmanager

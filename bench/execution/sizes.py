@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from bench.suite.errors import UserError
 from bench.suite.trial import Trial
-
-if TYPE_CHECKING:
-    from bench.execution.ray_place import Place
 
 ROUNDING = 1e-9
 JOIN_SECONDS = 120.0
 """How long a cluster that has just been started may wait for its last node."""
 LOOK_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """A Ray to run on: GPUs for each trial of one worker, and a folder that ends with the run.
+
+    `room` is how many workers it holds now, given the GPUs of each; `grows` tells that it may hold more later.
+    """
+
+    room: Callable[[float], int]
+    gpus_per_trial: float
+    folder: str
+    grows: bool = False
 
 
 def refuse_what_never_fits(trials: Iterable[Trial], place: Place, cpus: float, patience: float = 0.0) -> None:

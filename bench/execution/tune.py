@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.execution.ray_place import Place, Resources, cluster_ray, local_ray
+from bench.execution.ray_place import Resources, cluster_ray, local_ray
 
 # isort: split
 # Ray reads its settings when it is imported, and the module above has set them.
@@ -32,7 +32,7 @@ from bench.execution.deaths import reason
 from bench.execution.far import Far, far
 from bench.execution.group import Share, StoppedError, train_together
 from bench.execution.host import stop_on_sigterm
-from bench.execution.sizes import JOIN_SECONDS, fits, gpus_each, refuse_what_never_fits
+from bench.execution.sizes import JOIN_SECONDS, Place, fits, gpus_each, refuse_what_never_fits
 from bench.execution.user_code import carried, own_packages, with_own_model
 from bench.execution.worker import Message, run_trial
 from bench.suite.expand import canonical

@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+DRIVER = """
+import sys
+from pathlib import Path
+import pytest
 from bench.execution.ray_place import Resources, local_ray
+import ray
+from bench.execution.far import far
 from bench.suite.errors import UserError
+
+with local_ray(Resources(), 0):
+    there, path = far(), Path(sys.argv[1])
+    with pytest.raises(FileNotFoundError):
+        there.read(path)
+    there.write(b"state", path)
+    assert there.read(path) == b"state"
+    ray.kill(there.shelf)
+    # What `bench.execution.checkpoints` takes for a checkpoint that cannot be read or written.
+    with pytest.raises(OSError, match="does not answer"):
+        there.read(path)
+    with pytest.raises(UserError, match="does not answer"):
+        there.write(b"state", path)
+"""
 
 
 @pytest.mark.slow
 def test_a_checkpoint_is_read_back_and_its_keepers_end_is_no_failure_of_a_trial(tmp_path: Path) -> None:
-    with local_ray(Resources(), 0):
-        import ray
-
-        from bench.execution.far import far
-
-        there, path = far(), tmp_path / "results" / "checkpoints" / "a.pt"
-        with pytest.raises(FileNotFoundError):
-            there.read(path)
-        there.write(b"state", path)
-        assert there.read(path) == b"state"
-        ray.kill(there.shelf)
-        # What `bench.execution.checkpoints` takes for a checkpoint that cannot be read or written.
-        with pytest.raises(OSError, match="does not answer"):
-            there.read(path)
-        with pytest.raises(UserError, match="does not answer"):
-            there.write(b"state", path)
+    path = tmp_path / "results" / "checkpoints" / "a.pt"
+    done = subprocess.run(
+        [sys.executable, "-c", DRIVER, path], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr

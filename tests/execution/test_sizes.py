@@ -8,8 +8,7 @@ import pytest
 
 from bench.execution import sizes
 from bench.execution.host import places_on
-from bench.execution.ray_place import Place
-from bench.execution.sizes import fits, refuse_what_never_fits
+from bench.execution.sizes import Place, fits, refuse_what_never_fits
 from bench.suite.errors import UserError
 from bench.suite.trial import Trial
 
