@@ -64,7 +64,7 @@ def worker_killed(scene: Scene) -> Fault:
     """kill -9 of a process that trains; the run goes on by itself."""
     driver = scene.start()
     scene.wait(driver)
-    workers = _below(driver.pid, b".train")
+    workers = _below(driver.pid, b"ray::ImplicitFunc")
     if not workers:
         driver.must_end(0)
         raise TooLateError
@@ -169,7 +169,7 @@ def times_ahead(scene: Scene) -> Fault:
     return fault
 
 
-def clock_set_back(library: Path) -> Callable[[Scene], Fault]:
+def clock_set_back(library: Path | None) -> Callable[[Scene], Fault]:
     """The clock that the driver sees goes back while it runs (libfaketime); every other time it is killed after."""
 
     def fault(scene: Scene) -> Fault:

@@ -81,30 +81,31 @@ class Peace:
 
 
 def kinds_here(faketime: Path | None) -> list[Kind]:
-    """The kinds that this machine allows; the others are named."""
+    """The kinds of one machine; those that this one does not allow are named and left out."""
     found = [
         Kind("kill -9 of the driver, --no-ray", kinds.killed, HERE, 24),
         Kind("SIGTERM, --no-ray", kinds.terminated, HERE, 14),
         Kind("SIGINT, --no-ray", kinds.interrupted, HERE, 14),
+        Kind("disk full: a tmpfs, --no-ray", kinds.disk_full, HERE, 16),
         Kind("disk full: no file beyond a size, --no-ray", kinds.limit_reached, HERE, 14),
         Kind("half an entry, a torn index, kill -9, --no-ray", kinds.half_an_entry, HERE, 20),
         Kind("an entry cut short, kill -9, --no-ray", kinds.entry_cut_short, HERE, 14),
         Kind("two drivers, --no-ray", kinds.two_drivers, HERE, 20),
         Kind("clock set back: files in the future, kill -9, --no-ray", kinds.times_ahead, HERE, 14),
+        Kind("clock set back under the driver, --no-ray", kinds.clock_set_back(faketime), HERE, 6),
         Kind("kill -9 of the driver, with Ray", kinds.killed, RAY, 12, LONG),
         Kind("kill -9 of a worker, with Ray", kinds.worker_killed, RAY, 15, LONG),
         Kind("SIGTERM, with Ray", kinds.terminated, RAY, 6, LONG),
         Kind("SIGINT, with Ray", kinds.interrupted, RAY, 6, LONG),
     ]
-    if os.geteuid() == 0:
-        found.insert(3, Kind("disk full: a tmpfs, --no-ray", kinds.disk_full, HERE, 16))
-    else:
-        print("left out: a full tmpfs, which needs root", file=sys.stderr)
-    if faketime:
-        found.insert(9, Kind("clock set back under the driver, --no-ray", kinds.clock_set_back(faketime), HERE, 6))
-    else:
-        print("left out: the clock under a running driver, which needs libfaketime", file=sys.stderr)
-    return found
+    lacking = {}
+    if os.geteuid() != 0:
+        lacking["disk full: a tmpfs, --no-ray"] = "needs root"
+    if faketime is None:
+        lacking["clock set back under the driver, --no-ray"] = "needs libfaketime"
+    for name, reason in lacking.items():
+        print(f"left out: {name}: {reason}", file=sys.stderr)
+    return [kind for kind in found if kind.name not in lacking]
 
 
 def kinds_on_nodes(up: Callable[[], nodes.Machines]) -> list[Kind]:
@@ -122,9 +123,7 @@ def kinds_on_nodes(up: Callable[[], nodes.Machines]) -> list[Kind]:
     return [
         Kind("kill -9 of a whole node", lambda scene: nodes.host_killed(up(), scene), [], 8, LONG, on_head),
         Kind("link of a node cut and restored", lambda scene: nodes.link_cut(up(), scene), [], 8, LONG, on_head),
-        Kind(
-            "client of a cluster gone and back", lambda scene: nodes.client_gone(up(), scene), [], 6, LONG, on_client
-        ),
+        Kind("client of a cluster gone and back", lambda scene: nodes.client_gone(up(), scene), [], 6, LONG, on_client),
     ]
 
 
@@ -210,11 +209,8 @@ def main() -> None:
     stack = contextlib.ExitStack()
     hosts = Path(tempfile.gettempdir()) / f"faults-hosts-{os.getpid()}"
     up = functools.cache(lambda: stack.enter_context(nodes.cluster(hosts)))
-    chosen = [
-        k
-        for k in kinds_here(library) + kinds_on_nodes(up)
-        if not asked.only or any(text in k.name for text in asked.only)
-    ]
+    known = kinds_here(library) + kinds_on_nodes(up)
+    chosen = [kind for kind in known if not asked.only or any(text in kind.name for text in asked.only)]
     if not chosen:
         sys.exit(f"no kind is named like {' or '.join(asked.only)}")
     chance, load_before = random.Random(asked.seed), load_now()
