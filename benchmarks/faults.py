@@ -23,6 +23,7 @@ import os
 import random
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -216,6 +217,7 @@ def main() -> None:
     chance, load_before = random.Random(asked.seed), load_now()
     tallies = {kind.name: Tally() for kind in chosen}
     with (
+        contextlib.suppress(subprocess.TimeoutExpired),  # hosts that are slow to end
         stack,
         tempfile.TemporaryDirectory(prefix="faults-") as text,
         stop_on_sigterm(),
@@ -231,7 +233,8 @@ def main() -> None:
                     number += 1
                     one_round(kind, peace[kind.epochs], folder / f"round-{number}", chance, tally)
                     shutil.rmtree(folder / f"round-{number}", ignore_errors=True)
-                    print(f"{kind.name}: {tally.times} of {left[kind.name]}", file=sys.stderr, flush=True)
+                    told = f"wrong {tally.wrong}, lost {tally.lost}, twice {tally.twice}, differing {tally.differing}"
+                    print(f"{kind.name}: {tally.times} of {left[kind.name]}; {told}", file=sys.stderr, flush=True)
     table(tallies, load_before)
 
 
