@@ -64,10 +64,11 @@ def worker_killed(scene: Scene) -> Fault:
     """kill -9 of a process that trains; the run goes on by itself."""
     driver = scene.start()
     scene.wait(driver)
-    workers = _below(driver.pid, b"ray::ImplicitFunc")
-    if not workers:
-        driver.must_end(0)
-        raise TooLateError
+    while not (workers := _below(driver.pid, b"ray::ImplicitFunc")):  # none yet, or none any more
+        if driver.ended:
+            driver.must_end(0)
+            raise TooLateError
+        time.sleep(0.05)
     before, at = entries(scene.results), time.monotonic()
     with contextlib.suppress(ProcessLookupError):
         os.kill(scene.chance.choice(workers), signal.SIGKILL)
