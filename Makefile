@@ -24,7 +24,7 @@ lint: $(VENV)/installed-dev
 
 # The README's picture, from the page that `make demo` wrote; needs chromium.
 picture:
-	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1280,1000 \
+	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1280,1400 \
 	  --user-data-dir=$$(mktemp -d) --virtual-time-budget=5000 --screenshot=docs/quick.png file://$(CURDIR)/reports/local/quick.html
 
 schema: $(VENV)/installed
