@@ -31,7 +31,8 @@ class Reliability:
 
 def bin_of(confidence: Confidences, bins: int = ECE_BINS) -> NDArray[np.int_]:
     """The number of the bin, from 0, that each confidence in [0, 1] falls into; a bin holds its upper end."""
-    return np.clip(np.ceil(confidence.astype(np.float64) * bins).astype(int) - 1, 0, bins - 1)
+    numbers: NDArray[np.int_] = np.clip(np.ceil(confidence.astype(np.float64) * bins).astype(int) - 1, 0, bins - 1)
+    return numbers
 
 
 def calibration_error(confidence: Confidences, right: NDArray[np.bool_]) -> float:
