@@ -92,4 +92,4 @@ def _rate(record: Record) -> float | None:
         return None
     refit = (record.result.chosen_epoch or 0) if config["refit"] else 0
     seen = pictures_seen(config, size, record.result.epochs_run, refit)
-    return PASSES * flops * seen / seconds / config["workers"]
+    return PASSES * flops * seen / seconds / int(config["workers"])

@@ -23,7 +23,7 @@ def budget(configurations: Sequence[Configuration]) -> pd.DataFrame:
     budget would have taken beyond that: of pruned trials, and of the seeds that were never begun because pruning had
     let their configuration go. Other seeds without a record are not run yet, and save nothing.
     """
-    rows = []
+    rows: list[tuple[str, int, int, float, int]] = []
     for status in STATUSES:
         trials = [(one, record) for one in configurations for record in one.having(status)]
         if not trials:

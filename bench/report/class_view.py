@@ -114,7 +114,9 @@ def matrix(counts: NDArray[np.int64], classes: Sequence[str], missing: Sequence[
             shown.append(total - sum(shown))
         cells = [("", 0.0)] * len(shown) if number in missing else [(f"{n:,}", _shade(n, total)) for n in shown]
         rows.append((classes[number], tuple(cells)))
-    return Matrix((*(classes[number] for number in order), *(() if whole else ("all others",))), tuple(rows), whole)
+    return Matrix(
+        (*(classes[number] for number in order.tolist()), *(() if whole else ("all others",))), tuple(rows), whole
+    )
 
 
 def _shade(count: int, total: int) -> float:

@@ -25,8 +25,8 @@ def times(numbers: Sequence[Configuration], target: float | None = None) -> pd.D
     half of their seeds. Configurations without a curve of validation accuracy are left out, and those of a refit, whose
     seconds are of two trainings.
     """
-    curves = {one.label: _curves(one) for one in numbers if not one.config.get("refit")}
-    curves = {label: found for label, found in curves.items() if found}
+    asked = [one for one in numbers if not one.config.get("refit")]
+    curves = {one.label: told for one in asked if (told := _curves(one))}
     goal = target if target is not None else _reached_by_half([curve for curve, _ in curves.values()])
     if not curves or goal is None:
         return pd.DataFrame(columns=list(COLUMNS))

@@ -111,8 +111,8 @@ def fit(
     autocast = PRECISIONS[config["precision"]]
     if config["compile"]:
         torch.compiler.reset()  # else code compiled for an earlier trial's network serves this one, rounding otherwise
-    net = ranks.parallel(model)
-    net = torch.compile(net) if config["compile"] else net
+    spread = ranks.parallel(model)
+    net = torch.compile(spread) if config["compile"] else spread
 
     held_out = validation_part(config, seed, pictures)
     validates = len(pictures.validation) > 0
