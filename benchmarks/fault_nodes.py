@@ -19,8 +19,10 @@ from fault_kinds import Fault
 from fault_runs import LONG, Driver, Scene, TooLateError, WrongError, entries, write_suite
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "cluster_namespaces"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "made"))
+from commands import command
 from hosts import Host, hosts, lacking
-from machines import LAUNCHER, RAY, ROOT, Machines, bench, data_folder, environment
+from machines import LAUNCHER, RAY, ROOT, Machines, data_folder, environment
 
 TOKEN = {"RAY_AUTH_MODE": "token"}
 START = f"{RAY} start --address={{head}}:6379 --num-cpus=1 --object-store-memory=200000000"
@@ -42,10 +44,10 @@ def cluster(folder: Path) -> Iterator[Machines]:
         text = LAUNCHER
         for name, host in up.items():
             text = text.replace(f"@{name}", host.address)
-        machines.file("cluster.yaml").write_text(text)
+        machines.file(machines.launcher).write_text(text)
         _must(machines.client, RAY, "get-auth-token", "--generate")
-        write_suite(machines.head.folder / "root", LONG)
-        write_suite(machines.client.folder / "root", LONG)
+        write_suite(machines.head.home, LONG)
+        write_suite(machines.client.home, LONG)
         up_ = machines.start("run", f"faults-{LONG}.yaml", "--cluster", machines.launcher, "--results", "first")
         out, _ = up_.communicate()
         if up_.returncode:
@@ -62,19 +64,19 @@ def on_head(machines: Machines, scene: Scene) -> None:
 def on_client(machines: Machines, scene: Scene) -> None:
     """Let a scene play on the cluster, sent there by the client; what earlier ones left on the head goes."""
     _whole(machines)
-    shutil.rmtree(machines.head.folder / "root" / "bench" / "results", ignore_errors=True)
+    shutil.rmtree(machines.head.home / "bench" / "results", ignore_errors=True)
     _move(scene, machines.client, ["--cluster", machines.launcher])
 
 
 def _move(scene: Scene, host: Host, options: list[str]) -> None:
-    home = host.folder / "root"
+    home = host.home
     suite = write_suite(home, LONG)
     scene.results = home / scene.results.parent.name / "results"
     scene.arguments = ["run", suite.name, "--results", str(scene.results.relative_to(home)), *options]
 
     def launch(arguments: list[str], log: Path) -> Any:
         with log.open("wb") as file:
-            return host.start(bench(*arguments), env=environment(), stdout=file, stderr=file)
+            return host.start(command(*arguments), env=environment(), stdout=file, stderr=file)
 
     scene.launch = launch
 
@@ -137,7 +139,7 @@ def _start(machines: Machines) -> None:
     for host in (machines.one, machines.two):
         if not host.runs("raylet"):
             if not host.runs("sshd"):
-                _must(host, "/usr/sbin/sshd", "-f", "/root/.ssh/sshd_config")
+                host.serve()
             _must(host, *START.format(head=machines.head.address).split())
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 from hypothesis import settings
 
@@ -10,6 +12,9 @@ from bench.data import Dataset, load
 # How long an example takes says more of what else the machine does than of the code.
 settings.register_profile("bench", deadline=None)
 settings.load_profile("bench")
+
+# A shell's background jobs ignore Ctrl-C, and so would every command that tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Hosts on one machine: network namespaces on a bridge, each with processes, /tmp, /root and an ssh server of its own.
+"""Hosts on one machine: network namespaces on a bridge, each with processes, /tmp, home and an ssh server of its own.
 
 A host sees nothing of another but what goes over the wire: no common process numbers (`ray stop` on one leaves the
 rest alone), no common /tmp, home or shared memory. What is installed on the machine is there on every one. Needs root.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,11 @@ from typing import Any
 
 TOOLS = ("ip", "unshare", "nsenter", "setpriv", "sshd", "ssh", "ssh-keygen", "rsync")
 NETWORK = "10.77.0"
+HOME = pwd.getpwuid(0).pw_dir
+"""Where a host's only user, root, is at home; every host has a folder of its own there."""
+
+SERVE = f"$(command -v sshd) -f {HOME}/.ssh/sshd_config"
+"""The shell command that starts a host's ssh server."""
 
 INIT = """
 set -e
@@ -30,21 +36,20 @@ for path in {kept}; do
   mkdir -p "$place" && mount --bind "$path" "$place"
 done
 mount -t tmpfs -o mode=1777 tmpfs /dev/shm
-mount --bind {folder}/root /root
+mount --bind {folder}/home {home}
 mount --bind {folder}/tmp /tmp
 for path in {kept}; do
   mkdir -p "$path" && mount --bind "/mnt/kept$path" "$path"
 done
 mkdir -p /run/sshd
-$(command -v sshd) -f /root/.ssh/sshd_config
+{serve}
 while true; do sleep 3600 & wait $!; done
 """
 """What a host's first process does; it stays, and takes in processes whose parents have died."""
 
 SSHD = """
 ListenAddress {address}
-HostKey /root/.ssh/host_key
-AuthorizedKeysFile /root/.ssh/authorized_keys
+HostKey {home}/.ssh/host_key
 PidFile none
 StrictModes no
 UsePAM no
@@ -62,11 +67,22 @@ class Host:
     folder: Path
     pid: int
 
+    @property
+    def home(self) -> Path:
+        """Its home, as the machine sees it."""
+        return self.folder / "home"
+
+    def serve(self) -> None:
+        """Start the ssh server again, which dies with the other processes but the first."""
+        done = self.run("bash", "-c", SERVE)
+        if done.returncode:
+            raise RuntimeError(f"host {self.name} starts no ssh server: {done.stdout}")
+
     def start(self, command: Sequence[str], **options: Any) -> subprocess.Popen[str]:
         """Start a command on this host, with its own home and none of the caller's Ray settings."""
         environment = {name: text for name, text in os.environ.items() if not name.startswith(("RAY_", "BENCH_RES"))}
-        environment |= {"HOME": "/root", **options.pop("env", {})}
-        enter = ["nsenter", f"--target={self.pid}", "--mount", "--pid", "--net", "--uts", "--ipc", "--wdns=/root"]
+        environment |= {"HOME": HOME, **options.pop("env", {})}
+        enter = ["nsenter", f"--target={self.pid}", "--mount", "--pid", "--net", "--uts", "--ipc", f"--wdns={HOME}"]
         return subprocess.Popen([*enter, *command], env=environment, text=True, **options)
 
     def run(self, *command: str, timeout: float = 300, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -115,7 +131,7 @@ def lacking() -> str:
 def hosts(folder: Path, names: Sequence[str], kept: Sequence[Path] = ()) -> Iterator[dict[str, Host]]:
     """Hosts that reach each other, by name; gone with everything on them at the end.
 
-    `kept` are folders within /tmp or /root that the hosts share with the machine all the same (the checkout, say).
+    `kept` are folders within /tmp or root's home that the hosts share with the machine all the same, as the checkout.
     """
     _sweep()
     mark = f"bench-{os.getpid()}"
@@ -166,15 +182,15 @@ def _plug(switch: str, space: str, port: str, address: str) -> None:
 def _boot(
     name: str, address: str, space: str, folder: Path, key: Path, kept: list[str]
 ) -> tuple[Host, subprocess.Popen[bytes]]:
-    ssh = folder / "root" / ".ssh"
+    ssh = folder / "home" / ".ssh"
     ssh.mkdir(parents=True)
     (folder / "tmp").mkdir(mode=0o1777)
     shutil.copy(key, ssh / "id_ed25519")
     shutil.copy(key.with_suffix(".pub"), ssh / "authorized_keys")
     _call("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(ssh / "host_key"))
-    (ssh / "sshd_config").write_text(SSHD.format(address=address))
-    (folder / "root" / ".bashrc").touch()
-    script = INIT.format(name=name, folder=folder, kept=" ".join(kept))
+    (ssh / "sshd_config").write_text(SSHD.format(address=address, home=HOME))
+    (folder / "home" / ".bashrc").touch()
+    script = INIT.format(name=name, folder=folder, home=HOME, serve=SERVE, kept=" ".join(kept))
     unshare = ["unshare", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child", "--mount-proc"]
     # Should this process be killed, its hosts go too.
     command = ["setpriv", "--pdeathsig", "KILL", "ip", "netns", "exec", space, *unshare, "bash", "-c", script]
@@ -193,8 +209,8 @@ def _boot(
 
 
 def _covered(paths: Sequence[Path]) -> list[str]:
-    """Those of the paths that a host's own /tmp and /root would hide."""
-    hidden = (Path("/tmp"), Path("/root"))
+    """Those of the paths that a host's own /tmp and home would hide."""
+    hidden = (Path("/tmp"), Path(HOME))
     return sorted({str(path.resolve()) for path in paths if any(path.resolve().is_relative_to(top) for top in hidden)})
 
 

@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from commands import command
 from hosts import Host
 
 from bench.data import DATASETS
@@ -35,21 +36,23 @@ metadata: {{bench: {{python: {sys.executable}, send_data: true}}}}
 
 @dataclass(frozen=True)
 class Machines:
-    """The cluster's hosts, and `client`, from where it is used; `launcher` is the file's path as the client has it."""
+    """The cluster's hosts, and `client`, from where it is used; `launcher` is the file's name in the client's home."""
 
     head: Host
     one: Host
     two: Host
     client: Host
-    launcher: str = "/root/cluster.yaml"
+    launcher: str = "three.yaml"
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a bench command on the client, its output to be read."""
-        return self.client.start(bench(*arguments), env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        return self.client.start(
+            command(*arguments), env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
 
     def bench(self, *arguments: str) -> str:
         """Run a bench command on the client, which has to succeed; what it prints."""
-        done = self.client.run(*bench(*arguments), env=environment(), timeout=900)
+        done = self.client.run(*command(*arguments), env=environment(), timeout=900)
         assert done.returncode == 0, done.stdout
         return done.stdout
 
@@ -61,11 +64,7 @@ class Machines:
 
     def file(self, name: str) -> Path:
         """A file in the client's home."""
-        return self.client.folder / "root" / name
-
-
-def bench(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "bench.cli", *arguments]
+        return self.client.home / name
 
 
 def environment() -> dict[str, str]:

@@ -11,11 +11,11 @@ import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from machines import ROOT, Machines, bench
+from commands import command, results_of
+from machines import ROOT, Machines
 
 from bench.ledger.ledger import Ledger
 
@@ -50,19 +50,6 @@ def write_own(folder: Path, epochs: int) -> None:
     np.savez(folder / "few.npz", **named)
 
 
-def results_of(results: Path) -> dict[str, tuple[Any, ...]]:
-    """Key to all result fields, predictions included."""
-    ledger = Ledger(results)
-    return {
-        record.key: (
-            record.status,
-            record.result,
-            *(value.tobytes() for value in ledger.predictions(record.key).__dict__.values()),
-        )
-        for record in ledger.records()
-    }
-
-
 def followed(process: subprocess.Popen[str]) -> str:
     """The name of the run that a bench process follows from now on."""
     assert process.stdout is not None
@@ -78,7 +65,7 @@ def test_a_run_that_its_watcher_leaves_goes_on_and_is_fetched_with_the_bits_of_a
     machines: Machines, tmp_path: Path
 ) -> None:
     write_own(machines.file("own"), epochs=40)
-    options = ("--cluster", machines.launcher, "--results", "/root/own-results")
+    options = ("--cluster", machines.launcher, "--results", "own-results")
     process = machines.start("run", "own/own.yaml", *options)
     name = followed(process)
     # nsenter hands signals on to nobody: its child is the one that a terminal would reach.
@@ -93,7 +80,7 @@ def test_a_run_that_its_watcher_leaves_goes_on_and_is_fetched_with_the_bits_of_a
     assert "4 of 4 trials ended" in attached
 
     write_own(tmp_path / "own", epochs=40)
-    here = bench("run", str(tmp_path / "own/own.yaml"), "--no-ray", "--results", str(tmp_path / "r"))
+    here = command("run", tmp_path / "own/own.yaml", "--no-ray", "--results", tmp_path / "r")
     subprocess.run(here, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
     there = results_of(machines.file("own-results"))
     assert there == results_of(tmp_path / "r")
@@ -104,7 +91,7 @@ def test_a_second_client_without_the_records_gets_them_trains_nothing_and_tears_
     write_own(machines.file("own"), epochs=40)
     # Ray's launcher keeps in /tmp/ray what it has started; another machine has no such file.
     shutil.rmtree(machines.client.folder / "tmp" / "ray", ignore_errors=True)
-    options = ("--cluster", machines.launcher, "--results", "/root/second-results")
+    options = ("--cluster", machines.launcher, "--results", "second-results")
     out = machines.bench("run", "own/own.yaml", *options, "--down")
     assert "is up" in out
     assert results_of(machines.file("second-results")) == results_of(machines.file("own-results"))
@@ -117,7 +104,7 @@ def test_a_second_client_without_the_records_gets_them_trains_nothing_and_tears_
 
 def test_a_stopped_run_leaves_what_it_has_found(machines: Machines) -> None:
     write_own(machines.file("long"), epochs=2000)
-    options = ("--cluster", machines.launcher, "--results", "/root/long-results")
+    options = ("--cluster", machines.launcher, "--results", "long-results")
     process = machines.start("run", "long/own.yaml", *options)
     name = followed(process)
     out = machines.bench("cluster", "stop", name, *options)
@@ -127,10 +114,10 @@ def test_a_stopped_run_leaves_what_it_has_found(machines: Machines) -> None:
 
 
 def test_a_driver_on_a_node_runs_on_the_cluster_by_its_address(machines: Machines) -> None:
-    home = machines.head.folder / "root"
+    home = machines.head.home
     write_own(home / "own", epochs=2)
-    command = bench("run", "own/own.yaml", "--address", f"{machines.head.address}:6379")
-    done = machines.head.run(*command, env={"PYTHONPATH": str(ROOT)})
+    arguments = command("run", "own/own.yaml", "--address", f"{machines.head.address}:6379")
+    done = machines.head.run(*arguments, env={"PYTHONPATH": str(ROOT)})
     assert done.returncode == 0, done.stdout
     assert "4 of 4 trials ended" in done.stdout
     assert len(Ledger(home / "results").records()) == 4
@@ -150,7 +137,7 @@ def test_the_quick_suite_comes_to_a_report_though_a_host_dies_on_the_way(machine
     out = "".join(told)
     assert (process.returncode, killed) == (0, True), out
     assert "12 of 12 trials ended" in out
-    machines.bench("report", "quick.yaml", "--json", "--html", "--out", "/root/reports")
+    machines.bench("report", "quick.yaml", "--json", "--html", "--out", "reports")
     report = json.loads(machines.file("reports/quick.json").read_text())
     rows = [row for section in report["sections"] for row in section["leaderboard"] if row["kind"] == "ours"]
     assert [row["status"] for row in rows] == ["complete"] * 12

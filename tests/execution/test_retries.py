@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from commands import processes_below, start
 
 from bench.execution.board import Board, Running
 from bench.execution.deaths import reason
@@ -102,31 +102,13 @@ grid:
 """
 
 
-def below(driver: int, name: bytes) -> list[int]:
-    """Process ids below the driver whose command line has this name."""
-    parents, names = {}, {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            names[int(folder.name)] = (folder / "cmdline").read_bytes()
-            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-
-    def is_below(process: int) -> bool:
-        while process in parents and process != driver:
-            process = parents[process]
-        return process == driver
-
-    return [process for process, line in names.items() if name in line and is_below(process)]
-
-
 def kill_worker(driver: subprocess.Popen[str], results: Path, name: bytes) -> int:
     """Kill the youngest process of this name, once the trial has kept a state that is newer than this call."""
-    start, end = time.time(), time.monotonic() + 300
+    since, end = time.time(), time.monotonic() + 300
     while time.monotonic() < end:
         assert driver.poll() is None, driver.communicate()
-        kept = [path for path in results.glob("checkpoints/*.pt") if path.stat().st_mtime > start]
-        workers = below(driver.pid, name)
+        kept = [path for path in results.glob("checkpoints/*.pt") if path.stat().st_mtime > since]
+        workers = processes_below(driver.pid, name)
         if kept and workers:
             os.kill(max(workers), signal.SIGKILL)
             return max(workers)
@@ -140,13 +122,7 @@ def kill_worker(driver: subprocess.Popen[str], results: Path, name: bytes) -> in
 def test_a_trial_killed_once_goes_on_and_killed_again_has_failed(tmp_path: Path, workers: int, name: bytes) -> None:
     path, results = tmp_path / "killed.yaml", tmp_path / "results"
     path.write_text(SUITE.replace("WORKERS", str(workers)))
-    command = ["run", path, "--results", results, "--retries", 1, "--checkpoint-after", 0, "--jobs", 2]
-    driver = subprocess.Popen(
-        [sys.executable, "-m", "bench.cli", *map(str, command)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    driver = start("run", path, "--results", results, "--retries", 1, "--checkpoint-after", 0, "--jobs", 2)
     try:
         first = kill_worker(driver, results, name)
         second = kill_worker(driver, results, name)

@@ -12,7 +12,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any
 
 import pytest
 import torch
+from commands import bench, processes_below, results_of, start
 
 from bench.execution.checkpoints import DIGEST
 from bench.ledger.ledger import Ledger
@@ -50,17 +50,6 @@ def suite(folder: Path, epochs: int, more: str = "") -> Path:
     return path
 
 
-def start(*arguments: object) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "bench.cli", *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def bench(*arguments: object) -> tuple[int, str, str]:
-    process = start(*arguments)
-    out, err = process.communicate(timeout=300)
-    return process.returncode, out, err
-
-
 def entries(results: Path) -> int:
     return len(list(results.glob("entries/*/*.npz")))
 
@@ -72,19 +61,6 @@ def wait_for(process: subprocess.Popen[str], results: Path, count: int) -> None:
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < end
         time.sleep(0.05)
-
-
-def results_of(results: Path) -> dict[str, tuple[Any, ...]]:
-    """Key to all result fields, predictions included."""
-    ledger = Ledger(results)
-    return {
-        record.key: (
-            record.status,
-            record.result,
-            *(value.tobytes() for value in ledger.predictions(record.key).__dict__.values()),
-        )
-        for record in ledger.records()
-    }
 
 
 @pytest.fixture(scope="module")
@@ -221,29 +197,11 @@ def test_no_ray_takes_no_jobs(folder: Path) -> None:
     assert (code, err) == (2, "error: --no-ray trains one trial at a time: leave --jobs out, or --no-ray\n")
 
 
-def workers_of(driver: int) -> list[int]:
-    """Process ids below the driver that are training."""
-    parents, names = {}, {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            names[int(folder.name)] = (folder / "cmdline").read_bytes()
-            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-
-    def is_below(process: int) -> bool:
-        while process in parents and process != driver:
-            process = parents[process]
-        return process == driver
-
-    return [process for process, name in names.items() if b".train" in name and is_below(process)]
-
-
 def test_a_killed_worker_costs_nothing_but_time(folder: Path, undisturbed: Path) -> None:
     results = folder / "killed-worker"
     process = start("run", suite(folder, 3), "--results", results)
     wait_for(process, results, 1)
-    workers = workers_of(process.pid)
+    workers = processes_below(process.pid, b".train")
     assert workers
     os.kill(workers[0], signal.SIGKILL)
     out, err = process.communicate(timeout=120)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from bucket import Bucket, opened
+from commands import bench, start
 from rich.console import Console
 
 from bench.data import Dataset
@@ -53,17 +54,6 @@ def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Bucket]:
     made = opened(monkeypatch, tmp_path / "state")
     yield made
     made.go_away()
-
-
-def start(*arguments: object) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "bench.cli", *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def bench(*arguments: object) -> tuple[int, str, str]:
-    process = start(*arguments)
-    out, err = process.communicate(timeout=300)
-    return process.returncode, out, err
 
 
 def found(ledger: Ledger) -> dict[str, object]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import bench
 
 from bench.ledger.ledger import Ledger
 
@@ -18,12 +17,6 @@ name: mixed
 defaults: {model: {name: mlp, hidden: []}, optimizer: {name: sgd, lr: 0.1}, batch_size: 1000, epochs: 2}
 grid: [{seeds: 2}, {workers: 2}]
 """
-
-
-def bench(*arguments: object) -> tuple[int, str, str]:
-    command = [sys.executable, "-m", "bench.cli", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=540, check=False)
-    return done.returncode, done.stdout, done.stderr
 
 
 @pytest.mark.slow

@@ -1,0 +1,58 @@
+"""The bench command as a process of its own, what it leaves in its ledger, and the processes that it has started."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from bench.ledger.ledger import Ledger
+
+
+def command(*arguments: object) -> list[str]:
+    """The command line, for this environment's Python."""
+    return [sys.executable, "-m", "bench.cli", *map(str, arguments)]
+
+
+def start(*arguments: object) -> subprocess.Popen[str]:
+    """Start it; what it prints is to be read."""
+    return subprocess.Popen(command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def bench(*arguments: object) -> tuple[int, str, str]:
+    """Run it to its end: exit code, stdout and stderr."""
+    process = start(*arguments)
+    out, err = process.communicate(timeout=540)
+    return process.returncode, out, err
+
+
+def results_of(results: Path) -> dict[str, tuple[Any, ...]]:
+    """Key to all result fields, predictions included."""
+    ledger = Ledger(results)
+    return {
+        record.key: (
+            record.status,
+            record.result,
+            *(value.tobytes() for value in ledger.predictions(record.key).__dict__.values()),
+        )
+        for record in ledger.records()
+    }
+
+
+def processes_below(parent: int, name: bytes) -> list[int]:
+    """The ids of all processes that descend from `parent` and have `name` in their command line."""
+    parents, names = {}, {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            names[int(folder.name)] = (folder / "cmdline").read_bytes()
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+
+    def is_below(process: int) -> bool:
+        while process in parents and process != parent:
+            process = parents[process]
+        return process == parent
+
+    return [process for process, line in names.items() if name in line and is_below(process)]
