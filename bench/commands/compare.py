@@ -15,7 +15,7 @@ from bench.suite.errors import UserError
 if TYPE_CHECKING:
     from bench.ledger.ledger import Ledger
     from bench.ledger.record import Record
-    from bench.report.comparison_text import Told
+    from bench.report.comparing.text import Told
 
 
 def compare(
@@ -35,7 +35,7 @@ def compare(
 ) -> None:
     """Say whether NEW is worse than BASE on the same test images: exit code 1 where it is, with confidence."""
     from bench.ledger.address import is_url
-    from bench.report.comparison_text import to_json, to_text
+    from bench.report.comparing.text import to_json, to_text
 
     kept = _configs(suite) if suite else None
     ledgers = [is_url(text) or bool(text and Path(text).is_dir()) for text in (base, new)]
@@ -55,9 +55,9 @@ def compare(
 
 
 def _ledgers(base: str, new: str, kept: set[str] | None, max_drop: float) -> Told:
-    from bench.report.comparison import compare as compared
-    from bench.report.comparison_text import Told
-    from bench.report.shared import shared
+    from bench.report.comparing.comparison import compare as compared
+    from bench.report.comparing.shared import shared
+    from bench.report.comparing.text import Told
 
     first, second = (_opened(text) for text in (base, new))
     if _place(first) == _place(second):
@@ -77,11 +77,11 @@ def _ledgers(base: str, new: str, kept: set[str] | None, max_drop: float) -> Tol
 
 def _configurations(base: str, new: str, kept: set[str] | None, results: str, max_drop: float) -> Told:
     from bench.ledger.ledger import Ledger
-    from bench.report.comparison import Pair, Side
-    from bench.report.comparison import compare as compared
-    from bench.report.comparison_text import Told
+    from bench.report.comparing.comparison import Pair, Side
+    from bench.report.comparing.comparison import compare as compared
+    from bench.report.comparing.selection import select
+    from bench.report.comparing.text import Told
     from bench.report.sections import sections
-    from bench.report.selection import select
 
     ledger = Ledger(results)
     if not ledger.home.check():

@@ -57,11 +57,11 @@ def show(
     if not html:
         from rich.console import Console
 
-        from bench.report.data_terminal import print_exploration
+        from bench.report.dataset.terminal import print_exploration
 
         print_exploration(found, Console())
         return
-    from bench.report.data_page import data_page
+    from bench.report.dataset.page import data_page
 
     rows = _augmented([config["augmentation"] for config, _ in loaded.configurations], data) if loaded else []
     page = data_page(found, rows)

@@ -50,9 +50,9 @@ def published(
         )
     from bench.ledger.ledger import Ledger
     from bench.report.provenance import provenance
-    from bench.report.published import beside_ours
-    from bench.report.published_rows import Asked
-    from bench.report.published_text import Page, to_json, to_markdown
+    from bench.report.quoted.published import beside_ours
+    from bench.report.quoted.rows import Asked
+    from bench.report.quoted.text import Page, to_json, to_markdown
     from bench.report.sections import sections
 
     asked = [

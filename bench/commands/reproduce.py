@@ -17,7 +17,7 @@ from bench.suite.errors import UserError
 if TYPE_CHECKING:
     from bench.ledger.ledger import Ledger
     from bench.ledger.record import Predictions, Record
-    from bench.report.agreement import Again
+    from bench.report.comparing.agreement import Again
     from bench.suite.trial import Trial
 
 
@@ -70,7 +70,7 @@ def _refuse_user_code(records: Iterable[Record]) -> None:
 
 def _again(trial: Trial, record: Record, ledger: Ledger, data: Any, device: str | None) -> Again:
     from bench.execution.repeat import train
-    from bench.report.agreement import again, seed_noise, to_text
+    from bench.report.comparing.agreement import again, seed_noise, to_text
 
     def report(progress: Any) -> None:
         stage = "refit, " if progress.refit else ""

@@ -11,6 +11,7 @@ import pandas as pd
 
 from bench.ledger.record import Record
 from bench.published.catalogue import Reference
+from bench.report.claims.standing import Standing
 from bench.report.estimates import (
     MODERATED,
     Estimate,
@@ -23,7 +24,6 @@ from bench.report.estimates import (
 )
 from bench.report.figures import value
 from bench.report.sections import Configuration, Section
-from bench.report.standing import Standing
 from bench.statistics.seeds import Pooled
 from bench.suite.metrics import METRICS
 
@@ -87,7 +87,7 @@ def leaderboard(
     metrics
         What is shown; the first one ranks.
     standings
-        By label, what the predictions say of the accuracy: `bench.report.analysis.Analysis.standings`.
+        By label, what the predictions say of the accuracy: `bench.report.claims.analysis.Analysis.standings`.
     """
     shown = [one for one in section.configurations if one.having("complete")]
     pooled = {metric: pooled_deviation(section, metric) for metric in metrics}

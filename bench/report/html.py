@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.report import class_view, gallery_view
 from bench.report.board import board
 from bench.report.cells import count, number, percent, unit
-from bench.report.claim import MOST_OPEN
-from bench.report.claims import claims
+from bench.report.claims.table import MOST_OPEN
+from bench.report.claims.tables import claims
+from bench.report.classes import gallery_view
+from bench.report.classes import view as class_view
 from bench.report.glance import glance
 from bench.report.page import Script, environment, policy, script, shipped
 from bench.report.report import Part, Report

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 from bench.report.cells import percent, rows, told_headings, told_marks
-from bench.report.claim import Claim
-from bench.report.claims import claims
-from bench.report.class_view import HEADINGS, beside
-from bench.report.details import Details
+from bench.report.claims.table import Claim
+from bench.report.claims.tables import claims
+from bench.report.classes.details import Details
+from bench.report.classes.view import HEADINGS, beside
 from bench.report.report import Part, Report
 
 MOST_PAIRS = 5

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from bench.report.analysis import Analysis
 from bench.report.cells import FIXED, NOTHING, counted, headings, number
 from bench.report.cells import rows as cells_of
+from bench.report.claims.analysis import Analysis
 from bench.report.estimates import IMAGES, ONE_SEED, pooled_deviation, seed_values
 from bench.report.sections import Section
 from bench.statistics.tries import gain_of_best

@@ -9,15 +9,15 @@ import pandas as pd
 
 from bench.ledger.record import Predictions, Record
 from bench.published.catalogue import Reference
-from bench.report.analysis import Analysis, analyse
 from bench.report.checks import Check, checks
-from bench.report.closer import Closer, closer
+from bench.report.claims.analysis import Analysis, analyse
+from bench.report.classes.closer import Closer, closer
+from bench.report.classes.detailed import check_patterns
+from bench.report.classes.details import Details
+from bench.report.classes.gallery import Gallery, look_once
 from bench.report.curves import curves
-from bench.report.detailed import check_patterns
-from bench.report.details import Details
 from bench.report.figures import completed
 from bench.report.frame import apart, empty, leaderboard
-from bench.report.gallery import Gallery, look_once
 from bench.report.provenance import checksums, provenance
 from bench.report.sections import Config, Section, sections
 from bench.report.verdict import Verdict, verdict
@@ -107,7 +107,7 @@ def build(
     file
         The suite's file.
     detail
-        Patterns of further configurations to look at class by class; see `bench.report.detailed`.
+        Patterns of further configurations to look at class by class; see `bench.report.classes.detailed`.
 
     Raises
     ------

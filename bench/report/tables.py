@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from bench.report.analysis import Analysis
-from bench.report.class_tables import details_json, gallery_json
+from bench.report.claims.analysis import Analysis
+from bench.report.classes.tables import details_json, gallery_json
 from bench.report.report import Part, Report
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from bench.report.analysis import Analysis
 from bench.report.cells import NOTHING, counted, number, ranked, unit
+from bench.report.claims.analysis import Analysis
 from bench.report.notes import notes_on
 from bench.report.provenance import trial_counts
 from bench.report.sections import ADDED_ALONE, Section

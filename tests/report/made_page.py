@@ -9,8 +9,8 @@ from typing import Any
 from made_ledger import Ledger
 
 from bench.published import find
-from bench.report.published import beside_ours
-from bench.report.published_rows import Asked, Group, Row
+from bench.report.quoted.published import beside_ours
+from bench.report.quoted.rows import Asked, Group, Row
 from bench.suite.references import Comparison
 from bench.suite.trial import Trial
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from bench.report.charts.figure import Figure, LeftOut, values
 from bench.report.charts.theme import BLUE, INK, VERMILLION
-from bench.report.details import Details
+from bench.report.classes.details import Details
 from bench.report.report import Part
 
 MATRIX, DIFFERENCE = "Confusion matrix", "Difference of two confusion matrices"

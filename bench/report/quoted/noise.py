@@ -10,9 +10,9 @@ from bench.published.catalogue import Reference
 from bench.published.curves import curve
 from bench.report.estimates import estimate
 from bench.report.figures import values
-from bench.report.first_epochs import Begun
-from bench.report.published_rows import Judged, Source
-from bench.report.published_runs import Planned, Runs, merged
+from bench.report.quoted.first_epochs import Begun
+from bench.report.quoted.rows import Judged, Source
+from bench.report.quoted.runs import Planned, Runs, merged
 from bench.statistics.proportions import binomial_floor
 from bench.statistics.quoted import agreement
 from bench.statistics.seeds import Pooled, pooled_seed_deviation

@@ -9,10 +9,10 @@ import pandas as pd
 
 from bench.ledger.record import Predictions
 from bench.published.classes import PublishedClasses, by_class
-from bench.report.answers import answers
-from bench.report.detailed import BEST, detailed
-from bench.report.details import Details, details
-from bench.report.gallery import BUDGET, Gallery, Look, gallery
+from bench.report.classes.answers import answers
+from bench.report.classes.detailed import BEST, detailed
+from bench.report.classes.details import Details, details
+from bench.report.classes.gallery import BUDGET, Gallery, Look, gallery
 from bench.report.sections import Config, Section
 from bench.suite.expand import canonical
 
@@ -46,7 +46,7 @@ def closer(
     section, frame
         The configurations and their leaderboard.
     leaders
-        Labels, as `bench.report.analysis.Analysis` has them.
+        Labels, as `bench.report.claims.analysis.Analysis` has them.
     predictions
         From a trial's key to its predictions.
     look

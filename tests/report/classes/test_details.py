@@ -11,8 +11,8 @@ from sklearn.metrics import classification_report
 
 from bench.ledger.record import Predictions
 from bench.report import build, to_html, to_json, to_markdown
-from bench.report.class_view import blocks, comparison
-from bench.report.details import Details
+from bench.report.classes.details import Details
+from bench.report.classes.view import blocks, comparison
 from bench.statistics.calibration import calibration_error
 from bench.suite.errors import UserError
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bench.data.twins import Twin
-from bench.report.answers import Answers
+from bench.report.classes.answers import Answers
 from bench.statistics.suspects import accuracy_without, wrong_by_all
 
 FEWEST_NETWORKS = 3

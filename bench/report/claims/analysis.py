@@ -10,17 +10,17 @@ import pandas as pd
 
 from bench.ledger.record import Predictions
 from bench.published.catalogue import Reference
-from bench.report.budget import budget
+from bench.report.claims.budget import budget
+from bench.report.claims.factors import factors
+from bench.report.claims.pairs import COLUMNS as PAIRS
+from bench.report.claims.pairs import pairs
+from bench.report.claims.placements import placements
+from bench.report.claims.seen import Seen, look
+from bench.report.claims.standing import Standing, least_noise, standings
+from bench.report.claims.times import times
+from bench.report.claims.tuned import tries, tuned
 from bench.report.estimates import chosen
-from bench.report.factors import factors
-from bench.report.pairs import COLUMNS as PAIRS
-from bench.report.pairs import pairs
-from bench.report.placements import placements
 from bench.report.sections import Config, Configuration, Section
-from bench.report.seen import Seen, look
-from bench.report.standing import Standing, least_noise, standings
-from bench.report.times import times
-from bench.report.tuned import tries, tuned
 from bench.statistics.measured import Measured, measure, subset
 from bench.statistics.tied import Tied, tied_with_best
 

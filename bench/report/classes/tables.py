@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from bench.report.details import Details
-from bench.report.gallery import Gallery, Mistake
-from bench.report.suspects import Suspect
+from bench.report.classes.details import Details
+from bench.report.classes.gallery import Gallery, Mistake
+from bench.report.classes.suspects import Suspect
 from bench.statistics.class_intervals import FIGURES
 
 

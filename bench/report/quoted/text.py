@@ -11,7 +11,7 @@ from typing import Any
 
 from bench.report.cells import NOTHING, count, figure, number, percent
 from bench.report.markdown import escape, table
-from bench.report.published_rows import Group, Judged, Row, Verdict
+from bench.report.quoted.rows import Group, Judged, Row, Verdict
 from bench.suite.metrics import METRICS
 
 TITLE = "Published systems, run again"

@@ -13,10 +13,10 @@ from bench.published.catalogue import Reference
 from bench.published.curves import curve
 from bench.report.estimates import estimate
 from bench.report.figures import values
-from bench.report.first_epochs import shared_epochs
-from bench.report.noise import FOUR_DECIMALS, WHERE, Kin, Noise, half_unit, judged
-from bench.report.published_rows import Asked, Early, Group, Judged, Row, Short
-from bench.report.published_runs import Planned, Runs, configurations
+from bench.report.quoted.first_epochs import shared_epochs
+from bench.report.quoted.noise import FOUR_DECIMALS, WHERE, Kin, Noise, half_unit, judged
+from bench.report.quoted.rows import Asked, Early, Group, Judged, Row, Short
+from bench.report.quoted.runs import Planned, Runs, configurations
 from bench.statistics.seeds import Pooled
 from bench.suite.expand import canonical
 from bench.suite.labels import axis_label

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bench.ledger.record import Record
 from bench.published.classes import PublishedClasses
-from bench.report.answers import Answers
+from bench.report.classes.answers import Answers
 from bench.report.figures import value
 from bench.report.sections import Configuration
 from bench.statistics.calibration import calibration_error, reliability

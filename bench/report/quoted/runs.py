@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.ledger.record import Predictions, Record
 from bench.report.figures import completed
-from bench.report.first_epochs import Begun, curves, start_of
+from bench.report.quoted.first_epochs import Begun, curves, start_of
 from bench.suite.expand import canonical
 from bench.suite.trial import Trial
 

@@ -12,9 +12,9 @@ from PIL import Image
 from bench.data import Dataset, places
 from bench.ledger.record import Predictions
 from bench.report import build, to_html, to_json
-from bench.report.answers import Answers
-from bench.report.gallery import BUDGET, FIRST, OTHER, PER_PAIR, Gallery, Here, gallery, look_once
-from bench.report.gallery_view import agreement, copies, doubted, gallery_data, sensitivity, shots
+from bench.report.classes.answers import Answers
+from bench.report.classes.gallery import BUDGET, FIRST, OTHER, PER_PAIR, Gallery, Here, gallery, look_once
+from bench.report.classes.gallery_view import agreement, copies, doubted, gallery_data, sensitivity, shots
 
 CLASSES = ("sock", "hat", "glove")
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from bench.ledger.record import Predictions, Record
-from bench.report.comparison import Pair, Side
+from bench.report.comparing.comparison import Pair, Side
 from bench.report.sections import Configuration, sections
 from bench.suite.expand import canonical
 from bench.suite.labels import labels

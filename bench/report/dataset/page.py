@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.data.explore import TITLES, Exploration
-from bench.report.data_terminal import duplicate_lines, sizes
+from bench.report.dataset.terminal import duplicate_lines, sizes
 from bench.report.page import environment
 
 Samples = Sequence[tuple[str, NDArray[np.uint8]]]

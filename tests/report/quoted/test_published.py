@@ -11,8 +11,8 @@ from made_ledger import FLIP, L2, Ledger, config
 from made_page import LONG, MNIST, asked, group, row
 
 from bench.published import find
-from bench.report.published import beside_ours
-from bench.report.published_text import Page, to_json, to_markdown
+from bench.report.quoted.published import beside_ours
+from bench.report.quoted.text import Page, to_json, to_markdown
 from bench.suite.references import Comparison
 from bench.suite.trial import Trial
 

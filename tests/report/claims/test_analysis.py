@@ -9,9 +9,9 @@ import pytest
 from made_ledger import FLIP, L2, Ledger, config
 
 from bench.report import build
-from bench.report.analysis import MOST_LEADERS, Analysis
+from bench.report.claims.analysis import MOST_LEADERS, Analysis
+from bench.report.claims.pairs import CONFIGURATIONS, TWO_RUNS
 from bench.report.estimates import MODERATED
-from bench.report.pairs import CONFIGURATIONS, TWO_RUNS
 from bench.report.report import Part
 from bench.statistics.contrasts import difference
 from bench.statistics.mcnemar import mcnemar
@@ -192,7 +192,7 @@ def test_a_lone_configuration_is_measured_and_tied_with_nothing(ledger: Ledger) 
 
 
 def test_predictions_are_read_once_for_the_analysis(grid: Ledger) -> None:
-    from bench.report.analysis import analyse
+    from bench.report.claims.analysis import analyse
     from bench.report.sections import sections
 
     asked: list[str] = []

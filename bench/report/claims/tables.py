@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from bench.report.analysis import Analysis
-from bench.report.budget import NOT_RUN, SPARED
 from bench.report.cells import NOTHING, count, percent
-from bench.report.claim import Cell, Claim, Row, p_value, points, signed, spaced, span, table
-from bench.report.factors import MOST_INTERACTIONS
-from bench.report.pairs import TWO_RUNS
-from bench.report.tuned import EVERYTHING
+from bench.report.claims.analysis import Analysis
+from bench.report.claims.budget import NOT_RUN, SPARED
+from bench.report.claims.factors import MOST_INTERACTIONS
+from bench.report.claims.pairs import TWO_RUNS
+from bench.report.claims.table import Cell, Claim, Row, p_value, points, signed, spaced, span, table
+from bench.report.claims.tuned import EVERYTHING
 
 ALIKE = "·"
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.report.cells import percent
-from bench.report.gallery import DUPLICATES, SUSPECTS, Gallery, Mistake, Mistakes
-from bench.report.sprite import COLUMNS
-from bench.report.suspects import FEWEST_NETWORKS, Suspect
+from bench.report.classes.gallery import DUPLICATES, SUSPECTS, Gallery, Mistake, Mistakes
+from bench.report.classes.sprite import COLUMNS
+from bench.report.classes.suspects import FEWEST_NETWORKS, Suspect
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from made_page import LONG, asked, group, row
 from scipy import stats
 
 from bench.published import find
-from bench.report.noise import half_unit
-from bench.report.published import beside_ours
-from bench.report.published_text import Page, to_markdown
+from bench.report.quoted.noise import half_unit
+from bench.report.quoted.published import beside_ours
+from bench.report.quoted.text import Page, to_markdown
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from rich.console import Console
 
 from bench.data import Dataset
 from bench.data.explore import Exploration, explore
-from bench.report.data_page import data_page, strip
-from bench.report.data_terminal import BINS, bars, print_exploration
+from bench.report.dataset.page import data_page, strip
+from bench.report.dataset.terminal import BINS, bars, print_exploration
 
 
 @pytest.fixture

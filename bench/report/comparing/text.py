@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from bench.report.comparison import Row
+from bench.report.comparing.comparison import Row
 
 RUNS_ONLY = "single runs: this speaks of these two networks' weights only, not of how other seeds would do"
 

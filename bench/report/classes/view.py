@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bench.published.classes import PublishedClasses
 from bench.report.cells import NOTHING, percent
-from bench.report.details import Details
+from bench.report.classes.details import Details
 from bench.report.report import Part
 from bench.statistics.class_intervals import FIGURES
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from statsmodels.stats.multitest import multipletests
 
 from bench.ledger.record import Predictions, Record
-from bench.report.differed import differed
+from bench.report.comparing.differed import differed
 from bench.report.sections import Configuration
 from bench.statistics.contrasts import difference
 from bench.statistics.mcnemar import mcnemar, one_sided

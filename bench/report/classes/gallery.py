@@ -15,9 +15,9 @@ from bench.data.catalogue import find
 from bench.data.dataset import Dataset, load_here
 from bench.data.own import Entry, is_own
 from bench.data.twins import Twin, twins
-from bench.report.answers import Answers
-from bench.report.sprite import Sprite, sprite
-from bench.report.suspects import Suspects, suspects
+from bench.report.classes.answers import Answers
+from bench.report.classes.sprite import Sprite, sprite
+from bench.report.classes.suspects import Suspects, suspects
 from bench.statistics.suspects import wrong_by_most
 from bench.suite.errors import UserError
 from bench.suite.expand import canonical

@@ -10,8 +10,8 @@ from made_ledger import FLIP, L2, Ledger, config
 
 from bench.published import find
 from bench.report import Report, build, to_html, to_json, to_markdown
-from bench.report.claim import Claim, signed
-from bench.report.claims import claims
+from bench.report.claims.table import Claim, signed
+from bench.report.claims.tables import claims
 from bench.report.markdown import escape
 
 

@@ -1,0 +1,1 @@
+"""Which classes and images does a configuration get wrong? Figures by class, confusions, the gallery of mistakes."""

@@ -1,0 +1,1 @@
+"""How do published results compare with ours? Each with the configuration that repeats it (`bench published`)."""
