@@ -14,14 +14,13 @@ import pandas as pd
 from bench.ledger.added import is_added
 from bench.ledger.address import is_url
 from bench.ledger.ledger import Ledger
-from bench.ledger.record import Record
+from bench.ledger.record import PARTS, Record
 from bench.report.curves import curves as curves_of
 from bench.report.sections import Section, sections
 from bench.suite.components import AXES
 from bench.suite.errors import UserError
 from bench.suite.labels import ORDER, axis_label
 
-PARTS = ("train", "validation", "test")
 MEASURED = ("parameters", "parameters_trainable", "flops", "train_seconds", "evaluation_seconds", "peak_memory_bytes")
 PLACES = ("device", "threads", "git_commit", "started", "finished")
 WHOLE = ("seed", "epochs", "batch_size", "epochs_run", "chosen_epoch", "threads", *MEASURED[:3], MEASURED[5])

@@ -36,6 +36,10 @@ class Result:
     classes: list[str] = field(default_factory=list)
 
 
+PARTS = ("train", "validation", "test")
+"""The parts of the data that a result has final figures of."""
+
+
 @dataclass(frozen=True)
 class Measured:
     """What it cost, and where: seconds, bytes and versions, which differ from run to run.

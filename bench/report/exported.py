@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from bench.ledger.record import Record
+from bench.ledger.record import PARTS, Record
 from bench.suite.components import AXES
 from bench.suite.labels import axis_label
-
-PARTS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)

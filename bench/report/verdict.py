@@ -183,8 +183,10 @@ def _names(labels: Sequence[str]) -> str:
 
 
 def _caution(complete: pd.DataFrame) -> str:
-    """What forbids a claim: the fewest seeds that any complete configuration has."""
-    fewest = int(complete["seeds"].min())
-    if fewest >= CLAIM:
+    """What forbids a claim: that some complete configuration has too few seeds."""
+    few = complete["seeds"][complete["seeds"] < CLAIM]
+    if few.empty:
         return ""
-    return f"{counted(fewest, 'seed')} {'explores' if fewest == 1 else 'explore'}: no claim."
+    fewest, most = int(few.min()), int(few.max())
+    seeds = counted(most, "seed") if fewest == most else f"{fewest} to {counted(most, 'seed')}"
+    return f"{seeds} {'explores' if most == 1 else 'explore'}: no claim."

@@ -114,6 +114,12 @@ def test_three_seeds_explore(ledger: Ledger) -> None:
     assert verdict(ledger).caution == "3 seeds explore: no claim."
 
 
+def test_unequal_numbers_of_seeds_explore_together(ledger: Ledger) -> None:
+    ledger.add(config(), [0.88])
+    ledger.add(config(regularizer=L2), [0.9] * 3)
+    assert verdict(ledger).caution == "1 to 3 seeds explore: no claim."
+
+
 def test_what_was_run_is_counted(full: Ledger) -> None:
     assert verdict(full).ran == "12 trials: 9 complete, 1 diverged, 1 pruned, 1 failed"
 

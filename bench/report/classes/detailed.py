@@ -51,6 +51,8 @@ def check_patterns(patterns: Sequence[str], sections: Sequence[Section]) -> None
 
 
 def _meant(one: Configuration, pattern: str) -> bool:
-    label, text = one.label.lower(), pattern.lower()
+    label, text = one.label.lower(), pattern.strip().lower()
+    if not text:
+        return False
     keys = [one.identity, *(record.key for record in one.records)]
-    return text in label or fnmatch.fnmatchcase(label, text) or any(key.startswith(text) for key in keys if text)
+    return text in label or fnmatch.fnmatchcase(label, text) or any(key.startswith(text) for key in keys)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from bench.ledger.record import Measured, Predictions, Record, Result
+from bench.ledger.record import PARTS, Measured, Predictions, Record, Result
 from bench.statistics.proportions import binomial_floor
 from bench.statistics.quoted import agreement
 from bench.statistics.seeds import Pooled, pooled_seed_deviation
@@ -17,7 +17,6 @@ from bench.suite.expand import canonical
 
 Word = Literal["to the bit", "within noise", "differs"]
 
-PARTS = ("train", "validation", "test")
 NOT_COUNTED = ("ray",)
 """Decides where a trial runs, not what it finds."""
 

@@ -87,6 +87,12 @@ def test_detail_shows_what_it_names_by_label_wildcard_or_key(ledger: Ledger) -> 
         assert {one.label for one in built(ledger, pattern)} >= labels | {"mlp · batch_size=28"}, pattern
 
 
+def test_an_empty_detail_names_nothing(ledger: Ledger) -> None:
+    ledger.add(config(), [0.9])
+    with pytest.raises(UserError, match="--detail '': no configuration"):
+        built(ledger, "")
+
+
 def test_detail_that_names_nothing_is_refused_with_the_nearest_label(ledger: Ledger) -> None:
     ledger.add(config(), [0.9])
     ledger.add(config(regularizer=L2), [0.9])
