@@ -46,14 +46,15 @@ class Residual(nn.Module):
         self.branch = branch
         self.shortcut = shortcut or nn.Identity()
         self.activation = ACTIVATIONS[activation]() if activation else nn.Identity()
-        self.drop_path = _drop_path(drop_path) if drop_path else nn.Identity()
+        self.drop_path = drop_path_layer(drop_path) if drop_path else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.activation(self.drop_path(self.branch(x)) + self.shortcut(x))
         return out
 
 
-def _drop_path(rate: float) -> nn.Module:
+def drop_path_layer(rate: float) -> nn.Module:
+    """Leaves out a branch of a picture with this chance while training, and makes up for it in the others."""
     from timm.layers import DropPath  # type: ignore[attr-defined]  # timm takes seconds to import
 
     layer: nn.Module = DropPath(rate)

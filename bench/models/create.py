@@ -8,7 +8,16 @@ from typing import Any
 from numpy.typing import ArrayLike
 from torch import nn
 
-from bench.models import cnn, mlp, residual_mlp, resnet, user, vgg  # noqa: F401 -- importing ours files them in MODELS
+from bench.models import (  # noqa: F401 -- importing ours files them in MODELS
+    cnn,
+    mlp,
+    preact_resnet,
+    residual_mlp,
+    resnet,
+    resnet9,
+    user,
+    vgg,
+)
 from bench.models.inputs import behind, seen_shape
 from bench.models.registry import MODELS, Factory, Shape
 from bench.suite.errors import UserError, nearest

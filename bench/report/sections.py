@@ -11,11 +11,12 @@ from bench.ledger.added import is_added
 from bench.ledger.record import Record, Status
 from bench.suite.expand import canonical
 from bench.suite.labels import axis_label, common_label, labels, legend
+from bench.suite.schema import LATER
 from bench.suite.trial import Trial
 
 Config = dict[str, Any]
 
-PROTOCOL = ("dataset", "validation", "refit", "weights", "early_stopping")
+PROTOCOL = ("dataset", "validation", "refit", "weights", "early_stopping", "test_time")
 """What must be equal before two configurations are ranked; epochs too, unless they are an axis."""
 
 ADDED_ALONE = "added rows, protocol unknown"
@@ -188,8 +189,10 @@ def _protocol_text(configs: list[Config]) -> str:
     parts.append(f"weights of the {first.get('weights', 'last')} epoch")
     if first.get("refit"):
         parts.append("refitted on all training images")
+    if first.get("test_time") == "flip":
+        parts.append("test-time augmentation: each image and its mirror image")
     return ", ".join(parts)
 
 
 def _protocol_key(config: Config) -> str:
-    return canonical({key: config.get(key) for key in PROTOCOL})
+    return canonical({key: config.get(key, LATER.get(key)) for key in PROTOCOL})

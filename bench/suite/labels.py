@@ -20,7 +20,7 @@ Config = dict[str, Any]
 SEPARATOR = " · "
 ORDER = (
     *("dataset", "preprocessing", "model", "optimizer", "schedule", "loss", "regularizer", "augmentation"),
-    *("batch_size", "epochs", "validation", "early_stopping", "weights", "refit"),
+    *("batch_size", "epochs", "validation", "early_stopping", "weights", "refit", "ema", "test_time"),
     *("precision", "compile", "workers", "deterministic"),
 )
 """The order in which a label names the axes; keys it does not know follow by name."""

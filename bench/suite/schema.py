@@ -78,6 +78,11 @@ class WorkersByRule(Entry):
     rules: list[WorkersRule] = Field(min_length=1)
 
 
+LATER = {"ema": None, "test_time": "none"}
+"""Settings that a configuration names only where they are not these: what was trained before they came keeps its key.
+"""
+
+
 class Settings(Entry):
     """The protocol of a sub-grid: what is not compared, but says what a figure means."""
 
@@ -91,6 +96,14 @@ class Settings(Entry):
     )
     weights: Literal["last", "best"] = Field("last", description="Test the last epoch's weights, or the best's.")
     refit: bool = Field(False, description="Train again on all training pictures for the chosen number of epochs.")
+    ema: Fraction | None = Field(
+        None,
+        description="Validate and test a running average of the weights, which keeps this share of itself each step.",
+        examples=[0.999],
+    )
+    test_time: Literal["none", "flip"] = Field(
+        "none", description="flip: average the logits of each picture and of its mirror image; said in every report."
+    )
     precision: Literal["float32", "bfloat16"] = "float32"
     compile: bool = False
     workers: Workers | WorkersByRule = Field(
@@ -99,6 +112,11 @@ class Settings(Entry):
         examples=[2, {"rules": [{"match": {"model": "vgg"}, "workers": 2}]}],
     )
     deterministic: bool = Field(False, description="Ask for deterministic kernels; on a CPU they always are.")
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found: dict[str, Any] = plain(self)
+        return {key: value for key, value in found.items() if key not in LATER or value != LATER[key]}
 
 
 def _different(seeds: list[int]) -> list[int]:

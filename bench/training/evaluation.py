@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,6 +30,23 @@ class Predicted:
     confidence: NDArray[np.float32]
     true_confidence: NDArray[np.float32]
     true_rank: NDArray[np.unsignedinteger]
+
+
+class Mirrored(nn.Module):
+    """The mean of the logits for pictures (B, C, H, W) and for their mirror images."""
+
+    def __init__(self, model: nn.Module):
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean: Tensor = (self.model(x) + self.model(x.flip(3))) / 2
+        return mean
+
+
+def as_tested(model: nn.Module, config: dict[str, Any]) -> nn.Module:
+    """The network as `test_time` in a configuration has it validated and tested."""
+    return Mirrored(model) if config.get("test_time") == "flip" else model
 
 
 def pixels(images: Tensor) -> Tensor:

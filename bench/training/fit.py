@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from bench.training import augment, losses, mixing, optimizers, schedules
+from bench.training.averaging import Average
 from bench.training.checkpoint import Save, State, UnfitStateError, capture, restore
 from bench.training.chooser import Chooser, Figures
-from bench.training.evaluation import PRECISIONS, evaluate, pixels
+from bench.training.evaluation import PRECISIONS, as_tested, evaluate, pixels
 from bench.training.ranks import ALONE, Ranks
 from bench.training.regularizers import Effects
 from bench.training.seeds import generator, seed_global_streams
@@ -113,6 +114,9 @@ def fit(
         torch.compiler.reset()  # else code compiled for an earlier trial's network serves this one, rounding otherwise
     spread = ranks.parallel(model)
     net = torch.compile(spread) if config["compile"] else spread
+    average = Average(model, config["ema"]) if config.get("ema") else None
+    counted = average.model if average else model
+    judged = as_tested(counted, config)
 
     held_out = validation_part(config, seed, pictures)
     validates = len(pictures.validation) > 0
@@ -120,7 +124,7 @@ def fit(
     out = Fit(model, {name: [] for name in names})
     course = schedules.Course(config["epochs"], len(sizes), rates[0], out.curves if followed is None else followed)
     factor = schedules.create(config["schedule"], course)
-    chooser = Chooser(config, model)
+    chooser = Chooser(config, counted)
     budget = epochs or config["epochs"]
     streams = {"orders": orders, "augmentation": draws}
     step = 0
@@ -132,12 +136,15 @@ def fit(
             "seconds": [out.train_seconds, out.evaluation_seconds],
             "chooser": chooser.state(),
             "training": capture(model, optimizer, streams, device, ranks),
+            **({"average": average.state()} if average else {}),
         }
 
     if saved is not None:
         try:
             restore(saved["training"], model, optimizer, streams, device, ranks)
             chooser.go_on(saved["chooser"])
+            if average:
+                average.go_on(saved["average"])
             step = saved["step"]
             out.train_seconds, out.evaluation_seconds = saved["seconds"]
             for name, curve in out.curves.items():
@@ -175,12 +182,16 @@ def fit(
             optimizer.step()
             for bring_back in constraints:
                 bring_back()
+            if average:
+                average.update(step)
             step += 1
             if share.counted:
                 loss_sum += loss.detach() * len(part)
                 right += (logits.detach().argmax(1) == y).sum()
         ranks.total(loss_sum, right)
         ranks.same_buffers(model)
+        if average:
+            ranks.same_buffers(average.model)
         figures: Figures = {
             "train_loss": _finite(float(loss_sum) / count),
             "train_accuracy": int(right) / count,
@@ -190,7 +201,7 @@ def fit(
         out.diverged = figures["train_loss"] is None or figures["lr"] is None
         if validates and not out.diverged:
             start = time.perf_counter()
-            found = evaluate(model, *held_out, autocast, plain_loss, ranks)
+            found = evaluate(judged, *held_out, autocast, plain_loss, ranks)
             figures |= ranks.agreed({"val_loss": _finite(found["loss"]), "val_accuracy": found["accuracy"]})
             out.diverged = figures["val_loss"] is None
             out.evaluation_seconds += time.perf_counter() - start
@@ -202,7 +213,9 @@ def fit(
         report(Progress(epoch, budget, figures, out.train_seconds))
         if stops:
             break
-    out.chosen_epoch = chooser.restore(model, last=epoch)
+    out.chosen_epoch = chooser.restore(counted, last=epoch)
+    if average:
+        average.hand_over()
     return out
 
 

@@ -24,7 +24,7 @@ from bench.models.create import create as create_model
 from bench.models.measure import count_parameters, forward_flops
 from bench.training import losses, machine
 from bench.training.checkpoint import Keeper, Save, Shared, State, UnfitStateError
-from bench.training.evaluation import PRECISIONS, Predicted, logits_of, predictions
+from bench.training.evaluation import PRECISIONS, Predicted, as_tested, logits_of, predictions
 from bench.training.fit import Curves, Pictures, Progress, fit, validation_part
 from bench.training.metrics import all_metrics
 from bench.training.ranks import ALONE, Ranks
@@ -133,7 +133,8 @@ def _train_trial(
         start = time.perf_counter()
         if len(validation):
             images, labels, index = validation_part(config, seed, pictures)
-            found = all_metrics(logits_of(model, images, index, autocast, ranks), labels[index], loss)
+            judged = as_tested(model, config)
+            found = all_metrics(logits_of(judged, images, index, autocast, ranks), labels[index], loss)
             if not math.isfinite(found["loss"]):  # a user's network may answer otherwise than after its epoch
                 return outcome
             outcome.validation = found
@@ -165,13 +166,14 @@ def _train_trial(
             return outcome
 
     start = time.perf_counter()
-    logits = logits_of(model, pictures.images, pictures.train, autocast, ranks)
+    judged = as_tested(model, config)
+    logits = logits_of(judged, pictures.images, pictures.train, autocast, ranks)
     on_train = all_metrics(logits, pictures.labels[pictures.train], loss)
     if not math.isfinite(on_train["loss"]):  # the very last step can be the one that went too far
         return outcome
     test_images = torch.from_numpy(data.test_images).to(device)
     test_labels = torch.from_numpy(data.test_labels).to(device).long()
-    logits = logits_of(model, test_images, torch.arange(len(test_labels), device=device), autocast, ranks)
+    logits = logits_of(judged, test_images, torch.arange(len(test_labels), device=device), autocast, ranks)
     on_test = all_metrics(logits, test_labels, loss)
     if not math.isfinite(on_test["loss"]):
         return outcome

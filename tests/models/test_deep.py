@@ -1,4 +1,4 @@
-"""The larger networks of the labs: VGG, ResNet and residual MLPs."""
+"""The larger networks: VGG, ResNets of several kinds and residual MLPs."""
 
 from __future__ import annotations
 
@@ -18,6 +18,11 @@ MODELS: list[dict[str, Any]] = [
     {"name": "residual_mlp", "stem": 8, "blocks": [8, 6], "dropout": [0.4, 0.3, 0.2], "hidden": 5},
     {"name": "residual_mlp", "stem": 8, "blocks": [6], "drop_path": 0.2},
     {"name": "skip_mlp", "width": 8, "stacks": [1, 3], "hidden": [6, 5]},
+    {"name": "preact_resnet", "blocks": [[1, 4], [2, 6]], "stem": 5, "drop_path": 0.2},
+    {"name": "preact_resnet", "blocks": [[1, 4]], "stem": 4, "stem_stride": 2, "dropout": 0.2},
+    {"name": "wide_resnet", "depth": 10, "widen": 1},
+    {"name": "resnet9", "filters": [4, 6, 8], "residual": [1, 3], "drop_path": 0.2},
+    {"name": "resnet9", "filters": [4, 6], "stem_stride": 2, "residual": []},
     {"name": "skip_mlp", "width": 8, "stacks": [2], "skip": False, "hidden": [], "per_pixel": True},
 ]
 
@@ -36,6 +41,39 @@ def test_gives_one_logit_per_class_and_trains(model: dict[str, Any], shape: tupl
 def test_a_vgg_that_halves_too_often_says_so() -> None:
     with pytest.raises(UserError, match="3 blocks halve a picture of 6 x 6 to nothing"):
         create({"name": "vgg", "blocks": [[1, 4]] * 3}, (1, 6, 6), 10)
+
+
+@pytest.mark.parametrize(
+    ("model", "millions"),
+    [
+        ({"name": "wide_resnet"}, 2.75),
+        ({"name": "wide_resnet", "depth": 28, "widen": 10}, 36.5),
+        ({"name": "preact_resnet"}, 11.2),
+        ({"name": "resnet9"}, 6.6),
+    ],
+)
+def test_networks_of_papers_have_the_parameters_that_those_quote(model: dict[str, Any], millions: float) -> None:
+    """Tables 5 of arXiv 1605.07146 for the wide ones; PreAct ResNet-18 and Page's ResNet-9 as their code counts them."""
+    with torch.device("meta"):
+        net = create(model, (3, 32, 32), 10)
+    assert sum(parameter.numel() for parameter in net.parameters()) / 1e6 == pytest.approx(millions, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ({"filters": [4] * 5}, "divide a picture of 9 x 9 by 16, to nothing; give fewer `filters`"),
+        ({"filters": [4, 4], "residual": [3]}, "names group 3, and `filters` gives 2 groups; allowed: 1 to 2"),
+    ],
+)
+def test_a_resnet9_that_cannot_be_says_why(model: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        create({"name": "resnet9", **model}, (1, 9, 9), 10)
+
+
+def test_a_stem_of_stride_two_halves_the_picture() -> None:
+    net = create({"name": "preact_resnet", "blocks": [[1, 4]], "stem": 4, "stem_stride": 2}, (1, 28, 28), 10)
+    assert net.stem(torch.zeros(1, 1, 28, 28)).shape == (1, 4, 14, 14)
 
 
 def test_the_first_group_of_the_resnet_has_plain_shortcuts_and_later_ones_begin_with_a_convolution() -> None:

@@ -40,6 +40,7 @@ def test_a_known_key(load: Load) -> None:
         "name: t\ngrid: {epochs: 10, validation: {stratified: 0.1}, model: {hidden: [128, 64], name: mlp}}\n",
         "name: t\ngrid: {model: mlp, optimizer: {name: adam, lr: 1e-3, eps: 0.00000001, weight_decay: 0}}\n",
         "name: t\ngrid: {model: mlp, regularizer: none, augmentation: {name: none}}\n",
+        "name: t\ngrid: {model: mlp, ema: null, test_time: none}\n",
         "name: t\npruning: asha\nlimit: 5\nsampling_seed: 9\ngrid: {model: mlp}\n",
     ],
 )
@@ -66,6 +67,8 @@ def test_what_changes_no_training_changes_no_key(text: str, load: Load) -> None:
         "model: mlp, early_stopping: {patience: 3}",
         "model: mlp, weights: best",
         "model: mlp, refit: true",
+        "model: mlp, ema: 0.99",
+        "model: mlp, test_time: flip",
         "model: mlp, precision: bfloat16",
         "model: mlp, compile: true",
         "model: mlp, deterministic: true",

@@ -51,6 +51,7 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "bfloat16": {"precision": "bfloat16"},
     "no validation": {"validation": "none"},
+    "average of the weights": {"ema": 0.9, "weights": "best", "model": {"name": "mlp", "batch_norm": "before"}},
 }
 
 

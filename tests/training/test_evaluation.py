@@ -9,7 +9,7 @@ from scipy.special import softmax
 from sklearn.metrics import accuracy_score, log_loss, top_k_accuracy_score
 from torch import Tensor, nn
 
-from bench.training.evaluation import BATCH, evaluate, logits_of, metrics, pixels, predictions
+from bench.training.evaluation import BATCH, as_tested, evaluate, logits_of, metrics, pixels, predictions
 
 
 def random_logits(count: int, classes: int, levels: int | None = None) -> tuple[Tensor, Tensor]:
@@ -86,3 +86,20 @@ def test_evaluate_takes_the_pictures_of_the_index_only() -> None:
     images, labels = torch.randint(256, (10, 1, 2, 2), dtype=torch.uint8), torch.arange(10) % 2
     index = torch.tensor([8, 3, 5])
     assert evaluate(net, images, labels, index) == metrics(logits_of(net, images, index), labels[index])
+
+
+class LeftHalf(nn.Module):
+    """Logits are the brightness of the left half and nothing."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        left = x[..., : x.shape[3] // 2].mean((1, 2, 3))
+        return torch.stack([left, torch.zeros_like(left)], 1)
+
+
+def test_flips_at_test_time_average_a_picture_with_its_mirror_image() -> None:
+    images = torch.zeros(1, 1, 2, 4, dtype=torch.uint8)
+    images[..., 2:] = 255
+    index = torch.tensor([0])
+    plain = logits_of(as_tested(LeftHalf(), {}), images, index)
+    flipped = logits_of(as_tested(LeftHalf(), {"test_time": "flip"}), images, index)
+    assert (plain.tolist(), flipped.tolist()) == ([[0.0, 0.0]], [[0.5, 0.0]])

@@ -26,7 +26,17 @@ from bench.suite.components.augmentations import (
 from bench.suite.components.datasets import Cifar10, Cifar100, Emnist, FashionMnist, ImageFolder, Kmnist, Mnist, Npz
 from bench.suite.components.entry import Entry
 from bench.suite.components.losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
-from bench.suite.components.models import Cnn, Mlp, ResidualMlp, ResNet, SkipMlp, Vgg
+from bench.suite.components.models import (
+    Cnn,
+    Mlp,
+    PreactResNet,
+    ResidualMlp,
+    ResNet,
+    ResNet9,
+    SkipMlp,
+    Vgg,
+    WideResNet,
+)
 from bench.suite.components.optimizers import Adam, RmsProp, Sgd
 from bench.suite.components.preprocessing import ColumnL2, ColumnStandardize, Standardize, Unit
 from bench.suite.components.regularizers import (
@@ -49,7 +59,7 @@ def _by_name(*entries: type[Entry]) -> dict[str, type[Entry]]:
 AXES: dict[str, dict[str, type[Entry]]] = {
     "dataset": _by_name(FashionMnist, Mnist, Kmnist, Emnist, Cifar10, Cifar100, ImageFolder, Npz),
     "preprocessing": _by_name(Unit, Standardize, ColumnStandardize, ColumnL2),
-    "model": _by_name(Mlp, Cnn, Vgg, ResNet, ResidualMlp, SkipMlp),
+    "model": _by_name(Mlp, Cnn, Vgg, ResNet, ResNet9, PreactResNet, WideResNet, ResidualMlp, SkipMlp),
     "optimizer": _by_name(Sgd, Adam, RmsProp),
     "schedule": _by_name(Constant, Cosine, Step, OneCycle, TimeDecay, Plateau),
     "loss": _by_name(CrossEntropy, BinaryCrossEntropy, MeanSquaredError),

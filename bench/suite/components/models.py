@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from bench.suite.components.entry import Activation, BatchNorm, Entry, Init, Positive, Rate
+from bench.suite.components.entry import Activation, BatchNorm, Entry, Init, Positive, Rate, Ratio
 
 
 class Mlp(Entry):
@@ -122,4 +122,60 @@ class SkipMlp(Entry):
     dropout: Rate = Field(0.5, description="After each layer of a stack and each dense layer after the stacks.")
     per_pixel: bool = False
     drop_path: Rate = Field(0.0, description="Stochastic depth: chance to leave out a stack; needs `skip`.")
+    init: Init = "torch"
+
+
+class PreactResNet(Entry):
+    """A stem, residual blocks of two 3 x 3 convolutions with norm and activation before each, average pooling, output.
+
+    After He et al. 2016 (arXiv 1603.05027); the defaults are PreAct ResNet-18 for small pictures. Each group after the
+    first halves the picture.
+    """
+
+    name: Literal["preact_resnet"] = "preact_resnet"
+    blocks: list[Annotated[list[Positive], Field(min_length=2, max_length=2)]] = Field(
+        [[2, 64], [2, 128], [2, 256], [2, 512]],
+        min_length=1,
+        description="Residual blocks and filters of each group.",
+    )
+    stem: Positive = Field(64, description="Filters of the first convolution.")
+    stem_stride: Literal[1, 2] = Field(1, description="2 halves the picture at once, with a 4 x 4 convolution.")
+    dropout: Rate = Field(0.0, description="Dropout between the two convolutions of a block.")
+    drop_path: Rate = Field(0.0, description="Stochastic depth: chance to leave out a block's convolutions.")
+    init: Init = "he_normal"
+
+
+class WideResNet(Entry):
+    """A pre-activation residual network of three groups, with 16, 32 and 64 filters times `widen`.
+
+    After Zagoruyko and Komodakis 2016 (arXiv 1605.07146): WRN-16-4, and with ``depth: 28, widen: 10`` WRN-28-10.
+    """
+
+    name: Literal["wide_resnet"] = "wide_resnet"
+    depth: Annotated[int, Field(ge=10)] = Field(16, description="6n + 4 for n blocks a group: 10, 16, ...")
+    widen: Positive = Field(4, description="What the filters are multiplied by.")
+    dropout: Rate = Field(0.0, description="Dropout between the two convolutions of a block.")
+    drop_path: Rate = Field(0.0, description="Stochastic depth: chance to leave out a block's convolutions.")
+    init: Init = "he_normal"
+
+    @model_validator(mode="after")
+    def _whole_blocks(self) -> Self:
+        if self.depth % 6 != 4:
+            below = self.depth - (self.depth - 4) % 6
+            raise ValueError(f"a wide_resnet's `depth` is 6n + 4, such as {below} or {below + 6}, not {self.depth}")
+        return self
+
+
+class ResNet9(Entry):
+    """A convolution for each of `filters`, pooled in all but the first; residual blocks after some; pooling, output.
+
+    Page's network for fast training on CIFAR-10 (2018, "How to train your ResNet").
+    """
+
+    name: Literal["resnet9"] = "resnet9"
+    filters: list[Positive] = Field([64, 128, 256, 512], min_length=1, description="Filters of each group.")
+    residual: list[Positive] = Field([2, 4], description="Groups that end with a residual block, counted from 1.")
+    stem_stride: Literal[1, 2] = Field(1, description="2 halves the picture at once, with a 4 x 4 convolution.")
+    scale: Ratio = Field(0.125, description="What the logits are multiplied by.")
+    drop_path: Rate = Field(0.0, description="Stochastic depth: chance to leave out a block's convolutions.")
     init: Init = "torch"
