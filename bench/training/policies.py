@@ -3,6 +3,9 @@
 torchvision draws one operation for a whole batch, from the global random state; here each picture draws its own from a
 generator. All operations that any picture may need are carried out for all of them, and each keeps its own: nothing is
 read back from the device. Pixels (B, C, H, W) are floats in [0, 1].
+
+Two operations stand here to the same bits as in torchvision, where they wait for the device: autocontrast writes
+through a mask, sharpness copies its kernel from Python's numbers every time.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor
+from torch.nn import functional as F
 from torchvision.transforms.v2 import functional as tv
 
 from bench.training.draws import sign, whole
@@ -84,7 +88,7 @@ def operated(images: Tensor, operation: Tensor, strength: Tensor, sign: Tensor, 
     out = torch.where(enhanced, _enhanced(images, at, 1 + ranges.enhance * directed), out)
     out = torch.where(at["Posterize"], (bytes_.round() / levels).floor() * levels / 255, out)
     out = torch.where(at["Solarize"] & (images >= 1 - strength), 1 - images, out)
-    out = torch.where(at["AutoContrast"], tv.autocontrast(images), out)
+    out = torch.where(at["AutoContrast"], _autocontrast(images), out)
     return torch.where(at["Equalize"], tv.equalize(images), out)
 
 
@@ -107,5 +111,25 @@ def _enhanced(images: Tensor, at: dict[str, Tensor], factor: Tensor) -> Tensor:
     grey = tv.rgb_to_grayscale(images) if images.shape[1] == 3 else images.mean(1, keepdim=True)
     dull = torch.where(at["Contrast"], grey.mean((1, 2, 3), keepdim=True), torch.zeros_like(images))
     dull = torch.where(at["Color"], grey if images.shape[1] == 3 else images, dull)
-    dull = torch.where(at["Sharpness"], tv.adjust_sharpness(images, 0.0), dull)
+    dull = torch.where(at["Sharpness"], _blurred(images), dull)
     return torch.lerp(dull, images, factor.to(images.dtype)).clamp_(0, 1)
+
+
+def _blurred(images: Tensor) -> Tensor:
+    """`tv.adjust_sharpness(images, 0.0)`: a weighted mean of nine pixels, those at the edge kept."""
+    channels, height, width = images.shape[1:]
+    if min(height, width) <= 2:
+        return images
+    kernel = torch.full((3, 3), 1 / 13, device=images.device)
+    kernel[1, 1].fill_(5 / 13)
+    out = images.clone()
+    inside = out[..., 1:-1, 1:-1]
+    inside.add_(F.conv2d(images, kernel.expand(channels, 1, 3, 3), groups=channels).sub_(inside))
+    return out.clamp_(0, 1)
+
+
+def _autocontrast(images: Tensor) -> Tensor:
+    """`tv.autocontrast(images)`: each channel stretched from black to white; one that is even stays as it is."""
+    low, high = images.amin((2, 3), keepdim=True), images.amax((2, 3), keepdim=True)
+    even = high == low
+    return ((images - torch.where(even, 0, low)) / torch.where(even, 1, high - low)).clamp_(0, 1)

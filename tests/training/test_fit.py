@@ -1,15 +1,13 @@
-"""The loop: batches, precision, patience, and that it never waits for the device inside an epoch."""
+"""The loop: batches, precision, patience."""
 
 from __future__ import annotations
 
 import shutil
-from collections import Counter
 from typing import Any
 
 import pytest
 import torch
 from torch.nn import functional as F
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from bench.data import Dataset
 from bench.models.create import create as create_model
@@ -163,60 +161,3 @@ def test_a_compiled_network_trains_like_the_plain_one(configured: Any, small: Da
     assert compiled.curves["train_loss"] == pytest.approx(plain.curves["train_loss"], rel=1e-3)
     assert compiled.test is not None and plain.test is not None
     assert compiled.test["loss"] == pytest.approx(plain.test["loss"], rel=1e-3)
-
-
-class ReadsBack(TorchDispatchMode):
-    """Counts operations whose result, or its shape, a device must be waited for."""
-
-    WAITING = ("_local_scalar_dense", "nonzero", "masked_select", "is_nonzero", "equal", "_unique2", "unique_dim")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.counts: Counter[str] = Counter()
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        name = func.name().removeprefix("aten::").split(".")[0]
-        if name in self.WAITING:
-            self.counts[name] += 1
-        self.counts["all"] += 1
-        return func(*args, **(kwargs or {}))
-
-
-BUSY: dict[str, dict[str, Any]] = {
-    "mlp": {
-        "model": {"name": "mlp", "hidden": [16], "dropout": 0.5, "batch_norm": "before"},
-        "optimizer": {"name": "sgd", "lr": 0.1, "momentum": 0.9},
-        "schedule": {"name": "cosine"},
-        "regularizer": [{"name": "l1"}, {"name": "l2"}, {"name": "label_smoothing"}],
-        "augmentation": [{"name": "flip"}, {"name": "shift"}, {"name": "gaussian_noise", "static": True}],
-    },
-    "cnn": {
-        "model": {"name": "cnn", "filters": [2], "hidden": [8], "batch_norm": "before"},
-        "regularizer": [{"name": "weight_decay", "kernels_only": True}, {"name": "dropout", "rate": 0.2}],
-        "augmentation": [{"name": "crop"}, {"name": "gaussian_noise"}, {"name": "random_erasing", "fill": "noise"}],
-    },
-    "rmsprop": {"optimizer": {"name": "rmsprop", "momentum": 0.9}, "precision": "bfloat16"},
-    "mixed": {
-        "loss": {"name": "binary_cross_entropy"},
-        "schedule": {"name": "plateau", "warmup": 0.5},
-        "regularizer": [{"name": "max_norm"}, {"name": "elastic_net"}],
-        "augmentation": [
-            *({"name": name} for name in ("rotation", "scaling", "shearing", "cutout", "rand_augment")),
-            *({"name": name} for name in ("trivial_augment", "mixup", "cutmix")),
-        ],
-    },
-    "squared": {"loss": {"name": "mean_squared_error"}, "schedule": {"name": "one_cycle"}},
-}
-
-
-@pytest.mark.parametrize("changes", BUSY.values(), ids=BUSY)
-def test_nothing_waits_for_the_device_inside_an_epoch(changes: dict[str, Any], configured: Any, small: Dataset) -> None:
-    def counts(batch_size: int) -> Counter[str]:
-        with ReadsBack() as reads:
-            train_trial(configured(**changes, batch_size=batch_size, epochs=2), 0, small)
-        return reads.counts
-
-    few, many = counts(400), counts(50)  # 2 steps an epoch, 16 steps an epoch
-    assert many.pop("all") > few.pop("all")
-    assert few["_local_scalar_dense"] > 0  # figures are read, after each epoch
-    assert many == few
