@@ -9,7 +9,7 @@ from bench.suite.check import shorten
 from bench.suite.components import AXES, COMBINABLE
 from bench.suite.document import plain_value
 from bench.suite.errors import SuiteError, UserError, nearest
-from bench.suite.schema import AXIS_ORDER, Sampling, Settings
+from bench.suite.schema import AXIS_ORDER, LATER, Sampling, Settings
 
 SHOWN_LEVELS = 12
 MATCHABLE = (*AXIS_ORDER, *Settings.model_fields)
@@ -21,7 +21,8 @@ def matches(configuration: dict[str, Any], pattern: dict[str, Any]) -> bool:
     An axis is matched by its name with wildcards (``vgg*``), or by a mapping of parameters that must all
     be equal; `none` matches an axis without entries; in a combination one matching entry is enough.
     """
-    return all(_fits(configuration.get(key), wanted, key in COMBINABLE) for key, wanted in pattern.items())
+    found = LATER | configuration
+    return all(_fits(found.get(key), wanted, key in COMBINABLE) for key, wanted in pattern.items())
 
 
 def _fits(found: Any, wanted: Any, several: bool = False) -> bool:

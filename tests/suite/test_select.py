@@ -44,6 +44,7 @@ grid:
         (["epochs=9"], 1),
         (["validation={tail: 0.1}"], 13),
         (["weights=last"], 13),
+        (["test_time=none"], 13),
     ],
 )
 def test_only_keeps_what_matches_every_pattern(only: list[str], left: int, load: Load) -> None:
