@@ -1,0 +1,73 @@
+"""Do the GPU entries of suites/frontier.yaml train? ``python benchmarks/gpu_entries.py [--steps N]``.
+
+Each of them is trained here for --steps steps of its own recipe at a batch of 32, in three runs over as many images as
+that takes, the schedule squeezed into them, and judged on 1,000 test images that stand for nothing else. Shown: the
+training loss of the first and of the last third, that accuracy, seconds a step, and what an epoch costs by arithmetic:
+three times the forward pass's operations (as `bench.training.arithmetic` counts them) for each of 60,000 images, at the
+rate that was measured here and at a round 100 TFLOP/s, which is what a GPU might sustain and is not measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+import warnings
+from dataclasses import replace
+from typing import Any
+
+import torch
+from figures import load_now, show
+
+from bench.data import load
+from bench.data.dataset import Dataset
+from bench.suite.labels import labels
+from bench.suite.suite import find_suite, load_suite
+from bench.training.arithmetic import PASSES
+from bench.training.trial import Outcome, train_trial
+
+BATCH, THIRDS = 32, 3
+GPU = 100e12
+"""Floating-point operations a second."""
+
+
+def trained(config: dict[str, Any], data: Dataset, steps: int) -> tuple[Outcome, float]:
+    """An outcome after so many steps, and seconds a step."""
+    count = BATCH * steps // THIRDS
+    part = replace(
+        data,
+        train_images=data.train_images[:count], train_labels=data.train_labels[:count],
+        test_images=data.test_images[:1000], test_labels=data.test_labels[:1000],
+    )  # fmt: skip
+    found = train_trial({**config, "batch_size": BATCH, "epochs": THIRDS}, 0, part)
+    return found, found.train_seconds / (THIRDS * (count // BATCH))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--threads", type=int, default=2)
+    given = parser.parse_args()
+    warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+    torch.set_num_threads(given.threads)
+    suite = load_suite(find_suite("frontier"))
+    configs = [config for config, _ in suite.configurations if config["model"]["name"] != "resnet9"]
+    data, before, rows = load("fashion_mnist"), load_now(), []
+    for config, label in zip(configs, labels(configs), strict=True):
+        start = time.perf_counter()
+        found, seconds = trained(config, data, given.steps)
+        losses = [loss for loss in found.curves["train_loss"] if loss is not None]
+        work = PASSES * found.flops * 60_000
+        rate = PASSES * found.flops * BATCH / seconds
+        rows.append((
+            label, f"{found.parameters / 1e6:.2f}", f"{found.flops / 1e6:,.0f}", f"{seconds:.2f}",
+            f"{losses[0]:.2f} to {losses[-1]:.2f}", f"{100 * (found.test or {'accuracy': 0.0})['accuracy']:.1f}",
+            f"{work / 1e15:.2f}", f"{work / rate / 60:.0f}", f"{work / GPU:.0f}",
+        ))  # fmt: skip
+        print(f"{label}: {time.perf_counter() - start:.0f} s", flush=True)
+    header = ("entry", "parameters, M", "forward, MFLOP", "s a step of 32", "loss, first to last third",
+              "accuracy, %", "PFLOP an epoch", "minutes an epoch here", "s an epoch at 100 TFLOP/s")  # fmt: skip
+    show(f"{given.steps} steps each, {given.threads} threads", header, rows, before)
+
+
+if __name__ == "__main__":
+    main()
