@@ -1,0 +1,82 @@
+"""Document E's sweep, for the scripts that compare it: 3 penalties x 3 dropout rates x 3 batch sizes, 30 epochs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from benchmarks.figures import write_suite
+from benchmarks.peers.timing import Run, ours
+
+STRENGTHS, RATES, BATCHES = (1e-1, 1e-2, 1e-3), (0.2, 0.5, 0.7), (64, 128, 256)
+TRIALS, EPOCHS = 27, 30
+PICTURES = 48_000
+"""The training part: the document holds out the last fifth."""
+
+AUGMENTATION = {"combine": ["flip", {"name": "crop", "padding": 2}, "random_erasing"]}
+
+Point = tuple[float, float, int]
+"""Penalty, dropout rate, batch size."""
+
+
+def points(count: int = TRIALS) -> list[Point]:
+    """Every point of the grid; with a count of 9, 6 or 3 as many of them, each batch size equally often.
+
+    The nine are a Latin square, so that every value of every axis is met three times.
+    """
+    if count == TRIALS:
+        return [(strength, rate, batch) for strength in STRENGTHS for rate in RATES for batch in BATCHES]
+    square = [
+        (STRENGTHS[-1 - row], RATES[(row + column) % 3], BATCHES[column]) for row in range(3) for column in range(3)
+    ]
+    return square[:count]
+
+
+def sweep(folder: Path, results: Path, epochs: int, augmented: bool, *options: str, quick: bool = False) -> Run:
+    """``bench run`` of the whole grid (`quick`: of three of its points)."""
+    penalty: dict[str, Any] = {"name": "l2", "strength": {"grid": list(STRENGTHS)}, "layers": "hidden"}
+    grid: dict[str, Any] = {
+        "model": {"name": "mlp", "hidden": [128, 64], "init": "keras"},
+        "regularizer": {"combine": [penalty, {"name": "dropout", "rate": {"grid": list(RATES)}}]},
+        "batch_size": list(BATCHES),
+    }
+    if quick:
+        grid["regularizer"] = {"combine": [{**penalty, "strength": 1e-3}, {"name": "dropout", "rate": 0.5}]}
+    defaults = {
+        "dataset": "fashion_mnist", "epochs": epochs, "optimizer": {"name": "adam", "lr": 1e-3, "eps": 1e-7},
+        "validation": {"tail": 0.2}, "augmentation": AUGMENTATION if augmented else "none",
+    }  # fmt: skip
+    folder.mkdir(parents=True, exist_ok=True)
+    return ours(write_suite(folder, grid, defaults), results, *options, epochs=epochs)
+
+
+def accuracies(run: Run, part: str) -> dict[Point, float]:
+    """Accuracy of every point that bench trained, on `part` (``validation`` or ``test``)."""
+    found: dict[Point, float] = {}
+    for record in run.records:
+        penalty, dropout = record.config["regularizer"]
+        figures = getattr(record.result, part)
+        found[(penalty["strength"], dropout["rate"], record.config["batch_size"])] = figures["accuracy"]
+    return found
+
+
+def flops(run: Run) -> int:
+    """Floating-point operations of the network for one picture forward, as the records say."""
+    return int(run.records[0].measured.flops or 0)
+
+
+def pictures_per_second(seconds: float) -> float:
+    """Of the whole sweep, when it takes so long."""
+    return TRIALS * EPOCHS * PICTURES / seconds
+
+
+def same_results(theirs: dict[Point, float], found: dict[Point, float], what: str) -> str:
+    """A sentence on how far apart both sides' accuracies are, over the points that both trained."""
+    both = sorted(theirs.keys() & found.keys())
+    apart = [found[point] - theirs[point] for point in both]
+    mean_theirs, mean_ours = (sum(side[point] for point in both) / len(both) for side in (theirs, found))
+    return (
+        f"{what}, mean of {len(both)} configurations that both trained: bench {mean_ours:.4f}, peer {mean_theirs:.4f}; "
+        f"bench - peer {min(apart):+.4f} to {max(apart):+.4f}; best: bench {max(found[point] for point in both):.4f}, "
+        f"peer {max(theirs.values()):.4f}"
+    )

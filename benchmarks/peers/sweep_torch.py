@@ -1,0 +1,100 @@
+"""The same sweep against PyTorch's and Ray Tune's tutorials. ``python -m benchmarks.peers.sweep_torch FOLDER``.
+
+Claim: document E's sweep takes ``bench run`` at most a 15th of the time of a torchvision `FashionMNIST` with
+`transforms` (``ToTensor``) behind a `DataLoader` under plain Ray Tune, all with their defaults, and at most a 25th with
+augmentation (flip, crop with 2 pixels of padding, random erasing), start-up included on both sides.
+
+In turn, --repeats times, without and with augmentation: Tune trains 6 of the 27 configurations (twice each batch size)
+for --epochs epochs, as many at once as there are cores; bench trains all 27 for 1 epoch, then all 27 for 3. Both are
+carried to 27 configurations of 30 epochs: starting up and ending once, all else times 27 over the configurations
+trained, and an epoch's cost for the epochs that are left. For Tune that is the seconds of every trial's last epoch,
+over the trials at once; for bench, half the difference of both commands. Validation accuracies are compared for the
+configurations and epochs that both trained (1 epoch, or 3 with ``--epochs 3``). --quick: 2 configurations of Tune's,
+3 of bench's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.figures import load_now, median_and_spread, show, verdict
+from benchmarks.peers import environments, throughput
+from benchmarks.peers.sweep import (
+    EPOCHS,
+    TRIALS,
+    accuracies,
+    flops,
+    pictures_per_second,
+    points,
+    same_results,
+    sweep,
+)
+from benchmarks.peers.timing import carried, peer, slope
+
+BOUNDS = {False: 15.0, True: 25.0}
+OURS = 3
+"""Epochs of bench's longer command."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="where the peers' environments and pictures are, or will be made")
+    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=1, help="of the peer's trials")
+    parser.add_argument("--quick", action="store_true")
+    chosen = parser.parse_args()
+    root = environments.torchvision_folder(chosen.folder)
+    load_before, machine, rows, results = load_now(), [], [], []
+    compared = points(2 if chosen.quick else 6)
+    for augmented, bound in BOUNDS.items():
+        tune, bench, starts = [], [], []
+        with tempfile.TemporaryDirectory() as text:
+            for turn in range(chosen.repeats):
+                folder = Path(text) / str(turn)
+                machine.append(throughput.matrix_throughput())
+                theirs = peer(
+                    sys.executable, "torch_sweep.py", root.resolve(), chosen.epochs, int(augmented),
+                    json.dumps(compared), epochs=chosen.epochs,
+                )  # fmt: skip
+                short = sweep(folder, folder / "short", 1, augmented, quick=chosen.quick)
+                found = sweep(folder, folder / "long", OURS, augmented, quick=chosen.quick)
+                tune.append(carried(theirs, theirs.found["per_epoch"], TRIALS, EPOCHS))
+                bench.append(carried(found, slope(short, found), TRIALS, EPOCHS))
+                starts.append((theirs.fixed, found.fixed))
+        with_what = "with augmentation" if augmented else "without"
+        ratios = [peers / ours for peers, ours in zip(tune, bench, strict=True)]
+        best = throughput.of_the_machine(machine)
+        for name, seconds, start in (
+            ("PyTorch, Ray Tune", tune, [pair[0] for pair in starts]),
+            ("bench", bench, [pair[1] for pair in starts]),
+        ):
+            speed = pictures_per_second(statistics.median(seconds))
+            reached = throughput.training_gflops(flops(found), speed)
+            rows.append((
+                f"{name}, {with_what}", median_and_spread(seconds, ",.0f"), median_and_spread(start, ".1f"),
+                f"{speed:,.0f}", f"{reached:.1f} GF/s, {reached / best['float32']:.1%}",
+                median_and_spread(ratios, ".1f") if name == "bench" else "",
+                f"{bound:.0f}: {verdict(statistics.median(ratios), bound, at_least=True)}" if name == "bench" else "",
+            ))  # fmt: skip
+        if chosen.epochs in (short.epochs, found.epochs):
+            alike = short if chosen.epochs == short.epochs else found
+            theirs_reached = {(run[0], run[1], run[2]): run[3] for run in theirs.found["runs"]}
+            what = f"Validation accuracy after {chosen.epochs} epochs, {with_what}"
+            results.append(same_results(theirs_reached, accuracies(alike, "validation"), what))
+    title = (
+        f"Document E's sweep, {TRIALS} configurations of {EPOCHS} epochs, carried from {chosen.epochs} of theirs and "
+        f"{OURS} of ours; median of {chosen.repeats} turns (smallest to largest)"
+    )
+    header = ("", "seconds", "start-up of it", "pictures/s", "of the matrix units", "peer / bench", "at least")
+    show(title, header, rows, load_before)
+    print(f"\n{throughput.line(best)}.")
+    print("\n".join(results))
+
+
+if __name__ == "__main__":
+    main()
