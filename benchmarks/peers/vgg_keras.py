@@ -8,7 +8,7 @@ One process of Keras, which has all cores, and two of bench wait for orders; onl
 trains an epoch of --pictures pictures; bench trains as many in each of two one-thread trials side by side (their sum
 over the later one's seconds), then once in one trial of two threads. The better of the two, by medians, is compared.
 Keras's seconds are those of `fit` in a network that has compiled and trained an epoch before; bench's are
-`Outcome.train_seconds` of `train_trial`, evaluation left out on both sides. --quick: 256 pictures.
+`Outcome.train_seconds` of `train_trial`, evaluation left out on both sides. --quick: 128 pictures.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=2_560)
     parser.add_argument("--quick", action="store_true")
     chosen = parser.parse_args()
-    count = 256 if chosen.quick else chosen.pictures
+    count = 128 if chosen.quick else chosen.pictures
     load_before, machine, flops = load_now(), [], 0
     python, pictures = environments.keras(chosen.folder), environments.arrays(chosen.folder)
     context = mp.get_context("spawn")
