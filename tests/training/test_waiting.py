@@ -37,6 +37,7 @@ VARIANTS: list[dict[str, Any]] = [
     {"preprocessing": {"name": "standardize"}, "model": {"name": "mlp", "hidden": [8], "batch_norm": "before"}},
     {"preprocessing": {"name": "column_standardize"}, "model": {"name": "cnn", "filters": [2], "hidden": [4]}},
     {"preprocessing": {"name": "column_l2"}, "weights": "best", "early_stopping": {"patience": 9}},
+    {"ema": 0.9, "test_time": "flip", "augmentation": [{"name": "crop"}, {"name": "random_erasing"}]},
     {"model": {"name": "test_resnet"}, "regularizer": [{"name": "l2", "layers": "all"}]},
 ]
 """What an entry's defaults leave untried."""

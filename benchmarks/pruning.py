@@ -1,0 +1,269 @@
+"""What does pruning save, and does it lose the best configuration? ``python benchmarks/pruning.py LEDGER``.
+
+Claim: pruning trains at most a third of the epochs of the whole grid, and the configuration that validation then
+chooses lies within 0.2 points of the one it chooses from the whole grid, in the median of --repetitions. Compared is
+the test accuracy of the two, each as the mean over all its seeds in the ledger, which is nearer to what a configuration
+is worth than the one seed it was chosen by.
+
+The grid is 27 small networks (three learning rates, three rates of dropout, three sizes) of 30 epochs on the first
+6,000 pictures of Fashion-MNIST, the last two fifths of which validate, with a seed for every repetition. With --suite
+(and --only) it is a suite file's own grid instead, on all pictures; its repetitions take its seeds in turn. The grid is
+trained without pruning into the folder LEDGER, where a second start goes on.
+
+A trial's curve does not depend on what runs beside it, so pruned runs need no training: the run's own board
+(`bench.execution.board.Board`) hands out the trials, in an order of its own in each repetition, and is told their
+epochs in the order in which they would end on so many slots, from the curves and seconds in the ledger. Without --suite
+the first repetition is also trained with pruning for real, and must come to the same records.
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import io
+import json
+import random
+import statistics
+import tempfile
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from figures import load_now, median_and_spread, show, verdict
+from rich.console import Console
+
+from bench.commands.data import datasets_of
+from bench.commands.suites import load as load_named
+from bench.commands.suites import trials_of
+from bench.data import Dataset, load
+from bench.execution.board import Board
+from bench.execution.progress import PlainView, Tally
+from bench.execution.run import run_trials
+from bench.ledger.ledger import Ledger
+from bench.ledger.record import Record
+from bench.suite.schema import Pruning
+from bench.suite.suite import load_suite
+from bench.suite.trial import Trial, trials
+
+PICTURES = 6_000
+SHARE, POINTS = 1 / 3, 0.2
+SUITE: dict[str, Any] = {
+    "name": "pruned",
+    "defaults": {"dataset": "fashion_mnist", "batch_size": 128, "epochs": 30, "validation": {"tail": 0.4}},
+    "grid": {
+        "model": {"name": "mlp", "hidden": {"grid": [[16], [32], [64, 32]]}},
+        "optimizer": {"name": "adam", "lr": {"grid": [1e-3, 3e-3, 1e-2]}},
+        "regularizer": {"name": "dropout", "rate": {"grid": [0.0, 0.2, 0.5]}},
+    },
+}
+FULL: dict[str, Any] = {"grace": 3, "reduction": 3, "group": ["dataset", "model"]}
+"""As in suites/full.yaml: the three sizes of network compete apart."""
+
+ROWS: list[tuple[dict[str, Any], int, int]] = [
+    (FULL, 1, 1),
+    (FULL, 1, 3),
+    (FULL, 8, 3),
+    ({"grace": 3, "reduction": 3, "group": ["dataset"]}, 1, 1),
+    ({"grace": 3, "reduction": 3, "group": ["dataset"]}, 1, 3),
+    ({"grace": 3, "reduction": 3, "group": ["dataset"]}, 8, 3),
+    ({"grace": 2, "reduction": 3, "group": ["dataset"]}, 1, 1),
+    ({"grace": 1, "reduction": 3, "group": ["dataset"]}, 1, 1),
+    ({"grace": 1, "reduction": 3, "group": ["dataset"]}, 8, 1),
+    ({"grace": 3, "reduction": 2, "group": ["dataset"]}, 1, 1),
+    ({"grace": 3, "reduction": 4, "group": ["dataset"]}, 1, 1),
+    ({"grace": 5, "reduction": 4, "group": ["dataset"]}, 1, 1),
+    ({"grace": 1, "reduction": 3, "group": ["dataset"], "brackets": 3}, 1, 1),
+]
+"""Pruning's settings, slots side by side, and seeds of each configuration."""
+
+
+@dataclass(frozen=True)
+class Searched:
+    """One pruned run against the whole grid: shares of epochs and seconds, and what was chosen (test, points)."""
+
+    epochs: float
+    seconds: float
+    saved: float
+    worse: float
+    same: bool
+
+
+def own_grid(seeds: int) -> list[Trial]:
+    """The trials of the grid above; a name for its pictures stands for their checksum in the keys."""
+    name = f"the first {PICTURES} of Fashion-MNIST"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "pruned.yaml"
+        path.write_text(json.dumps(SUITE | {"defaults": SUITE["defaults"] | {"seeds": seeds}}))
+        return trials(load_suite(path), lambda _: name, lambda _: (None, None))
+
+
+def own_pictures(planned: list[Trial]) -> dict[str, Dataset]:
+    data = load("fashion_mnist")
+    first = replace(data, train_images=data.train_images[:PICTURES], train_labels=data.train_labels[:PICTURES])
+    return {planned[0].data: first}
+
+
+def quiet() -> Console:
+    return Console(file=io.StringIO())
+
+
+def replayed(
+    planned: list[Trial], whole: dict[str, Record], rule: Pruning, slots: int, ledger: Ledger
+) -> dict[str, Record]:
+    """The records of a pruned run on so many slots, told from the curves of the whole grid."""
+    board = Board(planned, ledger, rule, PlainView(Tally(planned, [], slots), quiet()))
+    # When each running trial's next epoch ends: seconds, who started first, key, epoch.
+    coming: list[tuple[float, int, str, int]] = []
+    now, started = 0.0, 0
+
+    def pace(key: str) -> float:
+        return whole[key].measured.train_seconds / whole[key].result.epochs_run
+
+    while True:
+        while len(board.running) < slots and (trial := board.next_trial()):
+            started += 1
+            heapq.heappush(coming, (now + pace(trial.key), started, trial.key, 1))
+        if not coming:
+            return {record.key: record for record in board.ended}
+        now, order, key, epoch = heapq.heappop(coming)
+        record = whole[key]
+        figures = {name: curve[epoch - 1] for name, curve in record.result.curves.items()}
+        if board.progress(key, epoch, figures, epoch * pace(key)):
+            continue
+        if epoch < record.result.epochs_run:
+            heapq.heappush(coming, (now + pace(key), order, key, epoch + 1))
+        else:
+            board.finished(key, record.status, record.result, record.measured, None)
+
+
+def chosen(records: Sequence[Record], seeds: int) -> str:
+    """The configuration with the best validation accuracy, the mean of its seeds; of equal ones the first by key."""
+    by_configuration: dict[str, list[float]] = {}
+    for record in records:
+        if record.status == "complete" and record.result.validation:
+            by_configuration.setdefault(record.configuration, []).append(record.result.validation["accuracy"])
+    means = {name: statistics.fmean(found) for name, found in by_configuration.items() if len(found) == seeds}
+    return min(means, key=lambda name: (-means[name], name))
+
+
+def searched(
+    repetition: int,
+    planned: dict[str, list[Trial]],
+    whole: dict[str, Record],
+    worth: dict[str, float],
+    row: tuple[dict[str, Any], int, int],
+) -> Searched:
+    """Repetition number so and so: its own seeds, the next ones after its number, and its own order."""
+    settings, slots, seeds = row
+    names = list(planned)
+    random.Random(repetition).shuffle(names)
+    count = len(next(iter(planned.values())))
+    mine = [planned[name][(repetition + seed) % count] for name in names for seed in range(seeds)]
+    with tempfile.TemporaryDirectory() as folder:
+        found = replayed(mine, whole, Pruning(**settings), slots, Ledger(Path(folder)))
+    full = [whole[trial.key] for trial in mine]
+    epochs = [sum(record.result.epochs_run for record in records) for records in (found.values(), full)]
+    seconds = [sum(record.measured.train_seconds for record in records) for records in (found.values(), full)]
+    pruned, best = chosen(list(found.values()), seeds), chosen(full, seeds)
+    return Searched(
+        epochs=epochs[0] / epochs[1],
+        seconds=seconds[0] / seconds[1],
+        saved=seconds[1] - seconds[0],
+        worse=100 * (worth[best] - worth[pruned]),
+        same=pruned == best,
+    )
+
+
+def really(planned: dict[str, list[Trial]], whole: dict[str, Record], data: dict[str, Dataset]) -> str:
+    """The first repetition of one row trained with pruning, in this process: whether the replay told the truth."""
+    names = list(planned)
+    random.Random(0).shuffle(names)
+    mine, rule = [planned[name][0] for name in names], Pruning(**ROWS[3][0])
+    with tempfile.TemporaryDirectory() as trained, tempfile.TemporaryDirectory() as told:
+        start = time.perf_counter()
+        records = run_trials(mine, data, Ledger(Path(trained)), quiet(), pruning=rule, use_ray=False)
+        seconds = time.perf_counter() - start
+        replay = replayed(mine, whole, rule, 1, Ledger(Path(told)))
+    same = sum(
+        (record.status, record.result, record.pruning)
+        == (replay[record.key].status, replay[record.key].result, replay[record.key].pruning)
+        for record in records
+    )
+    took = sum(whole[trial.key].measured.train_seconds + whole[trial.key].measured.evaluation_seconds for trial in mine)
+    return (
+        f"Trained for real, repetition 1 of `{name_of(ROWS[3][0])}` on 1 slot: {seconds:.0f} s from start to end; "
+        f"the whole grid's trials took {took:.0f} s; records equal to the replay's: {same} of {len(mine)}."
+    )
+
+
+def name_of(settings: dict[str, Any]) -> str:
+    apart = " and ".join(one for one in settings["group"] if one != "dataset")
+    brackets = f", {settings['brackets']} brackets" if "brackets" in settings else ""
+    return f"grace {settings['grace']}, reduction {settings['reduction']}{brackets}" + (
+        f", by {apart}" if apart else ""
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("ledger", type=Path)
+    parser.add_argument("--suite")
+    parser.add_argument("--only", action="append")
+    parser.add_argument("--repetitions", type=int, default=10)
+    options = parser.parse_args()
+    warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+    load_before, ledger = load_now(), Ledger(options.ledger)
+    every = (
+        trials_of(load_named(options.suite, options.only, None, None))
+        if options.suite
+        else own_grid(options.repetitions)
+    )
+    done = ledger.done(None)
+    data: dict[str, Dataset] = {}
+    if any(trial.key not in done for trial in every):
+        data = datasets_of(every, None) if options.suite else own_pictures(every)
+        for seed in sorted({trial.seed for trial in every}):
+            run_trials([trial for trial in every if trial.seed == seed], data, ledger, quiet(), use_ray=False)
+            print(f"the whole grid with seed {seed} is trained", flush=True)
+        done = ledger.done(None)
+    whole = {trial.key: done[trial.key] for trial in every}
+    planned: dict[str, list[Trial]] = {}
+    tests: dict[str, list[float]] = {}
+    for trial in every:
+        planned.setdefault(trial.configuration, []).append(trial)
+        test = whole[trial.key].result.test
+        tests.setdefault(trial.configuration, []).append(test["accuracy"] if test else 0.0)
+    worth = {name: statistics.fmean(found) for name, found in tests.items()}
+    rows = []
+    for row in ROWS:
+        runs = [searched(number, planned, whole, worth, row) for number in range(options.repetitions)]
+        share, worse = [run.epochs for run in runs], [run.worse for run in runs]
+        rows.append((
+            name_of(row[0]), str(row[1]), str(row[2]),
+            median_and_spread([100 * one for one in share], ".0f"),
+            " ".join(f"{one:+.2f}" for one in worse),
+            f"{sum(run.same for run in runs)}",
+            median_and_spread([100 * (1 - run.seconds) for run in runs], ".0f"),
+            median_and_spread([run.saved for run in runs], ".0f"),
+            verdict(statistics.median(share), SHARE, at_least=False),
+            f"{sum(one <= POINTS for one in worse)} of {len(worse)}",
+        ))  # fmt: skip
+    header = (
+        "pruning", "slots", "seeds", "epochs trained, %", "points behind the whole grid's choice", "same choice",
+        "seconds saved, %", "seconds saved", "a third", f"within {POINTS}",
+    )  # fmt: skip
+    spread = f"{100 * min(worth.values()):.2f} to {100 * max(worth.values()):.2f}"
+    title = (
+        f"{len(planned)} configurations (test accuracy {spread}), {options.repetitions} repetitions; "
+        "medians (smallest to largest)"
+    )
+    show(title, header, rows, load_before)
+    if not options.suite:
+        print(f"\n{really(planned, whole, data or own_pictures(every))}")
+
+
+if __name__ == "__main__":
+    main()
