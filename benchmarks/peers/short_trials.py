@@ -9,7 +9,7 @@ In turn, --repeats times, each as a command of its own, timed from start to end,
 its 24, and 176 times the seconds by which each of the 16 more made it longer (--whole runs the 200). "A trial" is the
 same difference over the trials between both commands, so that starting up is not in it. bench keeps a record with
 curves and predictions of every trial, on the disk, when it ends; Tune its own files; Optuna keeps its in memory.
---quick: 4 and 8 trials, of Tune 2 and 4.
+--quick: 4 and 8 trials, of Tune 1 and 4.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import argparse
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from benchmarks.figures import load_now, median_and_spread, show, verdict, write_suite
@@ -30,7 +31,12 @@ TRAIN, TEST = 640, 250
 OF_TUNE = 4.0
 
 
-def bench(folder: Path, pictures: Path, trials: int, *options: str) -> Run:
+def tune(folder: Path, pictures: Path, trials: int) -> Run:
+    """Ray Tune over as many learning rates."""
+    return peer(sys.executable, "tune_trials.py", pictures, trials, folder / "tune")
+
+
+def bench(folder: Path, pictures: Path, trials: int, options: Sequence[str] = ()) -> Run:
     """``bench run`` of as many learning rates."""
     folder.mkdir(parents=True, exist_ok=True)
     rates = [0.001 * (1 + number) for number in range(trials)]
@@ -49,7 +55,7 @@ def bench(folder: Path, pictures: Path, trials: int, *options: str) -> Run:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where the peers' environments are, or will be made")
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--whole", action="store_true")
     chosen = parser.parse_args()
@@ -62,11 +68,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as text:
         for turn in range(chosen.repeats):
             folder = Path(text) / str(turn)
-            ways: dict[str, tuple[tuple[int, int], Callable[[int], Run]]] = {
-                TUNE: (tune_sizes, lambda trials: peer(sys.executable, "tune_trials.py", pictures, trials)),
-                BENCH: ((few, many), lambda trials, folder=folder: bench(folder, pictures, trials)),
-                OPTUNA: ((few, many), lambda trials: peer(python, "optuna_trials.py", pictures, trials)),
-                ALONE: ((few, many), lambda trials, folder=folder: bench(folder, pictures, trials, "--no-ray")),
+            ways = {
+                TUNE: (tune_sizes, partial(tune, folder, pictures)),
+                BENCH: ((few, many), partial(bench, folder, pictures)),
+                OPTUNA: ((few, many), partial(peer, python, "optuna_trials.py", pictures)),
+                ALONE: ((few, many), partial(bench, folder, pictures, options=("--no-ray",))),
             }
             for way, (sizes, run) in ways.items():
                 short, long = (run(size).seconds for size in sizes)

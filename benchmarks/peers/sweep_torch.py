@@ -59,7 +59,7 @@ def main() -> None:
                 machine.append(throughput.matrix_throughput())
                 theirs = peer(
                     sys.executable, "torch_sweep.py", root.resolve(), chosen.epochs, int(augmented),
-                    json.dumps(compared), epochs=chosen.epochs,
+                    json.dumps(compared), folder / "tune", epochs=chosen.epochs,
                 )  # fmt: skip
                 short = sweep(folder, folder / "short", 1, augmented, quick=chosen.quick)
                 found = sweep(folder, folder / "long", OURS, augmented, quick=chosen.quick)

@@ -1,7 +1,8 @@
 """Document E's sweep as PyTorch's and Ray Tune's tutorials would write it: nothing of bench is imported.
 
-``torch_sweep.py ROOT EPOCHS AUGMENTED POINTS``: ROOT is torchvision's, AUGMENTED 0 or 1, POINTS is JSON,
-[[penalty, dropout rate, batch size], ...]. Tune and the DataLoader run with their defaults.
+``torch_sweep.py ROOT EPOCHS AUGMENTED POINTS FOLDER``: ROOT is torchvision's, AUGMENTED 0 or 1, POINTS is JSON,
+[[penalty, dropout rate, batch size], ...]; FOLDER takes what Tune would leave in the home folder. Else Tune and the
+DataLoader run with their defaults.
 """
 
 import json
@@ -90,10 +91,11 @@ def train(config):
 
 if __name__ == "__main__":
     root, epochs, augmented, points = sys.argv[1], int(sys.argv[2]), bool(int(sys.argv[3])), json.loads(sys.argv[4])
+    storage = tune.RunConfig(storage_path=sys.argv[5])
     ray.init()
     slots, first = ray.cluster_resources()["CPU"], time.time()
     space = {"root": root, "epochs": epochs, "augmented": augmented, "point": tune.grid_search(points)}
-    results = tune.Tuner(train, param_space=space).fit()
+    results = tune.Tuner(train, param_space=space, run_config=storage).fit()
     last = time.time()
     done = [result for result in results if result.error is None]
     runs = [[*result.config["point"], result.metrics["accuracy"]] for result in done]

@@ -1,4 +1,7 @@
-"""Short trials under plain Ray Tune, with its defaults: ``tune_trials.py PICTURES.npz TRIALS``."""
+"""Short trials under plain Ray Tune, with its defaults: ``tune_trials.py PICTURES.npz TRIALS FOLDER``.
+
+FOLDER takes what Tune would leave in the home folder.
+"""
 
 import json
 import sys
@@ -18,7 +21,7 @@ def trainable(config):
 
 
 if __name__ == "__main__":
-    pictures, count = sys.argv[1], int(sys.argv[2])
+    pictures, count, folder = sys.argv[1], int(sys.argv[2]), sys.argv[3]
     ray.init()
     first = time.time()
     space = {
@@ -26,7 +29,7 @@ if __name__ == "__main__":
         "folder": str(Path(__file__).resolve().parent),
         "lr": tune.grid_search([0.001 * (1 + number) for number in range(count)]),
     }
-    results = tune.Tuner(trainable, param_space=space).fit()
+    results = tune.Tuner(trainable, param_space=space, run_config=tune.RunConfig(storage_path=folder)).fit()
     last = time.time()
     done = [result.metrics["accuracy"] for result in results if result.error is None]
     print(json.dumps({"first": first, "last": last, "trials": len(done), "best": max(done)}))
