@@ -41,7 +41,14 @@ class Tally:
         self.best: tuple[float, str] | None = None
         self.started = time.monotonic()
         self._pace: dict[str, tuple[float, int]] = {}
+        # Kept up to date trial by trial: with 100,000 of them, looking at all takes a good part of a second each time.
         self._left = {trial.key for trial in trials} - {record.key for record in reused}
+        self._epochs_left: Counter[str] = Counter()
+        self._of_group: dict[int, list[str]] = {}
+        for key in self._left:
+            trial = self.trials[key]
+            self._epochs_left[_kind(trial)] += trial.config["epochs"]
+            self._of_group.setdefault(trial.group, []).append(key)
         for record in reused:
             self._consider(record)
 
@@ -50,17 +57,23 @@ class Tally:
 
     def end(self, trial: Trial, record: Record) -> None:
         self.running.pop(trial.key, None)
-        self._left.discard(trial.key)
+        self._ended(trial.key)
         self.status[record.status] += 1
         if record.pruning and record.status != "complete":  # the configuration's other seeds will not run
-            spared = {key for key in self._left if self.trials[key].group == trial.group}
-            self._left -= spared
-            self.spared += len(spared)
+            self.spared += sum(self._ended(key) for key in self._of_group.get(trial.group, []))
         if record.result.epochs_run:
             seconds, epochs = self._pace.get(_kind(trial), (0.0, 0))
             spent = record.measured.train_seconds + record.measured.evaluation_seconds
             self._pace[_kind(trial)] = seconds + spent, epochs + record.result.epochs_run
         self._consider(record)
+
+    def _ended(self, key: str) -> bool:
+        """Count a trial as left no longer; whether it was."""
+        if key not in self._left:
+            return False
+        self._left.discard(key)
+        self._epochs_left[_kind(self.trials[key])] -= self.trials[key].config["epochs"]
+        return True
 
     def _consider(self, record: Record) -> None:
         figure = (record.result.validation or {}).get("accuracy")
@@ -72,12 +85,15 @@ class Tally:
 
         Models of which none has ended yet are not in the figure, which then says "more than".
         """
-        total, unknown = 0.0, False
-        for key in self._left:
-            seconds, epochs = self._pace.get(_kind(self.trials[key]), (0.0, 0))
-            done = self.running[key].epoch if key in self.running else 0
-            unknown |= not epochs
-            total += (self.trials[key].config["epochs"] - done) * seconds / max(1, epochs)
+        left = {kind: epochs for kind, epochs in self._epochs_left.items() if epochs}
+        unknown = not left.keys() <= self._pace.keys()
+        for key, running in list(self.running.items()):
+            if key in self._left:
+                left[_kind(running.trial)] -= running.epoch
+        total = 0.0
+        for kind, count in left.items():
+            seconds, epochs = self._pace.get(kind, (0.0, 1))
+            total += count * seconds / epochs
         if not total:
             return ""
         shown = duration(total / max(1, min(self.slots, len(self._left))))

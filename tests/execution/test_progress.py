@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -50,6 +52,29 @@ def test_the_table_shows_what_runs_counts_best_and_time_left(three: list[Trial])
     assert "validation 62.50 %" in text
     assert "best validation so far 87.65 % (mlp · sgd lr=0.1)" in text
     assert "about 60 s left" in text  # two of four epochs of one trial and four of another, at ten seconds an epoch
+
+
+def test_seeds_that_pruning_spares_are_neither_counted_nor_waited_for(
+    suite_of: Callable[[str], Suite], trials_of: Callable[[Suite], list[Trial]]
+) -> None:
+    planned = trials_of(suite_of(GRID.replace("epochs: 4", "epochs: 4, seeds: 3")))  # three configurations
+    tally = Tally(planned, [], slots=1)
+    first = planned[0]
+    pruned = replace(record(first, "pruned", seconds=40.0), pruning={"rule": {}, "decisions": []})
+    tally.end(first, pruned)
+    assert tally.counts() == "1 of 7 trials ended, 1 pruned"
+    assert tally.time_left() == "about 4 min 0 s left"  # six trials of four epochs, at ten seconds an epoch
+
+
+def test_the_time_left_is_told_as_fast_with_many_trials(three: list[Trial]) -> None:
+    """The live view asks four times a second, beside the driver's own work."""
+    many = [replace(three[0], key=f"{number:020x}", seed=number) for number in range(20_000)]
+    tally = Tally(many, [], slots=40)
+    tally.end(many[0], record(many[0]))
+    started = time.process_time()
+    for _ in range(100):
+        assert "left" in tally.time_left()
+    assert time.process_time() - started < 1
 
 
 def test_plain_lines_name_every_trial_that_ends(three: list[Trial]) -> None:
