@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import importlib.metadata
 import os
 import platform
@@ -15,6 +16,16 @@ from pathlib import Path
 import torch
 
 PACKAGES = ("bench", "torch", "torchvision", "timm", "ray", "numpy")
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+"""Of mallopt, from glibc's malloc.h."""
+
+KEPT = 2**30
+"""Bytes below which freed memory is handed out again. By itself glibc gives blocks above 32 MiB back to the system;
+activations of wide networks are larger, and every step would have their pages made and zeroed anew."""
+
+USUALLY_KEPT = 2**25
+"""The most that glibc keeps by itself."""
 
 
 @contextlib.contextmanager
@@ -38,13 +49,24 @@ def settings(deterministic: bool) -> Iterator[None]:
     # Regularised weights that decay towards zero end as denormal numbers, which a CPU multiplies much more
     # slowly; here they count as zero. The switch is this thread's own.
     torch.set_flush_denormal(True)
+    _keep_freed_memory(KEPT)
     try:
         yield
     finally:
+        _keep_freed_memory(USUALLY_KEPT)
         torch.set_flush_denormal(False)
         matmul.allow_tf32, cudnn.allow_tf32 = tf32
         torch.use_deterministic_algorithms(False)
         torch.backends.cudnn.benchmark = False
+
+
+def _keep_freed_memory(size: int) -> None:
+    """Let glibc keep blocks up to so many bytes when they are freed, and give back what it kept until now."""
+    if platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        libc.mallopt(M_MMAP_THRESHOLD, size)
+        libc.mallopt(M_TRIM_THRESHOLD, size)
+        libc.malloc_trim(0)
 
 
 def device_name(device: torch.device) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import platform
+import resource
 
 import pytest
 import torch
@@ -67,3 +69,17 @@ def test_the_device_and_the_versions_are_named() -> None:
     found = versions()
     assert torch.__version__.startswith(found["torch"])  # without the part that names the build
     assert {"python", "numpy", "timm", "torchvision"} <= found.keys()
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc's allocator is told to")
+def test_freed_memory_is_used_again_within_a_trial_and_given_back_after_it() -> None:
+    """64 MiB of pages of 4 KiB, which the system would have to make for every tensor."""
+
+    def pages_made() -> int:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        torch.ones(2**24)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    with settings(deterministic=False):
+        assert min(pages_made() for _ in range(10)) < 100
+    assert min(pages_made() for _ in range(3)) > 20  # of 2 MiB each, where the system makes such, there are 32
