@@ -9,8 +9,11 @@ import typer
 
 from bench.commands.data_show import show
 from bench.commands.options import EPILOG, DataDir
+from bench.suite.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bench.data.dataset import Dataset
     from bench.suite.trial import Trial
 
@@ -30,9 +33,21 @@ def fetch(
         typer.echo(f"{name}: verified in {fetch_data(name, data_dir, notify=typer.echo)}")
 
 
-def datasets_of(trials: list[Trial], data_dir: Path | None) -> dict[str, Dataset]:
-    """The data that trials need, by `Trial.data`; what is missing is fetched, which stderr tells."""
+def datasets_of(
+    trials: list[Trial], data_dir: Path | None, places: Mapping[str, str] | None = None
+) -> dict[str, Dataset]:
+    """The data that trials need, by `Trial.data`; what is missing is fetched, which stderr tells.
+
+    `places` says where a suite file names the user's own data, which a message about them begins with.
+    """
     from bench.data import load
 
-    entries = {trial.data: trial.run_config["dataset"] for trial in trials}
-    return {text: load(entry, data_dir, lambda line: typer.echo(line, err=True)) for text, entry in entries.items()}
+    found = {}
+    for text, trial in {trial.data: trial for trial in trials}.items():
+        try:
+            found[text] = load(trial.run_config["dataset"], data_dir, lambda line: typer.echo(line, err=True))
+        except UserError as error:
+            if trial.data_path is None or not places:
+                raise
+            raise UserError(f"{places[text]}: {error}") from error
+    return found

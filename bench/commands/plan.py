@@ -23,7 +23,7 @@ from bench.commands.options import (
     SuiteArgument,
 )
 from bench.commands.results import tell_damaged
-from bench.commands.suites import check_metrics, checked_for_plan, load, trials_of
+from bench.commands.suites import check_metrics, checked_for_plan, data_places, load, trials_of
 
 
 def plan(
@@ -59,7 +59,9 @@ def plan(
         left = todo(trials, done, searches=suite.pruning is not None)
         missing = [*left.now, *(trial for rest in left.later.values() for trial in rest)]
         if probe:
-            costs = from_probes(missing, datasets_of(missing, data_dir), max(1, int(cpus_per_trial)))
+            costs = from_probes(
+                missing, datasets_of(missing, data_dir, data_places(suite, missing)), max(1, int(cpus_per_trial))
+            )
         else:
             costs = from_records(missing, ledger.records())
         side_by_side = slots(cpus_per_trial, gpus_per_trial, jobs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -25,7 +25,7 @@ from bench.commands.options import (
     as_written,
 )
 from bench.commands.results import report_of, tell_damaged
-from bench.commands.suites import check, load, trials_of
+from bench.commands.suites import check, check_splits, data_places, load, trials_of
 from bench.execution.connect import Connection, check_address
 from bench.suite.errors import UserError
 
@@ -102,7 +102,14 @@ def run(
             failed = run_on_cluster(launcher, sent, ledger, console, data_dir, down=down)
         elif down:
             put_down(launcher, console)
-    datasets = {} if launcher else datasets_of([trial for _, _, trials in planned for trial in trials], data_dir)
+    datasets: dict[str, Any] = {}
+    if not launcher:
+        places: dict[str, str] = {}
+        for _, suite, trials in planned:
+            places |= data_places(suite, trials)
+        datasets = datasets_of([trial for _, _, trials in planned for trial in trials], data_dir, places)
+        for _, suite, trials in planned:
+            check_splits(suite, trials, datasets)
     for text, suite, trials in planned:
         if not launcher:
             records = run_trials(

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 from bench.suite.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bench.data.dataset import Dataset
     from bench.suite.suite import Suite
     from bench.suite.trial import Trial
 
@@ -67,18 +70,17 @@ def check(suite: Suite, trials: list[Trial]) -> None:
     Raises
     ------
     UserError
-        A metric, a model or an optimizer is out of place; all of them are named.
+        A metric, a model or an optimizer is out of place; all of them are named. Or the user's own data are wrong.
     """
     check_metrics(suite, trials)
     first = {trial.group: trial for trial in trials}.values()
     if not any(asks_libraries(trial.config) or trial.config["model"]["name"] != "mlp" for trial in first):
         return
-    from bench.data import shape
     from bench.suite.components import OPEN
     from bench.suite.expand import canonical
     from bench.training.check import check
 
-    shapes = {text: shape(entry) for text, entry in {t.data: t.run_config["dataset"] for t in first}.items()}
+    shapes = {text: _shape(suite, trial) for text, trial in {trial.data: trial for trial in first}.items()}
     places = {
         canonical([axis, trial.run_config[axis]]): suite.place(axis, trial.config[axis])
         for trial in first
@@ -95,10 +97,8 @@ def check_metrics(suite: Suite, trials: list[Trial]) -> None:
     asked = {name: least for name in suite.metrics if (least := METRICS[name].classes) > 1}
     if not asked:
         return
-    from bench.data import shape
-
     first = {trial.data: trial for trial in trials}.values()
-    classes = {axis_label(one.config["dataset"], "dataset"): shape(one.run_config["dataset"])[1] for one in first}
+    classes = {axis_label(one.config["dataset"], "dataset"): _shape(suite, one)[1] for one in first}
     problems = []
     for name, least in asked.items():
         short = [f"{data} has {count}" for data, count in classes.items() if count < least]
@@ -107,6 +107,24 @@ def check_metrics(suite: Suite, trials: list[Trial]) -> None:
             problems.append(f"{place}: {name!r} needs {least} classes or more, and {', '.join(short)}")
     if problems:
         raise UserError("\n".join([*problems, "  take another metric; `bench list metrics` shows all"]))
+
+
+def data_places(suite: Suite, trials: list[Trial]) -> dict[str, str]:
+    """Where the suite file names each data set of its trials, by `Trial.data`."""
+    return {trial.data: suite.place("dataset", trial.config["dataset"]) for trial in trials}
+
+
+def check_splits(suite: Suite, trials: list[Trial], datasets: Mapping[str, Dataset]) -> None:
+    """UserError where a data set has too few pictures, or labels in an order, that a `validation` cannot divide."""
+    from bench.data.splits import split
+    from bench.suite.expand import canonical
+
+    for trial in {(trial.data, canonical(trial.config["validation"])): trial for trial in trials}.values():
+        validation = trial.config["validation"]
+        try:
+            split(datasets[trial.data].train_labels, validation)
+        except UserError as error:
+            raise UserError(f"{suite.place('validation', validation)}: {error}") from error
 
 
 def checked_for_plan(suite: Suite, trials: list[Trial]) -> list[Trial]:
@@ -133,6 +151,16 @@ def asks_libraries(config: dict[str, Any]) -> bool:
         or any(isinstance(entry.get("layers"), list) for entry in config["regularizer"])
         or config["preprocessing"]["name"] == "column_standardize"
     )
+
+
+def _shape(suite: Suite, trial: Trial) -> tuple[tuple[int, int, int], int]:
+    """The (channels, height, width) of a trial's pictures, and how many classes; UserError with the data's place."""
+    from bench.data import shape
+
+    try:
+        return shape(trial.run_config["dataset"])
+    except UserError as error:
+        raise UserError(f"{suite.place('dataset', trial.config['dataset'])}: {error}") from error
 
 
 def _refuse_user_code(suite: Suite) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -89,7 +90,10 @@ def _decode_all(
     """Every picture decoded; with `strict`, ColourError at the first that has colour."""
     from bench.data.pictures import decode
 
+    count = sum(map(len, names.values()))
     size = (entry["size"][0], entry["size"][1]) if entry.get("size") else None
+    if size is not None:  # before the first picture is made that large
+        _fits(root, count, (channels, *size))
     pixels: dict[str, NDArray[np.uint8]] = {}
     digests = []
     first: tuple[str, tuple[int, ...]] | None = None
@@ -105,7 +109,7 @@ def _decode_all(
                 ) from error
             if first is None:
                 first = name, picture.shape
-                _fits(root, sum(map(len, names.values())), picture.shape)
+                _fits(root, count, picture.shape)
             if picture.shape != first[1]:
                 raise _odd_one(root, name, picture.shape, *first)
             if i == 0:
@@ -117,7 +121,7 @@ def _decode_all(
 
 
 def _fits(root: Path, count: int, shape: tuple[int, ...]) -> None:
-    needed = count * int(np.prod(shape))
+    needed = count * math.prod(shape)
     there = memory()
     if needed > MOST_MEMORY * there:
         raise UserError(

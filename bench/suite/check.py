@@ -116,6 +116,8 @@ def _message(detail: Any, found: Any, model: type[BaseModel], loc: KeyPath, what
             return f"{shown} is too short: it must have at least {_entries(least)}", _example(field)
         case "too_long":
             return f"{shown} is too long: it must have {_entries(context['max_length'])}", _example(field)
+        case "string_too_short":
+            return "an empty text is not allowed here", _example(field)
         case "string_pattern_mismatch":
             return f"{shown} is not a name", "up to 64 letters, digits, '-', '_' and '.', and a letter or digit first"
         case "value_error":

@@ -42,7 +42,7 @@ class Expander:
         self.problems: dict[Problem, None] = {}
         """In the order found, each once."""
         self.origins: dict[str, KeyPath] = {}
-        """Where each entry of an open axis, or dataset, was written, by `canonical([axis, entry])`."""
+        """Where each entry of an open axis, dataset or validation was written, by `canonical([axis, entry])`."""
         self.worker_rules = WorkerRules(document)
         self._axes: dict[KeyPath, list[Level]] = {}
         self._checked: dict[str, dict[str, Any] | None] = {}
@@ -83,6 +83,8 @@ class Expander:
             return
         seeds = list(range(sampling.seeds)) if isinstance(sampling.seeds, int) else sampling.seeds
         protocol = settings.model_dump(mode="json")
+        if "validation" in block:
+            self.origins.setdefault(canonical(["validation", protocol["validation"]]), block["validation"][0])
         for point in itertools.product(*axes.values()):
             levels = dict(zip(axes, point, strict=True))
             for index in range(samples if any(map(has_draws, point)) else 1):
@@ -315,7 +317,7 @@ class Expander:
 def expand(
     document: Document, blocks: list[tuple[KeyPath, Block]], sampling_seed: int, limit: int
 ) -> tuple[list[tuple[Configuration, list[int]]], dict[str, KeyPath]]:
-    """All configurations of the blocks with their seeds, in order, and where each open entry was written.
+    """All configurations of the blocks with their seeds, in order, and where each entry that others judge was written.
 
     SuiteError lists every problem found.
     """

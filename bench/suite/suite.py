@@ -32,7 +32,7 @@ class Suite:
     repeated: int
     """How many configurations of the file were equal to an earlier one, and left out."""
     places: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
-    """Where models, optimizers, metrics and references were written; see `place`."""
+    """Where models, optimizers, data, validation, metrics and references were written; see `place`."""
     metrics: tuple[str, ...] = ("accuracy",)
     """What a leaderboard shows; the first one ranks."""
     comparisons: tuple[Comparison, ...] = ()

@@ -63,8 +63,14 @@ def check(entries: Sequence[dict[str, Any]], shape: tuple[int, int, int]) -> Non
     """UserError unless the entries can be drawn for pictures of `shape` (C, H, W), tried on two."""
     images, draws = torch.zeros(2, *shape), Generator().manual_seed(0)
     for step in build(entries):
-        if step is not None:
+        if step is None:
+            continue
+        try:
             step(images, draws)
+        except (RuntimeError, OverflowError, MemoryError, TypeError) as error:  # a border of a million pixels
+            size = " x ".join(map(str, shape[1:]))
+            reason = str(error).partition("\n")[0]
+            raise UserError(f"an augmentation cannot be carried out on pictures of {size}: {reason}") from error
 
 
 @register_augmentation
