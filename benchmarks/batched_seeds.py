@@ -104,7 +104,7 @@ def differ(build: Callable[[], nn.Module], images: Tensor, labels: Tensor, batch
     order = orders(len(images), 3, batch, 5)
     apart, stacked = in_turn(models(build, 3), images, labels, order), together(models(build, 3), images, labels, order)
     return max(
-        float((stacked[name][seed] - value).abs().max())
+        float((stacked[name][seed] - value).detach().abs().max())
         for seed, net in enumerate(apart)
         for name, value in net.named_parameters()
     )
