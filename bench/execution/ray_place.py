@@ -57,15 +57,7 @@ def local_ray(resources: Resources, data_bytes: int) -> Iterator[Place]:
         wanted = max(cpu_count(), int((resources.jobs or 1) * resources.cpus_per_trial))
         logging.getLogger("ray").setLevel(logging.ERROR)
         try:
-            ray.init(
-                address="local",
-                num_cpus=wanted,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                object_store_memory=max(200_000_000, 3 * data_bytes),
-                _temp_dir=folder,
-            )
+            _start(num_cpus=wanted, object_store_memory=max(200_000_000, 3 * data_bytes), folder=folder)
             gpus = float(ray.cluster_resources().get("GPU", 0.0))  # type: ignore[no-untyped-call]
             per_trial = resources.gpus_per_trial if resources.gpus_per_trial is not None else (1.0 if gpus else 0.0)
             if per_trial > gpus:
@@ -77,6 +69,27 @@ def local_ray(resources: Resources, data_bytes: int) -> Iterator[Place]:
             yield Place(lambda each: places_on(machine, resources.cpus_per_trial, each), per_trial, folder)
         finally:
             ray.shutdown()
+
+
+def _start(num_cpus: int, object_store_memory: int, folder: str) -> None:
+    try:
+        ray.init(
+            address="local",
+            num_cpus=num_cpus,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            object_store_memory=object_store_memory,
+            _temp_dir=folder,
+        )
+    except Exception as error:  # Ray has no type of its own for this
+        if "timed out during startup" not in str(error):
+            raise
+        raise UserError(
+            "Ray did not start: its processes took longer than the half minute that it gives them\n"
+            f"  this machine is busy (load {os.getloadavg()[0]:.0f}, CPUs: {cpu_count()}): "
+            "run again when it is less so, or leave Ray out with --no-ray"
+        ) from error
 
 
 @contextlib.contextmanager
