@@ -62,20 +62,15 @@ SUITE: dict[str, Any] = {
 FULL: dict[str, Any] = {"grace": 3, "reduction": 3, "group": ["dataset", "model"]}
 """As in suites/full.yaml: the three sizes of network compete apart."""
 
+THREE: dict[str, Any] = {"grace": 3, "reduction": 3, "group": ["dataset"]}
+TWO: dict[str, Any] = {"grace": 2, "reduction": 3, "group": ["dataset"]}
+ONE: dict[str, Any] = {"grace": 1, "reduction": 3, "group": ["dataset"]}
 ROWS: list[tuple[dict[str, Any], int, int]] = [
     (FULL, 1, 1),
-    (FULL, 1, 3),
-    (FULL, 8, 3),
-    ({"grace": 3, "reduction": 3, "group": ["dataset"]}, 1, 1),
-    ({"grace": 3, "reduction": 3, "group": ["dataset"]}, 1, 3),
-    ({"grace": 3, "reduction": 3, "group": ["dataset"]}, 8, 3),
-    ({"grace": 2, "reduction": 3, "group": ["dataset"]}, 1, 1),
-    ({"grace": 1, "reduction": 3, "group": ["dataset"]}, 1, 1),
-    ({"grace": 1, "reduction": 3, "group": ["dataset"]}, 8, 1),
-    ({"grace": 3, "reduction": 2, "group": ["dataset"]}, 1, 1),
-    ({"grace": 3, "reduction": 4, "group": ["dataset"]}, 1, 1),
-    ({"grace": 5, "reduction": 4, "group": ["dataset"]}, 1, 1),
-    ({"grace": 1, "reduction": 3, "group": ["dataset"], "brackets": 3}, 1, 1),
+    (FULL, 2, 3),
+    *((settings, slots, seeds) for settings in (THREE, TWO, ONE) for slots, seeds in ((1, 1), (2, 1), (2, 3), (8, 3))),
+    (THREE | {"reduction": 4}, 1, 1),
+    (ONE | {"brackets": 3}, 1, 1),
 ]
 """Pruning's settings, slots side by side, and seeds of each configuration."""
 
@@ -181,7 +176,7 @@ def really(planned: dict[str, list[Trial]], whole: dict[str, Record], data: dict
     """The first repetition of one row trained with pruning, in this process: whether the replay told the truth."""
     names = list(planned)
     random.Random(0).shuffle(names)
-    mine, rule = [planned[name][0] for name in names], Pruning(**ROWS[3][0])
+    mine, rule = [planned[name][0] for name in names], Pruning(**THREE)
     with tempfile.TemporaryDirectory() as trained, tempfile.TemporaryDirectory() as told:
         start = time.perf_counter()
         records = run_trials(mine, data, Ledger(Path(trained)), quiet(), pruning=rule, use_ray=False)
@@ -194,7 +189,7 @@ def really(planned: dict[str, list[Trial]], whole: dict[str, Record], data: dict
     )
     took = sum(whole[trial.key].measured.train_seconds + whole[trial.key].measured.evaluation_seconds for trial in mine)
     return (
-        f"Trained for real, repetition 1 of `{name_of(ROWS[3][0])}` on 1 slot: {seconds:.0f} s from start to end; "
+        f"Trained for real, repetition 1 of `{name_of(THREE)}` on 1 slot: {seconds:.0f} s from start to end; "
         f"the whole grid's trials took {took:.0f} s; records equal to the replay's: {same} of {len(mine)}."
     )
 
