@@ -15,6 +15,7 @@ import pandas as pd
 from bench.report import plots
 from bench.report.cells import NOTHING, Row, headings, number, rows
 from bench.report.frame import NEVER_RANKED, extra_columns
+from bench.report.leading import MOST, leading
 from bench.report.report import Part
 from bench.suite.labels import by_axis
 from bench.suite.metrics import METRICS
@@ -65,7 +66,8 @@ class Board:
     """A part's leaderboard. `ends` are the strip's scale; `judged` whether any row was compared with the best.
 
     `networks_alone` says that no configuration had two seeds, so that the comparison counts images only; `floor` is
-    theory's least noise between seeds as text, empty where no gap is below it.
+    theory's least noise between seeds as text, empty where no gap is below it. `rest` are the configurations that are
+    listed in short, because there are too many.
     """
 
     columns: tuple[Column, ...]
@@ -78,16 +80,19 @@ class Board:
     networks_alone: bool
     floor: str
     data: dict[str, Any]
+    rest: tuple[Row, ...]
 
 
-def board(part: Part) -> Board:
-    """Lay out a part's leaderboard frame."""
-    shown = rows(part.frame)
+def board(part: Part, most: int = MOST) -> Board:
+    """Lay out a part's leaderboard frame, with at most the first `most` configurations in full."""
+    everything = rows(part.frame)
+    places = leading(part.frame, most)
+    shown = [everything[place] for place in places]
     first = METRICS[part.metrics[0]]
     limits = plots.scale(shown)
-    columns = _columns(shown, part.metrics)
-    shades = {column.name: _shades(shown, column.of, part.metrics) for column in columns}
-    faint = {place: "faint" for place, row in enumerate(shown) if _flag(row.numbers["below_floor"])}
+    columns = _columns(everything, part.metrics)
+    shades = {column.name: _shades(everything, column.of, part.metrics) for column in columns}
+    faint = {place: "faint" for place, row in enumerate(everything) if _flag(row.numbers["below_floor"])}
     told = {**shades, "behind": faint}
     lines = tuple(
         Line(
@@ -100,7 +105,7 @@ def board(part: Part) -> Board:
             tied=_flag(row.numbers["tied"]),
             tier=tier(row),
         )
-        for place, row in enumerate(shown)
+        for place, row in zip(places, shown, strict=True)
     )
     return Board(
         columns=columns,
@@ -112,7 +117,8 @@ def board(part: Part) -> Board:
         shaded=any(shades.values()),
         networks_alone=part.analysis.networks_alone,
         floor=number(part.analysis.floor, "accuracy") if faint else "",
-        data=_data(part, lines),
+        data=_data(part.frame.iloc[places], lines),
+        rest=tuple(everything[place] for place in sorted(set(range(len(everything))) - set(places))),
     )
 
 
@@ -183,13 +189,13 @@ def _rated(metrics: Sequence[str]) -> dict[str, str]:
     return {"test_mean": first, "validation_mean": first, **{extra_columns(name)[0]: name for name in extra}}
 
 
-def _data(part: Part, lines: Sequence[Line]) -> dict[str, Any]:
+def _data(frame: pd.DataFrame, lines: Sequence[Line]) -> dict[str, Any]:
     """What the page's script needs beside the table: the CSV's lines, tiers, and each row's value on every axis.
 
     The CSV is the report's own without the configurations in JSON; axes are a list of different values and, per row,
     the place in it, or null for a published figure.
     """
-    table = list(csv.reader(io.StringIO(part.frame.drop(columns="config").to_csv(index=False, lineterminator="\n"))))
+    table = list(csv.reader(io.StringIO(frame.drop(columns="config").to_csv(index=False, lineterminator="\n"))))
     ours = [place for place, line in enumerate(lines) if not line.row.published]
     found = by_axis([json.loads(lines[place].row.numbers["config"]) for place in ours])
     axes = []

@@ -11,12 +11,16 @@ from bench.report.claims.tables import claims
 from bench.report.classes import gallery_view
 from bench.report.classes import view as class_view
 from bench.report.glance import glance
+from bench.report.leading import ELSEWHERE, MOST, leading
 from bench.report.page import Script, environment, policy, script, shipped
 from bench.report.report import Part, Report
 
 
-def to_html(report: Report) -> str:
-    """The page as text. Every name is escaped: a model called ``<script>`` shows as that."""
+def to_html(report: Report, most: int = MOST) -> str:
+    """The page as text. Every name is escaped: a model called ``<script>`` shows as that.
+
+    Of a table with more than `most` rows it has the first ones in full, and says so.
+    """
     # Altair takes a second to import, which other forms of the report need not wait for.
     from bench.report.charts import library
     from bench.report.charts.page import page_charts
@@ -25,12 +29,16 @@ def to_html(report: Report) -> str:
     templates.filters |= {"percent": percent, "number": number, "count": count, "unit": unit}
     templates.globals |= {
         "claims_of": claims,
-        "board_of": board,
+        "board_of": lambda part: board(part, most),
         "glance_of": glance,
         "class_view": class_view,
         "gallery_view": gallery_view,
         "apart_of": apart_of,
         "most_open": MOST_OPEN,
+        "most": most,
+        "elsewhere": ELSEWHERE,
+        "leading": lambda frame: leading(frame, most),
+        "many": any(len(leading(part.frame, most)) < len(part.frame) for part in report.parts),
     }
     charts = {f"part-{number}": page_charts(part, f"part-{number}") for number, part in enumerate(report.parts, 1)}
     templates.globals |= {"charts_of": charts.__getitem__}

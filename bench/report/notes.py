@@ -12,6 +12,8 @@ from bench.report.cells import rows as cells_of
 from bench.report.claims.analysis import Analysis
 from bench.report.estimates import IMAGES, ONE_SEED, pooled_deviation, seed_values
 from bench.report.sections import Section
+from bench.statistics.contrasts import variance
+from bench.statistics.measured import subset
 from bench.statistics.tries import gain_of_best
 from bench.suite.metrics import METRICS
 
@@ -85,9 +87,9 @@ def _luck(analysis: Analysis) -> str:
     measured, tied = analysis.measured, analysis.tied
     if measured is None or tied is None or np.count_nonzero(tied.tied) < 2:
         return ""
-    covariance = measured.covariance[np.ix_(tied.tied, tied.tied)]
-    alike, own = len(covariance), float(np.trace(covariance))
-    shared = (float(covariance.sum()) - own) / (alike * (alike - 1))
+    equals = subset(measured, np.flatnonzero(tied.tied).tolist())
+    alike, own = len(equals.means), float(equals.variances.sum())
+    shared = (float(variance(equals, np.ones((1, alike)))[0]) - own) / (alike * (alike - 1))
     count = len(measured.means)
     gain = gain_of_best(count, max(own / alike - shared, 0.0) ** 0.5)
     return f" Of {count} equal configurations the highest would lie {100 * gain:.2f} points above them by luck."

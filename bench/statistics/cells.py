@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import pandas as pd
 
@@ -21,9 +22,19 @@ class Cells:
     levels: tuple[Level, ...]
     count: int
 
+    @cached_property
+    def having(self) -> dict[Level, set[int]]:
+        """The cells of each level."""
+        found: dict[Level, set[int]] = {}
+        for cell, level in self.members:
+            found.setdefault(level, set()).add(cell)
+        return found
+
     def matched(self, levels: Sequence[Level]) -> list[int]:
         """The cells that have every one of these levels."""
-        return [cell for cell in range(self.count) if all((cell, level) in self.members for level in levels)]
+        if len(levels) > len(self.members):  # as where every configuration drew a value of its own
+            return []
+        return sorted(set.intersection(*sorted((self.having.get(one, set()) for one in levels), key=len)))
 
 
 def varying(axes: pd.DataFrame) -> list[str]:

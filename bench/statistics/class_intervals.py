@@ -151,17 +151,19 @@ def _measured(cells: list[_Cells], labels: Classes, sizes: NDArray[np.int_]) -> 
         rest = max(0.0, square - images * by_seed - seeds[i] * float(np.sum(shares[i] ** 2)))
         between[i] = by_seed / (seeds[i] - 1)
         independent[i] = rest / ((seeds[i] - 1) * (images - 1)) / images
+    # Images vary within their class; those left out, 0 each, lie as far from its mean: a column for them all.
     of_class = np.eye(len(sizes))[labels]
-    sums = shares @ of_class
-    shared = (shares @ shares.T - (sums / np.maximum(sizes, 1)) @ sums.T) / (images - 1) / images
-    return Measured(ratios, seeds, images, moderated(between, independent, seeds), independent, shared)
+    means = shares @ of_class / np.maximum(sizes, 1)
+    left_out = -means * np.sqrt(sizes - of_class.sum(axis=0))
+    deviations = np.hstack([shares - means[:, labels], left_out])
+    return Measured(ratios, seeds, images, moderated(between, independent, seeds), independent, deviations)
 
 
 def _score(figure: Figure, measured: Measured, counts: Floats, confidence: float) -> tuple[Floats, Floats]:
     """Wilson's interval with as many images as give the variance; of one seed, the images it has."""
     ratio = measured.means
     share, slope = (ratio / (2 - ratio), 2 / (2 - ratio) ** 2) if figure == "f1" else (ratio, np.ones_like(ratio))
-    variance = np.diag(measured.covariance)
+    variance = measured.variances
     several = (measured.seeds > 1) & (variance > 0) & (share > 0) & (share < 1)
     safe = np.where(several, variance, 1.0)
     n = np.where(several, share * (1 - share) / (safe * slope**2), np.maximum(counts, 1))

@@ -89,8 +89,7 @@ def contrasts(measured: Measured, weights: Floats, confidence: float = 0.95, nul
     """
     check_confidence(confidence)
     estimate = weights @ measured.means
-    variance = np.einsum("mk,kl,ml->m", weights, measured.covariance, weights, optimize=True)
-    variance = np.maximum(variance, 0.0)
+    spread = variance(measured, weights)
     level = 0.5 + confidence / 2
     nothing = np.full(len(estimate), np.nan)
     if measured.noise is None:
@@ -102,10 +101,23 @@ def contrasts(measured: Measured, weights: Floats, confidence: float = 0.95, nul
         with np.errstate(divide="ignore", invalid="ignore"):
             of_seeds = seeds**2 / (parts**2 / measured.noise.degrees).sum(axis=1)
         of_seeds = np.clip(np.nan_to_num(of_seeds, nan=1.0), 1.0, measured.noise.total)
-        degrees = satterthwaite(variance, seeds, of_seeds, measured.images)
+        degrees = satterthwaite(spread, seeds, of_seeds, measured.images)
         half = stats.t.ppf(level, of_seeds) * np.sqrt(seeds)
         this_low, this_high = estimate - half, estimate + half
-    half = stats.t.ppf(level, degrees) * np.sqrt(variance)
+    half = stats.t.ppf(level, degrees) * np.sqrt(spread)
     with np.errstate(divide="ignore", invalid="ignore"):
-        score = np.where(estimate == null, 0.0, np.abs(estimate - null) / np.sqrt(variance))
+        score = np.where(estimate == null, 0.0, np.abs(estimate - null) / np.sqrt(spread))
     return Effects(estimate, estimate - half, estimate + half, this_low, this_high, 2 * stats.t.sf(score, degrees))
+
+
+def variance(measured: Measured, weights: Floats) -> Floats:
+    """w'Vw of each row of `weights`, shape (m, k), V the covariance of the means over new seeds and new images.
+
+    From the images themselves: V of thousands of configurations would be millions of numbers.
+    """
+    used = np.flatnonzero(weights.any(axis=0))
+    rows = measured.deviations if len(used) == len(measured.means) else measured.deviations[used]
+    by_image = weights[:, used].astype(rows.dtype) @ rows
+    shared = np.einsum("mn,mn->m", by_image, by_image, dtype=np.float64) / (measured.images - 1) / measured.images
+    result: Floats = shared + weights**2 @ measured.beyond
+    return result

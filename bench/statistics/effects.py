@@ -56,13 +56,16 @@ def main_effects(
         cells = cells_of(axes, [axis])
         base = (against or {}).get(axis)
         levels = [level for (level,) in cells.levels]
+        whole = cells.matched([(one,) for one in levels]) if base is None else []
         for level in levels:
             if level == base:
                 continue
             wanted = levels if base is None else [level, base]
-            matched = cells.matched([(one,) for one in wanted])
+            matched = whole if base is None else cells.matched([(one,) for one in wanted])
             rows.append({"axis": axis, "level": level, "against": base or MEAN,
                          "cells": len(matched), "missing": cells.count - len(matched)})  # fmt: skip
+            if not matched:
+                continue
             shares = dict.fromkeys(wanted, -1 / len(wanted)) if base is None else {base: -1.0, level: 0.0}
             shares[level] += 1
             weights.append(weigh(cells, matched, {(name,): share for name, share in shares.items()}, len(axes)))
@@ -86,14 +89,17 @@ def tabulate(
     columns: Sequence[str],
     confidence: float,
 ) -> pd.DataFrame:
-    """The rows with the figures of their contrasts; nan where a contrast has no cell."""
+    """The rows with the figures of their contrasts, of which there is one per row with a cell; nan for the others."""
     frame = pd.DataFrame(rows)
-    names = ("low", "high", "this_low", "this_high", "p")
     if not rows:
         return pd.DataFrame(columns=list(columns))
-    found = contrasts(measured, np.stack(weights), confidence)
-    for name, values in (("effect", found.estimate), *((name, getattr(found, name)) for name in names)):
-        frame[name] = np.where(frame["cells"] > 0, values, np.nan)
+    frame[["effect", "low", "high", "this_low", "this_high", "p"]] = np.nan
+    if weights:
+        found = contrasts(measured, np.stack(weights), confidence)
+        there = frame["cells"] > 0
+        frame.loc[there, "effect"] = found.estimate
+        for name in ("low", "high", "this_low", "this_high", "p"):
+            frame.loc[there, name] = getattr(found, name)
     return frame[list(columns)]
 
 

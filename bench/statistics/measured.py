@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,9 @@ from bench.statistics.components import Components, components
 from bench.statistics.noise import Floats, SeedNoise, moderated
 from bench.statistics.proportions import wilson
 from bench.statistics.seeds import Interval, check_confidence
+
+SINGLE_FROM = 500
+"""Configurations beyond which each image's part in the means is kept in single precision: it is most of the memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,9 +34,10 @@ class Measured:
         Variance of one seed's accuracy; None where every configuration has one seed, and seeds cannot be counted.
     independent
         What that variance would be if every image flipped by itself.
-    shared
-        Shape (k, k): covariance of the means over samples of test images, with the independent flips of the seeds.
-        It holds what makes the comparison of two configurations paired.
+    deviations
+        Shape (k, columns): each image's share of seeds that got it right, less the mean. What images the means share
+        is in their products, which makes the comparison of two configurations paired. With more than `SINGLE_FROM`
+        configurations they are of single precision.
     """
 
     means: Floats
@@ -40,9 +45,32 @@ class Measured:
     images: int
     noise: SeedNoise | None
     independent: Floats
-    shared: Floats
+    deviations: NDArray[np.floating[Any]]
 
     @property
+    def shared(self) -> Floats:
+        """Shape (k, k): covariance of the means over samples of test images, with the independent flips of the seeds.
+
+        Of thousands of configurations this is millions of numbers: `own` is its diagonal, and
+        `bench.statistics.contrasts.variance` needs no more than `deviations`.
+        """
+        products = self.deviations @ self.deviations.T
+        result: Floats = products.astype(np.float64) * (1 / (self.images - 1)) / self.images
+        return result
+
+    @cached_property
+    def own(self) -> Floats:
+        """Variance of each mean over samples of test images."""
+        squares = np.einsum("kn,kn->k", self.deviations, self.deviations, dtype=np.float64)
+        result: Floats = squares / (self.images - 1) / self.images
+        return result
+
+    @cached_property
+    def variances(self) -> Floats:
+        """Variance of each mean over new seeds and new images."""
+        return self.own + self.beyond
+
+    @cached_property
     def beyond(self) -> Floats:
         """Variance of the means by seeds that are better or worse on any images, beyond independent flips.
 
@@ -76,23 +104,31 @@ def measure(tables: Iterable[NDArray[Any]]) -> Measured:
     ValueError
         No table, or tables of different images.
     """
-    parts: list[Components] = [components(table) for table in tables]
+    parts: list[Components] = []
+    for table in tables:
+        part = components(table)
+        deviation = part.share - part.share.mean()
+        parts.append(replace(part, share=deviation))
+        if len(parts) > SINGLE_FROM:
+            late = parts if len(parts) == SINGLE_FROM + 1 else parts[-1:]
+            parts[-len(late) :] = [replace(one, share=one.share.astype(np.float32)) for one in late]
     if not parts:
         raise ValueError("there is nothing to measure: no configuration")
     lengths = {part.images for part in parts}
     if len(lengths) > 1:
         raise ValueError(f"configurations can be compared on the same test images only, found {sorted(lengths)} images")
-    images = lengths.pop()
     seeds = np.array([part.seeds for part in parts])
     independent = np.array([part.independent for part in parts])
     noise = moderated(np.array([part.between_seeds for part in parts]), independent, seeds)
-    shared = np.atleast_2d(np.cov(np.stack([part.share for part in parts]))) / images
-    return Measured(np.array([part.mean for part in parts]), seeds, images, noise, independent, shared)
+    means, deviations = np.array([part.mean for part in parts]), np.stack([part.share for part in parts])
+    return Measured(means, seeds, lengths.pop(), noise, independent, deviations)
 
 
 def subset(measured: Measured, numbers: Sequence[int]) -> Measured:
     """Some of the configurations, in this order, with the seed noise that all of them told."""
     rows = np.asarray(numbers, dtype=int)
+    if np.array_equal(rows, np.arange(len(measured.means))):
+        return measured
     noise = measured.noise and SeedNoise(
         measured.noise.variances[rows], measured.noise.degrees[rows], measured.noise.total
     )
@@ -102,7 +138,7 @@ def subset(measured: Measured, numbers: Sequence[int]) -> Measured:
         measured.images,
         noise,
         measured.independent[rows],
-        measured.shared[np.ix_(rows, rows)],
+        measured.deviations[rows],
     )
 
 
@@ -128,7 +164,7 @@ def new_images(measured: Measured, number: int, confidence: float = 0.95) -> Int
     """
     check_confidence(confidence)
     mean, seeds = float(measured.means[number]), int(measured.seeds[number])
-    variance = float(measured.shared[number, number] + measured.beyond[number])
+    variance = float(measured.variances[number])
     if seeds == 1 or measured.noise is None or variance == 0:
         return wilson(round(mean * measured.images), measured.images, confidence)
     part = measured.noise.variances[number] / seeds

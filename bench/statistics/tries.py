@@ -11,9 +11,12 @@ from bench.statistics.noise import Floats
 
 
 def expected_best(
-    chosen_by: Sequence[float], scores: Sequence[float] | None = None, replacement: bool = False
+    chosen_by: Sequence[float],
+    scores: Sequence[float] | None = None,
+    replacement: bool = False,
+    tries: Sequence[int] | None = None,
 ) -> Floats:
-    """Expected score of the best of 1, 2, ..., N tries, when N were made.
+    """Expected score of the best of 1, 2, ..., N tries, when N were made; or of as many as `tries` names.
 
     Exact, by order statistics. By default the n tries are drawn from those N without replacement: the i-th lowest is
     the best of them with probability C(i - 1, n - 1) / C(N, n), which makes the estimate unbiased (Tang et al. 2020,
@@ -27,11 +30,13 @@ def expected_best(
         likely.
     scores
         What is then reported, such as the mean on test, shape (N,); `chosen_by` itself by default.
+    tries
+        Numbers of tries, of 1 to N. All of them take time and memory by N squared.
 
     Returns
     -------
     NDArray
-        Shape (N,): place n - 1 for n tries.
+        A figure for each of `tries`; by default of shape (N,), place n - 1 for n tries.
 
     Raises
     ------
@@ -46,11 +51,12 @@ def expected_best(
     means = np.bincount(groups, weights=told) / np.bincount(groups)
     ordered = means[np.sort(groups)]
     count = len(by)
-    rank, tries = np.arange(1, count + 1), np.arange(1, count + 1)[:, None]
+    rank = np.arange(1, count + 1)
+    drawn = (rank if tries is None else np.asarray(tries, dtype=int))[:, None]
     if replacement:
-        chances = (rank / count) ** tries - ((rank - 1) / count) ** tries
+        chances = (rank / count) ** drawn - ((rank - 1) / count) ** drawn
     else:
-        chances = np.exp(_log_choose(rank - 1, tries - 1) - _log_choose(np.array(count), tries))
+        chances = np.exp(_log_choose(rank - 1, drawn - 1) - _log_choose(np.array(count), drawn))
     best: Floats = chances @ ordered
     return best
 

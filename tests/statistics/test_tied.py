@@ -6,7 +6,7 @@ from arch.bootstrap import MCS
 from scipy import stats
 
 from bench.statistics.measured import Measured, measure
-from bench.statistics.tied import tied_with_best
+from bench.statistics.tied import JOINTLY, SURELY, tied_with_best
 
 
 def suite(errors: list[float], seeds: int, generator: np.random.Generator, images: int = 2000) -> list[np.ndarray]:
@@ -16,8 +16,9 @@ def suite(errors: list[float], seeds: int, generator: np.random.Generator, image
 
 def known(means: list[float], variance: float) -> Measured:
     """Means whose images are independent, and whose seeds add nothing."""
-    count = len(means)
-    return Measured(np.array(means), np.ones(count, dtype=int), 10**6, None, np.zeros(count), variance * np.eye(count))
+    count, images = len(means), 10**6
+    deviations = np.sqrt(variance * (images - 1) * images) * np.eye(count)
+    return Measured(np.array(means), np.ones(count, dtype=int), images, None, np.zeros(count), deviations)
 
 
 def test_equal_configurations_give_the_studentized_range() -> None:
@@ -80,3 +81,30 @@ def test_equal_configurations_stay_together_19_times_in_20() -> None:
         not tied_with_best(measure(suite([0.1] * 6, 3, generator, 1000)), draws=1000).tied.all() for _ in range(100)
     )
     assert dropped / 100 <= 0.1
+
+
+def test_of_very_many_those_that_are_surely_behind_leave_first() -> None:
+    """The best ten of 600 are compared jointly; the 590 others lie 20 standard errors below them."""
+    generator = np.random.default_rng(0)
+    means = [*generator.normal(0, 1, 10), *generator.normal(-30, 1, 590)]
+    found = tied_with_best(known(means, 1.0))
+    alone = tied_with_best(known(means[:10], 1.0), confidence=0.95 + SURELY)
+    assert found.tied.tolist() == [*alone.tied, *[False] * 590]
+    assert found.p[:10] == pytest.approx(np.minimum(alone.p + SURELY, 1))
+    assert found.p[10:].max() < SURELY
+
+
+def test_very_many_that_are_equal_all_stay() -> None:
+    found = tied_with_best(measure(suite([0.1] * (JOINTLY + 1), 1, np.random.default_rng(0), 200)))
+    assert found.tied.all()
+
+
+def test_seed_noise_counts_among_very_many_too() -> None:
+    """A gap that the images alone would call sure is within what two seeds of so much noise may differ."""
+    generator = np.random.default_rng(0)
+    tables = suite([0.1, 0.14, *[0.4] * JOINTLY], 2, generator, 500)
+    steady = tied_with_best(measure(tables))
+    for table in tables[::2]:
+        table[0, :100] = False
+    noisy = tied_with_best(measure(tables))
+    assert noisy.tied.sum() > steady.tied.sum()

@@ -54,3 +54,7 @@ def test_luck_of_three_thousand_equals_by_scipys_normal_quantile() -> None:
 def test_figures_must_be_there(figures: list[float]) -> None:
     with pytest.raises(ValueError, match="finite"):
         expected_best(figures)
+
+
+def test_some_numbers_of_tries_are_those_of_all() -> None:
+    assert expected_best(SCORES, tries=[1, 4]).tolist() == expected_best(SCORES)[[0, 3]].tolist()

@@ -13,6 +13,7 @@ from bench.report.charts.measure import axis_title, shown
 from bench.report.charts.series import MARKS, Series, series
 from bench.report.charts.theme import GREY, HEIGHT, INK, SOFT, WIDTH
 from bench.report.frame import NEVER_RANKED
+from bench.report.leading import MOST
 from bench.report.report import Part
 from bench.suite.metrics import METRICS
 
@@ -36,17 +37,20 @@ ALONE = "One configuration is best in both, so that there is no front to draw."
 
 def cost(part: Part, column: str, name: str, title: str, axis: str, caution: str) -> Figure | LeftOut:
     """The chart of test figures against one of the leaderboard's columns, on a log scale."""
-    points = frame(part, column)
+    everything = frame(part, column)
+    points = everything[leading_points(everything, METRICS[part.metrics[0]].ascending)]
     ours = points[points["role"] != "published"]
     if len(ours) < 2 or ours["x"].nunique() < 2:
         return LeftOut(title, f"fewer than two complete configurations differ in {axis}", "cost")
+    left_out = _told(len(everything) - len(points))
+    front = FRONT if points["front"].sum() > 1 else ALONE
     several = (
         "" if len(ours) <= MOST_INTERVALS else f" Of {len(ours)} configurations only those named have their bars drawn."
     )
     return Figure(
         name=name,
         title=title,
-        caption=f"{caution} {MARKS} {INTERVALS}{several} {FRONT if points['front'].sum() > 1 else ALONE}",
+        caption=f"{caution} {MARKS} {INTERVALS}{several}{left_out} {front}",
         chart=_chart(points, series(part), part.metrics[0], axis),
         group="cost",
     )
@@ -80,6 +84,16 @@ def frame(part: Part, column: str) -> pd.DataFrame:
     out.loc[mine, "front"] = _front(out[mine], METRICS[metric].ascending)
     out["bars"] = led if mine.sum() > MOST_INTERVALS else mine
     return out.sort_values("x", ignore_index=True)
+
+
+def leading_points(points: pd.DataFrame, ascending: bool, most: int = MOST) -> pd.Series[bool]:
+    """Which points are drawn: all but those below the first `most` that are not on the front either."""
+    place = points["y"].where(points["role"] != "published").rank(ascending=ascending, method="first")
+    return (place <= most) | points["front"] | (points["role"] != "rest")
+
+
+def _told(left_out: int) -> str:
+    return f" Below the leading {MOST:,} those on the front alone are drawn, {left_out:,} are not." if left_out else ""
 
 
 def _front(points: pd.DataFrame, ascending: bool) -> pd.Series[bool]:

@@ -43,9 +43,8 @@ def factors(
     against = {str(axis): NONE for axis in axes.columns if axes[axis].nunique() > 1 and NONE in set(axes[axis])}
     effects = main_effects(axes, measured, against)
     together = interactions(axes, measured, MOST_INTERACTIONS)
-    effects["missing"] = [
-        _cells(whole, axis) - used for axis, used in zip(effects["axis"], effects["cells"], strict=True)
-    ]
+    every = {axis: _cells(whole, axis) for axis in dict.fromkeys(effects["axis"])}
+    effects["missing"] = [every[axis] - used for axis, used in zip(effects["axis"], effects["cells"], strict=True)]
     together["missing"] = [
         _cells(whole, first, second) - used
         for first, second, used in zip(together["axis"], together["with_axis"], together["cells"], strict=True)

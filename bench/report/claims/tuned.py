@@ -20,6 +20,9 @@ AXES = ("optimizer", "model", "regularizer", "augmentation")
 EVERYTHING = "all"
 """The level of `tries` that holds every configuration."""
 
+EVERY = 400
+"""Up to so many settings every number of tries is looked at; of more, `EVERY` numbers, ever further apart."""
+
 TRIES = ("axis", "level", "tries", "validation", "test")
 
 
@@ -48,7 +51,8 @@ def tries(numbers: Sequence[Configuration], measured: Measured | None, axes: Seq
     """`TRIES`: the expected figures of the best on validation of 1, 2, ... settings tried at random.
 
     For every level of the named axes with two settings or more, and for all configurations together (`EVERYTHING`, its
-    axis empty): with equal numbers of tries, levels that had more are no longer favoured.
+    axis empty): with equal numbers of tries, levels that had more are no longer favoured. `EVERY` says
+    which numbers.
     """
     validation = np.array([validation_mean(one) for one in numbers])
     rated = np.flatnonzero(~np.isnan(validation))
@@ -65,14 +69,22 @@ def tries(numbers: Sequence[Configuration], measured: Measured | None, axes: Seq
             {
                 "axis": axis,
                 "level": level,
-                "tries": range(1, len(places) + 1),
-                "validation": expected_best(validation[places].tolist()),
-                "test": expected_best(validation[places].tolist(), measured.means[places].tolist()),
+                "tries": (at := _numbers(len(places))),
+                "validation": expected_best(validation[places].tolist(), tries=at),
+                "test": expected_best(validation[places].tolist(), measured.means[places].tolist(), tries=at),
             }
         )
         for axis, level, places in groups
     ]
     return pd.concat(parts, ignore_index=True)[list(TRIES)]
+
+
+def _numbers(most: int) -> list[int]:
+    """Numbers of tries from 1 to `most`, powers of 2 among them."""
+    if most <= EVERY:
+        return list(range(1, most + 1))
+    spread = np.rint(np.geomspace(1, most, EVERY)).astype(int).tolist()
+    return sorted({*spread, *(2**power for power in range(most.bit_length())), most})
 
 
 def name_of(entry: Any) -> str:
