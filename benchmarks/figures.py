@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import platform
 import statistics
+import subprocess
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -78,3 +82,33 @@ def memory_of(pid: int | str = "self") -> dict[str, int]:
 def load_now() -> float:
     """Processes that want a core, averaged over the last minute."""
     return os.getloadavg()[0]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a process took: seconds by the clock, CPU seconds of it and its children, and its peak memory in MiB."""
+
+    seconds: float
+    cpu: float
+    peak: float
+
+
+def cost_of(command: Sequence[str], folder: Path | None = None) -> Cost:
+    """Run a command in `folder` to its end; CalledProcessError where it fails.
+
+    The peak is at least this process's own, from which the command's is split off: whoever measures stays small.
+    """
+    began = time.perf_counter()
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - began
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return Cost(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+
+
+def exponent(sizes: Sequence[float], values: Sequence[float]) -> float:
+    """The slope of log value against log size by least squares: 1 where the value grows with the size."""
+    slope = statistics.linear_regression([math.log(one) for one in sizes], [math.log(one) for one in values]).slope
+    return float(slope)
