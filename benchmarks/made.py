@@ -81,7 +81,7 @@ def write_pictures(path: Path, size: Size) -> None:
     coarse = random.random((size.classes, 7, 7, size.channels))
     near = np.arange(size.side) * 7 // size.side
     blobs = 200 * coarse[:, near][:, :, near]
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for part, count in (("train", TRAINING), ("test", TEST)):
         labels = np.concatenate([np.arange(size.classes), random.integers(0, size.classes, count - size.classes)])
         noise = random.integers(0, 56, (count, *shape), dtype=np.uint8)
