@@ -11,7 +11,9 @@ import numpy as np
 
 from bench.data import Dataset, load
 
-KERAS = ("tensorflow-cpu==2.21.0", "keras==3.15.1", "keras-tuner==1.4.8")
+KERAS = ("tensorflow-cpu==2.21.0", "keras==3.15.1", "keras-tuner==1.4.8", "tensorboard==2.20.0")
+"""KerasTuner fails every trial without TensorBoard, and does not ask for it."""
+
 OPTUNA = ("optuna==5.0.0",)
 
 

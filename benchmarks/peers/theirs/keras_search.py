@@ -74,6 +74,8 @@ if max_trials:
 tuner.search(x_train, y_train, validation_data=(x_val, y_val), epochs=max_epochs, batch_size=64, verbose=0)
 trials = list(tuner.oracle.trials.values())
 values = [trial.hyperparameters.values for trial in trials]
+if failed := [trial.message for trial in trials if trial.status != "COMPLETED"]:
+    sys.exit(f"{len(failed)} trials failed: {failed[0]}")
 best = tuner.oracle.get_best_trials(1)[0]
 found = {
     "first": first,
