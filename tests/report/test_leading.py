@@ -54,7 +54,7 @@ def test_a_page_says_what_it_lists_in_short(ledger: Ledger) -> None:
     assert "2 more configurations, in short" in page
     assert re.search(r'<th scope="row">[^<]*batch_size=256</th><td>84\.00 ', page)
     assert "Those of the leading 2 of each table" in page
-    assert page.count("bench reproduce") == 2
+    assert page.count("<code>bench reproduce") == 2
     assert "These are the first 2 of" in page
     assert "batch_size=256" in to_csv(report)
 
