@@ -22,8 +22,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from benchmarks import throughput
 from benchmarks.figures import load_now, median_and_spread, show, verdict
-from benchmarks.peers import environments, throughput
+from benchmarks.peers import environments
 from benchmarks.peers.timing import Run, ours, peer
 
 KERAS_TUNER = "KerasTuner, Hyperband"

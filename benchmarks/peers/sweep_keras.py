@@ -21,8 +21,9 @@ import statistics
 import tempfile
 from pathlib import Path
 
+from benchmarks import throughput
 from benchmarks.figures import load_now, median_and_spread, show, verdict
-from benchmarks.peers import environments, throughput
+from benchmarks.peers import environments
 from benchmarks.peers.sweep import (
     EPOCHS,
     TRIALS,

@@ -24,8 +24,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks import throughput
 from benchmarks.figures import load_now, median_and_spread, show, verdict, write_suite
-from benchmarks.peers import environments, throughput
+from benchmarks.peers import environments
 from benchmarks.peers.timing import THEIRS
 
 BOUND = 3.0

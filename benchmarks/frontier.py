@@ -1,0 +1,105 @@
+"""How accurate in how many minutes? ``python benchmarks/frontier.py FOLDER [--epochs N ...] [--seeds N]``.
+
+Claim: on two CPU cores `suites/frontier.yaml` reaches .9331, the best of lab document B (after a search of 4 h 23 min
+on a GPU), in five minutes, and .9450 in thirty, as means of three seeds, trained on all training images, last epoch.
+
+Each seed of each of the suite's budgets for CPUs is one ``bench run`` in a fresh process with two threads, its seconds
+taken from the start of the command to its end: start-up, training, and the measuring of training and test images. The
+records are kept in the ledger FOLDER, from which ``bench report frontier --results FOLDER --html`` makes the page. What
+lies there already is not trained again: its seconds are those that were noted in FOLDER/seconds.json.
+
+Beside it the share of the machine's matrix throughput that training reaches: floating-point operations of forward and
+backward passes over training seconds, against the fastest product or convolution measured in the same run.
+
+With --validate the same recipes are trained on nine tenths of the training images and judged on the last tenth of every
+class, which is how they were chosen; the table then has validation accuracies.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from figures import load_now, median_and_spread, show
+from throughput import line, matrix_throughput, training_gflops
+
+from bench.ledger.ledger import Ledger
+from bench.ledger.record import Record
+from bench.suite.suite import find_suite, load_suite
+
+MODEL = "resnet9"
+TARGETS = {0.9331: "5 minutes", 0.9450: "30 minutes"}
+IMAGES = 60_000
+
+
+def trained(epochs: int, seed: int, folder: Path, validate: bool) -> tuple[Record, float]:
+    """The record of a seed and the seconds of the command that made it, now or in an earlier run."""
+    noted = folder / "seconds.json"
+    seconds: dict[str, float] = json.loads(noted.read_text()) if noted.exists() else {}
+    command = [sys.executable, "-m", "bench.cli", "run", "frontier", "--results", str(folder), "--no-ray"]
+    command += ["--cpus-per-trial", "2", "--only", f"model={MODEL}", "--only", f"epochs={epochs}"]
+    command += ["--set", f"seeds=[{seed}]", *(["--set", "validation={stratified: 0.1}"] if validate else [])]
+    start = time.perf_counter()
+    done = subprocess.run(command, capture_output=True, text=True)
+    took = time.perf_counter() - start
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} gave exit code {done.returncode}:\n{done.stdout}{done.stderr}")
+    (record,) = (
+        record
+        for record in Ledger(folder).records()
+        if (record.config["epochs"], record.seed) == (epochs, seed)
+        and (record.config["validation"] != "none") == validate
+    )
+    if record.key not in seconds:
+        noted.write_text(json.dumps(seconds | {record.key: took}))
+    return record, seconds.get(record.key, took)
+
+
+def accuracy(record: Record, validate: bool) -> float:
+    figures = record.result.validation if validate else record.result.test
+    if figures is None:
+        sys.exit(f"trial {record.key} is {record.status}")
+    return figures["accuracy"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--epochs", type=int, nargs="*")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--validate", action="store_true")
+    given = parser.parse_args()
+    configs = [config for config, _ in load_suite(find_suite("frontier")).configurations]
+    budgets = given.epochs or [config["epochs"] for config in configs if config["model"]["name"] == MODEL]
+    before, limit, rows = load_now(), matrix_throughput(), []
+    for epochs in budgets:
+        runs = [trained(epochs, seed, given.folder, given.validate) for seed in range(given.seeds)]
+        found = [accuracy(record, given.validate) for record, _ in runs]
+        mean = statistics.mean(found)
+        spread = f" ± {100 * statistics.stdev(found):.2f}" if len(found) > 1 else ""
+        images = IMAGES * (0.9 if given.validate else 1.0) * epochs
+        gflops = [
+            training_gflops(record.measured.flops, images / record.measured.train_seconds)
+            for record, _ in runs
+            if record.measured.flops is not None
+        ]
+        rows.append((
+            str(epochs), f"{100 * mean:.2f}{spread}", f"{100 * min(found):.2f} to {100 * max(found):.2f}",
+            median_and_spread([seconds / 60 for _, seconds in runs]),
+            f"{statistics.median(gflops):,.0f}", f"{100 * statistics.median(gflops) / limit['bfloat16']:.0f} %",
+            *("yes" if mean >= target else "no" for target in TARGETS),
+        ))  # fmt: skip
+    part = "validation" if given.validate else "test"
+    header = ("epochs", f"{part} accuracy, %, mean ± sd", "seeds", "minutes, start to end", "GFLOP/s",
+              "of the machine's", *(f">= {target:.4f} ({aim})" for target, aim in TARGETS.items()))  # fmt: skip
+    show(f"{MODEL} of suites/frontier.yaml, {given.seeds} seeds, two threads", header, rows, before)
+    print(f"\n{line(limit)}")
+
+
+if __name__ == "__main__":
+    main()
