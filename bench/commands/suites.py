@@ -77,14 +77,14 @@ def check(suite: Suite, trials: list[Trial]) -> None:
     if not any(asks_libraries(trial.config) or trial.config["model"]["name"] != "mlp" for trial in first):
         return
     from bench.suite.components import OPEN
-    from bench.suite.expand import canonical
+    from bench.suite.expand import JUDGED_LATER, canonical
     from bench.training.check import check
 
     shapes = {text: _shape(suite, trial) for text, trial in {trial.data: trial for trial in first}.items()}
     places = {
         canonical([axis, trial.run_config[axis]]): suite.place(axis, trial.config[axis])
         for trial in first
-        for axis in OPEN
+        for axis in (*OPEN, *JUDGED_LATER)
     }
     check([trial.run_config for trial in first], shapes, places)
 

@@ -23,6 +23,9 @@ _LIMIT_HINT = "cut its axes, or raise `limit` at the top level of the file"
 Configuration = dict[str, Any]
 """One point of the grid with every default filled in; plain JSON."""
 
+JUDGED_LATER = ("preprocessing", "regularizer", "augmentation")
+"""Axes of known entries that the pictures or the network may not suit, which shows later."""
+
 Block = dict[str, tuple[KeyPath, Any]]
 """One sub-grid with its defaults: each key with the path it was written at, and its value."""
 
@@ -42,7 +45,10 @@ class Expander:
         self.problems: dict[Problem, None] = {}
         """In the order found, each once."""
         self.origins: dict[str, KeyPath] = {}
-        """Where each entry of an open axis, dataset or validation was written, by `canonical([axis, entry])`."""
+        """Where what others judge was written (open axes, dataset, validation, `JUDGED_LATER`).
+
+        By ``canonical([key, value])``, the value as a configuration has it.
+        """
         self.worker_rules = WorkerRules(document)
         self._axes: dict[KeyPath, list[Level]] = {}
         self._checked: dict[str, dict[str, Any] | None] = {}
@@ -113,6 +119,8 @@ class Expander:
                 configuration[axis] = entries[0]["value"]  # type: ignore[index]
             else:
                 configuration[axis] = entries if axis in COMBINABLE else entries[0]
+            if axis in JUDGED_LATER and level:
+                self.origins.setdefault(canonical([axis, configuration[axis]]), level[-1].path)
         configuration.update(protocol)
         where = block.get("workers", ((), None))[0]
         configuration["workers"] = self.worker_rules.workers(protocol["workers"], configuration, where)

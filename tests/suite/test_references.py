@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
-
 from bench.suite.suite import Suite
 
 Load = Callable[..., Suite]
@@ -52,40 +50,6 @@ def test_optimizers_spelled_out_are_so_in_the_comparison_too(load: Load) -> None
     assert resolved.comparisons[0].configs[0] in [config for config, _ in resolved.configurations]
 
 
-MISTAKES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "matches nothing": (
-        "- {id: a, match: {model: {name: mlp, hidden: [128]}}}",
-        ("suite.yaml:8: references[0].match: matches no configuration", "model.hidden is there: [32], [64]", "`note`"),
-    ),
-    "matches several": (
-        "- {id: a, match: {model: {hidden: [32]}}}",
-        ("suite.yaml:8: references[0].match: matches 2 configurations", "  mlp · l2\n", "say more in the pattern"),
-    ),
-    "unknown axis": (
-        "- {id: a, match: {modle: mlp}}",
-        ("suite.yaml:8: references[0].match.modle: unknown key 'modle'", "did you mean 'model'?"),
-    ),
-    "unknown key": (
-        "- b\n  - {id: a, mach: {model: mlp}}",
-        (
-            "suite.yaml:9: references[1].mach: unknown key 'mach' of a reference",
-            "'match'?",
-            "allowed: id, match, chosen, note",
-        ),
-    ),
-    "no id": ("- {match: {model: mlp}}", ("suite.yaml:8: references[0]: a reference lacks `id`",)),
-    "empty match": ("- {id: a, match: {}}", ("references[0].match: {} is too short", "write it like {model: ")),
-    "match is no mapping": ("- {id: a, match: mlp}", ("references[0].match: 'mlp' is not allowed here",)),
-}
-
-
-@pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_is_told_with_its_place(name: str, complaint: Complain) -> None:
-    text, words = MISTAKES[name]
-    said = complaint(f"{GRID}  {text}\n")
-    assert all(word in said for word in words), said
-
-
 def test_options_that_change_the_suite_make_no_mistake_of_its_references(load: Load) -> None:
     text = f"{GRID}  - {{id: a, match: {{model: {{hidden: [32]}}, regularizer: l2, epochs: 10}}}}\n"
     assert load(text).comparisons[0].configs
@@ -98,21 +62,6 @@ def test_metrics_name_what_is_shown_and_the_first_ranks(load: Load) -> None:
     suite = load("name: t\ngrid: {model: mlp}\nmetrics: [accuracy, f1_macro, ece]\nrank_by: f1_macro\n")
     assert suite.metrics == ("f1_macro", "accuracy", "ece")
     assert load("name: t\ngrid: {model: mlp}\nrank_by: nll\n").metrics == ("nll", "accuracy")
-
-
-@pytest.mark.parametrize(
-    ("line", "words"),
-    [
-        ("metrics: [accuracy, f1]", ("suite.yaml:3: metrics[1]: 'f1' is not allowed here", "allowed: accuracy, loss,")),
-        ("metrics: accuracy", ("metrics: 'accuracy' is not allowed here", "it must be a list")),
-        ("metrics: [ece, ece]", ("metrics: ece, ece names a metric twice",)),
-        ("metrics: []", ("metrics: [] is too short",)),
-        ("rank_by: acuracy", ("suite.yaml:3: rank_by: 'acuracy' is not allowed", "did you mean 'accuracy'?")),
-    ],
-)
-def test_an_unknown_metric_is_told(line: str, words: tuple[str, ...], complaint: Complain) -> None:
-    said = complaint(f"name: t\ngrid: {{model: mlp}}\n{line}\n")
-    assert all(word in said for word in words), said
 
 
 def test_metrics_change_no_configuration(load: Load) -> None:

@@ -1,0 +1,157 @@
+"""Networks and optimizers of timm's and torch's, and what only the pictures or the network can tell."""
+
+from __future__ import annotations
+
+from mistakes.row import TOP, Row
+
+
+def model(entry: str, more: str = "") -> str:
+    return f"name: t\ngrid:\n  model: {entry}\n{more}"
+
+
+ROWS: dict[str, Row] = {
+    # --- networks ---
+    "unknown model": (
+        model("resnet81"),
+        "suite.yaml:3: grid.model: unknown model 'resnet81'; allowed: cnn, mlp, ",
+        "any timm model, or your own 'FILE.py:factory'",
+        "did you mean 'resnet1",
+    ),
+    "file without a factory": (
+        model("nets.py"),
+        "suite.yaml:3: grid.model: unknown model 'nets.py'",
+        "name the factory in the file: 'nets.py:FACTORY'",
+    ),
+    "unknown parameter of timm's": (
+        model("{name: test_resnet, foo: 1}"),
+        "suite.yaml:3: grid.model: model 'test_resnet' does not take these parameters: ",
+        "unexpected keyword argument 'foo'\n  parameters of timm's ResNet: ",
+    ),
+    "parameter that timm's name decides": (
+        model("{name: tinynet_e, model_width: 2}"),
+        "model 'tinynet_e' does not take these parameters: ",
+        "this name of timm's decides that parameter itself: leave it out, or take another name",
+    ),
+    "parameter that the data decide": (
+        model("{name: test_resnet, num_classes: 3}"),
+        "suite.yaml:3: grid.model: model 'test_resnet': leave out num_classes; the data set decides it",
+    ),
+    "value that timm refuses": (
+        model("{name: test_vit, patch_size: 0}"),
+        "suite.yaml:3: grid.model: model 'test_vit' cannot be built for pictures of 28 x 28: ZeroDivisionError: ",
+    ),
+    "stochastic depth of a network without": (
+        model("vgg11", "  regularizer: stochastic_depth\n"),
+        "suite.yaml:3: grid.model: model 'vgg11' does not take these parameters: ",
+        "the stochastic_depth regularizer sets drop_path_rate: leave it out with this model",
+    ),
+    "no pretrained weights": (
+        model("{name: darknet17.none, pretrained: true}"),
+        "suite.yaml:3: grid.model: model 'darknet17.none': timm has no pretrained weights for it; "
+        "set pretrained: false, or take a model of timm.list_models(pretrained=True)",
+    ),
+    "patches that do not tile the picture": (
+        model("vit_tiny_patch16_224"),
+        "suite.yaml:3: grid.model: model 'vit_tiny_patch16_224': patches of 16 do not tile a picture of 28 pixels; "
+        "set patch_size to one of 2, 4, 7, 14",
+    ),
+    "pictures too small": (
+        model("vgg11"),
+        "suite.yaml:3: grid.model: model 'vgg11' cannot take pictures of 1 x 28 x 28 (channels, height, width): ",
+        "take an architecture for smaller pictures, or give this one smaller patches, windows or strides",
+    ),
+    "kernel larger than the picture": (
+        model("{name: cnn, kernel: 40}"),
+        "suite.yaml:3: grid.model: model 'cnn': block 1 of 1 gets pictures of 28 x 28, too small for a 40 x 40 kernel "
+        "(padding 'valid') and pooling by 2; use fewer blocks, a smaller kernel, padding 'same' or pool 1",
+    ),
+    "too many halves": (
+        model("{name: vgg, blocks: [[1, 8], [1, 8], [1, 8], [1, 8], [1, 8]]}"),
+        "suite.yaml:3: grid.model: model 'vgg': 5 blocks halve a picture of 28 x 28 to nothing; use fewer blocks",
+    ),
+    "more groups than halves": (
+        model("{name: resnet9, filters: [8, 8, 8, 8, 8, 8, 8]}"),
+        "suite.yaml:3: grid.model: model 'resnet9': its 7 groups divide a picture of 28 x 28 by ",
+        "to nothing; give fewer `filters`",
+    ),
+    "residual blocks of no group": (
+        model("{name: resnet9, filters: [8, 8], residual: [3]}"),
+        "suite.yaml:3: grid.model: model 'resnet9': `residual` names group 3, and `filters` gives 2 groups; "
+        "allowed: 1 to 2",
+    ),
+    "network larger than can be counted": (
+        model("{name: cnn, hidden: [99999999999, 99999999999]}"),
+        "suite.yaml:3: grid.model: model 'cnn' cannot be built: ",
+    ),
+    # --- optimizers ---
+    "unknown optimizer": (
+        TOP + "  optimizer: [adam, adamm]\n",
+        "suite.yaml:4: grid.optimizer[1]: there is no optimizer 'adamm' in torch or timm",
+        "did you mean 'adam",
+        "`bench list optimizers` shows all",
+    ),
+    "unknown parameter of an optimizer": (
+        TOP + "  optimizer: {name: adamw, beta: [0.9, 0.9]}\n",
+        "suite.yaml:4: grid.optimizer: optimizer 'adamw': unknown parameter 'beta', allowed: lr, betas",
+        "did you mean 'betas'?",
+    ),
+    "value that an optimizer refuses": (
+        TOP + "  optimizer: {name: adamw, betas: 0.9}\n",
+        "suite.yaml:4: grid.optimizer: optimizer 'adamw' does not accept {",
+    ),
+    "list that is empty": (
+        TOP + "  optimizer: {name: adamw, betas: []}\n",
+        "suite.yaml:4: grid.optimizer: optimizer 'adamw' does not accept {",
+    ),
+    "step that an optimizer cannot take": (
+        TOP + "  optimizer: {name: lamb, max_grad_norm: a}\n",
+        "suite.yaml:4: grid.optimizer: optimizer 'lamb' cannot take a step: ",
+    ),
+    "optimizer of other steps": (
+        TOP + "  optimizer: lbfgs\n",
+        "suite.yaml:4: grid.optimizer: optimizer 'lbfgs' cannot be used here: it evaluates the loss several times",
+    ),
+    "optimizer that needs another package": (
+        TOP + "  optimizer: fusedsgd\n",
+        "suite.yaml:4: grid.optimizer: optimizer 'fusedsgd' cannot be used on this machine: ",
+    ),
+    "optimizer without a learning rate": (
+        TOP + "  optimizer: cadafactor\n",
+        "suite.yaml:4: grid.optimizer: optimizer 'cadafactor' would set its learning rate by itself",
+        "give it one: {name: cadafactor, lr: 0.01}",
+    ),
+    "weight decay without any": (
+        TOP + "  optimizer: rprop\n  regularizer: weight_decay\n",
+        "suite.yaml:4: grid.optimizer: optimizer 'rprop' has no weight decay: leave out that regularizer, or take l2",
+    ),
+    # --- what only the pictures, or the network's layers, can tell ---
+    "columns of colour pictures": (
+        TOP + "  dataset: cifar10\n  preprocessing: column_standardize\n",
+        "suite.yaml:5: grid.preprocessing: ",
+        "preprocessing 'column_standardize' makes a channel of each column of grey pictures, and these have 3 channels",
+        "take standardize",
+    ),
+    "border wider than the picture": (
+        TOP + "  augmentation: {name: crop, padding: 28, mode: reflect}\n",
+        "suite.yaml:4: grid.augmentation: ",
+        "augmentation crop: padding 28 with mode reflect needs pictures larger than 28 pixels, these are 28 x 28; "
+        "use a smaller padding or mode replicate",
+    ),
+    "border larger than any memory": (
+        model("cnn", "  augmentation: {name: shift, vertical: 1000000000000000}\n"),
+        "suite.yaml:4: grid.augmentation: an augmentation cannot be carried out on pictures of 28 x 28: ",
+    ),
+    "layers that are not there": (
+        TOP + "  regularizer: {name: l2, layers: ['*.convv']}\n",
+        "suite.yaml:4: grid.regularizer: ",
+        "regularizer 'l2' with `layers: ['*.convv']` regularises nothing: model 'mlp' has no such kernels; take ",
+        "patterns for its layers: ",
+        "it out for this model",
+    ),
+    "no convolutions": (
+        model("residual_mlp", "  regularizer: {name: l1, layers: conv}\n"),
+        "suite.yaml:4: grid.regularizer: ",
+        "regularizer 'l1' with `layers: conv` regularises nothing: model 'residual_mlp' has no such kernels; "
+        "take `layers: hidden` or `layers: all`, or leave it out for this model",
+    ),
+}

@@ -1,0 +1,320 @@
+"""Data of the user's own: a folder of pictures, or an .npz file."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from mistakes.row import Mistake
+
+FOLDER = "name: t\ngrid:\n  model: mlp\n  dataset: {name: image_folder, path: pictures}\n"
+NPZ = "name: t\ngrid:\n  model: mlp\n  dataset: {name: npz, path: data.npz}\n"
+PLACE = "suite.yaml:4: grid.dataset: "
+
+PIXELS, LABELS = np.zeros((4, 5, 5), np.uint8), np.array([0, 1, 0, 1])
+GOOD = {"train_images": PIXELS, "train_labels": LABELS, "test_images": PIXELS, "test_labels": LABELS}
+
+
+def picture(mode: str = "L", size: tuple[int, int] = (5, 5), kind: str = "png") -> bytes:
+    out = io.BytesIO()
+    Image.new(mode, size).save(out, kind)
+    return out.getvalue()
+
+
+def pictures(**more: bytes | None) -> Callable[[Path], None]:
+    """Two classes with a picture in each part; `more` are other files, None for a folder, ``__`` for a slash."""
+
+    def beside(folder: Path) -> None:
+        good = {f"{part}__{name}__1.png": picture() for part in ("train", "test") for name in ("cat", "dog")}
+        for name, data in {**good, **{name.replace("_png", ".png"): data for name, data in more.items()}}.items():
+            path = folder / "pictures" / name.replace("__", "/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if data is None:
+                path.mkdir()
+            else:
+                path.write_bytes(data)
+
+    return beside
+
+
+def only(*names: str) -> Callable[[Path], None]:
+    """Files of one good picture, or folders where a name ends with a slash."""
+
+    def beside(folder: Path) -> None:
+        (folder / "pictures").mkdir()
+        for name in names:
+            path = folder / "pictures" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.mkdir() if name.endswith("/") else path.write_bytes(picture())
+
+    return beside
+
+
+def npz(left_out: str = "", **changed: object) -> Callable[[Path], None]:
+    """The good arrays but for `left_out`, and `changed` ones."""
+
+    def beside(folder: Path) -> None:
+        arrays = {key: value for key, value in GOOD.items() if key != left_out}
+        np.savez(folder / "data.npz", **{**arrays, **changed})  # type: ignore[arg-type]
+
+    return beside
+
+
+def raw(data: bytes) -> Callable[[Path], None]:
+    return lambda folder: (folder / "data.npz").write_bytes(data) and None
+
+
+def damaged(folder: Path) -> None:
+    """An .npz file whose first array has other bytes than its checksum says."""
+    npz()(folder)
+    path = folder / "data.npz"
+    data = bytearray(path.read_bytes())
+    data[200] ^= 255
+    path.write_bytes(data)
+
+
+def many(count: int) -> dict[str, object]:
+    """The last of these labels are of one class, which no random order has."""
+    labels = np.arange(count) % 2
+    ordered = np.concatenate([np.sort(labels[: count - 200])[::-1], np.ones(198, np.int64), [0, 0]])
+    pixels = np.zeros((count, 2, 2), np.uint8)
+    return {"train_images": pixels, "train_labels": ordered, "test_images": pixels, "test_labels": labels}
+
+
+FOLDERS: dict[str, Mistake] = {
+    "folder: missing": Mistake(
+        FOLDER, (PLACE, "pictures does not exist; an image folder has train/CLASS/FILE and test/CLASS/FILE")
+    ),
+    "folder: a file": Mistake(
+        FOLDER,
+        (PLACE, "pictures is a file, not a folder"),
+        beside=lambda folder: (folder / "pictures").write_bytes(b""),
+    ),
+    "folder: no path": Mistake(
+        FOLDER.replace(", path: pictures", ""), (f"{PLACE}dataset 'image_folder' lacks `path`",)
+    ),
+    "folder: empty path": Mistake(
+        FOLDER.replace("pictures", "''"), ("suite.yaml:4: grid.dataset.path: an empty text is not allowed here",)
+    ),
+    "folder: no user of that name": Mistake(FOLDER.replace("pictures", "~nobody-of-this-name"), (PLACE, "~nobody-of")),
+    "folder: empty": Mistake(FOLDER, (PLACE, "pictures has no folder train/ (it holds nothing)"), beside=only()),
+    "folder: no test part": Mistake(
+        FOLDER, (PLACE, "has no folder test/ (it holds train)"), beside=only("train/cat/1.png", "train/dog/1.png")
+    ),
+    "folder: no classes": Mistake(
+        FOLDER,
+        (PLACE, "pictures/train has no classes: put pictures into a folder per class, train/CLASS/FILE"),
+        beside=only("train/", "test/"),
+    ),
+    "folder: one class": Mistake(
+        FOLDER,
+        (PLACE, "pictures has one class, 'cat': there is nothing to tell apart"),
+        beside=only("train/cat/1.png", "test/cat/1.png"),
+    ),
+    "folder: picture in no class": Mistake(
+        FOLDER,
+        (PLACE, "1.png is in no class: put it into a folder train/CLASS below"),
+        beside=pictures(train__1_png=picture()),
+    ),
+    "folder: no picture": Mistake(
+        FOLDER,
+        (PLACE, "notes.txt has no ending of a picture file (.png, .jpg, ...): take it out of the class's folder"),
+        beside=pictures(**{"train__cat__notes.txt": b""}),
+    ),
+    "folder: class never tested": Mistake(
+        FOLDER,
+        (
+            PLACE,
+            "pictures/test/cats does not exist, so class 'cats' cannot be tested (nor can owl)",
+            "put pictures of it there, or take train/cats away\n",
+        ),
+        beside=pictures(train__cats__1_png=picture(), train__owl__1_png=picture()),
+    ),
+    "folder: class misspelt": Mistake(
+        FOLDER,
+        (PLACE, "pictures/train/cta does not exist, so class 'cta' cannot be learned", "did you mean 'cat'?"),
+        beside=only("train/cat/1.png", "train/dog/1.png", "test/cta/1.png", "test/dog/1.png"),
+    ),
+    "folder: empty class": Mistake(
+        FOLDER,
+        (PLACE, "pictures/train/owl is empty, so class 'owl' cannot be learned", "or take test/owl away"),
+        beside=pictures(train__owl=None, test__owl__1_png=picture()),
+    ),
+    "folder: damaged picture": Mistake(
+        FOLDER,
+        (PLACE, "2.png cannot be read as a picture: it is damaged (", "mend or remove the file"),
+        beside=pictures(train__cat__2_png=picture(size=(50, 50))[:60]),
+    ),
+    "folder: no picture in a picture's file": Mistake(
+        FOLDER,
+        (PLACE, "2.png cannot be read as a picture: it is no picture, or damaged at its beginning"),
+        beside=pictures(train__cat__2_png=b"hello"),
+    ),
+    "folder: pixels of 32 bits": Mistake(
+        FOLDER,
+        (PLACE, "2.png cannot be read as a picture: its pixels are 32-bit numbers; save it with 8 or 16 bits"),
+        beside=pictures(train__cat__2_png=picture("F", kind="tiff")),
+    ),
+    "folder: two sizes": Mistake(
+        FOLDER,
+        (PLACE, "2.png is 6 x 7 (height x width), while ", " is 5 x 5: make them one size, or have all resized with"),
+        beside=pictures(test__dog__2_png=picture("RGB", size=(7, 6))),
+    ),
+    "folder: more than the memory": Mistake(
+        FOLDER.replace("path: pictures", "path: pictures, size: [1000000, 1000000]"),
+        (PLACE, "pictures: 4 pictures of 1000000 x 1000000 take ", "have them made smaller with `size: [HEIGHT, WIDTH"),
+        beside=pictures(),
+    ),
+}
+
+FILES: dict[str, Mistake] = {
+    "npz: missing": Mistake(NPZ, (PLACE, "data.npz cannot be read: No such file or directory")),
+    "npz: a folder": Mistake(
+        NPZ,
+        (PLACE, "data.npz cannot be read: Is a directory"),
+        beside=lambda folder: (folder / "data.npz").mkdir(),
+    ),
+    "npz: no arrays": Mistake(
+        NPZ,
+        (PLACE, "data.npz is not an .npz file with the arrays train_images, ", "and perhaps classes: "),
+        beside=raw(b"hello"),
+    ),
+    "npz: an empty file": Mistake(NPZ, (PLACE, "data.npz is not an .npz file with the arrays "), beside=raw(b"")),
+    "npz: a pickle": Mistake(
+        NPZ,
+        (PLACE, "it is neither plain numbers nor text, and Python objects are refused, since reading them may run any"),
+        beside=raw(b"\x80\x04K\x01."),
+    ),
+    "npz: one array": Mistake(
+        NPZ,
+        (PLACE, "data.npz holds one array; expected an .npz file", "(numpy.savez_compressed writes one)"),
+        beside=lambda folder: np.save((folder / "data.npz").open("wb"), PIXELS),
+    ),
+    "npz: an array is missing": Mistake(
+        NPZ,
+        (PLACE, "has no array 'test_labels'; it has train_images, ", "did you mean 'test_label'?"),
+        beside=npz("test_labels", test_label=LABELS),
+    ),
+    "npz: objects": Mistake(
+        NPZ,
+        (PLACE, "data.npz: train_labels cannot be read: it is neither", "; save it as plain numbers or text"),
+        beside=npz(train_labels=np.array([0, "a", 0, 1], dtype=object)),
+    ),
+    "npz: damaged": Mistake(
+        NPZ, (PLACE, "train_images is damaged (Bad CRC-32", "write the file again"), beside=damaged
+    ),
+    "npz: pixels from 0 to 1": Mistake(
+        NPZ,
+        (PLACE, "train_images are of type float32, expected uint8 from 0 to 255; pixels in [0, 1] become that by"),
+        beside=npz(train_images=PIXELS.astype(np.float32)),
+    ),
+    "npz: flat pictures": Mistake(
+        NPZ,
+        (PLACE, "train_images have the shape (4, 25); expected (N, height, width), (N, height, width, channels) or"),
+        beside=npz(train_images=PIXELS.reshape(4, 25)),
+    ),
+    "npz: channels first or last": Mistake(
+        NPZ,
+        (PLACE, "test_images have the shape (4, 3, 5, 3), where the channels may stand first or last"),
+        beside=npz(test_images=np.zeros((4, 3, 5, 3), np.uint8)),
+    ),
+    "npz: two sizes": Mistake(
+        NPZ,
+        (PLACE, "train_images are (1, 5, 5) (channels, height, width), test_images (1, 6, 6)"),
+        beside=npz(test_images=np.zeros((4, 6, 6), np.uint8)),
+    ),
+    "npz: too few labels": Mistake(
+        NPZ, (PLACE, "3 train_labels for 4 pictures: give one for each"), beside=npz(train_labels=LABELS[:3])
+    ),
+    "npz: labels with halves": Mistake(
+        NPZ,
+        (PLACE, "test_labels are of type float64 and shape (4,); expected whole numbers from 0, one for each picture"),
+        beside=npz(test_labels=LABELS / 2),
+    ),
+    "npz: labels below 0": Mistake(
+        NPZ, (PLACE, "train_labels go down to -1; number the classes from 0"), beside=npz(train_labels=LABELS - 1)
+    ),
+    "npz: labels far too high": Mistake(
+        NPZ,
+        (PLACE, "labels go up to 1000001, with too few pictures for so many classes; number them from 0"),
+        beside=npz(train_labels=LABELS + 1_000_000),
+    ),
+    "npz: classes not of text": Mistake(
+        NPZ,
+        (PLACE, "classes are of type int64 and shape (2,); expected a list of text"),
+        beside=npz(classes=np.array([0, 1])),
+    ),
+    "npz: a class twice": Mistake(
+        NPZ, (PLACE, "classes names 'a' twice"), beside=npz(classes=np.array(["a", "a", "b"]))
+    ),
+    "npz: too few names": Mistake(
+        NPZ,
+        (PLACE, "test_labels go up to 2, while classes has 2 names, for 0 and up"),
+        beside=npz(classes=np.array(["a", "b"]), test_labels=np.array([0, 1, 2, 1])),
+    ),
+    "npz: one class": Mistake(
+        NPZ,
+        (PLACE, "data.npz has one class, '0': there is nothing to tell apart"),
+        beside=npz(train_labels=LABELS * 0, test_labels=LABELS * 0),
+    ),
+    "npz: a class without pictures": Mistake(
+        NPZ,
+        (PLACE, "test_labels have no picture of class 1 ('b'); number the classes from 0 without gaps, and give each"),
+        beside=npz(test_labels=LABELS * 0, classes=np.array(["a", "b"])),
+    ),
+    "npz: wrong for a network that is tried before": Mistake(
+        NPZ.replace("mlp", "cnn"),
+        (PLACE, "train_labels go down to -1; number the classes from 0"),
+        beside=npz(train_labels=LABELS - 1),
+    ),
+    "npz: too few classes for a metric": Mistake(
+        NPZ + "metrics: [top_3_accuracy]\n",
+        ("suite.yaml:5: metrics[0]: 'top_3_accuracy' needs 4 classes or more, and ", " has 2\n  take another metric"),
+        beside=npz(),
+    ),
+}
+
+SPLITS: dict[str, Mistake] = {
+    "too few of a class": Mistake(
+        NPZ + "  validation: {stratified: 0.1}\n",
+        (
+            "suite.yaml:5: grid.validation: validation.stratified: 0.1 of the 2 pictures of class 0 is 0",
+            "each part needs at least one picture of every class; choose another fraction or use more pictures",
+        ),
+        beside=npz(),
+    ),
+    "too few of a class, by default": Mistake(
+        NPZ, ("suite.yaml: validation.stratified: 0.1 of the 2 pictures of class 0 is 0",), beside=npz()
+    ),
+    "a tail of ordered labels": Mistake(
+        NPZ + "  validation: {tail: 0.5}\n",
+        (
+            "suite.yaml:5: grid.validation: validation.tail: 0.5 is refused, the labels are ordered or too few: of the "
+            "last 2 of 4 labels and those before, one part lacks a class. Use {stratified: 0.5}",
+        ),
+        beside=npz(train_labels=np.sort(LABELS)),
+    ),
+    "a tail mostly of one class": Mistake(
+        NPZ + "  validation: {tail: 0.2}\n",
+        ("suite.yaml:5: grid.validation: validation.tail: 0.2 is refused", "labels are of one class, "),
+        beside=npz(**many(1000)),
+    ),
+}
+
+ROOM: dict[str, Mistake] = {
+    "more workers than there are": Mistake(
+        NPZ + "  validation: none\n  workers: 64\n",
+        (
+            "trials of 64 workers (each with CPUs: 1) can never run here: there is room for ",
+            "lower `workers` (--set workers=1), give each less (--cpus-per-trial, --gpus-per-trial), or add machines",
+        ),
+        beside=npz(),
+        asks_ray=True,
+    ),
+}
+
+ROWS = FOLDERS | FILES | SPLITS | ROOM

@@ -1,0 +1,173 @@
+"""Models of the user's own, in files and modules beside the suite."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mistakes.row import Mistake
+
+NETS = """\
+import torch
+from torch import nn
+
+number = 3
+
+def good(input_shape, classes, width=8):
+    return nn.Sequential(nn.Flatten(), nn.LazyLinear(width), nn.LazyLinear(classes))
+
+def wide(input_shape, classes):
+    return good(input_shape, classes + 1)
+
+def whole(input_shape, classes):
+    class Whole(nn.Module):
+        def forward(self, pixels):
+            return torch.zeros(len(pixels), classes, dtype=torch.int64)
+    return Whole()
+
+def twofold(input_shape, classes):
+    class Twofold(nn.Module):
+        def forward(self, pixels):
+            return pixels, pixels
+    return Twofold()
+
+def small(input_shape, classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(3, classes))
+
+def no_net(input_shape, classes):
+    return classes
+
+def broken(input_shape, classes):
+    return nn.Linear(1 // 0, classes)
+"""
+
+
+def nets(folder: Path) -> None:
+    (folder / "nets.py").write_text(NETS)
+
+
+def file(name: str, text: str) -> object:
+    """Puts one file beside the suite."""
+
+    def beside(folder: Path) -> None:
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+
+    return beside
+
+
+def suite(model: str) -> str:
+    return f"name: t\ngrid:\n  model: {model}\n"
+
+
+PLACE = "suite.yaml:3: grid.model: model "
+
+ROWS: dict[str, Mistake] = {
+    "no factory": Mistake(
+        suite("'nets.py:'"), (f"{PLACE}'nets.py:': expected 'package.module:factory' or 'path/to/file.py:factory'",)
+    ),
+    "no file": Mistake(
+        suite("nets.py:net"),
+        (f"{PLACE}'nets.py:net': cannot read", "No such file", "write the path from the suite file's own folder"),
+    ),
+    "a folder": Mistake(
+        suite("nets/:net"),
+        (f"{PLACE}'nets/:net': cannot read", "Is a directory"),
+        beside=lambda folder: (folder / "nets").mkdir(),
+    ),
+    "no module": Mistake(
+        suite("'no_such_nets:net'"),
+        (f"{PLACE}'no_such_nets:net': module 'no_such_nets' was not found\n", "put its folder on PYTHONPATH"),
+    ),
+    "no package": Mistake(
+        suite("'no_such_package.nets:net'"),
+        (f"{PLACE}'no_such_package.nets:net': module", "was not found: ModuleNotFoundError: No module named", "PYTHON"),
+    ),
+    "no source": Mistake(
+        suite("'math:sin'"), (f"{PLACE}'math:sin': module 'math' is no Python source file (found ", "); name one")
+    ),
+    "does not import": Mistake(
+        suite("nets.py:net"),
+        (f"{PLACE}'nets.py:net' does not import: ZeroDivisionError", "nets.py, line 1)", "mend the file and try again"),
+        beside=file("nets.py", "width = 1 / 0\n"),
+    ),
+    "is no Python": Mistake(
+        suite("nets.py:net"),
+        (f"{PLACE}'nets.py:net' does not import: SyntaxError: ", "nets.py, line 2)"),
+        beside=file("nets.py", "\ndef net(:\n"),
+    ),
+    "is not UTF-8": Mistake(
+        suite("nets.py:net"),
+        (f"{PLACE}'nets.py:net' does not import: SyntaxError: ",),
+        beside=lambda folder: (folder / "nets.py").write_bytes(b"x = '\xff'\n"),
+    ),
+    "leaves Python": Mistake(
+        suite("nets.py:net"),
+        (f"{PLACE}'nets.py:net' does not import: SystemExit: 3", "nets.py, line 1)"),
+        beside=file("nets.py", "raise SystemExit(3)\n"),
+    ),
+    "not in the file": Mistake(
+        suite("nets.py:goood"),
+        ("nets.py has no 'goood'; it has good, wide, ", "did you mean 'good'?"),
+        beside=nets,
+    ),
+    "an empty file": Mistake(
+        suite("nets.py:net"), ("has no 'net'; it defines no function or class",), beside=file("nets.py", "")
+    ),
+    "not a function": Mistake(
+        suite("nets.py:number"),
+        ("'number' in ", "nets.py is of type int and cannot be called", "expected a function (input_shape, classes"),
+        beside=nets,
+    ),
+    "unknown parameter": Mistake(
+        suite("{name: 'nets.py:good', widht: 3}"),
+        ("unexpected keyword argument 'widht'; its parameters are width", "did you mean 'width'?"),
+        beside=nets,
+    ),
+    "a parameter of the data's": Mistake(
+        suite("{name: 'nets.py:wide', classes: 3}"),
+        ("multiple values for argument 'classes'; its parameters are none",),
+        beside=nets,
+    ),
+    "no dropout of its own": Mistake(
+        suite("nets.py:good\n  regularizer: dropout"),
+        (
+            f"{PLACE}'nets.py:good' takes no dropout, which the regularizer dropout sets",
+            "give its factory a parameter 'dropout' or leave the regularizer out",
+        ),
+        beside=nets,
+    ),
+    "cannot be built": Mistake(
+        suite("nets.py:broken"),
+        (f"{PLACE}'nets.py:broken' cannot be built: ZeroDivisionError: ", "nets.py, line 31)"),
+        beside=nets,
+    ),
+    "no network": Mistake(
+        suite("nets.py:no_net"), ("its factory returned int, expected a torch.nn.Module",), beside=nets
+    ),
+    "too many logits": Mistake(
+        suite("nets.py:wide"),
+        ("returns shape (2, 11) for 2 pictures, expected (2, 10): one logit for each picture and class",),
+        beside=nets,
+    ),
+    "several answers": Mistake(
+        suite("nets.py:twofold"), ("returns tuple, expected one tensor of logits",), beside=nets
+    ),
+    "whole numbers": Mistake(
+        suite("nets.py:whole"), ("returns torch.int64, expected floating-point logits",), beside=nets
+    ),
+    "other pictures": Mistake(
+        suite("nets.py:small"),
+        ("cannot take pictures of 1 x 28 x 28 (channels, height, width): RuntimeError: mat1 and mat2",),
+        beside=nets,
+    ),
+    "refused": Mistake(
+        suite("nets.py:good"),
+        (
+            "suite.yaml:3: grid.model: 'nets.py:good' is a model of the user's own, and --no-user-code runs none",
+            "leave the option out where you trust that code, or take another model",
+        ),
+        beside=nets,
+        options=("--no-user-code",),
+    ),
+}

@@ -1,0 +1,122 @@
+"""Parameters of an entry, epochs and batch sizes."""
+
+from __future__ import annotations
+
+from mistakes.row import TOP, Row
+
+ROWS: dict[str, Row] = {
+    # --- parameters ---
+    "unknown parameter": (
+        TOP + "  optimizer: {name: adam, lrr: 1}\n",
+        "suite.yaml:4: grid.optimizer.lrr: unknown key 'lrr' of optimizer 'adam'",
+        "did you mean 'lr'?",
+        "allowed: lr, betas, eps",
+    ),
+    "zero learning rate": (
+        TOP + "  optimizer: {name: adam, lr: 0}\n",
+        "grid.optimizer.lr: 0 is out of range: it must be above 0",
+    ),
+    "negative learning rate": (
+        TOP + "  optimizer: {name: adam, lr: -0.1}\n",
+        "grid.optimizer.lr: -0.1 is out of range",
+    ),
+    "negative rate of a library's": (
+        TOP + "  optimizer: {name: lamb, lr: -1}\n",
+        "lr: a learning rate must be",
+        "above 0",
+    ),
+    "learning rate in quotes": (
+        TOP + "  optimizer: {name: adam, lr: '0.1'}\n",
+        "must be a number",
+        "without quotes: 0.1",
+    ),
+    "learning rate infinite": (
+        TOP + "  optimizer: {name: adam, lr: .inf}\n",
+        "'.inf' is not allowed here: it must be a number",
+    ),
+    "list of learning rates": (
+        TOP + "  optimizer: {name: adam, lr: [1, 2]}\n",
+        "for several values write {grid: [1, 2]}",
+    ),
+    "misspelt sweep": (
+        TOP + "  optimizer: {name: adam, lr: {gird: [1]}}\n",
+        "must be a number",
+        "did you mean 'grid'?",
+    ),
+    "not a list": ("name: t\ngrid: {model: {name: mlp, hidden: 128}}\n", "hidden: 128", "a list", "like [128, 64]"),
+    "list too short": (TOP + "  optimizer: {name: adam, betas: [0.9]}\n", "[0.9] is too short", "at least 2 entries"),
+    "list too long": (
+        TOP + "  optimizer: {name: adam, betas: [0.9, 0.9, 0.9]}\n",
+        "is too long: it must have 2 entries",
+    ),
+    "list of other things": (TOP + "  optimizer: {name: adam, betas: 3}\n", "betas: 3", "a list", "[0.9, 0.999]"),
+    "value inside a list": (
+        TOP + "  optimizer: {name: adam, betas: [0.9, 1]}\n",
+        "betas[1]: 1 is out of range: it must be below 1",
+    ),
+    "no filters": (
+        "name: t\ngrid: {model: {name: cnn, filters: []}}\n",
+        "filters: [] is too short",
+        "at least 1 entry",
+    ),
+    "half a unit": ("name: t\ngrid: {model: {name: mlp, hidden: [1.5]}}\n", "hidden[0]: 1.5", "a whole number"),
+    "yes for true": (
+        "name: t\ngrid: {model: mlp, optimizer: {name: adam, amsgrad: yes}}\n",
+        "'yes'",
+        "it must be true or false",
+    ),
+    "unknown word": (
+        "name: t\ngrid: {model: {name: mlp, activation: rleu}}\n",
+        "grid.model.activation: 'rleu' is not allowed here",
+        "did you mean 'relu'?",
+        "allowed: relu, gelu",
+    ),
+    "half a block": (
+        "name: t\ngrid: {model: {name: wide_resnet, depth: 11}}\n",
+        "suite.yaml:2: grid.model: a wide_resnet's `depth` is 6n + 4, such as 10 or 16, not 11",
+    ),
+    "pretrained without a tag": (
+        "name: t\ngrid: {model: {name: resnet18, pretrained: true}}\n",
+        "grid.model.pretrained: ",
+        "resnet18.a1_in1k",
+    ),
+    "step with neither": (TOP + "  schedule: step\n", "grid.schedule: schedule 'step' needs either", "has neither"),
+    "step with both": (
+        TOP + "  schedule: {name: step, every: 2, milestones: [3]}\n",
+        "has both",
+        "{name: step, every: 10}",
+    ),
+    "nesterov without momentum": (
+        TOP + "  optimizer: [adam, {name: sgd, nesterov: true}]\n",
+        "suite.yaml:4: grid.optimizer[1]: optimizer 'sgd' with `nesterov: true` needs a momentum above 0",
+        "{name: sgd, nesterov: true, momentum: 0.9}",
+    ),
+    "milestones unsorted": (TOP + "  schedule: {name: step, milestones: [3, 2]}\n", "milestones: [3, 2] must rise"),
+    "milestones empty": (TOP + "  schedule: {name: step, milestones: []}\n", "milestones: [] is too short"),
+    "milestones a number": (
+        TOP + "  schedule: {name: step, milestones: 3}\n",
+        "milestones: 3 ",
+        "write it like [15, 25]",
+    ),
+    "area from high to low": (
+        TOP + "  augmentation: {name: random_erasing, area: [0.4, 0.1]}\n",
+        "area: [0.4, 0.1]",
+        "[low, high]",
+    ),
+    "aspect from high to low": (TOP + "  augmentation: {name: random_erasing, aspect: [3, 1]}\n", "3 is above 1"),
+    # --- epochs and batch size ---
+    "zero epochs": (
+        TOP + "  epochs: 0\n",
+        "suite.yaml:4: grid.epochs: `epochs` must be a whole number of at least 1, not 0",
+    ),
+    "negative epochs": (TOP + "  epochs: [1, -3]\n", "grid.epochs[1]: ", "not -3"),
+    "half an epoch": (TOP + "  epochs: 1.5\n", "whole number of at least 1, not 1.5"),
+    "epochs a mapping": (TOP + "  epochs: {a: 1}\n", "whole number of at least 1, not {a: 1}"),
+    "zero batch size": (TOP + "  batch_size: {grid: [0]}\n", "grid.batch_size.grid[0]: `batch_size` must be", "not 0"),
+    "batch size true": (TOP + "  batch_size: true\n", "not true"),
+    "epochs drawn evenly": (
+        TOP + "  epochs: {uniform: [1, 9]}\n  samples: 2\n",
+        "draws no whole numbers",
+        "{choice: [...]}",
+    ),
+}

@@ -1,0 +1,232 @@
+"""Every message that a suite file can cause is shown here once, with the file that causes it.
+
+The files are in `tests/made/mistakes`. That none is missing is read off the code: every statement that speaks must have
+been passed, and every text of it have been shown, or be named below with the reason why no suite file leads there.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mistakes import TABLE
+from mistakes.row import nothing
+from mistakes.sites import ROOT, passed, sites
+from pydantic import BaseModel
+
+from bench.cli import main
+from bench.suite import check
+from bench.suite.components import AXES
+from bench.suite.schema import Pruning, Sampling, Settings, SuiteFile, SuiteReference
+
+SILENT = {
+    "suite/json_schema.py": "descriptions for editors",
+    "models/init.py": "an unknown scheme is refused by the schema",
+    "models/registry.py": "two factories of bench's own with one name",
+    "training/registry.py": "two functions of bench's own with one name",
+    "training/checkpoint.py": "names of random streams",
+    "training/machine.py": "a line of /proc/cpuinfo",
+    "training/fit.py": "names of random streams; a checkpoint of another trial",
+    "training/trial.py": "a checkpoint of another trial, processes miscounted",
+    "data/dataset.py": "fetching what is not on this machine: tests/data/test_dataset.py",
+    "data/debian.py": "the same: tests/data/test_debian.py",
+    "data/mirrors.py": "the same: tests/data/test_mirrors.py",
+    "data/verify.py": "damaged files of the catalogue's: tests/data/test_dataset.py",
+    "data/idx.py": "the same: tests/data/test_idx.py",
+    "data/layouts.py": "the same: tests/data/test_layouts.py",
+    "data/places.py": "the option --data-dir, and what places hold: tests/data/test_dataset.py",
+    "data/catalogue.py": "names on a command line: the schema knows a suite's",
+    "data/explore.py": "`bench data show`",
+    "data/twins.py": "`bench data show`",
+}
+"""Files whose texts no suite file's contents lead to, and why."""
+
+UNREACHED = {
+    "suite/document.py read: name a suite file": "the argument is a folder: tests/suite/test_document.py",
+    "suite/document.py read: is a directory": "the same",
+    "suite/document.py read: there is no such file": "the argument names no file: tests/suite/test_document.py",
+    "suite/document.py read: cannot be read:": "the file's permissions",
+    "suite/document.py plain_value: ": "--set and --only: tests/suite/test_document.py",
+    "suite/suite.py find_suite: ": "the argument names no suite: tests/suite/test_select.py",
+    "suite/suite.py load_suite: (read with": "--set: tests/suite/test_select.py",
+    "suite/suite.py load_suite: matches none of the": "--only: tests/suite/test_select.py",
+    "suite/suite.py load_suite: raise UserError('": "--only: tests/suite/test_select.py",
+    "suite/suite.py _blocks: ': no entry of": "--set: tests/suite/test_select.py",
+    "suite/suite.py _blocks: give one first, e.g.": "--set: tests/suite/test_select.py",
+    "suite/select.py parse_option: ": "--set and --only: tests/suite/test_select.py",
+    "suite/check.py _message: must be a finite number": "infinite numbers are refused, or words, where YAML is read",
+    "data/image_folder.py load: : kept as arrays in": "progress, not a mistake",
+    "data/image_folder.py _decode_all: : its files changed": "somebody writes meanwhile: tests/data",
+    "data/listing.py _entries: cannot be read:": "a folder's permissions: tests/data/test_image_folder.py",
+    "data/preprocessing.py fit: ": "the schema knows the names",
+    "data/preprocessing.py _moments: ": "data without pictures are refused before",
+    "data/splits.py split: ": "the schema knows the forms",
+    "models/inputs.py behind: ": "statistics of other pictures, a mistake of bench's own",
+    "models/timm_models.py timm_model: raise UserError(_no_weights": "told as the trial fails: tests/models",
+    "models/timm_models.py _no_weights: ": "the same",
+    "models/timm_models.py _wrong_parameter: the dropout regularizer sets": "timm 1.0.31 has none without drop_rate",
+}
+"""Statements of the other files that no suite file leads to, and why."""
+
+SOMETIMES = {
+    "suite/document.py read: is nested more than": "deep beyond the parser shows it, but recursion may end a trace",
+    "execution/sizes.py refuse_what_never_fits: CPUs: ": "names GPUs on machines that have some",
+}
+"""Statements that not every run of these tests sees whole, and why."""
+
+
+FOREIGN = ("Input", "validation error", "pydantic", "type=", "Field required", "Extra inputs", "ctx")
+"""Words of pydantic's that tell a newcomer nothing."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What ``bench run`` said of a file, what it left in the folder, and the lines of `FILES` that it passed.
+
+    `kinds` are pydantic's names for the mistakes that it found.
+    """
+
+    code: int | str | None
+    out: str
+    err: str
+    left: list[str]
+    lines: set[tuple[str, int]]
+    kinds: set[str]
+
+
+def spoken_files() -> list[str]:
+    """The files of the package whose texts a suite file's contents may lead to."""
+    folders = [path for name in ("suite", "data", "models", "training") for path in sorted((ROOT / name).rglob("*.py"))]
+    files = [path.relative_to(ROOT).as_posix() for path in folders]
+    return [file for file in (*files, "commands/suites.py", "execution/sizes.py") if file not in SILENT]
+
+
+FILES = spoken_files()
+
+
+@cache
+def answer(case: str) -> Answer:
+    mistake = TABLE[case]
+    out, err, kinds = io.StringIO(), io.StringIO(), set()
+
+    def noted(detail: Any, *rest: Any) -> tuple[str, str]:
+        kinds.add(detail["type"])
+        return spoken(detail, *rest)
+
+    spoken = check._message
+    with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
+        folder = Path(name, "here")
+        folder.mkdir()
+        mistake.beside(folder)
+        (folder / "suite.yaml").write_bytes(
+            mistake.suite if isinstance(mistake.suite, bytes) else mistake.suite.encode()
+        )
+        before = {path.name for path in folder.iterdir()}
+        patch.chdir(folder)
+        patch.setattr(check, "_message", noted)
+        patch.setenv("XDG_CACHE_HOME", f"{name}/cache")
+        patch.setattr(sys, "argv", ["bench", "run", "suite.yaml", *mistake.options])
+        with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as end, passed(set(FILES)) as lines:
+            main()
+        left = sorted({path.name for path in folder.iterdir()} - before - {"__pycache__"})
+    return Answer(end.value.code, out.getvalue(), err.getvalue().replace(f"{folder}/", ""), left, lines, kinds)
+
+
+@pytest.mark.parametrize("case", TABLE)
+def test_a_mistake_is_told_and_nothing_is_started(case: str) -> None:
+    started = time.process_time()
+    said = answer(case)
+    assert [part for part in TABLE[case].said if part not in said.err] == [], said.err
+    assert (said.code, said.left) == (2, [])
+    assert said.out.partition(";")[0] == ("0 of 1 trials ended" if TABLE[case].asks_ray else "")
+    assert [word for word in ("Traceback", *FOREIGN) if word in said.err] == [], said.err
+    assert time.process_time() - started < 60
+
+
+def test_the_parser_answers_with_a_file_and_a_line_or_goes_on_indented() -> None:
+    for case, mistake in TABLE.items():
+        if mistake.beside is nothing:
+            said = answer(case).err.removeprefix("error: ")
+            assert all(line.startswith(("suite.yaml", "  ", "... and ")) for line in said.splitlines()), said
+
+
+def test_every_statement_that_speaks_is_passed_and_every_text_shown() -> None:
+    answers = [answer(case) for case in TABLE]
+    lines = set().union(*(one.lines for one in answers))
+    said = "\n".join(one.err for one in answers)
+    missing = {}
+    for site in (site for file in FILES for site in sites(file)):
+        was_passed = any((site.file, line) in lines for line in range(site.line, site.last + 1))
+        unseen = [text for text in site.texts if text.strip() not in said]
+        if not was_passed or unseen:
+            missing[site.name] = unseen
+    unexplained = [name for name in missing if not any(name.startswith(known) for known in UNREACHED | SOMETIMES)]
+    assert unexplained == [], "add a row to tests/made/mistakes, or a reason to UNREACHED"
+    idle = [known for known in UNREACHED if not any(name.startswith(known) for name in missing)]
+    assert idle == [], "a row of the table shows it: take it out of UNREACHED"
+
+
+def test_reasons_are_given_for_files_that_are_there() -> None:
+    assert [file for file in SILENT if not (ROOT / file).is_file()] == []
+
+
+KINDS = {
+    "int": {"int_type"},
+    "float": {"float_type", "finite_number"},
+    "str": {"string_type"},
+    "bool": {"bool_type"},
+    "list": {"list_type"},
+    "dict": {"dict_type"},
+    "model": {"model_type"},
+    "literal": {"literal_error"},
+    "function-after": {"value_error"},
+}
+"""A node of pydantic's schema to the kinds of mistake that it tells."""
+
+BOUNDS = {
+    "gt": "greater_than",
+    "ge": "greater_than_equal",
+    "lt": "less_than",
+    "le": "less_than_equal",
+    "min_length": "too_short",
+    "max_length": "too_long",
+    "pattern": "string_pattern_mismatch",
+}
+
+
+def kinds_of(node: Any) -> Iterator[str]:
+    """Every kind of mistake that a schema of pydantic's can tell."""
+    if isinstance(node, dict):
+        kind = node.get("type")
+        yield from KINDS.get(kind, ())
+        text = "string_" if kind == "str" else ""
+        yield from (
+            f"{text}{found}" if found.startswith("too") else found for key, found in BOUNDS.items() if key in node
+        )
+        if kind == "model" and node["config"].get("extra_fields_behavior") == "forbid":
+            yield "extra_forbidden"
+        if kind == "model-field" and node["schema"]["type"] != "default":
+            yield "missing"
+        for key, child in node.items():
+            if key not in ("metadata", "serialization"):
+                yield from kinds_of(child)
+    elif isinstance(node, list | tuple):
+        for child in node:
+            yield from kinds_of(child)
+
+
+def test_every_kind_of_mistake_that_the_schema_knows_stands_in_the_table() -> None:
+    models: list[type[BaseModel]] = [SuiteFile, SuiteReference, Settings, Sampling, Pruning]
+    models += [entry for entries in AXES.values() for entry in entries.values()]
+    possible = {kind for model in models for kind in kinds_of(model.__pydantic_core_schema__)}
+    told = set().union(*(answer(case).kinds for case in TABLE))
+    assert possible - told == {"finite_number"}, "YAML's are all finite: `bench.suite.document` sees to that"
