@@ -91,7 +91,9 @@ def levels_text(configurations: list[dict[str, Any]], pattern: dict[str, Any]) -
     lines = []
     for key, wanted in pattern.items():
         for parameter in wanted if isinstance(wanted, dict) else [None]:
-            texts = list(dict.fromkeys(shorten(v) for c in configurations for v in _values(c[key], parameter)))
+            texts = list(
+                dict.fromkeys(shorten(v) for c in configurations for v in _values((LATER | c)[key], parameter))
+            )
             more = ", ..." if len(texts) > SHOWN_LEVELS else ""
             place = f"{key}.{parameter}" if parameter else key
             lines.append(f"{place} is there: {', '.join(texts[:SHOWN_LEVELS]) or 'nowhere'}{more}")

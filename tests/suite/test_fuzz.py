@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fuzzing import TIMES
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bench.suite.components import AXES
@@ -87,6 +87,7 @@ def test_any_bytes(data: bytes) -> None:
 
 
 @given(st.sampled_from(["only", "overrides"]), words | st.text(max_size=8), scalars | st.text(max_size=10))
+@example("only", "ema", None)  # a setting that configurations name only where it is set
 @QUICKLY
 def test_any_option(option: str, key: str, value: object) -> None:
     answer(shipped_suites()["quick"].read_bytes(), **{option: [f"{key}={value}"]})

@@ -138,6 +138,12 @@ ROWS: dict[str, Row] = {
         "model is there: 'mlp'",
     ),
     "exclude no such value": (TOP + "exclude: [{optimizer: {lr: 1}}]\n", "optimizer.lr is there: 0.001"),
+    "exclude no such average": (
+        TOP + "exclude: [{ema: 0.9}]\n",
+        "exclude[0]: matches no configuration",
+        "ema is there: ",
+    ),
+    "exclude no such flips": (TOP + "exclude: [{test_time: flip}]\n", "test_time is there: 'none'"),
     "exclude everything": (TOP + "exclude: [{model: m*}]\n", "suite.yaml:4: exclude: leaves out every configuration"),
     "exclude by an empty pattern": (TOP + "exclude: [{}]\n", "exclude[0]: is empty and would leave out everything"),
     "unknown pruning": (
