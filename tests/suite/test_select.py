@@ -170,7 +170,9 @@ def test_a_file_goes_before_a_name_and_a_folder_does_not(tmp_path: Path, monkeyp
     assert find_suite("quick") == Path("quick")
 
 
-@pytest.mark.parametrize(("text", "hint"), [("qick", "did you mean 'quick'?"), ("x" * 5000, "come with bench: frontier, full,")])
+@pytest.mark.parametrize(
+    ("text", "hint"), [("qick", "did you mean 'quick'?"), ("x" * 5000, "come with bench: frontier, full,")]
+)
 def test_an_unknown_suite(text: str, hint: str) -> None:
     with pytest.raises(UserError, match=r"there is no such suite file") as caught:
         find_suite(text)
