@@ -8,7 +8,7 @@ the 784-128-64-10 network and for a small convolution block alike.
 Both ways are bare loops on the same float pictures, gathered for each seed in an order of its own, with Adam in fused
 kernels; five steps of both must lead to the same weights within rounding. A turn times every way once; the ratio is the
 median of the ratios within a turn. In one thread the processor's time counts, which other work on the machine hardly
-touches; two threads and two processes go by the clock and want two cores to themselves.
+touches; two threads and two processes go by the clock and want two cores to themselves (--threads 1 leaves both out).
 """
 
 from __future__ import annotations
@@ -139,12 +139,15 @@ def work(tasks: Any, answers: Any, both: Any) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=9)
-    repeats = parser.parse_args().repeats
+    parser.add_argument("--threads", type=int, choices=(1, 2), default=2, help="the most threads to try")
+    options = parser.parse_args()
+    repeats, threads_tried = options.repeats, range(1, options.threads + 1)
     warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
     load_before, rows = load_now(), []
     context = mp.get_context("spawn")
     tasks, answers, both = [context.Queue(), context.Queue()], context.Queue(), context.Barrier(2)
     workers = [context.Process(target=work, args=(queue, answers, both), daemon=True) for queue in tasks]
+    workers = workers if options.threads > 1 else []
     for worker in workers:
         worker.start()
     images, labels = pictures()
@@ -157,18 +160,20 @@ def main() -> None:
             total = seeds * steps * batch
             speeds: dict[str, list[float]] = {}
             for turn in range(repeats + 1):
-                for threads in (1, 2):
+                for threads in threads_tried:
                     torch.set_num_threads(threads)
                     for name, way in (("in turn", in_turn), ("batched", together)):
                         found = seconds(way, models(build, seeds), images, labels, order)
                         speed = total / found[1 if threads == 1 else 0]
                         speeds.setdefault(f"{name}, {threads}", []).append(speed)
-                for queue, share in zip(tasks, (seeds - seeds // 2, seeds // 2), strict=True):
-                    queue.put((case, share))
-                speeds.setdefault("processes", []).append(total / max(answers.get() for _ in workers))
+                if workers:
+                    for queue, share in zip(tasks, (seeds - seeds // 2, seeds // 2), strict=True):
+                        queue.put((case, share))
+                    slower = max(answers.get(timeout=600) for _ in workers)
+                    speeds.setdefault("processes", []).append(total / slower)
                 if turn == 0:
                     speeds.clear()
-            for threads in (1, 2):
+            for threads in threads_tried:
                 ones, batched = speeds[f"in turn, {threads}"], speeds[f"batched, {threads}"]
                 ratios = [new / old for old, new in zip(ones, batched, strict=True)]
                 rows.append((
@@ -176,7 +181,7 @@ def main() -> None:
                     median_and_spread(ratios), median_and_spread(speeds["processes"], ",.0f") if threads == 2 else "",
                     verdict(statistics.median(ratios), BOUND, at_least=True),
                 ))  # fmt: skip
-    for queue, worker in zip(tasks, workers, strict=True):
+    for queue, worker in zip(tasks, workers, strict=False):
         queue.put(None)
         worker.join()
     header = (
