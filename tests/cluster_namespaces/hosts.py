@@ -43,7 +43,7 @@ for path in {kept}; do
 done
 mkdir -p /run/sshd
 {serve}
-while true; do sleep 3600 & wait $!; done
+while true; do sleep 3600 & wait $! || true; done
 """
 """What a host's first process does; it stays, and takes in processes whose parents have died."""
 
