@@ -143,12 +143,12 @@ def one_round(kind: Kind, peace: Peace, folder: Path, chance: random.Random, tal
     """Up to three faults, each with a run after it, and the comparison at the end."""
     arguments = ["run", str(peace.suite), "--results", str(folder / "results"), *kind.options]
     scene = Scene(arguments, folder / "results", peace.results, chance, peace.seconds)
-    kind.place(scene)
-    if chance.random() < 0.5:
-        scene.arguments += ["--checkpoint-after", "0"]
     faults: list[kinds.Fault] = []
     with kinds.cleared(scene):
         try:
+            kind.place(scene)
+            if chance.random() < 0.5:
+                scene.arguments += ["--checkpoint-after", "0"]
             for _ in range(FAULTS):
                 faults.append(kind.fault(scene))
                 Ledger(scene.results).records()  # it reads
