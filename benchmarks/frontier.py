@@ -28,6 +28,7 @@ from pathlib import Path
 from figures import load_now, median_and_spread, show
 from throughput import line, matrix_throughput, training_gflops
 
+from bench.commands.suites import load, trials_of
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record
 from bench.suite.suite import find_suite, load_suite
@@ -41,20 +42,18 @@ def trained(epochs: int, seed: int, folder: Path, validate: bool) -> tuple[Recor
     """The record of a seed and the seconds of the command that made it, now or in an earlier run."""
     noted = folder / "seconds.json"
     seconds: dict[str, float] = json.loads(noted.read_text()) if noted.exists() else {}
+    only = [f"model={MODEL}", f"epochs={epochs}"]
+    changes = [f"seeds=[{seed}]", *(["validation={stratified: 0.1}"] if validate else [])]
+    (trial,) = trials_of(load("frontier", only, changes, None))
     command = [sys.executable, "-m", "bench.cli", "run", "frontier", "--results", str(folder), "--no-ray"]
-    command += ["--cpus-per-trial", "2", "--only", f"model={MODEL}", "--only", f"epochs={epochs}"]
-    command += ["--set", f"seeds=[{seed}]", *(["--set", "validation={stratified: 0.1}"] if validate else [])]
+    command += ["--cpus-per-trial", "2", *(text for one in only for text in ("--only", one))]
+    command += [text for one in changes for text in ("--set", one)]
     start = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True)
     took = time.perf_counter() - start
     if done.returncode:
         sys.exit(f"{' '.join(command)} gave exit code {done.returncode}:\n{done.stdout}{done.stderr}")
-    (record,) = (
-        record
-        for record in Ledger(folder).records()
-        if (record.config["epochs"], record.seed) == (epochs, seed)
-        and (record.config["validation"] != "none") == validate
-    )
+    record = Ledger(folder).record(trial.key)
     if record.key not in seconds:
         noted.write_text(json.dumps(seconds | {record.key: took}))
     return record, seconds.get(record.key, took)

@@ -222,7 +222,7 @@ def check(todo: list[Trial], folder: Path) -> tuple[str, str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=MARKS[-1])
-    parser.add_argument("--slots", type=int, default=40, help="trials side by side, each in a process (230 MiB)")
+    parser.add_argument("--slots", type=int, default=40, help="trials side by side, each in a process (over 360 MiB)")
     parser.add_argument("--nodes", type=int, default=3)
     asked = parser.parse_args()
     load_before = load_now()

@@ -45,6 +45,13 @@ def test_a_clear_loss_is_exit_code_1_effect_first_then_interval_and_p(made: Ledg
     assert "NEW is worse (2.5 %, one-sided) in 1 of 1" in ran.out
 
 
+def test_a_setting_left_out_differs_from_its_usual_value(made: Ledger, stored: Store, bench: Any) -> None:
+    made.add(config(ema=0.99, test_time="flip"), [0.904, 0.905, 0.903])
+    ran = bench("compare", "mlp · batch_size=256", "test_time=flip", "--results", stored(made))
+    assert "  differs: ema: none -> 0.99" in ran.out
+    assert "test_time: none -> flip" in ran.out
+
+
 def test_a_loss_within_the_bound_is_no_failure(made: Ledger, stored: Store, bench: Any) -> None:
     ran = bench("compare", "regularizer=none batch_size=256 augmentation=none", "regularizer=l2", "--max-drop", 10,
                 "--results", stored(made))  # fmt: skip

@@ -43,7 +43,7 @@ TO_ANOTHER_PLACE = {Tensor.cpu, Tensor.cuda, Tensor.numpy, Tensor.tolist, torch.
 
 
 class Waits:
-    """``with Waits() as waits: ...; waits.counts``: how often by kind of call, and ``steps`` operations in all.
+    """``with Waits() as waits: ...``: how often, by kind of call (`counts`), among how many `operations`.
 
     A number read from a tensor that was made without a device, or on "cpu" by that name, is not counted: it lies in the
     machine's memory and stays there, like the count of steps that some optimizers keep.

@@ -53,7 +53,7 @@ def test_a_vgg_that_halves_too_often_says_so() -> None:
     ],
 )
 def test_networks_of_papers_have_the_parameters_that_those_quote(model: dict[str, Any], millions: float) -> None:
-    """The wide ones: table 5 of arXiv 1605.07146; PreAct ResNet-18 and ResNet-9 as their authors' code counts them."""
+    """36.5 is what arXiv 1605.07146 quotes for WRN-28-10; the others are what their authors' code counts."""
     with torch.device("meta"):
         net = create(model, (3, 32, 32), 10)
     assert sum(parameter.numel() for parameter in net.parameters()) / 1e6 == pytest.approx(millions, abs=0.05)

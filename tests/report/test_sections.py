@@ -19,6 +19,17 @@ def test_datasets_and_protocols_never_share_a_section(ledger: Ledger) -> None:
     assert len({section.title for section in found}) == 4
 
 
+def test_flips_at_test_time_have_a_section_whose_heading_says_so(ledger: Ledger) -> None:
+    ledger.add(config(), [0.88])
+    ledger.add(config(ema=0.99), [0.89])
+    ledger.add(config(test_time="flip"), [0.9])
+    plain, flipped = sorted(sections(ledger.records), key=lambda section: section.protocol)
+    assert [one.label for one in plain.configurations] == ["mlp", "mlp · ema=0.99"]
+    assert len(flipped.configurations) == 1
+    assert "test-time augmentation" in flipped.protocol and "test-time" not in plain.protocol
+    assert plain.title != flipped.title
+
+
 def test_another_budget_is_another_section_unless_epochs_are_an_axis(ledger: Ledger) -> None:
     ledger.add(config(), [0.88])
     ledger.add(config(regularizer=L2, epochs=9), [0.89])

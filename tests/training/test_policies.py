@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import v2 as transforms
+from torchvision.transforms.v2 import functional as tv
 
 from bench.data import Dataset
 from bench.training import policies
@@ -70,6 +72,21 @@ def test_every_operation_at_every_strength_is_torchvisions(
             difference = np.abs((found * 255).numpy() - wanted.numpy().astype(float))
             # Theirs is rounded to bytes on its way, ours not; a pixel on an edge may fall to either side.
             assert np.quantile(difference, 0.99) <= 2, (bin_, sign)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(
+    ("operation", "theirs"), [("AutoContrast", tv.autocontrast), ("Sharpness", lambda x: tv.adjust_sharpness(x, 0.0))]
+)
+def test_those_that_stand_here_for_torchvision_s_have_its_bits(
+    operation: str, theirs: Callable[[torch.Tensor], torch.Tensor], channels: int, small: Dataset
+) -> None:
+    """At the strength that leaves nothing of the picture as it was; one of them is all of one grey."""
+    images = photos(small, channels) / 255
+    images[0] = 0.3
+    shape, whole = (len(images), 1, 1, 1), Ranges(shear=0, translate=(0, 0), rotate=0, enhance=1, bits=0)
+    index, full, minus = torch.full(shape, OPERATIONS.index(operation)), torch.ones(shape), -torch.ones(shape)
+    assert torch.equal(policies.operated(images, index, full, minus, whole), theirs(images))
 
 
 @pytest.mark.parametrize("function", [rand_augment, trivial_augment])

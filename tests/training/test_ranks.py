@@ -74,8 +74,9 @@ def test_further_ranks_have_streams_of_their_own() -> None:
             "refit": True,
         },
         {"model": MLP, "batch_size": 239, "validation": {"tail": 0.1}},  # a last batch of 3: every rank has it
+        {"model": MLP, "batch_size": 96, "ema": 0.9, "test_time": "flip"},
     ],
-    ids=["even", "uneven", "tiny"],
+    ids=["even", "uneven", "tiny", "average"],
 )  # fmt: skip
 def test_two_workers_find_what_one_finds(
     changes: dict[str, Any], together: Together, configured: Any, sliced: Any
@@ -111,6 +112,13 @@ def test_dropout_differs_between_ranks_and_repeats(together: Together, configure
 def test_as_many_processes_as_the_configuration_says(configured: Any, sliced: Any) -> None:
     with pytest.raises(ValueError, match="1 processes cannot train a trial of `workers: 2`"):
         train_trial(configured(workers=2), 0, sliced(100, 50))
+
+
+def test_the_average_of_the_weights_is_the_same_on_both_ranks(together: Together, configured: Any, sliced: Any) -> None:
+    config = configured(model={**MLP, "batch_norm": "before"}, ema=0.9, epochs=2, batch_size=100)
+    first, second = together(config, 0, sliced(800, 300))
+    assert first.curves == second.curves
+    assert (first.test, first.predicted.confidence.tolist()) == (second.test, second.predicted.confidence.tolist())
 
 
 @pytest.mark.parametrize("refit", [False, True])

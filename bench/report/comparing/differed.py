@@ -9,6 +9,7 @@ from bench.ledger.record import Record
 from bench.report.sections import Configuration
 from bench.suite.components import AXES
 from bench.suite.labels import ORDER, axis_label
+from bench.suite.schema import LATER
 
 OF_RUNS: tuple[tuple[str, Callable[[Record], str]], ...] = (
     ("seeds", lambda one: str(one.seed)),
@@ -53,7 +54,7 @@ def _told_apart(base: dict[str, Any], new: dict[str, Any], key: str) -> tuple[st
     """Both values as labels have them, with every parameter where those would read the same."""
     axis = key if key in AXES else None
     short, whole = (
-        [axis_label(one[key], axis, whole=whole) if key in one else "" for one in (base, new)]
+        [axis_label(one[key], axis, whole=whole) if key in one else "" for one in (LATER | base, LATER | new)]
         for whole in (False, True)
     )
     first, second = short if short[0] != short[1] else whole
