@@ -114,13 +114,6 @@ def test_as_many_processes_as_the_configuration_says(configured: Any, sliced: An
         train_trial(configured(workers=2), 0, sliced(100, 50))
 
 
-def test_the_average_of_the_weights_is_the_same_on_both_ranks(together: Together, configured: Any, sliced: Any) -> None:
-    config = configured(model={**MLP, "batch_norm": "before"}, ema=0.9, epochs=2, batch_size=100)
-    first, second = together(config, 0, sliced(800, 300))
-    assert first.curves == second.curves
-    assert (first.test, first.predicted.confidence.tolist()) == (second.test, second.predicted.confidence.tolist())
-
-
 @pytest.mark.parametrize("refit", [False, True])
 def test_a_trial_of_two_workers_goes_on_to_the_same_bits(
     together: Together, configured: Any, sliced: Any, tmp_path: Path, refit: bool
