@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,10 @@ SURELY = 0.005
 
 HIGHEST = 16
 """By mean, those that others are surely behind of; any would do, the highest tell the most."""
+
+
+ROUNDING = 1e-12
+"""Of the sum of two variances: what the difference of two equal rows keeps by rounding, far below a single image's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +85,9 @@ def tied_with_best(
     if len(near) > JOINTLY:
         p[near] = 1.0
     else:
-        p[near] = np.minimum(_jointly(subset(measured, near.tolist()), means[near], draws, seed) + surely, 1.0)
+        left = subset(measured, near.tolist())
+        left = replace(left, deviations=left.deviations.astype(np.float64))
+        p[near] = np.minimum(_jointly(left, means[near], draws, seed) + surely, 1.0)
     return Tied(p > 1 - confidence, behind, p)
 
 
@@ -129,9 +135,14 @@ def _behind_some(measured: Measured, means: Floats) -> Floats:
 
 
 def _differences(covariance: Floats) -> Floats:
-    """Variance of each difference of two means, shape (k, k)."""
+    """Variance of each difference of two means, shape (k, k).
+
+    Exactly 0 for two that were right on the same images: by what rounding leaves there nothing can be divided.
+    """
     own = np.diag(covariance)
-    return np.maximum(own[:, None] + own[None, :] - 2 * covariance, 0.0)
+    both = own[:, None] + own[None, :]
+    found = both - 2 * covariance
+    return np.where(found > ROUNDING * both, found, 0.0)
 
 
 def _ratio(gap: Floats, variance: Floats) -> Floats:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from arch.bootstrap import MCS
@@ -73,6 +75,21 @@ def test_lower_may_be_better() -> None:
 def test_identical_configurations_are_tied() -> None:
     table = np.random.default_rng(0).random((1, 500)) < 0.9
     assert tied_with_best(measure([table, table])).tied.all()
+
+
+@pytest.mark.parametrize("more", [0, JOINTLY])
+def test_copies_of_a_configuration_do_not_tie_the_others(more: int) -> None:
+    """Where seeds seem to add nothing, all that two copies differ by is rounding; nothing may be divided by that."""
+    generator = np.random.default_rng(1)
+    hard = generator.random(4000)
+    levels = [*np.linspace(0.08, 0.12, 40), *[0.9] * more]
+    tables = [hard + generator.normal(0, 0.1, (3, 4000)) > level for level in levels]
+    once, found = (
+        tied_with_best(replace(some, independent=some.noise.variances), draws=500).tied[:40]
+        for some in (measure(tables), measure([*tables, *(table.copy() for table in tables[:20])]))
+        if some.noise is not None
+    )
+    assert once.sum() < 20 and found.sum() < 20
 
 
 def test_equal_configurations_stay_together_19_times_in_20() -> None:
