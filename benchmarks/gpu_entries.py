@@ -25,6 +25,7 @@ from bench.suite.suite import find_suite, load_suite
 from bench.training.arithmetic import PASSES
 from bench.training.trial import Outcome, train_trial
 
+MODELS = ("wide_resnet", "preact_resnet")
 BATCH, THIRDS = 32, 3
 GPU = 100e12
 """Floating-point operations a second."""
@@ -50,7 +51,7 @@ def main() -> None:
     warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
     torch.set_num_threads(given.threads)
     suite = load_suite(find_suite("frontier"))
-    configs = [config for config, _ in suite.configurations if config["model"]["name"] != "resnet9"]
+    configs = [config for config, _ in suite.configurations if config["model"]["name"] in MODELS]
     data, before, rows = load("fashion_mnist"), load_now(), []
     for config, label in zip(configs, labels(configs), strict=True):
         start = time.perf_counter()

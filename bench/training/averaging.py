@@ -11,7 +11,7 @@ from bench.training.checkpoint import State
 
 
 class Average:
-    """An exponential moving average of a network's parameters and buffers (Polyak and Juditsky 1992).
+    """An exponential moving average of a network's parameters and buffers (after Polyak and Juditsky 1992).
 
     After step t (from 0) it keeps min(`decay`, (1 + t) / (10 + t)) of itself and takes the rest from the network, so
     that a short training is not tied to its start values: as TensorFlow's ExponentialMovingAverage with `num_updates`.
