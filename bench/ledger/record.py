@@ -131,10 +131,7 @@ def _texts(record: Record) -> Iterator[Any]:
 def _numbers(record: Record) -> Iterator[Any]:
     result, measured = record.result, record.measured
     for curve in _values(result.curves):
-        if not isinstance(curve, list):
-            yield ()
-        elif not _PLAIN.issuperset(map(type, curve)):  # asked of a whole curve at once: a large ledger has millions
-            yield from (value for value in curve if value is not None)
+        yield from (value for value in curve if value is not None) if isinstance(curve, list) else ((),)
     for figures in (result.train, result.validation, result.test):
         yield from () if figures is None else _values(figures)
     yield from (measured.train_seconds, measured.evaluation_seconds)
@@ -165,7 +162,6 @@ def _is_count(value: Any) -> bool:
 
 
 _STATUSES = get_args(Status)
-_PLAIN = frozenset({float, int, type(None)})
 _REQUIRED = {f.name for f in fields(Record) if f.default is MISSING}
 
 
