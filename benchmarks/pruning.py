@@ -151,7 +151,7 @@ def searched(
     worth: dict[str, float],
     row: tuple[dict[str, Any], int, int],
 ) -> Searched:
-    """Repetition number so and so: its own seeds, the next ones after its number, and its own order."""
+    """One repetition: its number says with which seed it begins, and in which order configurations arrive."""
     settings, slots, seeds = row
     names = list(planned)
     random.Random(repetition).shuffle(names)

@@ -52,17 +52,17 @@ def resnet9(
             f"allowed: 1 to {len(filters)}"
         )
     net: OrderedDict[str, nn.Module] = OrderedDict()
-    for number, width in enumerate(filters, start=1):
+    for number, count in enumerate(filters, start=1):
         if number == 1:
             kernel = 3 if stem_stride == 1 else 2 * stem_stride
-            group: list[nn.Module] = [_convolution(channels, width, kernel, stem_stride)]
+            group: list[nn.Module] = [_convolution(channels, count, kernel, stem_stride)]
         else:
-            group = [_convolution(channels, width, pool=True)]
+            group = [_convolution(channels, count, pool=True)]
         if number in residual:
-            branch = nn.Sequential(_convolution(width, width), _convolution(width, width))
+            branch = nn.Sequential(_convolution(count, count), _convolution(count, count))
             group.append(Residual(branch, drop_path=drop_path))
         net[f"group{number}"] = nn.Sequential(*group)
-        channels = width
+        channels = count
     net["pool"] = nn.AdaptiveMaxPool2d(1)
     net["flatten"] = nn.Flatten()
     net["output"] = nn.Linear(channels, classes, bias=False)

@@ -26,6 +26,8 @@ def matches(configuration: dict[str, Any], pattern: dict[str, Any]) -> bool:
 
 
 def _fits(found: Any, wanted: Any, several: bool = False) -> bool:
+    if found is None:
+        return wanted in (None, "none")
     if several:
         if wanted in ("none", {"name": "none"}):
             return not found

@@ -62,7 +62,7 @@ def create(entry: dict[str, Any], groups: Groups) -> torch.optim.Optimizer:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*opt_einsum")  # kron works without, and its users cannot act
             optimizer = factory(groups, **parameters, **fused)
-    except Exception as error:  # an empty list of betas raises IndexError
+    except (TypeError, ValueError, AssertionError, IndexError) as error:  # the last for too few betas
         raise UserError(f"optimizer {name!r} does not accept {parameters}: {error}") from error
     if any(group["lr"] is None for group in optimizer.param_groups):
         raise UserError(

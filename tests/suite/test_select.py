@@ -45,6 +45,7 @@ grid:
         (["validation={tail: 0.1}"], 13),
         (["weights=last"], 13),
         (["test_time=none"], 13),
+        (["ema=none", "early_stopping=none"], 13),
     ],
 )
 def test_only_keeps_what_matches_every_pattern(only: list[str], left: int, load: Load) -> None:
