@@ -10,7 +10,7 @@ from bench.execution.progress import duration
 from bench.execution.pruning import Asha
 from bench.ledger.record import Record
 from bench.suite.labels import axis_label
-from bench.suite.schema import AXIS_ORDER
+from bench.suite.schema import AXIS_ORDER, LATER, Settings
 from bench.suite.suite import Suite
 from bench.suite.trial import Trial
 
@@ -27,15 +27,23 @@ def plan_json(
     slots: int,
     counted: Arithmetic | None = None,
 ) -> dict[str, Any]:
-    """Counts per axis level and per status, the estimate, and the arithmetic where that knows nothing; plain JSON."""
+    """Counts per level of each axis, and of each setting that varies, and per status; the estimate; plain JSON.
+
+    With the arithmetic where the estimate knows nothing.
+    """
+    configs = list({trial.group: trial.config for trial in trials}.values())
     axes: dict[str, dict[str, int]] = {}
     names: dict[int, str] = {}  # entries are shared between configurations: name each once
-    for config in {trial.group: trial.config for trial in trials}.values():
+    for config in configs:
         for axis in AXIS_ORDER:
             value = config[axis]
             name = names.setdefault(id(value), axis_label(value, axis)) if isinstance(value, dict) else None
             level = name or axis_label(value, axis)
             axes.setdefault(axis, {})[level] = axes.get(axis, {}).get(level, 0) + 1
+    for setting in Settings.model_fields:
+        levels = Counter(axis_label(config.get(setting, LATER.get(setting))) for config in configs)
+        if len(levels) > 1:
+            axes[setting] = dict(levels)
     statuses = Counter(done[trial.key].status for trial in trials if trial.key in done)
     return {
         "suite": suite.name,

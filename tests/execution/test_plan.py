@@ -66,3 +66,11 @@ def test_where_nothing_alike_has_run_the_arithmetic_is_told(plan_of: Callable[..
     assert "about 4166 h 40 min with 2 side by side at an assumed 50 GFLOP/s each, or 41 h 40 min on one GPU" in text
     assert "no estimate for 1 trials" not in text
     assert "no estimate for 1 trial: nothing alike has run" in text
+
+
+def test_a_setting_is_counted_where_it_varies(plan_of: Callable[..., Any]) -> None:
+    plan = plan_of("grid: [{model: mlp}, {model: mlp, ema: 0.9}, {model: mlp, ema: 0.9, precision: bfloat16}]")
+    assert plan["axes"]["ema"] == {"none": 1, "0.9": 2}
+    assert plan["axes"]["precision"] == {"float32": 2, "bfloat16": 1}
+    assert "refit" not in plan["axes"]
+    assert "  ema            none (1), 0.9 (2)" in plan_text(plan)
