@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.figures import write_suite
-from benchmarks.peers.timing import Run, ours
+from benchmarks import throughput
+from benchmarks.figures import median_and_spread, verdict, write_suite
+from benchmarks.peers.timing import Run, carried, ours
 
 STRENGTHS, RATES, BATCHES = (1e-1, 1e-2, 1e-3), (0.2, 0.5, 0.7), (64, 128, 256)
 TRIALS, EPOCHS = 27, 30
@@ -65,9 +69,38 @@ def flops(run: Run) -> int:
     return int(run.records[0].measured.flops or 0)
 
 
-def pictures_per_second(seconds: float) -> float:
-    """Of the whole sweep, when it takes so long."""
-    return TRIALS * EPOCHS * PICTURES / seconds
+@dataclass
+class Sides:
+    """Seconds of the whole sweep, and of starting up for it, in turn: of the peer, then of bench."""
+
+    seconds: tuple[list[float], list[float]] = field(default_factory=lambda: ([], []))
+    starts: tuple[list[float], list[float]] = field(default_factory=lambda: ([], []))
+
+    def turn(self, theirs: Run, found: Run, per_epoch: float) -> None:
+        """Take in a turn, carried to the whole sweep; `per_epoch` is `carried`'s for bench."""
+        for place, (run, each) in enumerate(((theirs, theirs.found["per_epoch"]), (found, per_epoch))):
+            self.seconds[place].append(carried(run, each, TRIALS, EPOCHS))
+            self.starts[place].append(run.fixed)
+
+    def rows(self, names: tuple[str, str], forward: int, limit: float, bound: float) -> list[tuple[str, ...]]:
+        """A row of `HEADER` for each side; `forward` is the network's work for a picture, `limit` the machine's."""
+        ratios = [peers / mine for peers, mine in zip(*self.seconds, strict=True)]
+        judged = f"{bound:.0f}: {verdict(statistics.median(ratios), bound, at_least=True)}"
+        last = ("", ""), (median_and_spread(ratios), judged)
+        return [
+            (name, *_speed(seconds, start, forward, limit), *compared)
+            for name, seconds, start, compared in zip(names, self.seconds, self.starts, last, strict=True)
+        ]
+
+
+HEADER = ("", "seconds", "start-up of it", "pictures/s", "of the matrix units", "peer / bench", "at least")
+
+
+def _speed(seconds: Sequence[float], starts: Sequence[float], forward: int, limit: float) -> tuple[str, ...]:
+    speed = TRIALS * EPOCHS * PICTURES / statistics.median(seconds)
+    reached = throughput.training_gflops(forward, speed)
+    share = f"{reached:.1f} GF/s, {reached / limit:.1%}"
+    return median_and_spread(seconds, ",.0f"), median_and_spread(starts, ".1f"), f"{speed:,.0f}", share
 
 
 def same_results(theirs: dict[Point, float], found: dict[Point, float], what: str) -> str:

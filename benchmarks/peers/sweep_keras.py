@@ -17,24 +17,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import tempfile
 from pathlib import Path
 
 from benchmarks import throughput
-from benchmarks.figures import load_now, median_and_spread, show, verdict
+from benchmarks.figures import load_now, show
 from benchmarks.peers import environments
-from benchmarks.peers.sweep import (
-    EPOCHS,
-    TRIALS,
-    accuracies,
-    flops,
-    pictures_per_second,
-    points,
-    same_results,
-    sweep,
-)
-from benchmarks.peers.timing import carried, peer, slope
+from benchmarks.peers.sweep import EPOCHS, HEADER, TRIALS, Sides, accuracies, flops, points, same_results, sweep
+from benchmarks.peers.timing import peer, slope
 
 BOUND = 4.0
 
@@ -50,7 +40,7 @@ def main() -> None:
     python, pictures = environments.keras(chosen.folder), environments.arrays(chosen.folder)
     epochs = EPOCHS if chosen.whole else 3
     compared = points(3 if chosen.quick else TRIALS if chosen.whole else 9)
-    keras, bench, starts = [], [], []
+    sides = Sides()
     with tempfile.TemporaryDirectory() as text:
         for turn in range(chosen.repeats):
             folder = Path(text) / str(turn)
@@ -61,31 +51,15 @@ def main() -> None:
             if not chosen.whole:
                 short = sweep(folder, folder / "short", 1, augmented=False, quick=chosen.quick)
                 per_epoch = slope(short, found)
-            keras.append(carried(theirs, theirs.found["per_epoch"], TRIALS, EPOCHS))
-            bench.append(carried(found, per_epoch, TRIALS, EPOCHS))
-            starts.append((theirs.fixed, found.fixed))
-    ratios = [peers / ours for peers, ours in zip(keras, bench, strict=True)]
+            sides.turn(theirs, found, per_epoch)
     best = throughput.of_the_machine(machine)
-    rows = []
-    for name, seconds, start in (
-        ("Keras", keras, [pair[0] for pair in starts]),
-        ("bench", bench, [pair[1] for pair in starts]),
-    ):
-        speed = pictures_per_second(statistics.median(seconds))
-        reached = throughput.training_gflops(flops(found), speed)
-        rows.append((
-            name, median_and_spread(seconds, ",.0f"), median_and_spread(start, ".1f"), f"{speed:,.0f}",
-            f"{reached:.0f} GF/s, {reached / best['float32']:.0%}",
-            median_and_spread(ratios) if name == "bench" else "",
-            verdict(statistics.median(ratios), BOUND, at_least=True) if name == "bench" else "",
-        ))  # fmt: skip
+    rows = sides.rows(("Keras", "bench"), flops(found), best["float32"], BOUND)
     how = "trained whole" if chosen.whole else f"carried from {epochs} epochs"
     title = (
         f"Document E's sweep, {TRIALS} configurations of {EPOCHS} epochs, {how}; median of {chosen.repeats} turns "
         f"(smallest to largest)"
     )
-    header = ("", "seconds", "start-up of it", "pictures/s", "of the matrix units", "Keras / bench", f">= {BOUND:.0f}")
-    show(title, header, rows, load_before)
+    show(title, HEADER, rows, load_before)
     print(f"\nKeras is {', '.join(environments.KERAS[:2])}. {throughput.line(best)}.")
     reached_by_keras = {(run[0], run[1], run[2]): run[3] for run in theirs.found["runs"]}
     print(same_results(reached_by_keras, accuracies(found, "test"), f"Test accuracy after {epochs} epochs"))

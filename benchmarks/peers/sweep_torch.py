@@ -17,27 +17,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import sys
 import tempfile
 from pathlib import Path
 
 from benchmarks import throughput
-from benchmarks.figures import load_now, median_and_spread, show, verdict
+from benchmarks.figures import load_now, show
 from benchmarks.peers import environments
-from benchmarks.peers.sweep import (
-    EPOCHS,
-    TRIALS,
-    accuracies,
-    flops,
-    pictures_per_second,
-    points,
-    same_results,
-    sweep,
-)
-from benchmarks.peers.timing import carried, peer, slope
+from benchmarks.peers.sweep import EPOCHS, HEADER, TRIALS, Sides, accuracies, flops, points, same_results, sweep
+from benchmarks.peers.timing import peer, slope
 
 BOUNDS = {False: 15.0, True: 25.0}
+WITH = {False: "without augmentation", True: "with augmentation"}
 OURS = 3
 """Epochs of bench's longer command."""
 
@@ -50,10 +41,9 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     chosen = parser.parse_args()
     root = environments.torchvision_folder(chosen.folder)
-    load_before, machine, rows, results = load_now(), [], [], []
-    compared = points(2 if chosen.quick else 6)
-    for augmented, bound in BOUNDS.items():
-        tune, bench, starts = [], [], []
+    load_before, machine, results = load_now(), [], []
+    compared, sides = points(2 if chosen.quick else 6), {augmented: Sides() for augmented in BOUNDS}
+    for augmented, side in sides.items():
         with tempfile.TemporaryDirectory() as text:
             for turn in range(chosen.repeats):
                 folder = Path(text) / str(turn)
@@ -64,35 +54,22 @@ def main() -> None:
                 )  # fmt: skip
                 short = sweep(folder, folder / "short", 1, augmented, quick=chosen.quick)
                 found = sweep(folder, folder / "long", OURS, augmented, quick=chosen.quick)
-                tune.append(carried(theirs, theirs.found["per_epoch"], TRIALS, EPOCHS))
-                bench.append(carried(found, slope(short, found), TRIALS, EPOCHS))
-                starts.append((theirs.fixed, found.fixed))
-        with_what = "with augmentation" if augmented else "without"
-        ratios = [peers / ours for peers, ours in zip(tune, bench, strict=True)]
-        best = throughput.of_the_machine(machine)
-        for name, seconds, start in (
-            ("PyTorch, Ray Tune", tune, [pair[0] for pair in starts]),
-            ("bench", bench, [pair[1] for pair in starts]),
-        ):
-            speed = pictures_per_second(statistics.median(seconds))
-            reached = throughput.training_gflops(flops(found), speed)
-            rows.append((
-                f"{name}, {with_what}", median_and_spread(seconds, ",.0f"), median_and_spread(start, ".1f"),
-                f"{speed:,.0f}", f"{reached:.1f} GF/s, {reached / best['float32']:.1%}",
-                median_and_spread(ratios, ".1f") if name == "bench" else "",
-                f"{bound:.0f}: {verdict(statistics.median(ratios), bound, at_least=True)}" if name == "bench" else "",
-            ))  # fmt: skip
+                side.turn(theirs, found, slope(short, found))
         if chosen.epochs in (short.epochs, found.epochs):
             alike = short if chosen.epochs == short.epochs else found
             theirs_reached = {(run[0], run[1], run[2]): run[3] for run in theirs.found["runs"]}
-            what = f"Validation accuracy after {chosen.epochs} epochs, {with_what}"
+            what = f"Validation accuracy after {chosen.epochs} epochs, {WITH[augmented]}"
             results.append(same_results(theirs_reached, accuracies(alike, "validation"), what))
+    best = throughput.of_the_machine(machine)
+    rows = []
+    for augmented, side in sides.items():
+        names = (f"PyTorch, Ray Tune, {WITH[augmented]}", f"bench, {WITH[augmented]}")
+        rows += side.rows(names, flops(found), best["float32"], BOUNDS[augmented])
     title = (
         f"Document E's sweep, {TRIALS} configurations of {EPOCHS} epochs, carried from {chosen.epochs} of theirs and "
         f"{OURS} of ours; median of {chosen.repeats} turns (smallest to largest)"
     )
-    header = ("", "seconds", "start-up of it", "pictures/s", "of the matrix units", "peer / bench", "at least")
-    show(title, header, rows, load_before)
+    show(title, HEADER, rows, load_before)
     print(f"\n{throughput.line(best)}.")
     print("\n".join(results))
 
