@@ -10,6 +10,7 @@ import pytest
 
 DRIVER = """
 import sys
+import time
 from pathlib import Path
 import pytest
 from bench.execution.ray_place import Resources, local_ray
@@ -24,6 +25,13 @@ with local_ray(Resources(), 0):
     there.write(b"state", path)
     assert there.read(path) == b"state"
     ray.kill(there.shelf)
+    # Ray ends it when it comes to it, and it may answer until then.
+    for _ in range(600):
+        try:
+            there.read(path)
+        except OSError:
+            break
+        time.sleep(0.1)
     # What `bench.execution.checkpoints` takes for a checkpoint that cannot be read or written.
     with pytest.raises(OSError, match="does not answer"):
         there.read(path)
