@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -51,9 +50,11 @@ class Results:
         itself is in ``config``, a dictionary.
         """
         rows = [
-            _row(section, label, record)
+            _row(section, one.label, axes, record)
             for section in self._sections
-            for label, record in ((one.label, record) for one in section.configurations for record in one.records)
+            for one in section.configurations
+            for axes in [_axes(one.config)]
+            for record in one.records
         ]
         frame = pd.DataFrame(rows, columns=None if rows else ["key", "configuration", "label", "section", "status"])
         frame = frame.drop_duplicates("key").reset_index(drop=True)  # an added row stands in several sections
@@ -147,15 +148,17 @@ def _keys(trials: str | pd.DataFrame | Iterable[str]) -> list[str]:
     return list(trials)
 
 
-def _row(section: Section, label: str, record: Record) -> dict[str, Any]:
-    config, measured = record.config, asdict(record.measured)
-    axes = {
+def _axes(config: dict[str, Any]) -> dict[str, Any]:
+    return {
         key: axis_label(config[key], key if key in AXES else None)
         if isinstance(config[key], dict | list)
         else config[key]
         for key in ORDER
         if key in config
     }
+
+
+def _row(section: Section, label: str, axes: dict[str, Any], record: Record) -> dict[str, Any]:
     figures = {
         f"{part}_{metric}": value for part in PARTS for metric, value in (getattr(record.result, part) or {}).items()
     }
@@ -167,11 +170,11 @@ def _row(section: Section, label: str, record: Record) -> dict[str, Any]:
         "suite": record.suite,
         "status": record.status,
         "seed": record.seed,
-        "added": is_added(config),
+        "added": is_added(record.config),
         **axes,
         "epochs_run": record.result.epochs_run,
         "chosen_epoch": record.result.chosen_epoch,
         **figures,
-        **{name: measured[name] for name in (*MEASURED, *PLACES)},
-        "config": config,
+        **{name: getattr(record.measured, name) for name in (*MEASURED, *PLACES)},
+        "config": record.config,
     }

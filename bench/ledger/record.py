@@ -131,7 +131,10 @@ def _texts(record: Record) -> Iterator[Any]:
 def _numbers(record: Record) -> Iterator[Any]:
     result, measured = record.result, record.measured
     for curve in _values(result.curves):
-        yield from (value for value in curve if value is not None) if isinstance(curve, list) else ((),)
+        if not isinstance(curve, list):
+            yield ()
+        elif not _IN_CURVES.issuperset(map(type, curve)):  # a ledger is mostly curves: one look at each
+            yield from (value for value in curve if value is not None)
     for figures in (result.train, result.validation, result.test):
         yield from () if figures is None else _values(figures)
     yield from (measured.train_seconds, measured.evaluation_seconds)
@@ -161,6 +164,7 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
+_IN_CURVES = {float, int, type(None)}
 _STATUSES = get_args(Status)
 _REQUIRED = {f.name for f in fields(Record) if f.default is MISSING}
 

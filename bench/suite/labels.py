@@ -208,5 +208,4 @@ def _keys(configs: list[Config]) -> list[str]:
     return [key for key in ORDER if key in found] + sorted(found - set(ORDER))
 
 
-def _text(value: object) -> str:
-    return json.dumps(value, sort_keys=True)
+_text = json.JSONEncoder(sort_keys=True).encode
