@@ -119,7 +119,7 @@ def build(
     found = sections(records, planned)
     check_patterns(detail, found)
     datasets = {section.dataset for section in found}
-    here = look_once()
+    here = look_once(planned)
 
     def closely(section: Section, frame: pd.DataFrame, leaders: Sequence[str]) -> Closer:
         return closer(section, frame, leaders, predictions, here, repeats, detail, len(found))

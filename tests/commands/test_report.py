@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 
@@ -20,3 +22,23 @@ def test_a_ledger_without_trials_is_told_of(bench: Any, tmp_path: Path) -> None:
     (tmp_path / "results" / "entries").mkdir(parents=True)
     ran = bench("report", "--results", tmp_path / "results")
     assert (ran.code, "holds no trial" in ran.out) == (0, True)
+
+
+def test_pictures_of_own_data_are_found_from_any_folder(
+    bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A suite file names them from its own folder."""
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    home.mkdir()
+    elsewhere.mkdir()
+    random, labels = np.random.default_rng(0), np.arange(40) % 2
+    pixels = random.integers(0, 256, (40, 6, 6), dtype=np.uint8)
+    arrays = {"train_images": pixels, "train_labels": labels, "test_images": pixels, "test_labels": 1 - labels}
+    np.savez(home / "own.npz", **arrays)  # type: ignore[arg-type]  # NumPy takes arrays by name beside its own flag
+    grid = {"model": {"name": "mlp", "hidden": [8]}, "dataset": {"name": "npz", "path": "own.npz"}}
+    (home / "own.yaml").write_text(json.dumps({"name": "own", "defaults": {"epochs": 1}, "grid": grid}))
+    monkeypatch.chdir(elsewhere)
+    assert bench("run", home / "own.yaml", "--no-ray").code == 0
+    ran = bench("report", home / "own.yaml", "--json", "--out", "-")
+    (section,) = json.loads(ran.out)["sections"]
+    assert len(section["gallery"]["duplicates"]) == 40

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -21,6 +21,7 @@ from bench.report.classes.suspects import Suspects, suspects
 from bench.statistics.suspects import wrong_by_most
 from bench.suite.errors import UserError
 from bench.suite.expand import canonical
+from bench.suite.trial import Trial
 
 Labels = NDArray[np.unsignedinteger[Any]]
 
@@ -115,16 +116,20 @@ def look_here(entry: Entry) -> Here:
     return Here(data)
 
 
-def look_once() -> Look:
-    """Looks with `look_here`, at each data set once, and refuses other test parts than the networks saw."""
+def look_once(planned: Iterable[Trial] = ()) -> Look:
+    """Looks with `look_here`, at each data set once, and refuses other test parts than the networks saw.
+
+    The user's own data are looked for where the `planned` trials have them; a suite file names them from its folder.
+    """
     known: dict[str, Here] = {}
+    whole = {canonical(one.config["dataset"]): one.run_config["dataset"] for one in planned if one.data_path}
 
     def look(entry: Entry, labels: Labels) -> Here:
         name = canonical(entry)
         if name not in known:
             if _test_size(entry) not in (None, len(labels)):
                 return OTHER
-            known[name] = look_here(entry)
+            known[name] = look_here(whole.get(name, entry))
         here = known[name]
         return here if here.data is None or np.array_equal(here.data.test_labels, labels) else OTHER
 
