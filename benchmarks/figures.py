@@ -9,6 +9,7 @@ import os
 import platform
 import statistics
 import subprocess
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -61,13 +62,14 @@ def write_suite(folder: Path, grid: dict[str, Any], defaults: dict[str, Any], na
     return path
 
 
-def configuration(folder: Path, model: dict[str, Any], optimizer: dict[str, Any], batch_size: int) -> dict[str, Any]:
-    """One configuration for `train_trial`: one epoch of the whole training part, everything else by default."""
+def configuration(grid: dict[str, Any], **defaults: Any) -> dict[str, Any]:
+    """A grid's only configuration: one epoch of the whole training part, everything else by default."""
     from bench.suite.suite import load_suite
 
-    settings = {"batch_size": batch_size, "epochs": 1, "validation": "none"}
-    path = write_suite(folder, {"model": model, "optimizer": optimizer}, {"dataset": "fashion_mnist", **settings})
-    return load_suite(path).configurations[0][0]
+    settings = {"dataset": "fashion_mnist", "epochs": 1, "validation": "none"}
+    with tempfile.TemporaryDirectory() as folder:
+        ((config, _),) = load_suite(write_suite(Path(folder), grid, settings | defaults)).configurations
+    return config
 
 
 def memory_of(pid: int | str = "self") -> dict[str, int]:

@@ -10,6 +10,7 @@ rate that was measured here and at a round 100 TFLOP/s, which is what a GPU migh
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 import warnings
 from dataclasses import replace
@@ -33,13 +34,15 @@ GPU = 100e12
 
 def trained(config: dict[str, Any], data: Dataset, steps: int) -> tuple[Outcome, float]:
     """An outcome after so many steps, and seconds a step."""
-    count = BATCH * steps // THIRDS
+    count = BATCH * (steps // THIRDS)
     part = replace(
         data,
         train_images=data.train_images[:count], train_labels=data.train_labels[:count],
         test_images=data.test_images[:1000], test_labels=data.test_labels[:1000],
     )  # fmt: skip
     found = train_trial({**config, "batch_size": BATCH, "epochs": THIRDS}, 0, part)
+    if found.test is None:
+        sys.exit(f"{config['model']}: {found.status} after {found.epochs_run} of {THIRDS} runs")
     return found, found.train_seconds / (THIRDS * (count // BATCH))
 
 
@@ -48,6 +51,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
+    if given.steps < THIRDS:
+        parser.error(f"--steps {given.steps}: give {THIRDS} or more")
     warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
     torch.set_num_threads(given.threads)
     suite = load_suite(find_suite("frontier"))
@@ -57,11 +62,12 @@ def main() -> None:
         start = time.perf_counter()
         found, seconds = trained(config, data, given.steps)
         losses = [loss for loss in found.curves["train_loss"] if loss is not None]
+        accuracy = found.test["accuracy"] if found.test else 0.0
         work = PASSES * found.flops * 60_000
         rate = PASSES * found.flops * BATCH / seconds
         rows.append((
             label, f"{found.parameters / 1e6:.2f}", f"{found.flops / 1e6:,.0f}", f"{seconds:.2f}",
-            f"{losses[0]:.2f} to {losses[-1]:.2f}", f"{100 * (found.test or {'accuracy': 0.0})['accuracy']:.1f}",
+            f"{losses[0]:.2f} to {losses[-1]:.2f}", f"{100 * accuracy:.1f}",
             f"{work / 1e15:.2f}", f"{work / rate / 60:.0f}", f"{work / GPU:.0f}",
         ))  # fmt: skip
         print(f"{label}: {time.perf_counter() - start:.0f} s", flush=True)

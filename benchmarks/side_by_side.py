@@ -16,11 +16,9 @@ from __future__ import annotations
 import argparse
 import multiprocessing as mp
 import statistics
-import tempfile
 import time
 import warnings
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from figures import configuration, load_now, median_and_spread, show, verdict
@@ -72,8 +70,8 @@ def main() -> None:
     for worker in workers:
         worker.start()
     for title, case in CASES.items():
-        with tempfile.TemporaryDirectory() as folder:
-            config = configuration(Path(folder), case["model"], case["optimizer"], case["batch_size"])
+        grid = {"model": case["model"], "optimizer": case["optimizer"]}
+        config = configuration(grid, batch_size=case["batch_size"])
         config["epochs"], count = case["epochs"], case["pictures"]
         alone, pair, shares = [], [], []
         for _ in range(repeats + 1):

@@ -16,15 +16,13 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import tempfile
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
+from cases import first
 from figures import configuration, load_now, median_and_spread, show, verdict
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -88,13 +86,8 @@ def bare_seconds(case: dict[str, Any], images: Tensor, labels: Tensor, fused: bo
 def measure(case: dict[str, Any], data: Dataset, repeats: int) -> dict[str, list[float]]:
     """Pictures per second of ours and of each bare loop, in the order of the turns."""
     count = case["pictures"]
-    data = replace(
-        data,
-        train_images=data.train_images[:count], train_labels=data.train_labels[:count],
-        test_images=data.test_images[:250], test_labels=data.test_labels[:250],
-    )  # fmt: skip
-    with tempfile.TemporaryDirectory() as folder:
-        config = configuration(Path(folder), case["model"], case["ours"], case["batch_size"])
+    data = first(data, count, test=250)
+    config = configuration({"model": case["model"], "optimizer": case["ours"]}, batch_size=case["batch_size"])
     images = torch.from_numpy(data.train_images).float() / 255
     labels = torch.from_numpy(data.train_labels)
     loops: dict[str, Callable[[], float]] = {

@@ -14,6 +14,9 @@ SETTINGS = {
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # what we report is for the board, not for Tune
     "TUNE_WARN_THRESHOLD_S": "100",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    # Trials are threads of Ray's workers, and a thread's own arena cannot keep large blocks that were freed; the main
+    # one can (`bench.training.machine`). glibc reads this when a worker starts.
+    "MALLOC_ARENA_MAX": "1",
     # A trial of several workers needs processes enough of its own; when a node goes, it is tried again.
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
     "RAY_TRAIN_METRICS_ENABLED": "0",

@@ -64,8 +64,9 @@ def _keep_freed_memory(size: int) -> None:
     """Let glibc keep blocks up to so many bytes when they are freed, and give back what it kept until now."""
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)
-        libc.mallopt(M_MMAP_THRESHOLD, size)
-        libc.mallopt(M_TRIM_THRESHOLD, size)
+        # Where the one is refused, the other alone would end glibc's own adjusting of both.
+        if libc.mallopt(M_MMAP_THRESHOLD, size):
+            libc.mallopt(M_TRIM_THRESHOLD, size)
         libc.malloc_trim(0)
 
 

@@ -36,11 +36,13 @@ def arrays(folder: Path, name: str = "fashion_mnist", train: int | None = None, 
     if not path.exists():
         data = load("fashion_mnist")
         folder.mkdir(parents=True, exist_ok=True)
+        half = path.with_suffix(".half.npz")
         np.savez(
-            path,
+            half,
             train_images=data.train_images[:train, 0], train_labels=data.train_labels[:train],
             test_images=data.test_images[:test, 0], test_labels=data.test_labels[:test],
         )  # fmt: skip
+        half.rename(path)
     return path
 
 
@@ -49,11 +51,13 @@ def torchvision_folder(folder: Path) -> Path:
     raw = folder / "FashionMNIST" / "raw"
     if not raw.exists():
         data: Dataset = load("fashion_mnist")
-        raw.mkdir(parents=True)
+        half = raw.with_name("half")
+        half.mkdir(parents=True, exist_ok=True)
         parts = {"train": (data.train_images, data.train_labels), "t10k": (data.test_images, data.test_labels)}
         for part, (images, labels) in parts.items():
-            _write_idx(raw / f"{part}-images-idx3-ubyte", images[:, 0])
-            _write_idx(raw / f"{part}-labels-idx1-ubyte", labels)
+            _write_idx(half / f"{part}-images-idx3-ubyte", images[:, 0])
+            _write_idx(half / f"{part}-labels-idx1-ubyte", labels)
+        half.rename(raw)
     return folder
 
 

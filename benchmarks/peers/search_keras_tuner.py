@@ -5,12 +5,12 @@ epochs, 16 trials) ends at the same best validation accuracy as KerasTuner's Hyp
 the time, start-up included on both sides.
 
 In turn, for each seed from 0: KerasTuner's Hyperband with at most 9 epochs a trial, ended after 16 trials (going on
-with a configuration is a trial of its own to it; --trials 0 lets it end by itself), then ``bench run`` of 16 random
-draws from the same space, pruned by ``{grace: 1, reduction: 3}``, in float32 and in bfloat16 (--precisions). Each is
-a command of its own. Everything is measured, nothing carried over. Of bench the best validation epoch counts, as
-KerasTuner counts. The noise is that of 1,600 pictures, a standard error of about 0.8 points for one accuracy, and that
-of the draws; the difference is given with its t interval over seeds where there are three. --quick: 512 pictures, 2
-trials.
+with a configuration is a trial of its own to it, so it tries fewer; --trials 0 lets it end by itself), then ``bench
+run`` of 16 random draws from the same space, pruned by ``{grace: 1, reduction: 3}``, in float32 and in bfloat16
+(--precisions). Each is a command of its own. Everything is measured, nothing carried over. Of bench the best validation
+epoch counts, as KerasTuner counts. The noise is that of 1,600 pictures, a standard error of about 0.8 points for one
+accuracy, and that of the draws; the difference is given with its t interval over seeds where there are three. --quick:
+512 pictures, 2 trials.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import throughput
-from benchmarks.figures import load_now, median_and_spread, show, verdict
+from benchmarks.cases import CUSTOM_VGG, VGG_DEFAULTS, unfolded_flops
+from benchmarks.figures import configuration, load_now, median_and_spread, show, verdict
 from benchmarks.peers import environments
 from benchmarks.peers.timing import Run, ours, peer
 
@@ -43,7 +44,7 @@ def search(folder: Path, pictures: Path, trials: int, seed: int, precision: str)
             "weights": "best", "seeds": [seed], "precision": precision,
         },
         "grid": {
-            "model": {"name": "vgg", "batch_norm": "between", "init": "keras"},
+            "model": CUSTOM_VGG["model"],
             "optimizer": {"name": "sgd", "lr": {"log_uniform": [1e-3, 1e-1]}, "momentum": 0.9},
             "regularizer": {"name": "l2", "strength": {"log_uniform": [3e-4, 1e-2]}, "layers": "conv"},
             "samples": trials,
@@ -88,17 +89,20 @@ def main() -> None:
     seconds: dict[str, list[float]] = {}
     bests: dict[str, list[float]] = {}
     epochs: dict[str, list[float]] = {}
+    drawn: dict[str, int] = {}
     with tempfile.TemporaryDirectory() as text:
         for seed in range(chosen.seeds):
             folder = Path(text) / str(seed)
             machine.append(throughput.matrix_throughput())
-            theirs = peer(python, "keras_search.py", pictures, EPOCHS, trials, seed, folder / "keras")
+            theirs = peer(python, "keras_search.py", pictures, EPOCHS, trials, seed, folder / "keras", trials=None)
             figures = {KERAS_TUNER: (theirs.seconds, theirs.found["best"], theirs.found["trial_epochs"])}
+            drawn[KERAS_TUNER] = theirs.found["configurations"]
             for precision in chosen.precisions:
                 found = search(folder, pictures, draws, seed, precision)
                 forward = int(found.records[0].measured.flops or 0)
                 trained = sum(record.result.epochs_run for record in found.records)
                 figures[f"bench, {precision}"] = (found.seconds, best_of(found), trained)
+                drawn[f"bench, {precision}"] = draws
             for way, (took, best, trained) in figures.items():
                 seconds.setdefault(way, []).append(took)
                 bests.setdefault(way, []).append(best)
@@ -106,9 +110,10 @@ def main() -> None:
             told = "; ".join(f"{way} {took:.0f} s, {best:.4f}" for way, (took, best, _) in figures.items())
             print(f"seed {seed}: {told}; KerasTuner chose {theirs.found['chosen']}", flush=True)
     limit, rows = throughput.of_the_machine(machine), []
+    written = unfolded_flops(configuration(CUSTOM_VGG, **VGG_DEFAULTS))
     for way in seconds:
         speed = [done * count * 4 / 5 / took for done, took in zip(epochs[way], seconds[way], strict=True)]
-        reached = throughput.training_gflops(forward, statistics.median(speed))
+        reached = throughput.training_gflops(written if way == KERAS_TUNER else forward, statistics.median(speed))
         units = "bfloat16" if way.endswith("bfloat16") else "float32"
         compared = ("", "", "")
         if way != KERAS_TUNER:
@@ -117,7 +122,7 @@ def main() -> None:
             bound = verdict(statistics.median(ratios), BOUND, at_least=True)
             compared = (median_and_spread(ratios), bound, interval(apart))
         rows.append((
-            way, median_and_spread(seconds[way], ",.0f"), median_and_spread(epochs[way], ".0f"),
+            way, median_and_spread(seconds[way], ",.0f"), str(drawn[way]), median_and_spread(epochs[way], ".0f"),
             median_and_spread(bests[way], ".4f"), f"{reached:.0f} GF/s, {reached / limit[units]:.0%}", *compared,
         ))  # fmt: skip
     title = (
@@ -125,8 +130,8 @@ def main() -> None:
         f"Hyperband of {trials or 'all its'} trials; median of {chosen.seeds} seeds (smallest to largest)"
     )
     header = (
-        "", "seconds", "trial-epochs", "best validation accuracy", "of the matrix units", "KerasTuner / bench",
-        f">= {BOUND:.0f}", "accuracy, bench - KerasTuner",
+        "", "seconds", "configurations", "trial-epochs", "best validation accuracy", "of the matrix units",
+        "KerasTuner / bench", f">= {BOUND:.0f}", "accuracy, bench - KerasTuner",
     )  # fmt: skip
     show(title, header, rows, load_before)
     print(f"\nKerasTuner is {', '.join(environments.KERAS[:3])}. {throughput.line(limit)}.")

@@ -33,7 +33,12 @@ OF_TUNE = 4.0
 
 def tune(folder: Path, pictures: Path, trials: int) -> Run:
     """Ray Tune over as many learning rates."""
-    return peer(sys.executable, "tune_trials.py", pictures, trials, folder / "tune")
+    return peer(sys.executable, "tune_trials.py", pictures, trials, folder / "tune", trials=trials)
+
+
+def optuna(python: Path, pictures: Path, trials: int) -> Run:
+    """Optuna over as many learning rates that it chooses."""
+    return peer(python, "optuna_trials.py", pictures, trials, trials=trials)
 
 
 def bench(folder: Path, pictures: Path, trials: int, options: Sequence[str] = ()) -> Run:
@@ -52,6 +57,13 @@ def bench(folder: Path, pictures: Path, trials: int, options: Sequence[str] = ()
     return ours(suite, folder / f"{trials}{''.join(options)}", *options)
 
 
+def best_of(run: Run) -> float:
+    """The best validation accuracy of its trials."""
+    if not run.records:
+        return float(run.found["best"])
+    return max(record.result.validation["accuracy"] for record in run.records if record.result.validation)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where the peers' environments are, or will be made")
@@ -65,17 +77,20 @@ def main() -> None:
     pictures = environments.arrays(chosen.folder, "short", TRAIN, TEST).resolve()
     seconds: dict[str, dict[int, list[float]]] = {}
     each: dict[str, list[float]] = {}
+    bests: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as text:
         for turn in range(chosen.repeats):
             folder = Path(text) / str(turn)
             ways = {
                 TUNE: (tune_sizes, partial(tune, folder, pictures)),
                 BENCH: ((few, many), partial(bench, folder, pictures)),
-                OPTUNA: ((few, many), partial(peer, python, "optuna_trials.py", pictures)),
+                OPTUNA: ((few, many), partial(optuna, python, pictures)),
                 ALONE: ((few, many), partial(bench, folder, pictures, options=("--no-ray",))),
             }
             for way, (sizes, run) in ways.items():
-                short, long = (run(size).seconds for size in sizes)
+                ended = [run(size) for size in sizes]
+                short, long = (one.seconds for one in ended)
+                bests[way] = best_of(ended[-1])
                 a_trial = (long - short) / (sizes[1] - sizes[0])
                 each.setdefault(way, []).append(a_trial)
                 for size in (few, many):
@@ -105,7 +120,8 @@ def main() -> None:
         f"Ray Tune / this, {many}: >= {OF_TUNE:.0f}", "Optuna / this, a trial: >= 1",
     )  # fmt: skip
     show(title, header, rows, load_before)
-    print(f"\nOptuna is {', '.join(environments.OPTUNA)}.")
+    print(f"\nOptuna is {', '.join(environments.OPTUNA)}. Best validation accuracy of the longer command: ", end="")
+    print(", ".join(f"{way} {best:.3f}" for way, best in bests.items()) + ".")
 
 
 if __name__ == "__main__":

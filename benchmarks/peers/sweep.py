@@ -6,9 +6,9 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from benchmarks import throughput
+from benchmarks.cases import AUGMENTATION, SWEEP_DEFAULTS, sweep_grid
 from benchmarks.figures import median_and_spread, verdict, write_suite
 from benchmarks.peers.timing import Run, carried, ours
 
@@ -16,8 +16,6 @@ STRENGTHS, RATES, BATCHES = (1e-1, 1e-2, 1e-3), (0.2, 0.5, 0.7), (64, 128, 256)
 TRIALS, EPOCHS = 27, 30
 PICTURES = 48_000
 """The training part: the document holds out the last fifth."""
-
-AUGMENTATION = {"combine": ["flip", {"name": "crop", "padding": 2}, "random_erasing"]}
 
 Point = tuple[float, float, int]
 """Penalty, dropout rate, batch size."""
@@ -38,18 +36,9 @@ def points(count: int = TRIALS) -> list[Point]:
 
 def sweep(folder: Path, results: Path, epochs: int, augmented: bool, *options: str, quick: bool = False) -> Run:
     """``bench run`` of the whole grid (`quick`: of three of its points)."""
-    penalty: dict[str, Any] = {"name": "l2", "strength": {"grid": list(STRENGTHS)}, "layers": "hidden"}
-    grid: dict[str, Any] = {
-        "model": {"name": "mlp", "hidden": [128, 64], "init": "keras"},
-        "regularizer": {"combine": [penalty, {"name": "dropout", "rate": {"grid": list(RATES)}}]},
-        "batch_size": list(BATCHES),
-    }
-    if quick:
-        grid["regularizer"] = {"combine": [{**penalty, "strength": 1e-3}, {"name": "dropout", "rate": 0.5}]}
-    defaults = {
-        "dataset": "fashion_mnist", "epochs": epochs, "optimizer": {"name": "adam", "lr": 1e-3, "eps": 1e-7},
-        "validation": {"tail": 0.2}, "augmentation": AUGMENTATION if augmented else "none",
-    }  # fmt: skip
+    few, all_of_them = (1e-3, 0.5), ({"grid": list(STRENGTHS)}, {"grid": list(RATES)})
+    grid = sweep_grid(*(few if quick else all_of_them), list(BATCHES))
+    defaults = SWEEP_DEFAULTS | {"epochs": epochs, "augmentation": AUGMENTATION if augmented else "none"}
     folder.mkdir(parents=True, exist_ok=True)
     return ours(write_suite(folder, grid, defaults), results, *options, epochs=epochs)
 

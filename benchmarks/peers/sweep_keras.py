@@ -45,7 +45,9 @@ def main() -> None:
         for turn in range(chosen.repeats):
             folder = Path(text) / str(turn)
             machine.append(throughput.matrix_throughput())
-            theirs = peer(python, "keras_sweep.py", pictures, epochs, json.dumps(compared), epochs=epochs)
+            theirs = peer(
+                python, "keras_sweep.py", pictures, epochs, json.dumps(compared), trials=len(compared), epochs=epochs
+            )
             found = sweep(folder, folder / "long", epochs, augmented=False, quick=chosen.quick)
             per_epoch = 0.0
             if not chosen.whole:

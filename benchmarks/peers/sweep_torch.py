@@ -9,7 +9,7 @@ for --epochs epochs, as many at once as there are cores; bench trains all 27 for
 carried to 27 configurations of 30 epochs: starting up and ending once, all else times 27 over the configurations
 trained, and an epoch's cost for the epochs that are left. For Tune that is the seconds of every trial's last epoch,
 over the trials at once; for bench, half the difference of both commands. Validation accuracies are compared for the
-configurations and epochs that both trained (1 epoch, or 3 with ``--epochs 3``). --quick: 2 configurations of Tune's,
+configurations and epochs that both trained (with ``--epochs 3``). --quick: 2 configurations of Tune's,
 3 of bench's.
 """
 
@@ -37,7 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where the peers' environments and pictures are, or will be made")
     parser.add_argument("--repeats", type=int, default=2)
-    parser.add_argument("--epochs", type=int, default=1, help="of the peer's trials")
+    parser.add_argument("--epochs", type=int, default=3, help="of the peer's trials, two or more: the last one counts")
     parser.add_argument("--quick", action="store_true")
     chosen = parser.parse_args()
     root = environments.torchvision_folder(chosen.folder)
@@ -50,7 +50,7 @@ def main() -> None:
                 machine.append(throughput.matrix_throughput())
                 theirs = peer(
                     sys.executable, "torch_sweep.py", root.resolve(), chosen.epochs, int(augmented),
-                    json.dumps(compared), folder / "tune", epochs=chosen.epochs,
+                    json.dumps(compared), folder / "tune", trials=len(compared), epochs=chosen.epochs,
                 )  # fmt: skip
                 short = sweep(folder, folder / "short", 1, augmented, quick=chosen.quick)
                 found = sweep(folder, folder / "long", OURS, augmented, quick=chosen.quick)

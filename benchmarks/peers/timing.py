@@ -49,11 +49,16 @@ def timed(command: Sequence[str | Path], **environment: str) -> tuple[float, str
     return seconds, done.stdout
 
 
-def peer(python: str | Path, script: str, *arguments: Any, epochs: int = 1) -> Run:
-    """Run one of `theirs`; it prints JSON with `first` and `last`, in seconds of the clock, and `trials`."""
+def peer(python: str | Path, script: str, *arguments: Any, trials: int | None, epochs: int = 1) -> Run:
+    """Run one of `theirs`; it prints JSON with `first` and `last`, in seconds of the clock, and `trials`.
+
+    Ends the script where other than so many `trials` ended well (None: as many as the peer wants).
+    """
     seconds, printed = timed([python, THEIRS / script, *map(str, arguments)])
     # Not always the last line: Ray passes on what its workers printed when it comes.
     (found,) = (json.loads(line) for line in printed.splitlines() if line.startswith('{"first"'))
+    if trials is not None and found["trials"] != trials:
+        sys.exit(f"{script}: {found['trials']} of {trials} trials ended well:\n{printed}")
     return Run(seconds, found["last"] - found["first"], found["trials"], epochs, found, [])
 
 
