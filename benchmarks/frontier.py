@@ -1,13 +1,13 @@
-"""How accurate in how many minutes? ``python benchmarks/frontier.py FOLDER [--epochs N ...] [--seeds N]``.
+"""How accurate in how many minutes? ``python benchmarks/frontier.py FOLDER [--epochs N ...] [--model NAME]``.
 
 Claim: on two CPU cores `suites/frontier.yaml` reaches .9331, the best of lab document B (after a search of 4 h 23 min
 on a GPU), in five minutes, and .9450 in thirty, as means of three seeds, trained on all training images, last epoch.
 
-Each seed of each of the suite's budgets for CPUs is one ``bench run`` in a fresh process with two threads, its seconds
-taken from the start of the command to its end: start-up, training, and the measuring of training and test images. The
-records are kept in the ledger FOLDER, from which ``bench report frontier --results FOLDER --html`` makes the page. What
-lies there already is not trained again: its seconds are those that were noted in FOLDER/seconds.json. A training that
-was broken off begins anew.
+Each seed of each of the suite's budgets for resnet9 (or the ConvNeXt-like --model) is one ``bench run`` in a fresh
+process with two threads, its seconds taken from the start of the command to its end: start-up, training, and the
+measuring of training and test images. The records are kept in the ledger FOLDER, from which ``bench report frontier
+--results FOLDER --html`` makes the page. What lies there already is not trained again: its seconds are those that were
+noted in FOLDER/seconds.json. A training that was broken off begins anew.
 
 Beside it the share of the machine's matrix throughput that training reaches: floating-point operations of forward and
 backward passes over training seconds, against the fastest product or convolution measured in the same run.
@@ -34,18 +34,20 @@ from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record
 from bench.suite.suite import find_suite, load_suite
 
-MODEL = "resnet9"
+MODELS = ("resnet9", "convnext_atto")
+"""The suite's models for CPUs."""
+
 TARGETS = {0.9331: 5, 0.9450: 30}
 """Accuracy, and in how many minutes it is to be reached."""
 
 IMAGES = 60_000
 
 
-def trained(epochs: int, seed: int, folder: Path, validate: bool) -> tuple[Record, float]:
+def trained(model: str, epochs: int, seed: int, folder: Path, validate: bool) -> tuple[Record, float]:
     """The record of a seed and the seconds of the command that made it, now or in an earlier run."""
     noted = folder / "seconds.json"
     seconds: dict[str, float] = json.loads(noted.read_text()) if noted.exists() else {}
-    only = [f"model={MODEL}", f"epochs={epochs}"]
+    only = [f"model={model}", f"epochs={epochs}"]
     changes = [f"seeds=[{seed}]", *(["validation={stratified: 0.1}"] if validate else [])]
     (trial,) = trials_of(load("frontier", only, changes, None))
     command = [sys.executable, "-m", "bench.cli", "run", "frontier", "--results", str(folder), "--no-ray"]
@@ -78,17 +80,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--epochs", type=int, nargs="*", help="of the suite's budgets; all of them without")
+    parser.add_argument("--model", choices=MODELS, default=MODELS[0])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--validate", action="store_true")
     given = parser.parse_args()
     configs = [config for config, _ in load_suite(find_suite("frontier")).configurations]
-    known = [config["epochs"] for config in configs if config["model"]["name"] == MODEL]
+    known = [config["epochs"] for config in configs if config["model"]["name"] == given.model]
     budgets = given.epochs or known
     if unknown := set(budgets) - set(known):
         parser.error(f"--epochs {min(unknown)}: the suite has {', '.join(map(str, known))}")
     before, limit, rows = load_now(), matrix_throughput(), []
     for epochs in budgets:
-        runs = [trained(epochs, seed, given.folder, given.validate) for seed in range(given.seeds)]
+        runs = [trained(given.model, epochs, seed, given.folder, given.validate) for seed in range(given.seeds)]
         found = [accuracy(record, given.validate) for record, _ in runs]
         mean = statistics.mean(found)
         minutes = statistics.median(seconds for _, seconds in runs) / 60
@@ -108,7 +111,7 @@ def main() -> None:
     part = "validation" if given.validate else "test"
     header = ("epochs", f"{part} accuracy, %, mean ± sd", "seeds", "minutes, start to end", "GFLOP/s",
               "of the machine's", *(f">= {target:.4f} in {aim}" for target, aim in TARGETS.items()))  # fmt: skip
-    show(f"{MODEL} of suites/frontier.yaml, {given.seeds} seeds, two threads", header, rows, before)
+    show(f"{given.model} of suites/frontier.yaml, {given.seeds} seeds, two threads", header, rows, before)
     print(f"\n{line(limit)}")
 
 
