@@ -135,7 +135,8 @@ def build(
         )
         for section in found
     )
-    stray = [reference.id for reference in references if reference.dataset not in datasets]
+    shown = {reference.id for reference in references if reference.dataset in datasets}  # some are of several data sets
+    stray = [reference.id for reference in references if reference.id not in shown]
     notes = tuple(
         f"Published figures {why}: {', '.join(ids)}."
         for why, ids in (

@@ -54,6 +54,14 @@ def test_the_interval_of_accuracy_steadies_each_noise_by_the_others(ledger: Ledg
     assert 0 < quiet < noisy
 
 
+def test_published_figures_on_other_data_sets_are_told_unless_they_are_on_this_one_too(ledger: Ledger) -> None:
+    ledger.add(config(), [0.88, 0.89])
+    references = find(["hysts_preact20", "lab-c-adam"])
+    assert {one.dataset for one in references if one.id == "hysts_preact20"} == {"fashion_mnist", "mnist"}
+    notes = build(ledger.records, ledger.predictions, "title", references=references).notes
+    assert notes == ("Published figures on data sets that were not run: lab-c-adam.",)
+
+
 def test_a_row_names_the_command_that_reproduces_it(ledger: Ledger) -> None:
     ledger.add(config(), [0.88, 0.89])
     row = frame(ledger, "lab-e-baseline").iloc[0]
