@@ -7,7 +7,7 @@ import platform
 import traceback
 import warnings
 from collections.abc import Callable
-from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,9 @@ NO_GPU = (
     "this trial was given a GPU on {}, and PyTorch finds none there; "
     "install a build of PyTorch for that GPU, or train on CPUs with --gpus-per-trial 0"
 )
+
+_tidied = count()
+"""How many trials this process has begun."""
 
 
 def run_trial(
@@ -57,8 +60,7 @@ def run_trial(
     from bench.training.trial import train_trial
 
     warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-    _freeze()
-    gc.collect()  # what the trial before this one left in a reused process
+    _tidy_up()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     torch.set_num_threads(threads)
@@ -107,11 +109,14 @@ def run_trial(
     }
 
 
-@cache
-def _freeze() -> None:
-    """Once in a process: what has been imported stays, so that no later collection looks through it again."""
+def _tidy_up() -> None:
+    """Free what the trial before this one left in a reused process.
+
+    What was imported before the first trial, and by it, stays, and is looked through by no later collection.
+    """
     gc.collect()
-    gc.freeze()
+    if next(_tidied) < 2:
+        gc.freeze()
 
 
 def failure(error: BaseException) -> dict[str, str]:
