@@ -53,20 +53,21 @@ def trained(model: str, epochs: int, seed: int, folder: Path, validate: bool) ->
     command = [sys.executable, "-m", "bench.cli", "run", "frontier", "--results", str(folder), "--no-ray"]
     command += ["--cpus-per-trial", "2", *(text for one in only for text in ("--only", one))]
     command += [text for one in changes for text in ("--set", one)]
-    if trial.key not in seconds and (folder.exists() and Ledger(folder).done(None).get(trial.key)):
+    is_there = folder.exists() and trial.key in Ledger(folder).done(None)
+    if is_there and trial.key not in seconds:
         sys.exit(f"{folder} has trial {trial.key}, and {noted} does not say how long it took: give an empty folder")
-    (folder / "checkpoints" / f"{trial.key}.pt").unlink(
-        missing_ok=True
-    )  # what went on from it would be timed too short
+    # Going on from a training that was broken off would take less.
+    (folder / "checkpoints" / f"{trial.key}.pt").unlink(missing_ok=True)
     start = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True)
     took = time.perf_counter() - start
     if done.returncode:
         sys.exit(f"{' '.join(command)} gave exit code {done.returncode}:\n{done.stdout}{done.stderr}")
     record = Ledger(folder).record(trial.key)
-    if record.key not in seconds:
-        noted.write_text(json.dumps(seconds | {record.key: took}))
-    return record, seconds.get(record.key, took)
+    if is_there:
+        return record, seconds[record.key]
+    noted.write_text(json.dumps(seconds | {record.key: took}))
+    return record, took
 
 
 def accuracy(record: Record, validate: bool) -> float:

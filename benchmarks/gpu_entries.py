@@ -73,7 +73,7 @@ def main() -> None:
         print(f"{label}: {time.perf_counter() - start:.0f} s", flush=True)
     header = ("entry", "parameters, M", "forward, MFLOP", "s a step of 32", "loss, first to last third",
               "accuracy, %", "PFLOP an epoch", "minutes an epoch here", "s an epoch at 100 TFLOP/s")  # fmt: skip
-    show(f"{given.steps} steps each, {given.threads} threads", header, rows, before)
+    show(f"{THIRDS * (given.steps // THIRDS)} steps each, {given.threads} threads", header, rows, before)
 
 
 if __name__ == "__main__":

@@ -27,10 +27,10 @@ VGG = configuration(CUSTOM_VGG, **VGG_DEFAULTS)
 CASES: dict[str, tuple[dict[str, Any], int]] = {
     "customVGG, float32": (VGG, 1_280),
     "customVGG, bfloat16": (VGG | {"precision": "bfloat16"}, 1_280),
-    "sweep": (configuration(sweep_grid(1e-3, 0.2, 128), **SWEEP), 24_000),
-    "sweep, augmented": (configuration(sweep_grid(1e-3, 0.2, 128), **SWEEP, augmentation=AUGMENTATION), 24_000),
+    "sweep": (configuration(sweep_grid(1e-3, 0.2, 128), **SWEEP), 24_064),
+    "sweep, augmented": (configuration(sweep_grid(1e-3, 0.2, 128), **SWEEP, augmentation=AUGMENTATION), 24_064),
 }
-"""Configurations, and how many pictures are trained on."""
+"""Configurations, and how many pictures are trained on: whole batches."""
 
 
 def shares(config: dict[str, Any], data: Dataset) -> list[str]:

@@ -217,6 +217,8 @@ def main() -> None:
         if options.suite
         else own_grid(options.repetitions)
     )
+    if any(trial.config["validation"] == "none" for trial in every):
+        sys.exit("pruning and choosing go by validation: give a suite with a validation part")
     done = ledger.done(None)
     data: dict[str, Dataset] = {}
     if any(trial.key not in done for trial in every):
@@ -232,8 +234,6 @@ def main() -> None:
         planned.setdefault(trial.configuration, []).append(trial)
         test = whole[trial.key].result.test
         tests.setdefault(trial.configuration, []).append(test["accuracy"] if test else 0.0)
-    if any(not record.result.validation for record in whole.values() if record.status == "complete"):
-        sys.exit("pruning and choosing go by validation: give a suite with a validation part")
     fewest = min(map(len, planned.values()))
     worth = {name: statistics.fmean(found) for name, found in tests.items()}
     rows = []

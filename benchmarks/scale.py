@@ -11,6 +11,7 @@ The ledger of 10,000 trials takes 0.9 GB in the temporary folder.
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from pathlib import Path
 
 from figures import Cost, cost_of, exponent, load_now, show, verdict, write_suite
 
-TRIALS, SEEDS = (102, 300, 1_002, 3_000, 10_002), (1, 3, 10, 30)
+TRIALS, SEEDS = (100, 300, 1_000, 3_000, 10_000), (1, 3, 10, 30)
 CLASSES, PICTURES = (10, 26, 47, 100), ((28, 1), (32, 3), (64, 3))
 RUNS = (100, 300, 1000, 3000)
 BOUNDS = {"plan": 3.0, "frames": 5.0, "page": 60.0}
@@ -41,7 +42,7 @@ def made(folder: Path, trials: int, seeds: int = 3, classes: int = 10, side: int
 def _fill(folder: Path, trials: int, seeds: int, classes: int, side: int, channels: int) -> None:
     from made import Size, fill
 
-    fill(folder, Size(max(1, round(trials / seeds)), seeds, classes, side, channels))
+    fill(folder, Size(math.ceil(trials / seeds), seeds, classes, side, channels))
 
 
 def measured(folder: Path) -> tuple[dict[str, Cost], float]:
@@ -161,7 +162,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as text:
         root = Path(text)
         if "trials" in wanted:
-            series("Against trials", "trials", [(f"{n:,}", {"trials": n}) for n in sizes], root, sizes)
+            series(
+                "Against trials", "trials", [(f"{3 * math.ceil(n / 3):,}", {"trials": n}) for n in sizes], root, sizes
+            )
         if "classes" in wanted:
             series("Against classes", "classes", [(f"{n}", {"trials": 300, "classes": n}) for n in CLASSES], root, ())
         if "pictures" in wanted:

@@ -7,7 +7,7 @@ import platform
 import traceback
 import warnings
 from collections.abc import Callable
-from itertools import count
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,6 @@ NO_GPU = (
     "this trial was given a GPU on {}, and PyTorch finds none there; "
     "install a build of PyTorch for that GPU, or train on CPUs with --gpus-per-trial 0"
 )
-
-_tidied = count()
-"""How many trials this process has begun."""
 
 
 def run_trial(
@@ -60,7 +57,8 @@ def run_trial(
     from bench.training.trial import train_trial
 
     warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-    _tidy_up()
+    _freeze()
+    gc.collect()  # what the trial before this one left in a reused process
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     torch.set_num_threads(threads)
@@ -109,14 +107,15 @@ def run_trial(
     }
 
 
-def _tidy_up() -> None:
-    """Free what the trial before this one left in a reused process.
+@cache
+def _freeze() -> None:
+    """Once in a process: what has been imported stays, so that no later collection looks through it again."""
+    # The first optimizer imports both, and they are the most there is.
+    import timm.optim  # noqa: F401
+    import torch._dynamo  # noqa: F401
 
-    What was imported before the first trial, and by it, stays, and is looked through by no later collection.
-    """
     gc.collect()
-    if next(_tidied) < 2:
-        gc.freeze()
+    gc.freeze()
 
 
 def failure(error: BaseException) -> dict[str, str]:

@@ -136,7 +136,7 @@ def build(
         for section in found
     )
     shown = {reference.id for reference in references if reference.dataset in datasets}  # some are of several data sets
-    stray = [reference.id for reference in references if reference.id not in shown]
+    stray = list(dict.fromkeys(reference.id for reference in references if reference.id not in shown))
     notes = tuple(
         f"Published figures {why}: {', '.join(ids)}."
         for why, ids in (

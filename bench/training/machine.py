@@ -49,25 +49,32 @@ def settings(deterministic: bool) -> Iterator[None]:
     # Regularised weights that decay towards zero end as denormal numbers, which a CPU multiplies much more
     # slowly; here they count as zero. The switch is this thread's own.
     torch.set_flush_denormal(True)
-    _keep_freed_memory(KEPT)
+    keeps = _keep_freed_memory(KEPT)
     try:
         yield
     finally:
-        _keep_freed_memory(USUALLY_KEPT)
+        if keeps:
+            _keep_freed_memory(USUALLY_KEPT)
         torch.set_flush_denormal(False)
         matmul.allow_tf32, cudnn.allow_tf32 = tf32
         torch.use_deterministic_algorithms(False)
         torch.backends.cudnn.benchmark = False
 
 
-def _keep_freed_memory(size: int) -> None:
-    """Let glibc keep blocks up to so many bytes when they are freed, and give back what it kept until now."""
-    if platform.libc_ver()[0] == "glibc":
-        libc = ctypes.CDLL(None)
-        # Where the one is refused, the other alone would end glibc's own adjusting of both.
-        if libc.mallopt(M_MMAP_THRESHOLD, size):
-            libc.mallopt(M_TRIM_THRESHOLD, size)
-        libc.malloc_trim(0)
+def _keep_freed_memory(size: int) -> bool:
+    """Let glibc keep blocks up to so many bytes when they are freed, and give back what it kept until now.
+
+    Whether it does: others than glibc cannot be told, and glibc before 2.35 not for so much.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    libc = ctypes.CDLL(None)
+    # Where the one is refused, the other alone would end glibc's own adjusting of both.
+    taken = bool(libc.mallopt(M_MMAP_THRESHOLD, size))
+    if taken:
+        libc.mallopt(M_TRIM_THRESHOLD, size)
+    libc.malloc_trim(0)
+    return taken
 
 
 def device_name(device: torch.device) -> str:

@@ -40,6 +40,8 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3, help="of the peer's trials, two or more: the last one counts")
     parser.add_argument("--quick", action="store_true")
     chosen = parser.parse_args()
+    if chosen.epochs < 2:
+        parser.error("--epochs: give two or more, as the last one counts, and the first one warms up")
     root = environments.torchvision_folder(chosen.folder)
     load_before, machine, results = load_now(), [], []
     compared, sides = points(2 if chosen.quick else 6), {augmented: Sides() for augmented in BOUNDS}
