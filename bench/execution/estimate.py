@@ -51,6 +51,9 @@ def estimate(trials: Sequence[Trial], costs: dict[str, Cost | None], slots: int)
 
 def from_records(trials: Iterable[Trial], records: Iterable[Record]) -> dict[str, Cost | None]:
     """Each trial's cost as the median of the most alike complete records; None where none is alike."""
+    trials = list(trials)
+    if not trials:
+        return {}
     found: list[dict[str, list[tuple[float, int]]]] = [defaultdict(list) for _ in LIKE]
     for record in records:
         if record.status == "complete" and record.result.epochs_run:

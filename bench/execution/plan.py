@@ -37,13 +37,12 @@ def plan_json(
     for config in configs:
         for axis in AXIS_ORDER:
             value = config[axis]
-            name = names.setdefault(id(value), axis_label(value, axis)) if isinstance(value, dict) else None
-            level = name or axis_label(value, axis)
+            level = names.get(id(value)) or names.setdefault(id(value), axis_label(value, axis))
             axes.setdefault(axis, {})[level] = axes.get(axis, {}).get(level, 0) + 1
     for setting in Settings.model_fields:
-        levels = Counter(axis_label(config.get(setting, LATER.get(setting))) for config in configs)
-        if len(levels) > 1:
-            axes[setting] = dict(levels)
+        values = [config.get(setting, LATER.get(setting)) for config in configs]
+        if any(value != values[0] for value in values):
+            axes[setting] = dict(Counter(map(axis_label, values)))
     statuses = Counter(done[trial.key].status for trial in trials if trial.key in done)
     return {
         "suite": suite.name,
