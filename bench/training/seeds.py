@@ -28,10 +28,7 @@ def generator(seed: int, stream: Stream, device: torch.device | str = "cpu", ran
 def seed_global_streams(seed: int, stream: Stream, rank: int = 0) -> None:
     """Seed what draws without being given a generator: PyTorch's stream, Python's and NumPy's."""
     value = stream_seed(seed, stream, rank)
-    if torch.accelerator.is_available():
-        torch.manual_seed(value)
-    else:  # the same of the CPU; torch would note a seed, with where it came from, for each kind of device it knows
-        torch.default_generator.manual_seed(value)
+    torch.manual_seed(value)
     random.seed(value)
     np.random.seed(value % 2**32)  # its seeds have 32 bits
 
