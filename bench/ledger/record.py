@@ -133,7 +133,7 @@ def _numbers(record: Record) -> Iterator[Any]:
     for curve in _values(result.curves):
         if not isinstance(curve, list):
             yield ()
-        elif not _IN_CURVES.issuperset(map(type, curve)):  # a ledger is mostly curves: one look at each
+        elif not _PLAIN.issuperset(map(type, curve)):  # asked of a whole curve at once: a large ledger has millions
             yield from (value for value in curve if value is not None)
     for figures in (result.train, result.validation, result.test):
         yield from () if figures is None else _values(figures)
@@ -164,8 +164,8 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-_IN_CURVES = {float, int, type(None)}
 _STATUSES = get_args(Status)
+_PLAIN = frozenset({float, int, type(None)})
 _REQUIRED = {f.name for f in fields(Record) if f.default is MISSING}
 
 

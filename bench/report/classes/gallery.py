@@ -129,10 +129,10 @@ def look_once(planned: Iterable[Trial] = ()) -> Look:
         if name not in known:
             if _test_size(entry) not in (None, len(labels)):
                 return OTHER
-            place = whole.get(name, entry)
-            here = look_here(place)
-            # A report may be passed on: it names the user's own data as the suite file does.
-            known[name] = replace(here, note=here.note.replace(str(place.get("path")), str(entry.get("path"))))
+            known[name] = look_here(whole.get(name, entry))
+            if name in whole:  # a report may be passed on: it names the user's own data as the suite file does
+                note = known[name].note.replace(whole[name]["path"], entry["path"])
+                known[name] = replace(known[name], note=note)
         here = known[name]
         return here if here.data is None or np.array_equal(here.data.test_labels, labels) else OTHER
 
