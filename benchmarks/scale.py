@@ -22,7 +22,7 @@ from figures import Cost, cost_of, exponent, load_now, show, verdict, write_suit
 
 TRIALS, SEEDS = (100, 300, 1_000, 3_000, 10_000), (1, 3, 10, 30)
 CLASSES, PICTURES = (10, 26, 47, 100), ((28, 1), (32, 3), (64, 3))
-RUNS = (100, 300, 1000, 3000)
+RUNS = TRIALS
 BOUNDS = {"plan": 3.0, "frames": 5.0, "page": 60.0}
 LARGEST_PAGE = 10.0
 FRAMES = "import bench; found = bench.load({!r}); assert len(found.trials) == {} and len(found.curves)"

@@ -10,6 +10,7 @@ from torch import nn
 
 from bench.models import (  # noqa: F401 -- importing ours files them in MODELS
     cnn,
+    convnext,
     mlp,
     preact_resnet,
     residual_mlp,

@@ -23,6 +23,8 @@ MODELS: list[dict[str, Any]] = [
     {"name": "wide_resnet", "depth": 10, "widen": 1},
     {"name": "resnet9", "filters": [4, 6, 8], "residual": [1, 3], "drop_path": 0.2},
     {"name": "resnet9", "filters": [4, 6], "stem_stride": 2, "residual": []},
+    {"name": "convnext", "dims": [4, 6], "depths": [1, 2], "drop_path": 0.2},
+    {"name": "convnext", "dims": [5], "depths": [1], "patch": 4, "kernel": 5, "activation": "gelu"},
     {"name": "skip_mlp", "width": 8, "stacks": [2], "skip": False, "hidden": [], "per_pixel": True},
 ]
 
@@ -69,6 +71,14 @@ def test_networks_of_papers_have_the_parameters_that_those_quote(model: dict[str
 def test_a_resnet9_that_cannot_be_says_why(model: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         create({"name": "resnet9", **model}, (1, 9, 9), 10)
+
+
+def test_the_convnext_of_the_paper_has_the_parameters_that_it_quotes_but_for_layer_scale() -> None:
+    """28.6 million for ConvNeXt-T with 1,000 classes, of which 6,624 scale its blocks' channels."""
+    paper = {"dims": [96, 192, 384, 768], "depths": [3, 3, 9, 3], "patch": 4, "kernel": 7, "expansion": 4}
+    with torch.device("meta"):
+        net = create({"name": "convnext", **paper}, (3, 224, 224), 1000)
+    assert sum(parameter.numel() for parameter in net.parameters()) == 28_589_128 - 6_624
 
 
 def test_a_stem_of_stride_two_halves_the_picture() -> None:

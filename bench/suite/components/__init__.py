@@ -28,6 +28,7 @@ from bench.suite.components.entry import Entry
 from bench.suite.components.losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
 from bench.suite.components.models import (
     Cnn,
+    ConvNext,
     Mlp,
     PreactResNet,
     ResidualMlp,
@@ -59,7 +60,7 @@ def _by_name(*entries: type[Entry]) -> dict[str, type[Entry]]:
 AXES: dict[str, dict[str, type[Entry]]] = {
     "dataset": _by_name(FashionMnist, Mnist, Kmnist, Emnist, Cifar10, Cifar100, ImageFolder, Npz),
     "preprocessing": _by_name(Unit, Standardize, ColumnStandardize, ColumnL2),
-    "model": _by_name(Mlp, Cnn, Vgg, ResNet, ResNet9, PreactResNet, WideResNet, ResidualMlp, SkipMlp),
+    "model": _by_name(Mlp, Cnn, Vgg, ResNet, ResNet9, ConvNext, PreactResNet, WideResNet, ResidualMlp, SkipMlp),
     "optimizer": _by_name(Sgd, Adam, RmsProp),
     "schedule": _by_name(Constant, Cosine, Step, OneCycle, TimeDecay, Plateau),
     "loss": _by_name(CrossEntropy, BinaryCrossEntropy, MeanSquaredError),

@@ -179,3 +179,28 @@ class ResNet9(Entry):
     scale: Ratio = Field(0.125, description="What the logits are multiplied by.")
     drop_path: Rate = Field(0.0, description="Stochastic depth: chance to leave out a block's convolutions.")
     init: Init = "torch"
+
+
+class ConvNext(Entry):
+    """Depthwise convolutions and dense layers over each pixel's channels, in as many stages as `dims` has numbers.
+
+    After Liu et al. 2022, "A ConvNet for the 2020s" (arXiv 2201.03545), with defaults for small pictures and CPUs.
+    """
+
+    name: Literal["convnext"] = "convnext"
+    dims: list[Positive] = Field([48, 128], min_length=1, description="Channels of each stage.")
+    depths: list[Positive] = Field([1, 3], min_length=1, description="Blocks of each stage, as many numbers as `dims`.")
+    patch: Positive = Field(2, description="Pixels on a side of the patches that the first convolution takes.")
+    kernel: Positive = Field(3, description="Pixels on a side of the depthwise convolutions' windows.")
+    expansion: Positive = Field(2, description="Times as many channels between a block's two dense layers.")
+    activation: Activation = "relu"
+    drop_path: Rate = Field(0.0, description="Stochastic depth: chance to leave out a block.")
+    init: Init = "torch"
+
+    @model_validator(mode="after")
+    def _a_depth_for_each_stage(self) -> Self:
+        if len(self.depths) != len(self.dims):
+            raise ValueError(
+                f"a convnext's `depths` has a number for each of `dims`: {len(self.dims)}, not {len(self.depths)}"
+            )
+        return self

@@ -13,7 +13,7 @@ ROWS: dict[str, Row] = {
     # --- networks ---
     "unknown model": (
         model("resnet81"),
-        "suite.yaml:3: grid.model: unknown model 'resnet81'; allowed: cnn, mlp, ",
+        "suite.yaml:3: grid.model: unknown model 'resnet81'; allowed: cnn, convnext, mlp, ",
         "any timm model, or your own 'FILE.py:factory'",
         "did you mean 'resnet1",
     ),
@@ -78,6 +78,11 @@ ROWS: dict[str, Row] = {
         model("{name: resnet9, filters: [8, 8], residual: [3]}"),
         "suite.yaml:3: grid.model: model 'resnet9': `residual` names group 3, and `filters` gives 2 groups; "
         "allowed: 1 to 2",
+    ),
+    "patches and stages larger than the picture": (
+        model("{name: convnext, patch: 8, dims: [8, 8, 8], depths: [1, 1, 1]}"),
+        "suite.yaml:3: grid.model: model 'convnext': patches of 8 and 3 stages divide a picture of 28 x 28 by 32, ",
+        "to nothing; give a smaller `patch` or fewer stages",
     ),
     "network larger than can be counted": (
         model("{name: cnn, hidden: [99999999999, 99999999999]}"),

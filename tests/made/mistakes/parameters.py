@@ -75,6 +75,10 @@ ROWS: dict[str, Row] = {
         "name: t\ngrid: {model: {name: wide_resnet, depth: 11}}\n",
         "suite.yaml:2: grid.model: a wide_resnet's `depth` is 6n + 4, such as 10 or 16, not 11",
     ),
+    "stages without depths": (
+        "name: t\ngrid: {model: {name: convnext, dims: [8, 8, 8]}}\n",
+        "suite.yaml:2: grid.model: a convnext's `depths` has a number for each of `dims`: 3, not 2",
+    ),
     "pretrained without a tag": (
         "name: t\ngrid: {model: {name: resnet18, pretrained: true}}\n",
         "grid.model.pretrained: ",
