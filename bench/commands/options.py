@@ -16,7 +16,9 @@ RESULTS = "results"
 SuiteArgument = Annotated[list[str], typer.Argument(help="Suite files, or names of suites that come with bench.")]
 Only = Annotated[
     list[str] | None,
-    typer.Option("--only", help="Keep configurations that match, e.g. 'model=vgg*'.", metavar="AXIS=VALUE"),
+    typer.Option(
+        "--only", help="Keep configurations that match, e.g. 'model=vgg*' or 'epochs=[2, 4]'.", metavar="AXIS=VALUE"
+    ),
 ]
 Set = Annotated[
     list[str] | None,

@@ -67,10 +67,12 @@ def parse_option(option: str, text: str) -> tuple[list[str], Any]:
         raise
 
 
-def only_pattern(text: str) -> dict[str, Any]:
-    """The pattern that one `--only` stands for."""
+def only_patterns(text: str) -> list[dict[str, Any]]:
+    """The patterns of one `--only`, which keeps what fits any of them: several where the value is a list, else one."""
     parts, value = parse_option("--only", text)
-    return {parts[0]: value if len(parts) == 1 else {parts[1]: value}}
+    if len(parts) == 2:
+        return [{parts[0]: {parts[1]: value}}]
+    return [{parts[0]: one} for one in (value if isinstance(value, list) and value else [value])]
 
 
 def apply_set(axis: Any, parameter: str, value: Any) -> tuple[bool, Any]:

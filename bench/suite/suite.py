@@ -15,7 +15,7 @@ from bench.suite.errors import Problem, SuiteError, UserError, nearest
 from bench.suite.expand import Block, Configuration, canonical, expand
 from bench.suite.references import Comparison, comparisons, ids, problems_of
 from bench.suite.schema import AXIS_DEFAULTS, BLOCK_KEYS, Pruning, SuiteFile
-from bench.suite.select import MATCHABLE, apply_set, levels_text, matches, only_pattern, parse_option
+from bench.suite.select import MATCHABLE, apply_set, levels_text, matches, only_patterns, parse_option
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def load_suite(path: Path, only: Sequence[str] = (), overrides: Sequence[str] = 
     if seeds is not None:
         settings.append((f"seeds={seeds}", ["seeds"], seeds))
     blocks = _blocks(document, top, settings)
-    patterns = [only_pattern(text) for text in only]
+    patterns = [only_patterns(text) for text in only]
     try:
         everything, origins = expand(document, blocks, top.sampling_seed, top.limit)
         pairs = _unique(everything)
@@ -90,7 +90,7 @@ def load_suite(path: Path, only: Sequence[str] = (), overrides: Sequence[str] = 
         compared, problems = comparisons(document, top, left, changed=bool(overrides))
         if problems:
             raise SuiteError(document.file, problems)
-        kept = [pair for pair in left if all(matches(pair[0], pattern) for pattern in patterns)]
+        kept = [pair for pair in left if all(any(matches(pair[0], one) for one in either) for either in patterns)]
         if top.pruning and any(config["validation"] == "none" for config, _ in kept):
             message = "pruning needs validation pictures, and `validation: none` leaves none"
             raise SuiteError(document.file, [Problem("pruning", message, document.line(("pruning",)))])
@@ -99,9 +99,13 @@ def load_suite(path: Path, only: Sequence[str] = (), overrides: Sequence[str] = 
             raise UserError(f"{error}\n  (read with {_options_text('--set', overrides)})") from error
         raise
     if not kept:
-        message = f"{_options_text('--only', only)} matches none of the {len(left):,} configurations of {document.file}"
-        shown = [line for pattern in patterns for line in levels_text([config for config, _ in left], pattern)]
-        raise UserError("\n  ".join([message, *shown]))
+        asked = [either[0] for either in patterns]
+        raise UserError(_none_matches(_options_text("--only", only), left, asked, document))
+    for text, either in zip(only, patterns, strict=True):
+        for one in either if len(either) > 1 else ():
+            if not any(matches(config, one) for config, _ in left):
+                value = shorten(next(iter(one.values())))
+                raise UserError(_none_matches(f"{_options_text('--only', [text])}: {value}", left, [one], document))
     for i, reference in enumerate(ids(top)):
         origins.setdefault(canonical(["references", reference]), ("references", i))
     origins[canonical(["metrics", top.rank_by])] = ("rank_by",)
@@ -125,6 +129,14 @@ def load_suite(path: Path, only: Sequence[str] = (), overrides: Sequence[str] = 
         tuple(compared),
         sampling_seed=top.sampling_seed,
     )
+
+
+def _none_matches(
+    what: str, left: list[tuple[Configuration, list[int]]], patterns: list[dict[str, Any]], document: Document
+) -> str:
+    configs = [config for config, _ in left]
+    message = f"{what} matches none of the {len(left):,} configurations of {document.file}"
+    return "\n  ".join([message, *(line for pattern in patterns for line in levels_text(configs, pattern))])
 
 
 def _options_text(option: str, texts: Sequence[str]) -> str:

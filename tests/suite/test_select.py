@@ -46,6 +46,8 @@ grid:
         (["weights=last"], 13),
         (["test_time=none"], 13),
         (["ema=none", "early_stopping=none"], 13),
+        (["model=[cnn, vgg*]"], 7),
+        (["model=[mlp, cnn]", "epochs=[5]"], 12),
     ],
 )
 def test_only_keeps_what_matches_every_pattern(only: list[str], left: int, load: Load) -> None:
@@ -65,6 +67,14 @@ def test_only_that_matches_nothing_shows_what_there_is(complaint: Complain) -> N
     ]
     assert "optimizer.lr is there: 0.5, 0.001, 0.01" in complaint(GRID, only=["optimizer.lr=3"])
     assert "optimizer.speed is there: nowhere" in complaint(GRID, only=["optimizer.speed=3"])
+    assert "model is there: 'mlp', 'cnn', 'vgg11'" in complaint(GRID, only=["model=[]"])
+
+
+def test_each_of_several_values_must_match_something(complaint: Complain) -> None:
+    assert complaint(GRID, only=["epochs=9", "model=[vgg11, cmn]"]).splitlines() == [
+        "--only 'model=[vgg11, cmn]': 'cmn' matches none of the 13 configurations of suite.yaml",
+        "  model is there: 'mlp', 'cnn', 'vgg11'",
+    ]
 
 
 def test_set_replaces_an_axis_or_a_setting_everywhere(load: Load) -> None:

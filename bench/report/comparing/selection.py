@@ -5,10 +5,11 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from bench.report.sections import Configuration, Section
 from bench.suite.errors import UserError, nearest
-from bench.suite.select import matches, only_pattern
+from bench.suite.select import matches, only_patterns
 
 KEY = re.compile(r"[0-9a-f]{4,}")
 """At least four digits, so that no short name is taken for a key."""
@@ -76,14 +77,14 @@ def _has_key(one: Configuration, text: str) -> bool:
 
 def _by_axes(text: str, every: Sequence[Found]) -> list[Found]:
     try:
-        patterns = [only_pattern(word) for word in text.split()]
+        patterns = [only_patterns(word) for word in text.split()]
     except UserError:
         return []
-    return [pair for pair in every if patterns and all(_fits(pair[1], pattern) for pattern in patterns)]
+    return [pair for pair in every if patterns and all(_fits(pair[1], either) for either in patterns)]
 
 
-def _fits(one: Configuration, pattern: dict[str, object]) -> bool:
-    return pattern.keys() <= one.config.keys() and matches(one.config, pattern)
+def _fits(one: Configuration, patterns: list[dict[str, Any]]) -> bool:
+    return any(pattern.keys() <= one.config.keys() and matches(one.config, pattern) for pattern in patterns)
 
 
 def _listed(found: Sequence[Found]) -> str:
