@@ -124,15 +124,21 @@ def runs(root: Path, most: int) -> None:
             costs.append(cost_of(command, folder))
         print(f"run of {trials}: {costs[-1]}", file=sys.stderr, flush=True)
     rows = [
-        [f"{n:,}", f"{one.seconds:.1f} ({one.cpu:.1f})", f"{1000 * one.cpu / n:.1f}", f"{one.peak:.0f}"]
-        for n, one in zip(sizes, costs, strict=True)
+        [f"{n:,}", f"{one.seconds:.1f} ({one.cpu:.1f})", f"{1000 * one.cpu / n:.1f}", further, f"{one.peak:.0f}"]
+        for n, one, further in zip(sizes, costs, _further(sizes, costs), strict=True)
     ]
     if len(sizes) > 1:
         upper = [place for place, size in enumerate(sizes) if 10 * size >= sizes[-1]]
         slope = exponent([sizes[place] for place in upper], [costs[place].cpu for place in upper])
-        rows.append(["exponent", f"{slope:.2f}", "", ""])
-    header = ("trials", "s (CPU s)", "CPU ms per trial, start-up included", "peak MiB")
+        rows.append(["exponent", f"{slope:.2f}", "", "", ""])
+    header = ("trials", "s (CPU s)", "CPU ms per trial, start-up included", "of each further trial", "peak MiB")
     show("Runs of trivial trials, --no-ray, one at a time", header, rows, before)
+
+
+def _further(sizes: Sequence[int], costs: Sequence[Cost]) -> list[str]:
+    """CPU ms of each trial that a size has more than the one before: without start-up, it would show faster growth."""
+    pairs = zip(zip(sizes, costs, strict=True), zip(sizes[1:], costs[1:], strict=True), strict=False)
+    return ["", *(f"{1000 * (more.cpu - one.cpu) / (size - before):.1f}" for (before, one), (size, more) in pairs)]
 
 
 def _rates(trials: int) -> list[float]:

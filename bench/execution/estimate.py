@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.ledger.record import Record
 from bench.suite.expand import canonical
 from bench.suite.trial import Trial
+
+if TYPE_CHECKING:
+    from bench.data.dataset import Dataset
 
 LIKE = (
     ("dataset", "model", "optimizer", "augmentation", "regularizer", "batch_size", "precision", "workers"),
@@ -90,26 +94,34 @@ def from_probes(trials: Sequence[Trial], datasets: dict[str, Any], threads: int)
         full = _like(trial.config, LIKE[0])
         data = datasets[trial.data]
         if full not in memo:
-            small = replace(
-                data,
-                train_images=data.train_images[:PROBE_PICTURES],
-                train_labels=data.train_labels[:PROBE_PICTURES],
-                test_images=data.test_images[:250],
-                test_labels=data.test_labels[:250],
-            )
+            small, times = probe_part(data)
             config = {**trial.run_config, "epochs": 1, "early_stopping": None, "refit": False, "workers": 1}
             for _ in range(2):
                 message = run_trial(config, trial.seed, small, device, threads, lambda _: None)
             measured = message.get("measured")
-            share = len(data.train_labels) / PROBE_PICTURES / trial.config["workers"]
+            times /= trial.config["workers"]
             memo[full] = (
-                Cost((measured.train_seconds + measured.evaluation_seconds) * share, measured.peak_memory_bytes or 0)
+                Cost((measured.train_seconds + measured.evaluation_seconds) * times, measured.peak_memory_bytes or 0)
                 if measured
                 else None
             )
         one = memo[full]
         costs[trial.key] = replace(one, seconds=one.seconds * trial.config["epochs"]) if one else None
     return costs
+
+
+def probe_part(data: Dataset) -> tuple[Dataset, float]:
+    """The first `PROBE_PICTURES` of the training part, as large a share of the test part, and how often they fit."""
+    times = max(1.0, len(data.train_labels) / PROBE_PICTURES)
+    tested = math.ceil(len(data.test_labels) / times)
+    part = replace(
+        data,
+        train_images=data.train_images[:PROBE_PICTURES],
+        train_labels=data.train_labels[:PROBE_PICTURES],
+        test_images=data.test_images[:tested],
+        test_labels=data.test_labels[:tested],
+    )
+    return part, times
 
 
 def _like(config: dict[str, Any], axes: tuple[str, ...]) -> str:

@@ -33,8 +33,9 @@ def convnext(
     convolution of `kernel` x `kernel`, layer normalisation, and two dense layers over each pixel's channels with
     `expansion` times as many between them, added to the block's input. A 2 x 2 convolution at stride 2 leads from stage
     to stage, the mean of each channel to the output layer; rows and columns beyond the last whole window are left out.
-    There is no layer scale. The defaults are for CPUs, where large depthwise kernels and GELU are slow; the paper's are
-    patch 4, kernel 7, expansion 4 and GELU. Source: Liu et al. 2022, "A ConvNet for the 2020s" (arXiv 2201.03545).
+    There is no layer scale, and `drop_path` is the same in every block. The defaults are for CPUs, where large
+    depthwise kernels and GELU are slow; the paper's are patch 4, kernel 7, expansion 4 and GELU. Source: Liu et al.
+    2022, "A ConvNet for the 2020s" (arXiv 2201.03545).
 
     Raises
     ------

@@ -18,11 +18,11 @@ def initialise(net: nn.Module, init: str) -> nn.Module:
     ----------
     init : {'torch', 'keras', 'he_normal'}
         'torch' changes nothing. 'keras' is what a Keras layer does unless told otherwise: Glorot uniform kernels
-        (limit ``sqrt(6 / (fan_in + fan_out))``), zero biases, and batch normalisation with eps 1e-3 and
-        momentum 0.99, which is 0.01 in PyTorch's sense. 'he_normal' is Keras's initializer of that name, a normal
-        distribution cut off at two standard deviations and widened so that what is left has the standard
-        deviation ``sqrt(2 / fan_in)``, with zero biases; it names an initializer only, so batch normalisation
-        stays PyTorch's.
+        (limit ``sqrt(6 / (fan_in + fan_out))``), zero biases, layer normalisation with eps 1e-3, and batch
+        normalisation with that and momentum 0.99, which is 0.01 in PyTorch's sense. 'he_normal' is Keras's
+        initializer of that name, a normal distribution cut off at two standard deviations and widened so that what
+        is left has the standard deviation ``sqrt(2 / fan_in)``, with zero biases; it names an initializer only, so
+        batch normalisation stays PyTorch's.
     """
     if init not in ("torch", "keras", "he_normal"):
         raise ValueError(f"init is {init!r}; allowed: torch, keras, he_normal")
@@ -38,6 +38,8 @@ def initialise(net: nn.Module, init: str) -> nn.Module:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, _BatchNorm) and init == "keras":
             module.momentum, module.eps = 0.01, 1e-3
+        elif isinstance(module, nn.LayerNorm) and init == "keras":
+            module.eps = 1e-3
     return net
 
 

@@ -99,11 +99,11 @@ def predictions(logits: Tensor, labels: Tensor) -> Predicted:
         predicted=predicted.cpu().numpy().astype(small),
         confidence=probabilities.gather(1, predicted[:, None])[:, 0].cpu().numpy().astype(np.float32),
         true_confidence=probabilities.gather(1, labels[:, None])[:, 0].cpu().numpy().astype(np.float32),
-        true_rank=ranks(logits, labels).cpu().numpy().astype(small),
+        true_rank=true_ranks(logits, labels).cpu().numpy().astype(small),
     )
 
 
-def ranks(logits: Tensor, labels: Tensor) -> Tensor:
+def true_ranks(logits: Tensor, labels: Tensor) -> Tensor:
     """How many classes are rated above the true one, (n,)."""
     mine = logits.gather(1, labels[:, None])
     above = (logits > mine).sum(1)

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bench.suite.metrics import ECE_BINS, TOP
-from bench.training.evaluation import metrics, ranks
+from bench.training.evaluation import metrics, true_ranks
 from bench.training.losses import Loss
 
 
@@ -33,7 +33,7 @@ def all_metrics(logits: Tensor, labels: Tensor, loss: Loss = F.cross_entropy) ->
         **metrics(logits, labels, loss),
         **averages(predicted, labels, logits.shape[1]),
         **at_half(confidence, right),
-        **top_accuracies(ranks(logits, labels), logits.shape[1]),
+        **top_accuracies(true_ranks(logits, labels), logits.shape[1]),
         **({"nll": nll} if math.isfinite(nll) else {}),
         "ece": calibration_error(confidence, right),
     }

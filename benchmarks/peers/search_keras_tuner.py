@@ -8,10 +8,10 @@ In turn, for each seed from 0: KerasTuner's Hyperband with at most 9 epochs a tr
 with a configuration is a trial of its own to it, so it tries fewer; --trials 0 lets it end by itself), then ``bench
 run`` of 16 random draws from the same space, pruned by ``{grace: 1, reduction: 3}``, in float32 and in bfloat16
 (--precisions). Each is a command of its own. Everything is measured, nothing carried over. Of bench the best validation
-epoch counts, as KerasTuner counts. As the two sides end at different accuracies, what is judged is when bench first had
-the one that KerasTuner ended with. The noise is that of 1,600 pictures, a standard error of about 0.8 points for one
-accuracy, and that of the draws; the difference is given with its t interval over seeds where there are three. --quick:
-512 pictures, 2 trials.
+epoch counts, as KerasTuner counts. What is judged is the whole search against the whole search. As the two sides end at
+different accuracies, beside it stands when each first had the one that KerasTuner ended with. The noise is that of
+1,600 pictures, a standard error of about 0.8 points for one accuracy, and that of the draws; the difference is given
+with its t interval over seeds where there are three. --quick: 512 pictures, 2 trials.
 """
 
 from __future__ import annotations
@@ -66,19 +66,23 @@ def best_of(run: Run) -> float:
 
 
 def seconds_until(run: Run, accuracy: float) -> float:
-    """Seconds from the command's start until a trial of bench had such a validation accuracy; infinite if none had.
+    """Seconds from the command's start until a trial had such a validation accuracy; infinite if none had.
 
-    A trial's epochs are taken as equally long, and all of starting up and ending as time before the first trial.
+    Of KerasTuner when the epoch ended. A trial's epochs of bench are taken as equally long. All of starting up and
+    ending counts as time before the first trial.
     """
+    if not run.records:
+        when = next((when for when, value in run.found["ended"] if value >= accuracy), math.inf)
+        return run.fixed + when - run.found["first"]
     starts = [datetime.fromisoformat(record.measured.started) for record in run.records]
-    found = [math.inf]
+    soonest = math.inf
     for record, start in zip(run.records, starts, strict=True):
         took = datetime.fromisoformat(record.measured.finished) - start
         curve = record.result.curves["val_accuracy"]
         enough = (epoch for epoch, value in enumerate(curve, 1) if value is not None and value >= accuracy)
         if epoch := next(enough, None):
-            found.append((start - min(starts) + took * epoch / len(curve)).total_seconds())
-    return run.fixed + min(found)
+            soonest = min(soonest, (start - min(starts) + took * epoch / len(curve)).total_seconds())
+    return run.fixed + soonest
 
 
 def interval(differences: list[float]) -> str:
@@ -117,6 +121,7 @@ def main() -> None:
             theirs = peer(python, "keras_search.py", pictures, EPOCHS, trials, seed, folder / "keras", trials=None)
             figures = {KERAS_TUNER: (theirs.seconds, theirs.found["best"], theirs.found["trial_epochs"])}
             drawn[KERAS_TUNER] = theirs.found["configurations"]
+            equal.setdefault(KERAS_TUNER, []).append(seconds_until(theirs, theirs.found["best"]))
             for precision in chosen.precisions:
                 found = search(folder, pictures, draws, seed, precision)
                 forward = int(found.records[0].measured.flops or 0)
@@ -136,17 +141,18 @@ def main() -> None:
         speed = [done * count * 4 / 5 / took for done, took in zip(epochs[way], seconds[way], strict=True)]
         reached = throughput.training_gflops(written if way == KERAS_TUNER else forward, statistics.median(speed))
         units = "bfloat16" if way.endswith("bfloat16") else "float32"
-        compared = ("", "", "", "", "")
+        compared = ("", "", "")
+        sooner = ""
         if way != KERAS_TUNER:
             ratios = [one / other for one, other in zip(seconds[KERAS_TUNER], seconds[way], strict=True)]
             apart = [other - one for one, other in zip(bests[KERAS_TUNER], bests[way], strict=True)]
-            sooner = [one / other for one, other in zip(seconds[KERAS_TUNER], equal[way], strict=True)]
-            bound = verdict(statistics.median(sooner), BOUND, at_least=True)
-            until = median_and_spread(equal[way], ",.0f")
-            compared = (median_and_spread(ratios), interval(apart), until, median_and_spread(sooner), bound)
+            bound = verdict(statistics.median(ratios), BOUND, at_least=True)
+            compared = (median_and_spread(ratios), bound, interval(apart))
+            sooner = median_and_spread([one / other for one, other in zip(equal[KERAS_TUNER], equal[way], strict=True)])
         rows.append((
             way, median_and_spread(seconds[way], ",.0f"), str(drawn[way]), median_and_spread(epochs[way], ".0f"),
             median_and_spread(bests[way], ".4f"), f"{reached:.0f} GF/s, {reached / limit[units]:.0%}", *compared,
+            median_and_spread(equal[way], ",.0f"), sooner,
         ))  # fmt: skip
     title = (
         f"Search for customVGG's penalty and learning rate, {count} pictures, {EPOCHS} epochs, {draws} draws, "
@@ -154,8 +160,8 @@ def main() -> None:
     )
     header = (
         "", "seconds", "configurations", "trial-epochs", "best validation accuracy", "of the matrix units",
-        "KerasTuner / bench", "accuracy, bench - KerasTuner", "seconds until KerasTuner's accuracy",
-        "KerasTuner's whole search / that", f">= {BOUND:.0f}",
+        "KerasTuner / bench", f">= {BOUND:.0f}", "accuracy, bench - KerasTuner",
+        "seconds until KerasTuner's accuracy", "KerasTuner / bench until then",
     )  # fmt: skip
     show(title, header, rows, load_before)
     print(f"\nKerasTuner is {', '.join(environments.KERAS[:3])}. {throughput.line(limit)}.")

@@ -9,8 +9,8 @@ process; bench trains all 27 for 1 epoch, then all 27 for 3, each into an empty 
 configurations of 30 epochs: starting up and ending once, all else times 27 over the configurations trained, and an
 epoch's cost for the epochs that are left. An epoch's cost is, for Keras, the mean time between the ends of two epochs
 (the first, in which it compiles, counts once a configuration); for bench, half the difference of both commands.
-Test accuracies after the 3 epochs are compared for the nine. --whole trains everything on both sides instead, about
-a quarter of an hour a turn. --quick: 3 configurations.
+Test accuracies after the 3 epochs are compared for the nine. --whole trains everything on both sides instead, some
+40 minutes a turn. --quick: 3 configurations.
 """
 
 from __future__ import annotations

@@ -70,8 +70,8 @@ def keras_seconds(process: subprocess.Popen[str], policy: str, count: int) -> fl
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where the peers' environments are, or will be made")
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--pictures", type=int, default=2_560)
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--pictures", type=int, default=5_120)
     parser.add_argument("--quick", action="store_true")
     chosen = parser.parse_args()
     count = 128 if chosen.quick else chosen.pictures
@@ -101,6 +101,8 @@ def main() -> None:
                 found = (theirs, 2 * count / max(seconds for seconds, _ in both), alone)
                 for way, speed in zip(ways, found, strict=True):
                     speeds[precision][way].append(speed)
+                told = ", ".join(f"{way} {speed:.0f}" for way, speed in zip(ways, found, strict=True))
+                print(f"turn {turn}, {precision}: pictures/s {told}", flush=True)
     for queue, worker in zip(orders, workers, strict=True):
         queue.put(None)
         worker.join()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
-from bench.execution.estimate import Cost, estimate, from_records
+from bench.data.dataset import Dataset
+from bench.execution.estimate import Cost, estimate, from_records, probe_part
 from bench.ledger.record import Measured, Record, Result
 from bench.suite.suite import Suite
 from bench.suite.trial import Trial
@@ -35,3 +37,21 @@ def test_records_tell_of_trials_of_as_many_workers_only(mixed: list[Trial]) -> N
     costs = from_records(mixed, [record])
     assert costs[one.key] == Cost(70.0, 0)
     assert costs[two.key] is None
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "probed", "times"), [(8000, 1000, (2000, 250), 4.0), (500, 100, (500, 100), 1.0)]
+)
+def test_a_probe_takes_the_same_share_of_both_parts_and_says_how_often_it_fits(
+    train: int, test: int, probed: tuple[int, int], times: float
+) -> None:
+    def images(count: int) -> np.ndarray:
+        return np.zeros((count, 1, 2, 2), np.uint8)
+
+    def labels(count: int) -> np.ndarray:
+        return np.zeros(count, np.int64)
+
+    data = Dataset("d", ("a",), images(train), labels(train), images(test), labels(test), "", "")
+    part, found = probe_part(data)
+    assert (len(part.train_images), len(part.test_images)) == (len(part.train_labels), len(part.test_labels)) == probed
+    assert found == times

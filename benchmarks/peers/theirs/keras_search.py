@@ -64,6 +64,14 @@ def tune_vgg_model(hp):
     return model
 
 
+ended = []  # when each epoch ended, in seconds of the clock, and its validation accuracy
+
+
+class Noted(keras.callbacks.Callback):
+    def on_epoch_end(self, _, logs=None):
+        ended.append((time.time(), logs["val_accuracy"]))
+
+
 first = time.time()
 tuner = kt.Hyperband(
     tune_vgg_model, objective="val_accuracy", max_epochs=max_epochs, seed=seed, overwrite=True, directory=folder,
@@ -71,7 +79,9 @@ tuner = kt.Hyperband(
 )  # fmt: skip
 if max_trials:
     tuner.oracle.max_trials = max_trials
-tuner.search(x_train, y_train, validation_data=(x_val, y_val), epochs=max_epochs, batch_size=64, verbose=0)
+tuner.search(
+    x_train, y_train, validation_data=(x_val, y_val), epochs=max_epochs, batch_size=64, verbose=0, callbacks=[Noted()]
+)
 trials = list(tuner.oracle.trials.values())
 values = [trial.hyperparameters.values for trial in trials]
 if failed := [trial.message for trial in trials if trial.status != "COMPLETED"]:
@@ -84,6 +94,7 @@ found = {
     "configurations": sum(value["tuner/initial_epoch"] == 0 for value in values),
     "trial_epochs": sum(value["tuner/epochs"] - value["tuner/initial_epoch"] for value in values),
     "best": best.score,
+    "ended": ended,
     "chosen": {name: best.hyperparameters.values[name] for name in ("weight_decay", "learning_rate")},
 }
 print()
