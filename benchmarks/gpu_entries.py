@@ -14,10 +14,10 @@ import argparse
 import sys
 import time
 import warnings
-from dataclasses import replace
 from typing import Any
 
 import torch
+from cases import first
 from figures import load_now, show
 
 from bench.data import load
@@ -35,12 +35,7 @@ BATCH, THIRDS = 32, 3
 def trained(config: dict[str, Any], data: Dataset, steps: int) -> tuple[Outcome, float]:
     """An outcome after so many steps, and seconds a step."""
     count = BATCH * (steps // THIRDS)
-    part = replace(
-        data,
-        train_images=data.train_images[:count], train_labels=data.train_labels[:count],
-        test_images=data.test_images[:1000], test_labels=data.test_labels[:1000],
-    )  # fmt: skip
-    found = train_trial({**config, "batch_size": BATCH, "epochs": THIRDS}, 0, part)
+    found = train_trial({**config, "batch_size": BATCH, "epochs": THIRDS}, 0, first(data, count, test=1000))
     if found.test is None:
         sys.exit(f"{config['model']}: {found.status} after {found.epochs_run} of {THIRDS} runs")
     return found, found.train_seconds / (THIRDS * (count // BATCH))

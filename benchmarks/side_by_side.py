@@ -18,9 +18,9 @@ import multiprocessing as mp
 import statistics
 import time
 import warnings
-from dataclasses import replace
 from typing import Any
 
+from cases import first
 from figures import configuration, load_now, median_and_spread, show, verdict
 
 BOUND = 1.8
@@ -47,11 +47,7 @@ def work(orders: Any, answers: Any, together: Any) -> None:
     torch.set_num_threads(1)
     data = load("fashion_mnist")
     for config, count, wait in iter(orders.get, None):
-        part = replace(
-            data,
-            train_images=data.train_images[:count], train_labels=data.train_labels[:count],
-            test_images=data.test_images[:250], test_labels=data.test_labels[:250],
-        )  # fmt: skip
+        part = first(data, count, test=250)
         if wait:
             together.wait()
         start, used = time.perf_counter(), time.process_time()

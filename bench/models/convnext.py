@@ -51,12 +51,16 @@ def convnext(
         )
     net: OrderedDict[str, nn.Module] = OrderedDict()
     for number, (dim, depth) in enumerate(zip(dims, depths, strict=True), start=1):
+        stage: OrderedDict[str, nn.Module] = OrderedDict()
         if number == 1:
-            stage = [nn.Conv2d(channels, dim, patch, patch), _PerPixel(nn.LayerNorm(dim))]
+            stage["patches"] = nn.Conv2d(channels, dim, patch, patch)
+            stage["norm"] = _PerPixel(OrderedDict(norm=nn.LayerNorm(dim)))
         else:
-            stage = [_PerPixel(nn.LayerNorm(channels)), nn.Conv2d(channels, dim, 2, 2)]
-        stage += [Residual(_branch(dim, kernel, expansion, activation), drop_path=drop_path) for _ in range(depth)]
-        net[f"stage{number}"] = nn.Sequential(*stage)
+            stage["norm"] = _PerPixel(OrderedDict(norm=nn.LayerNorm(channels)))
+            stage["halve"] = nn.Conv2d(channels, dim, 2, 2)
+        for block in range(1, depth + 1):
+            stage[f"block{block}"] = Residual(_branch(dim, kernel, expansion, activation), drop_path=drop_path)
+        net[f"stage{number}"] = nn.Sequential(stage)
         channels = dim
     net["pool"] = nn.AdaptiveAvgPool2d(1)
     net["flatten"] = nn.Flatten()
@@ -66,12 +70,13 @@ def convnext(
 
 
 def _branch(dim: int, kernel: int, expansion: int, activation: str) -> nn.Module:
-    layers: OrderedDict[str, nn.Module] = OrderedDict()
-    layers["conv"] = nn.Conv2d(dim, dim, kernel, padding="same", groups=dim)
-    layers["dense"] = _PerPixel(
-        nn.LayerNorm(dim), nn.Linear(dim, expansion * dim), ACTIVATIONS[activation](), nn.Linear(expansion * dim, dim)
-    )
-    return nn.Sequential(layers)
+    dense: OrderedDict[str, nn.Module] = OrderedDict()
+    dense["norm"] = nn.LayerNorm(dim)
+    dense["expand"] = nn.Linear(dim, expansion * dim)
+    dense["activation"] = ACTIVATIONS[activation]()
+    dense["project"] = nn.Linear(expansion * dim, dim)
+    convolution = nn.Conv2d(dim, dim, kernel, padding="same", groups=dim)
+    return nn.Sequential(OrderedDict(conv=convolution, dense=_PerPixel(dense)))
 
 
 class _PerPixel(nn.Sequential):
