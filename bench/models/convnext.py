@@ -70,12 +70,12 @@ def convnext(
 
 
 def _branch(dim: int, kernel: int, expansion: int, activation: str) -> nn.Module:
+    convolution = nn.Conv2d(dim, dim, kernel, padding="same", groups=dim)
     dense: OrderedDict[str, nn.Module] = OrderedDict()
     dense["norm"] = nn.LayerNorm(dim)
     dense["expand"] = nn.Linear(dim, expansion * dim)
     dense["activation"] = ACTIVATIONS[activation]()
     dense["project"] = nn.Linear(expansion * dim, dim)
-    convolution = nn.Conv2d(dim, dim, kernel, padding="same", groups=dim)
     return nn.Sequential(OrderedDict(conv=convolution, dense=_PerPixel(dense)))
 
 
