@@ -7,7 +7,6 @@ import platform
 import traceback
 import warnings
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +56,7 @@ def run_trial(
     from bench.training.trial import train_trial
 
     warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-    _freeze()
-    gc.collect()  # what the trial before this one left in a reused process
+    _forget_the_trial_before()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     torch.set_num_threads(threads)
@@ -107,9 +105,12 @@ def run_trial(
     }
 
 
-@cache
-def _freeze() -> None:
-    """Once in a process: what has been imported stays, so that no later collection looks through it again."""
+def _forget_the_trial_before() -> None:
+    """Free what the trial before this one left in a reused process.
+
+    What is still there afterwards stays for long: imported modules, a driver's records. No later collection looks
+    through it again, or those of a run of thousands of trials would take longer than its training.
+    """
     # The first optimizer imports both, and they are the most there is.
     import timm.optim  # noqa: F401
     import torch._dynamo  # noqa: F401

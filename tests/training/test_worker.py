@@ -1,7 +1,9 @@
-"""What ends one trial and what ends the run."""
+"""What ends one trial and what ends the run, and what a trial leaves to the next in its process."""
 
 from __future__ import annotations
 
+import gc
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -67,3 +69,23 @@ def test_what_the_caller_raises_in_its_report_is_passed_on(configured: Any, smal
 def test_a_factory_that_leaves_python_is_told_before_the_start(raising: Any) -> None:
     with pytest.raises(UserError, match=r"cannot be built: SystemExit: 3 .*network\.py, line"):
         check([raising("pass", "leaves")], {'{"name":"fashion_mnist"}': ((1, 28, 28), 10)})
+
+
+def test_a_trial_frees_what_the_one_before_left_in_its_process(configured: Any, small: Dataset) -> None:
+    class Left:
+        itself: Any
+
+    left = Left()
+    left.itself = left
+    found = weakref.ref(left)
+    del left
+    run_trial(configured(epochs=1), 0, small, "cpu", 1, lambda _: None)
+    assert found() is None
+
+
+def test_records_that_a_driver_keeps_are_not_looked_through_at_every_trial(configured: Any, small: Dataset) -> None:
+    run_trial(configured(epochs=1), 0, small, "cpu", 1, lambda _: None)
+    records = [[number] for number in range(1000)]
+    run_trial(configured(epochs=1), 1, small, "cpu", 1, lambda _: None)
+    looked_through = {id(one) for one in gc.get_objects()}
+    assert not any(id(one) in looked_through for one in records)
