@@ -82,7 +82,7 @@ def load_suite(path: Path, only: Sequence[str] = (), overrides: Sequence[str] = 
     if seeds is not None:
         settings.append((f"seeds={seeds}", ["seeds"], seeds))
     blocks = _blocks(document, top, settings)
-    patterns = [only_patterns(text) for text in only]
+    asked = {text: only_patterns(text) for text in only}
     try:
         everything, origins = expand(document, blocks, top.sampling_seed, top.limit)
         pairs = _unique(everything)
@@ -90,7 +90,7 @@ def load_suite(path: Path, only: Sequence[str] = (), overrides: Sequence[str] = 
         compared, problems = comparisons(document, top, left, changed=bool(overrides))
         if problems:
             raise SuiteError(document.file, problems)
-        kept = [pair for pair in left if all(any(matches(pair[0], one) for one in either) for either in patterns)]
+        kept = _matching(asked, left, document)
         if top.pruning and any(config["validation"] == "none" for config, _ in kept):
             message = "pruning needs validation pictures, and `validation: none` leaves none"
             raise SuiteError(document.file, [Problem("pruning", message, document.line(("pruning",)))])
@@ -98,14 +98,6 @@ def load_suite(path: Path, only: Sequence[str] = (), overrides: Sequence[str] = 
         if overrides:  # the file alone may be right
             raise UserError(f"{error}\n  (read with {_options_text('--set', overrides)})") from error
         raise
-    if not kept:
-        asked = [either[0] for either in patterns]
-        raise UserError(_none_matches(_options_text("--only", only), left, asked, document))
-    for text, either in zip(only, patterns, strict=True):
-        for one in either if len(either) > 1 else ():
-            if not any(matches(config, one) for config, _ in left):
-                value = shorten(next(iter(one.values())))
-                raise UserError(_none_matches(f"{_options_text('--only', [text])}: {value}", left, [one], document))
     for i, reference in enumerate(ids(top)):
         origins.setdefault(canonical(["references", reference]), ("references", i))
     origins[canonical(["metrics", top.rank_by])] = ("rank_by",)
@@ -131,12 +123,27 @@ def load_suite(path: Path, only: Sequence[str] = (), overrides: Sequence[str] = 
     )
 
 
-def _none_matches(
-    what: str, left: list[tuple[Configuration, list[int]]], patterns: list[dict[str, Any]], document: Document
-) -> str:
+def _matching(
+    asked: dict[str, list[dict[str, Any]]], left: list[tuple[Configuration, list[int]]], document: Document
+) -> list[tuple[Configuration, list[int]]]:
+    """The configurations that fit one of the patterns of each `--only`.
+
+    Raises UserError where there is none, or where one of several values of an `--only` fits nothing.
+    """
     configs = [config for config, _ in left]
-    message = f"{what} matches none of the {len(left):,} configurations of {document.file}"
-    return "\n  ".join([message, *(line for pattern in patterns for line in levels_text(configs, pattern))])
+    idle: list[tuple[str, dict[str, Any]]] = []
+    for text, either in asked.items():
+        unfit = [one for one in either if not any(matches(config, one) for config in configs)]
+        if 0 < len(unfit) < len(either):
+            idle += [(f"{_options_text('--only', [text])}: {shorten(next(iter(one.values())))}", one) for one in unfit]
+    kept = [pair for pair in left if all(any(matches(pair[0], one) for one in either) for either in asked.values())]
+    if not kept:  # the values of a list all ask for the same level, so the first stands for it
+        idle = [(_options_text("--only", list(asked)), one) for one, *_ in asked.values()]
+    if idle:
+        message = f"{idle[0][0]} matches none of the {len(left):,} configurations of {document.file}"
+        shown = [line for name, one in idle if name == idle[0][0] for line in levels_text(configs, one)]
+        raise UserError("\n  ".join([message, *shown]))
+    return kept
 
 
 def _options_text(option: str, texts: Sequence[str]) -> str:
