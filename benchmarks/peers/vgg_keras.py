@@ -7,7 +7,8 @@ One process of Keras, which has all cores, and two of bench wait for orders; onl
 --repeats times, in float32 and in bfloat16 (Keras's policy ``mixed_bfloat16``, bench's ``precision: bfloat16``): Keras
 trains an epoch of --pictures pictures; bench trains as many in each of two one-thread trials side by side (their sum
 over the later one's seconds), then once in one trial of two threads. The better of the two, by medians, is compared.
-Keras's seconds are those of `fit` in a network that has compiled and trained an epoch before; bench's are
+Keras's seconds are those from the start of `fit` to the end of its last batch, in a network that has compiled and
+trained an epoch before (how long `fit` waited after that is told beside it); bench's are
 `Outcome.train_seconds` of `train_trial`, evaluation left out on both sides. bench folds the 28 channels that are made
 of each picture into two, the same function at a tenth fewer operations; shares of the machine are of each side's own.
 --quick: 128 pictures.
@@ -56,15 +57,16 @@ def work(orders: Any, answers: Any, together: Any) -> None:
         answers.put((outcome.train_seconds, outcome.flops))
 
 
-def keras_seconds(process: subprocess.Popen[str], policy: str, count: int) -> float:
-    """Seconds of one epoch in the waiting Keras."""
+def keras_seconds(process: subprocess.Popen[str], policy: str, count: int) -> tuple[float, float]:
+    """Seconds of one epoch in the waiting Keras: until its last batch was trained, and until `fit` came back."""
     assert process.stdin is not None and process.stdout is not None
     process.stdin.write(f"{policy} {count}\n")
     process.stdin.flush()
     answer = process.stdout.readline()
     if not answer:
         sys.exit("the process of Keras ended; its message stands above")
-    return float(answer)
+    trained, whole = map(float, answer.split())
+    return trained, whole
 
 
 def main() -> None:
@@ -87,10 +89,12 @@ def main() -> None:
     configs = configurations()
     ways = ("Keras", "two trials, one thread each", "one trial, two threads")
     speeds: dict[str, dict[str, list[float]]] = {precision: {way: [] for way in ways} for precision in PRECISIONS}
+    waits: dict[str, list[float]] = {precision: [] for precision in PRECISIONS}
     for turn in range(chosen.repeats + 1):  # the first does not count
         machine.append(throughput.matrix_throughput())
         for precision, policy in PRECISIONS.items():
-            theirs = count / keras_seconds(keras, policy, count)
+            trained, whole = keras_seconds(keras, policy, count)
+            theirs = count / trained
             for queue in orders:
                 queue.put((configs[precision], count, 1, True))
             both = [answers.get(), answers.get()]
@@ -102,7 +106,10 @@ def main() -> None:
                 for way, speed in zip(ways, found, strict=True):
                     speeds[precision][way].append(speed)
                 told = ", ".join(f"{way} {speed:.0f}" for way, speed in zip(ways, found, strict=True))
-                print(f"turn {turn}, {precision}: pictures/s {told}", flush=True)
+                print(
+                    f"turn {turn}, {precision}: pictures/s {told}; fit waited {whole - trained:.1f} s more", flush=True
+                )
+                waits[precision].append(whole / trained)
     for queue, worker in zip(orders, workers, strict=True):
         queue.put(None)
         worker.join()
@@ -129,6 +136,8 @@ def main() -> None:
     header = ("", "pictures/s", "of the matrix units", "bench / Keras, same precision", f">= {BOUND:.0f}")
     show(title, header, rows, load_before)
     print(f"\nbench in bfloat16 against Keras in its default, float32: {across}.")
+    told = ", ".join(f"{median_and_spread(found)} in {PRECISIONS[precision]}" for precision, found in waits.items())
+    print(f"Keras's `fit` took so many times as long as until its last batch: {told}.")
     print(
         f"Keras is {', '.join(environments.KERAS[:2])}. {throughput.line(best)}; {written:,} FLOPs a picture "
         f"forward in Keras, and {flops:,} in bench, which folds the 28 channels of standardized columns into two."
