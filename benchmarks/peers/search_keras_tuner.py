@@ -106,7 +106,7 @@ def main() -> None:
     chosen = parser.parse_args()
     trials, draws = (2, 2) if chosen.quick else (chosen.trials, chosen.trials or 16)
     count, name = (512, "search-quick") if chosen.quick else (PICTURES, "search")
-    load_before, machine, forward = load_now(), [], 0
+    load_before, machine, busy, forward = load_now(), [], [], 0
     python = environments.keras(chosen.folder)
     pictures = environments.arrays(chosen.folder, name, count, 2_000 if count == PICTURES else 64).resolve()
     seconds: dict[str, list[float]] = {}
@@ -120,6 +120,7 @@ def main() -> None:
             machine.append(throughput.matrix_throughput())
             theirs = peer(python, "keras_search.py", pictures, EPOCHS, trials, seed, folder / "keras", trials=None)
             figures = {KERAS_TUNER: (theirs.seconds, theirs.found["best"], theirs.found["trial_epochs"])}
+            busy.append(theirs.found["busy"])
             drawn[KERAS_TUNER] = theirs.found["configurations"]
             equal.setdefault(KERAS_TUNER, []).append(seconds_until(theirs, theirs.found["best"]))
             for precision in chosen.precisions:
@@ -165,6 +166,7 @@ def main() -> None:
     )  # fmt: skip
     show(title, header, rows, load_before)
     print(f"\nKerasTuner is {', '.join(environments.KERAS[:3])}. {throughput.line(limit)}.")
+    print(f"Its process used {median_and_spread(busy, '.0%')} of the cores' time; else it waited.")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks import throughput
-from benchmarks.figures import load_now, show
+from benchmarks.figures import load_now, median_and_spread, show
 from benchmarks.peers import environments
 from benchmarks.peers.sweep import EPOCHS, HEADER, TRIALS, Sides, accuracies, flops, points, same_results, sweep
 from benchmarks.peers.timing import peer, slope
@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--whole", action="store_true")
     chosen = parser.parse_args()
-    load_before, machine = load_now(), []
+    load_before, machine, busy = load_now(), [], []
     python, pictures = environments.keras(chosen.folder), environments.arrays(chosen.folder)
     epochs = EPOCHS if chosen.whole else 3
     compared = points(3 if chosen.quick else TRIALS if chosen.whole else 9)
@@ -48,6 +48,7 @@ def main() -> None:
             theirs = peer(
                 python, "keras_sweep.py", pictures, epochs, json.dumps(compared), trials=len(compared), epochs=epochs
             )
+            busy.append(theirs.found["busy"])
             found = sweep(folder, folder / "long", epochs, augmented=False, quick=chosen.quick)
             per_epoch = 0.0
             if not chosen.whole:
@@ -63,6 +64,7 @@ def main() -> None:
     )
     show(title, HEADER, rows, load_before)
     print(f"\nKeras is {', '.join(environments.KERAS[:2])}. {throughput.line(best)}.")
+    print(f"Keras's process used {median_and_spread(busy, '.0%')} of the cores' time; else it waited.")
     reached_by_keras = {(run[0], run[1], run[2]): run[3] for run in theirs.found["runs"]}
     print(same_results(reached_by_keras, accuracies(found, "test"), f"Test accuracy after {epochs} epochs"))
 

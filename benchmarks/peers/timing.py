@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -52,14 +53,22 @@ def timed(command: Sequence[str | Path], **environment: str) -> tuple[float, str
 def peer(python: str | Path, script: str, *arguments: Any, trials: int | None, epochs: int = 1) -> Run:
     """Run one of `theirs`; it prints JSON with `first` and `last`, in seconds of the clock, and `trials`.
 
-    Ends the script where other than so many `trials` ended well (None: as many as the peer wants).
+    `found["busy"]` is the share of the cores' time that its processes used, as far as they are children of it. Ends the script where other than so many `trials` ended well (None: as many as the peer wants).
     """
+    before = _children()
     seconds, printed = timed([python, THEIRS / script, *map(str, arguments)])
+    busy = (_children() - before) / seconds / len(os.sched_getaffinity(0))
     # Not always the last line: Ray passes on what its workers printed when it comes.
     (found,) = (json.loads(line) for line in printed.splitlines() if line.startswith('{"first"'))
     if trials is not None and found["trials"] != trials:
         sys.exit(f"{script}: {found['trials']} of {trials} trials ended well:\n{printed}")
-    return Run(seconds, found["last"] - found["first"], found["trials"], epochs, found, [])
+    return Run(seconds, found["last"] - found["first"], found["trials"], epochs, found | {"busy": busy}, [])
+
+
+def _children() -> float:
+    """CPU seconds of the processes that this one has started and seen end."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def ours(suite: Path, results: Path, *options: str, epochs: int = 1) -> Run:

@@ -54,7 +54,7 @@ def custom_vgg():
 
 
 class Watch(keras.callbacks.Callback):
-    def on_train_batch_end(self, _, logs=None):
+    def on_train_batch_end(self, *_):
         self.last = time.perf_counter()
 
 
