@@ -53,7 +53,8 @@ def timed(command: Sequence[str | Path], **environment: str) -> tuple[float, str
 def peer(python: str | Path, script: str, *arguments: Any, trials: int | None, epochs: int = 1) -> Run:
     """Run one of `theirs`; it prints JSON with `first` and `last`, in seconds of the clock, and `trials`.
 
-    `found["busy"]` is the share of the cores' time that its processes used, as far as they are children of it. Ends the script where other than so many `trials` ended well (None: as many as the peer wants).
+    `found["busy"]` is the share of the cores' time that its processes used, as far as they are children of it. Ends the
+    script where other than so many `trials` ended well (None: as many as the peer wants).
     """
     before = _children()
     seconds, printed = timed([python, THEIRS / script, *map(str, arguments)])
