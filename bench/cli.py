@@ -1,17 +1,14 @@
-"""The command: puts the commands together, and turns exceptions and signals into messages and exit codes."""
+"""The command line: puts the commands together."""
 
 from __future__ import annotations
 
-import signal
-import sys
-import traceback
 from typing import Annotated
 
 import typer
 
 from bench import __version__
 from bench.commands.add import add
-from bench.commands.cluster import Detached, cluster_app
+from bench.commands.cluster import cluster_app
 from bench.commands.compare import compare
 from bench.commands.data import data_app
 from bench.commands.doctor import doctor
@@ -24,8 +21,6 @@ from bench.commands.published import published
 from bench.commands.report import report
 from bench.commands.reproduce import reproduce
 from bench.commands.run import run
-from bench.execution.host import stop_on_sigterm
-from bench.suite.errors import UserError
 
 app = typer.Typer(
     name="bench",
@@ -62,34 +57,3 @@ app.command(epilog=EPILOG)(schema)
 app.command(epilog=EPILOG)(doctor)
 app.add_typer(data_app, name="data")
 app.add_typer(cluster_app, name="cluster")
-
-
-def main() -> None:
-    """The console command: runs `app` and turns exceptions and signals into messages and exit codes."""
-    debug = "--debug" in sys.argv
-    sys.argv = [sys.argv[0], *(argument for argument in sys.argv[1:] if argument != "--debug")]
-    try:
-        with stop_on_sigterm():
-            app()
-    except SystemExit as end:
-        if isinstance(end.__context__, BrokenPipeError):  # `bench list models | head` is no failure
-            end.code = 0
-        if end.code == signal.SIGTERM:  # while Ray starts, its own handler leaves with the signal's number
-            end.code = 130
-        if end.code == 130 and not isinstance(end, Detached):
-            typer.echo("Stopped. What ended is in the ledger; the same command goes on from there.", err=True)
-        raise
-    except UserError as error:
-        if debug:
-            traceback.print_exc()
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(2)
-    except Exception as error:
-        if debug:
-            raise
-        typer.echo(f"bench failed unexpectedly: {type(error).__name__}: {error}\n  --debug shows where", err=True)
-        sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()

@@ -27,7 +27,7 @@ from bench.ledger.ledger import Ledger
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(
     [
-        "bench.cli",
+        "bench",
         "bench.execution.tune",
         "bench.execution.local",
         "bench.training.trial",
@@ -152,7 +152,7 @@ def fresh(settings: dict[str, str]) -> Launch:
 
     def launch(arguments: list[str], log: Path) -> Any:
         with log.open("wb") as file:
-            command = [sys.executable, "-m", "bench.cli", *arguments]
+            command = [sys.executable, "-m", "bench", *arguments]
             return subprocess.Popen(command, stdout=file, stderr=file, env={**os.environ, **settings})
 
     return launch
@@ -210,6 +210,6 @@ def _command(arguments: list[str], log: Path) -> None:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     sys.argv = ["bench", *arguments]
-    from bench.cli import main
+    from bench.__main__ import main
 
     main()

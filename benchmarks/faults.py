@@ -36,7 +36,7 @@ import fault_nodes as nodes
 from fault_runs import LONG, Found, Scene, TooLateError, WrongError, entries, found_in, write_suite
 from figures import load_now, show
 
-from bench.execution.host import stop_on_sigterm
+from bench.execution.stop import stop_on_signals
 from bench.ledger.ledger import Ledger
 
 FAULTS = 3
@@ -220,7 +220,7 @@ def main() -> None:
         contextlib.suppress(subprocess.TimeoutExpired),  # hosts that are slow to end
         stack,
         tempfile.TemporaryDirectory(prefix="faults-") as text,
-        stop_on_sigterm(),
+        stop_on_signals(),
         contextlib.suppress(KeyboardInterrupt),  # a table of what was done until then
     ):
         folder = Path(text)

@@ -51,7 +51,7 @@ def trained(model: str, epochs: int, seed: int, folder: Path, validate: bool) ->
     only = [f"model={model}", f"epochs={epochs}"]
     changes = [f"seeds=[{seed}]", *(["validation={stratified: 0.1}"] if validate else [])]
     (trial,) = trials_of(load("frontier", only, changes, None))
-    command = [sys.executable, "-m", "bench.cli", "run", "frontier", "--results", str(folder), "--no-ray"]
+    command = [sys.executable, "-m", "bench", "run", "frontier", "--results", str(folder), "--no-ray"]
     command += ["--cpus-per-trial", "2", *(text for one in only for text in ("--only", one))]
     command += [text for one in changes for text in ("--set", one)]
     is_there = folder.exists() and trial.key in Ledger(folder).done(None)

@@ -34,7 +34,7 @@ def profiled(folder: Path, trials: int) -> dict[Place, tuple[float, float]]:
     data = {"name": "npz", "path": str(folder / "short.npz")}
     defaults = {"dataset": data, "epochs": 1, "batch_size": 64, "validation": {"tail": 0.2}}
     suite, out = write_suite(folder, grid, defaults, f"trials-{trials}"), folder / f"{trials}.profile"
-    command = [sys.executable, "-m", "cProfile", "-o", out, "-m", "bench.cli", "run", suite, "--no-ray"]
+    command = [sys.executable, "-m", "cProfile", "-o", out, "-m", "bench", "run", suite, "--no-ray"]
     done = subprocess.run([*command, "--results", folder / str(trials)], capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"bench run gave exit code {done.returncode}:\n{done.stdout}{done.stderr}")

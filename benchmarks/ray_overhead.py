@@ -32,7 +32,7 @@ TRIALS, OVERHEAD, START = 24, 0.5, 15.0
 def run(suite: Path, results: Path, options: list[str]) -> tuple[float, float]:
     """Seconds from the command's start to the first step, and seconds per trial after the first."""
     start = time.time()
-    command = [sys.executable, "-m", "bench.cli", "run", str(suite), "--results", str(results), *options]
+    command = [sys.executable, "-m", "bench", "run", str(suite), "--results", str(results), *options]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(f"{' '.join(command)} gave exit code {done.returncode}:\n{done.stdout}{done.stderr}")

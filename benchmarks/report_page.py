@@ -35,7 +35,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
         fill(folder, size)
-        command = [sys.executable, "-m", "bench.cli", "report", "made.yaml", "--html", "--out", "out"]
+        command = [sys.executable, "-m", "bench", "report", "made.yaml", "--html", "--out", "out"]
         runs = [cost_of(command, folder) for _ in range(repeats)]
         page = (folder / "out" / "made.html").read_text("utf-8")
     seconds = [one.seconds for one in runs]

@@ -48,7 +48,7 @@ def _fill(folder: Path, trials: int, seeds: int, classes: int, side: int, channe
 def measured(folder: Path) -> tuple[dict[str, Cost], float]:
     """What plan, frames and page cost in this folder, and the page's MB."""
     count = sum(1 for _ in (folder / "results" / "entries").glob("*/*.npz"))
-    bench = [sys.executable, "-m", "bench.cli"]
+    bench = [sys.executable, "-m", "bench"]
     commands = {
         "plan": [*bench, "plan", "made.yaml"],
         "frames": [sys.executable, "-c", FRAMES.format("results", count)],
@@ -120,7 +120,7 @@ def runs(root: Path, most: int) -> None:
                 "seeds": trials // len(_rates(trials)),
             }
             suite = write_suite(folder, grid, defaults)
-            command = [sys.executable, "-m", "bench.cli", "run", suite.name, "--no-ray", "--jobs", "1"]
+            command = [sys.executable, "-m", "bench", "run", suite.name, "--no-ray", "--jobs", "1"]
             costs.append(cost_of(command, folder))
         print(f"run of {trials}: {costs[-1]}", file=sys.stderr, flush=True)
     rows = [

@@ -26,7 +26,7 @@ grid: {model: mpl, optimizer: {name: adam, lr: fast}}
 
 def seconds(arguments: list[str], expected: int) -> float:
     start = time.perf_counter()
-    done = subprocess.run([sys.executable, "-m", "bench.cli", *arguments], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "bench", *arguments], capture_output=True, text=True)
     elapsed = time.perf_counter() - start
     if done.returncode != expected:
         sys.exit(f"bench {' '.join(arguments)} gave exit code {done.returncode}:\n{done.stdout}{done.stderr}")

@@ -15,7 +15,7 @@ GOOD = "name: t\ngrid: {model: mlp}\n"
 
 
 def bench(
-    folder: Path, *arguments: str, program: tuple[str, ...] = ("-m", "bench.cli")
+    folder: Path, *arguments: str, program: tuple[str, ...] = ("-m", "bench")
 ) -> subprocess.CompletedProcess[str]:
     """Run the command in `folder`, as after an installation, with no settings of this machine."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("BENCH_")}
@@ -129,7 +129,7 @@ def test_debug_shows_the_traceback_wherever_it_stands(arguments: tuple[str, ...]
 
 LOADED = """
 import sys
-from bench.cli import main
+from bench.__main__ import main
 try:
     main()
 finally:

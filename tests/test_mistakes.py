@@ -25,7 +25,7 @@ from mistakes.row import nothing
 from mistakes.sites import ROOT, passed, sites
 from pydantic import BaseModel
 
-from bench.cli import main
+from bench.__main__ import main
 from bench.suite import check
 from bench.suite.components import AXES
 from bench.suite.schema import Pruning, Sampling, Settings, SuiteFile, SuiteReference

@@ -157,7 +157,7 @@ def test_options_in_the_name_of_a_report_stay_in_its_folder(tmp_path: Path) -> N
     (here / "s.yaml").write_text("name: s\ngrid: {model: mlp}\n")
     (tmp_path / "net.py").write_text("def net(input_shape, classes): ...\n")
     options = ["--set", "model=../net.py:net", "--csv", "--results", "r", "--out", "out"]
-    command = [sys.executable, "-m", "bench.cli", "report", "s.yaml", *options]
+    command = [sys.executable, "-m", "bench", "report", "s.yaml", *options]
     done = subprocess.run(command, capture_output=True, text=True, cwd=here)
     assert done.returncode == 0, done.stderr
     assert [path.relative_to(here) for path in tmp_path.rglob("*.csv")] == [Path("out/s-set-model-..-net.py-net.csv")]
@@ -174,7 +174,7 @@ def test_no_user_code_refuses_models_of_the_users_own_before_anything_of_them_ru
     suite = tmp_path / "suite.yaml"
     suite.write_text("name: t\ngrid:\n  model: [mlp, 'evil.py:net', 'package.evil:net']\n")
     done = subprocess.run(
-        [sys.executable, "-m", "bench.cli", command, str(suite), "--no-user-code", "--results", str(tmp_path / "r")],
+        [sys.executable, "-m", "bench", command, str(suite), "--no-user-code", "--results", str(tmp_path / "r")],
         capture_output=True,
         text=True,
         cwd=tmp_path,
@@ -195,7 +195,7 @@ def test_without_user_code_all_else_goes_on(tmp_path: Path) -> None:
     command = [
         sys.executable,
         "-m",
-        "bench.cli",
+        "bench",
         "plan",
         str(suite),
         "--no-user-code",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bench.commands.options import EPILOG, RESULTS, Results
+from bench.execution.stop import INTERRUPTED, Detached
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,10 +26,6 @@ ClusterFile = Annotated[
     Path, typer.Option("--cluster", help="The cluster's launcher file.", metavar="FILE", envvar="BENCH_CLUSTER")
 ]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's name, as `bench cluster status` lists it.")]
-
-
-class Detached(SystemExit):
-    """The watcher has left; the run goes on."""
 
 
 @cluster_app.command("status", epilog=EPILOG)
@@ -164,7 +161,7 @@ def _followed(launcher: Launcher, run: Run, ledger: Ledger, console: Console) ->
             f"  stop it:        bench cluster stop {options} --results {ledger.root}",
             err=True,
         )
-        raise Detached(130) from None
+        raise Detached(INTERRUPTED) from None
 
 
 def _outcome(over: dict[str, Any], run: Run) -> bool:
@@ -174,7 +171,7 @@ def _outcome(over: dict[str, Any], run: Run) -> bool:
         raise UserError(f"{run.name}: {over['message']}")
     if over["outcome"] == "stopped":
         typer.echo(f"{run.name} was stopped. What ended is in the ledger; the same command goes on from there.")
-        raise Detached(130)
+        raise Detached(INTERRUPTED)
     return bool(over["failed"])
 
 

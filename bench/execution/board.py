@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from bench.execution.checkpoints import remove, sweep
 from bench.execution.pruning import Asha
+from bench.execution.stop import raise_if_stopped
 from bench.ledger.claims import Claims
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Measured, Predictions, Record, Result
@@ -143,6 +144,7 @@ class Board:
 
         One that does not fit yet is waited for, since smaller ones behind it would take its room again and again.
         """
+        raise_if_stopped()
         while self._queue and fits(self._queue[0]):
             trial = self._queue.popleft()
             if not self.claims.claim(trial.key):

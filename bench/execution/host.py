@@ -1,13 +1,10 @@
-"""This process and its machine: CPUs it may use, signals that end it."""
+"""This process and its machine: CPUs and GPUs it may use, and where temporary files go."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 import tempfile
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from bench.limits import CGROUP, PROCESS, cpu_limit
@@ -22,23 +19,6 @@ def cpu_count(root: Path = CGROUP, process: Path = PROCESS) -> int:
 def visible_cpus() -> int:
     """CPUs this process may run on, whatever share of their time it gets."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@contextlib.contextmanager
-def stop_on_sigterm() -> Iterator[None]:
-    """SIGTERM ends the run as Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def temporary_folder() -> Path:

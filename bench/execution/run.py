@@ -12,8 +12,9 @@ from rich.console import Console
 from bench.execution.board import RETRIES, Board
 from bench.execution.checkpoints import AFTER_SECONDS
 from bench.execution.connect import Connection, choose_authentication
-from bench.execution.host import cpu_count, slots, stop_on_sigterm
+from bench.execution.host import cpu_count, slots
 from bench.execution.progress import Tally, Watching, console_view
+from bench.execution.stop import stop_on_signals
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record
 from bench.suite.errors import UserError
@@ -92,7 +93,7 @@ def run_trials(
             else:
                 from bench.execution.local import run_here
 
-                with stop_on_sigterm():
+                with stop_on_signals():
                     run_here(board, datasets, max(1, int(cpus_per_trial)), gpus_per_trial, checkpoint_after)
         finally:
             board.claims.release_all()

@@ -31,8 +31,8 @@ from bench.execution.connect import Connection
 from bench.execution.deaths import reason
 from bench.execution.far import Far, far
 from bench.execution.group import Share, StoppedError, train_together
-from bench.execution.host import stop_on_sigterm
 from bench.execution.sizes import JOIN_SECONDS, Place, fits, gpus_each, refuse_what_never_fits
+from bench.execution.stop import stop_on_signals
 from bench.execution.user_code import carried, own_packages, with_own_model
 from bench.execution.worker import Message, run_trial
 from bench.suite.expand import canonical
@@ -61,7 +61,7 @@ def run_on_ray(
         if connection
         else local_ray(resources, data_bytes)
     )
-    with ray_ as place, stop_on_sigterm():
+    with ray_ as place, stop_on_signals():
         logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a worker's death is the board's to tell
         refuse_what_never_fits(board.waiting, place, resources.cpus_per_trial, JOIN_SECONDS if connection else 0.0)
         shelf = far() if connection else None

@@ -74,7 +74,7 @@ def _children() -> float:
 
 def ours(suite: Path, results: Path, *options: str, epochs: int = 1) -> Run:
     """``bench run`` of a suite into an empty ledger."""
-    command = [sys.executable, "-m", "bench.cli", "run", str(suite), "--results", str(results), *options]
+    command = [sys.executable, "-m", "bench", "run", str(suite), "--results", str(results), *options]
     seconds, _ = timed(command)
     records = Ledger(results).records()
     if not records or any(record.status not in ("complete", "pruned", "diverged") for record in records):

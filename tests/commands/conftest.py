@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 from made_ledger import Ledger as Made
 
-from bench.cli import main
+from bench.__main__ import main
 from bench.ledger.ledger import Ledger
 
 

@@ -20,7 +20,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def bench(folder: Path, *arguments: str) -> tuple[int, str]:
-    command = [sys.executable, "-m", "bench.cli", *arguments]
+    command = [sys.executable, "-m", "bench", *arguments]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
     return done.returncode, done.stderr
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 def bench(*arguments: object, folder: Path) -> tuple[int, str, str]:
     done = subprocess.run(
-        [sys.executable, "-m", "bench.cli", *map(str, arguments)],
+        [sys.executable, "-m", "bench", *map(str, arguments)],
         cwd=folder, env={"HOME": str(folder), "PYTHONPATH": ":".join(sys.path), "COLUMNS": "100"},
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip

@@ -25,7 +25,7 @@ def doctor(folder: Path, *arguments: str, libraries: dict[str, str] | None = Non
         (folder / "libraries" / f"{name}.py").write_text(source)
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("BENCH_", "CUDA_"))}
     ran = subprocess.run(
-        [sys.executable, "-m", "bench.cli", "doctor", *arguments],
+        [sys.executable, "-m", "bench", "doctor", *arguments],
         cwd=folder,
         env=environment | {"PYTHONPATH": f"{folder / 'libraries'}:{ROOT}"} | settings,
         capture_output=True,

@@ -16,7 +16,7 @@ from bench.ledger.record import Measured, Record, Result
 
 
 def bench(*arguments: object) -> tuple[int, str, str]:
-    command = [sys.executable, "-m", "bench.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "bench", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     return done.returncode, done.stdout, done.stderr
 

@@ -64,7 +64,7 @@ def test_a_plan_of_others_optimizers_is_quiet_and_counts(suite_of: Callable[[str
     """kron warns of a missing package and compiles, which warns of CUDA; neither is the plan's business."""
     path = suite_of("- {model: {name: mlp, hidden: []}, optimizer: kron, validation: none, epochs: 5}").path
     ran = subprocess.run(
-        [sys.executable, "-m", "bench.cli", "plan", path, "--results", path.parent / "none", "--gpus-per-trial", "0"],
+        [sys.executable, "-m", "bench", "plan", path, "--results", path.parent / "none", "--gpus-per-trial", "0"],
         capture_output=True, text=True, timeout=200, check=False,
     )  # fmt: skip
     assert (ran.returncode, ran.stderr) == (0, "")

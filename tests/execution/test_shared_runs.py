@@ -150,7 +150,7 @@ LIMITED = """
 import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))  # an entry with its predictions is larger
-from bench.cli import main
+from bench.__main__ import main
 sys.argv[0] = "bench"
 main()
 """

@@ -12,7 +12,7 @@ from bench.ledger.ledger import Ledger
 
 def command(*arguments: object) -> list[str]:
     """The command line, for this environment's Python."""
-    return [sys.executable, "-m", "bench.cli", *map(str, arguments)]
+    return [sys.executable, "-m", "bench", *map(str, arguments)]
 
 
 def start(*arguments: object) -> subprocess.Popen[str]:

@@ -13,9 +13,9 @@ from bench.data import Dataset, load
 from bench.execution.cluster.events import EventFile, EventView, begins
 from bench.execution.cluster.shipment import Part, Run, unpack
 from bench.execution.connect import Connection
-from bench.execution.host import stop_on_sigterm
 from bench.execution.progress import Tally
 from bench.execution.run import run_trials
+from bench.execution.stop import stop_on_signals
 from bench.ledger.disk import Disk
 from bench.ledger.ledger import Ledger
 from bench.suite.errors import UserError
@@ -29,7 +29,7 @@ def drive(folder: Path) -> int:
     run = unpack(folder)
     events = EventFile(folder)
     try:
-        with stop_on_sigterm():
+        with stop_on_signals():
             failed = _drive(run, folder, events)
     except UserError as error:
         events.over("error", message=str(error))
