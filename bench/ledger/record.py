@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -84,7 +84,8 @@ class Record:
     schema: int = SCHEMA
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """As dicts all the way down, to be written out; the lists and dicts in it are the record's own."""
+        return {**vars(self), "result": dict(vars(self.result)), "measured": dict(vars(self.measured))}
 
     @classmethod
     def from_json(cls, data: Any) -> Record:

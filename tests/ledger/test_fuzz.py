@@ -10,6 +10,7 @@ import io
 import json
 import tempfile
 import zipfile
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,7 @@ def test_any_bytes_within_the_zip(member: str, edits: list[tuple[int, int, bytes
 @given(st.lists(st.tuples(places, values), min_size=1, max_size=3))
 @TRIES
 def test_a_record_with_any_values_is_refused_or_can_be_shown(edits: list[tuple[tuple[str, ...], Any]]) -> None:
-    data = GOOD.to_json()
+    data = deepcopy(GOOD.to_json())
     for (*path, last), value in edits:
         inner = data
         for part in path:

@@ -10,7 +10,6 @@ import json
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -133,4 +132,4 @@ def _running(event: dict[str, Any], trial: Trial) -> Running:
 
 def begins(part: int, reused: list[Record], slots: int) -> dict[str, Any]:
     """The event that opens a part, with the records that it starts from and the watcher may lack."""
-    return {"part": part, "reused": [asdict(record) for record in reused], "slots": slots}
+    return {"part": part, "reused": [record.to_json() for record in reused], "slots": slots}
