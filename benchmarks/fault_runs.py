@@ -27,7 +27,7 @@ from bench.ledger.ledger import Ledger
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(
     [
-        "bench",
+        "bench.cli",
         "bench.execution.tune",
         "bench.execution.local",
         "bench.training.trial",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bench.commands.options import EPILOG, RESULTS, Results
-from bench.execution.stop import INTERRUPTED, Detached
+from bench.execution.stop import INTERRUPTED
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,6 +26,10 @@ ClusterFile = Annotated[
     Path, typer.Option("--cluster", help="The cluster's launcher file.", metavar="FILE", envvar="BENCH_CLUSTER")
 ]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's name, as `bench cluster status` lists it.")]
+
+
+class Detached(SystemExit):
+    """A cluster's run is no longer watched, and all has been said of it."""
 
 
 @cluster_app.command("status", epilog=EPILOG)

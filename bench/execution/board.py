@@ -144,8 +144,8 @@ class Board:
 
         One that does not fit yet is waited for, since smaller ones behind it would take its room again and again.
         """
-        raise_if_stopped()
         while self._queue and fits(self._queue[0]):
+            raise_if_stopped()
             trial = self._queue.popleft()
             if not self.claims.claim(trial.key):
                 self._elsewhere[trial.key] = trial

@@ -7,6 +7,7 @@ from typing import Any
 
 from bench.execution.board import Board
 from bench.execution.checkpoints import AFTER_SECONDS, path_of
+from bench.execution.stop import raise_if_stopped
 from bench.execution.worker import run_trial
 from bench.suite.errors import UserError
 
@@ -61,6 +62,7 @@ def run_here(
         except _PrunedError:
             continue
         if "failure" in message:
+            raise_if_stopped()  # what an interrupted import became is no failure of the trial
             board.failed(key, message["failure"])
         else:
             board.finished(key, message["status"], message["result"], message["measured"], message["predictions"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from bench.execution.board import Board, Running
 from bench.execution.checkpoints import path_of
+from bench.execution.stop import stop_on_signals
 from bench.ledger.claims import Claims
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Measured, Record, Result
@@ -60,6 +62,16 @@ def run_all(board: Board, score: Callable[[Trial], float]) -> list[tuple[float, 
 def test_without_pruning_trials_run_in_the_order_of_the_file(board_of: Callable[[str], Board]) -> None:
     ran = run_all(board_of(GRID), lambda _: 0.5)
     assert ran == [(lr, seed, "complete") for lr in (0.1, 0.2, 0.3, 0.4) for seed in (0, 1)]
+
+
+def test_nothing_starts_after_a_stop_that_a_library_swallowed(board_of: Callable[[str], Board]) -> None:
+    board = board_of(GRID)
+    with stop_on_signals():
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt):
+            board.next_trial()
+    assert board.next_trial() is not None
 
 
 def test_what_the_ledger_has_is_not_run_again(board_of: Callable[[str], Board]) -> None:

@@ -1,102 +1,135 @@
-"""Signals that end a run, and those that a library swallows; each in a process of its own."""
+"""Signals that end a run, those that a library turns into something else or swallows among them."""
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
-SIGNALLED = """
-import os, signal
-from bench.execution.stop import is_stopped, raise_if_stopped, stop_on_signals
+import numpy as np
+import pytest
+from commands import bench
 
-def interrupted():
-    try:
-        os.kill(os.getpid(), NUMBER)
-    except KeyboardInterrupt:
-        return True
-    return False
-"""
+from bench.execution.stop import is_stop, raise_if_stopped, stop_on_signals
+from bench.ledger.ledger import Ledger
+
+STOPPED = "Stopped. What ended is in the ledger; the same command goes on from there.\n"
+BOTH = [signal.SIGTERM, signal.SIGINT]
 
 
-def run(code: str, number: str = "signal.SIGTERM") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", SIGNALLED.replace("NUMBER", number) + code], capture_output=True, text=True, timeout=60
-    )
+def swallow(number: signal.Signals) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(number)
 
 
-def test_both_signals_interrupt_and_are_remembered() -> None:
-    for number in ("signal.SIGTERM", "signal.SIGINT"):
-        done = run("with stop_on_signals(): print(is_stopped(), interrupted(), is_stopped())", number)
-        assert (done.stdout, done.stderr) == ("False True True\n", "")
-
-
-def test_handlers_are_put_back_and_an_ignored_ctrl_c_stays_ignored() -> None:
-    done = run("""
-signal.signal(signal.SIGINT, signal.SIG_IGN)
-with stop_on_signals():
-    os.kill(os.getpid(), signal.SIGINT)
-    with stop_on_signals(): pass
-    print(interrupted())
-print(signal.getsignal(signal.SIGTERM) is signal.SIG_DFL, signal.getsignal(signal.SIGINT) is signal.SIG_IGN)
-""")
-    assert (done.stdout, done.stderr) == ("True\nTrue True\n", "")
-
-
-def test_a_stop_that_a_library_swallowed_is_made_good() -> None:
-    done = run("""
-raise_if_stopped()
-with stop_on_signals():
-    interrupted()
-    try:
+@pytest.mark.parametrize("number", BOTH)
+def test_a_swallowed_signal_is_remembered_until_the_outermost_part_ends(number: signal.Signals) -> None:
+    with stop_on_signals():
         raise_if_stopped()
-    except KeyboardInterrupt:
-        print("made good")
-""")
-    assert (done.stdout, done.stderr) == ("made good\n", "")
+        with stop_on_signals():
+            swallow(number)
+        assert is_stop(ImportError("half a library"))
+        with pytest.raises(KeyboardInterrupt):
+            raise_if_stopped()
+    raise_if_stopped()
+    assert not is_stop(ImportError("half a library"))
 
 
-def test_an_interrupt_inside_made_code_leaves_the_exit_code_alone(tmp_path: Path) -> None:
+def test_handlers_are_put_back() -> None:
+    before = [signal.getsignal(number) for number in BOTH]
+    with stop_on_signals():
+        assert [signal.getsignal(number) for number in BOTH] != before
+    assert [signal.getsignal(number) for number in BOTH] == before
+
+
+def test_an_ignored_ctrl_c_stays_ignored() -> None:
+    """As in a shell's background."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with stop_on_signals():
+            signal.raise_signal(signal.SIGINT)
+            raise_if_stopped()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize(
+    ("end", "stopped"),
+    [
+        (KeyboardInterrupt(), True),
+        (SystemExit(130), True),
+        (SystemExit(int(signal.SIGTERM)), True),
+        (SystemExit(0), False),
+        (SystemExit(1), False),
+        (OSError("disk full"), False),
+    ],
+)
+def test_what_tells_a_stop(end: BaseException, stopped: bool) -> None:
+    with stop_on_signals():
+        assert is_stop(end) == stopped
+
+
+def test_a_stop_inside_made_code_leaves_the_exit_code_alone(tmp_path: Path) -> None:
     """As when it comes while a data class is made; Python's own KeyboardInterrupt ends a module by SIGINT then."""
-    module = (
-        SIGNALLED.replace("NUMBER", "signal.SIGTERM")
-        + """
+    (tmp_path / "interrupted.py").write_text("""
+import signal
+from bench.execution.stop import stop_on_signals
 with stop_on_signals():
     try:
-        exec("os.kill(os.getpid(), signal.SIGTERM)")
+        exec("signal.raise_signal(signal.SIGTERM)")
     except KeyboardInterrupt:
         raise SystemExit(130) from None
-"""
-    )
-    (tmp_path / "interrupted.py").write_text(module)
+""")
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
     done = subprocess.run([sys.executable, "-m", "interrupted"], env=environment, timeout=60)
     assert done.returncode == 130
 
 
-PROGRAM = """
-import sys
-import bench.cli
-from bench.__main__ import main
+NET = """
+import os, signal
+from pathlib import Path
+from torch import nn
 
-def app():
-    interrupted()
-    END
-
-bench.cli.app = app
-main()
+def net(input_shape, classes, stop_at=0, becomes=""):
+    "Asks its own process to stop the n-th time it is called, and makes something else of that."
+    calls = Path(__file__).with_name("calls")
+    with calls.open("a") as file:
+        file.write(".")
+    try:
+        if calls.stat().st_size == stop_at:
+            os.kill(os.getpid(), signal.SIGTERM)
+    except KeyboardInterrupt:
+        if becomes:
+            raise ImportError(becomes) from None
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, classes))
 """
 
 
-def test_whatever_an_interrupt_became_the_program_says_stopped() -> None:
-    for end in ("raise ImportError('half a library')", "sys.exit(1)", "raise KeyboardInterrupt"):
-        done = run(PROGRAM.replace("END", end))
-        assert (done.returncode, done.stderr.splitlines()[0][:8]) == (130, "Stopped."), end
+def run(folder: Path, stop_at: int = 0, becomes: str = "") -> tuple[int, str, int, int]:
+    """Two trials of a net: exit code, stderr, records, and how often the net was made."""
+    folder.mkdir()
+    (folder / "net.py").write_text(NET)
+    random = np.random.default_rng(0)
+    parts = {f"{part}_images": random.integers(0, 256, (20, 28, 28), dtype=np.uint8) for part in ("train", "test")}
+    np.savez(folder / "data.npz", **parts, train_labels=np.arange(20) % 2, test_labels=np.arange(20) % 2)
+    model = f"{{name: 'net.py:net', stop_at: {stop_at}, becomes: '{becomes}'}}"
+    (folder / "suite.yaml").write_text(
+        "name: t\ndefaults: {dataset: {name: npz, path: data.npz}, epochs: 1}\n"
+        f"grid: {{model: {model}, seeds: 2}}\n"
+    )
+    code, _, err = bench("run", folder / "suite.yaml", "--no-ray", "--results", folder / "results")
+    return code, err, len(Ledger(folder / "results").records()), (folder / "calls").stat().st_size
 
 
-def test_what_was_not_interrupted_fails_as_itself() -> None:
-    end = "pass\ndef app(): raise ImportError('half a library')\nbench.cli.app = app"
-    done = run(PROGRAM.replace("    interrupted()\n    END", f"    {end}"))
-    assert done.returncode == 1
-    assert done.stderr.startswith("bench failed unexpectedly: ImportError: half a library")
+@pytest.mark.parametrize("becomes", ["half a library", ""])
+def test_whatever_a_stop_becomes_the_run_ends_there_and_no_trial_fails(tmp_path: Path, becomes: str) -> None:
+    code, err, records, calls = run(tmp_path / "whole")
+    assert (code, err, records) == (0, "", 2)
+    checks = calls - 2  # it is tried before anything starts
+    assert checks > 0
+    for stop_at in range(1, calls + 1):
+        finished = max(0, stop_at - checks - bool(becomes))  # a swallowed one lets its trial end
+        expected = (130, STOPPED, finished) if finished < 2 else (0, "", 2)
+        assert run(tmp_path / str(stop_at), stop_at, becomes)[:3] == expected

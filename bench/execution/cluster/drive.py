@@ -15,7 +15,7 @@ from bench.execution.cluster.shipment import Part, Run, unpack
 from bench.execution.connect import Connection
 from bench.execution.progress import Tally
 from bench.execution.run import run_trials
-from bench.execution.stop import stop_on_signals
+from bench.execution.stop import INTERRUPTED, is_stop, stop_on_signals
 from bench.ledger.disk import Disk
 from bench.ledger.ledger import Ledger
 from bench.suite.errors import UserError
@@ -28,18 +28,19 @@ def drive(folder: Path) -> int:
     """Run what `folder` holds; the exit code. Everything is told in the folder's events, errors too."""
     run = unpack(folder)
     events = EventFile(folder)
-    try:
-        with stop_on_signals():
+    with stop_on_signals():
+        try:
             failed = _drive(run, folder, events)
-    except UserError as error:
-        events.over("error", message=str(error))
-        return 2
-    except KeyboardInterrupt:
-        events.over("stopped")
-        return 130
-    except Exception as error:
-        events.over("error", message=f"{type(error).__name__}: {error}; `ray job logs {run.name}` on the head has more")
-        raise
+        except BaseException as end:
+            if is_stop(end):
+                events.over("stopped")
+                return INTERRUPTED
+            if isinstance(end, UserError):
+                events.over("error", message=str(end))
+                return 2
+            more = f"`ray job logs {run.name}` on the head has more"
+            events.over("error", message=f"{type(end).__name__}: {end}; {more}")
+            raise
     events.over("done", failed=failed)
     return 0
 
