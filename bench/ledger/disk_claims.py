@@ -10,6 +10,9 @@ from pathlib import Path
 
 from bench.ledger.owner import LEASE_SECONDS, Owner, is_dead, owner_bytes, owner_in
 
+EMPTY_SECONDS = 10.0
+"""A claim that names nobody for so long is free: its driver was killed between making the file and writing to it."""
+
 
 def take(path: Path, me: Owner) -> bool:
     """Claim `path` unless a living driver has it. Raises OSError."""
@@ -57,7 +60,7 @@ def _take_over(path: Path, me: Owner) -> bool:
 def _is_free(path: Path) -> bool:
     owner = _owner(path)
     try:
-        renewed = path.stat().st_mtime
+        claim = path.stat()
     except FileNotFoundError:
         return True
     if owner and is_dead(owner):
@@ -65,7 +68,8 @@ def _is_free(path: Path) -> bool:
     # Both times are the file system's: no matter whose clock is wrong. Should that one be set back, claims lie in
     # the future until they are renewed, hence the absolute value.
     _lock_file(path).touch()
-    return abs(_lock_file(path).stat().st_mtime - renewed) > LEASE_SECONDS
+    age = abs(_lock_file(path).stat().st_mtime - claim.st_mtime)
+    return age > (LEASE_SECONDS if claim.st_size else EMPTY_SECONDS)
 
 
 def _lock_file(path: Path) -> Path:

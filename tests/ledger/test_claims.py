@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from bench.ledger.claims import Claims
+from bench.ledger.disk_claims import EMPTY_SECONDS
 from bench.ledger.owner import LEASE_SECONDS, is_dead, this_process
 from bench.suite.errors import UserError
 
@@ -148,10 +149,19 @@ def test_a_claim_from_elsewhere_ends_by_its_age_only(root, elsewhere):
     assert Claims(root).claim("ab12")
 
 
-@pytest.mark.parametrize("text", ["", '{"host": "', "[]", '{"host": 1}'])
+def test_a_driver_killed_before_it_wrote_its_name_holds_nothing_up(root):
+    (root / "claims").mkdir(parents=True)
+    (root / "claims" / "ab12").touch()
+    assert not Claims(root).claim("ab12")  # one that is being made is left alone
+    set_age(root, "ab12", EMPTY_SECONDS + 1)
+    assert Claims(root).claim("ab12")
+
+
+@pytest.mark.parametrize("text", ['{"host": "', "[]", '{"host": 1}'])
 def test_a_half_written_claim_ends_by_its_age(root, text):
     (root / "claims").mkdir(parents=True)
     (root / "claims" / "ab12").write_text(text)
+    set_age(root, "ab12", LEASE_SECONDS - 30)
     assert not Claims(root).claim("ab12")
     set_age(root, "ab12", LEASE_SECONDS + 30)
     assert Claims(root).claim("ab12")
