@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 import torch
-from commands import bench, processes_below, results_of, start
+from commands import STOPPED, bench, processes_below, results_of, start
 
 from bench.execution.checkpoints import DIGEST
 from bench.ledger.ledger import Ledger
@@ -107,7 +107,7 @@ def test_a_stopped_run_goes_on_where_it_stopped(folder: Path, undisturbed: Path,
         assert process.returncode == -signal.SIGKILL
     else:
         assert process.returncode == 130
-        assert err == "Stopped. What ended is in the ledger; the same command goes on from there.\n"
+        assert err == STOPPED
     kept = {path.name for path in results.glob("entries/*/*")}
     assert 2 <= len(kept) < 6
     code, out, err = bench("run", suite(folder, 3), "--results", results)
@@ -196,7 +196,7 @@ def test_a_run_stops_cleanly_before_it_trains(folder: Path, seconds: float, stop
     process.send_signal(stop)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert err == "Stopped. What ended is in the ledger; the same command goes on from there.\n"
+    assert err == STOPPED
     assert not list((folder / "early").glob("claims/[0-9a-f]*"))
 
 

@@ -10,12 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import bench
+from commands import STOPPED, bench
 
 from bench.execution.stop import is_stop, raise_if_stopped, stop_on_signals
 from bench.ledger.ledger import Ledger
 
-STOPPED = "Stopped. What ended is in the ledger; the same command goes on from there.\n"
 BOTH = [signal.SIGTERM, signal.SIGINT]
 
 

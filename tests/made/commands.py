@@ -9,6 +9,9 @@ from typing import Any
 
 from bench.ledger.ledger import Ledger
 
+STOPPED = "Stopped. What ended is in the ledger; the same command goes on from there.\n"
+"""All that a run which was told to stop says on stderr."""
+
 
 def command(*arguments: object) -> list[str]:
     """The command line, for this environment's Python."""
