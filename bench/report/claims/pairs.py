@@ -29,8 +29,8 @@ def pairs(
     """A row for each two leaders: the accuracy of `ours` minus that of `theirs`, the better placed one being ours.
 
     Bounds and p are on new images, `this_low` and `this_high` on this test set, each at 95 % by itself
-    (`bench.statistics.contrasts`). Two configurations of one run each are compared by McNemar's exact test, which
-    speaks of these two networks only: `kind` says which.
+    (`bench.statistics.contrasts`). Two configurations of one run each have McNemar's exact p and Tango's interval,
+    which speak of these two networks only: `kind` says which.
 
     Parameters
     ----------

@@ -200,7 +200,7 @@ def _pairs(analysis: Analysis) -> Claim:
         found[row["ours"], row["theirs"]] = {**row, "sign": 1.0}
         found[row["theirs"], row["ours"]] = {**row, "sign": -1.0}
     runs = int((frame["kind"] == TWO_RUNS).sum())
-    exact = " Where both have one run, McNemar's exact test speaks of these two networks only." if runs else ""
+    exact = " Where both have one run, the interval is Tango's and speaks of these two networks only." if runs else ""
 
     def against(label: str) -> Callable[[Row], Cell]:
         def cell(row: Row) -> Cell:

@@ -62,10 +62,10 @@ def _row(row: Row, max_drop: float) -> list[str]:
     if row.word == "same":
         return [*names, "  NEW - BASE is 0: the same predictions, image by image and seed by seed", means]
     runs = row.method == "McNemar"
-    of = "of these weights" if runs else "on new images, 95 %"
+    of = "of these weights on new images" if runs else "on new images"
     found = (
-        f"NEW - BASE {_points(row.difference)} points, {_points(row.low)} to {_points(row.high)} {of}"
-        f"{', exact, 95 %' if runs else ''}, p = {_p(row.p)}"
+        f"NEW - BASE {_points(row.difference)} points, {_points(row.low)} to {_points(row.high)} {of}, 95 %, "
+        f"p = {_p(row.p)}{' (exact)' if runs else ''}"
     )
     lines = [*names, f"  {found}"]
     if row.this_low is not None and row.this_high is not None:
