@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from bench.suite.characters import control_character
 from bench.suite.errors import Problem, SuiteError
 
 MAX_BYTES = 256 * 1024
@@ -231,6 +231,5 @@ class _Reader:
 
     def refuse_control(self, text: str, node: yaml.Node, path: KeyPath) -> None:
         """Escapes in quotes can write what no editor shows and what a terminal obeys."""
-        bad = next((c for c in text if unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t"), None)
-        if bad:
+        if bad := control_character(text):
             raise self.wrong(f"holds a control character ({bad!r})", node, path, "delete it")

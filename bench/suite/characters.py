@@ -1,0 +1,22 @@
+"""Characters that no name may hold, and how text from elsewhere is shown that holds some.
+
+These are what a terminal obeys, what turns the direction of a line or ends it unseen, and what UTF-8 or XML has no form
+for: one of them in a name spoils a screen, a table's row or a chart. Line breaks and tabs are allowed.
+"""
+
+from __future__ import annotations
+
+import re
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+
+
+def control_character(text: str) -> str | None:
+    """The first such character in a text."""
+    found = _CONTROL.search(text)
+    return found[0] if found else None
+
+
+def escaped(text: str) -> str:
+    r"""The text with each of them written out, as ``\x1b`` or ``\u202e``."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
