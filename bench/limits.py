@@ -1,9 +1,10 @@
-"""What a container allows of its machine: CPU time and memory, as Linux's control groups (cgroups) have it."""
+"""This machine's processor and memory, and what a container allows of them (Linux's control groups, cgroups)."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import platform
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,6 +43,14 @@ def memory(root: Path = CGROUP, process: Path = PROCESS) -> int:
 def machine_memory() -> int:
     """Bytes of the machine's memory."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def processor_name() -> str:
+    """The processor's own name."""
+    for line in _read(Path("/proc/cpuinfo")).splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def _folders(root: Path, process: Path, controller: str) -> Iterator[Path]:

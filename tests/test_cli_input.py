@@ -146,7 +146,6 @@ finally:
         (("schema",), 0),
         (("list", "models"), 0),
         (("list", "suites"), 0),
-        (("plan", "quick"), 0),
         (("run", "wrong.yaml"), 2),
         (("plan", "wrong.yaml"), 2),
         (("report", "wrong.yaml"), 2),
@@ -159,6 +158,37 @@ def test_what_needs_no_training_imports_nothing_heavy(arguments: tuple[str, ...]
     ran = bench(tmp_path, *arguments, program=("-c", LOADED))
     assert ran.returncode == code, ran.stderr
     assert ran.stderr.splitlines()[-1] == "[]"
+
+
+def test_a_second_plan_imports_nothing_heavy_whatever_the_suite_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "named.yaml").write_text(
+        "name: t\ngrid: {model: [mlp, resnet10t], optimizer: [{name: adan, lr: 0.01}], "
+        "regularizer: [none, dropout], preprocessing: column_standardize}\n"
+    )
+    first, second = (bench(tmp_path, "plan", "named.yaml", program=("-c", LOADED)) for _ in range(2))
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr
+    assert "timm" in first.stderr.splitlines()[-1]
+    assert second.stderr.splitlines()[-1] == "[]"
+    assert second.stdout == first.stdout
+    assert "PFLOP" in first.stdout
+
+
+def test_what_depends_on_the_users_code_is_asked_every_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "shape.txt").write_text("10")
+    (tmp_path / "nets.py").write_text(
+        "import torch\n\ndef net(input_shape, classes):\n"
+        "    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, int(open('shape.txt').read())))\n"
+    )
+    (tmp_path / "own.yaml").write_text("name: t\ngrid: {model: 'nets.py:net'}\n")
+    assert bench(tmp_path, "plan", "own.yaml").returncode == 0
+    (tmp_path / "shape.txt").write_text("9")
+    again = bench(tmp_path, "plan", "own.yaml")
+    assert again.returncode == 2
+    assert "expected (2, 10)" in again.stderr
 
 
 def test_plan_as_json(tmp_path: Path) -> None:

@@ -36,14 +36,16 @@ def plan(
     jobs: Jobs = None,
     cpus_per_trial: CpusPerTrial = 1,
     gpus_per_trial: GpusPerTrial = None,
-    probe: Annotated[bool, typer.Option("--probe", help="Measure a few steps of each kind of trial.")] = False,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Measure a few steps of each kind of trial, for at most 30 s each.")
+    ] = False,
     no_user_code: NoUserCode = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what a suite would run: trials, counts per axis, what is done, time and memory."""
     loaded = [load(text, only, set_, seeds, not no_user_code) for text in suites]
     from bench.execution.board import todo
-    from bench.execution.estimate import estimate, from_probes, from_records
+    from bench.execution.estimate import PROBE_SECONDS, estimate, from_probes, from_records, kinds
     from bench.execution.host import slots
     from bench.execution.plan import plan_json, plan_text
     from bench.ledger.ledger import Ledger
@@ -59,6 +61,7 @@ def plan(
         left = todo(trials, done, searches=suite.pruning is not None)
         missing = [*left.now, *(trial for rest in left.later.values() for trial in rest)]
         if probe:
+            typer.echo(f"measuring {kinds(missing):,} kinds of trial, at most {PROBE_SECONDS} s each", err=True)
             costs = from_probes(
                 missing, datasets_of(missing, data_dir, data_places(suite, missing)), max(1, int(cpus_per_trial))
             )
@@ -66,9 +69,14 @@ def plan(
             costs = from_records(missing, ledger.records())
         side_by_side = slots(cpus_per_trial, gpus_per_trial, jobs)
         cost = estimate(missing, costs, side_by_side)
-        unlike = [trial for trial in missing if costs.get(trial.key) is None and (probe or trial.key in checked)]
+        # The user's own images are not decoded for it, unless they were for the check.
+        unlike = [
+            trial
+            for trial in missing
+            if costs.get(trial.key) is None and (probe or trial.data_path is None or trial.key in checked)
+        ]
         counted = None
-        if unlike:  # torch, which counts, is here already
+        if unlike:
             from bench.execution.arithmetic import arithmetic
 
             counted = arithmetic(unlike, ledger.records(), side_by_side, cpus_per_trial, gpus_per_trial)

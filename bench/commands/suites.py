@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from bench.suite.trial import Trial
 
 
+CHECKED = ("model", "preprocessing", "optimizer", "regularizer", "augmentation")
+"""All that `bench.training.check` looks at, besides the images' shape and the number of classes."""
+
+
 def load(
     text: str, only: list[str] | None, overrides: list[str] | None, seeds: int | None, user_code: bool = True
 ) -> Suite:
@@ -33,17 +37,37 @@ def load(
     if not user_code:
         _refuse_user_code(suite)
     if not all(is_known({**config, "model": {"name": "mlp"}}) for config, _ in suite.configurations):
-        from bench.training.optimizers import resolved
-
-        def spelled_out(entry: dict[str, Any]) -> dict[str, Any]:
-            try:
-                return resolved(entry)
-            except UserError:
-                return entry  # `check` tells of it, together with whatever else is wrong
-
-        suite = suite.resolved(spelled_out)
+        suite = _with_library_defaults(suite)
     if suite.references:
         _check_references(suite)
+    return suite
+
+
+def _with_library_defaults(suite: Suite) -> Suite:
+    """The suite with the defaults of torch's and timm's own optimizers spelled out in every configuration."""
+    from bench import library_cache
+    from bench.suite.components import AXES
+    from bench.suite.expand import canonical
+
+    new: dict[str, Any] = {}
+
+    def spelled_out(entry: dict[str, Any]) -> dict[str, Any]:
+        if entry["name"] in AXES["optimizer"]:
+            return entry
+        question = canonical(["optimizer defaults", entry])
+        answer: dict[str, Any] | None = new.get(question) or library_cache.recall(question)
+        if answer is None:
+            from bench.training.optimizers import resolved  # imports timm, which takes seconds
+
+            try:
+                answer = new[question] = resolved(entry)
+            except UserError:
+                return entry  # `check` tells of it, together with whatever else is wrong
+        return answer
+
+    suite = suite.resolved(spelled_out)
+    if new:
+        library_cache.remember(new)
     return suite
 
 
@@ -76,17 +100,30 @@ def check(suite: Suite, trials: list[Trial]) -> None:
     first = {trial.group: trial for trial in trials}.values()
     if not any(asks_libraries(trial.config) or trial.config["model"]["name"] != "mlp" for trial in first):
         return
+    from bench import library_cache
+    from bench.models.user import is_user
     from bench.suite.components import OPEN
     from bench.suite.expand import JUDGED_LATER, canonical
-    from bench.training.check import check
 
     shapes = {text: _shape(suite, trial) for text, trial in {trial.data: trial for trial in first}.items()}
+    questions = {
+        trial.group: canonical(["fits", shapes[trial.data], {axis: trial.config[axis] for axis in CHECKED}])
+        for trial in first
+    }
+    unchecked = [trial for trial in first if library_cache.recall(questions[trial.group]) is None]
+    if not unchecked:
+        return
+    from bench.training.check import check
+
     places = {
         canonical([axis, trial.run_config[axis]]): suite.place(axis, trial.config[axis])
-        for trial in first
+        for trial in unchecked
         for axis in (*OPEN, *JUDGED_LATER)
     }
-    check([trial.run_config for trial in first], shapes, places)
+    check([trial.run_config for trial in unchecked], shapes, places)
+    library_cache.remember(
+        {questions[trial.group]: True for trial in unchecked if not is_user(trial.config["model"]["name"])}
+    )
 
 
 def check_metrics(suite: Suite, trials: list[Trial]) -> None:

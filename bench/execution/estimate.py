@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from bench.ledger.record import Record
@@ -22,7 +23,12 @@ LIKE = (
     ("dataset", "model", "workers"),
 )
 """What two trials must share for one to tell of the other's cost; tried from left to right."""
-PROBE_PICTURES = 2000
+PROBE_STEPS = (32, 250, 2000)
+"""Images of the training part in the measurements of a kind of trial, from a first impression to a good one."""
+PROBE_GROWTH = 8
+"""How much longer than one measurement the next takes at most."""
+PROBE_SECONDS = 30
+"""The most that measuring one kind of trial may take."""
 
 
 @dataclass(frozen=True)
@@ -78,48 +84,72 @@ def from_records(trials: Iterable[Trial], records: Iterable[Record]) -> dict[str
 
 
 def from_probes(trials: Sequence[Trial], datasets: dict[str, Any], threads: int) -> dict[str, Cost | None]:
-    """Train one trial of each kind for one epoch of a few pictures, in this process, and scale up.
+    """Train one trial of each kind for one epoch of a few images, in this process, and scale up.
 
-    The first steps of a process are slow, so each kind is measured twice and the second counts. Of several workers each
-    is taken to need its share of one's time: what they say to one another is not measured.
+    Each kind takes `PROBE_SECONDS` at most, unless its very first images take longer. Of several workers each is taken
+    to need its part of one worker's time: what they say to one another is not measured.
     """
     import torch
-
-    from bench.execution.worker import run_trial
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     costs: dict[str, Cost | None] = {}
     memo: dict[str, Cost | None] = {}
     for trial in trials:
         full = _like(trial.config, LIKE[0])
-        data = datasets[trial.data]
         if full not in memo:
-            small, times = probe_part(data)
-            config = {**trial.run_config, "epochs": 1, "early_stopping": None, "refit": False, "workers": 1}
-            for _ in range(2):
-                message = run_trial(config, trial.seed, small, device, threads, lambda _: None)
-            measured = message.get("measured")
-            times /= trial.config["workers"]
-            memo[full] = (
-                Cost((measured.train_seconds + measured.evaluation_seconds) * times, measured.peak_memory_bytes or 0)
-                if measured
-                else None
-            )
+            memo[full] = _probe(trial, datasets[trial.data], device, threads)
         one = memo[full]
         costs[trial.key] = replace(one, seconds=one.seconds * trial.config["epochs"]) if one else None
     return costs
 
 
-def probe_part(data: Dataset) -> tuple[Dataset, float]:
-    """The first `PROBE_PICTURES` of the training part, as large a share of the test part, and how often they fit."""
-    times = max(1.0, len(data.train_labels) / PROBE_PICTURES)
+def kinds(trials: Iterable[Trial]) -> int:
+    """How many kinds of trial `from_probes` measures."""
+    return len({_like(trial.config, LIKE[0]) for trial in trials})
+
+
+def _probe(trial: Trial, data: Dataset, device: str, threads: int) -> Cost | None:
+    """The cost of one epoch, measured on more and more images while the next step fits into `PROBE_SECONDS`.
+
+    The last measurement counts: the first steps of a process are slow. None where none could be trained.
+    """
+    from bench.execution.worker import run_trial
+
+    config = {**trial.run_config, "epochs": 1, "early_stopping": None, "refit": False, "workers": 1}
+    if isinstance(config["validation"], dict):
+        config["validation"] = {"stratified": next(iter(config["validation"].values()))}  # which few images allow
+    cost = None
+    spent = 0.0
+    for count in PROBE_STEPS:
+        part, times = probe_part(data, count)
+        started = perf_counter()
+        message = run_trial(config, trial.seed, part, device, threads, lambda _: None)
+        took = perf_counter() - started
+        spent += took
+        if measured := message.get("measured"):
+            seconds = measured.train_seconds + measured.evaluation_seconds
+            cost = Cost(seconds * times / trial.config["workers"], measured.peak_memory_bytes or 0)
+        if times == 1.0 or (cost and spent + took * PROBE_GROWTH > PROBE_SECONDS):
+            break
+    return cost
+
+
+def probe_part(data: Dataset, count: int) -> tuple[Dataset, float]:
+    """The first `count` images of the training part, as large a fraction of the test part, and how often they fit.
+
+    What is measured does not depend on the labels: they are made anew, so that even a few images can be divided.
+    """
+    import numpy as np
+
+    times = max(1.0, len(data.train_labels) / count)
     tested = math.ceil(len(data.test_labels) / times)
+    train, test = data.train_images[:count], data.test_images[:tested]
     part = replace(
         data,
-        train_images=data.train_images[:PROBE_PICTURES],
-        train_labels=data.train_labels[:PROBE_PICTURES],
-        test_images=data.test_images[:tested],
-        test_labels=data.test_labels[:tested],
+        train_images=train,
+        train_labels=np.arange(len(train), dtype=data.train_labels.dtype) % 2,
+        test_images=test,
+        test_labels=np.arange(len(test), dtype=data.test_labels.dtype) % 2,
     )
     return part, times
 

@@ -13,9 +13,13 @@ from torch import nn
 from bench.models.registry import Shape
 from bench.models.user import describe
 from bench.suite.errors import UserError
+from bench.suite.expand import canonical
 
 FROM_DATA = ("in_chans", "num_classes", "img_size")
 """Parameters that the data set decides."""
+
+_TAKES_SIZE: dict[str, bool] = {}
+"""Whether an architecture takes `img_size`, by name, parameters and images: asking builds it twice."""
 
 
 def is_timm(name: str) -> bool:
@@ -68,11 +72,18 @@ def _sized(name: str, params: dict[str, Any], input_shape: Shape, classes: int) 
     channels, height, width = input_shape
     fixed = {**params, "in_chans": channels, "num_classes": classes}
     sized = {**fixed, "img_size": (height, width)}
+    question = canonical([name, params, input_shape, classes])
+    if question not in _TAKES_SIZE:
+        _TAKES_SIZE[question] = _takes_size(name, fixed, sized)
+    return sized if _TAKES_SIZE[question] else fixed
+
+
+def _takes_size(name: str, fixed: dict[str, Any], sized: dict[str, Any]) -> bool:
     without_weights = {"pretrained": False}
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
         try:
             _create(name, sized | without_weights)
-            return sized
+            return True
         except Exception:
             pass
         try:
@@ -81,7 +92,7 @@ def _sized(name: str, params: dict[str, Any], input_shape: Shape, classes: int) 
             raise UserError(_wrong_parameter(name, error)) from error
         except Exception:
             pass  # building it for real says why, or shows that only the meta device was in the way
-    return fixed
+    return False
 
 
 def _create(name: str, params: dict[str, Any]) -> nn.Module:

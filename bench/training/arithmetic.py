@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-import torch
-
-from bench.models.check import check as build
-from bench.models.inputs import behind, seen_shape
-from bench.models.measure import forward_flops
-from bench.models.registry import Shape
+Shape = tuple[int, int, int]
 
 PASSES = 3
 """A step's operations over those of its forward pass: the backward pass takes two products for each of the forward's.
@@ -20,6 +14,14 @@ PASSES = 3
 
 def flops_per_picture(config: dict[str, Any], shape: Shape, classes: int) -> int:
     """Forward floating-point operations for one picture, as records have them; errors as in `bench.models.check`."""
+    # A plan that knows its networks' operations already does without torch.
+    import numpy as np
+    import torch
+
+    from bench.models.check import check as build
+    from bench.models.inputs import behind, seen_shape
+    from bench.models.measure import forward_flops
+
     seen = seen_shape(config["preprocessing"], shape)
     net = build(config["model"], seen, classes)
     if seen != shape:  # the only preprocessing that changes what the first layer computes

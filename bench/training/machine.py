@@ -15,6 +15,8 @@ from pathlib import Path
 
 import torch
 
+from bench.limits import processor_name
+
 PACKAGES = ("bench", "torch", "torchvision", "timm", "ray", "numpy")
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
@@ -81,11 +83,7 @@ def device_name(device: torch.device) -> str:
     """The accelerator's or processor's own name."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    return processor_name()
 
 
 def versions() -> dict[str, str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bench.data.dataset import Dataset
-from bench.execution.estimate import Cost, estimate, from_records, probe_part
+from bench.execution.estimate import Cost, estimate, from_probes, from_records, probe_part
 from bench.ledger.record import Measured, Record, Result
 from bench.suite.suite import Suite
 from bench.suite.trial import Trial
@@ -52,6 +53,47 @@ def test_a_probe_takes_the_same_share_of_both_parts_and_says_how_often_it_fits(
         return np.zeros(count, np.int64)
 
     data = Dataset("d", ("a",), images(train), labels(train), images(test), labels(test), "", "")
-    part, found = probe_part(data)
+    part, found = probe_part(data, 2000)
     assert (len(part.train_images), len(part.test_images)) == (len(part.train_labels), len(part.test_labels)) == probed
     assert found == times
+
+
+SLOW = """
+import time
+import torch
+
+class Slow(torch.nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.layer = torch.nn.Linear(1, classes)
+
+    def forward(self, pixels):
+        time.sleep(0.002 * len(pixels))
+        with open(SEEN, "a") as seen:
+            seen.write(f"{len(pixels)}\\n")
+        return self.layer(pixels.mean((1, 2, 3))[:, None])
+
+def slow(input_shape, classes):
+    return Slow(classes)
+"""
+
+
+def test_a_probe_of_something_slow_ends_early_and_scales_what_it_saw(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    suite_of: Callable[[str], Suite],
+    trials_of: TrialsOf,
+    fashion_mnist: Dataset,
+) -> None:
+    seen = tmp_path / "seen.txt"
+    (tmp_path / "nets.py").write_text(f"SEEN = {str(seen)!r}\n{SLOW}")
+    trials = trials_of(suite_of(f"grid: {{model: '{tmp_path}/nets.py:slow', epochs: 3, seeds: 2}}"))
+    monkeypatch.setattr("bench.execution.estimate.PROBE_SECONDS", 1)
+    costs = from_probes(trials, {trial.data: fashion_mnist for trial in trials}, threads=1)
+    # Another seed is no other kind, and 250 images would have taken longer than a second.
+    images = sum(map(int, seen.read_text().split()))
+    assert images < 150
+    first, second = (cost.seconds for cost in costs.values() if cost)
+    assert first == second
+    slept = 3 * 0.002 * (images - 3) * 60_000 / 32  # three images went through to count operations
+    assert slept < first < 3 * slept
