@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
+
+if __name__ == "__main__" and not sys.flags.safe_path and not __file__.startswith(sys.path[0].rstrip("/") + "/bench/"):
+    # `python -m` puts the folder where one stands before all others; a `random.py` or a `timm` there is none of ours.
+    del sys.path[0]
+
+import contextlib
 import traceback
 
 from bench.execution.stop import INTERRUPTED, is_stop, raise_if_stopped, stop_on_signals

@@ -29,6 +29,15 @@ def bench(
     )
 
 
+def test_modules_in_the_folder_where_one_stands_are_not_imported(tmp_path: Path) -> None:
+    for name in ("random.py", "json.py", "yaml.py", "pydantic/__init__.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("raise ImportError('not what bench needs')\n")
+    (tmp_path / "good.yaml").write_text(GOOD)
+    done = bench(tmp_path, "plan", "good.yaml")
+    assert done.returncode == 0, done.stderr
+
+
 LAUGHS = "a: &a [1, 2, 3, 4, 5, 6, 7, 8, 9]\n" + "".join(
     f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in zip("abcdef", "bcdefg", strict=True)
 )

@@ -45,6 +45,21 @@ def runtime_env(packages: Sequence[Path] = (), extra: dict[str, str] | None = No
     return {"py_modules": [str(path) for path in modules], "env_vars": {**SETTINGS, **(extra or {})}}
 
 
+def job_config(path: Sequence[str] = ()) -> Any:
+    """Ray's settings of a job whose workers look for modules in the folders of `path` before their own, and nowhere
+    else.
+
+    Left to itself Ray puts the folder that the driver was started in before all others of every worker: a `random.py`,
+    a `timm` or another checkout's `bench` that lies there would be imported instead of what the driver has.
+    """
+    from ray.job_config import JobConfig
+
+    config = JobConfig(_py_driver_sys_path=list(reversed(path)))  # each worker inserts them one by one at the front
+    # Ray leaves the driver's folder out where the job brings one of its own (2.60, `ray._private.worker.connect`).
+    config._runtime_env_has_working_dir = lambda: True
+    return config
+
+
 def choose_authentication() -> None:
     """Whether Ray asks for a token is the cluster's to say; what a user set stands, and so does a token of theirs."""
     if "RAY_AUTH_MODE" not in os.environ:
@@ -96,6 +111,7 @@ def connected(connection: Connection, packages: Sequence[Path] = ()) -> Iterator
             log_to_driver=False,
             logging_level=logging.ERROR,
             runtime_env=None if connection.prepared else runtime_env(packages),
+            job_config=job_config(),
         )
     except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
         line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -8,6 +8,7 @@ import logging
 import os
 import secrets
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -25,7 +26,7 @@ os.environ.update({key: os.environ.get(key, value) for key, value in SETTINGS.it
 
 import ray  # Ray reads its settings when it is imported, so not before they are set
 
-from bench.execution.connect import Connection, Room, connected, gpus_of_cluster
+from bench.execution.connect import Connection, Room, connected, gpus_of_cluster, job_config
 from bench.execution.host import cpu_count, places_on, temporary_folder
 from bench.execution.sizes import Place
 from bench.suite.errors import UserError
@@ -81,6 +82,7 @@ def _start(num_cpus: int, object_store_memory: int, folder: str) -> None:
             logging_level=logging.ERROR,
             object_store_memory=object_store_memory,
             _temp_dir=folder,
+            job_config=job_config(sys.path),
         )
     except Exception as error:  # Ray has no type of its own for this
         if "timed out during startup" not in str(error):

@@ -34,7 +34,7 @@ from bench.execution.group import Share, StoppedError, train_together
 from bench.execution.sizes import JOIN_SECONDS, Place, fits, gpus_each, refuse_what_never_fits
 from bench.execution.stop import stop_on_signals
 from bench.execution.user_code import carried, own_packages, with_own_model
-from bench.execution.worker import Message, run_trial
+from bench.execution.worker import Message, module_files, other_modules, run_trial
 from bench.suite.expand import canonical
 from bench.suite.trial import Trial
 
@@ -68,7 +68,8 @@ def run_on_ray(
         pictures = {name: ray.put(data) for name, data in datasets.items()}
         while board.waiting or board.elsewhere:
             if board.waiting:
-                _tuner(board, pictures, resources, place, checkpoint_after, shelf).fit()
+                modules = None if connection else module_files()  # on other machines they lie elsewhere
+                _tuner(board, pictures, resources, place, checkpoint_after, shelf, modules).fit()
             if board.elsewhere:
                 time.sleep(POLL_SECONDS)
                 board.look_elsewhere()
@@ -81,6 +82,7 @@ def _tuner(
     place: Place,
     checkpoint_after: float,
     shelf: Far | None,
+    modules: dict[str, str | None] | None,
 ) -> tune.Tuner:
     device = resources.device or ("cuda" if place.gpus_per_trial else "cpu")
     cpus, threads = resources.cpus_per_trial, max(1, int(resources.cpus_per_trial))
@@ -101,6 +103,7 @@ def _tuner(
         every_epoch=board.asha is not None,
         checkpoint_after=checkpoint_after,
         shelf=shelf,
+        modules=modules,
     )
     return tune.Tuner(
         tune.with_resources(function, bundles),
@@ -130,8 +133,13 @@ def _train(
     every_epoch: bool,
     checkpoint_after: float,
     shelf: Far | None,
+    modules: dict[str, str | None] | None,
 ) -> None:
     """The trainable: runs in a worker process, tells progress and sends the result home with the last report."""
+    if modules and (why := other_modules(modules)):
+        failed = {"kind": "OtherModules", "message": why, "traceback": ""}
+        tune.report({"progress": [], "notes": [], "message": {"failure": failed}})
+        return
     trial = json.loads(config["trial"])
     data, mine = pictures[canonical(trial["config"]["dataset"])], share(config["workers"])
     train = _alone if mine.workers == 1 else train_together

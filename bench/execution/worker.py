@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+import importlib.util
 import platform
 import traceback
 import warnings
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +105,23 @@ def run_trial(
         ),
         "predictions": Predictions(**predicted.__dict__) if predicted else None,
     }
+
+
+@cache
+def module_files() -> dict[str, str | None]:
+    """Where this process has the modules that train: the file of each, without importing it."""
+    specs = {name: importlib.util.find_spec(name) for name in ("bench", "numpy", "torch", "torchvision", "timm")}
+    return {name: spec.origin if spec else None for name, spec in specs.items()}
+
+
+def other_modules(expected: dict[str, str | None]) -> str | None:
+    """Why no trial can run here: this process imports other modules than the driver, whose `module_files` are given."""
+    other = [
+        f"{name} from {here}, not from {expected[name]}"
+        for name, here in module_files().items()
+        if here != expected[name]
+    ]
+    return f"a worker process imports {'; '.join(other)}: another code than the driver's" if other else None
 
 
 def _forget_the_trial_before() -> None:
