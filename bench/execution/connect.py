@@ -56,7 +56,7 @@ def job_config(path: Sequence[str] = ()) -> Any:
 
     config = JobConfig(_py_driver_sys_path=list(reversed(path)))  # each worker inserts them one by one at the front
     # Ray leaves the driver's folder out where the job brings one of its own (2.60, `ray._private.worker.connect`).
-    config._runtime_env_has_working_dir = lambda: True
+    config._runtime_env_has_working_dir = lambda: True  # type: ignore[method-assign]
     return config
 
 
