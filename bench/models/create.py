@@ -21,6 +21,7 @@ from bench.models import (  # noqa: F401 -- importing ours files them in MODELS
 )
 from bench.models.inputs import behind, seen_shape
 from bench.models.registry import MODELS, Factory, Shape
+from bench.suite.arguments import accepted_types, fits, misfits
 from bench.suite.errors import UserError, nearest
 
 TIMM_NAMES = {"dropout": "drop_rate", "drop_path": "drop_path_rate"}
@@ -98,6 +99,8 @@ def _timm(name: str, params: dict[str, Any], input_shape: Shape, classes: int, l
 def _call(
     factory: Factory, name: str, params: dict[str, Any], overrides: dict[str, Any], input_shape: Shape, classes: int
 ) -> nn.Module:
+    if user.is_user(name):
+        _check_first_two(factory, name, input_shape, classes)
     parameters = inspect.signature(factory).parameters
     missing = [key for key in overrides if key not in parameters]
     if missing:
@@ -110,16 +113,47 @@ def _call(
         inspect.signature(factory).bind(input_shape, classes, **arguments)
     except TypeError as error:
         raise UserError(_wrong_parameter(factory, name, arguments, error)) from error
+    if wrong := misfits(arguments, accepted_types(factory)):
+        more = "\n  the parameter's annotation in the factory, else its default, says what it takes"
+        raise UserError(f"model {name!r}: {wrong}{more}")
     try:
         net = factory(input_shape, classes, **arguments)
     except UserError:
         raise
     except (Exception, SystemExit) as error:
         place = user.place(error, user.locate(name)) if user.is_user(name) else ""
-        raise UserError(f"model {name!r} cannot be built: {user.describe(error)}{place}") from error
+        call = f"\n  it was called with {input_shape}, {classes}" if isinstance(error, TypeError) and place else ""
+        raise UserError(f"model {name!r} cannot be built: {user.describe(error)}{place}{call}") from error
     if not isinstance(net, nn.Module):
         raise UserError(f"model {name!r}: its factory returned {type(net).__name__}, expected a torch.nn.Module")
     return net
+
+
+def _check_first_two(factory: Factory, name: str, input_shape: Shape, classes: int) -> None:
+    """UserError for a user's factory that cannot take the pictures' shape and the number of classes, in this order."""
+    if isinstance(factory, nn.Module):
+        raise UserError(f"model {name!r} is a network that is built already; name the function or class that builds it")
+    kinds = inspect.Parameter
+    parameters = list(inspect.signature(factory).parameters.values())
+    if any(p.kind is kinds.VAR_POSITIONAL for p in parameters):
+        return
+    first = [p.name for p in parameters if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)][:2]
+    types = accepted_types(factory)
+    elsewhere = {p.name for p in parameters[2:]} & {"input_shape", "classes", "num_classes", "n_classes"}
+    if (
+        len(first) == 2
+        and fits(list(input_shape), types.get(first[0]))
+        and fits(classes, types.get(first[1]))
+        and not elsewhere
+    ):
+        return
+    written = (
+        "def __init__(self, input_shape, classes, ...)" if isinstance(factory, type) else "(input_shape, classes, ...)"
+    )
+    raise UserError(
+        f"model {name!r}: its first two parameters must take the pictures' shape, {input_shape} here, and the number "
+        f"of classes, {classes}; it has ({', '.join(map(str, parameters))})\n  write {written}"
+    )
 
 
 def _wrong_parameter(factory: Factory, name: str, arguments: dict[str, Any], error: TypeError) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import nn
 
 from bench.models.registry import Shape
 from bench.models.user import describe
+from bench.suite.arguments import Types, accepted_types, misfits, type_hints
 from bench.suite.errors import UserError
 from bench.suite.expand import canonical
 
@@ -44,6 +46,8 @@ def timm_model(
     taken = [key for key in FROM_DATA if key in params]
     if taken:
         raise UserError(f"model {name!r}: leave out {', '.join(taken)}; the data set decides it")
+    own = accepted_types(timm.create_model)
+    _check_values(name, {key: value for key, value in params.items() if key in own}, own)
     pretrained = bool(params.get("pretrained"))
     if pretrained and not _has_weights(name, params):
         raise UserError(
@@ -56,11 +60,29 @@ def timm_model(
     except Exception as error:
         if pretrained and load_weights:
             raise UserError(_no_weights(name, error)) from error
+        if architecture := _architecture(name):
+            _check_values(name, params, _taken_by(architecture))
         raise UserError(
             f"model {name!r} cannot be built for pictures of {_size(input_shape)}: {describe(error)}"
         ) from error
+    _check_values(name, params, _taken_by(type(net)))
     _check_patches(name, net)
     return net
+
+
+def _check_values(name: str, params: dict[str, Any], types: Types) -> None:
+    """UserError for a parameter of another type than these: timm takes any text for true."""
+    if wrong := misfits(params, types):
+        raise UserError(f"model {name!r}: {wrong}")
+
+
+def _taken_by(architecture: type[nn.Module]) -> Types:
+    """What an architecture's parameters take, with those that timm puts into its configuration or takes out before."""
+    types = accepted_types(timm.models.build_model_with_cfg)
+    for hint in type_hints(vars(architecture).get("__init__", architecture)).values():
+        if dataclasses.is_dataclass(hint):  # other parameters replace fields of it
+            types |= accepted_types(hint)  # type: ignore[arg-type]
+    return types | accepted_types(architecture) | accepted_types(timm.create_model)
 
 
 def _sized(name: str, params: dict[str, Any], input_shape: Shape, classes: int) -> dict[str, Any]:
@@ -112,9 +134,8 @@ def _wrong_parameter(name: str, error: TypeError) -> str:
         message += "\n  the stochastic_depth regularizer sets drop_path_rate: leave it out with this model"
     if "multiple values" in str(error):
         message += "\n  this name of timm's decides that parameter itself: leave it out, or take another name"
-    try:
-        architecture = type(_create(name, {}))
-    except Exception:  # only the list of names is lost
+    architecture = _architecture(name)
+    if architecture is None:  # only the list of names is lost
         return message
     names = [
         key
@@ -123,6 +144,15 @@ def _wrong_parameter(name: str, error: TypeError) -> str:
         and parameter.kind not in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     ]
     return f"{message}\n  parameters of timm's {architecture.__name__}: {', '.join([*names, 'pretrained'])}"
+
+
+def _architecture(name: str) -> type[nn.Module] | None:
+    """The class of a name of timm's; None where it cannot be built even as it is."""
+    try:
+        with torch.random.fork_rng(devices=[]), torch.device("meta"):
+            return type(_create(name, {}))
+    except Exception:
+        return None
 
 
 def _no_weights(name: str, error: Exception) -> str:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import math
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from bench.suite.arguments import how_to_write
 from bench.suite.components import AXES
 from bench.suite.document import Document, KeyPath, path_text
-from bench.suite.errors import Problem, nearest
+from bench.suite.errors import Problem, flow, nearest, shorten
 from bench.suite.schema import BLOCK_KEYS, SWEEPS, SuiteFile
 
 _BOUNDS = {
@@ -31,6 +30,7 @@ _TYPES = {
     "model_type": "a mapping",
     "model_attributes_type": "a mapping",
 }
+_PLAIN = {"int_type": int, "int_from_float": int, "float_type": float, "bool_type": bool}
 
 
 def check(model: type[BaseModel], data: Any, document: Document, path: KeyPath, what: str) -> BaseModel | list[Problem]:
@@ -127,8 +127,8 @@ def _message(detail: Any, found: Any, model: type[BaseModel], loc: KeyPath, what
             hint = _sweep_hint(found, model, loc) or _example(field)
             if not hint and kind == "string_type" and isinstance(found, int | float):
                 hint = f"put it in quotes: '{shown}'"
-            if not hint and kind in ("int_type", "float_type") and _is_number(found):
-                hint = f"write it without quotes: {found}"
+            if not hint and kind in _PLAIN:
+                hint = how_to_write(found, _PLAIN[kind])
             return f"{shown} is not allowed here{wanted}", hint
 
 
@@ -157,34 +157,8 @@ def axes_with(parameter: str) -> list[str]:
     return [axis for axis, entries in AXES.items() if any(parameter in e.model_fields for e in entries.values())]
 
 
-def shorten(value: Any) -> str:
-    """A value as a suite file would write it, at most 60 characters."""
-    if value is None:
-        return "an empty value"
-    text = repr(value) if isinstance(value, str) else _flow(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _flow(value: Any) -> str:
-    """One line of YAML; JSON is YAML, and quotes around plain words are left out."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {_flow(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_flow, value)) + "]"
-    if isinstance(value, str):
-        return value if value.replace("_", "").isalnum() else repr(value)
-    return json.dumps(value)
-
-
 def _names_hint(found: object, names: list[str]) -> str:
     return "\n".join(part for part in (nearest(found, names), f"allowed: {', '.join(names)}") if part)
-
-
-def _is_number(found: Any) -> bool:
-    try:
-        return isinstance(found, str) and math.isfinite(float(found))
-    except ValueError:
-        return False
 
 
 def _entries(count: int) -> str:
@@ -196,7 +170,7 @@ def _example(field: FieldInfo | None) -> str:
     if field is None:
         return ""
     examples = field.examples or ([field.default] if isinstance(field.default, list) and field.default else [])
-    forms = " or ".join(_flow(example) for example in examples)
+    forms = " or ".join(flow(example) for example in examples)
     leave = ", or leave it out" if field.default is None else ""
     return f"write it like {forms}{leave}" if examples else ""
 
@@ -211,7 +185,7 @@ def _sweep_hint(found: Any, model: type[BaseModel], loc: KeyPath) -> str:
         forms = ", ".join(f"{{{sweep}: [...]}}" for sweep in SWEEPS)
         return "\n".join(filter(None, [near, f"{several} one of {forms}"]))
     takes_list = isinstance(model.model_fields[str(loc[0])].default, list)
-    return f"{several} {{grid: {_flow(found)}}}" if isinstance(found, list) and found and not takes_list else ""
+    return f"{several} {{grid: {flow(found)}}}" if isinstance(found, list) and found and not takes_list else ""
 
 
 def _allowed(model: type[BaseModel], loc: KeyPath) -> list[str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 
 class UserError(Exception):
@@ -60,3 +62,22 @@ def nearest(found: object, allowed: Iterable[str]) -> str:
     if not match:
         return ""
     return next(f"did you mean {n!r}?" for n in names if n.lower() == match[0])
+
+
+def shorten(value: Any) -> str:
+    """A value as a suite file would write it, at most 60 characters."""
+    if value is None:
+        return "an empty value"
+    text = repr(value) if isinstance(value, str) else flow(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def flow(value: Any) -> str:
+    """One line of YAML; JSON is YAML, and quotes around plain words are left out."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {flow(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(flow, value)) + "]"
+    if isinstance(value, str):
+        return value if value.replace("_", "").isalnum() else repr(value)
+    return json.dumps(value)

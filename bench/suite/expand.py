@@ -8,12 +8,13 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from bench.suite.check import check, shorten
+from bench.suite.arguments import how_to_write
+from bench.suite.check import check
 from bench.suite.components import AXES, COMBINABLE, OPEN
 from bench.suite.components.entry import Entry
 from bench.suite.conflict import conflict
 from bench.suite.document import Document, KeyPath, path_text
-from bench.suite.errors import Problem, SuiteError, nearest
+from bench.suite.errors import Problem, SuiteError, nearest, shorten
 from bench.suite.option import Draw, Level, Option, has_draws
 from bench.suite.schema import AXIS_DEFAULTS, AXIS_ORDER, SWEEPS, VALUE_AXES, Sampling, Settings
 from bench.suite.workers import WorkerRules
@@ -265,7 +266,7 @@ class Expander:
             value = entry["value"]
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 message = f"`{axis}` must be a whole number of at least 1, not {shorten(value)}"
-                self.wrong(option.origins["value"], message)
+                self.wrong(option.origins["value"], message, how_to_write(value, int))
                 return None
             return entry
         name = entry["name"]
@@ -310,7 +311,13 @@ class Expander:
             and "lr" in entry
             and (isinstance(rate, bool) or not isinstance(rate, int | float) or rate <= 0)
         ):
-            self.wrong(option.origins["lr"], f"a learning rate must be a number above 0, not {shorten(rate)}")
+            hint = how_to_write(rate, float)
+            self.wrong(option.origins["lr"], f"a learning rate must be a number above 0, not {shorten(rate)}", hint)
+            return None
+        pretrained = entry.get("pretrained", False)
+        if axis == "model" and ":" not in entry["name"] and not isinstance(pretrained, bool):
+            message = f"`pretrained` must be true or false, not {shorten(pretrained)}"
+            self.wrong(option.origins["pretrained"], message, how_to_write(pretrained, bool))
             return None
         if axis == "model" and entry.get("pretrained") and ("." not in entry["name"] or ":" in entry["name"]):
             self.wrong(

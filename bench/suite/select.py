@@ -5,10 +5,9 @@ from __future__ import annotations
 import fnmatch
 from typing import Any
 
-from bench.suite.check import shorten
 from bench.suite.components import AXES, COMBINABLE
 from bench.suite.document import plain_value
-from bench.suite.errors import SuiteError, UserError, nearest
+from bench.suite.errors import SuiteError, UserError, nearest, shorten
 from bench.suite.schema import AXIS_ORDER, LATER, Sampling, Settings
 
 SHOWN_LEVELS = 12

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import bench
-from bench.suite.check import check, shorten, unknown_key_hint
+from bench.suite.check import check, unknown_key_hint
 from bench.suite.document import OPTION, Document, KeyPath, path_text, read
-from bench.suite.errors import Problem, SuiteError, UserError, nearest
+from bench.suite.errors import Problem, SuiteError, UserError, nearest, shorten
 from bench.suite.expand import Block, Configuration, canonical, expand
 from bench.suite.references import Comparison, comparisons, ids, problems_of
 from bench.suite.schema import AXIS_DEFAULTS, BLOCK_KEYS, Pruning, SuiteFile

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from bench.suite.arguments import accepted_types, misfits
 from bench.suite.components import AXES
 from bench.suite.errors import UserError, nearest
 
@@ -54,6 +55,8 @@ def create(entry: dict[str, Any], groups: Groups) -> torch.optim.Optimizer:
             f"optimizer {name!r}: unknown parameter {unknown[0]!r}, allowed: {', '.join(known)}"
             + (f"\n  {hint}" if hint else "")
         )
+    if wrong := misfits({key: value for key, value in entry.items() if key != "name"}, accepted_types(factory)):
+        raise UserError(f"optimizer {name!r}: {wrong}")
     if "weight_decay" not in known and any("weight_decay" in group for group in groups):
         raise UserError(f"optimizer {name!r} has no weight decay: leave out that regularizer, or take l2")
     # One fused kernel per step instead of several per tensor; CPU and CUDA both have it.
@@ -109,9 +112,11 @@ def parameter_groups(model: nn.Module, decay: float | None, kernels_only: bool) 
 def check(entry: dict[str, Any], decay: float | None = None, kernels_only: bool = False) -> None:
     """UserError unless `create` can build the optimizer and it can take a step, tried on one small layer.
 
+    Muon leaves matrices of fewer than four rows to another optimizer, and would not look at its parameters there.
+
     An optimizer that compiles its step takes it as plain Python here, and a compiler must be there for the real ones.
     """
-    layer = nn.Linear(2, 2, device="meta").to_empty(device="cpu")  # draws nothing from the global random state
+    layer = nn.Linear(8, 8, device="meta").to_empty(device="cpu")  # draws nothing from the global random state
     for parameter in layer.parameters():
         parameter.data.fill_(1.0)
         parameter.grad = torch.ones_like(parameter)

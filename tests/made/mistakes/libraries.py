@@ -45,6 +45,11 @@ ROWS: dict[str, Row] = {
         "suite.yaml:3: grid.model: model 'vgg11' does not take these parameters: ",
         "the stochastic_depth regularizer sets drop_path_rate: leave it out with this model",
     ),
+    "values that timm would take for true": (
+        model("{name: test_resnet, avg_down: no, drop_rate: true}"),
+        "suite.yaml:3: grid.model: model 'test_resnet': `avg_down` must be true or false, not 'no'; `drop_rate` must "
+        "be a number, not true\n  `no` is text in YAML 1.2: write false\n",
+    ),
     "no pretrained weights": (
         model("{name: darknet17.none, pretrained: true}"),
         "suite.yaml:3: grid.model: model 'darknet17.none': timm has no pretrained weights for it; "
@@ -101,16 +106,22 @@ ROWS: dict[str, Row] = {
         "did you mean 'betas'?",
     ),
     "value that an optimizer refuses": (
-        TOP + "  optimizer: {name: adamw, betas: 0.9}\n",
+        TOP + "  optimizer: {name: adamw, eps: -1}\n",
         "suite.yaml:4: grid.optimizer: optimizer 'adamw' does not accept {",
     ),
-    "list that is empty": (
-        TOP + "  optimizer: {name: adamw, betas: []}\n",
-        "suite.yaml:4: grid.optimizer: optimizer 'adamw' does not accept {",
+    "values of other types": (
+        TOP + "  optimizer: {name: adamw, betas: [], weight_decay: true, amsgrad: 1}\n",
+        "suite.yaml:4: grid.optimizer: optimizer 'adamw': `betas` must be a list of 2 numbers, not []; "
+        "`weight_decay` must be a number, not true; `amsgrad` must be true or false, not 1\n  write true\n",
+    ),
+    "word that is no boolean": (
+        TOP + "  optimizer: {name: nadam, decoupled_weight_decay: {grid: [false, no]}}\n",
+        "suite.yaml:4: grid.optimizer: optimizer 'nadam': `decoupled_weight_decay` must be true or false, not 'no'\n"
+        "  `no` is text in YAML 1.2: write false\n",
     ),
     "step that an optimizer cannot take": (
-        TOP + "  optimizer: {name: lamb, max_grad_norm: a}\n",
-        "suite.yaml:4: grid.optimizer: optimizer 'lamb' cannot take a step: ",
+        TOP + "  optimizer: {name: muon, adjust_lr_fn: other}\n",
+        "suite.yaml:4: grid.optimizer: optimizer 'muon' cannot take a step: ",
     ),
     "optimizer of other steps": (
         TOP + "  optimizer: lbfgs\n",

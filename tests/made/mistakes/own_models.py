@@ -7,6 +7,8 @@ from pathlib import Path
 from mistakes.row import Mistake
 
 NETS = """\
+from typing import Literal
+
 import torch
 from torch import nn
 
@@ -36,8 +38,22 @@ def small(input_shape, classes):
 def no_net(input_shape, classes):
     return classes
 
+def typed(input_shape, classes, use_bias=True, steps: int = 3, rate=0.1, pair=(0.9, 0.9), flags=(True, True),
+          depths: tuple[int, ...] = (1,), word="relu", block={}, kind=None, mode: Literal["a", "b"] = "a",
+          nothing: None = None):
+    return good(input_shape, classes)
+
 def broken(input_shape, classes):
     return nn.Linear(1 // 0, classes)
+
+def convolution(in_channels, num_classes):
+    return nn.Conv2d(in_channels, num_classes, 3)
+
+class Net(nn.Module):
+    def __init__(self, hidden=64, dropout=0.1):
+        super().__init__()
+
+ready = nn.Linear(784, 10)
 """
 
 
@@ -137,9 +153,45 @@ ROWS: dict[str, Mistake] = {
         ),
         beside=nets,
     ),
+    "values of other types": Mistake(
+        suite(
+            "{name: 'nets.py:typed', use_bias: no, steps: 1e3, rate: true, pair: [0.9], flags: [1], depths: [a], "
+            "word: 3, block: 3, kind: 'off', mode: c, nothing: 3}"
+        ),
+        (
+            f"{PLACE}'nets.py:typed': `use_bias` must be true or false, not 'no'; "
+            "`steps` must be a whole number, not 1000.0; `rate` must be a number, not true; "
+            "`pair` must be a list of 2 numbers, not [0.9]; `flags` must be a list of 2 true or false, not [1]; "
+            "`depths` must be a list of whole numbers, not [a]; `word` must be text, not 3; "
+            "`block` must be a mapping, not 3; `kind` holds text where a boolean or a number seems meant: 'off'; "
+            "`mode` must be one of 'a', 'b', not 'c'; `nothing` must be left out, not 3\n",
+            "write it as a whole number: 1000\n",
+            "the parameter's annotation in the factory, else its default, says what it takes",
+        ),
+        beside=nets,
+    ),
+    "parameters before the shape": Mistake(
+        suite("nets.py:Net"),
+        (
+            f"{PLACE}'nets.py:Net': its first two parameters must take the pictures' shape, (1, 28, 28) here, and the "
+            "number of classes, 10; it has (hidden=64, dropout=0.1)\n"
+            "  write def __init__(self, input_shape, classes, ...)",
+        ),
+        beside=nets,
+    ),
+    "channels instead of the shape": Mistake(
+        suite("nets.py:convolution"),
+        (f"{PLACE}'nets.py:convolution' cannot be built: TypeError: ", "it was called with ((1, 28, 28), 10, ...)"),
+        beside=nets,
+    ),
+    "built already": Mistake(
+        suite("nets.py:ready"),
+        (f"{PLACE}'nets.py:ready' is a network that is built already; name the function or class that builds it",),
+        beside=nets,
+    ),
     "cannot be built": Mistake(
         suite("nets.py:broken"),
-        (f"{PLACE}'nets.py:broken' cannot be built: ZeroDivisionError: ", "nets.py, line 31)"),
+        (f"{PLACE}'nets.py:broken' cannot be built: ZeroDivisionError: ", "nets.py, line 47)"),
         beside=nets,
     ),
     "no network": Mistake(

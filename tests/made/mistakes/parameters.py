@@ -32,7 +32,7 @@ ROWS: dict[str, Row] = {
     ),
     "learning rate infinite": (
         TOP + "  optimizer: {name: adam, lr: .inf}\n",
-        "'.inf' is not allowed here: it must be a number",
+        "'.inf' is not allowed here: it must be a number\n  a number here must be finite",
     ),
     "list of learning rates": (
         TOP + "  optimizer: {name: adam, lr: [1, 2]}\n",
@@ -84,6 +84,25 @@ ROWS: dict[str, Row] = {
         "grid.model.pretrained: ",
         "resnet18.a1_in1k",
     ),
+    "pretrained a word": (
+        "name: t\ngrid: {model: {name: resnet18, pretrained: no}}\n",
+        "suite.yaml:2: grid.model.pretrained: `pretrained` must be true or false, not 'no'\n",
+        "`no` is text in YAML 1.2: write false",
+    ),
+    "boolean a word": (
+        TOP + "  optimizer: {name: adam, amsgrad: yes}\n",
+        "amsgrad: 'yes' is not allowed here: it must be true or false\n  `yes` is text in YAML 1.2: write true",
+    ),
+    "learning rate with underscores": (
+        TOP + "  optimizer: {name: adam, lr: 1_000e-6}\n",
+        "lr: '1_000e-6' is not allowed here: it must be a number\n  write it without underscores: 1000e-6",
+    ),
+    "learning rate with a comma": (
+        TOP + "  optimizer:\n    name: adam\n    lr: 0,001\n",
+        "suite.yaml:6: grid.optimizer.lr: '0,001' is not allowed here",
+        "a number has a decimal point, not a comma: 0.001",
+    ),
+    "rate in percent": (TOP + "  regularizer: {name: dropout, rate: 20%}\n", "write it as a fraction of 1: 0.2"),
     "step with neither": (TOP + "  schedule: step\n", "grid.schedule: schedule 'step' needs either", "has neither"),
     "step with both": (
         TOP + "  schedule: {name: step, every: 2, milestones: [3]}\n",
