@@ -17,7 +17,7 @@ from bench.ledger.record import PARTS, Record
 from bench.report.curves import curves as curves_of
 from bench.report.sections import Section, sections
 from bench.suite.components import AXES
-from bench.suite.errors import UserError
+from bench.suite.errors import UserError, plural
 from bench.suite.labels import ORDER, axis_label
 
 MEASURED = ("parameters", "parameters_trainable", "flops", "train_seconds", "evaluation_seconds", "peak_memory_bytes")
@@ -36,7 +36,7 @@ class Results:
         self.ledger = ledger
 
     def __repr__(self) -> str:
-        return f"Results({str(self.ledger.root)!r}, {len(self._records)} trials)"
+        return f"Results({str(self.ledger.root)!r}, {plural(len(self._records), 'trial')})"
 
     @cached_property
     def trials(self) -> pd.DataFrame:

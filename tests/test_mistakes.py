@@ -156,7 +156,7 @@ def test_a_mistake_is_told_and_nothing_is_started(case: str) -> None:
     said = answer(case)
     assert [part for part in TABLE[case].said if part not in said.err] == [], said.err
     assert (said.code, said.left) == (2, [])
-    assert said.out.partition(";")[0] == ("0 of 1 trials ended" if TABLE[case].asks_ray else "")
+    assert said.out.partition(";")[0] == ("0 of 1 trial ended" if TABLE[case].asks_ray else "")
     assert [word for word in ("Traceback", *FOREIGN) if word in said.err] == [], said.err
     assert time.process_time() - started < 60
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from bench.commands.probes import PROBES, ProbeError, ask
 from bench.execution.host import cpu_count, gpu_count, temporary_folder, visible_cpus
 from bench.limits import cpu_limit, memory, memory_limit
-from bench.suite.errors import UserError
+from bench.suite.errors import UserError, plural
 
 GB = 1e9
 LEAST_PYTHON = (3, 11)
@@ -116,7 +116,7 @@ def _results(results: str) -> Check:
     if damaged and check.level == "ok":
         found = f"{len(damaged)} files in {ledger.root} are damaged and passed over, {Path(damaged[0][0]).name} for one"
         return Check("results", "warning", found, "remove them, and their trials run again")
-    return Check(check.name, check.level, f"{count:,} trials, {check.found}", check.advice)
+    return Check(check.name, check.level, f"{plural(count, 'trial')}, {check.found}", check.advice)
 
 
 def _cache() -> Check:

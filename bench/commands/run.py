@@ -27,7 +27,7 @@ from bench.commands.options import (
 from bench.commands.results import report_of, tell_damaged
 from bench.commands.suites import check, check_splits, data_places, load, trials_of
 from bench.execution.connect import Connection, check_address
-from bench.suite.errors import UserError
+from bench.suite.errors import UserError, plural
 
 
 def run(
@@ -130,9 +130,9 @@ def run(
                 connection=Connection(address) if address else None,
             )
             if not records:
-                console.print(
-                    f"{suite.name}: nothing to run, its {len(trials)} trials are in {results}/", highlight=False
-                )
+                are = "is" if len(trials) == 1 else "are"
+                ended = f"its {plural(len(trials), 'trial')} {are} in {results}/"
+                console.print(f"{suite.name}: nothing to run, {ended}", highlight=False)
             failed |= any(record.status == "failed" for record in records)
         print_terminal(report_of(ledger, text + options, suite, trials), console, top=12)
         console.print(f"\nThe whole page: bench report {text}{options} --html", highlight=False, style="dim")

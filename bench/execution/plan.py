@@ -9,6 +9,7 @@ from bench.execution.estimate import Estimate
 from bench.execution.progress import duration
 from bench.execution.pruning import Asha
 from bench.ledger.record import Record
+from bench.suite.errors import plural
 from bench.suite.labels import axis_label
 from bench.suite.schema import AXIS_ORDER, LATER, Settings
 from bench.suite.suite import Suite
@@ -73,20 +74,25 @@ def plan_text(plan: dict[str, Any]) -> str:
     """The same for people."""
     lines = [
         f"{plan['suite']}: {plan['title']}",
-        f"{plan['configurations']:,} configurations, {plan['trials']:,} trials",
+        f"{plural(plan['configurations'], 'configuration')}, {plural(plan['trials'], 'trial')}",
     ]
     if plan["repeated_configurations"]:
-        lines.append(f"{plan['repeated_configurations']:,} configurations stand in the file twice and run once")
+        repeated = plan["repeated_configurations"]
+        stand = "stands" if repeated == 1 else "stand"
+        lines.append(
+            f"{plural(repeated, 'configuration')} {stand} in the file twice and run{'s' * (repeated == 1)} once"
+        )
     for axis, levels in plan["axes"].items():
         shown = [f"{level} ({count:,})" for level, count in list(levels.items())[:8]]
         more = f", ... {len(levels) - 8:,} more" if len(levels) > 8 else ""
         lines.append(f"  {axis:<14} {', '.join(shown)}{more}")
     done = ", ".join(f"{count:,} {status}" for status, count in plan["done"].items())
-    lines.append(f"in the ledger: {done or 'none'}; to run: {plan['to_run']:,} trials, {plan['epochs']:,} epochs")
+    to_run = f"{plural(plan['to_run'], 'trial')}, {plural(plan['epochs'], 'epoch')}"
+    lines.append(f"in the ledger: {done or 'none'}; to run: {to_run}")
     if plan["pruning"]:
         rule = plan["pruning"]
         lines.append(
-            f"pruning: ASHA within {' x '.join(rule['group'])}, first after {rule['grace']} epochs, "
+            f"pruning: ASHA within {' x '.join(rule['group'])}, first after {plural(rule['grace'], 'epoch')}, "
             f"one in {rule['reduction']} goes on"
             + (f"; {_brackets_text(rule['brackets'], plan['brackets'])}" if plan["brackets"] else "")
             + "; the estimate is without it"
@@ -97,12 +103,12 @@ def plan_text(plan: dict[str, Any]) -> str:
             f"about {duration(cost['seconds'])} with {plan['slots']} side by side, "
             f"{cost['memory_bytes'] / 2**30:.1f} GiB for the processes that train"
         )
-    counted = cost["arithmetic"]
-    if counted:
-        lines.append(_arithmetic_text(counted, plan["slots"]))
-    unknown = cost["trials_unknown"] - (counted["trials"] if counted else 0)
+    arithmetic = cost["arithmetic"]
+    if arithmetic:
+        lines.append(_arithmetic_text(arithmetic, plan["slots"]))
+    unknown = cost["trials_unknown"] - (arithmetic["trials"] if arithmetic else 0)
     if unknown:
-        lines.append(f"no estimate for {_trials(unknown)}: nothing alike has run; try --probe")
+        lines.append(f"no estimate for {plural(unknown, 'trial')}: nothing alike has run; try --probe")
     return "\n".join(lines)
 
 
@@ -117,37 +123,33 @@ def _brackets(suite: Suite, trials: list[Trial]) -> dict[str, int] | None:
 def _brackets_text(wanted: int, left: dict[str, int]) -> str:
     if set(left.values()) == {wanted}:
         return f"in {wanted} brackets, as Hyperband"
-    each = [f"{count} for {epochs} epoch{'' if epochs == '1' else 's'}" for epochs, count in left.items()]
+    each = [f"{count} for {plural(int(epochs), 'epoch')}" for epochs, count in left.items()]
     return f"in brackets, as Hyperband: of {wanted}, the budget leaves {', '.join(each)}"
 
 
-def _arithmetic(counted: Arithmetic) -> dict[str, Any]:
+def _arithmetic(total: Arithmetic) -> dict[str, Any]:
     return {
-        "trials": counted.trials,
-        "pflop": counted.flop / 1e15,
-        "seconds": round(counted.seconds, 1),
-        "flop_per_second": counted.rate,
-        "rate": "measured" if counted.measured else "assumed",
-        "gpu_seconds": round(counted.gpu_seconds, 1),
-        "gpu_flop_per_second": counted.gpu_rate,
+        "trials": total.trials,
+        "pflop": total.flop / 1e15,
+        "seconds": round(total.seconds, 1),
+        "flop_per_second": total.rate,
+        "rate": "measured" if total.measured else "assumed",
+        "gpu_seconds": round(total.gpu_seconds, 1),
+        "gpu_flop_per_second": total.gpu_rate,
     }
 
 
-def _arithmetic_text(counted: dict[str, Any], slots: int) -> str:
-    measured = counted["rate"] == "measured"
-    each = _rate(counted["flop_per_second"])
+def _arithmetic_text(arithmetic: dict[str, Any], slots: int) -> str:
+    measured = arithmetic["rate"] == "measured"
+    each = _rate(arithmetic["flop_per_second"])
     rate = f"{each} each, the median of this machine's records" if measured else f"an assumed {each} each"
     return (
-        f"for {_trials(counted['trials'])} nothing alike has run: training takes {_pflop(counted['pflop'])} PFLOP "
-        "(3 x forward x pictures x epochs),\n"
-        f"  about {duration(counted['seconds'])} with {slots} side by side at {rate}, or "
-        f"{duration(counted['gpu_seconds'])} on one GPU at an assumed {_rate(counted['gpu_flop_per_second'])}; "
+        f"for {plural(arithmetic['trials'], 'trial')} nothing alike has run: training takes "
+        f"{_pflop(arithmetic['pflop'])} PFLOP (3 x forward x pictures x epochs),\n"
+        f"  about {duration(arithmetic['seconds'])} with {slots} side by side at {rate}, or "
+        f"{duration(arithmetic['gpu_seconds'])} on one GPU at an assumed {_rate(arithmetic['gpu_flop_per_second'])}; "
         "--probe measures"
     )
-
-
-def _trials(count: int) -> str:
-    return f"{count:,} trial{'' if count == 1 else 's'}"
 
 
 def _pflop(pflop: float) -> str:

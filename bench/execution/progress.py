@@ -17,6 +17,7 @@ from rich.text import Text
 
 from bench.execution.board import Running, View
 from bench.ledger.record import Record
+from bench.suite.errors import plural
 from bench.suite.labels import labels
 from bench.suite.trial import Trial
 
@@ -100,7 +101,7 @@ class Tally:
         return f"more than {shown} left" if unknown else f"about {shown} left"
 
     def counts(self) -> str:
-        parts = [f"{sum(self.status.values())} of {len(self.trials) - self.spared} trials ended"]
+        parts = [f"{sum(self.status.values())} of {plural(len(self.trials) - self.spared, 'trial')} ended"]
         parts += [f"{self.status[s]} {s}" for s in ("pruned", "diverged", "failed") if self.status[s]]
         if self.running:
             parts.append(f"{len(self.running)} running")

@@ -122,7 +122,8 @@ def _call(
         raise
     except (Exception, SystemExit) as error:
         place = user.place(error, user.locate(name)) if user.is_user(name) else ""
-        call = f"\n  it was called with {input_shape}, {classes}" if isinstance(error, TypeError) and place else ""
+        called = isinstance(error, TypeError) and user.is_user(name)
+        call = f"\n  it was called with ({input_shape}, {classes}, ...)" if called else ""
         raise UserError(f"model {name!r} cannot be built: {user.describe(error)}{place}{call}") from error
     if not isinstance(net, nn.Module):
         raise UserError(f"model {name!r}: its factory returned {type(net).__name__}, expected a torch.nn.Module")

@@ -60,8 +60,7 @@ def timm_model(
     except Exception as error:
         if pretrained and load_weights:
             raise UserError(_no_weights(name, error)) from error
-        if architecture := _architecture(name):
-            _check_values(name, params, _taken_by(architecture))
+        _check_for_architecture(name, params)
         raise UserError(
             f"model {name!r} cannot be built for pictures of {_size(input_shape)}: {describe(error)}"
         ) from error
@@ -74,6 +73,12 @@ def _check_values(name: str, params: dict[str, Any], types: Types) -> None:
     """UserError for a parameter of another type than these: timm takes any text for true."""
     if wrong := misfits(params, types):
         raise UserError(f"model {name!r}: {wrong}")
+
+
+def _check_for_architecture(name: str, params: dict[str, Any]) -> None:
+    """`_check_values` for a name that could not be built with these parameters."""
+    if architecture := _architecture(name):
+        _check_values(name, params, _taken_by(architecture))
 
 
 def _taken_by(architecture: type[nn.Module]) -> Types:
@@ -111,6 +116,7 @@ def _takes_size(name: str, fixed: dict[str, Any], sized: dict[str, Any]) -> bool
         try:
             _create(name, fixed | without_weights)
         except TypeError as error:
+            _check_for_architecture(name, fixed)
             raise UserError(_wrong_parameter(name, error)) from error
         except Exception:
             pass  # building it for real says why, or shows that only the meta device was in the way

@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 from bench.suite.arguments import how_to_write
 from bench.suite.components import AXES
 from bench.suite.document import Document, KeyPath, path_text
-from bench.suite.errors import Problem, flow, nearest, shorten
+from bench.suite.errors import SYNONYMS, Problem, flow, nearest, shorten
 from bench.suite.schema import BLOCK_KEYS, SWEEPS, SuiteFile
 
 _BOUNDS = {
@@ -132,24 +132,48 @@ def _message(detail: Any, found: Any, model: type[BaseModel], loc: KeyPath, what
             return f"{shown} is not allowed here{wanted}", hint
 
 
+COMMAND_LINE = {
+    **dict.fromkeys(
+        ("device", "devices", "gpu", "gpus", "cuda", "use_cuda", "num_gpus", "accelerator"),
+        "trials train on the GPUs that are there, and on CPUs with `bench run --gpus-per-trial 0`",
+    ),
+    **dict.fromkeys(("threads", "num_threads", "cpus", "num_cpus"), "`bench run --cpus-per-trial N`"),
+    **dict.fromkeys(("jobs", "n_jobs", "parallel"), "`bench run --jobs N`"),
+    **dict.fromkeys(("results", "output", "output_dir", "out_dir", "save_dir", "log_dir"), "`bench run --results DIR`"),
+    **dict.fromkeys(("data_dir", "data_path", "data_root", "root"), "`bench run --data-dir DIR`"),
+    "cluster": "`bench run --cluster FILE`",
+}
+"""Keys of other tools' files for what belongs on the command line, and how it is said there."""
+
+
 def unknown_key_hint(key: str, top: bool) -> str:
     """What an unknown key at the top level, or in a sub-grid, was probably meant to be and where it belongs."""
     allowed = tuple(SuiteFile.model_fields) if top else BLOCK_KEYS
     elsewhere = BLOCK_KEYS if top else tuple(SuiteFile.model_fields)
     belongs = "it belongs under `grid` or `defaults`" if top else "it belongs at the top level of the file"
     lines = []
+    parameter = parameter_meant(key)
     if key in elsewhere:
         lines.append(belongs)
+    elif key in COMMAND_LINE:
+        lines.append(f"that is no part of a suite, which means the same everywhere: {COMMAND_LINE[key]}")
     elif owners := [axis for axis, entries in AXES.items() if key in entries]:
         lines.append(f"{key!r} is an entry of the axis `{owners[0]}`: write `{owners[0]}: {key}` under `grid`")
-    elif axes := axes_with(key):
-        lines.append(f"{key!r} is a parameter: write it inside its {axes[0]}, {axes[0]}: {{name: ..., {key}: ...}}")
+    elif axes := axes_with(parameter):
+        lines.append(
+            f"{parameter!r} is a parameter: write it inside its {axes[0]}, {axes[0]}: {{name: ..., {parameter}: ...}}"
+        )
     else:
         near = nearest(key, [*allowed, *elsewhere])
         lines.append(near)
         if near and not any(f"'{name}'" in near for name in allowed):
             lines.append(belongs)
     return "\n".join([*filter(None, lines), f"allowed: {', '.join(allowed)}"])
+
+
+def parameter_meant(key: str) -> str:
+    """A parameter that another tool calls by this name; the name itself where there is none."""
+    return next((name for name in SYNONYMS.get(key.lower(), "").split() if axes_with(name)), key)
 
 
 def axes_with(parameter: str) -> list[str]:

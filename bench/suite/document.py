@@ -7,6 +7,7 @@ expands aliases without limit.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from dataclasses import dataclass, field, replace
@@ -174,11 +175,12 @@ class _Reader:
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
-            return [self.value(child, (*path, i)) for i, child in enumerate(node.value)]
+            return self.sequence(node, path)
         return self.scalar(node, path)
 
     def mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
         out: dict[str, Any] = {}
+        before: yaml.ScalarNode | None = None
         for key_node, child in node.value:
             key = key_node.value
             if not isinstance(key, str):
@@ -192,13 +194,28 @@ class _Reader:
                     path,
                     "put what sub-grids share under `defaults`, or repeat an entry by an alias",
                 )
+            if re.fullmatch(r"[0-9]+(e[-+]?[0-9]+)?", key) and before and before.value.isdigit() and not child.value:
+                raise self.decimal_comma(before, key_node, path)
             if key in out:
                 first = self.lines[(*path, key)]
                 hint = f"the first stands on line {first}; keep one of the two"
                 raise self.wrong(f"the key {key!r} stands here twice", key_node, path, hint)
             self.lines[(*path, key)] = key_node.start_mark.line + 1
             out[key] = self.value(child, (*path, key))
+            before = child if isinstance(child, yaml.ScalarNode) else None
         return out
+
+    def sequence(self, node: yaml.SequenceNode, path: KeyPath) -> list[Any]:
+        for before, child in itertools.pairwise(node.value):
+            is_plain = isinstance(before, yaml.ScalarNode) and isinstance(child, yaml.ScalarNode) and not child.style
+            if node.flow_style and is_plain and before.value.isdigit() and re.fullmatch("0[0-9]+", child.value):
+                raise self.decimal_comma(before, child, path)
+        return [self.value(child, (*path, i)) for i, child in enumerate(node.value)]
+
+    def decimal_comma(self, before: yaml.Node, after: yaml.Node, path: KeyPath) -> SuiteError:
+        found = f"{before.value},{after.value}"
+        hint = f"a number has a decimal point, not a comma: {found.replace(',', '.')}"
+        return self.wrong(f"{found} is two values, {before.value} and {after.value}", after, path, hint)
 
     def scalar(self, node: yaml.Node, path: KeyPath) -> Any:
         text = str(node.value)

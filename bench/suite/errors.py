@@ -55,9 +55,68 @@ class SuiteError(UserError):
         super().__init__("\n".join(lines))
 
 
+SYNONYMS = {
+    "learning_rate": "lr",
+    "initial_lr": "lr",
+    "wd": "weight_decay",
+    "dropout_rate": "dropout rate",
+    "units": "hidden",
+    "channels": "filters",
+    "net": "model",
+    "network": "model",
+    "arch": "model",
+    "architecture": "model",
+    "data": "dataset",
+    "optim": "optimizer",
+    "scheduler": "schedule",
+    "lr_scheduler": "schedule",
+    "transform": "augmentation",
+    "transforms": "augmentation",
+    "normalization": "preprocessing",
+    "criterion": "loss",
+    "loss_fn": "loss",
+    "bs": "batch_size",
+    "n_epochs": "epochs",
+    "num_epochs": "epochs",
+    "max_epochs": "epochs",
+    "random_state": "seeds",
+    "repeats": "seeds",
+    "n_trials": "samples",
+    "num_samples": "samples",
+    "val_split": "validation",
+    "validation_split": "validation",
+    "amp": "precision",
+    "dtype": "precision",
+    "world_size": "workers",
+    "ce": "cross_entropy",
+    "nll": "cross_entropy",
+    "bce": "binary_cross_entropy",
+    "mse": "mean_squared_error",
+    "hflip": "flip",
+    "horizontal_flip": "flip",
+    "random_horizontal_flip": "flip",
+    "random_crop": "crop",
+    "multistep": "step",
+    "cosine_annealing": "cosine",
+    "fmnist": "fashion_mnist",
+    "fashion": "fashion_mnist",
+    "null": "none",
+    "none": "constant unit",
+}
+"""What other tools call it, or what stands by mistake, to what suite files call it; the first allowed name counts."""
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 trial``, ``1,000 trials``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def nearest(found: object, allowed: Iterable[str]) -> str:
     """The hint line ``did you mean 'x'?``, or nothing when no allowed name is near."""
     names = list(allowed)
+    word = str(found).lower().replace("-", "_").replace(" ", "_")
+    if meant := [name for name in SYNONYMS.get(word, "").split() if name in names]:
+        return f"did you mean {meant[0]!r}?"
     match = difflib.get_close_matches(str(found).lower(), [n.lower() for n in names], n=1, cutoff=0.6)
     if not match:
         return ""

@@ -14,7 +14,7 @@ from bench.suite.components import AXES, COMBINABLE, OPEN
 from bench.suite.components.entry import Entry
 from bench.suite.conflict import conflict
 from bench.suite.document import Document, KeyPath, path_text
-from bench.suite.errors import Problem, SuiteError, nearest, shorten
+from bench.suite.errors import Problem, SuiteError, nearest, plural, shorten
 from bench.suite.option import Draw, Level, Option, has_draws
 from bench.suite.schema import AXIS_DEFAULTS, AXIS_ORDER, SWEEPS, VALUE_AXES, Sampling, Settings
 from bench.suite.workers import WorkerRules
@@ -86,7 +86,7 @@ class Expander:
         repeats = sampling.seeds if isinstance(sampling.seeds, int) else len(sampling.seeds)
         count = (fixed + (points - fixed) * samples) * repeats
         if count > self.limit:
-            self.wrong(path, f"expands to {count:,} trials, more than the limit of {self.limit:,}", _LIMIT_HINT)
+            self.wrong(path, f"expands to {plural(count, 'trial')}, more than the limit of {self.limit:,}", _LIMIT_HINT)
             return
         seeds = list(range(sampling.seeds)) if isinstance(sampling.seeds, int) else sampling.seeds
         protocol = settings.model_dump(mode="json")
@@ -139,6 +139,9 @@ class Expander:
         if path in self._axes:
             return self._axes[path]
         levels: list[Level] = []
+        if value in ([], None):
+            self.wrong(path, f"the axis `{axis}` is empty", _instead_of_nothing(axis))
+            return []
         for where, item in (
             [((*path, i), item) for i, item in enumerate(value)] if isinstance(value, list) else [(path, value)]
         ):
@@ -147,8 +150,6 @@ class Expander:
                 message = f"the axis `{axis}` alone has more levels than the limit of {self.limit:,}"
                 self.wrong(path, message, _LIMIT_HINT)
                 return []
-        if value in ([], None):
-            self.wrong(path, f"the axis `{axis}` is empty", "give at least one entry, or leave the axis out")
         # Every entry once, so that all mistakes are shown together; in a combination options are shared by levels.
         for option in {id(option): option for level in levels for option in level}.values():
             if not option.has_draws:
@@ -158,6 +159,7 @@ class Expander:
 
     def _levels(self, axis: str, item: Any, path: KeyPath) -> list[Level]:
         if item is None:
+            self.wrong(path, f"an empty value is no entry of `{axis}`", _instead_of_nothing(axis))
             return []
         if axis in VALUE_AXES:
             return [(option,) for option in self._options(axis, {"value": item}, path, {"value": path})]
@@ -171,6 +173,10 @@ class Expander:
         if not isinstance(item, dict) or not isinstance(item.get("name"), str):
             example = next(iter(AXES[axis]))
             hint = f"write a name or a mapping with `name` and its parameters: {example} or {{name: {example}, ...}}"
+            if isinstance(item, dict) and len(item) == 1 and isinstance(parameters := next(iter(item.values())), dict):
+                hint = f"write it like {shorten({'name': next(iter(item))} | parameters)}"
+            elif item is False and axis in COMBINABLE:
+                hint = "write `none`"
             self.wrong(path, f"{shorten(item)} is not an entry of `{axis}`", hint)
             return []
         if axis in COMBINABLE and item == {"name": "none"}:
@@ -278,7 +284,11 @@ class Expander:
                 self.wrong(option.path, "`none` takes no parameters", "name an entry, or take its parameters out")
                 return None
             names = [*(["none"] if axis in COMBINABLE else []), *known]
-            hint = "\n".join(part for part in (nearest(name, names), f"allowed: {', '.join(names)}") if part)
+            near = nearest(name, names)
+            if axis == "dataset" and not near:
+                form = "npz" if name.endswith(".npz") else "image_folder"
+                near = f"your own images are {{name: {form}, path: {shorten(name)}}}: docs/data.md"
+            hint = "\n".join(part for part in (near, f"allowed: {', '.join(names)}") if part)
             self.wrong(option.origins.get("name", option.path), f"there is no {axis} {shorten(name)}", hint)
             return None
         checked = check(known[name], entry, self.document, option.path, f"{axis} {name!r}")
@@ -352,3 +362,10 @@ def expand(
     if expander.problems:
         raise SuiteError(document.file, sorted(expander.problems, key=lambda problem: problem.line or 0))
     return out, expander.origins
+
+
+def _instead_of_nothing(axis: str) -> str:
+    """What to write where an axis, or an entry of it, is left empty."""
+    if axis in COMBINABLE:
+        return f"write `none` for a configuration without {axis}, or take it out"
+    return "give at least one value, or take it out"

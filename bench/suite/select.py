@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 from typing import Any
 
+from bench.suite.check import COMMAND_LINE, axes_with, parameter_meant
 from bench.suite.components import AXES, COMBINABLE
 from bench.suite.document import plain_value
 from bench.suite.errors import SuiteError, UserError, nearest, shorten
@@ -37,6 +38,8 @@ def _fits(found: Any, wanted: Any, several: bool = False) -> bool:
         return all(key in found and _fits(found[key], value) for key, value in wanted.items())
     if isinstance(found, str) and isinstance(wanted, str):
         return fnmatch.fnmatchcase(found, wanted)
+    if isinstance(found, bool) or isinstance(wanted, bool):  # Python's 1 is True
+        return found is wanted
     return bool(found == wanted)
 
 
@@ -49,13 +52,14 @@ def parse_option(option: str, text: str) -> tuple[list[str], Any]:
         raise UserError(f"{option} {text!r}: write AXIS=VALUE or AXIS.PARAMETER=VALUE, e.g. {option} '{example}'")
     known = MATCHABLE if option == "--only" else (*MATCHABLE, *Sampling.model_fields)
     if parts[0] not in known or len(parts) > 2 or (len(parts) == 2 and parts[0] not in AXES):
-        owners = [
-            axis for axis, entries in AXES.items() if any(key in entry.model_fields for entry in entries.values())
-        ]
         if parts[0] in known:
             hint = f"AXIS.PARAMETER is for the axes {', '.join(AXES)}"
+        elif parts[0] in COMMAND_LINE:
+            hint = COMMAND_LINE[parts[0]]
         else:
-            hint = f"did you mean '{owners[0]}.{key}'?" if owners else nearest(parts[0], known)
+            parameter = parameter_meant(parts[-1])
+            owners = axes_with(parameter)
+            hint = f"did you mean '{owners[0]}.{parameter}'?" if owners else nearest(parts[0], known)
         hint = hint or f"allowed: {', '.join(known)}"
         raise UserError(f"{option} {text!r}: there is no {key!r}\n  {hint}")
     try:

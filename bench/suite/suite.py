@@ -11,7 +11,7 @@ from typing import Any
 import bench
 from bench.suite.check import check, unknown_key_hint
 from bench.suite.document import OPTION, Document, KeyPath, path_text, read
-from bench.suite.errors import Problem, SuiteError, UserError, nearest, shorten
+from bench.suite.errors import Problem, SuiteError, UserError, nearest, plural, shorten
 from bench.suite.expand import Block, Configuration, canonical, expand
 from bench.suite.references import Comparison, comparisons, ids, problems_of
 from bench.suite.schema import AXIS_DEFAULTS, BLOCK_KEYS, Pruning, SuiteFile
@@ -140,7 +140,7 @@ def _matching(
     if not kept:  # the values of a list all ask for the same level, so the first stands for it
         idle = [(_options_text("--only", list(asked)), one) for one, *_ in asked.values()]
     if idle:
-        message = f"{idle[0][0]} matches none of the {len(left):,} configurations of {document.file}"
+        message = f"{idle[0][0]} matches none of the {plural(len(left), 'configuration')} of {document.file}"
         shown = [line for name, one in idle if name == idle[0][0] for line in levels_text(configs, one)]
         raise UserError("\n  ".join([message, *shown]))
     return kept

@@ -112,7 +112,7 @@ def test_seeds_that_pruning_spares_are_not_waited_for(
     tally = Tally(trials, [], slots=1)
     pruned = record(trials[0], status="pruned")
     tally.end(trials[0], Record(**{**pruned.__dict__, "pruning": {"rule": {}, "decisions": []}}))
-    assert tally.counts() == "1 of 1 trials ended, 1 pruned"
+    assert tally.counts() == "1 of 1 trial ended, 1 pruned"
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(5.4, "5 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")])

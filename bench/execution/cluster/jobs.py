@@ -27,7 +27,7 @@ from bench.ledger.disk import Disk
 from bench.ledger.folder import ENTRIES
 from bench.ledger.ledger import Ledger
 from bench.ledger.merge import merge
-from bench.suite.errors import UserError
+from bench.suite.errors import UserError, plural
 
 ENVIRONMENT = "environment.yaml"
 """The job's runtime environment, in a run's folder."""
@@ -78,7 +78,7 @@ def submit(
         package.mkdir()
         pack(run, package, send_data=launcher.settings.send_data, data_dir=data_dir)
         (package / "requirements.json").write_text(json.dumps(requirements()))
-        say(f"sending {run.name}: {len(run.trials)} trials, {len(run.known)} of them from the ledger")
+        say(f"sending {run.name}: {plural(len(run.trials), 'trial')}, {len(run.known)} of them from the ledger")
         send(launcher, package, remote)
         if run.known and not shared:
             copy_entries(ledger, run.known, entries)

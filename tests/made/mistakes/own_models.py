@@ -191,7 +191,7 @@ ROWS: dict[str, Mistake] = {
     ),
     "cannot be built": Mistake(
         suite("nets.py:broken"),
-        (f"{PLACE}'nets.py:broken' cannot be built: ZeroDivisionError: ", "nets.py, line 47)"),
+        (f"{PLACE}'nets.py:broken' cannot be built: ZeroDivisionError: ", "nets.py, line 38)"),
         beside=nets,
     ),
     "no network": Mistake(

@@ -25,6 +25,10 @@ ROWS: dict[str, Row] = {
         "lr: a learning rate must be",
         "above 0",
     ),
+    "another tool's parameter": (
+        TOP + "  optimizer: {name: adam, learning_rate: 0.1}\n",
+        "unknown key 'learning_rate' of optimizer 'adam'\n  did you mean 'lr'?",
+    ),
     "learning rate in quotes": (
         TOP + "  optimizer: {name: adam, lr: '0.1'}\n",
         "must be a number",

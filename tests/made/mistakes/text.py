@@ -47,6 +47,15 @@ ROWS: dict[str, Row] = {
     "deep": (b"name: " + b"[" * 40 + b"]" * 40, "suite.yaml:1: name[0]", "nested more than 30 levels deep"),
     "deep beyond the parser": (b"name: " + b"[" * 50_000, "nested more than 30 levels deep"),
     "too large": (b"# " + b"x" * MAX_BYTES, "is too large", "262,144 bytes"),
+    "comma in a number": (
+        b"name: x\ngrid: {model: mlp, optimizer: {name: adam, lr: 0,001}}\n",
+        "suite.yaml:2: grid.optimizer: 0,001 is two values, 0 and 001",
+        "a number has a decimal point, not a comma: 0.001",
+    ),
+    "comma in a list of numbers": (
+        b"name: x\ngrid: {model: mlp, optimizer: {name: adam, lr: {grid: [0,01, 0,03]}}}\n",
+        "suite.yaml:2: grid.optimizer.lr.grid: 0,01 is two values, 0 and 01",
+    ),
     "long number": (b"epochs: " + b"9" * 5000, "suite.yaml:1: epochs: a number of 5000 digits is too long"),
     "infinite number": (b"lr: 1e999\n", "suite.yaml:1: lr: the number 1e999 is too large"),
     "Latin-1": ("name: x\ntitle: Kühe\n".encode("latin-1"), "suite.yaml:2: is not UTF-8 text (byte 0xfc)", "encoding"),
