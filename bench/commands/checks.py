@@ -127,9 +127,14 @@ def _cache() -> Check:
 
 
 def _ray_folder() -> Check:
-    check = _disk("Ray's folder", temporary_folder(), 0, "run with --no-ray, or let somebody mend it", "problem")
+    advice = "name another with RAY_TMPDIR, or run with --no-ray"
+    try:
+        folder = temporary_folder()
+    except UserError as error:
+        return Check("Ray's folder", "problem", " ".join(str(error).split()), advice)
+    check = _disk("Ray's folder", folder, 0, advice, "problem")
     if check.level == "ok":
-        disk = shutil.disk_usage(temporary_folder())
+        disk = shutil.disk_usage(folder)
         if 1 - disk.free / disk.total > RAY_FULL:
             return Check(check.name, "warning", check.found, f"Ray wants {1 - RAY_FULL:.0%} of a disk free: free some")
     return check

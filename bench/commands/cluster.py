@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bench.commands.options import EPILOG, RESULTS, Results
-from bench.execution.stop import INTERRUPTED
+from bench.commands.output import terminal
+from bench.execution.stop import INTERRUPTED, Detached
+from bench.ledger.address import with_results
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,10 +31,6 @@ ClusterFile = Annotated[
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's name, as `bench cluster status` lists it.")]
 
 
-class Detached(SystemExit):
-    """A cluster's run is no longer watched, and all has been said of it."""
-
-
 @cluster_app.command("status", epilog=EPILOG)
 def status(cluster: ClusterFile = CLUSTER) -> None:
     """Show the cluster's nodes, and the runs on it."""
@@ -41,7 +40,9 @@ def status(cluster: ClusterFile = CLUSTER) -> None:
     launcher = read(cluster)
     told = nodes(launcher)
     if told is None:
-        typer.echo(f"cluster {launcher.name!r} is not up; `bench run SUITE --cluster {cluster}` starts it")
+        typer.echo(
+            f"cluster {launcher.name!r} is not up; `bench run SUITE --cluster {shlex.quote(str(cluster))}` starts it"
+        )
         return
     typer.echo(told.strip())
     with _reached(launcher):
@@ -57,21 +58,19 @@ def status(cluster: ClusterFile = CLUSTER) -> None:
 @cluster_app.command("attach", epilog=EPILOG)
 def attach(run: RunName, cluster: ClusterFile = CLUSTER, results: Results = RESULTS) -> None:
     """Follow a run again, and bring its records home."""
-    from rich.console import Console
-
     from bench.execution.cluster.jobs import shipped
     from bench.ledger.address import is_url
     from bench.ledger.ledger import Ledger
 
-    launcher, console = read(cluster), Console()
+    launcher, console = read(cluster), terminal()
     with _reached(launcher):
         sent = shipped(launcher, run)
     results = sent.results if is_url(sent.results) else results
     ledger = Ledger(results)
     failed = _outcome(_followed(launcher, sent, ledger, console), sent)
     for part in sent.parts:
-        shown = f"bench report {part.arguments or part.suite} --results {results}"
-        console.print(f"The leaderboard: {shown}", highlight=False, style="dim")
+        report = with_results(f"bench report {part.arguments or part.suite}", results)
+        console.print(f"The leaderboard: {report}", soft_wrap=True, style="dim")
     raise typer.Exit(1 if failed else 0)
 
 
@@ -128,7 +127,7 @@ def run_on_cluster(
     from bench.execution.cluster.standing import bring_up, tear_down
 
     def say(text: str) -> None:
-        console.print(text, highlight=False, markup=False)
+        console.print(text, soft_wrap=True)
 
     bring_up(launcher, say)
     with _reached(launcher):
@@ -145,7 +144,7 @@ def put_down(launcher: Launcher, console: Console) -> None:
     from bench.execution.cluster.standing import nodes, tear_down
 
     if nodes(launcher) is not None:
-        console.print(f"nothing to run; tearing cluster {launcher.name!r} down", highlight=False, markup=False)
+        console.print(f"nothing to run; tearing cluster {launcher.name!r} down")
         tear_down(launcher)
 
 
@@ -154,15 +153,15 @@ def _followed(launcher: Launcher, run: Run, ledger: Ledger, console: Console) ->
     from bench.execution.cluster.follow import follow
 
     try:
-        console.print(f"following {run.name}; Ctrl-C leaves it running", highlight=False)
+        console.print(f"following {run.name}; Ctrl-C leaves it running", soft_wrap=True)
         return follow(launcher, run, ledger, console)
     except KeyboardInterrupt:
-        options = f"{run.name} --cluster {launcher.path}"
+        options = with_results(f"{run.name} --cluster {shlex.quote(str(launcher.path))}", ledger.root)
         typer.echo(
             f"\nDetached: {run.name} goes on without you.\n"
-            f"  come back:      bench cluster attach {options} --results {ledger.root}\n"
-            f"  fetch results:  bench cluster fetch {options} --results {ledger.root}\n"
-            f"  stop it:        bench cluster stop {options} --results {ledger.root}",
+            f"  come back:      bench cluster attach {options}\n"
+            f"  fetch results:  bench cluster fetch {options}\n"
+            f"  stop it:        bench cluster stop {options}",
             err=True,
         )
         raise Detached(INTERRUPTED) from None

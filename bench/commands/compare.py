@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,7 @@ import typer
 from bench.commands.options import RESULTS, AsJson, Results
 from bench.commands.results import existing, tell_damaged
 from bench.commands.suites import load
+from bench.streams import reserve_stdout
 from bench.suite.errors import UserError
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Say whether NEW is worse than BASE on the same test images: exit code 1 where it is, with confidence."""
+    out = reserve_stdout() if as_json else sys.stdout
     from bench.ledger.address import is_url
     from bench.report.comparing.text import to_json, to_text
 
@@ -50,7 +53,7 @@ def compare(
         )
     else:
         told = _configurations(base, new, kept, results, max_drop / 100)
-    typer.echo(to_json(told) if as_json else to_text(told))
+    typer.echo(to_json(told) if as_json else to_text(told), file=out)
     raise typer.Exit(1 if told.worse else 0)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bench.commands.options import DataDir
-from bench.commands.output import write
+from bench.commands.output import terminal, write
+from bench.streams import reserve_stdout
 from bench.suite.errors import UserError
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ def show(
     """Look at a data set: sizes, classes, pixel values, samples, means, duplicates."""
     if suite is not None and not html:
         raise UserError("--suite shows pictures, which need a page: add --html")
+    printed = reserve_stdout() if html and out == "-" else sys.stdout
     entry = _entry(name, size, channels)
     held_out = _validation(validation)
     from bench.commands.suites import load as load_suite
@@ -55,18 +58,16 @@ def show(
     data = load(entry, data_dir, lambda line: typer.echo(line, err=True))
     found = explore(data, validation=held_out)
     if not html:
-        from rich.console import Console
-
         from bench.report.dataset.terminal import print_exploration
 
-        print_exploration(found, Console())
+        print_exploration(found, terminal())
         return
     from bench.report.dataset.page import data_page
 
     rows = _augmented([config["augmentation"] for config, _ in loaded.configurations], data) if loaded else []
     page = data_page(found, rows)
     if out == "-":
-        typer.echo(page)
+        typer.echo(page, file=printed)
         return
     path = Path(out) / f"data-{re.sub(r'[^A-Za-z0-9_.]+', '-', found.name)}.html"
     write(path, page)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from dataclasses import asdict
 from textwrap import fill
@@ -10,12 +11,14 @@ from textwrap import fill
 import typer
 
 from bench.commands.options import RESULTS, AsJson, DataDir, Results
+from bench.streams import reserve_stdout
 
 COLOURS = {"ok": typer.colors.GREEN, "warning": typer.colors.YELLOW, "problem": typer.colors.RED}
 
 
 def doctor(results: Results = RESULTS, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Check this machine: Python, torch, Ray, timm, devices, data, disks. Exit code 1 if something does not work."""
+    out = reserve_stdout() if as_json else sys.stdout
     from bench.commands.checks import checks
 
     levels: Counter[str] = Counter()
@@ -29,7 +32,10 @@ def doctor(results: Results = RESULTS, data_dir: DataDir = None, as_json: AsJson
             if check.advice:
                 typer.echo(fill(check.advice, 100, initial_indent=" " * 24, subsequent_indent=" " * 24))
     if as_json:
-        typer.echo(json.dumps({"problems": levels["problem"], "warnings": levels["warning"], "checks": done}, indent=2))
+        typer.echo(
+            json.dumps({"problems": levels["problem"], "warnings": levels["warning"], "checks": done}, indent=2),
+            file=out,
+        )
     else:
         typer.echo(f"\n{_count(levels['problem'], 'problem')}, {_count(levels['warning'], 'warning')}")
     raise typer.Exit(1 if levels["problem"] else 0)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Annotated
 
 import typer
 
 from bench.commands.options import RESULTS, Results
+from bench.streams import reserve_stdout
 
 
 def show(
@@ -16,13 +18,14 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="The whole record as JSON.")] = False,
 ) -> None:
     """Show one trial's record."""
+    out = reserve_stdout() if as_json else sys.stdout
     from bench.ledger.ledger import Ledger
     from bench.report.record import record_text
 
     ledger = Ledger(results)
     record = ledger.record(key)
     if as_json:
-        typer.echo(json.dumps(record.to_json(), indent=2))
+        typer.echo(json.dumps(record.to_json(), indent=2), file=out)
     else:
         typer.echo(record_text(record, len(ledger.replicates(record.key))))
 
@@ -40,6 +43,7 @@ def list_(
 
 def schema() -> None:
     """Print the JSON Schema of suite files, for editors."""
+    out = reserve_stdout()
     from bench.suite.json_schema import json_schema
 
-    typer.echo(json.dumps(json_schema(), indent=2))
+    typer.echo(json.dumps(json_schema(), indent=2), file=out)

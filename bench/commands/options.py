@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
+from bench.ledger.address import RESULTS as RESULTS
+
 EPILOG = "Exit codes: 0 all well, 1 some trials failed, 2 wrong input, 130 interrupted."
 COMPARE_EPILOG = "Exit codes: 0 NEW is nowhere worse with confidence, 1 it is, 2 wrong input, 130 interrupted."
 REPRODUCE_EPILOG = "Exit codes: 0 the figures agree, 1 they differ, 2 wrong input, 130 interrupted."
-RESULTS = "results"
 
 SuiteArgument = Annotated[list[str], typer.Argument(help="Suite files, or names of suites that come with bench.")]
 Only = Annotated[
@@ -54,3 +55,8 @@ def as_written(only: list[str] | None, overrides: list[str] | None, seeds: int |
     pairs = [("--only", text) for text in only or []] + [("--set", text) for text in overrides or []]
     pairs += [("--seeds", str(seeds))] if seeds is not None else []
     return "".join(f" {option} {shlex.quote(text)}" for option, text in pairs)
+
+
+def with_suite(suite: str, options: str) -> str:
+    """A suite's file or name before such options; a path that begins with a dash would be taken for an option."""
+    return shlex.quote(f"./{suite}" if suite.startswith("-") else suite) + options

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Annotated
 
 import typer
@@ -24,6 +25,7 @@ from bench.commands.options import (
 )
 from bench.commands.results import tell_damaged
 from bench.commands.suites import check_metrics, checked_for_plan, data_places, load, trials_of
+from bench.streams import reserve_stdout
 
 
 def plan(
@@ -43,6 +45,7 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Show what a suite would run: trials, counts per axis, what is done, time and memory."""
+    printed = reserve_stdout() if as_json else sys.stdout
     loaded = [load(text, only, set_, seeds, not no_user_code) for text in suites]
     from bench.execution.board import todo
     from bench.execution.estimate import PROBE_SECONDS, estimate, from_probes, from_records, kinds
@@ -82,6 +85,6 @@ def plan(
             counted = arithmetic(unlike, ledger.records(), side_by_side, cpus_per_trial, gpus_per_trial)
         out.append(plan_json(suite, trials, missing, done, cost, side_by_side, counted))
     if as_json:
-        typer.echo(json.dumps(out[0] if len(out) == 1 else out, indent=2))
+        typer.echo(json.dumps(out[0] if len(out) == 1 else out, indent=2), file=printed)
     else:
         typer.echo("\n\n".join(plan_text(one) for one in out))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +15,7 @@ from bench.commands.options import RESULTS, AsJson, Results, as_written
 from bench.commands.output import write
 from bench.commands.results import tell_damaged
 from bench.commands.suites import load, trials_of
+from bench.streams import reserve_stdout
 from bench.suite.errors import UserError
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ def published(
     as_json: AsJson = False,
 ) -> None:
     """Hold published results against the ledger: those that a suite's `references` name with a `match` or a `note`."""
+    printed = reserve_stdout() if out is None else sys.stdout
     loaded = [(suite, _references(suite), options) for suite, options in _each_once(map(_loaded, suites))]
     if not any(references for _, references, _ in loaded):
         files = ", ".join(str(suite.path) for suite, _, _ in loaded)
@@ -83,7 +86,7 @@ def published(
     )
     text = to_json(page) if as_json else to_markdown(page)
     if out is None:
-        typer.echo(text, nl=False)
+        typer.echo(text, nl=False, file=printed)
         return
     write(out, text)
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from bench.commands.figures import write_figures
-from bench.commands.options import RESULTS, Only, Results, Seeds, Set, as_written
-from bench.commands.output import write
+from bench.commands.options import RESULTS, Only, Results, Seeds, Set, as_written, with_suite
+from bench.commands.output import terminal, write
 from bench.commands.results import existing, report_of, report_of_all, tell_damaged
 from bench.commands.suites import load, trials_of
+from bench.streams import reserve_stdout
 
 
 def report(
@@ -40,9 +42,8 @@ def report(
     ] = None,
 ) -> None:
     """Rank what the ledger holds: in the terminal, or as files."""
+    printed = reserve_stdout() if out == "-" and any((html, markdown, csv, as_json, latex)) else sys.stdout
     loaded = load(suite, only, set_, seeds) if suite else None
-    from rich.console import Console
-
     from bench.report.html import to_html
     from bench.report.latex import to_latex
     from bench.report.markdown import to_markdown
@@ -53,8 +54,8 @@ def report(
     options = as_written(only, set_, seeds)
     wished = detail or ()
     built = (
-        report_of(ledger, f"{suite}{options}", loaded, trials_of(loaded), wished)
-        if loaded
+        report_of(ledger, with_suite(suite, options), loaded, trials_of(loaded), wished)
+        if suite and loaded
         else report_of_all(ledger, wished)
     )
     tell_damaged(ledger)
@@ -69,10 +70,10 @@ def report(
     if figures is not None:
         write_figures(built, figures)
     if not wanted and figures is None:
-        print_terminal(built, Console())
+        print_terminal(built, terminal())
     elif out == "-":
         for text_of in wanted.values():
-            typer.echo(text_of(built))
+            typer.echo(text_of(built), file=printed)
     else:
         for suffix, text_of in wanted.items():
             # A changed or narrowed suite gets a name of its own, not that of the whole.

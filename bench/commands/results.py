@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from bench.ledger.address import with_results
 from bench.suite.errors import UserError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from bench.ledger.ledger import Ledger
     from bench.report.report import Report
     from bench.suite.suite import Suite
@@ -44,7 +45,14 @@ def report_of_all(ledger: Ledger, detail: Sequence[str] = ()) -> Report:
     """Everything in the ledger; `detail` names configurations to look at class by class."""
     from bench.report import build
 
-    return build(ledger.records(), ledger.predictions, title="All results", command="bench report", detail=detail)
+    return build(
+        ledger.records(),
+        ledger.predictions,
+        title="All results",
+        command=with_results("bench report", ledger.root),
+        repeat=with_results("bench reproduce", ledger.root),
+        detail=detail,
+    )
 
 
 def report_of(ledger: Ledger, text: str, suite: Suite, trials: list[Trial], detail: Sequence[str] = ()) -> Report:
@@ -73,7 +81,8 @@ def report_of(ledger: Ledger, text: str, suite: Suite, trials: list[Trial], deta
         title=suite.title,
         suite=suite.name,
         references=references,
-        command=f"bench run {text}",
+        command=with_results(f"bench run {text}", ledger.root),
+        repeat=_repeat(ledger, suite, trials),
         planned=trials,
         metrics=suite.metrics,
         elsewhere=elsewhere,
@@ -81,6 +90,14 @@ def report_of(ledger: Ledger, text: str, suite: Suite, trials: list[Trial], deta
         file=_named(suite.path),
         detail=detail,
     )
+
+
+def _repeat(ledger: Ledger, suite: Suite, trials: list[Trial]) -> str:
+    """The command that runs trials of a suite again, without their keys."""
+    is_own = any(trial.model_file or trial.data_path for trial in trials)
+    folder = suite.path.parent
+    start = f" --from {shlex.quote(str(folder))}" if is_own and folder.resolve() != Path.cwd() else ""
+    return with_results(f"bench reproduce{start}", ledger.root)
 
 
 def _named(path: Path) -> str:

@@ -23,10 +23,13 @@ from bench.commands.options import (
     Set,
     SuiteArgument,
     as_written,
+    with_suite,
 )
+from bench.commands.output import terminal
 from bench.commands.results import report_of, tell_damaged
 from bench.commands.suites import check, check_splits, data_places, load, trials_of
 from bench.execution.connect import Connection, check_address
+from bench.ledger.address import with_results
 from bench.suite.errors import UserError, plural
 
 
@@ -66,7 +69,8 @@ def run(
 ) -> None:
     """Train what the ledger lacks of a suite, then show its leaderboard."""
     _check_place(no_ray, cluster, down, address)
-    loaded = [(text, load(text, only, set_, seeds, not no_user_code)) for text in suites]
+    options = as_written(only, set_, seeds)
+    loaded = [(with_suite(text, options), load(text, only, set_, seeds, not no_user_code)) for text in suites]
     from bench.ledger.ledger import Ledger
 
     planned = [(text, suite, trials_of(suite)) for text, suite in loaded]
@@ -77,19 +81,16 @@ def run(
     for _, suite, trials in planned:
         check(suite, trials)
     # Not before all input is known to be right: Ray takes seconds to import, and data may have to be fetched.
-    from rich.console import Console
-
     from bench.execution.run import run_trials
     from bench.report.terminal import print_terminal
 
-    console = Console()
+    console = terminal()
     failed = False
     tell_damaged(ledger)
-    options = as_written(only, set_, seeds)
     if launcher:
         sent = shipment(
             launcher,
-            [(text + options, suite, trials) for text, suite, trials in planned],
+            planned,
             ledger,
             git_commit=git_commit(),
             cpus_per_trial=cpus_per_trial,
@@ -132,10 +133,11 @@ def run(
             if not records:
                 are = "is" if len(trials) == 1 else "are"
                 ended = f"its {plural(len(trials), 'trial')} {are} in {results}/"
-                console.print(f"{suite.name}: nothing to run, {ended}", highlight=False)
+                console.print(f"{suite.name}: nothing to run, {ended}")
             failed |= any(record.status == "failed" for record in records)
-        print_terminal(report_of(ledger, text + options, suite, trials), console, top=12)
-        console.print(f"\nThe whole page: bench report {text}{options} --html", highlight=False, style="dim")
+        print_terminal(report_of(ledger, text, suite, trials), console, top=12)
+        page = with_results(f"bench report {text} --html", results)
+        console.print(f"\nThe whole page: {page}", soft_wrap=True, style="dim")
     raise typer.Exit(1 if failed else 0)
 
 
@@ -149,13 +151,18 @@ def _check_place(no_ray: bool, cluster: Path | None, down: bool, address: str | 
         raise UserError("--down tears a cluster down: it goes with --cluster FILE")
 
 
-def git_commit() -> str | None:
-    """The commit of a checkout that this package runs from, with + for uncommitted changes."""
+def git_commit(file: Path = Path(__file__)) -> str | None:
+    """The commit of the repository that holds bench's own files, such as `file`; + stands for uncommitted changes.
+
+    A bench that is installed below another repository, in its `.venv` for one, has no commit.
+    """
+
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", *words], cwd=file.parent, capture_output=True, timeout=5, check=True)
+        return done.stdout.decode(errors="replace").strip()
+
     try:
-        found = subprocess.run(
-            ["git", "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"],
-            cwd=Path(__file__).parent, capture_output=True, text=True, timeout=5, check=True,
-        )  # fmt: skip
+        git("ls-files", "--error-unmatch", file.name)  # a repository that holds this very file
+        return git("describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*") or None
     except (OSError, subprocess.SubprocessError):
         return None
-    return found.stdout.strip() or None

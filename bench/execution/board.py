@@ -119,6 +119,7 @@ class Board:
         self.retries = retries
         self._lost: dict[str, int] = {}
         self._elsewhere: dict[str, Trial] = {}
+        self._told_waiting = False
         done = ledger.done(self.asha.rule if self.asha else None)
         sweep(ledger.home.local, done)
         left = todo(trials, done, searches=self.asha is not None)
@@ -159,7 +160,13 @@ class Board:
         return None
 
     def look_elsewhere(self) -> None:
-        """See what other drivers have published; take back what they have given up."""
+        """See what other drivers have published; take back what they have given up.
+
+        The first time, the view is told for whom this run waits.
+        """
+        if self._elsewhere and not self._told_waiting:
+            self.view.note(self.claims.waiting_for(self._elsewhere))
+            self._told_waiting = True
         for trial in self.elsewhere:
             del self._elsewhere[trial.key]
             if not self._finished_elsewhere(trial):

@@ -15,6 +15,7 @@ from typing import Any
 
 from bench.execution.host import places_on
 from bench.execution.ray_settings import SETTINGS
+from bench.execution.stop import finishing
 from bench.suite.errors import UserError
 
 LOOK_SECONDS = 2.0
@@ -123,7 +124,8 @@ def connected(connection: Connection, packages: Sequence[Path] = ()) -> Iterator
     try:
         yield
     finally:
-        ray.shutdown()
+        with finishing():
+            ray.shutdown()
 
 
 class Room:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from bench.limits import CGROUP, PROCESS, cpu_limit
+from bench.suite.errors import UserError
 
 
 def cpu_count(root: Path = CGROUP, process: Path = PROCESS) -> int:
@@ -21,18 +23,84 @@ def visible_cpus() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+LONGEST_TEMPORARY = 24
+"""Characters of a folder's path that Ray's files can go into: a socket's path may have 107, and ours end in 83."""
+TRIED_BYTES = 1_000_000
+
+
 def temporary_folder() -> Path:
-    """Where Ray's files go while it runs: /tmp if there is one, since socket paths must stay under 108 characters."""
-    return Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())
+    """Where Ray's files go while it runs: RAY_TMPDIR or TMPDIR where they will do, else /tmp or another that will.
+
+    Raises
+    ------
+    UserError
+        None can be written to, or the paths of sockets would become too long below it.
+    """
+    named = [(name, os.environ[name]) for name in ("RAY_TMPDIR", "TMPDIR") if os.environ.get(name)]
+    reasons = []
+    for name, text in [*named, *(("", folder) for folder in ("/tmp", "/var/tmp", "/dev/shm"))]:
+        folder = Path(text).absolute()
+        if len(str(folder)) > LONGEST_TEMPORARY:
+            reason = f"is longer than the {LONGEST_TEMPORARY} characters that leave room for the names of sockets"
+        else:
+            try:
+                with tempfile.TemporaryFile(dir=folder) as file:
+                    file.write(bytes(TRIED_BYTES))
+                return folder
+            except OSError as error:
+                reason = f"cannot be written to: {error.strerror or error}"
+        reasons.append(f"\n  {f'{name}={folder}' if name else folder} {reason}")
+    raise UserError(
+        f"Ray finds no folder for its files:{''.join(reasons)}\n"
+        "  name one with RAY_TMPDIR, or leave Ray out with --no-ray"
+    )
 
 
-def gpu_count() -> int:
-    """NVIDIA GPUs this process may use, told without torch or Ray; for a plan, Ray's own count decides a run."""
+def gpu_count(driver: Path = Path("/proc/driver/nvidia/gpus")) -> int:
+    """NVIDIA GPUs this process may use, told without torch or Ray; for a plan, Ray's own count decides a run.
+
+    A shell may set CUDA_VISIBLE_DEVICES on a machine without any.
+    """
+    there = len(list(driver.iterdir())) if driver.is_dir() else 0
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return len([name for name in visible.split(",") if name.strip() not in ("", "-1")])
-    driver = Path("/proc/driver/nvidia/gpus")
-    return len(list(driver.iterdir())) if driver.is_dir() else 0
+    if visible is None or not there:
+        return there
+    count = 0
+    for name in (text.strip() for text in visible.split(",")):
+        # CUDA, too, takes the names up to the first that is none of a GPU, or of a part (MIG) of one.
+        if not (name.startswith(("GPU-", "MIG-")) or (name.isdecimal() and int(name) < there)):
+            break
+        count += 1
+    return count
+
+
+def settle_user() -> None:
+    """Name a user and a home folder where the system knows neither, as in a container under a number of its own.
+
+    torch, Ray and caches ask for both, and end in errors of their own where there are none.
+
+    Raises
+    ------
+    UserError
+        There is no temporary folder that could stand for a home.
+    """
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):
+        os.environ["LOGNAME"] = f"user-{os.getuid()}"
+    try:
+        Path.home()
+        return
+    except RuntimeError:
+        pass
+    try:
+        home = Path(tempfile.gettempdir()) / f"bench-home-{os.getuid()}"
+        home.mkdir(mode=0o700, exist_ok=True)
+        if home.lstat().st_uid != os.getuid() or home.lstat().st_mode & 0o077:
+            raise UserError(f"{home}: belongs to someone else; let HOME name a folder of yours")
+    except OSError as error:
+        raise UserError(f"there is no home folder, and none can be made: {error}; let HOME name one") from error
+    os.environ["HOME"] = str(home)
 
 
 def gpu_places(gpus: float, each: float) -> int:

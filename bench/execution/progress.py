@@ -26,9 +26,10 @@ LINE_SECONDS = 30.0
 
 
 class Tally:
-    """Counts, the best figure and the time left; what both views show."""
+    """Counts, the best figure and the time left; what both views show. `show` is the command for one trial."""
 
-    def __init__(self, trials: Sequence[Trial], reused: Sequence[Record], slots: int):
+    def __init__(self, trials: Sequence[Trial], reused: Sequence[Record], slots: int, show: str = "bench show"):
+        self.show = show
         names = labels([trial.config for trial in {trial.group: trial for trial in trials}.values()])
         by_group = dict(zip({trial.group: None for trial in trials}, names, strict=True))
         several = len({trial.seed for trial in trials}) > 1
@@ -163,8 +164,8 @@ class LiveView:
             table.add_row(
                 Text(self.tally.names[running.trial.key]),
                 ProgressBar(epochs, epoch, width=20),
-                epoch_text(running),
-                accuracy_text(running),
+                Text(epoch_text(running)),
+                Text(accuracy_text(running)),
             )
         head = Text(f"{self.tally.counts()}; {duration(time.monotonic() - self.tally.started)} so far", style="bold")
         return Group(head, table, Text(self.tally.outlook(), style="dim"))
@@ -179,10 +180,10 @@ class LiveView:
     def trial_ended(self, trial: Trial, record: Record) -> None:
         self.tally.end(trial, record)
         if record.status in ("failed", "diverged"):
-            self.console.print(end_line(self.tally, trial, record), highlight=False)
+            self.note(end_line(self.tally, trial, record))
 
     def note(self, text: str) -> None:
-        self.console.print(text, highlight=False)
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 class PlainView:
@@ -233,7 +234,7 @@ def end_line(tally: Tally, trial: Trial, record: Record) -> str:
     """What became of a trial, in one line; never its test figure, which is for the report."""
     name = tally.names[trial.key]
     if record.status == "failed" and record.failure:
-        return f"{name}: failed: {record.failure['kind']}: {record.failure['message']} (`bench show {trial.key[:8]}`)"
+        return f"{name}: failed: {record.failure['kind']}: {record.failure['message']} (`{tally.show} {trial.key[:8]}`)"
     if record.status == "diverged":
         return f"{name}: diverged in epoch {record.result.epochs_run}: the loss is not finite"
     curve = record.result.curves.get("val_accuracy") or [None]

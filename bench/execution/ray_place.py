@@ -16,19 +16,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from bench.execution.ray_settings import SETTINGS
+from bench.execution.ray_settings import settle
 
 if not {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys():
     # A token of this run's own: other users of the machine stay out, and no file in the home folder is needed.
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     os.environ["RAY_AUTH_MODE"] = "token"
-os.environ.update({key: os.environ.get(key, value) for key, value in SETTINGS.items()})
+settle(os.environ)
 
 import ray  # Ray reads its settings when it is imported, so not before they are set
 
 from bench.execution.connect import Connection, Room, connected, gpus_of_cluster, job_config
 from bench.execution.host import cpu_count, places_on, temporary_folder
 from bench.execution.sizes import Place
+from bench.execution.stop import finishing
 from bench.suite.errors import UserError
 
 NEW_SECONDS = 60.0
@@ -69,7 +70,8 @@ def local_ray(resources: Resources, data_bytes: int) -> Iterator[Place]:
             machine = {"CPU": float(wanted), "GPU": gpus}
             yield Place(lambda each: places_on(machine, resources.cpus_per_trial, each), per_trial, folder)
         finally:
-            ray.shutdown()
+            with finishing():
+                ray.shutdown()
 
 
 def _start(num_cpus: int, object_store_memory: int, folder: str) -> None:
@@ -118,10 +120,11 @@ def _own_folder() -> Iterator[str]:
                 with (left / "lock").open("ab") as lock:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     shutil.rmtree(left, ignore_errors=True)
-    folder = tempfile.mkdtemp(prefix=f"bench-ray-{os.getpid()}-", dir=parent)
+    folder = tempfile.mkdtemp(prefix="bench-ray-", dir=parent)
     try:
         with Path(folder, "lock").open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        with finishing():
+            shutil.rmtree(folder, ignore_errors=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
+
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -22,3 +24,19 @@ SETTINGS = {
     "RAY_TRAIN_METRICS_ENABLED": "0",
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
 }
+
+NOT_OURS = ("TUNE_", "RAY_TUNE_", "RAY_AIR_", "RAY_TRAIN_", "TRAIN_PLACEMENT_GROUP_", "TRAIN_ENABLE_")
+"""What the names of Ray Tune's and Ray Train's settings begin with.
+
+Runs are built on how these two work, and a setting from the user's shell, made for another program, would change that:
+RAY_AIR_NEW_OUTPUT=1 lets a run hang, strict checking of metrics ends it, a result buffer hides epochs from pruning.
+Ray's own settings (memory, ports, timeouts) are the machine's, and stay as the user has them.
+"""
+
+
+def settle(environment: MutableMapping[str, str]) -> None:
+    """Set what bench needs, whatever the user's shell says, and take out what else it says of Tune and Train."""
+    for name in list(environment):
+        if name.startswith(NOT_OURS):
+            del environment[name]
+    environment.update(SETTINGS)

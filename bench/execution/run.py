@@ -14,7 +14,8 @@ from bench.execution.checkpoints import AFTER_SECONDS
 from bench.execution.connect import Connection, choose_authentication
 from bench.execution.host import cpu_count, slots
 from bench.execution.progress import Tally, Watching, console_view
-from bench.execution.stop import stop_on_signals
+from bench.execution.stop import finishing, stop_on_signals
+from bench.ledger.address import with_results
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record
 from bench.suite.errors import UserError
@@ -69,13 +70,15 @@ def run_trials(
         console.print(
             f"note: {side_by_side} trials of {cpus_per_trial:g} threads on {cpu_count()} CPUs slow each other down",
             highlight=False,
+            markup=False,
         )
     checkpoint_after = AFTER_SECONDS if checkpoint_after is None else checkpoint_after
     retries = RETRIES if retries is None else retries
     pruning_rule = pruning.model_dump(mode="json") if pruning else None
     ledger.send_kept()
     done = ledger.done(pruning_rule)
-    tally = Tally(trials, [done[trial.key] for trial in trials if trial.key in done], side_by_side)
+    reused = [done[trial.key] for trial in trials if trial.key in done]
+    tally = Tally(trials, reused, side_by_side, with_results("bench show", ledger.root))
     view = (watched_by or console_view(console))(tally)
     board = Board(trials, ledger, pruning, view, suite, git_commit, sampling_seed, retries)
     if not board.waiting:
@@ -96,7 +99,8 @@ def run_trials(
                 with stop_on_signals():
                     run_here(board, datasets, max(1, int(cpus_per_trial)), gpus_per_trial, checkpoint_after)
         finally:
-            board.claims.release_all()
+            with finishing():
+                board.claims.release_all()
     ledger.send_kept()
     return board.ended
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 from pathlib import Path
 
 from bench.ledger.disk import Disk
 from bench.ledger.home import Home
+
+RESULTS = "results"
+"""The ledger that commands take where neither `--results` nor BENCH_RESULTS names one."""
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]+):/{1,2}", re.IGNORECASE)
 """One slash too, since `pathlib` writes ``s3://bucket`` so."""
@@ -33,3 +38,9 @@ def home_of(root: Path | str | Home) -> Home:
     from bench.ledger.remote import Remote
 
     return Remote(_URL.sub(r"\1://", str(root), count=1))
+
+
+def with_results(command: str, results: object) -> str:
+    """A command of bench with the ledger that it is about, unless that is what it takes without `--results`."""
+    is_default = str(results) == RESULTS and not os.environ.get("BENCH_RESULTS")
+    return command if is_default else f"{command} --results {shlex.quote(str(results))}"

@@ -8,11 +8,13 @@ are kept and one counts. How they are stored: `bench.ledger.disk_claims` and `be
 from __future__ import annotations
 
 import threading
+from collections import Counter
+from collections.abc import Iterable
 
 from bench.ledger.address import home_of
 from bench.ledger.entry import check_key
 from bench.ledger.home import AwayError, Home, Location
-from bench.ledger.owner import this_process
+from bench.ledger.owner import LEASE_SECONDS, described, this_process
 
 
 class Claims:
@@ -44,6 +46,14 @@ class Claims:
             with self._guard:
                 self._held.add(key)
         return taken
+
+    def waiting_for(self, keys: Iterable[str]) -> str:
+        """A line on who is at work on keys that could not be claimed, and how long to wait for them at most."""
+        holders = Counter(described(self._home.holder(key)) for key in keys)
+        each = "; ".join(f"{count} trial{'s' * (count != 1)} claimed by {who}" for who, count in holders.items())
+        return (
+            f"waiting for {each}; what a driver that is gone has claimed is free after {LEASE_SECONDS / 60:.0f} minutes"
+        )
 
     def release(self, key: str) -> None:
         """Give `key` back; nothing happens when it is not ours (any more)."""

@@ -74,6 +74,9 @@ class Disk:
         except OSError as error:
             raise cannot_write(path, error) from error
 
+    def holder(self, key: str) -> Owner | None:
+        return disk_claims.holder(self.root / CLAIMS / key)
+
     def renew(self, key: str, me: Owner) -> None:
         # Where this fails, and where `drop` does, the claim ends by its age.
         with contextlib.suppress(OSError):

@@ -16,19 +16,19 @@ EMPTY_SECONDS = 10.0
 
 def take(path: Path, me: Owner) -> bool:
     """Claim `path` unless a living driver has it. Raises OSError."""
-    return _create(path, me) or _owner(path) == me or (_is_free(path) and _take_over(path, me))
+    return _create(path, me) or holder(path) == me or (_is_free(path) and _take_over(path, me))
 
 
 def renew(path: Path, me: Owner) -> None:
     """Show that the claim is alive, if it is mine. Raises OSError."""
-    if _owner(path) == me:
+    if holder(path) == me:
         os.utime(path)  # without a time given, a file server sets its own
 
 
 def drop(path: Path, me: Owner) -> None:
     """End the claim, if it is mine. Raises OSError."""
     with _locked(path):
-        if _owner(path) == me:
+        if holder(path) == me:
             path.unlink()
 
 
@@ -58,7 +58,7 @@ def _take_over(path: Path, me: Owner) -> bool:
 
 
 def _is_free(path: Path) -> bool:
-    owner = _owner(path)
+    owner = holder(path)
     try:
         claim = path.stat()
     except FileNotFoundError:
@@ -85,7 +85,8 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _owner(path: Path) -> Owner | None:
+def holder(path: Path) -> Owner | None:
+    """Who has the claim; None where there is none, or it is half written."""
     try:
         return owner_in(path.read_bytes())
     except OSError:

@@ -90,6 +90,9 @@ class Home(Protocol):
     def take(self, key: str, me: Owner) -> bool:
         """Claim a key; False where another driver is at work on it."""
 
+    def holder(self, key: str) -> Owner | None:
+        """Who has claimed a key; None where that is not known."""
+
     def renew(self, key: str, me: Owner) -> None:
         """Show that the claim is alive, if it is mine."""
 

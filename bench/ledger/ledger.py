@@ -5,10 +5,11 @@ from __future__ import annotations
 import bisect
 import contextlib
 import json
+import shlex
 from collections.abc import Iterable
 from typing import Any
 
-from bench.ledger.address import home_of
+from bench.ledger.address import home_of, with_results
 from bench.ledger.disk import Disk
 from bench.ledger.entry import DamagedEntryError, Entry, decode, decode_predictions, encode
 from bench.ledger.home import AwayError, File, Home, Location, Sized
@@ -136,9 +137,10 @@ class Ledger:
         try:
             merged = merge([here], self.home)
         except AwayError as error:
+            send = with_results(shlex.join(["bench", "merge", str(here.root)]), self.root)
             raise AwayError(
                 f"{error}\n  {self.kept()} finished trials are kept in {here.root}, nothing is lost: the next "
-                f"`bench run` sends them, or `bench merge {here.root} --results {self.root}`"
+                f"`bench run` sends them, or `{send}`"
             ) from error
         self.away = None
         left = {location for location, _ in merged.damaged}

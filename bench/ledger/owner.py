@@ -74,6 +74,16 @@ def is_dead(owner: Owner) -> bool:
     return bool(owner.started and started and started != owner.started)
 
 
+def described(owner: Owner | None) -> str:
+    """A claim's owner for people; from here another machine is known by a hash alone."""
+    if owner is None:
+        return "another driver"
+    if owner.host != _host():
+        return f"a driver on another machine (process {owner.pid} there)"
+    inside = "" if owner.namespace == _namespace() else ", in another container"
+    return f"process {owner.pid} of this machine{inside}"
+
+
 def _started(pid: int) -> str:
     """Field 22 of ``/proc/<pid>/stat`` (see proc(5)), "ended" for a zombie, "" where it may not be read."""
     parts = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()  # the name in brackets may hold anything

@@ -153,6 +153,11 @@ class Remote:
         with self._reaching():
             return remote_claims.take(self._fs, f"{self._path}/{CLAIMS}", key, me, self._clock)
 
+    def holder(self, key: str) -> Owner | None:
+        with contextlib.suppress(AwayError), self._reaching():
+            return remote_claims.holder(self._fs, f"{self._path}/{CLAIMS}", key)
+        return None
+
     def renew(self, key: str, me: Owner) -> None:
         # Where this fails, and where `drop` does, the claim ends by its age.
         with contextlib.suppress(AwayError), self._reaching():

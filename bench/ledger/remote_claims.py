@@ -60,6 +60,12 @@ def take(fs: Any, folder: str, key: str, me: Owner, clock: Clock) -> bool:
     return True
 
 
+def holder(fs: Any, folder: str, key: str) -> Owner | None:
+    """Who has claimed `key`; None where nobody has, or the claim is half written."""
+    there = _claims(fs, folder, key)
+    return _owner(fs, f"{folder}/{key}.{there[-1]}") if there else None
+
+
 def renew(fs: Any, folder: str, key: str, me: Owner) -> None:
     """Show that the claim is alive, if it is mine."""
     if mine := _mine(fs, folder, key, me):

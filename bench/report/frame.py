@@ -71,6 +71,7 @@ def leaderboard(
     images: int,
     metrics: Sequence[str] = ("accuracy",),
     standings: Mapping[str, Standing] | None = None,
+    repeat: str = "bench reproduce",
 ) -> pd.DataFrame:
     """The section's table, the best test mean first: complete ones and published figures, then incomplete ones.
 
@@ -88,12 +89,14 @@ def leaderboard(
         What is shown; the first one ranks.
     standings
         By label, what the predictions say of the accuracy: `bench.report.claims.analysis.Analysis.standings`.
+    repeat
+        The command that runs trials again, to which each row adds its keys.
     """
     shown = [one for one in section.configurations if one.having("complete")]
     pooled = {metric: pooled_deviation(section, metric) for metric in metrics}
     winner = chosen(section, metrics[0])
     judged = standings or {}
-    rows = [_row(section, one, pooled, images, one is winner, judged.get(one.label)) for one in shown]
+    rows = [_row(section, one, pooled, images, one is winner, judged.get(one.label), repeat) for one in shown]
     rows += [_reference_row(section, reference, metrics) for reference in references]
     rows.sort(key=_place)
     return _typed(rows, metrics[1:])
@@ -135,6 +138,7 @@ def _row(
     images: int,
     is_chosen: bool,
     standing: Standing | None,
+    repeat: str,
 ) -> dict[str, Any]:
     done = one.having("complete")
     found = {name: estimate(seed_values(one, name), name, noise, images) for name, noise in pooled.items()}
@@ -176,7 +180,7 @@ def _row(
         "note": "",
         "config": json.dumps(one.config, sort_keys=True),
         "keys": " ".join(record.key for record in done),
-        "command": " ".join(["bench reproduce", *(record.key for record in done)]),
+        "command": " ".join([repeat, *(record.key for record in done)]),
         "metric": metric,
         **more,
         **(_OF_ADDED if one.added else {}),

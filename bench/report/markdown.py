@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from bench.report.cells import percent, rows, told_headings, told_marks
 from bench.report.claims.table import Claim
@@ -26,7 +27,7 @@ def to_markdown(report: Report) -> str:
         ]
         parts += ["## Checks that this report made of itself", "\n".join(lines)]
     parts.append("## Provenance")
-    parts.append("\n".join(f"- {escape(name)}: {escape(value)}" for name, value in report.provenance))
+    parts.append(provenance_lines(report.provenance))
     return "\n\n".join(parts) + "\n"
 
 
@@ -123,6 +124,19 @@ def _beside(one: Details) -> list[str]:
             table(["True", *map(escape, found.matrix.columns)], counts, "l" + "r" * len(found.matrix.columns)),
         ]
     return out
+
+
+def provenance_lines(provenance: Sequence[tuple[str, str]]) -> str:
+    """Name and value, a line each; the command as code, to be copied as it is."""
+    return "\n".join(
+        f"- {escape(name)}: {_code(value) if name == 'Command' else escape(value)}" for name, value in provenance
+    )
+
+
+def _code(text: str) -> str:
+    """Text as it is, between more backticks than it holds itself."""
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    return f"{fence}{text}{fence}" if len(fence) == 1 else f"{fence} {text} {fence}"
 
 
 def table(heading: list[str], body: list[list[str]], alignment: str) -> str:

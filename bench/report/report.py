@@ -75,6 +75,7 @@ def build(
     suite: str = "",
     references: Sequence[Reference] = (),
     command: str = "",
+    repeat: str = "bench reproduce",
     planned: Iterable[Trial] = (),
     metrics: Sequence[str] = ("accuracy",),
     elsewhere: Collection[str] = (),
@@ -93,6 +94,8 @@ def build(
         for the number of test images, and for records that lack one of `metrics`.
     title, suite, command
         As they shall stand in the report.
+    repeat
+        The command that runs trials again, to which each row adds its keys.
     references
         Published figures to stand in the tables of their datasets.
     planned
@@ -132,6 +135,7 @@ def build(
             tuple(metrics),
             repeats or {},
             closely,
+            repeat,
         )
         for section in found
     )
@@ -171,10 +175,11 @@ def _part(
     metrics: tuple[str, ...],
     repeats: Mapping[str, Sequence[Config]],
     closely: Callable[[Section, pd.DataFrame, Sequence[str]], Closer],
+    repeat: str,
 ) -> Part:
     analysis = analyse(section, references, predictions, metrics[0], repeats)
     images = analysis.seen.images
-    frame = leaderboard(section, references, images, metrics, analysis.standings)
+    frame = leaderboard(section, references, images, metrics, analysis.standings, repeat)
     close = closely(section, frame, analysis.leaders)
     return Part(
         section=section,

@@ -30,7 +30,7 @@ def to_json(report: Report) -> str:
         "checks": [asdict(check) for check in report.checks],
         "keys": list(report.keys),
     }
-    return json.dumps(data, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    return json.dumps(data, indent=2, allow_nan=False) + "\n"
 
 
 def _part(part: Part) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def settings(deterministic: bool) -> Iterator[None]:
     """
     # Read once, at the first cuBLAS call in the process, so it must be there before, for whichever later trial is to
     # be deterministic; 8 buffers of 4 MiB on the device (https://docs.nvidia.com/cuda/cublas/#results-reproducibility).
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
     torch.use_deterministic_algorithms(deterministic)
     # The search for the fastest convolution goes by the clock, so it may choose another one in every run.
     torch.backends.cudnn.benchmark = not deterministic

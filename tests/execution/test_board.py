@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -214,7 +215,9 @@ def test_a_checkpoint_left_of_a_trial_that_is_over_is_removed_by_the_next_run(
     assert [path.exists() for path in paths] == [False, True]
 
 
-def test_another_drivers_trial_is_left_to_it(board_of: Callable[[str], Board], tmp_path: Path) -> None:
+def test_another_drivers_trial_is_left_to_it_and_the_wait_is_told_once(
+    board_of: Callable[[str], Board], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     board = board_of(GRID)
     other = Claims(tmp_path / "results")
     taken = board.waiting[0]
@@ -223,6 +226,15 @@ def test_another_drivers_trial_is_left_to_it(board_of: Callable[[str], Board], t
     assert started is not None
     assert started.key != taken.key
     assert board.elsewhere == [taken]
+    notes: list[str] = []
+    monkeypatch.setattr(board.view, "note", notes.append)
+    board.look_elsewhere()
+    assert board.next_trial() is not None
+    board.look_elsewhere()
+    assert notes == [
+        f"waiting for 1 trial claimed by process {os.getpid()} of this machine; "
+        "what a driver that is gone has claimed is free after 10 minutes"
+    ]
     other.release(taken.key)
     board.look_elsewhere()
     assert taken.key in {trial.key for trial in board.waiting}

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from commands import STOPPED, bench
 
-from bench.execution.stop import is_stop, raise_if_stopped, stop_on_signals
+from bench.execution.stop import finishing, is_stop, raise_if_stopped, stop_on_signals
 from bench.ledger.ledger import Ledger
 
-BOTH = [signal.SIGTERM, signal.SIGINT]
+BOTH = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 
 
 def swallow(number: signal.Signals) -> None:
@@ -44,14 +44,56 @@ def test_handlers_are_put_back() -> None:
 
 
 def test_an_ignored_ctrl_c_stays_ignored() -> None:
-    """As in a shell's background."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """As in a shell's background, and a closed terminal under nohup."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGHUP)}
     try:
         with stop_on_signals():
-            signal.raise_signal(signal.SIGINT)
+            for number in before:
+                signal.raise_signal(number)
             raise_if_stopped()
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def test_a_second_ctrl_c_does_not_keep_a_run_from_putting_things_away() -> None:
+    put_away = False
+    with stop_on_signals():
+        with pytest.raises(KeyboardInterrupt):
+            try:
+                signal.raise_signal(signal.SIGINT)
+            finally:
+                with finishing():
+                    signal.raise_signal(signal.SIGINT)
+                    signal.raise_signal(signal.SIGTERM)
+                    put_away = True
+    assert put_away
+
+
+def test_many_ctrl_c_leave_the_exit_code_and_the_words_alone(tmp_path: Path) -> None:
+    """At every stage: while it ends, after the last word, while Python itself ends."""
+    (tmp_path / "impatient.py").write_text("""
+import atexit, os, signal, sys, threading, time
+import bench.cli
+from bench.__main__ import main
+
+def interrupt():
+    while True:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.002)
+
+def app():
+    threading.Thread(target=interrupt, daemon=True).start()
+    time.sleep(60)
+
+bench.cli.app = app
+atexit.register(time.sleep, 0.2)
+main()
+""")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    command = [sys.executable, str(tmp_path / "impatient.py")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (130, STOPPED)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from bench.execution.run import run_trials
 from bench.execution.stop import INTERRUPTED, is_stop, stop_on_signals
 from bench.ledger.disk import Disk
 from bench.ledger.ledger import Ledger
+from bench.streams import unfailing_streams
 from bench.suite.errors import UserError
 
 OUT = "out"
@@ -28,7 +29,7 @@ def drive(folder: Path) -> int:
     """Run what `folder` holds; the exit code. Everything is told in the folder's events, errors too."""
     run = unpack(folder)
     events = EventFile(folder)
-    with stop_on_signals():
+    with unfailing_streams(), stop_on_signals():
         try:
             failed = _drive(run, folder, events)
         except BaseException as end:
@@ -77,7 +78,7 @@ def _part(
         part.trials,
         datasets,
         ledger,
-        Console(),
+        Console(markup=False, highlight=False),
         pruning=part.pruning,
         suite=part.suite,
         git_commit=run.git_commit,

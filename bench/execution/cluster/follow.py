@@ -21,7 +21,7 @@ from bench.execution.cluster.launcher import Launcher
 from bench.execution.cluster.remote import CommandError, ConnectionLostError, last_lines, leave, shell, stream
 from bench.execution.cluster.shipment import Run
 from bench.execution.progress import Tally, Watching, console_view
-from bench.ledger.address import is_url
+from bench.ledger.address import is_url, with_results
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record
 from bench.suite.errors import UserError
@@ -74,7 +74,7 @@ def _tally(run: Run, part: int, event: dict[str, Any], ledger: Ledger) -> Tally:
     known = set(run.known) | {told["key"] for told in event["reused"]}
     trials = run.parts[part].trials
     reused = [done[trial.key] for trial in trials if trial.key in done and trial.key in known]
-    return Tally(trials, reused, event["slots"] or 1)
+    return Tally(trials, reused, event["slots"] or 1, with_results("bench show", ledger.root))
 
 
 class _Home:

@@ -53,7 +53,7 @@ def to_json(told: Told) -> str:
         "only_in_new": list(told.only_new),
         "notes": list(told.notes),
     }
-    return json.dumps(data, indent=2, allow_nan=False, ensure_ascii=False)
+    return json.dumps(data, indent=2, allow_nan=False)
 
 
 def _row(row: Row, max_drop: float) -> list[str]:

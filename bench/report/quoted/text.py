@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.report.cells import NOTHING, count, figure, number, percent
-from bench.report.markdown import escape, table
+from bench.report.markdown import escape, provenance_lines, table
 from bench.report.quoted.rows import Group, Judged, Row, Verdict
 from bench.suite.metrics import METRICS
 
@@ -62,7 +62,7 @@ def to_markdown(page: Page) -> str:
     for group in page.groups:
         parts += _group(group)
     parts += ["## Outside the noise", _outside(page.rows), "## Provenance"]
-    parts.append("\n".join(f"- {escape(name)}: {escape(value)}" for name, value in page.provenance))
+    parts.append(provenance_lines(page.provenance))
     return "\n\n".join(parts) + "\n"
 
 
@@ -81,7 +81,7 @@ def to_json(page: Page) -> str:
         for group in page.groups
     ]
     data = {"title": TITLE, "provenance": dict(page.provenance), "suites": groups}
-    return json.dumps(data, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    return json.dumps(data, indent=2, allow_nan=False) + "\n"
 
 
 def _summary(rows: Sequence[Row]) -> str:
