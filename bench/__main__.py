@@ -8,7 +8,6 @@ if __name__ == "__main__" and not sys.flags.safe_path and not __file__.startswit
     # `python -m` puts the folder where one stands before all others; a `random.py` or a `timm` there is none of ours.
     del sys.path[0]
 
-import contextlib
 import traceback
 
 from bench.execution.host import settle_user
@@ -29,6 +28,7 @@ def main() -> None:
     """Run the command line. It ends by SystemExit, with one of the codes that `bench --help` lists."""
     debug = "--debug" in sys.argv
     sys.argv = [sys.argv[0], *(argument for argument in sys.argv[1:] if argument != "--debug")]
+    code: int | str | None = 0
     with unfailing_streams(), stop_on_signals():
         try:
             from bench.cli import app  # here, so that a signal while it is imported is caught too

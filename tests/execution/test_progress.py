@@ -121,22 +121,6 @@ def test_a_trial_that_goes_on_and_a_refit_are_named(three: list[Trial]) -> None:
     assert epoch_text(Running(three[0], "", {"train_loss": [0.5] * 3}, resumed=2)) == "epoch 3/4 (resumed after 2)"
 
 
-def test_what_a_trial_died_of_is_no_markup_in_any_view(three: list[Trial]) -> None:
-    """Nor is it wrapped: it ends in a command to be pasted."""
-    failed = replace(
-        record(three[0], "failed"), failure={"kind": "E", "message": f"[/no] [red] {'x' * 100}", "traceback": ""}
-    )
-    for kind, terminal in ((LiveView, True), (PlainView, False)):
-        out = io.StringIO()
-        console = Console(file=out, force_terminal=terminal, width=60, color_system=None)
-        view = kind(Tally(three, [], slots=1, show="bench show --results 'my results'"), console)
-        view.trial_started(running(three[0]))
-        view.trial_ended(three[0], failed)
-        view.note("[/note]")
-        assert f"[/no] [red] {'x' * 100} (`bench show --results 'my results' {three[0].key[:8]}`)\n" in out.getvalue()
-        assert "[/note]" in out.getvalue()
-
-
 def test_seeds_that_pruning_spares_are_not_waited_for(
     suite_of: Callable[[str], Suite], trials_of: Callable[[Suite], list[Trial]]
 ) -> None:

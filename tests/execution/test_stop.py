@@ -58,15 +58,14 @@ def test_an_ignored_ctrl_c_stays_ignored() -> None:
 
 def test_a_second_ctrl_c_does_not_keep_a_run_from_putting_things_away() -> None:
     put_away = False
-    with stop_on_signals():
-        with pytest.raises(KeyboardInterrupt):
-            try:
+    with stop_on_signals(), pytest.raises(KeyboardInterrupt):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        finally:
+            with finishing():
                 signal.raise_signal(signal.SIGINT)
-            finally:
-                with finishing():
-                    signal.raise_signal(signal.SIGINT)
-                    signal.raise_signal(signal.SIGTERM)
-                    put_away = True
+                signal.raise_signal(signal.SIGTERM)
+                put_away = True
     assert put_away
 
 
