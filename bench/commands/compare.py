@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +19,17 @@ from bench.suite.errors import UserError
 if TYPE_CHECKING:
     from bench.ledger.ledger import Ledger
     from bench.ledger.record import Record
+    from bench.report.comparing.shared import Source
     from bench.report.comparing.text import Told
+
+
+@dataclass(frozen=True)
+class _Only:
+    """A suite's configurations as text, with its data sets, of which added rows are kept; `metric` ranks it."""
+
+    suite: str
+    configs: frozenset[str]
+    metric: str
 
 
 def compare(
@@ -27,23 +39,46 @@ def compare(
     new: Annotated[str, typer.Argument(help="The same kind of thing, to be held against BASE.")],
     max_drop: Annotated[
         float,
-        typer.Option("--max-drop", min=0, max=100, metavar="POINTS", help="How much worse NEW may be, e.g. 0.3."),
+        typer.Option("--max-drop", min=0, max=100, metavar="POINTS", help="How much worse NEW may be, e.g. 0.5."),
     ] = 0.0,
+    matched: Annotated[
+        bool,
+        typer.Option(
+            "--matched", help="Compare every configuration that both ledgers have, not the best of BASE and of NEW."
+        ),
+    ] = False,
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="What BASE has and NEW lacks, or seeds of NEW, are no failure.")
+    ] = False,
+    allow_cannot_tell: Annotated[
+        bool, typer.Option("--allow-cannot-tell", help="Exit with 0, not 3, where it cannot be told.")
+    ] = False,
     suite: Annotated[
-        str | None, typer.Option("--suite", metavar="SUITE", help="Only configurations of this suite file or name.")
+        list[str] | None,
+        typer.Option(
+            "--suite",
+            metavar="SUITE",
+            help="Only configurations of this suite file or name; twice, BASE's and NEW's.",
+        ),
     ] = None,
     results: Results = RESULTS,
     as_json: AsJson = False,
 ) -> None:
-    """Say whether NEW is worse than BASE on the same test images: exit code 1 where it is, with confidence."""
+    """Say whether NEW is worse than BASE on the same test images, in words and as an exit code.
+
+    Of two ledgers the best configuration of each is compared, as validation chose it.
+    """
     out = reserve_stdout() if as_json else sys.stdout
     from bench.ledger.address import is_url
     from bench.report.comparing.text import to_json, to_text
 
-    kept = _configs(suite) if suite else None
+    kept = [_only(one) for one in suite or []]
+    if len(kept) > 2:
+        raise UserError(f"--suite: given {len(kept)} times; once is for both sides, twice for BASE and for NEW")
+    first, second = (kept[0], kept[-1]) if kept else (None, None)
     ledgers = [is_url(text) or bool(text and Path(text).is_dir()) for text in (base, new)]
     if all(ledgers):
-        told = _ledgers(base, new, kept, max_drop / 100)
+        told = _ledgers(base, new, (first, second), max_drop / 100, matched)
     elif any(ledgers):
         folder, other = (base, new) if ledgers[0] else (new, base)
         none = "a file" if other and Path(other).exists() else "neither a URL nor a folder that is there"
@@ -51,38 +86,57 @@ def compare(
             f"{folder} is a folder or URL, and {other!r} is {none}: give two ledgers, or two configurations of one "
             "(--results names it)"
         )
+    elif matched:
+        raise UserError(f"--matched is for two ledgers, and BASE {base!r} is no ledger's folder or URL")
     else:
-        told = _configurations(base, new, kept, results, max_drop / 100)
+        told = _configurations(base, new, (first, second), results, max_drop / 100)
+    told = replace(told, allow_missing=allow_missing, allow_cannot_tell=allow_cannot_tell)
     typer.echo(to_json(told) if as_json else to_text(told), file=out)
-    raise typer.Exit(1 if told.worse else 0)
+    raise typer.Exit(told.exit_code)
 
 
-def _ledgers(base: str, new: str, kept: set[str] | None, max_drop: float) -> Told:
+def _ledgers(base: str, new: str, kept: tuple[_Only | None, _Only | None], max_drop: float, matched: bool) -> Told:
     from bench.report.comparing.comparison import compare as compared
-    from bench.report.comparing.shared import shared
+    from bench.report.comparing.shared import best
+    from bench.report.comparing.shared import matched as all_shared
     from bench.report.comparing.text import Told
 
     first, second = (_opened(text) for text in (base, new))
-    if _place(first) == _place(second):
-        raise UserError(f"BASE {base} and NEW {new} are one ledger; name another, or two configurations of it")
-    found = shared(
-        _of_suite(first.records(), kept), first.predictions, _of_suite(second.records(), kept), second.predictions
-    )
-    if not found.pairs and not found.lost:
+    if _place(first) == _place(second) and (kept[0] is None or kept[0] == kept[1]):
         raise UserError(
-            f"{base} and {new} share no configuration with complete trials "
-            f"({len(found.only_base)} are only in BASE, {len(found.only_new)} only in NEW); "
-            "run the same suite in both"
+            f"BASE {base} and NEW {new} are one ledger; name another, or two configurations of it, or the suites of "
+            "both (--suite BASE'S --suite NEW'S)"
         )
-    rows = compared(found.pairs, (), max_drop) if found.pairs else []
-    return Told(base, new, max_drop, tuple(rows), found.lost, found.only_base, found.only_new)
+    sources = _source(base, first, kept[0]), _source(new, second, kept[1])
+    found = all_shared(*sources) if matched else best(*sources, kept[1].metric if kept[1] else "accuracy")
+    rows = compared(found.pairs, found.others, max_drop) if found.pairs else []
+    return Told(
+        base,
+        new,
+        max_drop,
+        tuple(rows),
+        lost=found.lost,
+        missing=found.missing,
+        only_base=tuple(found.only_base),
+        only_new=tuple(found.only_new),
+        notes=tuple(found.notes),
+    )
 
 
-def _configurations(base: str, new: str, kept: set[str] | None, results: str, max_drop: float) -> Told:
+def _source(name: str, ledger: Ledger, kept: _Only | None) -> Source:
+    from bench.report.comparing.shared import Source
+
+    return Source(name, _of_suite(ledger.records(), kept, name), ledger.predictions)
+
+
+def _configurations(
+    base: str, new: str, kept: tuple[_Only | None, _Only | None], results: str, max_drop: float
+) -> Told:
     from bench.ledger.ledger import Ledger
     from bench.report.comparing.comparison import Pair, Side
     from bench.report.comparing.comparison import compare as compared
     from bench.report.comparing.selection import select
+    from bench.report.comparing.shared import ended, lacking
     from bench.report.comparing.text import Told
     from bench.report.sections import sections
 
@@ -93,26 +147,34 @@ def _configurations(base: str, new: str, kept: set[str] | None, results: str, ma
             "find configurations in; give two ledgers, or name one with --results"
         )
     tell_damaged(ledger)
-    found = sections(_of_suite(ledger.records(), kept))
-    place = f"{results}/"
-    (ours, one), (theirs, other) = (select(text, found, role, place) for text, role in ((base, "BASE"), (new, "NEW")))
+    place, records = f"{results}/", ledger.records()
+    ours, one = select(base, sections(_of_suite(records, kept[0], results)), "BASE", place)
+    theirs, other = select(new, sections(_of_suite(records, kept[1], results)), "NEW", place)
     if one.identity == other.identity:
         raise UserError(f"BASE {base!r} and NEW {new!r} are one configuration, {one.label}; name another")
+    label = f"{other.label} against {one.label}"
+    if not one.having("complete"):
+        raise UserError(
+            f"BASE {base!r}: every trial of {one.label} ended early ({ended(one)}): there is nothing to compare with"
+        )
+    if not other.having("complete"):
+        return Told(base, new, max_drop, (), lost={label: ended(other)})
     notes = []
-    if ours != theirs:
+    if ours.protocol != theirs.protocol:
         notes.append(f"other protocols: BASE has {ours.protocol}; NEW has {theirs.protocol}")
     chosen = (one.identity, other.identity)
-    others = [
-        Side(beside, ledger.predictions)
-        for section in (ours, theirs)[: 1 + (ours != theirs)]
+    others = {
+        beside.identity: Side(beside, ledger.predictions)
+        for section in (ours, theirs)
         for beside in section.configurations
         if beside.identity not in chosen and len(beside.having("complete")) > 1
-    ]
+    }
     base_side, new_side = (Side(side, ledger.predictions) for side in (one, other))
-    rows = compared([Pair(f"{other.label} against {one.label}", base_side, new_side)], others, max_drop)
+    rows = compared([Pair(label, base_side, new_side)], list(others.values()), max_drop)
     if others and rows[0].method != "McNemar":
         notes.append(f"the noise of a seed is told by {len(others) + 2} configurations together")
-    return Told(base, new, max_drop, tuple(rows), notes=tuple(notes))
+    missing = {label: lacking(other)} if other.absent else {}
+    return Told(base, new, max_drop, tuple(rows), missing=missing, notes=tuple(notes))
 
 
 def _opened(text: str) -> Ledger:
@@ -126,18 +188,29 @@ def _place(ledger: Ledger) -> Path | str:
     return root.resolve() if isinstance(root, Path) else root
 
 
-def _configs(suite: str) -> set[str]:
-    """The configurations of a suite as text, and its data sets, of which added rows are kept."""
+def _only(suite: str) -> _Only:
     from bench.suite.expand import canonical
 
-    configs = [config for config, _ in load(suite, None, None, None).configurations]
-    return {canonical(one) for config in configs for one in (config, config["dataset"])}
+    loaded = load(suite, None, None, None)
+    configs = [config for config, _ in loaded.configurations]
+    texts = frozenset(canonical(one) for config in configs for one in (config, config["dataset"]))
+    return _Only(suite, texts, loaded.metrics[0])
 
 
-def _of_suite(records: list[Record], kept: set[str] | None) -> list[Record]:
+def _of_suite(records: list[Record], kept: _Only | None, place: str) -> list[Record]:
+    """The records of a suite; UserError where the ledger has complete trials, and none of them is of it."""
     from bench.ledger.added import is_added
     from bench.suite.expand import canonical
 
     if kept is None:
         return records
-    return [r for r in records if canonical(r.config["dataset"] if is_added(r.config) else r.config) in kept]
+    found = [r for r in records if canonical(r.config["dataset"] if is_added(r.config) else r.config) in kept.configs]
+    if not found and records:
+        suites = list(dict.fromkeys(record.suite for record in records if record.suite))
+        of = f", of {'the suite' if len(suites) == 1 else 'the suites'} {', '.join(suites)}" if suites else ""
+        raise UserError(
+            f"--suite {kept.suite}: {place} holds none of its configurations; its {len(records):,} trials are others"
+            f"{of}\n  `bench run {shlex.quote(kept.suite)} --results {shlex.quote(place)}` trains them; a suite "
+            "that was edited since names other configurations: leave --suite out, or give it twice, BASE's and NEW's"
+        )
+    return found

@@ -11,7 +11,10 @@ import typer
 from bench.ledger.address import RESULTS as RESULTS
 
 EPILOG = "Exit codes: 0 all well, 1 some trials failed, 2 wrong input, 130 interrupted."
-COMPARE_EPILOG = "Exit codes: 0 NEW is nowhere worse with confidence, 1 it is, 2 wrong input, 130 interrupted."
+COMPARE_EPILOG = (
+    "Exit codes: 0 NEW is not worse by more than --max-drop, 1 it is or lacks what BASE has, 2 wrong input, 3 cannot "
+    "tell, 130 interrupted."
+)
 REPRODUCE_EPILOG = "Exit codes: 0 the figures agree, 1 they differ, 2 wrong input, 130 interrupted."
 
 SuiteArgument = Annotated[list[str], typer.Argument(help="Suite files, or names of suites that come with bench.")]

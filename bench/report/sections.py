@@ -21,6 +21,8 @@ PROTOCOL = ("dataset", "validation", "refit", "weights", "early_stopping", "test
 
 ADDED_ALONE = "added rows, protocol unknown"
 
+ENDED_EARLY: tuple[Status, ...] = ("diverged", "failed", "pruned")
+
 PREFERENCE: tuple[Status, ...] = ("complete", "diverged", "pruned", "failed")
 
 
@@ -57,6 +59,17 @@ class Configuration:
         ended = any(r.pruning is not None and r.status in ("pruned", "diverged") for r in self.records)
         return 0 if ended else len(self.planned) - len(self.records)
 
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """The seeds asked for that are in no mean, with why: ``seed 2 diverged``, ``seeds 3, 4 not run``."""
+        others = [seed for seed in self.planned if seed not in {record.seed for record in self.records}]
+        found: dict[str, list[int]] = {
+            **{str(status): [record.seed for record in self.having(status)] for status in ENDED_EARLY},
+            "not run": others[: self.missing],
+            "spared by pruning": others[self.missing :],
+        }
+        return tuple(f"{seeds_text(seeds)} {why}" for why, seeds in found.items() if seeds)
+
 
 @dataclass(frozen=True)
 class Section:
@@ -72,6 +85,18 @@ class Section:
     common: str
     legend: str
     configurations: tuple[Configuration, ...]
+
+
+def seeds_text(seeds: Sequence[int]) -> str:
+    """``seed 2``, ``seeds 3, 4``, ``seeds 0-2, 5``."""
+    runs: list[list[int]] = []
+    for seed in sorted(seeds):
+        if runs and seed == runs[-1][-1] + 1:
+            runs[-1].append(seed)
+        else:
+            runs.append([seed])
+    parts = (f"{run[0]}-{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs)
+    return f"seed{'s' * (len(seeds) != 1)} {', '.join(parts)}"
 
 
 def sections(records: Sequence[Record], planned: Iterable[Trial] = ()) -> list[Section]:
@@ -92,6 +117,9 @@ def sections(records: Sequence[Record], planned: Iterable[Trial] = ()) -> list[S
     found = [_section(part) for part in parts]
     several = {s.dataset for s in found if sum(other.dataset == s.dataset for other in found) > 1}
     found = [replace(s, title=f"{s.dataset} · {s.protocol}") if s.dataset in several else s for s in found]
+    # Budgets that are an axis are not in the protocol, and two sections may differ in nothing else.
+    titles = Counter(s.title for s in found)
+    found = [replace(s, title=f"{s.title}, {_budgets(s)}") if titles[s.title] > 1 else s for s in found]
     return sorted(_beside(added, found), key=lambda section: (section.dataset, section.protocol))
 
 
@@ -176,6 +204,10 @@ def _mark(one: Configuration, named: list[Configuration]) -> str:
     others = [other.identity for other in named if other.label == one.label and other is not one]
     size = next((n for n in range(4, len(one.identity)) if not any(o[:n] == one.identity[:n] for o in others)), None)
     return one.identity[:size]
+
+
+def _budgets(section: Section) -> str:
+    return f"{', '.join(sorted({str(one.config.get('epochs')) for one in section.configurations}, key=int))} epochs"
 
 
 def _protocol_text(configs: list[Config]) -> str:

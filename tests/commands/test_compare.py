@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +16,8 @@ import numpy as np
 import pytest
 import typer
 import yaml
-from made_ledger import FLIP, L2, Ledger, config
+from commands import command
+from made_ledger import BASE, FLIP, L2, Ledger, config
 from statsmodels.stats.contingency_tables import mcnemar
 
 from bench.cli import app
@@ -70,20 +73,34 @@ def test_the_bound_decides_where_the_interval_ends(
         for beyond in (-1e-6, 1e-6):
             ran = bench(*compare, 100 * (-bound + beyond))
             words[bound, beyond] = json.loads(ran.out)["comparisons"][0]["word"], ran.code
-    assert list(words.values()) == [("worse", 1), ("unsure", 0), ("unsure", 0), ("not worse", 0)]
+    assert list(words.values()) == [("worse", 1), ("cannot tell", 3), ("cannot tell", 3), ("not worse", 0)]
 
 
-def test_what_cannot_be_told_apart_is_said_with_what_these_seeds_could_show(
+def test_what_cannot_be_told_is_exit_code_3_with_the_least_drop_that_could_be(
     made: Ledger, stored: Store, bench: Any
 ) -> None:
-    ran = bench("compare", "mlp · batch_size=256", "mlp · flip*", "--results", stored(made), "--json")
+    compare = ("compare", "mlp · batch_size=256", "mlp · flip*", "--results", stored(made), "--max-drop", 0.3)
+    ran = bench(*compare, "--json")
     (row,) = json.loads(ran.out)["comparisons"]
-    assert (ran.code, row["word"], row["method"]) == (0, "unsure", "seeds and images")
+    assert (ran.code, row["word"], row["method"]) == (3, "cannot tell", "seeds and images")
     assert row["low"] < row["difference"] < row["high"]
-    assert row["shows"] == pytest.approx(row["high"] - row["difference"])
-    text = bench("compare", "mlp · batch_size=256", "mlp · flip*", "--results", stored(made)).out
-    assert "they cannot be told apart with 3 seeds each" in text
-    assert f"the smallest difference these could show is about {100 * row['shows']:.2f} points" in text
+    assert row["shows"] == pytest.approx((row["high"] - row["low"]) / 2)
+    text = bench(*compare).out
+    assert "cannot tell whether NEW is worse by more than 0.3 points with 3 seeds each on 1,000 test images" in text
+    assert f"the smallest drop these can rule out is about {100 * row['shows']:.2f} points" in text
+    allowed = bench(*compare, "--allow-cannot-tell")
+    assert (allowed.code, "(allowed by --allow-cannot-tell) in 1 of 1" in allowed.out) == (0, True)
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_images_that_agree_are_no_proof_where_there_are_few_of_them(seeds: int, stored: Store, bench: Any) -> None:
+    few, many = Ledger(images=50), Ledger(images=10_000)
+    for ledger in (few, many):
+        for regularizer in ([], L2):
+            ledger.add(config(regularizer=regularizer), [0.9] * seeds)
+    for ledger, name, code in ((few, "few", 3), (many, "many", 0)):
+        ran = bench("compare", "mlp", "mlp · l2", "--results", stored(ledger, name), "--max-drop", 1)
+        assert (ran.code, "differ on 0;" in ran.out) == (code, code == 3)
 
 
 def test_single_runs_are_compared_by_mcnemar_and_it_says_of_what(made: Ledger, stored: Store, bench: Any) -> None:
@@ -131,19 +148,21 @@ def test_two_ledgers_are_compared_wherever_they_share_a_configuration(stored: St
     after.add(config(), [0.850, 0.853, 0.851])
     after.add(config(regularizer=L2), [0.881, 0.880, 0.882])
     after.add(config(augmentation=FLIP), [0.9])
-    ran = bench("compare", stored(before, "main"), stored(after, "branch"), "--max-drop", 0.3)
+    ran = bench("compare", stored(before, "main"), stored(after, "branch"), "--max-drop", 0.3, "--matched")
     assert ran.code == 1
-    assert "family-wise over 2 configurations by Holm) in 1 of 2: mlp · epochs=5." in ran.out
-    assert "only in BASE: mlp · epochs=9" in ran.out
+    assert "family-wise over 2 comparisons by Holm) in 1 of 2: mlp · epochs=5." in ran.out
+    assert "missing in NEW: mlp · epochs=9: NEW has no trial of it" in ran.out
     assert "only in NEW: mlp · flip · epochs=5" in ran.out
 
 
 def test_a_ledger_and_its_copy_are_the_same_image_by_image(made: Ledger, stored: Store, bench: Any) -> None:
-    ran = bench("compare", stored(made, "main"), stored(made, "branch"), "--json")
-    told = json.loads(ran.out)
-    assert ran.code == 0
-    assert {row["word"] for row in told["comparisons"]} == {"same"}
-    assert {row["difference"] for row in told["comparisons"]} == {0.0}
+    folders = stored(made, "main"), stored(made, "branch")
+    for options, count in (("--matched",), 5), ((), 1):
+        ran = bench("compare", *folders, "--json", *options)
+        told = json.loads(ran.out)
+        assert ran.code == 0
+        assert [row["word"] for row in told["comparisons"]] == ["same"] * count
+        assert {row["difference"] for row in told["comparisons"]} == {0.0}
 
 
 def test_one_ledger_under_two_names_is_refused(made: Ledger, stored: Store, bench: Any) -> None:
@@ -163,9 +182,10 @@ def test_a_configuration_that_no_longer_trains_is_worse(stored: Store, bench: An
     before, after = Ledger(), Ledger()
     before.add(config(), [0.9])
     after.add_ended(config(), 0, "diverged", 2)
-    ran = bench("compare", stored(before, "main"), stored(after, "branch"))
-    assert ran.code == 1
-    assert "every trial of it ended early (1 diverged)" in ran.out
+    folders = stored(before, "main"), stored(after, "branch")
+    for options in ((), ("--matched",), ("--allow-missing", "--allow-cannot-tell")):
+        ran = bench("compare", *folders, *options)
+        assert (ran.code, "every trial of it ended early" in ran.out, "1 diverged" in ran.out) == (1, True, True)
 
 
 def test_an_edited_model_is_compared_with_itself_before_the_edit(stored: Store, bench: Any) -> None:
@@ -199,7 +219,7 @@ def test_a_suite_keeps_only_its_configurations(stored: Store, bench: Any, tmp_pa
     suite.write_text(
         "name: t\ngrid: {model: mlp, regularizer: [none, dropout], batch_size: 256, epochs: 5, validation: {tail: 0.2}}"
     )
-    ran = bench("compare", stored(before, "main"), stored(after, "branch"), "--suite", suite, "--json")
+    ran = bench("compare", stored(before, "main"), stored(after, "branch"), "--suite", suite, "--json", "--matched")
     assert [row["label"] for row in json.loads(ran.out)["comparisons"]] == ["mlp"]
 
 
@@ -231,3 +251,182 @@ def test_the_workflow_that_is_shown_names_commands_and_options_that_exist() -> N
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     for line in lines:
         commands[line[1]].make_context(line[1], line[2:])  # raises for an option that there is not
+
+
+def adam(lr: float) -> dict[str, Any]:
+    return config(optimizer={**BASE["optimizer"], "lr": lr})
+
+
+@pytest.mark.parametrize(
+    ("after", "code", "verdict"),
+    [
+        ([0.901, 0.899, 0.9], 0, "NEW is nowhere worse by more than 5 points"),
+        ([0.8, 0.81, 0.79], 1, "NEW is worse by more than 5 points (2.5 %, one-sided) in 1 of 1: fashion_mnist."),
+        ([0.85, 0.851, 0.849], 3, "Cannot tell whether NEW is worse by more than 5 points"),
+    ],
+)
+def test_a_changed_recipe_is_compared_best_against_best(
+    after: list[float], code: int, verdict: str, stored: Store, bench: Any
+) -> None:
+    old, new = Ledger(), Ledger()
+    old.add(adam(0.001), [0.9, 0.901, 0.899])
+    new.add(adam(0.002), after)
+    ran = bench("compare", stored(old, "main"), stored(new, "branch"), "--max-drop", 5)
+    assert ran.code == code
+    assert verdict in ran.out
+    assert "BASE  mlp · adam lr=0.001\nNEW   mlp · adam lr=0.002\n" in ran.out
+    assert "  differs: optimizer: adam -> adam lr=0.002" in ran.out
+
+
+def test_the_best_is_that_of_validation_and_has_all_its_seeds(stored: Store, bench: Any) -> None:
+    old, new = Ledger(), Ledger()
+    for made in (old, new):
+        made.add(config(), [0.9, 0.9, 0.9], validation=[0.91, 0.91, 0.91])
+        made.add(config(regularizer=L2), [0.95, 0.95, 0.95], validation=[0.89, 0.89, 0.89])
+    new.add(config(augmentation=FLIP), [0.97, 0.97], validation=[0.97, 0.97])
+    new.add_ended(config(augmentation=FLIP), 2, "diverged", 1)
+    ran = bench("compare", stored(old, "main"), stored(new, "branch"), "--json")
+    told = json.loads(ran.out)
+    (row,) = told["comparisons"]
+    assert (row["base"], row["new"], row["chosen_of"], row["word"], ran.code) == ("mlp", "mlp", [2, 2], "same", 0)
+    assert told["notes"] == ["NEW: mlp · flip could not be chosen, it lacks seed 2 diverged"]
+
+
+def test_what_is_gone_is_a_failure_unless_allowed_and_what_took_its_place_is_not(stored: Store, bench: Any) -> None:
+    old, fewer, other = Ledger(), Ledger(), Ledger()
+    old.add(config(), [0.9, 0.9], validation=[0.95, 0.95])
+    old.add(config(regularizer=L2), [0.88, 0.88])
+    fewer.add(config(), [0.9, 0.9])
+    other.add(config(), [0.9, 0.9], validation=[0.95, 0.95])
+    other.add(config(regularizer=[{**L2[0], "strength": 0.01}]), [0.88, 0.88])
+    base, gone, replaced = stored(old, "main"), stored(fewer, "fewer"), stored(other, "other")
+    for options in ((), ("--matched",)):
+        ran = bench("compare", base, gone, *options)
+        assert (ran.code, "mlp · l2: NEW has no trial of it" in ran.out) == (1, True)
+        ran = bench("compare", base, gone, "--allow-missing", *options)
+        assert (ran.code, "NEW lacks what was asked for (allowed by --allow-missing): " in ran.out) == (0, True)
+    assert bench("compare", base, replaced).code == 0
+    assert bench("compare", base, replaced, "--matched").code == 1
+
+
+@pytest.mark.parametrize("options", [(), ("--matched",)])
+def test_seeds_that_diverged_or_failed_are_named_and_never_not_worse(
+    options: tuple[str, ...], stored: Store, bench: Any
+) -> None:
+    old, new = Ledger(), Ledger()
+    old.add(config(), [0.9, 0.9, 0.9, 0.9])
+    old.add_ended(config(), 4, "failed", 1)
+    new.add(config(), [0.95, 0.95])
+    new.add_ended(config(), 2, "diverged", 1)
+    new.add_ended(config(), 3, "diverged", 1)
+    new.add_ended(config(), 4, "failed", 1)
+    folders = stored(old, "main"), stored(new, "branch")
+    ran = bench("compare", *folders, "--max-drop", 10, *options)
+    assert ran.code == 1
+    assert "BASE 90.00 % (4 seeds; seed 4 failed), NEW 95.00 % (2 seeds; seeds 2, 3 diverged, seed 4 failed)" in ran.out
+    assert "cannot tell whether NEW is worse by more than 10 points: seeds are missing" in ran.out
+    assert "mlp: NEW lacks seeds 2, 3 diverged, seed 4 failed" in ran.out
+    assert "not worse" not in ran.out
+    assert "nowhere worse" not in ran.out
+    told = json.loads(bench("compare", *folders, "--max-drop", 10, "--allow-missing", "--json", *options).out)
+    assert told["exit_code"] == 3
+    assert [row["word"] for row in told["comparisons"]] == ["cannot tell"]
+    assert [row["new_absent"] for row in told["comparisons"]] == [["seeds 2, 3 diverged", "seed 4 failed"]]
+
+
+def test_configurations_of_one_ledger_lack_seeds_too(made: Ledger, stored: Store, bench: Any) -> None:
+    fast = adam(10.0)
+    made.add(adam(0.01), [0.95, 0.95])
+    made.add_ended(adam(0.01), 2, "diverged", 1)
+    made.add_ended(fast, 0, "diverged", 1)
+    base = ("compare", "regularizer=none batch_size=256 augmentation=none optimizer.lr=0.001")
+    folder = stored(made)
+    ran = bench(*base, "optimizer.lr=0.01", "--max-drop", 10, "--results", folder)
+    assert (ran.code, "NEW lacks seed 2 diverged" in ran.out) == (1, True)
+    ran = bench(*base, "optimizer.lr=10", "--results", folder)
+    assert (ran.code, "every trial of it ended early (1 diverged)" in ran.out) == (1, True)
+    ran = bench("compare", "optimizer.lr=10", "regularizer=l2", "--results", folder)
+    assert (ran.code, "there is nothing to compare with" in ran.err) == (2, True)
+
+
+def test_a_data_set_that_is_gone_is_missing_and_another_protocol_is_said(stored: Store, bench: Any) -> None:
+    old, new = Ledger(), Ledger()
+    old.add(config(), [0.9, 0.9])
+    old.add(config(dataset={"name": "mnist"}), [0.98, 0.98])
+    new.add(config(epochs=7), [0.9, 0.9])
+    ran = bench("compare", stored(old, "main"), stored(new, "branch"), "--max-drop", 5)
+    assert ran.code == 1
+    assert "missing in NEW: mnist: NEW has no trial on this data set" in ran.out
+    assert "note: fashion_mnist: BASE has the protocol validation tail 0.2, 5 epochs" in ran.out
+    only_mnist = Ledger()
+    only_mnist.add(config(dataset={"name": "mnist"}), [0.98, 0.98])
+    ran = bench("compare", stored(new, "new"), stored(only_mnist, "mnist"))
+    assert (ran.code, "share no data set: BASE has complete trials on fashion_mnist" in ran.err) == (2, True)
+
+
+def test_without_validation_nothing_is_the_best_of_several(stored: Store, bench: Any) -> None:
+    old, new = Ledger(), Ledger()
+    for made in (old, new):
+        for regularizer in ([], L2):
+            made.add(config(validation="none", regularizer=regularizer), [0.9, 0.9])
+    folders = stored(old, "main"), stored(new, "branch")
+    ran = bench("compare", *folders)
+    assert (ran.code, "none of 2 configurations was chosen" in ran.err, "--matched" in ran.err) == (2, True, True)
+    assert bench("compare", *folders, "--matched").code == 0
+
+
+def test_two_data_sets_of_ones_own_are_two_also_where_they_lie_elsewhere(stored: Store, bench: Any) -> None:
+    old, new = Ledger(), Ledger()
+    for made, folder in ((old, "there"), (new, "here")):
+        for name, test in (("a", [0.9, 0.9]), ("b", [0.8, 0.8])):
+            made.add(config(dataset={"name": "npz", "path": f"{folder}/{name}.npz"}), test)
+    new.records, rest = new.records[:2], new.records[2:]
+    for options in (("--matched",), ()):
+        ran = bench("compare", stored(old, "main"), stored(new, f"one{len(options)}"), *options)
+        assert (ran.code, "b.npz" in ran.out) == (1, True)
+    new.records += rest
+    told = json.loads(bench("compare", stored(old, "main"), stored(new, "both"), "--matched", "--json").out)
+    assert [row["base_mean"] for row in told["comparisons"]] == [row["new_mean"] for row in told["comparisons"]]
+    assert len(told["comparisons"]) == 2
+
+
+def test_a_ledger_without_the_suite_says_what_it_has(made: Ledger, stored: Store, bench: Any, tmp_path: Path) -> None:
+    suite, other = tmp_path / "suite.yaml", tmp_path / "other.yaml"
+    text = "name: t\ngrid: {model: mlp, epochs: 5, validation: {tail: 0.2}, batch_size: %d}"
+    suite.write_text(text % 64)
+    other.write_text(text % 999)
+    folder = stored(made)
+    for arguments in ((folder, stored(made, "copy")), ("mlp*", "regularizer=l2", "--results", folder)):
+        ran = bench("compare", *arguments, "--suite", other)
+        assert ran.code == 2
+        assert f"--suite {other}: {folder}" in ran.err
+        assert "holds none of its configurations; its 11 trials are others, of the suite quick" in ran.err
+    assert bench("compare", folder, stored(made, "copy"), "--suite", suite).code == 0
+    other.write_text(text % 512)
+    ran = bench("compare", folder, folder, "--suite", suite, "--suite", other, "--json")
+    told = json.loads(ran.out)["comparisons"]
+    assert [(row["base"], row["new"]) for row in told] == [("mlp · batch_size=64", "mlp · batch_size=512")]
+
+
+def test_every_exit_code_is_documented() -> None:
+    help_text = typer.main.get_command(app).commands["compare"].epilog  # type: ignore[attr-defined]
+    root = Path(__file__).parents[2]
+    page, readme = ((root / name).read_text(encoding="utf-8") for name in ("docs/compare.md", "README.md"))
+    for code, word in ((0, "not worse"), (1, "lacks"), (2, "wrong input"), (3, "cannot tell")):
+        assert re.search(rf"\b{code}\b[^.]*{word}", help_text)
+        assert re.search(rf"\| {code} \|.*{word}", page)
+    line = next(line for line in readme.splitlines() if line.strip().startswith("bench compare "))
+    assert line.endswith("# exit code, for CI: 0 not worse by 1 point, 1 worse, 3 cannot tell")
+
+
+def test_a_reader_that_has_gone_does_not_change_the_exit_code(stored: Store) -> None:
+    old, new = Ledger(), Ledger()
+    old.add(config(), [0.9, 0.9])
+    new.add(config(), [0.7, 0.7])
+    reader, writer = os.pipe()
+    os.close(reader)
+    ran = subprocess.run(
+        command("compare", stored(old, "main"), stored(new, "branch")), stdout=writer, stderr=subprocess.PIPE, text=True
+    )
+    os.close(writer)
+    assert (ran.returncode, ran.stderr) == (1, "")

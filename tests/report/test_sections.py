@@ -49,6 +49,14 @@ def test_seeds_still_to_be_run_make_a_configuration_incomplete(ledger: Ledger) -
     assert not sections(ledger.records, planned(config(), 3))[0].configurations[0].complete
 
 
+def test_seeds_without_a_figure_are_named_with_why(ledger: Ledger) -> None:
+    ledger.add(config(), [0.88])
+    for seed, status in ((1, "diverged"), (2, "diverged"), (3, "diverged"), (5, "failed")):
+        ledger.add_ended(config(), seed, status, 1)
+    (one,) = sections(ledger.records, planned(config(), 8))[0].configurations
+    assert one.absent == ("seeds 1-3 diverged", "seed 5 failed", "seeds 4, 6, 7 not run")
+
+
 def test_an_edited_model_file_makes_another_configuration_of_the_same_config(ledger: Ledger) -> None:
     mine = config(model={"name": "nets.py:wide"})
     ledger.add(mine, [0.88, 0.89], configuration="abcd11")

@@ -13,15 +13,17 @@ from statsmodels.stats.multitest import multipletests
 from bench.ledger.record import Predictions, Record
 from bench.report.comparing.differed import differed
 from bench.report.sections import Configuration
+from bench.statistics import paired
 from bench.statistics.contrasts import difference
 from bench.statistics.mcnemar import mcnemar, one_sided
 from bench.statistics.measured import Measured, measure
+from bench.statistics.seeds import Interval
 from bench.suite.errors import UserError
 
 ONE_SIDED = 0.025
 """A single comparison is then decided by its two-sided 95 % interval."""
 
-Word = Literal["worse", "better", "not worse", "unsure", "same"]
+Word = Literal["worse", "better", "not worse", "cannot tell", "same"]
 Method = Literal["seeds and images", "McNemar", "identical"]
 
 
@@ -48,11 +50,15 @@ class Side:
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """What is compared; `label` names it where both sides are one configuration."""
+    """What is compared: one configuration, called `label`, or two under that heading.
+
+    `chosen_of` says of how many configurations validation chose each side, where it did.
+    """
 
     label: str
     base: Side
     new: Side
+    chosen_of: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -61,17 +67,23 @@ class Row:
 
     `difference` is NEW - BASE with its own 95 % interval, `low` to `high` on new images (McNemar: of these weights on
     images like these), `this_low` to `this_high` on this test set (None without seed noise), and `p` two-sided against
-    no difference. `shows` is the smallest difference that this many seeds could tell from none. `differed` lists what
-    the two sides do not share.
+    no difference. `shows` is the drop that could be ruled out were the two equal: a bound below it cannot be decided.
+    `base_absent` and `new_absent` name the seeds that are in no mean, with why; `chosen_of` is the pair's. The two
+    differ on `images_differing` of `images`. `differed` lists what the two sides do not share.
     """
 
     label: str
     base: str
     new: str
+    chosen_of: tuple[int, int] | None
     base_mean: float
     new_mean: float
     base_seeds: int
     new_seeds: int
+    base_absent: tuple[str, ...]
+    new_absent: tuple[str, ...]
+    images: int
+    images_differing: int
     difference: float
     low: float
     high: float
@@ -97,11 +109,12 @@ class _Judged:
 def compare(pairs: Sequence[Pair], others: Sequence[Side], max_drop: float = 0.0) -> list[Row]:
     """Compare each pair, in their order.
 
-    With several seeds by the two-way components of `bench.statistics.contrasts.difference`, single runs by McNemar's
-    exact test. A row is ``worse`` where its mean lies more than `max_drop` below with confidence, ``not worse`` where
-    such a drop can be ruled out, ``better`` where it is above 0 with confidence, else ``unsure``: each of these
-    claims is held to 2.5 %, one-sided, over all pairs together (Holm 1979). ``same`` are those whose predictions are
-    equal seed by seed; they need no test and are not counted there.
+    A row is ``worse`` where its mean lies more than `max_drop` below with confidence, ``not worse`` where such a drop
+    can be ruled out, ``better`` where it is above 0 with confidence, else ``cannot tell``: each of these claims is held
+    to 2.5 %, one-sided, over all pairs together (Holm 1979), by the score test of `bench.statistics.paired`, which does
+    not take few images that differ for little noise. Where NEW lacks seeds that were asked for, those that ended well
+    are no fair sample: such a row is ``worse`` or ``cannot tell``. ``same`` are those whose predictions are equal seed
+    by seed; they need no test and are not counted there.
 
     Parameters
     ----------
@@ -124,7 +137,7 @@ def compare(pairs: Sequence[Pair], others: Sequence[Side], max_drop: float = 0.0
     judged = dict(one for group in _by_images(tested) for one in _judge(group, others, max_drop))
     verdicts = [_holm([getattr(one, name) for one in judged.values()]) for name in ("worse", "better", "kept")]
     words: dict[int, Word] = {
-        index: "worse" if worse else "better" if better else "not worse" if kept else "unsure"
+        index: _word(pairs[index], worse, better, kept)
         for index, worse, better, kept in zip(judged, *verdicts, strict=True)
     }
     rows = same | {index: Row(**one.figures, word=words[index]) for index, one in judged.items()}
@@ -147,70 +160,67 @@ def _judge(group: Sequence[tuple[int, Pair]], others: Sequence[Side], max_drop: 
             yield index, _of_seeds(pair, measured, numbers[id(pair.new)], numbers[id(pair.base)], max_drop)
 
 
+def _word(pair: Pair, worse: bool, better: bool, kept: bool) -> Word:
+    if worse:
+        return "worse"
+    if pair.new.configuration.absent:
+        return "cannot tell"
+    return "better" if better else "not worse" if kept else "cannot tell"
+
+
 def _of_seeds(pair: Pair, measured: Measured, new: int, base: int, max_drop: float) -> _Judged:
+    worse, kept = paired.one_sided(measured, new, base, -max_drop)
+    below, above = paired.one_sided(measured, new, base, 0.0)
     found = difference(measured, new, base)
-    below, above = (
-        _halved(difference(measured, new, base, null=null).p, found.estimate - null) for null in (-max_drop, 0.0)
-    )
     counted = measured.noise is not None
     figures = {
-        **_about(pair, float(measured.means[base]), float(measured.means[new])),
-        "difference": found.estimate,
-        "low": found.low,
-        "high": found.high,
+        **_about(pair, measured, new, base),
+        **_bounds(paired.score_interval(measured, new, base)),
         "this_low": found.this_low if counted else None,
         "this_high": found.this_high if counted else None,
-        "p": found.p,
-        "shows": found.high - found.estimate,
+        "p": min(1.0, 2 * min(below, above)),
         "method": "seeds and images",
     }
-    return _Judged(figures, worse=below[0], kept=below[1], better=above[1])
+    return _Judged(figures, worse, kept, better=above)
 
 
 def _of_runs(pair: Pair, max_drop: float) -> _Judged:
-    new, base = pair.new.right()[0], pair.base.right()[0]
-    found = mcnemar(new, base)
-    worse, kept = one_sided(found, len(new), -max_drop)
+    new, base = pair.new.right(), pair.base.right()
+    found = mcnemar(new[0], base[0])
+    worse, kept = one_sided(found, new.shape[1], -max_drop)
     figures = {
-        **_about(pair, float(base.mean()), float(new.mean())),
-        "difference": found.difference.estimate,
-        "low": found.difference.low,
-        "high": found.difference.high,
+        **_about(pair, measure([new, base]), 0, 1),
+        **_bounds(found.difference),
         "this_low": None,
         "this_high": None,
         "p": found.p,
-        "shows": (found.difference.high - found.difference.low) / 2,
         "method": "McNemar",
     }
-    return _Judged(figures, worse, kept, better=one_sided(found, len(new))[1])
+    return _Judged(figures, worse, kept, better=one_sided(found, new.shape[1])[1])
 
 
-def _halved(p: float, above: float) -> tuple[float, float]:
-    """One-sided p-values, against "at least so much" and "at most so much", from the two-sided one."""
-    return (p / 2, 1 - p / 2) if above < 0 else (1 - p / 2, p / 2)
+def _bounds(interval: Interval) -> dict[str, float]:
+    half = (interval.high - interval.low) / 2
+    return {"difference": interval.estimate, "low": interval.low, "high": interval.high, "shows": half}
 
 
 def _is_same(pair: Pair) -> bool:
-    """Whether both sides have the same trials, and these said the same of every image."""
+    """Whether both sides have the same trials, and these said the same of every image or ended early alike."""
     first, second = pair.base.records, pair.new.records
-    return [one.key for one in first] == [one.key for one in second] and all(
-        np.array_equal(pair.base.predictions(one.key).predicted, pair.new.predictions(one.key).predicted)
-        for one in first
+    return (
+        [one.key for one in first] == [one.key for one in second]
+        and pair.base.configuration.absent == pair.new.configuration.absent
+        and all(
+            np.array_equal(pair.base.predictions(one.key).predicted, pair.new.predictions(one.key).predicted)
+            for one in first
+        )
     )
 
 
 def _same(pair: Pair) -> Row:
-    mean = float(pair.base.right().mean())
-    nothing: dict[str, Any] = {
-        "difference": 0.0,
-        "low": 0.0,
-        "high": 0.0,
-        "this_low": 0.0,
-        "this_high": 0.0,
-        "p": 1.0,
-        "shows": 0.0,
-    }
-    return Row(**_about(pair, mean, mean), **nothing, method="identical", word="same")
+    nothing: dict[str, Any] = dict.fromkeys(("difference", "low", "high", "this_low", "this_high", "shows"), 0.0)
+    figures = _about(pair, measure([pair.new.right()]), 0, 0)
+    return Row(**figures, **nothing, p=1.0, method="identical", word="same")
 
 
 def _holm(p: list[float]) -> list[bool]:
@@ -219,15 +229,21 @@ def _holm(p: list[float]) -> list[bool]:
     return [bool(reject) for reject in multipletests(p, alpha=ONE_SIDED, method="holm")[0]]
 
 
-def _about(pair: Pair, base_mean: float, new_mean: float) -> dict[str, Any]:
+def _about(pair: Pair, measured: Measured, new: int, base: int) -> dict[str, Any]:
+    between = measured.deviations[new] - measured.deviations[base] + (measured.means[new] - measured.means[base])
     return {
         "label": pair.label,
         "base": pair.base.configuration.label,
         "new": pair.new.configuration.label,
-        "base_mean": base_mean,
-        "new_mean": new_mean,
-        "base_seeds": len(pair.base.records),
-        "new_seeds": len(pair.new.records),
+        "chosen_of": pair.chosen_of,
+        "base_mean": float(measured.means[base]),
+        "new_mean": float(measured.means[new]),
+        "base_seeds": int(measured.seeds[base]),
+        "new_seeds": int(measured.seeds[new]),
+        "base_absent": pair.base.configuration.absent,
+        "new_absent": pair.new.configuration.absent,
+        "images": measured.images,
+        "images_differing": int(np.count_nonzero(np.abs(between) > paired.EQUAL)),
         "differed": tuple(differed(pair.base.configuration, pair.new.configuration)),
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bench.report.sections import Configuration, Section
@@ -19,7 +19,7 @@ Found = tuple[Section, Configuration]
 
 
 def select(text: str, sections: Sequence[Section], role: str, place: str) -> Found:
-    """The one configuration with complete trials that `text` names.
+    """The one configuration that `text` names, of those with complete trials; else of those whose trials ended early.
 
     Tried in this order: a label as the leaderboard has it; the beginning of the key of one of its trials (it stands for
     all its seeds) or of the configuration itself; a label with wildcards; ``AXIS=VALUE`` as `--only` takes it, several
@@ -41,17 +41,14 @@ def select(text: str, sections: Sequence[Section], role: str, place: str) -> Fou
             one.identity: (section, one)
             for section in reversed(sections)
             for one in reversed(section.configurations)
-            if one.having("complete")
+            if one.records
         }.values()
     )[::-1]
+    begun = every
+    every = [pair for pair in begun if pair[1].having("complete")]
     if not every:
         raise UserError(f"{role} {text!r}: {place} holds no complete trial to compare; run a suite first")
-    for found in (
-        [pair for pair in every if text in _names(pair[1])],
-        [pair for pair in every if KEY.fullmatch(text) and _has_key(pair[1], text)],
-        [pair for pair in every if fnmatch.fnmatchcase(pair[1].label, text)],
-        _by_axes(text, every),
-    ):
+    for found in (*_meant(text, every), *_meant(text, [pair for pair in begun if not pair[1].having("complete")])):
         if len(found) == 1:
             return found[0]
         if found:
@@ -64,6 +61,13 @@ def select(text: str, sections: Sequence[Section], role: str, place: str) -> Fou
         f"{role} {text!r}: no configuration of {place} has this key or label" + (f"; {hint}" if hint else "") + "\n"
         "  give a label of `bench report`, with wildcards too, a key, or AXIS=VALUE. There are:" + _listed(every)
     )
+
+
+def _meant(text: str, every: Sequence[Found]) -> Iterator[list[Found]]:
+    yield [pair for pair in every if text in _names(pair[1])]
+    yield [pair for pair in every if KEY.fullmatch(text) and _has_key(pair[1], text)]
+    yield [pair for pair in every if fnmatch.fnmatchcase(pair[1].label, text)]
+    yield _by_axes(text, every)
 
 
 def _names(one: Configuration) -> tuple[str, ...]:
@@ -88,5 +92,5 @@ def _fits(one: Configuration, patterns: list[dict[str, Any]]) -> bool:
 
 
 def _listed(found: Sequence[Found]) -> str:
-    lines = [f"\n  {one.having('complete')[0].key[:10]}  {one.label}  ({section.title})" for section, one in found]
+    lines = [f"\n  {one.records[0].key[:10]}  {one.label}  ({section.title})" for section, one in found]
     return "".join(lines[:SHOWN]) + (f"\n  ... and {len(lines) - SHOWN} more" if len(lines) > SHOWN else "")

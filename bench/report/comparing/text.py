@@ -3,41 +3,70 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from bench.report.comparing.comparison import Row
+from bench.report.comparing.comparison import Row, Word
 
 RUNS_ONLY = "single runs: this speaks of these two networks' weights only, not of how other seeds would do"
 
 
+WORSE, CANNOT_TELL = 1, 3
+"""Exit codes of `bench compare` beside 0, not worse: NEW is worse or lacks something; it cannot be told."""
+
+
 @dataclass(frozen=True)
 class Told:
-    """Everything that `bench compare` says. `base` and `new` are as they were given, `max_drop` is a fraction."""
+    """Everything that `bench compare` says. `base` and `new` are as they were given, `max_drop` is a fraction.
+
+    `lost` and `missing` are by label, with what became of it (`bench.report.comparing.shared`); `allow_missing` and
+    `allow_cannot_tell` say what is no failure.
+    """
 
     base: str
     new: str
     max_drop: float
     rows: tuple[Row, ...]
-    lost: tuple[tuple[str, str], ...] = ()
+    lost: Mapping[str, str] = field(default_factory=dict)
+    missing: Mapping[str, str] = field(default_factory=dict)
     only_base: tuple[str, ...] = ()
     only_new: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    allow_missing: bool = False
+    allow_cannot_tell: bool = False
 
     @property
     def worse(self) -> list[str]:
-        """Configurations for which NEW fails: worse with confidence, or without a trial that came to its end."""
-        return [row.label for row in self.rows if row.word == "worse"] + [label for label, _ in self.lost]
+        """Where NEW is worse with confidence, or without a trial that came to its end."""
+        return [*self._labels("worse"), *self.lost]
+
+    @property
+    def cannot_tell(self) -> list[str]:
+        """Where neither a drop was shown nor one ruled out."""
+        return self._labels("cannot tell")
+
+    @property
+    def exit_code(self) -> int:
+        """1 where NEW is worse or lacks something, else 3 where that cannot be told, else 0."""
+        if self.worse or (self.missing and not self.allow_missing):
+            return WORSE
+        return CANNOT_TELL if self.cannot_tell and not self.allow_cannot_tell else 0
+
+    def _labels(self, word: Word) -> list[str]:
+        return [row.label for row in self.rows if row.word == word]
 
 
 def to_text(told: Told) -> str:
     """Effect first, then its intervals and p, then what was decided and what differed."""
     lines = [line for row in told.rows for line in (*_row(row, told.max_drop), "")]
-    lines += [f"{label}\n  NEW is worse: every trial of it ended early ({ended})\n" for label, ended in told.lost]
-    lines += [f"only in {name}: {', '.join(labels)}" for name, labels in _missing(told) if labels]
+    lines += [
+        f"{label}\n  NEW is worse: every trial of it ended early ({ended})\n" for label, ended in told.lost.items()
+    ]
+    lines += [f"missing in NEW: {label}: {why}" for label, why in told.missing.items()]
+    lines += [f"only in {name}: {', '.join(labels)}" for name, labels in _only(told) if labels]
     lines += [f"note: {note}" for note in told.notes]
-    return "\n".join([*lines, _verdict(told)])
+    return "\n".join([*lines, *_verdict(told)])
 
 
 def to_json(told: Told) -> str:
@@ -46,9 +75,12 @@ def to_json(told: Told) -> str:
         "base": told.base,
         "new": told.new,
         "max_drop": told.max_drop,
+        "exit_code": told.exit_code,
         "worse": told.worse,
+        "cannot_tell": told.cannot_tell,
         "comparisons": [asdict(row) for row in told.rows],
-        "lost": [{"label": label, "ended": ended} for label, ended in told.lost],
+        "lost": [{"label": label, "ended": ended} for label, ended in told.lost.items()],
+        "missing": [{"label": label, "why": why} for label, why in told.missing.items()],
         "only_in_base": list(told.only_base),
         "only_in_new": list(told.only_new),
         "notes": list(told.notes),
@@ -57,8 +89,17 @@ def to_json(told: Told) -> str:
 
 
 def _row(row: Row, max_drop: float) -> list[str]:
-    names = [row.label] if row.base == row.new else [f"BASE  {row.base}", f"NEW   {row.new}"]
-    means = f"  BASE {_mean(row.base_mean, row.base_seeds)}, NEW {_mean(row.new_mean, row.new_seeds)}"
+    sides = [f"{role:4}  {label}" for role, label in (("BASE", row.base), ("NEW", row.new))]
+    if row.chosen_of:
+        counts = zip(sides, row.chosen_of, strict=True)
+        names = [
+            row.label,
+            *(f"{side}{f' (chosen of {count} on validation)' if count > 1 else ''}" for side, count in counts),
+        ]
+    else:
+        names = [row.label] if row.base == row.new else sides
+    base = _mean("BASE", row.base_mean, row.base_seeds, row.base_absent)
+    means = f"  {base}, {_mean('NEW', row.new_mean, row.new_seeds, row.new_absent)}"
     if row.word == "same":
         return [*names, "  NEW - BASE is 0: the same predictions, image by image and seed by seed", means]
     runs = row.method == "McNemar"
@@ -79,20 +120,20 @@ def _row(row: Row, max_drop: float) -> list[str]:
 
 
 def _decided(row: Row, max_drop: float) -> str:
-    bound = f"{100 * max_drop:g} points"
+    bound = f" by more than {100 * max_drop:g} points" if max_drop else ""
     if row.word == "worse":
-        return f"NEW is worse{f' by more than {bound}' if max_drop else ''}"
+        return f"NEW is worse{bound}"
     if row.word == "better":
         return "NEW is better"
     if row.word == "not worse":
-        return f"NEW is not worse by more than {bound}"
-    with_these = "with one run each" if row.method == "McNemar" else f"with {_seeds(row)}"
-    told = (
-        f"whether NEW is worse by more than {bound} cannot be told {with_these}"
-        if max_drop
-        else f"they cannot be told apart {with_these}"
+        return f"NEW is not worse{bound}"
+    if row.new_absent:
+        return f"cannot tell whether NEW is worse{bound}: seeds are missing, and the others are no fair sample of it"
+    with_these = "one run each" if row.method == "McNemar" else _seeds(row)
+    return (
+        f"cannot tell whether NEW is worse{bound} with {with_these} on {row.images:,} test images, which differ on "
+        f"{row.images_differing:,}; the smallest drop these can rule out is about {100 * row.shows:.2f} points"
     )
-    return f"unsure: {told}; the smallest difference these could show is about {100 * row.shows:.2f} points"
 
 
 def _seeds(row: Row) -> str:
@@ -101,25 +142,38 @@ def _seeds(row: Row) -> str:
     return f"{row.base_seeds} and {row.new_seeds} seeds"
 
 
-def _verdict(told: Told) -> str:
+def _verdict(told: Told) -> list[str]:
+    """The last lines: what is decided, and what exit code this is."""
     count = len(told.rows) + len(told.lost)
-    family = f", family-wise over {_tested(told)} configurations by Holm" if _tested(told) > 1 else ""
+    tested = sum(row.word != "same" for row in told.rows)
+    family = f", family-wise over {tested} comparisons by Holm" if tested > 1 else ""
     bound = f" by more than {100 * told.max_drop:g} points" if told.max_drop else ""
-    if not told.worse:
-        return f"NEW is nowhere worse{bound} with confidence (2.5 %, one-sided{family})."
-    return f"NEW is worse{bound} (2.5 %, one-sided{family}) in {len(told.worse)} of {count}: {'; '.join(told.worse)}."
+    lines = []
+    if told.worse:
+        lines.append(
+            f"NEW is worse{bound} (2.5 %, one-sided{family}) in {len(told.worse)} of {count}: {'; '.join(told.worse)}."
+        )
+    if told.missing:
+        allowed = "allowed by --allow-missing" if told.allow_missing else "--allow-missing lets that pass"
+        lines.append(f"NEW lacks what was asked for ({allowed}): {'; '.join(told.missing)}.")
+    if told.cannot_tell:
+        allowed = "allowed by --allow-cannot-tell" if told.allow_cannot_tell else "--allow-cannot-tell lets that pass"
+        lines.append(
+            f"Cannot tell whether NEW is worse{bound} ({allowed}) in {len(told.cannot_tell)} of {count}: "
+            f"{'; '.join(told.cannot_tell)}."
+        )
+    if not lines:
+        lines.append(f"NEW is nowhere worse{bound} (2.5 %, one-sided{family}).")
+    return lines
 
 
-def _tested(told: Told) -> int:
-    return sum(row.word != "same" for row in told.rows)
-
-
-def _missing(told: Told) -> Sequence[tuple[str, tuple[str, ...]]]:
+def _only(told: Told) -> Sequence[tuple[str, tuple[str, ...]]]:
     return (("BASE", told.only_base), ("NEW", told.only_new))
 
 
-def _mean(mean: float, seeds: int) -> str:
-    return f"{100 * mean:.2f} % ({seeds} seed{'s' * (seeds != 1)})"
+def _mean(role: str, mean: float, seeds: int, absent: Sequence[str]) -> str:
+    lacks = f"; {', '.join(absent)}" if absent else ""
+    return f"{role} {100 * mean:.2f} % ({seeds} seed{'s' * (seeds != 1)}{lacks})"
 
 
 def _points(difference: float) -> str:
