@@ -171,8 +171,7 @@ def _marks(row: dict[str, Any]) -> tuple[str, ...]:
         return tuple(row["note"].split("; "))
     marks = ["chosen by validation"] if row["chosen"] else []
     if row["status"] == "incomplete":
-        marks.append("incomplete")
-    marks += [f"{row[status]} {status}" for status in ("diverged", "failed", "pruned") if row[status]]
+        marks += ["incomplete", *row["missing"].split("; ")]
     return tuple(marks)
 
 

@@ -31,7 +31,7 @@ NEVER_RANKED = "exclude_from_ranking"
 """The flag of published claims that were refuted: they stay listed, below everything else."""
 
 COLUMNS = (
-    *("section", "dataset", "kind", "label", "status", "chosen", "seeds", "seeds_planned"),
+    *("section", "dataset", "kind", "label", "status", "chosen", "seeds", "seeds_planned", "missing"),
     *("test_mean", "test_low", "test_high", "interval", "new_low", "new_high", "tied", "behind", "below_floor"),
     *("validation_mean", "train_mean", "gap", "parameters", "flops", "train_seconds", "epochs", "epochs_run"),
     *("diverged", "failed", "pruned", "note", "config", "keys", "command", "metric"),
@@ -46,7 +46,8 @@ seeds. All five are of accuracy and are there where accuracy ranks.
 `metric` is what `test_mean`, its bounds, `validation_mean` and `gap` are of, the one that ranks. Every further metric
 that a suite shows adds three columns, ``test_ece``, ``test_ece_low`` and ``test_ece_high`` for `ece`.
 `kind` is ``ours``, ``added`` (from its predictions alone, `bench.ledger.added`) or ``published``; `status` is
-``complete`` (every seed asked for), ``incomplete`` or ``published``. `train_seconds` and `epochs_run` are means over
+``complete`` (every seed asked for), ``incomplete`` or ``published``; `missing` names the seeds that are in no mean of
+an incomplete one, with why, ``seeds 2, 3 diverged; seed 4 not run``. `train_seconds` and `epochs_run` are means over
 the complete seeds, `epochs` is the budget.
 `gap` is training minus validation accuracy; after a refit there is none, the two are of different networks.
 `note` joins a published figure's flags with semicolons, `keys` the complete trials' keys with spaces; `command` runs
@@ -161,6 +162,7 @@ def _row(
         "chosen": is_chosen,
         "seeds": len(done),
         "seeds_planned": len(one.planned),
+        "missing": "; ".join(one.absent),
         "test_mean": found[metric].mean,
         "test_low": found[metric].low,
         "test_high": found[metric].high,
@@ -216,6 +218,7 @@ def _reference_row(section: Section, reference: Reference, metrics: Sequence[str
         "label": f"{reference.model} ({reference.id})",
         "status": "published",
         "chosen": False,
+        "missing": "",
         "interval": "",
         "parameters": reference.parameters,
         "epochs": reference.epochs,

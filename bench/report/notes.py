@@ -65,7 +65,11 @@ def notes_on(section: Section, ours: pd.DataFrame, metrics: Sequence[str], analy
         notes.append(f"Where there is 1 seed, {metric.heading} has no interval.")
     notes += _missing(section, ours, metrics)
     if (ours["status"] == "incomplete").any():
-        notes.append("Configurations without all their seeds stand below the others and cannot be chosen.")
+        notes.append(
+            "Configurations without all their seeds stand below the others and cannot be chosen. Their figures are "
+            "those of the seeds that ended well, which is no fair sample where the others diverged, failed or were "
+            "pruned."
+        )
     return tuple(notes)
 
 

@@ -86,6 +86,7 @@ def test_rows_come_by_test_mean_with_incomplete_ones_below(full: Ledger) -> None
     ]
     last = table.iloc[-1]
     assert (last["status"], last["seeds"], last["seeds_planned"], last["failed"]) == ("incomplete", 2, 3, 1)
+    assert (last["missing"], set(table["missing"][:-1])) == ("seed 2 failed", {""})
     assert last["test_mean"] == table["test_mean"].max()
 
 

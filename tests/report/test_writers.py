@@ -9,11 +9,12 @@ import re
 from collections.abc import Callable
 
 import pytest
-from made_ledger import Ledger, config, planned
+from made_ledger import L2, Ledger, config, planned
 from rich.console import Console
 
 from bench.published import find
 from bench.report import Report, build, print_terminal, to_csv, to_html, to_json, to_markdown
+from bench.report.latex import to_latex
 
 
 def report_of(ledger: Ledger, title: str = "Quick suite") -> Report:
@@ -53,6 +54,20 @@ def test_a_suite_that_was_not_run_yet_says_so(ledger: Ledger, write: Callable[[R
     assert "Nothing has been run yet (1 trial)." in text
     assert "87.30" in text
     assert "\n\n\n" not in to_markdown(report)
+
+
+@pytest.mark.parametrize("write", [*WRITERS, to_latex])
+def test_a_mean_says_which_seeds_it_lacks_and_why(ledger: Ledger, write: Callable[[Report], str]) -> None:
+    ledger.add(config(), [0.9, 0.91, 0.92, 0.9, 0.9, 0.9])
+    ledger.add(config(regularizer=L2), [0.9, 0.91])
+    for seed, status in ((2, "diverged"), (3, "diverged"), (4, "failed")):
+        ledger.add_ended(config(regularizer=L2), seed, status, 1)
+    asked = [*planned(config(), 6), *planned(config(regularizer=L2), 6)]
+    text = " ".join(write(build(ledger.records, ledger.predictions, "title", planned=asked)).split())
+    for words in ("seeds 2, 3 diverged", "seed 4 failed", "seed 5 not run"):
+        assert words in text
+    if write is not to_csv:
+        assert "no fair sample" in text or write is to_latex
 
 
 @pytest.mark.parametrize("write", [terminal, to_markdown, to_html])
