@@ -9,19 +9,24 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from bench.ledger.added import is_added
 from bench.ledger.address import is_url
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import PARTS, Record
+from bench.report.curves import FIGURES
 from bench.report.curves import curves as curves_of
-from bench.report.sections import Section, sections
+from bench.report.sections import Configuration, Section, sections
 from bench.suite.components import AXES
 from bench.suite.errors import UserError, plural
 from bench.suite.labels import ORDER, axis_label
 
 MEASURED = ("parameters", "parameters_trainable", "flops", "train_seconds", "evaluation_seconds", "peak_memory_bytes")
 PLACES = ("device", "threads", "git_commit", "started", "finished")
+NAMES = ("configuration", "section", "label")
+"""What names a configuration in every frame; labels alone are unique within a section only."""
+IMAGES = ("key", *NAMES, "seed", "image", "true", "predicted", "right", "confidence", "true_confidence", "true_rank")
 WHOLE = ("seed", "epochs", "batch_size", "epochs_run", "chosen_epoch", "threads", *MEASURED[:3], MEASURED[5])
 """Columns that hold whole numbers, or nothing."""
 
@@ -42,32 +47,37 @@ class Results:
     def trials(self) -> pd.DataFrame:
         """A row per trial, ordered by data set, label and seed.
 
-        Columns: ``key``, ``configuration`` (equal for the seeds of one configuration), ``label`` and ``section`` as in
-        `bench report`, ``suite``, ``status``, ``seed``, ``added`` (from its predictions alone); a column per axis and
+        Columns: ``key``, ``configuration`` (equal for the seeds of one configuration, and for no others), ``section``
+        and ``label`` as in `bench report`, which has a table per section: a label is unique within its section only.
+        Then ``suite``, ``status``, ``seed``, ``added`` (from its predictions alone); a column per axis and
         setting as labels name it (``model``, ``optimizer``, ..., ``epochs``); ``epochs_run`` and ``chosen_epoch``;
         every figure as ``train_accuracy``, ``validation_accuracy``, ``test_accuracy``, ``test_ece``, ...; what it cost
         (``parameters``, ``flops``, ``train_seconds``, ...) and where. Accuracies are fractions. The configuration
         itself is in ``config``, a dictionary.
         """
         rows = [
-            _row(section, one.label, axes, record)
+            _row(section, one, axes, record)
             for section in self._sections
             for one in section.configurations
             for axes in [_axes(one.config)]
             for record in one.records
         ]
-        frame = pd.DataFrame(rows, columns=None if rows else ["key", "configuration", "label", "section", "status"])
+        frame = pd.DataFrame(rows, columns=None if rows else ["key", *NAMES, "suite", "status", "seed"])
         frame = frame.drop_duplicates("key").reset_index(drop=True)  # an added row stands in several sections
         return frame.astype({name: "Int64" for name in WHOLE if name in frame})
 
     @cached_property
     def curves(self) -> pd.DataFrame:
-        """A row per trial and epoch: ``label``, ``key``, ``seed``, ``status``, ``epoch`` and the figures of each epoch.
+        """A row per trial and epoch: what names the trial as in `trials`, ``epoch`` and the figures of each epoch.
 
         These are ``train_loss``, ``val_loss``, ``train_accuracy`` and ``val_accuracy``; nan where there is none.
         """
         parts = [curves_of(section) for section in self._sections]
-        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["label", "key", "epoch"])
+        columns = ["key", *NAMES, "seed", "status", "epoch", *FIGURES]
+        if not parts:
+            return pd.DataFrame(columns=columns)
+        names = self.trials[["key", "configuration", "section"]]
+        return pd.concat(parts, ignore_index=True).merge(names, on="key", validate="many_to_one")[columns]
 
     def predictions(self, trials: str | pd.DataFrame | Iterable[str]) -> pd.DataFrame:
         """What trials said of the test images, read from the ledger at each call.
@@ -80,10 +90,11 @@ class Results:
         Returns
         -------
         pd.DataFrame
-            A row per trial and image, in the test set's order: ``key``, ``image`` (from 0), ``true`` and ``predicted``
-            (class numbers), ``right``, ``confidence`` (the probability of the predicted class), ``true_confidence`` and
-            ``true_rank`` (how many classes were rated above the true one). Where a row was added as classes alone,
-            confidences are nan, and NA the ranks of true classes that were missed.
+            A row per trial and image, in the test set's order: ``key``, ``configuration``, ``section``, ``label`` and
+            ``seed`` as in `trials`, ``image`` (from 0), ``true`` and ``predicted`` (class numbers), ``right``,
+            ``confidence`` (the probability of the predicted class), ``true_confidence`` and ``true_rank`` (how many
+            classes were rated above the true one). Where a row was added as classes alone, confidences are nan, and NA
+            the ranks of true classes that were missed.
 
         Raises
         ------
@@ -92,7 +103,30 @@ class Results:
         """
         keys = [self.ledger.record(text).key for text in _keys(trials)]
         parts = [self._said(key) for key in keys]
-        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["key", "image", "true"])
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(IMAGES))
+
+    def right(self, trials: str | pd.DataFrame | Iterable[str]) -> NDArray[np.bool_]:
+        """Which test images each trial got right: booleans of shape (trials, images), in the order of `trials`.
+
+        This is what `bench.statistics` takes: a table per configuration, a row per seed. A pivot of `predictions` would
+        count an image that one trial does not have as right.
+
+        Raises
+        ------
+        UserError
+            As in `predictions`; or there is no complete trial, or two of them were tested on other images.
+        """
+        keys = [self.ledger.record(text).key for text in _keys(trials)]
+        said = [self.ledger.predictions(key) for key in keys]
+        if not said:
+            raise UserError("there is no complete trial among these, so nothing that was right or wrong")
+        for key, one in zip(keys, said, strict=True):
+            if not np.array_equal(one.labels, said[0].labels):
+                raise UserError(
+                    f"{keys[0]} and {key} were tested on different images ({len(said[0].labels):,} and "
+                    f"{len(one.labels):,}, or in another order); take the trials of one section"
+                )
+        return np.stack([one.predicted == one.labels for one in said])
 
     def record(self, key: str) -> Record:
         """Everything about one trial, by its key or the beginning of it; UserError where that names none or several."""
@@ -113,6 +147,7 @@ class Results:
             ranks[said.labels != said.predicted] = pd.NA
         columns: dict[str, Any] = {
             "key": key,
+            **self._names.get(key, {}),
             "image": np.arange(len(said.labels)),
             "true": said.labels,
             "predicted": said.predicted,
@@ -121,7 +156,13 @@ class Results:
             "true_confidence": said.true_confidence,
             "true_rank": ranks,
         }
-        return pd.DataFrame(columns)
+        return pd.DataFrame(columns, columns=list(IMAGES))
+
+    @cached_property
+    def _names(self) -> dict[str, dict[str, Any]]:
+        """By key, what names a trial in the frames; nothing of those that were published since."""
+        named = self.trials.set_index("key")[[*NAMES, "seed"]].to_dict("index")
+        return {str(key): {str(name): value for name, value in row.items()} for key, row in named.items()}
 
 
 def load(results: str | Path = "results") -> Results:
@@ -158,15 +199,15 @@ def _axes(config: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _row(section: Section, label: str, axes: dict[str, Any], record: Record) -> dict[str, Any]:
+def _row(section: Section, one: Configuration, axes: dict[str, Any], record: Record) -> dict[str, Any]:
     figures = {
         f"{part}_{metric}": value for part in PARTS for metric, value in (getattr(record.result, part) or {}).items()
     }
     return {
         "key": record.key,
-        "configuration": record.configuration,
-        "label": label,
+        "configuration": one.identity,
         "section": section.title,
+        "label": one.label,
         "suite": record.suite,
         "status": record.status,
         "seed": record.seed,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -110,12 +111,79 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path, results: Results) -
         bench.nothing  # noqa: B018
 
 
-def test_the_notebook_that_is_shown_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(folder.parent)
+@pytest.fixture
+def several(tmp_path: Path) -> Path:
+    """Two data sets of 150 and 300 images and two protocols, with the same labels in each; a seed diverged."""
+    ledger = ledgers.Ledger(tmp_path / "results")
+    accuracies = iter((0.9, 0.8, 0.7, 0.6, 0.5, 0.4))
+    keys = iter(range(100))
+    for dataset, images, validation in (
+        ("fashion_mnist", 150, {"tail": 0.2}),
+        ("fashion_mnist", 150, {"tail": 0.1}),
+        ("mnist", 300, {"tail": 0.2}),
+    ):
+        for regularizer in ([], L2):
+            one = Ledger(images=images)
+            settings = config(dataset={"name": dataset}, validation=validation, regularizer=regularizer)
+            one.add(settings, [next(accuracies)] * 2)
+            one.add_ended(settings, 2, "diverged", 2)
+            for record in one.records:
+                key = f"{next(keys):020x}"
+                ledger.publish(replace(record, key=key), one.stored.get(record.key))
+    return tmp_path / "results"
+
+
+def test_every_frame_names_its_configurations_apart(several: Path) -> None:
+    results = bench.load(several)
+    trials = results.trials
+    assert trials["label"].nunique() == 2
+    assert trials["configuration"].nunique() == len(trials.groupby(["section", "label"])) == 6
+    said = results.predictions(trials)
+    for frame in (results.curves, said):
+        assert len(frame.groupby("configuration")) == len(frame.groupby(["section", "label"])) == 6
+        assert (frame.groupby("key")["seed"].nunique() == 1).all()
+    means = said.groupby(["section", "label"])["right"].mean()
+    tested = trials.groupby(["section", "label"])["test_accuracy"].mean()
+    pd.testing.assert_series_equal(means, tested, check_names=False)
+
+
+def test_right_is_refused_for_trials_of_different_images(several: Path) -> None:
+    results = bench.load(several)
+    with pytest.raises(UserError, match=r"tested on different images \(150 and 300"):
+        results.right(results.trials)
+    with pytest.raises(UserError, match="no complete trial"):
+        results.right(results.trials.query("status == 'diverged'"))
+    of_mnist = results.right(results.trials.query("dataset == 'mnist' and regularizer == 'none'"))
+    assert (of_mnist.shape, of_mnist.dtype, of_mnist.mean()) == ((2, 300), bool, pytest.approx(0.5))
+
+
+def test_two_sections_whose_budgets_are_an_axis_have_two_names(tmp_path: Path) -> None:
+    ledger = ledgers.Ledger(tmp_path / "results")
+    made = Ledger(images=100)
+    for batch_size, epochs in ((256, 2), (256, 3), (64, 5), (64, 7)):
+        made.add(config(batch_size=batch_size, epochs=epochs), [0.9])
+    for record in made.records:
+        ledger.publish(record, made.stored[record.key])
+    trials = bench.load(tmp_path / "results").trials
+    assert trials["section"].nunique() == 2
+    assert {title[-11:] for title in trials["section"]} == {"2, 3 epochs", "5, 7 epochs"}
+
+
+def test_the_notebook_that_is_shown_runs_on_several_data_sets_and_protocols(
+    several: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(several.parent)
     cells = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     assert len(cells) > 2
     names: dict[str, Any] = {}
     for cell in cells:
         exec(cell, names)
-    assert len(names["table"]) == 2
+    assert sorted(names["table"]["mean"]) == pytest.approx([0.4, 0.5, 0.6, 0.7, 0.8, 0.9])
+    assert set(names["table"]["size"]) == {2}
+    assert names["ended"].sum().to_dict() == {"complete": 12, "diverged": 6}
+    assert list(names["by_epoch"].columns) == ["mlp", "mlp · l2"]
+    first, second = (names["table"].loc[(names["section"], label), "mean"] for label in ("mlp", "mlp · l2"))
+    assert names["found"].estimate == pytest.approx(second - first)
+    assert (100 * (second - first)) == pytest.approx(float(capsys.readouterr().out.split()[0]), abs=0.01)
     assert names["pairs"].iloc[0] >= 1
+    assert set(names["stubborn"]["size"]) <= {4}
