@@ -34,25 +34,23 @@ RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's name, as `b
 @cluster_app.command("status", epilog=EPILOG)
 def status(cluster: ClusterFile = CLUSTER) -> None:
     """Show the cluster's nodes, and the runs on it."""
-    from bench.execution.cluster.jobs import standings, state_of_job
+    from bench.execution.cluster.jobs import standings
     from bench.execution.cluster.standing import nodes
 
     launcher = read(cluster)
-    told = nodes(launcher)
-    if told is None:
-        typer.echo(
-            f"cluster {launcher.name!r} is not up; `bench run SUITE --cluster {shlex.quote(str(cluster))}` starts it"
-        )
-        return
-    typer.echo(told.strip())
     with _reached(launcher):
+        told = nodes(launcher)
+        if told is None:
+            start = f"bench run SUITE --cluster {shlex.quote(str(cluster))}"
+            typer.echo(f"cluster {launcher.name!r} is not up; `{start}` starts it")
+            return
+        typer.echo(told.strip())
         runs = standings(launcher)
-        typer.echo("\nRuns" if runs else "\nno runs yet")
-        for run in runs:
-            state = run.state
-            if state == "running" and (job := state_of_job(launcher, run.name)[0]) not in ("RUNNING", "PENDING"):
-                state = f"ended without a word ({job.lower()})"
-            typer.echo(f"  {run.name}  {state}  {run.counts}")
+    typer.echo("\nRuns" if runs else "\nno runs yet")
+    for run in runs:
+        typer.echo(f"  {run.name}  {run.state}  {run.counts}".rstrip())
+        for line in run.reason.splitlines():
+            typer.echo(f"      {line.strip()}")
 
 
 @cluster_app.command("attach", epilog=EPILOG)
@@ -124,13 +122,15 @@ def run_on_cluster(
 ) -> bool:
     """Bring the cluster up, start the run there and follow it to its end; whether some trials failed."""
     from bench.execution.cluster.jobs import submit
+    from bench.execution.cluster.launcher import variables
     from bench.execution.cluster.standing import bring_up, tear_down
 
     def say(text: str) -> None:
         console.print(text, soft_wrap=True)
 
-    bring_up(launcher, say)
+    variables(launcher)  # before machines start: one may be missing in this shell
     with _reached(launcher):
+        bring_up(launcher, say)
         submit(launcher, run, ledger, say, data_dir)
     over = _followed(launcher, run, ledger, console)
     if down:  # however it ended: machines cost money, and what it found is here
@@ -143,7 +143,9 @@ def put_down(launcher: Launcher, console: Console) -> None:
     """Tear down a cluster that is up though there is nothing to run on it."""
     from bench.execution.cluster.standing import nodes, tear_down
 
-    if nodes(launcher) is not None:
+    with _reached(launcher):
+        up = nodes(launcher) is not None
+    if up:
         console.print(f"nothing to run; tearing cluster {launcher.name!r} down")
         tear_down(launcher)
 

@@ -9,7 +9,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,20 +30,22 @@ class Connection:
     """A running Ray: `address` is host:port, or "auto" on one of its nodes.
 
     `grows` tells that an autoscaler adds nodes when trials wait. `prepared` tells that the driver's Ray job has brought
-    this package and our settings to every node; otherwise they travel with the connection.
+    this package and our settings to every node; otherwise they travel with the connection. `variables` are environment
+    variables for workers, which Ray is not to write into its logs.
     """
 
     address: str
     grows: bool = False
     prepared: bool = False
+    variables: dict[str, str] = field(default_factory=dict, repr=False)
 
 
-def runtime_env(packages: Sequence[Path] = (), extra: dict[str, str] | None = None) -> dict[str, Any]:
+def runtime_env(packages: Sequence[Path] = ()) -> dict[str, Any]:
     """This package, the user's own `packages` and our settings, for worker processes on every node."""
     import bench
 
     modules = [Path(bench.__file__).parent, *packages]
-    return {"py_modules": [str(path) for path in modules], "env_vars": {**SETTINGS, **(extra or {})}}
+    return {"py_modules": [str(path) for path in modules], "env_vars": dict(SETTINGS)}
 
 
 def job_config(path: Sequence[str] = ()) -> Any:

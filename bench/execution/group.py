@@ -7,10 +7,11 @@ devices all at once or wait, so that two such trials never hold half of what the
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +31,14 @@ TELL_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Share:
-    """What each worker of a trial gets."""
+    """What each worker of a trial gets; `variables` are environment variables."""
 
     workers: int
     cpus: float
     gpus: float
     device: str
     threads: int
+    variables: dict[str, str] = field(default_factory=dict, repr=False)
 
 
 class StoppedError(Exception):
@@ -159,6 +161,7 @@ class _Run(threading.Thread):
 def _work(about: dict[str, Any]) -> None:
     """What each of Ray Train's workers runs."""
     trial, share, line = about["trial"], about["share"], about["line"]
+    os.environ.update(share.variables)
     rank = ray.train.get_context().get_world_rank()
     teller = _Teller(line, rank, about["every_epoch"])
     try:

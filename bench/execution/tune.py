@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -65,11 +66,12 @@ def run_on_ray(
         logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a worker's death is the board's to tell
         refuse_what_never_fits(board.waiting, place, resources.cpus_per_trial, JOIN_SECONDS if connection else 0.0)
         shelf = far() if connection else None
+        variables = connection.variables if connection else {}
         pictures = {name: ray.put(data) for name, data in datasets.items()}
         while board.waiting or board.elsewhere:
             if board.waiting:
                 modules = None if connection else module_files()  # on other machines they lie elsewhere
-                _tuner(board, pictures, resources, place, checkpoint_after, shelf, modules).fit()
+                _tuner(board, pictures, resources, place, checkpoint_after, shelf, modules, variables).fit()
             if board.elsewhere:
                 time.sleep(POLL_SECONDS)
                 board.look_elsewhere()
@@ -83,12 +85,13 @@ def _tuner(
     checkpoint_after: float,
     shelf: Far | None,
     modules: dict[str, str | None] | None,
+    variables: dict[str, str],
 ) -> tune.Tuner:
     device = resources.device or ("cuda" if place.gpus_per_trial else "cpu")
     cpus, threads = resources.cpus_per_trial, max(1, int(resources.cpus_per_trial))
 
     def share(workers: int) -> Share:
-        return Share(workers, cpus, gpus_each(workers, place), device, threads)
+        return Share(workers, cpus, gpus_each(workers, place), device, threads, variables)
 
     def bundles(config: dict[str, Any]) -> tune.PlacementGroupFactory:
         one = share(1)
@@ -142,6 +145,7 @@ def _train(
         return
     trial = json.loads(config["trial"])
     data, mine = pictures[canonical(trial["config"]["dataset"])], share(config["workers"])
+    os.environ.update(mine.variables)
     train = _alone if mine.workers == 1 else train_together
     try:
         message = train(trial, data, mine, _tell, every_epoch, checkpoint_after, shelf)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import subprocess
@@ -134,7 +135,7 @@ def hosts(folder: Path, names: Sequence[str], kept: Sequence[Path] = ()) -> Iter
     `kept` are folders within /tmp or root's home that the hosts share with the machine all the same, as the checkout.
     """
     _sweep()
-    mark = f"bench-{os.getpid()}"
+    mark = f"bench-{os.getpid()}-{secrets.token_hex(2)}"
     switch = f"{mark}-switch"
     spaces = [switch]
     started: list[tuple[Host, subprocess.Popen[bytes]]] = []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -11,7 +13,7 @@ from rich.console import Console
 
 from bench.data import Dataset, load
 from bench.execution.cluster.events import EventFile, EventView, begins
-from bench.execution.cluster.shipment import Part, Run, unpack
+from bench.execution.cluster.shipment import VARIABLES, Part, Run, unpack
 from bench.execution.connect import Connection
 from bench.execution.progress import Tally
 from bench.execution.run import run_trials
@@ -31,13 +33,13 @@ def drive(folder: Path) -> int:
     events = EventFile(folder)
     with unfailing_streams(), stop_on_signals():
         try:
-            failed = _drive(run, folder, events)
+            failed = _drive(run, folder, events, _variables(folder))
         except BaseException as end:
             if is_stop(end):
                 events.over("stopped")
                 return INTERRUPTED
             if isinstance(end, UserError):
-                events.over("error", message=str(end))
+                events.over("error", message=f"on the head: {end}")
                 return 2
             more = f"`ray job logs {run.name}` on the head has more"
             events.over("error", message=f"{type(end).__name__}: {end}; {more}")
@@ -46,7 +48,16 @@ def drive(folder: Path) -> int:
     return 0
 
 
-def _drive(run: Run, folder: Path, events: EventFile) -> bool:
+def _variables(folder: Path) -> dict[str, str]:
+    """The run's environment variables, set here and to be set in each worker; their file is not left lying about."""
+    file = folder / VARIABLES
+    variables: dict[str, str] = json.loads(file.read_text())
+    file.unlink()
+    os.environ.update(variables)
+    return variables
+
+
+def _drive(run: Run, folder: Path, events: EventFile, variables: dict[str, str]) -> bool:
     ledger = Ledger(run.results)
     sent = folder / "datasets"
     datasets: dict[str, Dataset] = {}
@@ -57,13 +68,21 @@ def _drive(run: Run, folder: Path, events: EventFile) -> bool:
                 trial.run_config["dataset"], data_dir, lambda text: events.tell("note", text=text)
             )
     failed = False
+    connection = Connection("auto", grows=run.grows, prepared=True, variables=variables)
     for number, part in enumerate(run.parts):
-        failed |= _part(run, number, part, ledger, datasets, folder, events)
+        failed |= _part(run, number, part, ledger, datasets, folder, events, connection)
     return failed
 
 
 def _part(
-    run: Run, number: int, part: Part, ledger: Ledger, datasets: dict[str, Dataset], folder: Path, events: EventFile
+    run: Run,
+    number: int,
+    part: Part,
+    ledger: Ledger,
+    datasets: dict[str, Dataset],
+    folder: Path,
+    events: EventFile,
+    connection: Connection,
 ) -> bool:
     done = ledger.done(part.pruning.model_dump(mode="json") if part.pruning else None)
     news = [trial.key for trial in part.trials if trial.key in done and trial.key not in run.known]
@@ -88,7 +107,7 @@ def _part(
         checkpoint_after=run.checkpoint_after,
         retries=run.retries,
         sampling_seed=part.sampling_seed,
-        connection=Connection("auto", grows=run.grows, prepared=True),
+        connection=connection,
         watched_by=watched_by,
     )
     hand_out_all(ledger, part, run, folder)

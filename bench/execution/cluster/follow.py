@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import queue
+import shlex
 import subprocess
 import tempfile
 import threading
@@ -16,7 +17,7 @@ from typing import Any
 from rich.console import Console
 
 from bench.execution.cluster.events import ALIVE_SECONDS, EVENTS, play
-from bench.execution.cluster.jobs import fetch, folder_of_run, state_of_job
+from bench.execution.cluster.jobs import Job, fetch, folder_of_run, jobs_of
 from bench.execution.cluster.launcher import Launcher
 from bench.execution.cluster.remote import CommandError, ConnectionLostError, last_lines, leave, shell, stream
 from bench.execution.cluster.shipment import Run
@@ -131,7 +132,7 @@ class _Home:
 def _events(launcher: Launcher, name: str, console: Console) -> Iterator[dict[str, Any]]:
     """The run's events from the first on, over as many connections as it takes; the last one is "over"."""
     seen = 0
-    lost = False
+    lost, said = False, ""
     while True:
         path = f"{folder_of_run(launcher, name)}/{EVENTS}"
         process = stream(launcher, f"tail -n +{seen + 1} -F {path} 2>/dev/null")
@@ -151,25 +152,30 @@ def _events(launcher: Launcher, name: str, console: Console) -> Iterator[dict[st
                     continue
                 if lost:
                     console.print("connected again", style="dim")
-                    lost = False
+                lost, said = False, ""
                 seen += 1
                 yield event
                 if event["event"] == "over":
                     return
         finally:
             leave(process)
-        if outcome := _ended_untold(launcher, name):
+        job = _job(launcher, name)
+        if job and job.status in ("FAILED", "STOPPED", "GONE"):  # of one that succeeded the last words are under way
             # What was told before it ended may still be unread, the reason itself among it.
-            told = _unread(launcher, path, seen)
-            yield from told
-            if not told or told[-1]["event"] != "over":
-                yield {"event": "over", "outcome": "error", "message": outcome}
+            unread = _unread(launcher, path, seen)
+            yield from unread
+            if not unread or unread[-1]["event"] != "over":
+                yield {"event": "over", "outcome": "error", "message": _ended_untold(launcher, name, job)}
             return
-        if not lost:
-            console.print(
-                f"no word from {launcher.name!r}; the run goes on there, trying to connect again", style="dim"
-            )
-        lost = True
+        if job and job.status == "PENDING":
+            state = "Ray is installing the run's packages on the cluster"
+        elif job and not seen:
+            state = "the run's driver is starting"
+        else:
+            state = f"no word from {launcher.name!r}; the run goes on there, trying to connect again"
+        if state != said:
+            console.print(state, highlight=False, markup=False, style="dim")
+        said, lost = state, job is None or seen > 0
         time.sleep(AGAIN_SECONDS)
 
 
@@ -182,19 +188,23 @@ def _unread(launcher: Launcher, path: str, seen: int) -> list[dict[str, Any]]:
     return [event for line in text.encode().splitlines() if (event := _parse(line))]
 
 
-def _ended_untold(launcher: Launcher, name: str) -> str | None:
-    """Why there will be no more events, if the job is over; None while it runs or cannot be asked."""
+def _job(launcher: Launcher, name: str) -> Job | None:
+    """The run's job; None while the head cannot be asked."""
     try:
-        state, reason = state_of_job(launcher, name)
+        return jobs_of(launcher).get(name, Job("GONE"))
     except (ConnectionLostError, CommandError):
         return None
-    if state not in ("FAILED", "STOPPED", "GONE"):  # of one that succeeded the last words are still under way
-        return None
-    why = "".join(f"    {line}\n" for line in reason.splitlines())
+
+
+def _ended_untold(launcher: Launcher, name: str, job: Job) -> str:
+    """What can be said of a run whose driver has said nothing of its end."""
+    why = "".join(f"    {line}\n" for line in job.reason.splitlines())
+    server = launcher.settings.job_server
+    logs = f"{launcher.settings.python} -m ray.scripts.scripts job logs --address {server} {name}"
+    look = shlex.join(["ray", "exec", str(launcher.path), logs])
     return (
-        f"the run's driver ended without a word (Ray says {state.lower()}); what it had published is safe\n{why}"
-        f"  look there: ray exec {launcher.path} '{launcher.settings.python} -m ray.scripts.scripts job logs "
-        f"--address {launcher.settings.job_server} {name}'; the same command starts what is missing"
+        f"the run's driver ended without a word (Ray says {job.status.lower()}); what it had published is safe\n{why}"
+        f"  look there: {look}; the same command starts what is missing"
     )
 
 

@@ -17,10 +17,10 @@ import yaml
 
 from bench.execution.cluster.drive import OUT
 from bench.execution.cluster.events import STATE
-from bench.execution.cluster.launcher import Launcher
-from bench.execution.cluster.remote import CommandError, bring, last_lines, send, shell
+from bench.execution.cluster.launcher import Launcher, variables
+from bench.execution.cluster.remote import bring, last_lines, send, shell
 from bench.execution.cluster.requirements import MISSING, requirements
-from bench.execution.cluster.shipment import PACKAGES, RUN, Run, pack, unpack
+from bench.execution.cluster.shipment import PACKAGES, RUN, VARIABLES, Run, pack, unpack
 from bench.execution.connect import runtime_env
 from bench.ledger.address import is_url
 from bench.ledger.disk import Disk
@@ -34,13 +34,40 @@ ENVIRONMENT = "environment.yaml"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,80}")
 
 
+JOBS = """
+import json
+from ray.job_submission import JobSubmissionClient
+jobs = JobSubmissionClient({server!r}).list_jobs()
+print(json.dumps({{job.submission_id: [job.status.value, job.message] for job in jobs if job.submission_id}}))
+"""
+"""What Ray's own Python on the head is asked for the jobs there."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """How Ray has a run's job: PENDING (its packages are being installed), RUNNING, SUCCEEDED, FAILED or STOPPED.
+
+    GONE is one that Ray does not know, as after a restart of the head.
+    """
+
+    status: str
+    message: str = ""
+
+    @property
+    def reason(self) -> str:
+        """The end of what Ray says of a job that failed, pip's own errors before all else."""
+        errors = [line for line in self.message.splitlines() if line.lstrip().startswith("ERROR:")]
+        return last_lines("\n".join(errors) or self.message, 8)
+
+
 @dataclass(frozen=True)
 class Standing:
-    """A run on the head: `state` is what its driver last told ("running", "done", ...), `counts` of its trials."""
+    """A run on the head: its `state` in words for people, `counts` of its trials, and why it failed."""
 
     name: str
     state: str
     counts: str
+    reason: str = ""
 
 
 def new_name(suite: str) -> str:
@@ -52,7 +79,8 @@ def new_name(suite: str) -> str:
 def folder_of_run(launcher: Launcher, name: str) -> str:
     """A run's folder on the head; UserError for what is no run's name."""
     if not _NAME.fullmatch(name):
-        raise UserError(f"{name!r} is no run's name; `bench cluster status --cluster {launcher.path}` lists them")
+        listed = shlex.join(["bench", "cluster", "status", "--cluster", str(launcher.path)])
+        raise UserError(f"{name!r} is no run's name; `{listed}` lists them")
     return f"{launcher.settings.folder}/runs/{name}"
 
 
@@ -77,36 +105,51 @@ def submit(
         package, entries = Path(temporary, "run"), Path(temporary, "ledger")
         package.mkdir()
         pack(run, package, send_data=launcher.settings.send_data, data_dir=data_dir)
-        (package / "requirements.json").write_text(json.dumps(requirements()))
+        (package / "requirements.json").write_text(json.dumps(requirements(run.results)))
         say(f"sending {run.name}: {plural(len(run.trials), 'trial')}, {len(run.known)} of them from the ledger")
         send(launcher, package, remote)
         if run.known and not shared:
             copy_entries(ledger, run.known, entries)
             send(launcher, entries / ENTRIES, f"{results}/{ENTRIES}")
+    missing = missing_packages(launcher, home)
+    if missing:
+        say(f"missing on the cluster, installed by Ray when the run starts: {', '.join(missing)}")
     with tempfile.TemporaryDirectory(prefix="bench-send-") as temporary:
-        # A file that its owner alone reads: everyone on a machine sees command lines, and variables may be secret.
-        file = Path(temporary, ENVIRONMENT)
-        file.touch(mode=0o600)
-        file.write_text(yaml.safe_dump(_environment(launcher, home, say)))
+        # Files that their owner alone reads: everyone on a machine sees command lines.
+        _write_private(Path(temporary, ENVIRONMENT), yaml.safe_dump(_environment(launcher, home, missing)))
+        _write_private(Path(temporary, VARIABLES), json.dumps(variables(launcher)))
         send(launcher, Path(temporary), remote)
-    python, place = launcher.settings.python, shlex.quote(home)
+    # Ray installs what is missing into a virtual environment of the run's own, and has its `python` come first.
+    python, place = "python" if missing else launcher.settings.python, shlex.quote(home)
     options = f"--no-wait --submission-id {run.name} --runtime-env {place}/{ENVIRONMENT}"
     _job(launcher, f"submit {options} -- {python} -m bench.execution.cluster.drive {place}")
 
 
-def _environment(launcher: Launcher, home: str, say: Callable[[str], None]) -> dict[str, Any]:
-    """The job's runtime environment: this package, our settings, and the packages that the head lacks."""
+def missing_packages(launcher: Launcher, home: str) -> list[str]:
+    """The packages that the head lacks."""
     out = shell(launcher, f"{launcher.settings.python} {home}/{MISSING} {home}/requirements.json")
     missing: list[str] = json.loads(out.strip().splitlines()[-1])
-    environment = runtime_env(extra=launcher.settings.env)
+    return missing
+
+
+def _environment(launcher: Launcher, home: str, missing: list[str]) -> dict[str, Any]:
+    """The job's runtime environment: this package, our settings, and the packages that the head lacks.
+
+    Ray writes it into its logs, so the variables of the user's are not in it.
+    """
+    environment = runtime_env()
     own = shell(launcher, f"ls {home}/{PACKAGES} 2>/dev/null || true").split()
     environment["py_modules"] = [f"{home}/bench", *(f"{home}/{PACKAGES}/{name}" for name in own)]
     environment["env_vars"]["RAY_JOB_STOP_WAIT_TIME_S"] = "30"
     if missing:
-        say(f"missing on the cluster, installed by Ray when the run starts: {', '.join(missing)}")
         environment["pip"] = {"packages": missing, "pip_check": False}
         environment["config"] = {"setup_timeout_seconds": 3600}
     return environment
+
+
+def _write_private(file: Path, text: str) -> None:
+    file.touch(mode=0o600)
+    file.write_text(text)
 
 
 def copy_entries(ledger: Ledger, keys: Iterable[str], folder: Path) -> None:
@@ -117,17 +160,13 @@ def copy_entries(ledger: Ledger, keys: Iterable[str], folder: Path) -> None:
             target.put(name, ledger.home.read(name))
 
 
-def state_of_job(launcher: Launcher, name: str) -> tuple[str, str]:
-    """How Ray has the run's job, and why: PENDING, RUNNING, SUCCEEDED, FAILED or STOPPED; GONE if it knows no such."""
-    try:
-        out = re.sub(r"\x1b\[\d+m", "", _job(launcher, f"status {name}"))
-    except CommandError as error:
-        if "does not exist" in str(error):
-            return "GONE", ""
-        raise
-    found = re.search(rf"'{name}'(?:: (\w+)| (?:was )?(\w+))", out)  # "Status for job 'x': RUNNING", "Job 'x' failed"
-    state = (found.group(1) or found.group(2)).upper() if found else "RUNNING"
-    return state, last_lines(out.partition("Status message: ")[2], 5)
+def jobs_of(launcher: Launcher) -> dict[str, Job]:
+    """The jobs that Ray knows on the head, by the names of their runs."""
+    code = shlex.quote(JOBS.format(server=launcher.settings.job_server))
+    out = shell(launcher, f"{launcher.settings.python} -c {code}")
+    line = next(line for line in out.splitlines() if line.startswith("{"))  # Ray resets the terminal's colours after it
+    found: dict[str, list[str | None]] = json.loads(line)
+    return {name: Job(str(status), message or "") for name, (status, message) in found.items()}
 
 
 def stop(launcher: Launcher, name: str) -> None:
@@ -137,12 +176,13 @@ def stop(launcher: Launcher, name: str) -> None:
 
 
 def standings(launcher: Launcher) -> list[Standing]:
-    """The runs on the head, latest first, as their drivers last told."""
+    """The runs on the head, latest first: as their drivers last told, and as Ray says of those that tell nothing."""
     runs = f"{launcher.settings.folder}/runs"
     out = shell(
         launcher,
         f'cd {runs} 2>/dev/null || exit 0; for r in $(ls -t); do echo "$r $(cat $r/{STATE} 2>/dev/null)"; done',
     )
+    jobs = jobs_of(launcher) if out.strip() else {}
     found = []
     for line in out.splitlines():
         name, _, told = line.strip().partition(" ")
@@ -150,9 +190,24 @@ def standings(launcher: Launcher) -> list[Standing]:
             try:
                 state = json.loads(told)
             except ValueError:
-                state = {"state": "not started", "counts": ""}
-            found.append(Standing(name, state["state"], state["counts"]))
+                state = {"state": "", "counts": ""}
+            found.append(standing(name, state["state"], state["counts"], jobs.get(name, Job("GONE"))))
     return found
+
+
+def standing(name: str, told: str, counts: str, job: Job) -> Standing:
+    """How a run stands, of which its driver last `told` a state ("" if it has told nothing yet)."""
+    if told == "running" and job.status not in ("RUNNING", "PENDING"):
+        return Standing(name, f"ended without a word ({job.status.lower()})", counts, job.reason)
+    if told:
+        return Standing(name, told, counts)
+    if job.status == "PENDING":
+        return Standing(name, "Ray is installing its packages", "")
+    if job.status == "RUNNING":
+        return Standing(name, "starting", "")
+    if job.status == "GONE":
+        return Standing(name, "not started", "")
+    return Standing(name, f"{job.status.lower()} before it started", "", job.reason)
 
 
 def fetch(launcher: Launcher, name: str, incoming: Path, ledger: Ledger) -> int:
@@ -166,13 +221,11 @@ def fetch(launcher: Launcher, name: str, incoming: Path, ledger: Ledger) -> int:
 
 def shipped(launcher: Launcher, name: str) -> Run:
     """The run as it was sent; UserError where the head has none of that name."""
-    remote = folder_of_run(launcher, name)
-    try:
-        text = shell(launcher, f"cat {remote}/{RUN}")
-    except CommandError as error:
-        raise UserError(
-            f"no run {name!r} on cluster {launcher.name!r}; `bench cluster status --cluster {launcher.path}` lists them"
-        ) from error
+    file = f"{folder_of_run(launcher, name)}/{RUN}"
+    text = shell(launcher, f"test ! -e {file} || cat {file}")
+    if not text.strip():
+        listed = shlex.join(["bench", "cluster", "status", "--cluster", str(launcher.path)])
+        raise UserError(f"no run {name!r} on cluster {launcher.name!r}; `{listed}` lists them")
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, RUN).write_text(text)
         return unpack(Path(folder))

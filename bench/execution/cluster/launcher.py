@@ -6,16 +6,26 @@ Ray's schema allows no key of ours beside its own; `metadata` is its place for w
 from __future__ import annotations
 
 import logging
+import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
 from bench.suite.errors import UserError, nearest
 
 KEY = "bench"
+_SECRET_NAME = re.compile(
+    r"SECRET|TOKEN(?![A-Z])|PASSW|PASSPHRASE|PWD|CREDENTIAL|CONNECTION_STRING|AUTH$|AUTHORIZATION|_PAT$|(_|API|^)KEY$",
+    re.IGNORECASE,
+)
+_SECRET_URL = re.compile(r"https?://[^/\s@]+@|://[^/\s:@]*:[^/\s@]+@", re.IGNORECASE)
+_PLAIN_VALUE = re.compile(r"|[/~].*|\d{1,5}|true|false|yes|no|on|off", re.IGNORECASE)
+"""A file's path, a switch or a small number is no secret whatever its name."""
 
 
 class Settings(BaseModel):
@@ -27,12 +37,26 @@ class Settings(BaseModel):
     """The Python that Ray runs with, on every node."""
     folder: Annotated[str, StringConstraints(pattern=r"^(~/|/)[\w./-]*\w$")] = "~/bench"
     """Where on the head runs and their ledger lie."""
-    env: dict[str, str] = Field(default_factory=dict)
-    """Environment variables of the run, on every node, e.g. BENCH_DATA."""
+    env: dict[Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*$")], str | None] = Field(default_factory=dict)
+    """Environment variables of the run, on every node, e.g. BENCH_DATA; null takes the value of the shell here."""
     send_data: bool = False
     """Send the data sets of the catalogue from here, for a cluster that cannot reach the internet."""
     job_server: Annotated[str, StringConstraints(pattern=r"^https?://")] = "http://127.0.0.1:8265"
     """Ray's dashboard as the head itself reaches it."""
+
+    @field_validator("env")
+    @classmethod
+    def _no_secrets(cls, env: dict[str, str | None]) -> dict[str, str | None]:
+        """Ray's launcher copies the whole file to where others can read it."""
+        for name, text in env.items():
+            if text is not None and _looks_secret(name, text):
+                raise PydanticCustomError(
+                    "secret",
+                    "{name} looks like a secret, and Ray's launcher copies this file to /tmp, readable by all; "
+                    "write `{name}: null`, which takes its value from the shell that starts the run",
+                    {"name": name},
+                )
+        return env
 
 
 @dataclass(frozen=True)
@@ -47,6 +71,30 @@ class Launcher:
     """Whether some node type declares GPUs."""
     grows: bool
     """Whether the autoscaler may add nodes to those that start with the cluster."""
+
+
+def variables(launcher: Launcher) -> dict[str, str]:
+    """The environment variables of runs, those of the shell here among them.
+
+    Raises
+    ------
+    UserError
+        The shell has not set one that the file says to take from it.
+    """
+    env = launcher.settings.env
+    unset = [name for name, text in env.items() if text is None and name not in os.environ]
+    if unset:
+        raise UserError(
+            f"{launcher.path}: metadata.{KEY}.env: to be taken from this shell, which has not set: {', '.join(unset)}\n"
+            f"  export {unset[0]}=..., or remove it from the file"
+        )
+    return {name: os.environ[name] if text is None else text for name, text in env.items()}
+
+
+def _looks_secret(name: str, text: str) -> bool:
+    if _PLAIN_VALUE.fullmatch(text):
+        return False
+    return bool(_SECRET_NAME.search(name) or _SECRET_URL.search(text))
 
 
 def read_launcher(path: Path) -> Launcher:
@@ -95,8 +143,12 @@ def _settings(path: Path, document: dict[str, Any]) -> Settings:
             key, *rest = (str(part) for part in one["loc"])
             place = ".".join(["metadata", KEY, key, *rest])
             hint = nearest(key, list(Settings.model_fields)) if one["type"] == "extra_forbidden" else None
-            known = f"unknown; known are {', '.join(Settings.model_fields)}"
-            told = known if one["type"] == "extra_forbidden" else f"{one['msg']}, found {one['input']!r}"
+            if one["type"] == "extra_forbidden":
+                told = f"unknown; known are {', '.join(Settings.model_fields)}"
+            elif key == "env":  # values may be secret
+                told = one["msg"]
+            else:
+                told = f"{one['msg']}, found {one['input']!r}"
             problems.append(f"{path}: {place}: {told}" + (f"\n  {hint}" if hint else ""))
         raise UserError("\n".join(problems)) from error
 

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from bench.execution.cluster.launcher import Launcher
 from bench.suite.errors import UserError
 
 BEGIN, END = "@@bench-begin", "@@bench-end"
+"""Lines around what a command on the head prints."""
 QUIET = ("--log-style", "pretty", "--log-color", "false")
 TOKEN = 'test -e ~/.ray/auth_token && export RAY_AUTH_MODE="${RAY_AUTH_MODE:-token}"'
 """Ray starts with a token where it finds one; its job commands have to be told (Ray 2.60)."""
@@ -47,16 +49,34 @@ def environment(launcher: Launcher) -> dict[str, str]:
     return kept
 
 
-def call(launcher: Launcher, command: Sequence[str], timeout: float | None) -> tuple[int, str]:
-    """Run a launcher's command; its exit code and what it printed."""
+def call(
+    launcher: Launcher, command: Sequence[str], timeout: float | None, watch: Callable[[str], bool] | None = None
+) -> tuple[int, str]:
+    """Run a launcher's command; its exit code and what it printed.
+
+    `watch` gets each line as it is printed, and ends the command by answering False.
+    """
+    process = subprocess.Popen(
+        command, env=environment(launcher), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout is not None
     try:
-        done = subprocess.run(
-            command, env=environment(launcher), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, timeout=timeout, start_new_session=True, check=False,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired as error:
-        raise ConnectionLostError(f"no answer within {timeout:g} s") from error
-    return done.returncode, done.stdout.decode(errors="replace").replace("\r\n", "\n")
+        if watch is None:
+            out, _ = process.communicate(timeout=timeout)
+        else:
+            out = b""
+            for line in process.stdout:
+                out += line
+                if not watch(line.decode(errors="replace").strip()):
+                    leave(process)
+            process.wait()
+    except BaseException as error:
+        leave(process)
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise ConnectionLostError(f"no answer within {timeout:g} s") from error
+        raise
+    return process.returncode, out.decode(errors="replace").replace("\r\n", "\n")
 
 
 def shell(launcher: Launcher, command: str, timeout: float = EXEC_SECONDS) -> str:
@@ -69,13 +89,14 @@ def shell(launcher: Launcher, command: str, timeout: float = EXEC_SECONDS) -> st
     ConnectionLostError
         It could not be started, or the connection broke.
     """
-    wrapped = f"echo {BEGIN}; ({TOKEN}; {command}); echo {END} $?"
+    # The launcher prints a command that failed: its text must not look like the lines that the command prints.
+    begin, end = (f"{mark[:2]}''{mark[2:]}" for mark in (BEGIN, END))
+    wrapped = f"echo {begin}; ({TOKEN}; {command}); echo {end} $?"
     _, out = call(launcher, ray_command("exec", str(launcher.path), wrapped), timeout)
     # The launcher prints lines of its own before, and ssh some after.
-    told = out.rpartition(f"{BEGIN}\n")[2]
-    body, end, code = told.rpartition(f"{END} ")
-    if not end:
-        raise ConnectionLostError(last_lines(out))
+    body, ended, code = out.rpartition(f"{BEGIN}\n")[2].rpartition(f"{END} ")
+    if not ended:
+        raise ConnectionLostError(ssh_error(out))
     if code.split()[0] != "0":
         raise CommandError(last_lines(body))
     return body
@@ -94,7 +115,7 @@ def bring(launcher: Launcher, source: str, target: Path) -> None:
 def _copied(launcher: Launcher, command: list[str]) -> None:
     code, out = call(launcher, command, None)
     if code:
-        raise ConnectionLostError(last_lines(out))
+        raise ConnectionLostError(ssh_error(out))
 
 
 def stream(launcher: Launcher, command: str) -> subprocess.Popen[bytes]:
@@ -106,7 +127,7 @@ def stream(launcher: Launcher, command: str) -> subprocess.Popen[bytes]:
 
 
 def leave(process: subprocess.Popen[bytes]) -> None:
-    """End what `stream` started, the connection with it."""
+    """End a command that was started, the connection with it."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
     process.wait()
@@ -119,10 +140,20 @@ def reached(launcher: Launcher) -> Iterator[None]:
         yield
     except (ConnectionLostError, CommandError) as error:
         lines = "".join(f"    {line}\n" for line in str(error).splitlines())
-        raise UserError(
-            f"{launcher.path}: the head of cluster {launcher.name!r} cannot be reached, or did not do as told:\n{lines}"
-            f"  see whether it answers: ray exec {launcher.path} uptime"
-        ) from error
+        if isinstance(error, CommandError):
+            problem = f"a command failed on the head of cluster {launcher.name!r}"
+        else:
+            problem = f"the head of cluster {launcher.name!r} cannot be reached"
+        see = shlex.join(["ray", "exec", str(launcher.path), "uptime"])
+        raise UserError(f"{launcher.path}: {problem}:\n{lines}  see whether it answers: {see}") from error
+
+
+def ssh_error(out: str) -> str:
+    """What ssh said of a connection that failed, out of all that Ray's launcher printed."""
+    said, _, _ = out.partition("\nError: Command failed")
+    _, _, after = said.rpartition("Fetched IP:")
+    lines = [line for line in after.splitlines()[1:] if "Permanently added" not in line]
+    return last_lines("\n".join(lines)) or last_lines(out)
 
 
 def last_lines(text: str, count: int = 15) -> str:

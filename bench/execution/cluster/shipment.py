@@ -23,6 +23,8 @@ from bench.suite.trial import Trial
 
 FORMAT = 1
 RUN = "run.json"
+VARIABLES = "variables.json"
+"""The run's environment variables, which may be secret: for its owner's eyes, and removed once the driver has them."""
 PACKAGES = "packages"
 """The folder of the user's own packages, whose names are theirs to choose."""
 

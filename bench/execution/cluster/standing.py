@@ -4,23 +4,57 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import shlex
+import time
 from collections.abc import Callable
 
 from bench.execution.cluster.launcher import Launcher
 from bench.execution.cluster.remote import CommandError, ConnectionLostError, call, last_lines, ray_command, shell
 from bench.suite.errors import UserError
 
+NO_RAY = "@@bench-no-ray"
+STATUS = (
+    "{python} -m ray.scripts.scripts status && exit 0; failed=$?; for process in /proc/[0-9]*; do "
+    "test -O $process && grep -qsx gcs_server $process/comm && exit $failed; done; echo {no_ray}"
+)
+"""What Ray says of its nodes. Where it says nothing, whether it runs all the same is for its processes to show: a
+command that fails proves nothing, and `ray up` would end Ray under the runs of others."""
+STATUS_SECONDS = 120.0
+SAY_SECONDS = 30.0
+"""How often the last line of a `ray up` that goes on is shown."""
+DENIED_SECONDS = 120.0
+"""A new machine may refuse a key until it has started; this long it does not."""
+
 
 def nodes(launcher: Launcher) -> str | None:
-    """What `ray status` says on the head; None where there is no head, or no Ray answers there."""
+    """What `ray status` says on the head; None where there is no head, or it is reached and no Ray runs there.
+
+    Raises
+    ------
+    ConnectionLostError
+        The head was not reached, so nothing is known of it.
+    UserError
+        Ray runs on the head, and its status cannot be asked for.
+    """
     if launcher.provider == "local":
         _know_own_machines(launcher)
-    code, _ = call(launcher, ray_command("get-head-ip", str(launcher.path), quiet=False), 120)
+    code, out = call(launcher, ray_command("get-head-ip", str(launcher.path), quiet=False), STATUS_SECONDS)
     if code:
-        return None
-    with contextlib.suppress(CommandError, ConnectionLostError):
-        return shell(launcher, f"{launcher.settings.python} -m ray.scripts.scripts status")
-    return None
+        if f"Head node of cluster ({launcher.name}) not found" in out:
+            return None
+        raise ConnectionLostError(last_lines(out, 5))
+    python = launcher.settings.python
+    try:
+        body = shell(launcher, STATUS.format(python=python, no_ray=NO_RAY), STATUS_SECONDS)
+    except CommandError as error:
+        lines = "".join(f"    {line}\n" for line in str(error).splitlines())
+        raise UserError(
+            f"{launcher.path}: Ray runs on the head of cluster {launcher.name!r}, and "
+            f"`{python} -m ray.scripts.scripts status` fails there:\n{lines}"
+            f"  it was left as it is; `metadata.bench.python` has to be the Python that Ray runs with on the head "
+            f"(now {python})"
+        ) from error
+    return None if body.rstrip().endswith(NO_RAY) else body
 
 
 def bring_up(launcher: Launcher, say: Callable[[str], None]) -> None:
@@ -30,17 +64,39 @@ def bring_up(launcher: Launcher, say: Callable[[str], None]) -> None:
     ------
     UserError
         `ray up` failed.
+    ConnectionLostError
+        The head was not reached. It may be at work, so nothing is started.
     """
     if nodes(launcher) is not None:
         say(f"cluster {launcher.name!r} is up")
         return
-    say(f"cluster {launcher.name!r} is not up: starting it (`ray up {launcher.path}`), which may take minutes")
-    code, out = call(launcher, ray_command("up", "--yes", str(launcher.path)), None)
+    file = shlex.quote(str(launcher.path))
+    say(f"cluster {launcher.name!r} is not up: starting it (`ray up {file}`), which may take minutes")
+    denied: list[float] = []
+    told = time.monotonic()
+
+    def watch(line: str) -> bool:
+        """Show now and then how far `ray up` is; False once it has only been refused for long."""
+        nonlocal told
+        if "Permission denied (" in line:
+            denied.append(time.monotonic())
+            return denied[-1] - denied[0] < DENIED_SECONDS
+        if time.monotonic() - told > SAY_SECONDS:
+            say(f"  ray up: {line}")
+            told = time.monotonic()
+        return True
+
+    code, out = call(launcher, ray_command("up", "--yes", str(launcher.path)), None, watch)
     if code:
         lines = "".join(f"    {line}\n" for line in last_lines(out, 25).splitlines())
         raise UserError(
-            f"`ray up {launcher.path}` failed; the end of what it printed:\n{lines}"
-            f"  mend the file or the machines and try again; `ray down {launcher.path}` removes what was started"
+            f"`ray up {file}` failed; the end of what it printed:\n{lines}"
+            f"  mend the file or the machines and try again; `ray down {file}` removes what was started"
+        )
+    if nodes(launcher) is None:
+        raise UserError(
+            f"`ray up {file}` ended, and no Ray runs on the head of cluster {launcher.name!r}\n"
+            "  see that `head_start_ray_commands` starts one: `ray start --head ...`"
         )
 
 
@@ -53,7 +109,8 @@ def tear_down(launcher: Launcher) -> None:
             shell(launcher, f"{launcher.settings.python} -m ray.scripts.scripts stop")
     code, out = call(launcher, ray_command("down", "--yes", str(launcher.path)), None)
     if code:
-        raise UserError(f"`ray down {launcher.path}` failed; machines may still run:\n{last_lines(out)}")
+        file = shlex.quote(str(launcher.path))
+        raise UserError(f"`ray down {file}` failed; machines may still run:\n{last_lines(out)}")
 
 
 def _know_own_machines(launcher: Launcher) -> None:
