@@ -7,6 +7,8 @@ import logging
 import math
 import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +25,8 @@ LOOK_SECONDS = 2.0
 QUEUED = 16
 """Trials that wait for machines where the autoscaler may add some: it adds none that nothing waits for."""
 CONNECT_SECONDS = 10.0
+ANSWER_SECONDS = 60.0
+"""How long a cluster may take to say how it is."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +75,18 @@ def choose_authentication() -> None:
         os.environ["RAY_AUTH_MODE"] = "token" if has_token or file.is_file() else "disabled"
 
 
+def keep_quiet() -> None:
+    """Have Ray print nothing of its own in this process: what becomes of trials is told by the run, in a line each."""
+    import ray
+
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    # "A worker died ..." comes whatever `log_to_driver` says, in the midst of the live view; this is the switch by
+    # which Ray's own debugger keeps the terminal for itself (Ray 2.60).
+    ray._private.worker._worker_logs_enabled = False
+
+
 def check_address(address: str) -> None:
-    """Whether something answers there at all, which Ray takes minutes to find out.
+    """Whether something answers there at all, which Ray takes long to find out.
 
     Raises
     ------
@@ -107,8 +121,10 @@ def connected(connection: Connection, packages: Sequence[Path] = ()) -> Iterator
     """
     import ray
 
-    logging.getLogger("ray").setLevel(logging.ERROR)
+    keep_quiet()
     try:
+        if not connection.prepared:  # a job runs where Ray answers
+            _check_answer(connection.address)
         ray.init(
             address=connection.address,
             log_to_driver=False,
@@ -128,6 +144,24 @@ def connected(connection: Connection, packages: Sequence[Path] = ()) -> Iterator
     finally:
         with finishing():
             ray.shutdown()
+
+
+def _check_answer(address: str) -> None:
+    """Ask the cluster for its status, with a deadline: `ray.init` tries for eleven minutes.
+
+    Raises
+    ------
+    ConnectionError
+        It does not answer.
+    """
+    command = [sys.executable, "-m", "ray.scripts.scripts", "status", "--address", address]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_SECONDS, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise ConnectionError(f"no answer within {ANSWER_SECONDS:g} s") from error
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        raise ConnectionError(lines[-1] if lines else f"`ray status` failed there with exit code {done.returncode}")
 
 
 class Room:

@@ -26,7 +26,7 @@ settle(os.environ)
 
 import ray  # Ray reads its settings when it is imported, so not before they are set
 
-from bench.execution.connect import Connection, Room, connected, gpus_of_cluster, job_config
+from bench.execution.connect import Connection, Room, connected, gpus_of_cluster, job_config, keep_quiet
 from bench.execution.host import cpu_count, places_on, temporary_folder
 from bench.execution.sizes import Place
 from bench.execution.stop import finishing
@@ -57,7 +57,7 @@ def local_ray(resources: Resources, data_bytes: int) -> Iterator[Place]:
     """
     with _own_folder() as folder:
         wanted = max(cpu_count(), int((resources.jobs or 1) * resources.cpus_per_trial))
-        logging.getLogger("ray").setLevel(logging.ERROR)
+        keep_quiet()
         try:
             _start(num_cpus=wanted, object_store_memory=max(200_000_000, 3 * data_bytes), folder=folder)
             gpus = float(ray.cluster_resources().get("GPU", 0.0))  # type: ignore[no-untyped-call]

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hosts import hosts, lacking
+from hosts import have_hosts, hosts
 from machines import LAUNCHER, RAY, ROOT, Machines, data_folder
 
 from bench.data import fetch
-
-REQUIRED = "BENCH_REQUIRE_NAMESPACES"
-"""Set where these tests must not be skipped, as in CI."""
 
 
 @pytest.fixture(scope="session")
 def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
     """Three hosts that make the cluster and the client; nothing runs on them yet but ssh servers."""
-    if reason := lacking():
-        if os.environ.get(REQUIRED):
-            pytest.fail(f"{REQUIRED} is set, but {reason}")
-        pytest.skip(reason)
+    have_hosts()
     fetch("fashion_mnist")
     kept = [ROOT, Path(sys.prefix), Path(sys.base_prefix), data_folder()]
     with hosts(tmp_path_factory.mktemp("hosts"), ["head", "one", "two", "client"], kept) as up:

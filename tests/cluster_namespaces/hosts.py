@@ -20,6 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+REQUIRED = "BENCH_REQUIRE_NAMESPACES"
+"""Set where tests with hosts must not be skipped, as in CI."""
 TOOLS = ("ip", "unshare", "nsenter", "setpriv", "sshd", "ssh", "ssh-keygen", "rsync")
 NETWORK = "10.77.0"
 HOME = pwd.getpwuid(0).pw_dir
@@ -126,6 +130,14 @@ def lacking() -> str:
         return f"not installed: {', '.join(missing)} (Debian: iproute2, openssh-server, rsync)"
     probe = subprocess.run(["unshare", "--net", "--pid", "--mount", "--uts", "--ipc", "--fork", "true"], check=False)
     return "this machine allows no namespaces" if probe.returncode else ""
+
+
+def have_hosts() -> None:
+    """Skip where there can be no hosts, and fail where they are required."""
+    if reason := lacking():
+        if os.environ.get(REQUIRED):
+            pytest.fail(f"{REQUIRED} is set, but {reason}")
+        pytest.skip(reason)
 
 
 @contextlib.contextmanager

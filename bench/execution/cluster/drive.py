@@ -6,7 +6,10 @@ import contextlib
 import json
 import os
 import shutil
+import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 from rich.console import Console
@@ -23,6 +26,9 @@ from bench.ledger.ledger import Ledger
 from bench.streams import unfailing_streams
 from bench.suite.errors import UserError
 
+MONITOR = "/tmp/ray/session_latest/logs/monitor.*"
+NODES_SECONDS = 60.0
+"""How often it is looked whether nodes fail to join."""
 OUT = "out"
 """The folder in a run's own that its watchers fetch entries from."""
 
@@ -31,6 +37,7 @@ def drive(folder: Path) -> int:
     """Run what `folder` holds; the exit code. Everything is told in the folder's events, errors too."""
     run = unpack(folder)
     events = EventFile(folder)
+    threading.Thread(target=_watch_nodes, args=(events,), name="nodes", daemon=True).start()
     with unfailing_streams(), stop_on_signals():
         try:
             failed = _drive(run, folder, events, _variables(folder))
@@ -55,6 +62,38 @@ def _variables(folder: Path) -> dict[str, str]:
     file.unlink()
     os.environ.update(variables)
     return variables
+
+
+def _watch_nodes(events: EventFile) -> None:
+    """Tell of nodes that do not join, which would be waited for without a word; each once."""
+    pending: set[str] = set()
+    told: set[str] = set()
+    while True:
+        time.sleep(NODES_SECONDS)
+        command = [sys.executable, "-m", "ray.scripts.scripts", "status"]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=NODES_SECONDS, check=True)
+        except (OSError, subprocess.SubprocessError):  # a busy head: the next time will do
+            continue
+        still, failed = nodes_amiss(done.stdout)
+        for line in [f"not joined yet: {line}" for line in still if line in pending] + failed:
+            if line not in told:
+                told.add(line)
+                events.tell("note", text=f"node {line}; {MONITOR} on the head say why")
+        pending = set(still)
+
+
+def nodes_amiss(status: str) -> tuple[list[str], list[str]]:
+    """The lines of `ray status` about nodes that are pending, and about those that failed to start or were lost."""
+    found: dict[str, list[str]] = {"Pending:": [], "Recent failures:": []}
+    section: list[str] | None = None
+    for line in status.splitlines():
+        if line.startswith(" ") and section is not None:
+            if not line.startswith(" (no "):
+                section.append(line.strip())
+        else:
+            section = found.get(line.strip())
+    return found["Pending:"], found["Recent failures:"]
 
 
 def _drive(run: Run, folder: Path, events: EventFile, variables: dict[str, str]) -> bool:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from bench.execution.cluster import requirements
-from bench.execution.cluster.jobs import folder_of_run, new_name
+from bench.execution.cluster.drive import nodes_amiss
+from bench.execution.cluster.jobs import Job, folder_of_run, new_name
 from bench.execution.cluster.launcher import Launcher, Settings
 from bench.suite.errors import UserError
 
@@ -31,10 +34,46 @@ def test_what_is_no_name_never_reaches_the_head(name: str) -> None:
 
 
 def test_a_node_is_asked_for_what_it_lacks(tmp_path: Path) -> None:
-    wanted = requirements.requirements()
+    wanted = requirements.requirements("results")
     assert any(text.startswith("torch==") for text in wanted)
     assert not any(text.startswith("ray") for text in wanted)
     file = tmp_path / "requirements.json"
     file.write_text(json.dumps([*wanted, "no-such-package-anywhere==1.0"]))
     out = subprocess.run([sys.executable, requirements.__file__, file], check=True, capture_output=True, text=True)
     assert json.loads(out.stdout) == ["no-such-package-anywhere==1.0"]
+
+
+def test_a_ledger_in_a_bucket_asks_for_the_library_that_reaches_it() -> None:
+    assert not any(text.startswith("s3fs") for text in requirements.requirements("results"))
+    assert f"s3fs=={version('s3fs')}" in requirements.requirements("s3://bucket/results")
+    assert requirements.requirements("memory://results") == requirements.requirements("results")
+
+
+def test_a_job_that_ray_failed_to_set_up_says_why_in_pips_words() -> None:
+    job = Job("FAILED", "runtime_env setup failed: ...\nERROR: No matching distribution found for timm==1.0\n]\n")
+    assert job.reason == "ERROR: No matching distribution found for timm==1.0"
+
+
+STATUS = """======== Autoscaler status: 2026-11-29 23:33:09.795063 ========
+Node status
+---------------------------------------------------------------
+Active:
+ 1 local.cluster.node
+Pending:
+ 192.0.2.3: local.cluster.node, setting-up
+Recent failures:
+ local.cluster.node: NodeTerminated (ip: 192.0.2.4)
+
+Resources
+---------------------------------------------------------------
+Total Usage:
+ 0.0/2.0 CPU
+"""
+
+
+def test_nodes_that_do_not_join_are_found_in_what_ray_says_of_the_cluster() -> None:
+    pending, failed = nodes_amiss(STATUS)
+    assert pending == ["192.0.2.3: local.cluster.node, setting-up"]
+    assert failed == ["local.cluster.node: NodeTerminated (ip: 192.0.2.4)"]
+    quiet = re.sub(r"(?<=:\n) (192|local).*", " (no such nodes)", STATUS)
+    assert nodes_amiss(quiet) == ([], [])

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from bench.execution.cluster.launcher import read_launcher
+from bench.execution.cluster.launcher import read_launcher, variables
 from bench.suite.errors import UserError
 
 ROOT = Path(__file__).parents[3]
@@ -26,6 +26,18 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "cluster.yaml"
 
 
+def documented() -> str:
+    """The file for machines of one's own, as docs/cluster.md prints it."""
+    found = re.search(r"```yaml\n(cluster_name: ours\n.*?)```", (ROOT / "docs" / "cluster.md").read_text(), re.DOTALL)
+    assert found
+    return found[1]
+
+
+def needed_packages() -> set[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return {Requirement(text).name for text in project["dependencies"]}
+
+
 def test_the_file_that_comes_with_bench_is_valid_to_ray_and_has_spot_gpus_that_come_and_go() -> None:
     launcher = read_launcher(ROOT / "cluster.yaml")
     assert (launcher.name, launcher.provider, launcher.gpus, launcher.grows) == ("bench", "aws", True, True)
@@ -35,10 +47,19 @@ def test_the_file_that_comes_with_bench_is_valid_to_ray_and_has_spot_gpus_that_c
 
 
 def test_its_nodes_get_every_package_that_bench_needs() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    needed = {Requirement(text).name for text in project["dependencies"]}
     installed = " ".join(yaml.safe_load((ROOT / "cluster.yaml").read_text())["setup_commands"])
-    assert needed <= set(re.findall(r"[\w.-]+", installed))
+    assert needed_packages() | {"s3fs"} <= set(re.findall(r"[\w.-]+", installed))
+
+
+def test_so_do_machines_of_ones_own_by_the_file_in_the_docs(file: Path) -> None:
+    file.write_text(documented())
+    launcher = read_launcher(file)
+    assert (launcher.provider, launcher.settings.python) == ("local", "~/bench-env/bin/python")
+    document = yaml.safe_load(file.read_text())
+    assert needed_packages() <= set(re.findall(r"[\w.-]+", " ".join(document["setup_commands"])))
+    # A host without a default route would take 127.0.0.1 for its address, which no worker can reach.
+    address = f"--node-ip-address={document['provider']['head_ip']} "
+    assert any(address in command for command in document["head_start_ray_commands"])
 
 
 def test_its_dashboard_and_job_server_listen_on_the_head_only() -> None:
@@ -65,6 +86,44 @@ def test_settings_have_defaults_and_stand_under_metadata(file: Path) -> None:
     file.write_text(OWN_MACHINES + "metadata: {bench: {folder: /scratch/bench, env: {A: b}}, of_others: 1}\n")
     settings = read_launcher(file).settings
     assert (settings.folder, settings.env, settings.python) == ("/scratch/bench", {"A": "b"}, "python3")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ["WANDB_API_KEY: 4f1c2a", "AWS_SECRET_ACCESS_KEY: wJalrXUt", "HF_TOKEN: hf_abc", "DB_PASSWORD: '123456'",
+     "PIP_INDEX_URL: https://me:pw@pypi.example.org/simple", "GIT: https://ghp_abc@github.com/x"],
+)  # fmt: skip
+def test_a_secret_does_not_belong_into_the_file_which_ray_copies_to_where_all_can_read_it(
+    file: Path, entry: str
+) -> None:
+    file.write_text(f"{OWN_MACHINES}metadata:\n  bench:\n    env:\n      {entry}\n")
+    name, _, secret = entry.partition(": ")
+    with pytest.raises(UserError) as error:
+        read_launcher(file)
+    assert f"metadata.bench.env: {name} looks like a secret" in str(error.value)
+    assert f"write `{name}: null`" in str(error.value)
+    assert secret.strip("'") not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ["BENCH_DATA: /mnt/data", "TOKENIZERS_PARALLELISM: 'false'", "MAX_TOKENS: '512'", "AWS_PROFILE: work",
+     "GOOGLE_APPLICATION_CREDENTIALS: /etc/key.json", "AWS_ENDPOINT_URL: http://10.0.0.1:9000", "RAY_AUTH_MODE: token"],
+)  # fmt: skip
+def test_what_is_no_secret_may_stand_in_the_file(file: Path, entry: str) -> None:
+    file.write_text(f"{OWN_MACHINES}metadata:\n  bench:\n    env:\n      {entry}\n")
+    name, _, text = entry.partition(": ")
+    assert variables(read_launcher(file)) == {name: text.strip("'")}
+
+
+def test_a_variable_without_a_value_is_taken_from_the_shell(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write_text(OWN_MACHINES + "metadata: {bench: {env: {HF_TOKEN: null, A: b}}}\n")
+    launcher = read_launcher(file)
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    with pytest.raises(UserError, match="has not set: HF_TOKEN"):
+        variables(launcher)
+    monkeypatch.setenv("HF_TOKEN", "hf_abc")
+    assert variables(launcher) == {"HF_TOKEN": "hf_abc", "A": "b"}
 
 
 @pytest.mark.parametrize(
