@@ -22,6 +22,7 @@ from bench.execution.ray_place import Resources, cluster_ray, local_ray
 # Ray reads its settings when it is imported, and the module above has set them.
 import ray
 from ray import tune
+from ray.tune.execution import class_cache
 from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
@@ -38,6 +39,9 @@ from bench.execution.user_code import carried, own_packages, with_own_model
 from bench.execution.worker import Message, module_files, other_modules, run_trial
 from bench.suite.expand import canonical
 from bench.suite.trial import Trial
+
+# Tune would give workers the driver's AWS credentials in their runtime environment, which Ray writes into its logs.
+class_cache.ENV_VARS_TO_PROPAGATE -= {name for name in class_cache.ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")}
 
 REPORT_SECONDS = 0.5
 """Without pruning, progress is told at most this often: every report waits for the driver."""
