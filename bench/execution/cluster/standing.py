@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import shlex
 import time
 from collections.abc import Callable
@@ -81,8 +82,9 @@ def bring_up(launcher: Launcher, say: Callable[[str], None]) -> None:
         if "Permission denied (" in line:
             denied.append(time.monotonic())
             return denied[-1] - denied[0] < DENIED_SECONDS
-        if time.monotonic() - told > SAY_SECONDS:
-            say(f"  ray up: {line}")
+        text = re.sub(r"\x1b\[[\d;]*m", "", line)
+        if re.search(r"\w", text) and time.monotonic() - told > SAY_SECONDS:
+            say(f"  ray up: {text}")
             told = time.monotonic()
         return True
 

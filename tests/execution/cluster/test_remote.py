@@ -119,6 +119,21 @@ def test_a_cluster_is_not_started_over_a_ray_whose_python_the_file_names_wrongly
     assert not [command for command in asked if command[0] == "up"]
 
 
+def test_a_key_that_new_machines_go_on_refusing_ends_the_wait_for_them(
+    launcher: Launcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = (
+        "import time\nwhile True: print('me@10.77.0.2: Permission denied (publickey).', flush=True); time.sleep(0.1)"
+    )
+    monkeypatch.setattr(standing, "nodes", lambda _: None)
+    monkeypatch.setattr(standing, "ray_command", lambda *_: [sys.executable, "-c", refused])
+    monkeypatch.setattr(standing, "DENIED_SECONDS", 1.0)
+    with pytest.raises(UserError) as error:
+        standing.bring_up(launcher, lambda _: None)
+    assert f"`ray up '{launcher.path}'` failed" in str(error.value)
+    assert "Permission denied (publickey)" in str(error.value)
+
+
 def test_a_run_that_tells_nothing_stands_as_ray_says() -> None:
     pip = Job(
         "FAILED", "runtime_env setup failed\nTraceback ...\nERROR: No matching distribution found for rich==15\n}"
