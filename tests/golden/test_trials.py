@@ -1,0 +1,184 @@
+"""Results that must stay: some twenty trials, to the last bit on the processor and versions they were stored on.
+
+On another processor, or with other versions, numbers are rounded in other ways: there they are held to a tolerance.
+`BENCH_GOLDEN=write python -m pytest tests/golden` stores them anew, which a change of results on purpose needs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from commands import bench
+
+from bench.commands.suites import load, trials_of
+from bench.data import Dataset
+from bench.ledger.ledger import Ledger
+from bench.limits import processor_name
+
+FOLDER = Path(__file__).parent
+STORED = FOLDER / "trials.json"
+
+NETS = '''
+"""A network of the user's own; it stops its own run once where a file says so."""
+import pathlib
+
+from torch import nn
+
+STOP = pathlib.Path(__file__).with_name("stop")
+
+
+class Small(nn.Sequential):
+    def forward(self, pixels):
+        if self.training and STOP.exists():
+            left = int(STOP.read_text()) - 1
+            STOP.write_text(str(left))
+            if left < 0:
+                STOP.unlink()
+                raise KeyboardInterrupt
+        return super().forward(pixels)
+
+
+def small(input_shape, classes, width=8, dropout=0.0):
+    pixels = input_shape[0] * input_shape[1] * input_shape[2]
+    return Small(nn.Flatten(), nn.Linear(pixels, width), nn.ReLU(), nn.Dropout(dropout), nn.Linear(width, classes))
+'''
+
+RESUMED = """
+name: resumed
+defaults: {dataset: {name: npz, path: images.npz}, epochs: 4, batch_size: 64}
+grid: {model: "nets.py:small", augmentation: flip, regularizer: dropout, ema: 0.9}
+"""
+
+WORKERS = """
+name: workers
+defaults: {dataset: {name: npz, path: images.npz}, epochs: 2, batch_size: 64}
+grid: {model: {name: mlp, hidden: [16]}, workers: 2}
+"""
+
+PRUNED = """
+name: pruned
+defaults: {dataset: {name: npz, path: images.npz}, epochs: 4, batch_size: 64, seeds: 2}
+pruning: {grace: 1, reduction: 2}
+grid:
+  model: {name: mlp, hidden: [16]}
+  optimizer: {name: adam, lr: {grid: [1e-3, 1e-5, 1e-2, 1e-4]}}
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, fashion_mnist: Dataset) -> Path:
+    """Where the suites run: 600 real training images and 200 test images, and a model of the user's own."""
+    folder = tmp_path_factory.mktemp("golden")
+    data = fashion_mnist
+    np.savez(
+        folder / "images.npz",
+        train_images=data.train_images[:600, 0],
+        train_labels=data.train_labels[:600],
+        test_images=data.test_images[:200, 0],
+        test_labels=data.test_labels[:200],
+    )
+    (folder / "nets.py").write_text(NETS)
+    for name, text in (("resumed", RESUMED), ("workers", WORKERS), ("pruned", PRUNED)):
+        (folder / f"{name}.yaml").write_text(text)
+    shutil.copy(FOLDER / "trials.yaml", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def stored() -> dict[str, Any]:
+    return json.loads(STORED.read_text()) if STORED.exists() else {"machine": "", "results": {}}
+
+
+def machine() -> str:
+    """What the last bit of a result depends on."""
+    return f"{processor_name()}, {torch.backends.cpu.get_cpu_capability()}, torch {torch.__version__}"
+
+
+def results(folder: Path, suite: str, ledger: Path) -> list[dict[str, Any]]:
+    """What the ledger has of a suite's trials, in the suite's order: result fields and digests of the predictions."""
+    found = []
+    opened = Ledger(ledger)
+    records = {record.key: record for record in opened.records()}
+    for trial in trials_of(load(str(folder / f"{suite}.yaml"), [], [], None)):
+        record = records.get(trial.key)
+        if record is None:  # a later seed of a configuration that was pruned
+            continue
+        result = {"status": record.status, "seed": record.seed, **vars(record.result)}
+        if record.status == "complete":
+            arrays = vars(opened.predictions(trial.key))
+            result["predictions"] = {
+                name: hashlib.sha256(array.tobytes()).hexdigest()[:16] for name, array in arrays.items()
+            }
+        found.append(result)
+    return found
+
+
+def hold(found: list[dict[str, Any]], suite: str, stored: dict[str, Any]) -> None:
+    """Compare results with the stored ones, or store them where the environment asks for that."""
+    if os.environ.get("BENCH_GOLDEN") == "write":
+        everything = json.loads(STORED.read_text()) if STORED.exists() else {"results": {}}
+        everything = {"machine": machine(), "results": everything["results"] | {suite: found}}
+        STORED.write_text(json.dumps(everything, indent=1, sort_keys=True) + "\n")
+        return
+    expected = stored["results"][suite]
+    assert len(found) == len(expected)
+    for number, (one, other) in enumerate(zip(found, expected, strict=True)):
+        if machine() == stored["machine"]:
+            assert one == other, f"{suite}, trial {number}"
+        else:
+            assert_close(one, other, f"{suite}, trial {number}")
+
+
+def assert_close(found: Any, expected: Any, where: str) -> None:
+    """Numbers within 5 %, or .05, of each other; texts, counts and structure equal; digests of bits left out."""
+    if isinstance(expected, dict):
+        assert found.keys() == expected.keys(), where
+        for key in expected.keys() - {"predictions"}:
+            assert_close(found[key], expected[key], f"{where}: {key}")
+    elif isinstance(expected, list):
+        assert len(found) == len(expected), where
+        for number, (one, other) in enumerate(zip(found, expected, strict=True)):
+            assert_close(one, other, f"{where}: {number}")
+    elif isinstance(expected, float):
+        assert found == pytest.approx(expected, rel=0.05, abs=0.05), where
+    else:
+        assert found == expected, where
+
+
+def test_every_kind_of_component(folder: Path, stored: dict[str, Any], tmp_path: Path) -> None:
+    code, _, err = bench("run", folder / "trials.yaml", "--no-ray", "--results", tmp_path / "r")
+    assert code == 0, err
+    hold(results(folder, "trials", tmp_path / "r"), "trials", stored)
+
+
+def test_a_trial_that_was_interrupted(folder: Path, stored: dict[str, Any], tmp_path: Path) -> None:
+    arguments = ("run", folder / "resumed.yaml", "--no-ray", "--checkpoint-after", 0, "--results", tmp_path / "r")
+    (folder / "stop").write_text("25")  # nine batches in an epoch: in the third
+    assert bench(*arguments)[0] == 130
+    assert not (folder / "stop").exists()
+    code, _, err = bench(*arguments)
+    assert code == 0, err
+    hold(results(folder, "resumed", tmp_path / "r"), "resumed", stored)
+
+
+def test_pruning_that_goes_on_with_earlier_decisions(folder: Path, stored: dict[str, Any], tmp_path: Path) -> None:
+    arguments = ("run", folder / "pruned.yaml", "--no-ray", "--results", tmp_path / "r")
+    assert bench(*arguments, "--only", "optimizer.lr=0.001")[0] == 0
+    assert bench(*arguments)[0] == 0
+    found = results(folder, "pruned", tmp_path / "r")
+    assert {result["status"] for result in found} == {"complete", "pruned"}
+    hold(found, "pruned", stored)
+
+
+def test_several_workers(folder: Path, stored: dict[str, Any], tmp_path: Path) -> None:
+    code, _, err = bench("run", folder / "workers.yaml", "--jobs", 2, "--results", tmp_path / "r")
+    assert code == 0, err
+    hold(results(folder, "workers", tmp_path / "r"), "workers", stored)
