@@ -1,17 +1,16 @@
 """Whatever a suite file says, is there an answer? ``python benchmarks/fuzz_suites.py [--count N] [--seed N]``.
 
-Claim: of 10,000 suite files that differ from those bench comes with by one to three mutations, each is loaded or
-answered with a message (no other exception), none takes longer than `--seconds`, and no value of a grid that was
-replaced by another is passed over silently: the suite that loads is another one. Structure is mutated (values replaced,
-keys dropped, renamed, doubled, moved, lists emptied or filled with `null`) in nine of ten files, text in the tenth. Every
-fiftieth that loads is also checked against torch and timm, as `bench plan` does. Files with a finding are printed whole.
+Claim: of 10,000 suite files that differ from the shipped ones by one to three mutations, each is loaded or answered with
+a message (no other exception), none takes longer than `--seconds`, and no value of a grid that was replaced by another
+is ignored silently: the suite that loads is another one. Structure is mutated (values replaced, keys dropped, renamed,
+doubled, moved, lists emptied or filled with `null`) in nine of ten files, text in the tenth. Every fiftieth is also checked
+against torch and timm, as `bench plan` does. Files with a finding are printed whole, as they are found.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
-import json
 import os
 import random
 import string
@@ -33,13 +32,36 @@ from bench.suite.schema import BLOCK_KEYS, SuiteFile
 from bench.suite.suite import load_suite, shipped_suites
 
 NAMES = [name for entries in AXES.values() for name in entries]
-KEYS = [*BLOCK_KEYS, *SuiteFile.model_fields, "name", "lr", "grid", "log_uniform", "choice", "combine", "rules", "match"]
+KEYS = [
+    *BLOCK_KEYS,
+    *SuiteFile.model_fields,
+    "name",
+    "lr",
+    "grid",
+    "log_uniform",
+    "choice",
+    "combine",
+    "rules",
+    "match",
+]
 VALUES: list[Any] = [
-    None, True, False, "no", "yes", "off", "true", "", " ", "none", "nan", "inf", "1e-3", "0,001", "1_000", "0x10", "a\nb",
-    "\x1b[31m", "ñ", "name", 0, 1, -1, 2, 3.5, 1e-320, 1e308, float("nan"), float("inf"), 10**9, 10**30, -(10**30), [], {},
-    [[]], [None], [0], [1, 2], ["none"], {"name": "adam"}, {"grid": []}, {"grid": [1, None]}, {"choice": [1]},
-    {"log_uniform": [1e-4, 1e-1], "n": 3}, {"combine": []}, list(range(60)), {"grid": list(range(500))},
-]  # fmt: skip
+    *(None, True, False, "no", "yes", "off", "true", "", " ", "none", "nan", "inf", "1e-3", "0,001", "1_000", "0x10"),
+    *("a\nb", "\x1b[31m", "ñ", "name", 0, 1, -1, 2, 3.5, 1e-320, 1e308, float("nan"), float("inf"), 10**9, 10**30),
+    *(
+        [],
+        {},
+        [[]],
+        [None],
+        [0],
+        [1, 2],
+        ["none"],
+        {"name": "adam"},
+        {"grid": []},
+        {"grid": [1, None]},
+        {"choice": [1]},
+    ),
+    *({"log_uniform": [1e-4, 1e-1], "n": 3}, {"combine": []}, list(range(60)), {"grid": list(range(500))}),
+]
 Path_ = tuple[Any, ...]
 
 
@@ -47,7 +69,11 @@ Path_ = tuple[Any, ...]
 class Findings:
     answers: Counter[str] = field(default_factory=Counter)
     slowest: float = 0.0
-    problems: list[str] = field(default_factory=list)
+    count: int = 0
+
+    def add(self, problem: str) -> None:
+        self.count += 1
+        print(problem, flush=True)
 
 
 def paths(node: Any, here: Path_ = ()) -> list[Path_]:
@@ -88,7 +114,9 @@ def mutate(data: Any, rng: random.Random) -> str:
             owner.insert(key, None)
             return f"null before {path}"
         case "wrap":
-            owner[key] = rng.choice([[owner[key]], {"grid": [owner[key]]}, {"combine": [owner[key]]}, {"name": owner[key]}])
+            owner[key] = rng.choice(
+                [[owner[key]], {"grid": [owner[key]]}, {"combine": [owner[key]]}, {"name": owner[key]}]
+            )
             return f"{path} is wrapped"
         case _:
             others = [other for other in paths(data) if other[: len(path)] != path]
@@ -122,10 +150,6 @@ def same_value(old: Any, new: Any) -> bool:
     return old == new or str(old) == str(new)
 
 
-def shown(data: Any) -> str:
-    return json.dumps(data, indent=None, default=str) if not isinstance(data, bytes) else repr(data)
-
-
 def judge(path: Path, findings: Findings, what: str, seconds: float, check: bool) -> Any:
     """Load one file as `bench plan` does; its suite or None."""
     start = time.perf_counter()
@@ -143,16 +167,16 @@ def judge(path: Path, findings: Findings, what: str, seconds: float, check: bool
         findings.answers["message"] += 1
         text = str(error)
         if not text or "pydantic" in text or "Traceback" in text:
-            findings.problems.append(f"{what}: no good message: {text!r}")
+            findings.add(f"{what}: no good message: {text!r}")
         if any(ord(letter) < 32 and letter not in "\n\t" for letter in text):
-            findings.problems.append(f"{what}: control characters in the message: {text!r}")
+            findings.add(f"{what}: control characters in the message: {text!r}")
     except Exception:
         findings.answers["exception"] += 1
-        findings.problems.append(f"{what}: {traceback.format_exc()}\n{path.read_bytes()!r}")
+        findings.add(f"{what}: {traceback.format_exc()}\n{path.read_bytes()!r}")
     took = time.perf_counter() - start
     findings.slowest = max(findings.slowest, took)
     if took > seconds:
-        findings.problems.append(f"{what}: {took:.1f} s\n{path.read_bytes()!r}")
+        findings.add(f"{what}: {took:.1f} s\n{path.read_bytes()!r}")
     return suite
 
 
@@ -180,9 +204,14 @@ def fuzz(count: int, seed: int, seconds: float, folder: Path) -> Findings:
             continue
         what = f"{number} {name}: {'; '.join(done)}"
         suite = judge(file, findings, what, seconds, check=number % 50 == 0)
-        if suite is not None and len(done) == 1 and replaced_in_a_grid(before, data) and meaning(suite) == originals[name]:
+        if (
+            suite is not None
+            and len(done) == 1
+            and replaced_in_a_grid(before, data)
+            and meaning(suite) == originals[name]
+        ):
             findings.answers["without effect"] += 1
-            findings.problems.append(f"{what}: loaded, and asks for what the file asked for before")
+            findings.add(f"{what}: loaded, and asks for what the file asked for before")
     return findings
 
 
@@ -218,11 +247,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as text:
         os.environ["XDG_CACHE_HOME"] = text
         findings = fuzz(arguments.count, arguments.seed, arguments.seconds, Path(text))
-    for problem in findings.problems:
-        print(problem)
     counts = ", ".join(f"{count:,} {name}" for name, count in findings.answers.most_common())
-    print(f"{arguments.count:,} files: {counts}; slowest {findings.slowest:.2f} s; {len(findings.problems)} findings")
-    sys.exit(1 if findings.problems else 0)
+    print(f"{arguments.count:,} files: {counts}; slowest {findings.slowest:.2f} s; {findings.count} findings")
+    sys.exit(1 if findings.count else 0)
 
 
 if __name__ == "__main__":
