@@ -22,7 +22,7 @@ def ran(*arguments: str, encoding: str = "utf-8", code: str = "", more: str = ""
     done = subprocess.run(
         ["sh", "-c", f'"$@" {more}', "sh", *words], env=environment, capture_output=True, timeout=120, check=False
     )
-    return done.returncode, done.stdout, done.stderr.decode()
+    return done.returncode, done.stdout, done.stderr.decode(errors="replace")
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def spent(part: Part) -> Figure | LeftOut:
     colours = {TRAINED: BLUE, SAVED: SKY}
     base = alt.Chart(values(rows)).encode(
         y=alt.Y("status:N", sort=list(dict.fromkeys(rows["status"])), title=None),
-        x=alt.X("epochs:Q", title="trial-epochs", stack=None, axis=alt.Axis(format="~s", tickCount=5)),
+        x=alt.X("epochs:Q", title="trial-epochs", stack=None, axis=alt.Axis(format="~s", tickCount=5, tickMinStep=1)),
         tooltip=["status:N", "kind:N", alt.Tooltip("epochs:Q", format=","), alt.Tooltip("trials:Q", format=",")],
     )
     bars = base.mark_bar(stroke=GREY, strokeWidth=0.5).encode(

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from bench.report.charts.figure import Figure, LeftOut, values
-from bench.report.charts.theme import BLUE, INK, VERMILLION
+from bench.report.charts.names import label_expression
+from bench.report.charts.theme import AXIS_NAME, BLUE, INK, VERMILLION
 from bench.report.classes.details import Details
 from bench.report.report import Part
 
@@ -81,9 +82,15 @@ def shares(one: Details) -> pd.DataFrame:
 
 def _heat(rows: pd.DataFrame, classes: tuple[str, ...], scale: alt.Scale, tone: Any) -> alt.LayerChart:
     order = list(classes)
+    labels = label_expression(order, AXIS_NAME)
     base = alt.Chart(values(rows)).encode(
-        x=alt.X("predicted:N", sort=order, title="predicted class", axis=alt.Axis(labelAngle=-45, domain=False)),
-        y=alt.Y("true:N", sort=order, title="true class", axis=alt.Axis(domain=False)),
+        x=alt.X(
+            "predicted:N",
+            sort=order,
+            title="predicted class",
+            axis=alt.Axis(labelAngle=-45, domain=False, labelExpr=labels),
+        ),
+        y=alt.Y("true:N", sort=order, title="true class", axis=alt.Axis(domain=False, labelExpr=labels)),
         tooltip=["true:N", "predicted:N", alt.Tooltip("share:Q", format=".2f"), "count:Q"],
     )
     layers = [

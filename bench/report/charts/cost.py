@@ -10,7 +10,7 @@ import pandas as pd
 from bench.report.charts.figure import Figure, LeftOut, values
 from bench.report.charts.live import OFF, ON, pick, zoom
 from bench.report.charts.measure import axis_title, shown
-from bench.report.charts.series import MARKS, Series, series
+from bench.report.charts.series import MARKS, Series, legend, series
 from bench.report.charts.theme import GREY, HEIGHT, INK, SOFT, WIDTH
 from bench.report.frame import NEVER_RANKED
 from bench.report.leading import MOST
@@ -21,6 +21,9 @@ TIED, OTHER, PUBLISHED = "other configuration (tied)", "other configuration", "p
 
 BAR = "M-1,-0.3H1V0.3H-1Z"
 """A short bar: what is not tied differs from what is by its shape, too."""
+
+AMOUNT = "format(datum.value, datum.value < 1000 ? '.3~r' : '~s')"
+"""``0.12``, ``20``, ``1.5M``: d3's ``~s`` alone writes ``120m``."""
 
 MOST_INTERVALS = 30
 """With more configurations than this only the leaders get their intervals drawn."""
@@ -117,12 +120,12 @@ def _chart(points: pd.DataFrame, leaders: tuple[Series, ...], metric: str, axis:
         "x:Q",
         title=f"{axis} (log scale)",
         scale=alt.Scale(type="log", nice=False, padding=14),
-        axis=alt.Axis(format="~s", labelOverlap=True, tickCount=6),
+        axis=alt.Axis(labelExpr=AMOUNT, labelOverlap=True, tickCount=6),
     )
     up = alt.Y("y:Q", title=axis_title("test", metric), scale=alt.Scale(zero=False, padding=8))
-    colour = alt.Color("kind:N", scale=alt.Scale(domain=domain, range=colours), legend=alt.Legend(title=None))
+    colour = alt.Color("kind:N", scale=alt.Scale(domain=domain, range=colours), legend=legend(domain))
     shape = alt.Shape(
-        "kind:N", scale=alt.Scale(domain=domain, range=[one.shape for one in drawn]), legend=alt.Legend(title=None)
+        "kind:N", scale=alt.Scale(domain=domain, range=[one.shape for one in drawn]), legend=legend(domain)
     )
     tooltip = [
         alt.Tooltip("label:N", title="configuration"),

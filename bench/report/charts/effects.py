@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
+
 import altair as alt
 import pandas as pd
 
 from bench.report.charts.figure import Figure, LeftOut, values
+from bench.report.charts.names import fitted, label_expression
 from bench.report.charts.theme import BLUE, GREY, SOFT, WHOLE
 from bench.report.report import Part
 from bench.statistics.effects import MEAN
@@ -19,7 +22,12 @@ MOST_PAIRS = 10
 ROW = 24
 """Pixels per level."""
 
-PLOT = 210
+PLOT, HALF = 210, 195
+"""Pixels of the plot beside names, and of each of two names on one line."""
+
+TITLE_WIDTH = 70
+"""Characters of a panel's title on one line."""
+
 CLEAR, UNCLEAR = "95 % interval without 0 (filled)", "with 0 (hollow)"
 UNIT = "points of test accuracy"
 
@@ -58,13 +66,14 @@ def interactions(part: Part) -> Figure | LeftOut:
     rows = found[found["effect"].notna()].head(MOST_PAIRS)
     if not len(rows):
         return LeftOut(INTERACTIONS, "no two axes were crossed over complete configurations", "effects")
-    names = [
-        f"{_named(first, level)} × {_named(second, other)}"
-        for first, level, second, other in zip(
-            rows["axis"], rows["level"], rows["with_axis"], rows["with_level"], strict=True
-        )
-    ]
-    rows = rows.assign(level=names, clear=rows["p_holm"] < 0.05)
+    first = list(map(_named, rows["axis"], rows["level"]))
+    second = list(map(_named, rows["with_axis"], rows["with_level"]))
+    cut = fitted(dict.fromkeys([*first, *second]), HALF)
+    rows = rows.assign(
+        level=[f"{one} × {other}" for one, other in zip(first, second, strict=True)],
+        shown=[f"{cut[one]} × {cut[other]}" for one, other in zip(first, second, strict=True)],
+        clear=rows["p_holm"] < 0.05,
+    )
     caption = (
         f"What two settings do together beyond the sum of their effects, the strongest {len(rows)}; "
         "thick bars: 95 % on this test set; thin bars: on new images. Filled: p < 5 % after Holm's correction over all "
@@ -104,6 +113,7 @@ def _panel(
     data = pd.DataFrame(
         {
             "level": rows["level"],
+            "shown": rows.get("shown", rows["level"]),
             **{name: 100 * rows[name] for name in ("effect", "low", "high", "this_low", "this_high")},
             "p": rows["p"],
             "cells": rows["cells"],
@@ -112,10 +122,10 @@ def _panel(
     )
     across = alt.Scale(domain=list(limits), nice=False)
     axis = alt.Axis(title=UNIT if last else None, format="+.2~f", labels=True, tickCount=5)
-    up = alt.Y("level:N", sort=list(data["level"]), title=None, axis=alt.Axis(labelLimit=WHOLE - PLOT, grid=True))
-    if wide:
-        # Names of pairs are too long to stand beside the plot of a narrow page.
-        up = alt.Y("level:N", sort=list(data["level"]), title=None, axis=None)
+    levels = list(data["level"])
+    # Names of pairs are too long to stand beside the plot of a narrow page.
+    beside = None if wide else alt.Axis(labelExpr=label_expression(levels, WHOLE - PLOT), grid=True)
+    up = alt.Y("level:N", sort=levels, title=None, axis=beside)
     base = alt.Chart(values(data)).encode(y=up)
     fill = alt.Scale(domain=[CLEAR, UNCLEAR], range=[BLUE, "#ffffff"])
     marks = base.mark_point(size=70, opacity=1, fillOpacity=1, stroke=BLUE, strokeWidth=1.5).encode(
@@ -141,10 +151,8 @@ def _panel(
     size = ROW
     if wide:
         size = 2 * ROW
-        layers.append(
-            base.mark_text(align="left", baseline="bottom", dy=-8, limit=WHOLE - 40).encode(
-                x=alt.value(0), text="level:N"
-            )
-        )
+        layers.append(base.mark_text(align="left", baseline="bottom", dy=-8).encode(x=alt.value(0), text="shown:N"))
     width = WHOLE - 40 if wide else PLOT
-    return alt.LayerChart(layer=layers, width=width, height=alt.Step(size), title=title or alt.Undefined)
+    return alt.LayerChart(
+        layer=layers, width=width, height=alt.Step(size), title=wrap(title, TITLE_WIDTH) or alt.Undefined
+    )

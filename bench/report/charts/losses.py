@@ -10,6 +10,7 @@ import pandas as pd
 
 from bench.report.charts.curves import MOST_EPOCHS, band, thinned
 from bench.report.charts.figure import Figure, LeftOut, values
+from bench.report.charts.names import fitted
 from bench.report.charts.series import series
 from bench.report.charts.theme import BLUE, INK, VERMILLION
 from bench.report.report import Part
@@ -22,6 +23,8 @@ TRAIN, VALIDATION = "training (dashed)", "validation (solid)"
 PANEL = (165, 120)
 TITLE_WIDTH = 28
 """Characters of a panel's title on one line."""
+TITLE_PIXELS = 500
+"""Of a whole title, which takes three lines or four."""
 
 
 def losses(part: Part) -> Figure | LeftOut:
@@ -43,8 +46,9 @@ def losses(part: Part) -> Figure | LeftOut:
         "loss. High losses of the first epochs are cut off."
     )
     several = f" Drawn at {MOST_EPOCHS} epochs evenly spaced." if rows["epoch"].max() > MOST_EPOCHS else ""
+    names = fitted([one.name for one in drawn], TITLE_PIXELS)
     panels = [
-        _panel(rows[rows["label"] == one.label], starts[one.label], one.name, first=number % 2 == 0)
+        _panel(rows[rows["label"] == one.label], starts[one.label], names[one.name], first=number % 2 == 0)
         for number, one in enumerate(drawn)
     ]
     chart = alt.concat(*panels, columns=2, spacing=16)
@@ -100,7 +104,7 @@ def _panel(rows: pd.DataFrame, start: int, name: str, first: bool) -> alt.LayerC
             ],
         ),
     ]
-    title = alt.Title(wrap(name, TITLE_WIDTH)[:3], limit=PANEL[0] + 40)
+    title = alt.Title(wrap(name, TITLE_WIDTH), limit=0)
     return alt.LayerChart(layer=layers, width=PANEL[0], height=PANEL[1], title=title)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import altair as alt
 
-from bench.report.charts.theme import DASHES, SERIES, SHAPES
+from bench.report.charts.names import label_expression
+from bench.report.charts.theme import DASHES, LEGEND_NAME, SERIES, SHAPES
 from bench.report.report import Part
 
 MARKS = "“Chosen” is by validation; “tied” cannot be told from the best."
@@ -44,20 +46,24 @@ def _remark(is_chosen: bool, is_tied: bool) -> str:
 def colour(field: str, shown: tuple[Series, ...], symbol: str | None = None) -> alt.Color:
     """A scale from the leaders' names to their colours; `symbol` is ``stroke`` where the legend shows lines."""
     scale = alt.Scale(domain=[one.name for one in shown], range=[one.colour for one in shown])
-    return alt.Color(f"{field}:N", scale=scale, legend=_legend(symbol))
+    return alt.Color(f"{field}:N", scale=scale, legend=legend([one.name for one in shown], symbol))
 
 
 def shape(field: str, shown: tuple[Series, ...]) -> alt.Shape:
     """A scale from the leaders' names to their shapes; its legend merges with that of the colours."""
     scale = alt.Scale(domain=[one.name for one in shown], range=[one.shape for one in shown])
-    return alt.Shape(f"{field}:N", scale=scale, legend=alt.Legend(title=None))
+    return alt.Shape(f"{field}:N", scale=scale, legend=legend([one.name for one in shown]))
 
 
 def dash(field: str, shown: tuple[Series, ...]) -> alt.StrokeDash:
     """A scale from the leaders' names to their dashes; its legend merges with that of the colours."""
     scale = alt.Scale(domain=[one.name for one in shown], range=[one.dash for one in shown])
-    return alt.StrokeDash(f"{field}:N", scale=scale, legend=_legend("stroke"))
+    return alt.StrokeDash(f"{field}:N", scale=scale, legend=legend([one.name for one in shown], "stroke"))
 
 
-def _legend(symbol: str | None) -> alt.Legend:
-    return alt.Legend(title=None, symbolType=symbol, symbolSize=300) if symbol else alt.Legend(title=None)
+def legend(names: Sequence[str], symbol: str | None = None) -> alt.Legend:
+    """A line for each name, which is cut in the middle where it is too long."""
+    labels = label_expression(names, LEGEND_NAME)
+    if symbol is None:
+        return alt.Legend(title=None, labelExpr=labels)
+    return alt.Legend(title=None, labelExpr=labels, symbolType=symbol, symbolSize=300)

@@ -22,6 +22,9 @@ DASHES = ([1, 0], [6, 2], [2, 2], [8, 2, 2, 2], [10, 3], [4, 4], [1, 3], [12, 2,
 WIDTH, HEIGHT = 380, 240
 """Of the plot inside its axes, in pixels: drawn at its own size on a phone 390 pixels wide, text stays readable."""
 
+AXIS_NAME, LEGEND_NAME = 170, 400
+"""Pixels of a name beside an axis, and in a legend that has a line for each."""
+
 WHOLE = 440
 """About the width of a chart with its axis, for what spans it: titles and the lines of a legend."""
 
@@ -39,7 +42,7 @@ CONFIG: dict[str, Any] = {
         "gridColor": RULE,
         "domainColor": GREY,
         "tickColor": GREY,
-        "labelLimit": 170,
+        "labelLimit": 0,  # `bench.report.charts.names` cuts: Vega cuts the end off, and makes names equal
     },
     "legend": {
         "orient": "top",
@@ -50,12 +53,12 @@ CONFIG: dict[str, Any] = {
         "titleFontWeight": "normal",
         "labelColor": INK,
         "titleColor": SOFT,
-        "labelLimit": WHOLE - 40,
+        "labelLimit": 0,
         "rowPadding": 1,
         "symbolStrokeWidth": 2,
         "symbolOpacity": 1,
     },
-    "header": {"labelFontSize": 12, "labelColor": INK, "titleColor": INK, "labelLimit": WHOLE},
+    "header": {"labelFontSize": 12, "labelColor": INK, "titleColor": INK, "labelLimit": 0},
     "title": {"fontSize": 12, "fontWeight": "normal", "color": INK, "anchor": "start", "frame": "group"},
     "text": {"fontSize": 12, "color": INK},
 }

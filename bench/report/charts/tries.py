@@ -6,7 +6,8 @@ import altair as alt
 import pandas as pd
 
 from bench.report.charts.figure import Figure, LeftOut, values
-from bench.report.charts.theme import DASHES, SERIES, WIDTH
+from bench.report.charts.names import label_expression, width
+from bench.report.charts.theme import DASHES, LEGEND_NAME, SERIES, WIDTH
 from bench.report.report import Part
 
 TITLE = "Expected best against number of tries"
@@ -15,6 +16,9 @@ MOST_LEVELS = 6
 
 LEAST_TRIES = 3
 """Of two settings a line says nothing that the table does not."""
+
+THIRD = 110
+"""Pixels of a name in a legend of three columns."""
 
 EVERYTHING = "all configurations"
 
@@ -53,7 +57,13 @@ def _panel(rows: pd.DataFrame, title: str, last: bool) -> alt.Chart:
     several = len(levels) > 1
     data = rows.assign(validation=100 * rows["validation"], test=100 * rows["test"])
     ticks = alt.Axis(values=_ticks(int(data["tries"].max())), format="d", grid=False)
-    legend = alt.Legend(title=None, columns=3, labelLimit=110, symbolType="stroke", symbolSize=300) if several else None
+    columns = 3 if max(map(width, levels)) <= THIRD else 1
+    labels = label_expression(levels, LEGEND_NAME)
+    legend = (
+        alt.Legend(title=None, columns=columns, labelExpr=labels, symbolType="stroke", symbolSize=300)
+        if several
+        else None
+    )
     chart: alt.Chart = (
         alt.Chart(values(data[["level", "tries", "validation", "test"]]))
         .mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=18) if data["tries"].max() <= 40 else False)
