@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import sys
 from pathlib import Path
@@ -11,10 +12,13 @@ import typer
 
 from bench.commands.figures import write_figures
 from bench.commands.options import RESULTS, Only, Results, Seeds, Set, as_written, with_suite
-from bench.commands.output import terminal, write
+from bench.commands.output import take_name, terminal, write
 from bench.commands.results import existing, report_of, report_of_all, tell_damaged
 from bench.commands.suites import load, trials_of
 from bench.streams import reserve_stdout
+
+LONGEST = 100
+"""Characters of a report's name that tell its options; file systems allow 255 bytes of all."""
 
 
 def report(
@@ -75,7 +79,15 @@ def report(
         for text_of in wanted.values():
             typer.echo(text_of(built), file=printed)
     else:
+        name = f"{loaded.name}{_suffix(options)}" if loaded else "leaderboard"
+        if loaded:
+            take_name(Path(out), name, loaded.path)
         for suffix, text_of in wanted.items():
-            # A changed or narrowed suite gets a name of its own, not that of the whole.
-            name = (loaded.name if loaded else "leaderboard") + re.sub(r"[^A-Za-z0-9.]+", "-", options).rstrip("-")
             write(Path(out) / f"{name}.{suffix}", text_of(built))
+
+
+def _suffix(options: str) -> str:
+    """A changed or narrowed suite gets a name of its own, not that of the whole; other options another one."""
+    words = re.sub(r"[^A-Za-z0-9.]+", "-", options).rstrip("-")
+    told = len(words) <= LONGEST and not re.search(r"[^A-Za-z0-9.= -]", options)
+    return words if told else f"{words[:LONGEST]}-{hashlib.sha256(options.encode()).hexdigest()[:6]}"

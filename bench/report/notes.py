@@ -61,6 +61,11 @@ def notes_on(section: Section, ours: pd.DataFrame, metrics: Sequence[str], analy
             "No configuration has two seeds, so nothing here counts how seeds differ: ties, differences and effects "
             "are those of these networks on new images, and other seeds may turn them round."
         )
+    if analysis.seeds_agree:
+        notes.append(
+            "The seeds of each configuration are right on the same test images, so that no noise between seeds was "
+            "measured: intervals count images only, and further seeds may differ."
+        )
     if (ours["interval"] == ONE_SEED).any():
         notes.append(f"Where there is 1 seed, {metric.heading} has no interval.")
     notes += _missing(section, ours, metrics)

@@ -42,3 +42,37 @@ def test_pictures_of_own_data_are_found_from_any_folder(
     ran = bench("report", home / "own.yaml", "--json", "--out", "-")
     (section,) = json.loads(ran.out)["sections"]
     assert len(section["gallery"]["duplicates"]) == 40
+
+
+def test_two_suites_of_one_name_do_not_overwrite_each_other(
+    bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results" / "entries").mkdir(parents=True)
+    for folder, model in (("a", "mlp"), ("b", "cnn"), ("c", "mlp")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "suite.yaml").write_text(f"name: same\ngrid: {{model: {model}}}\n")
+    written = tmp_path / "reports" / "same.md"
+    for folder in ("a", "a", "c"):  # c is a copy of a
+        assert bench("report", f"{folder}/suite.yaml", "--markdown").code == 0
+    before = written.read_text()
+    ran = bench("report", "b/suite.yaml", "--markdown")
+    assert (ran.code, written.read_text()) == (2, before)
+    assert ran.err == (
+        "error: reports/same.*: reports of this name are of another suite, c/suite.yaml\n"
+        "  give b/suite.yaml a `name` of its own, or choose another folder with --out\n"
+    )
+    assert bench("report", "b/suite.yaml", "--markdown", "--out", "elsewhere").code == 0
+    (tmp_path / "c").rename("d")  # what is gone claims nothing
+    assert bench("report", "b/suite.yaml", "--markdown").code == 0
+
+
+def test_other_options_give_other_names(bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results" / "entries").mkdir(parents=True)
+    (tmp_path / "s.yaml").write_text("name: s\ngrid: {model: [mlp, cnn]}\n")
+    for only in ("model=mlp", "model=ml*", "model=ml?", "model=[mlp]"):
+        assert bench("report", "s.yaml", "--only", only, "--csv").code == 0
+    names = [path.name for path in (tmp_path / "reports").glob("*.csv")]
+    assert len(names) == 4
+    assert "s-only-model-mlp.csv" in names

@@ -51,6 +51,15 @@ def test_without_a_second_seed_comparisons_are_of_these_networks(ledger: Ledger)
     assert "these networks" not in verdict(ledger).comparison
 
 
+def test_seeds_that_are_right_on_the_same_images_are_seeds_all_the_same(ledger: Ledger) -> None:
+    ledger.add(config(), [1.0, 1.0])
+    ledger.add(config(regularizer=L2), [1.0, 1.0])
+    said = verdict(ledger)
+    assert not any("No configuration has two seeds" in note for note in said.notes)
+    assert any("right on the same test images, so that no noise between seeds was measured" in n for n in said.notes)
+    assert "these networks" not in said.comparison
+
+
 def test_one_configuration_leaves_no_choice(ledger: Ledger) -> None:
     ledger.add(config(), [0.88])
     said = verdict(ledger)

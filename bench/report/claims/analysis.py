@@ -68,7 +68,13 @@ class Analysis:
     @property
     def networks_alone(self) -> bool:
         """Whether no configuration has two seeds: nothing counts how seeds differ, and all is of these networks."""
-        return self.measured is not None and self.measured.noise is None
+        several = any(len(one.having("complete")) > 1 for one in self.numbers)
+        return self.measured is not None and self.measured.noise is None and not several
+
+    @property
+    def seeds_agree(self) -> bool:
+        """Whether all seeds of each configuration are right on the same images, and some have several."""
+        return self.measured is not None and self.measured.noise is None and not self.networks_alone
 
 
 def analyse(

@@ -68,8 +68,7 @@ def test_no_two_names_of_a_chart_are_alike_and_none_is_cut_at_its_end(long: Part
     texts = [html.unescape(" ".join(re.findall(r">([^<]+)<", one))) for one in re.findall(r"<text.*?</text>", text)]
     names = [one for one in texts if "models/" in one or "…" in one]
     assert names
-    panels = 2 if name in ("losses", "interactions") else 1
-    assert max(Counter(names).values()) <= panels, names
+    assert max(Counter(names).values()) == 1, names
     assert not [one for one in names if one.endswith("…")]
     assert max(map(width, names)) <= LEGEND_NAME + 130
 
