@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bench.commands.options import RESULTS, DataDir, Results
+from bench.commands.results import tell_damaged, undamaged
 from bench.suite.errors import UserError
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ def add(
     from bench.ledger.outside import predictions_of, read
 
     ledger = Ledger(results)
+    tell_damaged(ledger)
+    ledger.check_writable()
     config = added_config(name.strip(), _entry(info.name))
     data = load(info.name, data_dir, lambda line: typer.echo(line, err=True))
     told = [(predictions_of(read(path, data.classes), data.test_labels, data.classes, path)) for path in files]
@@ -64,8 +67,8 @@ def add(
         )
         for number, (kept, _) in zip(seeds, told, strict=True)
     ]
-    _check_seeds(records, told, ledger)
-    fresh = [_is_new(record, kept, ledger) for record, (kept, _) in zip(records, told, strict=True)]
+    undamaged(lambda: _check_seeds(records, told, ledger))
+    fresh = undamaged(lambda: [_is_new(record, kept, ledger) for record, (kept, _) in zip(records, told, strict=True)])
     for record, (kept, _), new in zip(records, told, fresh, strict=True):
         path = ledger.publish(record, kept) if new else None
         accuracy = (record.result.test or {})["accuracy"]

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from bench.commands.probes import PROBES, ProbeError, ask
 from bench.execution.host import cpu_count, gpu_count, temporary_folder, visible_cpus
 from bench.limits import cpu_limit, memory, memory_limit
+from bench.suite.characters import escaped
 from bench.suite.errors import UserError, plural
 
 GB = 1e9
@@ -107,15 +108,18 @@ def _results(results: str) -> Check:
         ledger = Ledger(results)
         damaged = ledger.damaged
         count = len(ledger.records())
+        if isinstance(ledger.root, str):
+            check = Check("results", "ok", f"reached {ledger.root}")
+        else:
+            check = _disk("results", ledger.root, LEAST_RESULTS, advice, "problem")
+        if check.level == "ok":
+            ledger.check_writable()
     except UserError as error:
         return Check("results", "problem", str(error), advice)
-    if isinstance(ledger.root, str):
-        check = Check("results", "ok", f"reached {ledger.root}")
-    else:
-        check = _disk("results", ledger.root, LEAST_RESULTS, advice, "problem")
     if damaged and check.level == "ok":
-        found = f"{len(damaged)} files in {ledger.root} are damaged and passed over, {Path(damaged[0][0]).name} for one"
-        return Check("results", "warning", found, "remove them, and their trials run again")
+        name = escaped(Path(damaged[0][0]).name)
+        found = f"{len(damaged)} files in {ledger.root} are damaged and passed over, {name} for one"
+        return Check("results", "warning", found, "their trials run again; `bench merge` mends them from a whole copy")
     return Check(check.name, check.level, f"{plural(count, 'trial')}, {check.found}", check.advice)
 
 

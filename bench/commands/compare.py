@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.commands.options import RESULTS, AsJson, Results
-from bench.commands.results import existing, tell_damaged
+from bench.commands.results import existing, tell_damaged, undamaged
 from bench.commands.suites import load
 from bench.streams import reserve_stdout
 from bench.suite.errors import UserError
@@ -78,7 +78,7 @@ def compare(
     first, second = (kept[0], kept[-1]) if kept else (None, None)
     ledgers = [is_url(text) or bool(text and Path(text).is_dir()) for text in (base, new)]
     if all(ledgers):
-        told = _ledgers(base, new, (first, second), max_drop / 100, matched)
+        told = undamaged(lambda: _ledgers(base, new, (first, second), max_drop / 100, matched))
     elif any(ledgers):
         folder, other = (base, new) if ledgers[0] else (new, base)
         none = "a file" if other and Path(other).exists() else "neither a URL nor a folder that is there"
@@ -89,7 +89,7 @@ def compare(
     elif matched:
         raise UserError(f"--matched is for two ledgers, and BASE {base!r} is no ledger's folder or URL")
     else:
-        told = _configurations(base, new, (first, second), results, max_drop / 100)
+        told = undamaged(lambda: _configurations(base, new, (first, second), results, max_drop / 100))
     told = replace(told, allow_missing=allow_missing, allow_cannot_tell=allow_cannot_tell)
     typer.echo(to_json(told) if as_json else to_text(told), file=out)
     raise typer.Exit(told.exit_code)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from bench.commands.options import RESULTS, Results
+from bench.commands.results import tell_damaged
 from bench.streams import reserve_stdout
 
 
@@ -23,6 +24,7 @@ def show(
     from bench.report.record import record_text
 
     ledger = Ledger(results)
+    tell_damaged(ledger)
     record = ledger.record(key)
     if as_json:
         typer.echo(json.dumps(record.to_json(), indent=2), file=out)

@@ -13,7 +13,7 @@ import typer
 
 from bench.commands.options import RESULTS, AsJson, Results, as_written
 from bench.commands.output import write
-from bench.commands.results import tell_damaged
+from bench.commands.results import tell_damaged, undamaged
 from bench.commands.suites import load, trials_of
 from bench.streams import reserve_stdout
 from bench.suite.errors import UserError
@@ -64,26 +64,30 @@ def published(
         if references
     ]
     ledger = Ledger(results)
-    records = ledger.records()
-    tell_damaged(ledger)
     trials = list({trial.key: trial for one in asked for trial in one.trials}.values())
     keys = {trial.key for trial in trials}
-    used = [record for record in records if record.key in keys]
-    contents = _contents([record for record in records if record.key not in keys], trials)
-    page = Page(
-        beside_ours(
-            asked,
-            [record for record in records if record.key in keys or record.key in contents],
-            ledger.predictions,
-            contents,
-        ),
-        provenance(
-            used,
-            sections(used, trials),
-            ", ".join(one.name for one in asked),
-            f"bench published {shlex.join(suites)}",
-        ),
-    )
+
+    def made() -> Page:
+        records = ledger.records()
+        used = [record for record in records if record.key in keys]
+        contents = _contents([record for record in records if record.key not in keys], trials)
+        return Page(
+            beside_ours(
+                asked,
+                [record for record in records if record.key in keys or record.key in contents],
+                ledger.predictions,
+                contents,
+            ),
+            provenance(
+                used,
+                sections(used, trials),
+                ", ".join(one.name for one in asked),
+                f"bench published {shlex.join(suites)}",
+            ),
+        )
+
+    page = undamaged(made, ledger)
+    tell_damaged(ledger)
     text = to_json(page) if as_json else to_markdown(page)
     if out is None:
         typer.echo(text, nl=False, file=printed)

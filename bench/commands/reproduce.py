@@ -77,8 +77,8 @@ def _again(trial: Trial, record: Record, ledger: Ledger, data: Any, device: str 
         typer.echo(f"{trial.key}: {stage}epoch {progress.epoch} of {progress.epochs}", err=True)
 
     threads = record.measured.threads or 1
-    message, on_cpu = train(trial, data, threads, record.measured.device, device, report)
     stored: Predictions | None = ledger.predictions(record.key) if record.status == "complete" else None
+    message, on_cpu = train(trial, data, threads, record.measured.device, device, report)
     found = again(
         record,
         stored,

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
 from bench.ledger.address import with_results
+from bench.suite.characters import escaped
 from bench.suite.errors import UserError
 
 if TYPE_CHECKING:
+    from bench.ledger.home import Location
     from bench.ledger.ledger import Ledger
     from bench.report.report import Report
     from bench.suite.suite import Suite
     from bench.suite.trial import Trial
+
+T = TypeVar("T")
 
 
 def existing(results: str) -> Ledger:
@@ -32,26 +36,48 @@ def existing(results: str) -> Ledger:
     return ledger
 
 
-def tell_damaged(ledger: Ledger) -> None:
-    """Name on stderr the entries that could not be read."""
-    for path, reason in ledger.damaged:
-        typer.echo(f"passed over {path}: {reason}", err=True)
-    if count := ledger.kept():
+def tell_damaged(ledger: Ledger, told: Collection[Location] = ()) -> set[Location]:
+    """Name on stderr the entries that could not be read, but those that were `told` of; where they are."""
+    damaged = dict(ledger.damaged)
+    for path, reason in damaged.items():
+        if path not in told:
+            typer.echo(f"passed over {escaped(str(path))}: {reason}", err=True)
+    if not told and (count := ledger.kept()):
         waiting = f"{count} finished trials are on this machine only, in {ledger.home.local}"
         typer.echo(f"{waiting}: the next `bench run` sends them", err=True)
+    return set(damaged)
+
+
+def undamaged(make: Callable[[], T], *ledgers: Ledger) -> T:
+    """What `make` makes of ledgers; made again without the entries that proved damaged as it read their predictions."""
+    from bench.ledger.ledger import LostEntryError
+
+    lost = ""
+    while True:
+        try:
+            return make()
+        except LostEntryError as error:
+            if str(error) == lost:
+                raise
+            lost = str(error)
+        for ledger in ledgers:
+            ledger.reread()
 
 
 def report_of_all(ledger: Ledger, detail: Sequence[str] = ()) -> Report:
     """Everything in the ledger; `detail` names configurations to look at class by class."""
     from bench.report import build
 
-    return build(
-        ledger.records(),
-        ledger.predictions,
-        title="All results",
-        command=with_results("bench report", ledger.root),
-        repeat=with_results("bench reproduce", ledger.root),
-        detail=detail,
+    return undamaged(
+        lambda: build(
+            ledger.records(),
+            ledger.predictions,
+            title="All results",
+            command=with_results("bench report", ledger.root),
+            repeat=with_results("bench reproduce", ledger.root),
+            detail=detail,
+        ),
+        ledger,
     )
 
 
@@ -71,24 +97,27 @@ def report_of(ledger: Ledger, text: str, suite: Suite, trials: list[Trial], deta
         for one in suite.comparisons
         if one.configs and all(config["dataset"]["name"] != home.get(one.reference) for config in one.configs)
     }
-    return build(
-        [
-            record
-            for record in ledger.records()
-            if record.key in keys or (is_added(record.config) and canonical(record.config["dataset"]) in data)
-        ],
-        ledger.predictions,
-        title=suite.title,
-        suite=suite.name,
-        references=references,
-        command=with_results(f"bench run {text}", ledger.root),
-        repeat=_repeat(ledger, suite, trials),
-        planned=trials,
-        metrics=suite.metrics,
-        elsewhere=elsewhere,
-        repeats={one.reference: one.configs for one in suite.comparisons if one.configs},
-        file=_named(suite.path),
-        detail=detail,
+    return undamaged(
+        lambda: build(
+            [
+                record
+                for record in ledger.records()
+                if record.key in keys or (is_added(record.config) and canonical(record.config["dataset"]) in data)
+            ],
+            ledger.predictions,
+            title=suite.title,
+            suite=suite.name,
+            references=references,
+            command=with_results(f"bench run {text}", ledger.root),
+            repeat=_repeat(ledger, suite, trials),
+            planned=trials,
+            metrics=suite.metrics,
+            elsewhere=elsewhere,
+            repeats={one.reference: one.configs for one in suite.comparisons if one.configs},
+            file=_named(suite.path),
+            detail=detail,
+        ),
+        ledger,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,8 +29,13 @@ from bench.commands.output import terminal
 from bench.commands.results import report_of, tell_damaged
 from bench.commands.suites import check, check_splits, data_places, load, trials_of
 from bench.execution.connect import Connection, check_address
-from bench.ledger.address import with_results
+from bench.ledger.address import is_url, with_results
 from bench.suite.errors import UserError, plural
+
+if TYPE_CHECKING:
+    from bench.ledger.ledger import Ledger
+    from bench.suite.suite import Suite
+    from bench.suite.trial import Trial
 
 
 def run(
@@ -78,6 +83,8 @@ def run(
     launcher = read(cluster) if cluster else None
     if address:
         check_address(address)
+    if not (launcher and is_url(results)) and any(_lacks(ledger, suite, trials) for _, suite, trials in planned):
+        ledger.check_writable()
     for _, suite, trials in planned:
         check(suite, trials)
     # Not before all input is known to be right: Ray takes seconds to import, and data may have to be fetched.
@@ -86,7 +93,7 @@ def run(
 
     console = terminal()
     failed = False
-    tell_damaged(ledger)
+    told = tell_damaged(ledger)
     if launcher:
         sent = shipment(
             launcher,
@@ -136,9 +143,16 @@ def run(
                 console.print(f"{suite.name}: nothing to run, {ended}")
             failed |= any(record.status == "failed" for record in records)
         print_terminal(report_of(ledger, text, suite, trials), console, top=12)
+        told |= tell_damaged(ledger, told)
         page = with_results(f"bench report {text} --html", results)
         console.print(f"\nThe whole page: {page}", soft_wrap=True, style="dim")
     raise typer.Exit(1 if failed else 0)
+
+
+def _lacks(ledger: Ledger, suite: Suite, trials: list[Trial]) -> bool:
+    """Whether a trial is still to be run, so that the ledger must be written."""
+    done = ledger.done(suite.pruning.model_dump(mode="json") if suite.pruning else None)
+    return any(trial.key not in done for trial in trials)
 
 
 def _check_place(no_ray: bool, cluster: Path | None, down: bool, address: str | None) -> None:

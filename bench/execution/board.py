@@ -19,6 +19,7 @@ from bench.execution.stop import raise_if_stopped
 from bench.ledger.claims import Claims
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Measured, Predictions, Record, Result
+from bench.suite.characters import escaped
 from bench.suite.schema import Pruning
 from bench.suite.trial import Trial
 
@@ -248,11 +249,11 @@ class Board:
         if tries > self.retries:
             often = f"in each of {tries} tries; the last time " if tries > 1 else "(--retries 0): "
             message = f"its worker process died {often}{reason}"
-            self.failed(key, {"kind": "WorkerDied", "message": message, "traceback": details})
+            self.failed(key, {"kind": "WorkerDied", "message": escaped(message), "traceback": escaped(details)})
             return
         del self.running[key]
         self._queue.appendleft(running.trial)
-        self.view.note(f"trial {key[:8]} is tried again ({tries + 1} of {self.retries + 1}): {reason}")
+        self.view.note(f"trial {key[:8]} is tried again ({tries + 1} of {self.retries + 1}): {escaped(reason)}")
 
     def failed(self, key: str, failure: dict[str, str]) -> None:
         """Publish a trial that could not be trained; it is tried again by the next run."""

@@ -14,6 +14,7 @@ from typing import Any
 
 from bench.execution.checkpoints import AFTER_SECONDS, Checkpoint, Files
 from bench.ledger.record import Measured, Predictions, Result
+from bench.suite.characters import escaped
 
 Message = dict[str, Any]
 """What a worker sends home at the end: `status` with `result`, `measured` and `predictions`, or `failure`."""
@@ -140,8 +141,12 @@ def _forget_the_trial_before() -> None:
 
 def failure(error: BaseException) -> dict[str, str]:
     """Kind, message and traceback of an exception, as a record holds them."""
+    try:
+        message = str(error)
+    except Exception as fault:  # the user's own class of exception
+        message = f"its message cannot be had: {type(fault).__name__}"
     return {
-        "kind": type(error).__name__,
-        "message": str(error),
-        "traceback": "".join(traceback.format_exception(error)),
+        "kind": escaped(type(error).__name__),
+        "message": escaped(message),
+        "traceback": escaped("".join(traceback.format_exception(error))),
     }

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from bench.ledger import disk_claims
-from bench.ledger.durable import cannot_write, place, sweep
-from bench.ledger.entry import Entry, folder_of, is_entry_name
+from bench.ledger.durable import cannot_write, check_writable, place, sweep
+from bench.ledger.entry import LARGEST, Entry, folder_of, is_entry_name
 from bench.ledger.folder import CLAIMS, ENTRIES, INDEX, TEMPORARY, check_folder, entry_path, list_files
-from bench.ledger.home import File, Listing, Sized
-from bench.ledger.index import append_index, read_index
+from bench.ledger.home import File, Indexed, Listing, Written
+from bench.ledger.index import append_index, index_line, read_index
 from bench.ledger.owner import Owner
+from bench.suite.errors import UserError
 
 
 class Disk:
@@ -26,6 +28,10 @@ class Disk:
     def check(self) -> bool:
         return check_folder(self.root)
 
+    def check_writable(self) -> None:
+        for name in (ENTRIES, CLAIMS, TEMPORARY):
+            check_writable(self.root / name)
+
     def location(self, name: str) -> Path:
         return entry_path(self.root, name)
 
@@ -35,16 +41,16 @@ class Disk:
     def of_key(self, key: str) -> Iterable[str]:
         with contextlib.suppress(FileNotFoundError):
             for file in os.scandir(self.root / ENTRIES / folder_of(key)):
-                if file.name.startswith(f"{key}-") and is_entry_name(file.name):
+                if file.name.startswith(f"{key}-") and is_entry_name(file.name) and file.is_file():
                     yield file.name
 
     def read(self, name: str) -> bytes:
-        return self.location(name).read_bytes()
+        return _read(self.location(name))
 
     def read_all(self, files: Iterable[tuple[str, File]]) -> Iterator[tuple[str, bytes | OSError]]:
         for name, file in files:
             try:
-                yield name, Path(file.path).read_bytes()
+                yield name, _read(Path(file.path))
             except OSError as error:
                 yield name, error
 
@@ -55,16 +61,32 @@ class Disk:
             self._swept = True
         return path
 
-    def read_index(self, files: dict[str, File]) -> list[Entry]:
-        with contextlib.suppress(OSError), (self.root / INDEX).open("rb") as lines:
-            return read_index(lines, files)
-        return []
+    def read_index(self, files: dict[str, File]) -> Indexed:
+        path = self.root / INDEX
+        with contextlib.suppress(OSError):
+            if path.is_file():  # a pipe would be waited for
+                with path.open("rb") as lines:
+                    return read_index(lines, files)
+        return Indexed([], {})
 
-    def published(self, entry: Entry, size: int) -> None:
-        append_index(self.root / INDEX, [(entry, size)])
+    def published(self, entry: Entry) -> None:
+        with contextlib.suppress(OSError):
+            stat = self.location(entry.name).stat()
+            append_index(self.root / INDEX, [(entry, (stat.st_size, stat.st_ctime_ns))])
 
-    def opened(self, entries: list[Sized], everything: Callable[[], Iterable[Sized]]) -> None:  # noqa: ARG002
-        append_index(self.root / INDEX, entries)
+    def opened(self, entries: list[Written], everything: Callable[[], Iterable[Written]]) -> None:
+        known = list(everything())
+        if 2 * len(entries) < len(known) or not (self.root / INDEX).exists():
+            append_index(self.root / INDEX, entries)
+            return
+        # Anew, or each copy of a ledger would double it.
+        lines = b"".join(index_line(entry, state) for entry, state in known)
+        with contextlib.suppress(UserError):
+            place(lines, self.root / INDEX, aside=self.root / TEMPORARY)
+
+    def doubt(self, name: str) -> None:
+        with contextlib.suppress(OSError):
+            os.utime(self.location(name))  # so that it was touched since its line was written
 
     def take(self, key: str, me: Owner) -> bool:
         path = self.root / CLAIMS / key
@@ -85,3 +107,9 @@ class Disk:
     def drop(self, key: str, me: Owner) -> None:
         with contextlib.suppress(OSError):
             disk_claims.drop(self.root / CLAIMS / key, me)
+
+
+def _read(path: Path) -> bytes:
+    if path.stat().st_size > LARGEST:
+        raise OSError(errno.EFBIG, f"larger than an entry can be, {LARGEST:,} bytes")
+    return path.read_bytes()

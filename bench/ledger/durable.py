@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import tempfile
 import uuid
 from pathlib import Path
 
@@ -30,6 +31,22 @@ def cannot_write(path: Path, error: OSError) -> UserError:
         f"cannot write {path}: {error.strerror or error}.\n"
         f"  {advice}. What was stored before is safe; the same command goes on from there."
     )
+
+
+PROBE_BYTES = 2**18
+"""What must find room before a run begins; an entry of 10,000 test images has a third of it."""
+
+
+def check_writable(folder: Path) -> None:
+    """UserError where nothing can be written to `folder`, or where it is to be made; nothing is left behind."""
+    try:
+        there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+        with tempfile.TemporaryFile(dir=there) as file:
+            file.write(bytes(PROBE_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise cannot_write(folder, error) from error
 
 
 def place(data: bytes, target: Path, *, aside: Path) -> Path:

@@ -19,14 +19,22 @@ import numpy as np
 from numpy.lib import format as npy
 
 from bench.ledger.record import Predictions, Record
+from bench.suite.characters import escaped
 
 _KEY = re.compile(r"[0-9a-f]{2,128}")
 _NAME = re.compile(r"([0-9a-f]{2,128})-([0-9a-f]{12})\.npz")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time a zip can hold; the real one would make equal content differ."""
 
-_LARGEST = 2**28
-"""Bytes that a member of an entry may unpack to; a record of 100,000 epochs, or a million predictions, has far less."""
+LARGEST = 2**28
+"""Bytes that an entry may have, and that a member of one may unpack to.
+
+A record of 100,000 epochs, or a million predictions, has far less.
+"""
+
+
+_ONE = 1 + 1e-3
+"""Probabilities in single or half precision may exceed 1 by less."""
 
 
 class DamagedEntryError(Exception):
@@ -60,48 +68,101 @@ def folder_of(name: str) -> str:
 def encode(record: Record, predictions: Predictions | None = None) -> tuple[str, bytes]:
     """The name and the bytes of the entry for a trial.
 
-    Raises ValueError or TypeError when the record holds what JSON has no form for (NaN, infinity, arrays).
+    Raises ValueError or TypeError when the record holds what JSON has no form for (NaN, infinity, arrays), or what
+    `decode` would refuse.
     """
     check_key(record.key)
     try:
         text = json.dumps(record.to_json(), sort_keys=True, allow_nan=False)
     except ValueError as error:
         raise ValueError(f"record {record.key}: {error}; a value that is not finite is stored as None") from error
+    try:
+        _check_predictions(Record.from_json(parse_json(text)), predictions)
+    except (ValueError, DamagedEntryError) as error:
+        raise ValueError(f"record {record.key}: {error}") from error
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr(_member("record.json"), text.encode())
         for field in fields(Predictions) if predictions else ():
             archive.writestr(_member(f"{field.name}.npy"), _npy(getattr(predictions, field.name)))
     data = buffer.getvalue()
-    return f"{record.key}-{_digest(data)}.npz", data
+    return f"{record.key}-{digest(data)}.npz", data
 
 
 def decode(name: str, data: bytes) -> Record:
-    """The record in an entry's bytes; DamagedEntryError where the bytes are not those that the name promises."""
+    """The record in an entry's bytes, which hold the predictions that belong to it.
+
+    DamagedEntryError where the bytes are not those that the name promises, or no trial could have left them.
+    """
     with _opened(name, data) as archive:
-        try:
-            record = Record.from_json(json.loads(_unpacked(archive, "record.json").decode(), parse_constant=_refuse))
-        except Exception as error:  # whatever zipfile, json and numpy make of such bytes
-            raise DamagedEntryError(_reason(error)) from error
+        record = _record(archive)
+        predictions = _predictions(archive)
     if record.key != name.partition("-")[0]:
         raise DamagedEntryError(f"holds the record of another key, {record.key}")
+    _check_predictions(record, predictions)
     return record
 
 
-def decode_predictions(name: str, data: bytes) -> Predictions | None:
+def decode_predictions(entry: Entry, data: bytes) -> Predictions | None:
     """The predictions in an entry's bytes, None where the trial left none; DamagedEntryError as in `decode`."""
-    with _opened(name, data) as archive:
-        if f"{fields(Predictions)[0].name}.npy" not in archive.namelist():
-            return None
-        try:
-            return Predictions(**{field.name: _array(archive, field.name) for field in fields(Predictions)})
-        except Exception as error:  # whatever zipfile, json and numpy make of such bytes
-            raise DamagedEntryError(_reason(error)) from error
+    with _opened(entry.name, data) as archive:
+        predictions = _predictions(archive)
+    _check_predictions(entry.record, predictions)
+    return predictions
+
+
+def check_digest(name: str, data: bytes) -> None:
+    """DamagedEntryError where the bytes are not those that the name promises; a hundredth of `decode`'s time."""
+    if digest(data) != name.removesuffix(".npz").rpartition("-")[2]:
+        raise DamagedEntryError("truncated or changed: the content does not match the digest in the name")
+
+
+def digest(data: bytes) -> str:
+    """The first 12 hex digits of the SHA-256."""
+    return hashlib.sha256(data).hexdigest()[:12]
+
+
+def parse_json(text: str | bytes) -> Any:
+    """JSON as records are written; ValueError (RecursionError where it is nested deeply) for anything else."""
+    return _DECODER.decode(text if isinstance(text, str) else text.decode())
+
+
+def _record(archive: zipfile.ZipFile) -> Record:
+    try:
+        return Record.from_json(parse_json(_unpacked(archive, "record.json")))
+    except Exception as error:  # whatever zipfile and json make of such bytes
+        raise DamagedEntryError(_reason(error)) from error
+
+
+def _predictions(archive: zipfile.ZipFile) -> Predictions | None:
+    if f"{fields(Predictions)[0].name}.npy" not in archive.namelist():
+        return None
+    try:
+        return Predictions(**{field.name: _array(archive, field.name) for field in fields(Predictions)})
+    except Exception as error:  # whatever zipfile and numpy make of such bytes
+        raise DamagedEntryError(_reason(error)) from error
+
+
+def _check_predictions(record: Record, predictions: Predictions | None) -> None:
+    """DamagedEntryError where these are not the predictions of a trial with this record."""
+    if predictions is None:
+        if record.status == "complete":
+            raise DamagedEntryError("holds a complete trial and no predictions")
+        return
+    if not len(predictions.labels):
+        raise DamagedEntryError("holds predictions of no image")
+    highest = max(int(predictions.labels.max()), int(predictions.predicted.max()))
+    if record.result.classes and highest >= len(record.result.classes):
+        classes = len(record.result.classes)
+        raise DamagedEntryError(f"holds predictions of class {highest}, and names {classes} classes")
+    for name in ("confidence", "true_confidence"):
+        values = getattr(predictions, name)
+        if not ((values >= 0) & (values <= _ONE) | np.isnan(values)).all():
+            raise DamagedEntryError(f"holds a {name} that is no probability")
 
 
 def _opened(name: str, data: bytes) -> zipfile.ZipFile:
-    if _digest(data) != name.removesuffix(".npz").rpartition("-")[2]:
-        raise DamagedEntryError("truncated or changed: the content does not match the digest in the name")
+    check_digest(name, data)
     try:
         return zipfile.ZipFile(io.BytesIO(data))
     except Exception as error:  # whatever zipfile, json and numpy make of such bytes
@@ -110,7 +171,7 @@ def _opened(name: str, data: bytes) -> zipfile.ZipFile:
 
 def _unpacked(archive: zipfile.ZipFile, member: str) -> bytes:
     """A member's bytes; a few that would unpack to more than memory holds are refused first."""
-    if archive.getinfo(member).file_size > _LARGEST:
+    if archive.getinfo(member).file_size > LARGEST:
         raise ValueError(f"{member} would unpack to {archive.getinfo(member).file_size:,} bytes")
     return archive.read(member)
 
@@ -119,12 +180,11 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"record.json holds {constant}, which JSON has no form for")
 
 
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
+
+
 def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()[:12]
+    return escaped(str(error)) or type(error).__name__
 
 
 def _member(name: str) -> zipfile.ZipInfo:

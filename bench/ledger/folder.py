@@ -52,7 +52,7 @@ def list_files(root: Path) -> Listing:
             if not folder.is_dir():
                 continue
             for file in os.scandir(folder):
-                if is_entry_name(file.name) and folder_of(file.name) == folder.name:
+                if is_entry_name(file.name) and folder_of(file.name) == folder.name and file.is_file():
                     found.entries[file.name] = file
                 elif file.name.endswith(".npz"):
                     found.strangers.append(Path(file.path))

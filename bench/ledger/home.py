@@ -13,8 +13,10 @@ from bench.suite.errors import UserError
 
 Location = Path | str
 """A file of a ledger, or the ledger itself: a path on this machine's disks, a URL elsewhere."""
-Sized = tuple[Entry, int]
-"""An entry and the size of its file in bytes."""
+State = tuple[int, int | None]
+"""The size of a file in bytes, and a number that differs when it was changed; None where its store tells none."""
+Written = tuple[Entry, State]
+"""An entry and the state of its file."""
 
 
 class AwayError(UserError):
@@ -27,7 +29,7 @@ class Stat(Protocol):
     @property
     def st_size(self) -> int: ...
     @property
-    def st_ctime_ns(self) -> int: ...
+    def st_ctime_ns(self) -> int | None: ...
 
 
 class File(Protocol):
@@ -38,12 +40,34 @@ class File(Protocol):
     def stat(self) -> Stat: ...
 
 
+def state_of(file: File) -> State:
+    """The state of a listed file. Raises OSError."""
+    stat = file.stat()
+    return stat.st_size, stat.st_ctime_ns
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     """The files within ``entries``: those named as an entry and lying where it should, and other ``.npz`` files."""
 
     entries: dict[str, File]
     strangers: list[Location]
+
+
+STRANGE = "not named as an entry, in the wrong folder, or no file"
+"""Why one of `Listing.strangers` is passed over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """What an index knows of the files that it was asked about.
+
+    The files of `same` are as they were when their lines were written. Those of `moved`, by name, have the size they
+    had and were touched since, as copying does: what their lines say holds if the digest in their names does.
+    """
+
+    same: list[Entry]
+    moved: dict[str, Entry]
 
 
 class Home(Protocol):
@@ -59,6 +83,9 @@ class Home(Protocol):
     def local(self) -> Path: ...
     def check(self) -> bool:
         """Whether a ledger is here already; UserError where this is, or clearly holds, something else."""
+
+    def check_writable(self) -> None:
+        """UserError where entries or claims cannot be written; nothing is left behind."""
 
     def location(self, name: str) -> Location:
         """Where the entry `name` lies."""
@@ -78,14 +105,17 @@ class Home(Protocol):
     def put(self, name: str, data: bytes) -> Location:
         """Store an entry, whole or not at all, in place of a damaged one of that name."""
 
-    def read_index(self, files: dict[str, File]) -> list[Entry]:
-        """The entries that the index knows among `files`."""
+    def read_index(self, files: dict[str, File]) -> Indexed:
+        """What the index knows of `files`."""
 
-    def published(self, entry: Entry, size: int) -> None:
+    def published(self, entry: Entry) -> None:
         """Let the index know of an entry that was just put."""
 
-    def opened(self, entries: list[Sized], everything: Callable[[], Iterable[Sized]]) -> None:
+    def opened(self, entries: list[Written], everything: Callable[[], Iterable[Written]]) -> None:
         """Let the index know of entries that it lacked; `everything` gives all of them."""
+
+    def doubt(self, name: str) -> None:
+        """Let no index speak for an entry that proved damaged."""
 
     def take(self, key: str, me: Owner) -> bool:
         """Claim a key; False where another driver is at work on it."""

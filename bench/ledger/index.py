@@ -1,8 +1,9 @@
 """The index: a cache of all records in one file, so that a ledger of 10,000 entries need not open 10,000 zips.
 
-One line of JSON per entry: ``{"entry": file name, "bytes": its size, "record": {...}}``. Only ever appended to, one
-write per line, so several drivers may share it. A line that is broken, half written or about a file that is gone is
-passed over; an entry without a line is read from its own file and gets one.
+One line of JSON per entry: ``{"sha256": "0123456789ab", "entry": file name, "bytes": its size, "changed": when,
+"record": {...}}``, where the digest is that of the text after it. Only ever appended to, one write per line, so several
+drivers may share it. A line that is broken, half written, changed, or about a file that is gone is passed over; an
+entry without a line is read from its own file and gets one.
 """
 
 from __future__ import annotations
@@ -11,26 +12,28 @@ import contextlib
 import gc
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from bench.ledger.entry import Entry
-from bench.ledger.home import File, Sized
+from bench.ledger.entry import Entry, digest, parse_json
+from bench.ledger.home import File, Indexed, State, Written, state_of
 from bench.ledger.record import Record
 
+_LINE = re.compile(rb'\{"sha256":"([0-9a-f]{12})",')
 
-def read_index(lines: Iterable[bytes], files: Mapping[str, File]) -> list[Entry]:
-    """The entries of an index whose file is among `files` (by name) with the size it had.
 
-    The size tells a file that was cut off after it was indexed, without reading it.
-    """
-    found: dict[str, Entry] = {}
+def read_index(lines: Iterable[bytes], files: Mapping[str, File]) -> Indexed:
+    """The entries of an index whose file is among `files` (by name) with the size it had."""
+    found: dict[str, tuple[Entry, bool]] = {}
     with _uncollected():
         for line in lines:
-            entry = _parse(line, files)
-            if entry:
-                found[entry.name] = entry
-    return list(found.values())
+            if parsed := _parse(line, files):
+                found[parsed[0].name] = parsed
+    return Indexed(
+        [entry for entry, same in found.values() if same],
+        {name: entry for name, (entry, same) in found.items() if not same},
+    )
 
 
 @contextlib.contextmanager
@@ -45,34 +48,42 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def append_index(path: Path, entries: Iterable[Sized]) -> None:
-    """Add a line for each entry and its size in bytes; a failure is ignored, since the index is only a cache."""
+def append_index(path: Path, entries: Iterable[Written]) -> None:
+    """Add a line for each entry and its file's state; a failure is ignored, since the index is only a cache."""
     with contextlib.suppress(OSError):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK, 0o666)
         try:
             # A writer that was killed may have left half a line, which must not swallow this one.
             end = os.lseek(descriptor, 0, os.SEEK_END)
             if end and os.pread(descriptor, 1, end - 1) != b"\n":
                 os.write(descriptor, b"\n")
-            for entry, size in entries:
-                os.write(descriptor, index_line(entry, size))
+            for entry, state in entries:
+                os.write(descriptor, index_line(entry, state))
         finally:
             os.close(descriptor)
 
 
-def index_line(entry: Entry, size: int) -> bytes:
+def index_line(entry: Entry, state: State) -> bytes:
     """An entry's line."""
-    data = {"entry": entry.name, "bytes": size, "record": entry.record.to_json()}
-    return (json.dumps(data, sort_keys=True, separators=(",", ":")) + "\n").encode()
+    size, changed = state
+    data = {"entry": entry.name, "bytes": size, "changed": changed, "record": entry.record.to_json()}
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"))[1:].encode()
+    return b'{"sha256":"%b",%b\n' % (digest(text).encode(), text)
 
 
-def _parse(line: bytes, files: Mapping[str, File]) -> Entry | None:
+def _parse(line: bytes, files: Mapping[str, File]) -> tuple[Entry, bool] | None:
+    """The entry of a line, and whether its file is in the state that the line was written of."""
+    if not (found := _LINE.match(line)) or digest(line[found.end() :].rstrip(b"\n")) != found[1].decode():
+        return None
     try:
-        data = json.loads(line)
+        data = parse_json(line)
         name = data["entry"]
-        if files[name].stat().st_size != data["bytes"]:
+        size, changed = state_of(files[name])
+        if size != data["bytes"]:
             return None
         record = Record.from_json(data["record"])
     except (ValueError, TypeError, KeyError, OSError, RecursionError):
         return None
-    return Entry(name, record) if name.startswith(f"{record.key}-") else None
+    if not name.startswith(f"{record.key}-"):
+        return None
+    return Entry(name, record), changed is not None and changed == data.get("changed")

@@ -11,12 +11,16 @@ from typing import Any
 
 from bench.ledger.address import home_of, with_results
 from bench.ledger.disk import Disk
-from bench.ledger.entry import DamagedEntryError, Entry, decode, decode_predictions, encode
-from bench.ledger.home import AwayError, File, Home, Location, Sized
+from bench.ledger.entry import DamagedEntryError, Entry, check_digest, decode, decode_predictions, encode
+from bench.ledger.home import STRANGE, AwayError, File, Home, Location, State, Written, state_of
 from bench.ledger.merge import merge
 from bench.ledger.record import Predictions, Record
 from bench.ledger.standing import DONE, standing
 from bench.suite.errors import UserError, nearest
+
+
+class LostEntryError(UserError):
+    """An entry proved damaged when its predictions were asked for; the ledger passes it over from then on."""
 
 
 class Ledger:
@@ -35,7 +39,7 @@ class Ledger:
         self._read = False
         self._entries: dict[str, Entry] = {}
         self._by_key: dict[str, list[Entry]] = {}
-        self._damaged: dict[Location, tuple[tuple[int, int], str]] = {}  # size and ctime when examined, reason
+        self._damaged: dict[Location, tuple[State, str]] = {}  # the file's state when it was examined, reason
 
     @property
     def damaged(self) -> list[tuple[Location, str]]:
@@ -63,16 +67,22 @@ class Ledger:
     def predictions(self, key: str) -> Predictions:
         """The test predictions of the record that counts for a key (or prefix), read from its file at each call.
 
-        Raises UserError where the trial left none (it was pruned or failed) or the file has been damaged.
+        Raises UserError where the trial left none (it was pruned or failed), LostEntryError where the file has been
+        damaged: the ledger then reads on without it.
         """
         entry = self._counting(key)
-        path = self.home.location(entry.name)
+        location = self.home.location(entry.name)
         try:
-            predictions = decode_predictions(entry.name, self.home.read(entry.name))
+            predictions = decode_predictions(entry, self.home.read(entry.name))
         except (DamagedEntryError, OSError) as error:
-            raise UserError(f"{path}: cannot be read: {error}; remove the file to run its trial again") from error
+            self._lose(entry, str(error))
+            raise LostEntryError(
+                f"{location}: cannot be read: {error}\n"
+                "  `bench merge` mends it from a whole copy; without one, the next `bench run` of its suite runs its "
+                "trial again"
+            ) from error
         if predictions is None:
-            raise UserError(f"{path}: holds no predictions: the trial was not tested ({entry.record.status})")
+            raise UserError(f"{location}: holds no predictions: the trial was not tested ({entry.record.status})")
         return predictions
 
     def done(self, pruning_rule: dict[str, Any] | None) -> dict[str, Record]:
@@ -117,7 +127,7 @@ class Ledger:
             self.away = error
             path = Disk(self.home.local).put(name, data)
         else:
-            self.home.published(entry, len(data))
+            self.home.published(entry)
             if self.away:
                 with contextlib.suppress(AwayError):
                     self.send_kept()
@@ -149,6 +159,19 @@ class Ledger:
                 here.location(name).unlink(missing_ok=True)
         return merged.copied
 
+    def check_writable(self) -> None:
+        """UserError where a trial could not be claimed or published."""
+        self.home.check_writable()
+
+    def reread(self) -> None:
+        """Read every entry from its own file, whatever the index says; what is damaged is passed over from then on."""
+        listing = self.home.listing()
+        self._entries, self._by_key = {}, {}
+        self._add(entry for entry, _ in self._open(listing.entries, {}))
+        self._read = True
+        for name in listing.entries.keys() - self._entries.keys():
+            self.home.doubt(name)
+
     def refresh(self) -> None:
         """Take in what was published, copied in or removed since the ledger was read."""
         listing = self.home.listing()
@@ -157,17 +180,19 @@ class Ledger:
             self._entries, self._by_key = {}, {}
             self._add(kept)
         new = {name: file for name, file in listing.entries.items() if name not in self._entries}
+        moved: dict[str, Entry] = {}
         if not self._read and new:
-            self._add(self.home.read_index(new))
+            indexed = self.home.read_index(new)
+            self._add(indexed.same)
+            moved = indexed.moved
             new = {name: file for name, file in new.items() if name not in self._entries}
-        opened = self._open(new)
-        misplaced = "not named as an entry, or in the wrong folder"
-        self._damaged |= dict.fromkeys(listing.strangers, ((0, 0), misplaced))
+        opened = self._open(new, moved)
+        self._damaged |= dict.fromkeys(listing.strangers, ((0, None), STRANGE))
         self._add(entry for entry, _ in opened)
         if opened and not self._read:
             # Those that come later are left to their publisher, who adds the line.
             files = listing.entries
-            self.home.opened(opened, lambda: ((e, files[e.name].stat().st_size) for e in self._entries.values()))
+            self.home.opened(opened, lambda: ((entry, state_of(files[entry.name])) for entry in self._entries.values()))
         self._read = True
 
     def _read_once(self) -> None:
@@ -180,18 +205,29 @@ class Ledger:
                 self._entries[entry.name] = entry
                 bisect.insort(self._by_key.setdefault(entry.record.key, []), entry, key=standing)
 
-    def _open(self, files: dict[str, File]) -> list[Sized]:
-        """Read entries (and their sizes in bytes) from their files, and note the damaged ones."""
-        known, self._damaged = self._damaged, {}
-        states: dict[str, tuple[int, int]] = {}
+    def _lose(self, entry: Entry, reason: str) -> None:
+        """Pass over an entry that was taken in."""
+        del self._entries[entry.name]
+        left = [other for other in self._by_key.pop(entry.record.key) if other.name != entry.name]
+        if left:
+            self._by_key[entry.record.key] = left
+        self.home.doubt(entry.name)
+        self._damaged[self.home.location(entry.name)] = (0, None), reason
+
+    def _open(self, files: dict[str, File], known: dict[str, Entry]) -> list[Written]:
+        """Read entries (and their files' states) from their files, and note the damaged ones.
+
+        Of a `known` one only the digest is looked at.
+        """
+        damaged, self._damaged = self._damaged, {}
+        states: dict[str, State] = {}
         unread = []
         for name, file in files.items():
             location = self.home.location(name)
             with contextlib.suppress(OSError):  # what is wrong shows when it is read
-                stat = file.stat()
-                states[name] = stat.st_size, stat.st_ctime_ns
-                if location in known and known[location][0] == states[name]:
-                    self._damaged[location] = known[location]
+                states[name] = state_of(file)
+                if location in damaged and damaged[location][0] == states[name] and states[name][1] is not None:
+                    self._damaged[location] = damaged[location]
                     continue
             unread.append((name, file))
         opened = []
@@ -201,9 +237,11 @@ class Ledger:
             try:
                 if isinstance(data, OSError):
                     raise data
-                opened.append((Entry(name, decode(name, data)), len(data)))
+                if name in known:
+                    check_digest(name, data)
+                opened.append((known.get(name) or Entry(name, decode(name, data)), states[name]))
             except (DamagedEntryError, OSError) as error:
-                self._damaged[self.home.location(name)] = states.get(name, (0, 0)), str(error)
+                self._damaged[self.home.location(name)] = states.get(name, (0, None)), str(error)
         return opened
 
     def _counting(self, prefix: str) -> Entry:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from bench.ledger.address import home_of
-from bench.ledger.entry import DamagedEntryError, decode
+from bench.ledger.entry import DamagedEntryError, check_digest, decode
 from bench.ledger.folder import ENTRIES
-from bench.ledger.home import Home, Location
+from bench.ledger.home import STRANGE, File, Home, Location
 from bench.suite.errors import UserError
 
 
@@ -25,8 +26,9 @@ def merge(sources: Iterable[Location | Home], into: Location | Home) -> Merged:
     """Copy into the ledger `into` every entry of `sources` that it lacks.
 
     Entries are content-addressed and which one counts depends only on what they say, so the order does not matter
-    and nothing already there changes. Damaged entries stay behind; one in `into` that was cut off is mended from a
-    whole one. Raises UserError where a source is no ledger or `into` cannot be written.
+    and nothing already there changes. Damaged entries stay behind; a damaged one in `into` is mended from a whole one,
+    so those that both have are read there and their digests checked. Raises UserError where a source is no ledger or
+    `into` cannot be written.
     """
     homes = [home_of(source) for source in sources]
     for home in homes:
@@ -34,14 +36,13 @@ def merge(sources: Iterable[Location | Home], into: Location | Home) -> Merged:
             raise UserError(f"{home.root}: nothing to merge: there is no ledger here (no folder `{ENTRIES}`)")
     target = home_of(into)
     target.check()
-    sizes = {name: file.stat().st_size for name, file in target.listing().entries.items()}
+    there, whole = target.listing().entries, set[str]()
     merged = Merged()
     for home in homes:
         listing = home.listing()
-        merged.damaged += [
-            (stranger, "not named as an entry, or in the wrong folder") for stranger in listing.strangers
-        ]
-        lacking = {name: file for name, file in listing.entries.items() if file.stat().st_size != sizes.get(name)}
+        merged.damaged += [(stranger, STRANGE) for stranger in listing.strangers]
+        whole |= _whole(target, {name: there[name] for name in listing.entries.keys() & there.keys() - whole})
+        lacking = {name: file for name, file in listing.entries.items() if name not in whole}
         merged.present += len(listing.entries) - len(lacking)
         for name, data in home.read_all(lacking.items()):
             try:
@@ -52,6 +53,17 @@ def merge(sources: Iterable[Location | Home], into: Location | Home) -> Merged:
                 merged.damaged.append((home.location(name), str(error)))
                 continue
             target.put(name, data)
-            sizes[name] = len(data)
+            whole.add(name)
             merged.copied += 1
     return merged
+
+
+def _whole(home: Home, files: dict[str, File]) -> set[str]:
+    """The names of those files whose content is what their names promise."""
+    found = set()
+    for name, data in home.read_all(files.items()):
+        with contextlib.suppress(DamagedEntryError):
+            if not isinstance(data, OSError):
+                check_digest(name, data)
+                found.add(name)
+    return found

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+
+from bench.ledger.record_check import check_record
 
 SCHEMA = 1
 """Raised when the meaning of a stored field changes; readers refuse records of a later schema."""
@@ -92,9 +93,9 @@ class Record:
         """Build a record from `to_json`'s form.
 
         A field that has a default may be missing, so that an older ledger stays readable after one was added.
-        Raises ValueError when `data` is not a record or is one of a later schema.
+        Raises ValueError when `data` is not a record (`bench.ledger.record_check`) or is one of a later schema.
         """
-        if not isinstance(data, dict) or not isinstance(data.get("schema"), int):
+        if not isinstance(data, dict) or type(data.get("schema")) is not int:
             raise ValueError("not a record: no schema number")
         if not 1 <= data["schema"] <= SCHEMA:
             raise ValueError(f"record of schema {data['schema']}, this version reads up to {SCHEMA}")
@@ -103,70 +104,14 @@ class Record:
             raise ValueError(f"record lacks {', '.join(sorted(missing))}")
         if data["status"] not in _STATUSES:
             raise ValueError(f"record has status {data['status']!r}, allowed are {', '.join(_STATUSES)}")
-        if not (isinstance(data["key"], str) and isinstance(data["config"], dict) and isinstance(data["seed"], int)):
-            raise ValueError("record has a key, config or seed of the wrong type")
+        check_record(data)
         try:
-            record = cls(**{**data, "result": Result(**data["result"]), "measured": Measured(**data["measured"])})
+            return cls(**{**data, "result": Result(**data["result"]), "measured": Measured(**data["measured"])})
         except TypeError as error:
             raise ValueError(f"not a record: {error}") from error
-        for name, allowed, values in (
-            ("text", _is_text, _texts(record)),
-            ("a number", _is_number, _numbers(record)),
-            ("a count", _is_count, _counts(record)),
-        ):
-            if wrong := [value for value in values if not allowed(value)]:
-                raise ValueError(f"record holds {str(wrong[0])[:40]!r} where {name} belongs")
-        return record
-
-
-def _texts(record: Record) -> Iterator[Any]:
-    measured = record.measured
-    yield from (record.configuration, record.suite, measured.device, measured.started, measured.finished)
-    yield from () if measured.git_commit is None else (measured.git_commit,)
-    yield from _values(measured.versions)
-    yield from () if record.failure is None else _values(record.failure)
-    yield from record.result.classes if isinstance(record.result.classes, list) else ((),)
-    yield from () if record.pruning is None or isinstance(record.pruning, dict) else ((),)
-
-
-def _numbers(record: Record) -> Iterator[Any]:
-    result, measured = record.result, record.measured
-    for curve in _values(result.curves):
-        if not isinstance(curve, list):
-            yield ()
-        elif not _PLAIN.issuperset(map(type, curve)):  # asked of a whole curve at once: a large ledger has millions
-            yield from (value for value in curve if value is not None)
-    for figures in (result.train, result.validation, result.test):
-        yield from () if figures is None else _values(figures)
-    yield from (measured.train_seconds, measured.evaluation_seconds)
-    optional = (measured.parameters, measured.parameters_trainable, measured.flops, measured.peak_memory_bytes)
-    yield from (value for value in (*optional, measured.threads) if value is not None)
-
-
-def _counts(record: Record) -> Iterator[Any]:
-    yield record.result.epochs_run
-    yield from () if record.result.chosen_epoch is None else (record.result.chosen_epoch,)
-
-
-def _values(mapping: Any) -> Iterable[Any]:
-    """What a mapping holds; something that is neither text nor a number where it is none."""
-    return mapping.values() if isinstance(mapping, dict) else ((),)
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 _STATUSES = get_args(Status)
-_PLAIN = frozenset({float, int, type(None)})
 _REQUIRED = {f.name for f in fields(Record) if f.default is MISSING}
 
 

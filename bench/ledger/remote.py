@@ -26,7 +26,7 @@ from bench.ledger import remote_claims
 from bench.ledger.conditional import create
 from bench.ledger.entry import Entry, folder_of, is_entry_name
 from bench.ledger.folder import CLAIMS, ENTRIES, check_names
-from bench.ledger.home import AwayError, File, Listing, Sized
+from bench.ledger.home import AwayError, File, Indexed, Listing, Written
 from bench.ledger.index import index_line, read_index
 from bench.ledger.owner import Owner
 from bench.suite.errors import UserError, nearest
@@ -53,7 +53,7 @@ class Listed:
 
     path: str
     st_size: int
-    st_ctime_ns: int
+    st_ctime_ns: int | None
 
     def stat(self) -> Listed:
         return self
@@ -82,6 +82,12 @@ class Remote:
                 # Nothing there yet, or no such bucket, which only listing tells.
                 names = {ENTRIES} if self._fs.find(f"{self._path}/{ENTRIES}") else set()
         return check_names(self.root, names)
+
+    def check_writable(self) -> None:
+        probe = f"{self._path}/{ENTRIES}/.probe"
+        with self._reaching():
+            self._fs.pipe_file(probe, b"")
+            self._fs.rm_file(probe)
 
     def location(self, name: str) -> str:
         return f"{self.root}/{ENTRIES}/{folder_of(name)}/{name}"
@@ -125,29 +131,33 @@ class Remote:
             try:
                 create(self._fs, path, data)
             except FileExistsError:
-                # The name has a digest of the content: the same, unless it was cut off.
-                if self._fs.size(path) != len(data):
+                # The name has a digest of the content: the same, unless it was damaged.
+                if self._fs.cat_file(path) != data:
                     self._fs.pipe_file(path, data)
         return self.location(name)
 
-    def read_index(self, files: dict[str, File]) -> list[Entry]:
+    def read_index(self, files: dict[str, File]) -> Indexed:
         with self._reaching():
             try:
                 packed = self._fs.cat_file(f"{self._path}/{INDEX}")
                 return read_index(gzip.decompress(packed).splitlines(), files)
             except (FileNotFoundError, gzip.BadGzipFile, EOFError, zlib.error):
-                return []
+                return Indexed([], {})
 
-    def published(self, entry: Entry, size: int) -> None:
+    def published(self, entry: Entry) -> None:
         """Nothing: the next reader whom enough is lacking writes the index."""
 
-    def opened(self, entries: list[Sized], everything: Callable[[], Iterable[Sized]]) -> None:
+    def opened(self, entries: list[Written], everything: Callable[[], Iterable[Written]]) -> None:
         known = list(everything())
         if len(entries) < max(LEAST, LACKING * len(known)):
             return
-        lines = b"".join(index_line(entry, size) for entry, size in known)
+        lines = b"".join(index_line(entry, state) for entry, state in known)
         with contextlib.suppress(AwayError), self._reaching():  # a reader who may not write does without
             self._fs.pipe_file(f"{self._path}/{INDEX}", gzip.compress(lines, 1))
+
+    def doubt(self, name: str) -> None:  # noqa: ARG002
+        # The index needs no word: a store that says when an object was changed also says so of one that was damaged.
+        self._once.clear_cache()
 
     def take(self, key: str, me: Owner) -> bool:
         with self._reaching():
@@ -227,7 +237,9 @@ def _is_refusal(error: Exception) -> bool:
     return isinstance(error, PermissionError) or any(word in type(error).__name__ for word in _DENIED)
 
 
-def _changed(info: dict[str, Any]) -> int:
-    """A number that differs when an object was written anew, from whatever the store tells."""
-    told = [str(info.get(name)) for name in ("ETag", "etag", "LastModified", "mtime", "updated", "created")]
+def _changed(info: dict[str, Any]) -> int | None:
+    """A number that differs when an object was written anew, from what the store tells; None where that is nothing."""
+    told = [str(info.get(name, "")) for name in ("ETag", "etag", "LastModified", "mtime", "updated", "created")]
+    if not any(told):
+        return None
     return int.from_bytes(hashlib.sha256("".join(told).encode()).digest()[:7], "big")

@@ -11,8 +11,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.ledger.entry import DamagedEntryError, decode, decode_predictions, encode
+from bench.ledger.entry import DamagedEntryError, Entry, decode, decode_predictions, encode
 from bench.ledger.record import Result
+
+FIELDS = {
+    "labels": np.uint8,
+    "predicted": np.uint8,
+    "confidence": np.float32,
+    "true_confidence": np.float32,
+    "true_rank": np.uint8,
+}
 
 
 def zipped(members, key="ab12cd34"):
@@ -28,7 +36,7 @@ def zipped(members, key="ab12cd34"):
 def test_a_record_and_its_predictions_come_back_as_they_were(make_record, predictions):
     name, data = encode(make_record(), predictions)
     assert decode(name, data) == make_record()
-    found = decode_predictions(name, data)
+    found = decode_predictions(Entry(name, make_record()), data)
     assert found is not None
     for field, array in vars(predictions).items():
         assert getattr(found, field).dtype == array.dtype
@@ -36,7 +44,9 @@ def test_a_record_and_its_predictions_come_back_as_they_were(make_record, predic
 
 
 def test_a_trial_that_was_not_tested_has_no_predictions(make_record):
-    assert decode_predictions(*encode(make_record(status="failed"))) is None
+    record = make_record(status="failed")
+    name, data = encode(record)
+    assert decode_predictions(Entry(name, record), data) is None
 
 
 def test_equal_content_gives_equal_bytes(make_record, predictions):
@@ -79,11 +89,11 @@ def test_one_changed_bit_is_found(make_record, predictions):
     changed = bytearray(data)
     changed[len(data) // 2] ^= 1
     with pytest.raises(DamagedEntryError, match="truncated or changed"):
-        decode_predictions(name, bytes(changed))
+        decode_predictions(Entry(name, make_record()), bytes(changed))
 
 
-def test_an_entry_under_another_key_is_damaged(make_record):
-    name, data = encode(make_record(key="ab12cd34"))
+def test_an_entry_under_another_key_is_damaged(make_record, predictions):
+    name, data = encode(make_record(key="ab12cd34"), predictions)
     with pytest.raises(DamagedEntryError, match="another key, ab12cd34"):
         decode(name.replace("ab12", "cd12"), data)
 
@@ -113,21 +123,62 @@ def test_pickled_predictions_are_never_loaded(make_record, predictions):
     np.lib.format.write_array(buffer, np.array([{}], dtype=object))
     text = json.dumps(make_record().to_json())
     with pytest.raises(DamagedEntryError, match="allow_pickle"):
-        decode_predictions(*zipped({"record.json": text, "labels.npy": buffer.getvalue()}))
+        decode(*zipped({"record.json": text, "labels.npy": buffer.getvalue()}))
 
 
-def test_a_value_that_is_not_finite_is_refused_with_the_reason(make_record):
+def test_a_value_that_is_not_finite_is_refused_with_the_reason(make_record, predictions):
     record = replace(make_record(), result=Result({"train_loss": [float("nan")]}, 1))
     with pytest.raises(ValueError, match="not finite is stored as None"):
-        encode(record)
+        encode(record, predictions)
 
 
-def test_a_traceback_with_broken_characters_can_be_stored(make_record):
-    record = replace(make_record(status="failed"), failure={"message": b"caf\xe9".decode(errors="surrogateescape")})
-    assert decode(*encode(record)) == record
+def test_a_text_that_a_terminal_obeys_is_refused_when_written_and_when_read(make_record):
+    for text in (b"caf\xe9".decode(errors="surrogateescape"), "\x1b[2J", "a\u202eb", "\uffff"):
+        record = replace(make_record(status="failed"), failure={"message": text})
+        with pytest.raises(ValueError, match="control character"):
+            encode(record)
+        with pytest.raises(DamagedEntryError, match="control character"):
+            decode(*zipped({"record.json": json.dumps(record.to_json())}))
+
+
+def array(values, dtype):
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, np.asarray(values, dtype), allow_pickle=False)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"labels.npy": b"\x93NUMPY no header"}, "."),
+        ({"labels.npy": array([[1]], np.uint8)}, "one length"),
+        ({f"{name}.npy": array([], dtype) for name, dtype in FIELDS.items()}, "predictions of no image"),
+        ({"predicted.npy": array([9, 2, 1, 10], np.uint8)}, "class 10, and names 10 classes"),
+        ({"confidence.npy": array([0.9, 0.8, 7, 0.6], np.float32)}, "confidence that is no probability"),
+        ({"true_confidence.npy": array([0.9, 0.8, -np.inf, 0.6], np.float32)}, "that is no probability"),
+        ({"true_rank.npy": None}, "true_rank"),
+        (dict.fromkeys((f"{name}.npy" for name in FIELDS), None), "complete trial and no predictions"),
+    ],
+)
+def test_predictions_that_the_trial_could_not_leave_make_the_whole_entry_damaged(
+    make_record, predictions, change, reason
+):
+    record = make_record()
+    record = replace(record, result=replace(record.result, classes=list("abcdefghij")))
+    _, data = encode(record, predictions)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()} | change
+    name, data = zipped({name: data for name, data in members.items() if data is not None})
+    with pytest.raises(DamagedEntryError, match=reason):
+        decode(name, data)
 
 
 @pytest.mark.parametrize("key", ["", "../../etc", "AB12", "ab/12"])
-def test_a_key_that_is_no_file_name_is_refused(make_record, key):
+def test_a_key_that_is_no_file_name_is_refused(make_record, predictions, key):
     with pytest.raises(ValueError, match="hexadecimal"):
-        encode(make_record(key=key))
+        encode(make_record(key=key), predictions)
+
+
+def test_a_complete_trial_without_predictions_is_refused(make_record):
+    with pytest.raises(ValueError, match="complete trial and no predictions"):
+        encode(make_record())

@@ -17,10 +17,10 @@ def two(tmp_path, make_record, predictions) -> tuple[Path, Path]:
     """Two ledgers that have the key aa00 in common."""
     here, there = Ledger(tmp_path / "here"), Ledger(tmp_path / "there")
     here.publish(make_record("aa00", minute=5), predictions)
-    here.publish(make_record("bb00", status="failed", minute=1))
+    here.publish(make_record("bb00", status="failed", minute=1), predictions)
     there.publish(make_record("aa00", minute=4), predictions)
-    there.publish(make_record("bb00", status="pruned", minute=2))
-    there.publish(make_record("cc00"))
+    there.publish(make_record("bb00", status="pruned", minute=2), predictions)
+    there.publish(make_record("cc00"), predictions)
     return here.root, there.root
 
 
@@ -68,6 +68,30 @@ def test_a_copy_that_was_cut_off_is_mended(two):
     cut.write_bytes(cut.read_bytes()[:50])
     assert merge([there], here).copied == 1
     assert Ledger(here).record("cc00") == Ledger(there).record("cc00")
+
+
+def test_a_changed_bit_is_mended_from_a_whole_copy(two):
+    here, there = two
+    merge([there], here)
+    (path,) = here.glob("entries/cc/*")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    assert [record.key for record in Ledger(here).records()] == ["aa00", "bb00"]
+    merged = merge([there], here)
+    assert (merged.copied, merged.present, merged.damaged) == (1, 2, [])
+    assert Ledger(here).record("cc00") == Ledger(there).record("cc00")
+    assert Ledger(here).damaged == []
+
+
+def test_of_two_damaged_copies_none_is_taken(two):
+    here, there = two
+    merge([there], here)
+    for root in two:
+        (path,) = root.glob("entries/cc/*")
+        path.write_bytes(path.read_bytes()[:-1] + b"x")
+    assert merge([there], here).copied == 0
+    assert len(Ledger(here).records()) == 2
 
 
 def test_a_source_that_is_no_ledger_is_refused_before_anything_is_copied(two, tmp_path):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -19,20 +22,89 @@ def test_a_record_of_an_older_version_that_lacks_an_optional_field_is_read(make_
     assert Record.from_json(data) == make_record()
 
 
+CONFIG = {"dataset": {"name": "mnist"}, "model": {"name": "mlp"}}
+
+
+def deep(levels):
+    return [deep(levels - 1)] if levels else 1
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"schema": SCHEMA + 1}, f"record of schema {SCHEMA + 1}, this version reads up to {SCHEMA}"),
         ({"schema": "one"}, "no schema number"),
         ({"status": "done"}, "status 'done', allowed are complete"),
-        ({"key": 7}, "wrong type"),
+        ({"key": 7}, "7 as key, where text belongs"),
         ({"surprise": 1}, "surprise"),
         ({"result": None}, "not a record"),
+        ({"result": {}}, "not a record"),
+        ({"seed": True}, "True as seed, where a count belongs"),
+        ({"seed": 2**63}, "as seed, where a count belongs"),
+        ({"suite": "\x1b[31mred"}, r"control character '\\x1b'"),
+        ({"configuration": "a\x00"}, r"control character '\\x00'"),
+        ({"failure": {"message": "caf\udce9"}}, r"control character '\\udce9'"),
+        ({"failure": {"message": 1}}, "as failure, where texts belong"),
+        ({"failure": {"\x9b": ""}}, r"control character '\\x9b'"),
+        ({"pruning": []}, "as pruning, where a rule with decisions belongs"),
+        ({"pruning": {"decisions": [{"epoch": 1}]}}, "as pruning"),
+        ({"config": {}}, "None as config.dataset, where a component belongs"),
+        ({"config": {"dataset": ["mnist"], "model": {"name": "mlp"}}}, "as config.dataset, where a component belongs"),
+        ({"config": {"dataset": {"name": "mnist"}}}, "None as config.model, where a component belongs"),
+        ({"config": {"dataset": {"name": "mnist"}, "model": {"hidden": [1]}}}, "as config.model"),
+        ({"config": {"dataset": {"name": "npz", "path": 3}, "model": {"name": "mlp"}}}, "as config.dataset.path"),
+        ({"config": {**CONFIG, "optimizer": "adam"}}, "'adam' as config.optimizer, where components belong"),
+        ({"config": {**CONFIG, "regularizer": [["l2"]]}}, "as config.regularizer, where components belong"),
+        ({"config": {**CONFIG, "epochs": [5]}}, "as config.epochs, where a count belongs"),
+        ({"config": {**CONFIG, "batch_size": 0}}, "0 as config.batch_size"),
+        ({"config": {**CONFIG, "validation": {"name": []}}}, "where a name belongs"),
+        ({"config": {**CONFIG, "ema": 1e999}}, "a number that is too large"),
+        ({"config": {**CONFIG, "model": {"name": "a.py:net", "x": deep(40)}}}, "more than 30 levels deep"),
     ],
 )
 def test_what_is_not_a_record_is_refused(make_record, change, message):
     with pytest.raises(ValueError, match=message):
         Record.from_json({**make_record().to_json(), **change})
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "message"),
+    [
+        ("result", {"curves": {"val_loss": [1.0, "2"]}}, "as result.curves, where curves of numbers belong"),
+        ("result", {"curves": {"val_loss": [1.0, float("inf")]}}, "as result.curves"),
+        ("result", {"curves": {"val_loss": [1.0, 10**400]}}, "as result.curves"),
+        ("result", {"curves": {"\x1b": [1.0]}}, "control character"),
+        ("result", {"curves": [1.0]}, "as result.curves"),
+        ("result", {"epochs_run": -1}, "-1 as result.epochs_run, where a count belongs"),
+        ("result", {"test": {"accuracy": 7.3}}, "as result.test, where metrics belong"),
+        ("result", {"test": {"accuracy": None}}, "as result.test"),
+        ("result", {"classes": ["a", "\x1b]0;title\x07"]}, "control character"),
+        ("result", {"classes": "ab"}, "as result.classes, where names of classes belong"),
+        ("measured", {"device": "\x1b[2J"}, "control character"),
+        ("measured", {"versions": {"torch": 2}}, "as measured.versions, where texts belong"),
+        ("measured", {"train_seconds": -1}, "as measured.train_seconds, where seconds belong"),
+        ("measured", {"parameters": 1.5}, "1.5 as measured.parameters, where a count belongs"),
+        ("measured", {"finished": None}, "as measured.finished, where text belongs"),
+    ],
+)
+def test_what_no_part_of_a_record_holds_is_refused(make_record, part, change, message):
+    data = make_record().to_json()
+    with pytest.raises(ValueError, match=message):
+        Record.from_json({**data, part: {**data[part], **change}})
+
+
+@pytest.mark.parametrize("text", ["Ω mega", "日本語", "🙂", "two\n\tlines", r"\x1b[31m"])
+def test_any_text_that_can_be_shown_is_read_as_it_is(make_record, text):
+    record = replace(make_record(), suite=text, failure={"traceback": text})
+    assert Record.from_json(json.loads(json.dumps(record.to_json()))) == record
+
+
+def test_a_missing_part_is_not_a_traceback(make_record):
+    for part in ("result", "measured", "config"):
+        data = make_record().to_json()
+        del data[part]
+        with pytest.raises(ValueError, match=f"lacks {part}"):
+            Record.from_json(data)
 
 
 def test_a_missing_field_is_named(make_record):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import gzip
+import hashlib
 import json
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from bucket import Bucket, opened
 
 from bench.ledger import remote, remote_claims
 from bench.ledger.claims import Claims
-from bench.ledger.ledger import Ledger
+from bench.ledger.ledger import Ledger, LostEntryError
 from bench.ledger.merge import merge
 from bench.ledger.owner import LEASE_SECONDS, owner_bytes, this_process
 from bench.suite.errors import UserError
@@ -34,14 +35,17 @@ sys.stdin.readline()
 """
 PUBLISH = """
 import json, sys
+import numpy as np
 from bench.ledger.ledger import Ledger
-from bench.ledger.record import Record
+from bench.ledger.record import Predictions, Record
 
+classes, sure = np.zeros(4, np.uint8), np.ones(4, np.float32)
+predictions = Predictions(classes, classes, sure, sure, classes)
 ledger, record = Ledger(sys.argv[1]), Record.from_json(json.loads(sys.argv[2]))
 print("ready", flush=True)
 sys.stdin.readline()
 for _ in range(5):
-    ledger.publish(record)
+    ledger.publish(record, predictions)
 print("done", flush=True)
 sys.stdin.readline()
 """
@@ -118,20 +122,20 @@ def test_what_two_drivers_found_of_one_key_is_kept_as_replicates(bucket, make_re
     assert again.replicates("ab12cd34") == [make_record(minute=2)]
 
 
-def test_a_half_written_upload_is_passed_over_told_and_mended(bucket, make_record):
-    location = Ledger(bucket.url).publish(make_record())
+def test_a_half_written_upload_is_passed_over_told_and_mended(bucket, make_record, predictions):
+    location = Ledger(bucket.url).publish(make_record(), predictions)
     bucket.fs.pipe_file(location, bucket.fs.cat_file(location)[:100])
     again = Ledger(bucket.url)
     assert again.records() == []
     assert again.damaged == [(location, "truncated or changed: the content does not match the digest in the name")]
-    again.publish(make_record())
+    again.publish(make_record(), predictions)
     assert Ledger(bucket.url).records() == [make_record()]
     assert Ledger(bucket.url).damaged == []
 
 
-def test_the_index_is_written_by_who_lacks_it_and_then_read(bucket, make_record, monkeypatch):
+def test_the_index_is_written_by_who_lacks_it_and_then_read(bucket, make_record, monkeypatch, predictions):
     for number in range(9):
-        Ledger(bucket.url).publish(make_record(f"ab{number:02}"))
+        Ledger(bucket.url).publish(make_record(f"ab{number:02}"), predictions)
     assert "index.jsonl.gz" not in bucket.paths()
     records = Ledger(bucket.url).records()
     assert len(records) == 9
@@ -139,23 +143,71 @@ def test_the_index_is_written_by_who_lacks_it_and_then_read(bucket, make_record,
     assert len(lines) == 9
     changed = b"\n".join(lines).replace(b"0.88", b"0.99")
     bucket.fs.pipe_file(f"{bucket.url}/index.jsonl.gz", gzip.compress(changed))
+    assert Ledger(bucket.url).records() == records, "one changed digit changes no figure"
+    texts = [line.replace(b"0.88", b"0.99").partition(b",")[2] for line in lines]
+    signed = [b'{"sha256":"%b",%b' % (hashlib.sha256(text).hexdigest()[:12].encode(), text) for text in texts]
+    bucket.fs.pipe_file(f"{bucket.url}/index.jsonl.gz", gzip.compress(b"\n".join(signed)))
     assert Ledger(bucket.url).record("ab00").result.test == {"accuracy": 0.99}, "no entry was opened"
 
 
-@pytest.mark.parametrize("index", [None, b"", b"no gzip", gzip.compress(b"no index\n"), gzip.compress(b"{}" * 99)[:-9]])
-def test_an_index_that_is_lost_or_damaged_costs_only_time(bucket, make_record, index):
+def test_one_changed_bit_is_noticed_although_the_index_knows_the_entry_and_mended_by_merging(
+    bucket, make_record, predictions, tmp_path
+):
     for number in range(9):
-        Ledger(bucket.url).publish(make_record(f"ab{number:02}"))
+        location = Ledger(bucket.url).publish(make_record(f"ab{number:02}"), predictions)
+    merge([bucket.url], tmp_path / "whole")
+    assert len(Ledger(bucket.url).records()) == 9
+    read = Ledger(bucket.url)
+    assert len(read.records()) == 9
+    data = bytearray(bucket.fs.cat_file(location))
+    data[len(data) // 2] ^= 1
+    bucket.fs.pipe_file(location, bytes(data))
+    with pytest.raises(LostEntryError, match="truncated or changed"):
+        read.predictions("ab08")
+    assert len(read.records()) == 8
+    again = Ledger(bucket.url)
+    assert "ab08" not in again.done(None)
+    assert [damaged for damaged, _ in again.damaged] == [location]
+    assert merge([tmp_path / "whole"], bucket.url).copied == 1
+    assert Ledger(bucket.url).damaged == []
+    assert Ledger(bucket.url).predictions("ab08").labels.tolist() == [9, 2, 1, 1]
+
+
+def test_a_damaged_object_is_replaced_by_the_whole_one_of_its_name(bucket, make_record, predictions):
+    location = Ledger(bucket.url).publish(make_record(), predictions)
+    whole = bucket.fs.cat_file(location)
+    bucket.fs.pipe_file(location, whole[:-1] + b"x")
+    Ledger(bucket.url).publish(make_record(), predictions)
+    assert bucket.fs.cat_file(location) == whole
+
+
+def test_a_bucket_that_may_be_read_and_not_written_is_told_before_anything_runs(bucket, monkeypatch):
+    Ledger(bucket.url).check_writable()
+    assert bucket.paths() == []
+    remote.fsspec.get_filesystem_class("s3").clear_instance_cache()
+
+    def refuse(*arguments, **options):
+        raise PermissionError("Access Denied")
+
+    monkeypatch.setattr("s3fs.S3FileSystem.pipe_file", refuse)
+    with pytest.raises(UserError, match=rf"^{bucket.url}: access was refused: Access Denied"):
+        Ledger(bucket.url).check_writable()
+
+
+@pytest.mark.parametrize("index", [None, b"", b"no gzip", gzip.compress(b"no index\n"), gzip.compress(b"{}" * 99)[:-9]])
+def test_an_index_that_is_lost_or_damaged_costs_only_time(bucket, make_record, index, predictions):
+    for number in range(9):
+        Ledger(bucket.url).publish(make_record(f"ab{number:02}"), predictions)
     if index is not None:
         bucket.fs.pipe_file(f"{bucket.url}/index.jsonl.gz", index)
     assert len(Ledger(bucket.url).records()) == 9
     assert len(gzip.decompress(bucket.fs.cat_file(f"{bucket.url}/index.jsonl.gz")).splitlines()) == 9
 
 
-def test_refresh_sees_what_came_and_what_was_removed(bucket, make_record):
+def test_refresh_sees_what_came_and_what_was_removed(bucket, make_record, predictions):
     ledger, other = Ledger(bucket.url), Ledger(bucket.url)
     assert ledger.records() == []
-    location = other.publish(make_record())
+    location = other.publish(make_record(), predictions)
     ledger.refresh()
     assert ledger.records() == [make_record()]
     bucket.fs.rm(location)
@@ -224,7 +276,7 @@ def test_a_half_written_claim_ends_by_its_age(bucket, later):
 
 def test_a_server_that_goes_away_costs_no_finished_trial(bucket, make_record, predictions):
     ledger, claims = Ledger(bucket.url), Claims(bucket.url)
-    ledger.publish(make_record("aa00"))
+    ledger.publish(make_record("aa00"), predictions)
     bucket.go_away()
     assert claims.claim("bb00")
     kept = ledger.publish(make_record("bb00"), predictions)
@@ -240,20 +292,20 @@ def test_a_server_that_goes_away_costs_no_finished_trial(bucket, make_record, pr
     assert Ledger(bucket.url).kept() == 0
 
 
-def test_what_was_kept_goes_with_the_next_trial_that_gets_through(bucket, make_record):
+def test_what_was_kept_goes_with_the_next_trial_that_gets_through(bucket, make_record, predictions):
     ledger = Ledger(bucket.url)
     bucket.go_away()
-    ledger.publish(make_record("aa00"))
+    ledger.publish(make_record("aa00"), predictions)
     bucket.come_back()
-    ledger.publish(make_record("bb00"))
+    ledger.publish(make_record("bb00"), predictions)
     assert ledger.away is None
     assert [record.key for record in Ledger(bucket.url).records()] == ["aa00", "bb00"]
 
 
 def test_ledgers_merge_between_a_folder_and_a_bucket(bucket, ledger, make_record, predictions):
     ledger.publish(make_record("aa00", minute=1), predictions)
-    Ledger(bucket.url).publish(make_record("aa00", minute=2))
-    Ledger(bucket.url).publish(make_record("bb00"))
+    Ledger(bucket.url).publish(make_record("aa00", minute=2), predictions)
+    Ledger(bucket.url).publish(make_record("bb00"), predictions)
     assert merge([ledger.root], bucket.url).copied == 1
     assert merge([bucket.url], ledger.root).copied == 2
     assert merge([bucket.url], ledger.root).copied == 0
@@ -275,9 +327,9 @@ def test_missing_credentials_are_told(bucket, monkeypatch):
         Ledger(bucket.url)
 
 
-def test_a_reader_who_may_not_write_reads(bucket, make_record, monkeypatch):
+def test_a_reader_who_may_not_write_reads(bucket, make_record, monkeypatch, predictions):
     for number in range(9):
-        Ledger(bucket.url).publish(make_record(f"ab{number:02}"))
+        Ledger(bucket.url).publish(make_record(f"ab{number:02}"), predictions)
 
     def refuse(*arguments, **options):
         raise PermissionError("Access Denied")
@@ -292,7 +344,7 @@ def test_a_reader_who_may_not_write_reads(bucket, make_record, monkeypatch):
 
 @pytest.mark.parametrize("answers", [(OSError(errno.ENOSYS, ""), None), (OSError(errno.EBUSY, "conflict"), None)])
 def test_a_server_that_knows_no_condition_or_asks_for_another_try_gets_the_entry(
-    bucket, make_record, monkeypatch, answers
+    bucket, make_record, monkeypatch, answers, predictions
 ):
     put, left = remote.fsspec.get_filesystem_class("s3").pipe_file, list(answers)
 
@@ -302,7 +354,7 @@ def test_a_server_that_knows_no_condition_or_asks_for_another_try_gets_the_entry
         return put(fs, path, data, **options)
 
     monkeypatch.setattr("s3fs.S3FileSystem.pipe_file", answer)
-    Ledger(bucket.url).publish(make_record())
+    Ledger(bucket.url).publish(make_record(), predictions)
     assert Ledger(bucket.url).records() == [make_record()]
 
 
@@ -347,6 +399,6 @@ def test_any_other_file_system_of_fsspec_will_do(make_record, predictions):
     assert Ledger("memory://results").records() == [make_record()]
 
 
-def test_a_path_that_went_through_pathlib_still_means_the_bucket(bucket, make_record):
-    Ledger(bucket.url).publish(make_record())
+def test_a_path_that_went_through_pathlib_still_means_the_bucket(bucket, make_record, predictions):
+    Ledger(bucket.url).publish(make_record(), predictions)
     assert Ledger(Path(bucket.url)).records() == [make_record()]

@@ -98,6 +98,7 @@ def nodes_amiss(status: str) -> tuple[list[str], list[str]]:
 
 def _drive(run: Run, folder: Path, events: EventFile, variables: dict[str, str]) -> bool:
     ledger = Ledger(run.results)
+    ledger.check_writable()
     sent = folder / "datasets"
     datasets: dict[str, Dataset] = {}
     for trial in run.trials:

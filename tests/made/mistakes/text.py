@@ -64,6 +64,6 @@ ROWS: dict[str, Row] = {
     "escaped control character": (b'name: x\ntitle: "\\e[31m"\n', "suite.yaml:2: title: holds a control character"),
     "control character in a key": (b'"a\\e": x\n', "suite.yaml:1: holds a control character"),
     "half a character": (b'title: "\\uD800"\n', "suite.yaml:1: title: holds a control character"),
-    "a line turned around": (b'title: "\u202Eabc"\n', "suite.yaml:1: title: holds a control character"),
+    "a line turned around": (b'title: "\\u202Eabc"\n', "suite.yaml:1: title: holds a control character"),
     "escape of no character": (b'title: "\\UFFFFFFFF"\n', "is not valid YAML: an escape"),
 }

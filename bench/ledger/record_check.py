@@ -1,0 +1,201 @@
+"""Is this a record? What JSON of a file that others may have made, or time has changed, must be to be read as one.
+
+Whatever passes can be labelled, counted and shown: types and ranges are those that training writes, and no text holds
+what a suite file may not hold either.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from bench.suite.characters import control_character
+from bench.suite.components import AXES
+from bench.suite.metrics import METRICS
+from bench.suite.schema import VALUE_AXES
+
+MAX_DEPTH = 30
+"""Levels of a record, as of a suite file."""
+LARGEST = 2**63 - 1
+"""Of counts, and of numbers anywhere: far above what a float32 that diverges passes through on its way in a sum."""
+ROUNDING = 1e-6
+"""How far a fraction may lie outside of [0, 1]: some were summed in single precision."""
+
+_Check = Callable[[Any], bool]
+_FLOAT = frozenset({float})
+
+
+def check_record(data: dict[str, Any]) -> None:
+    """ValueError where `data` has a field that no record could have; missing fields are not looked for."""
+    _check_fields(data, _RECORD, "")
+    _check_fields(data.get("result"), _RESULT, "result.")
+    _check_fields(data.get("measured"), _MEASURED, "measured.")
+    _check_config(data["config"])
+    _check_values(data)
+
+
+def _check_values(data: dict[str, Any]) -> None:
+    """What holds of every value, level by level: a ledger of 10,000 records has a million of them."""
+    result = data["result"]
+    if "curves" in result:  # which hold most of a record's numbers, and were looked at
+        data = {**data, "result": {**result, "curves": list(result["curves"])}}
+    texts: list[str] = []
+    level: list[Any] = [data]
+    for _ in range(MAX_DEPTH):
+        deeper: list[Any] = []
+        for container in level:
+            values = container
+            if type(container) is dict:
+                texts += container
+                values = container.values()
+                if "name" in container and type(container["name"]) is not str:
+                    raise ValueError(f"record holds {_shown(container['name'])} where a name belongs")
+            for value in values:
+                kind = type(value)
+                if kind is str:
+                    texts.append(value)
+                elif kind is float or kind is int:
+                    if not -LARGEST <= value <= LARGEST:
+                        raise ValueError("record holds a number that is too large")
+                elif value and (kind is dict or kind is list):
+                    deeper.append(value)
+        if not deeper:
+            break
+        level = deeper
+    else:
+        raise ValueError(f"record is nested more than {MAX_DEPTH} levels deep")
+    if bad := control_character("\n".join(texts)):
+        raise ValueError(f"record holds a text with the control character {bad!r}")
+
+
+def _check_fields(data: Any, fields: dict[str, tuple[str, _Check]], place: str) -> None:
+    if not isinstance(data, dict):
+        raise ValueError(f"not a record: {place.rstrip('.')} is {_shown(data)}")
+    for name, (what, allowed) in fields.items():
+        if name in data and not allowed(data[name]):
+            raise ValueError(f"record holds {_shown(data[name])} as {place}{name}, where {what} belongs")
+
+
+def _check_config(config: dict[str, Any]) -> None:
+    for axis in ("dataset", "model"):
+        if not _is_component(config.get(axis)):
+            raise ValueError(f"record holds {_shown(config.get(axis))} as config.{axis}, where a component belongs")
+    for axis in AXES:
+        component = config.get(axis, [])
+        if not (all(map(_is_component, component)) if type(component) is list else _is_component(component)):
+            raise ValueError(f"record holds {_shown(component)} as config.{axis}, where components belong")
+    for name in (*VALUE_AXES, "workers"):
+        if name in config and not (_is_count(config[name]) and config[name] > 0):
+            raise ValueError(f"record holds {_shown(config[name])} as config.{name}, where a count belongs")
+    path = config["dataset"].get("path", "")
+    if type(path) is not str:
+        raise ValueError(f"record holds {_shown(path)} as config.dataset.path, where a path belongs")
+
+
+def _shown(value: Any) -> str:
+    return repr(value)[:40]
+
+
+def _is_component(value: Any) -> bool:
+    return type(value) is dict and type(name := value.get("name")) is str and name != ""
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_number(value: Any) -> bool:
+    if type(value) is float:
+        return math.isfinite(value)
+    return type(value) is int and -LARGEST <= value <= LARGEST
+
+
+def _is_seconds(value: Any) -> bool:
+    return _is_number(value) and value >= 0
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= LARGEST
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_text, value.values()))
+
+
+def _is_metrics(value: Any) -> bool:
+    return isinstance(value, dict) and all(_is_metric(name, number) for name, number in value.items())
+
+
+def _is_metric(name: str, value: Any) -> bool:
+    fraction = name in METRICS and METRICS[name].percent
+    return _is_number(value) and (not fraction or -ROUNDING <= value <= 1 + ROUNDING)
+
+
+def _is_curves(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_curve, value.values()))
+
+
+def _is_curve(value: Any) -> bool:
+    if type(value) is not list:
+        return False
+    if _FLOAT.issuperset(map(type, value)):  # asked of a whole curve at once
+        return math.isfinite(sum(value))
+    return all(number is None or _is_number(number) for number in value)
+
+
+def _is_pruning(value: Any) -> bool:
+    decisions = value.get("decisions", []) if isinstance(value, dict) else None
+    return isinstance(decisions, list) and all(map(_is_decision, decisions))
+
+
+def _is_decision(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and _is_count(value.get("epoch"))
+        and _is_metric("accuracy", value.get("val_accuracy"))
+        and _is_text(value.get("decision"))
+    )
+
+
+def _optional(allowed: _Check) -> _Check:
+    return lambda value: value is None or allowed(value)
+
+
+_TEXT = ("text", _is_text)
+_COUNT = ("a count", _is_count)
+_COUNT_OR_NONE = ("a count", _optional(_is_count))
+_METRICS_OR_NONE = ("metrics", _optional(_is_metrics))
+
+_RECORD: dict[str, tuple[str, _Check]] = {
+    "key": _TEXT,
+    "config": ("a configuration", lambda value: isinstance(value, dict)),
+    "seed": _COUNT,
+    "configuration": _TEXT,
+    "suite": _TEXT,
+    "pruning": ("a rule with decisions", _optional(_is_pruning)),
+    "failure": ("texts", _optional(_is_texts)),
+}
+_RESULT: dict[str, tuple[str, _Check]] = {
+    "curves": ("curves of numbers", _is_curves),
+    "epochs_run": _COUNT,
+    "chosen_epoch": _COUNT_OR_NONE,
+    "train": _METRICS_OR_NONE,
+    "validation": _METRICS_OR_NONE,
+    "test": _METRICS_OR_NONE,
+    "classes": ("names of classes", lambda value: isinstance(value, list) and all(map(_is_text, value))),
+}
+_MEASURED: dict[str, tuple[str, _Check]] = {
+    "parameters": _COUNT_OR_NONE,
+    "parameters_trainable": _COUNT_OR_NONE,
+    "flops": _COUNT_OR_NONE,
+    "train_seconds": ("seconds", _is_seconds),
+    "evaluation_seconds": ("seconds", _is_seconds),
+    "peak_memory_bytes": _COUNT_OR_NONE,
+    "device": _TEXT,
+    "threads": _COUNT_OR_NONE,
+    "versions": ("texts", _is_texts),
+    "git_commit": ("text", _optional(_is_text)),
+    "started": _TEXT,
+    "finished": _TEXT,
+}
