@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.ledger import disk_claims
 from bench.ledger.durable import cannot_write, check_writable, place, sweep
 from bench.ledger.entry import LARGEST, Entry, folder_of, is_entry_name
-from bench.ledger.folder import CLAIMS, ENTRIES, INDEX, TEMPORARY, check_folder, entry_path, list_files
+from bench.ledger.folder import CLAIMS, ENTRIES, INDEX, TEMPORARY, check_folder, entry_path, is_file, list_files
 from bench.ledger.home import File, Indexed, Listing, Written
 from bench.ledger.index import append_index, index_line, read_index
 from bench.ledger.owner import Owner
@@ -41,7 +41,7 @@ class Disk:
     def of_key(self, key: str) -> Iterable[str]:
         with contextlib.suppress(FileNotFoundError):
             for file in os.scandir(self.root / ENTRIES / folder_of(key)):
-                if file.name.startswith(f"{key}-") and is_entry_name(file.name) and file.is_file():
+                if file.name.startswith(f"{key}-") and is_entry_name(file.name) and is_file(file):
                     yield file.name
 
     def read(self, name: str) -> bytes:

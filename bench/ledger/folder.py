@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -40,6 +41,13 @@ def check_names(root: Location, names: set[str]) -> bool:
     return ENTRIES in names
 
 
+def is_file(file: os.DirEntry[str], folder: bool = False) -> bool:
+    """Whether this is a file (or a `folder`), or a link to one; a link to itself is neither."""
+    with contextlib.suppress(OSError):
+        return file.is_dir() if folder else file.is_file()
+    return False
+
+
 def list_files(root: Path) -> Listing:
     """What lies within ``entries``; nothing for a ledger that is not there yet. Raises UserError if it is unreadable.
 
@@ -49,10 +57,10 @@ def list_files(root: Path) -> Listing:
     found = Listing({}, [])
     try:
         for folder in os.scandir(root / ENTRIES):
-            if not folder.is_dir():
+            if not is_file(folder, folder=True):
                 continue
             for file in os.scandir(folder):
-                if is_entry_name(file.name) and folder_of(file.name) == folder.name and file.is_file():
+                if is_entry_name(file.name) and folder_of(file.name) == folder.name and is_file(file):
                     found.entries[file.name] = file
                 elif file.name.endswith(".npz"):
                     found.strangers.append(Path(file.path))

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from bucket import Bucket, opened
 from configuration import DEFAULTS
+from predicted import RIGHT
 
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Measured, Record, Result
@@ -27,7 +28,7 @@ def publish(folder: Path, *numbers: int, minute: int = 0) -> None:
         record = Record(
             f"ab0{number}", DEFAULTS, number, "complete", Result({}, 1, 1, test={"accuracy": 0.8}), measured
         )
-        Ledger(folder).publish(record)
+        Ledger(folder).publish(record, RIGHT)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from predicted import RIGHT
 from typer.testing import CliRunner
 
 from bench.cli import app
@@ -83,7 +84,7 @@ def short_run(folder: Path, key: str | None = None) -> None:
     trial = trials_of(load("short.yaml", None, None, None))[0]
     result = Result({"val_accuracy": [0.8, 0.82, 0.828]}, 3, 3)
     record = Record(key or trial.key, trial.config, trial.seed, "complete", result, Measured())
-    Ledger(folder / "results").publish(record)
+    Ledger(folder / "results").publish(record, RIGHT)
 
 
 def test_a_shorter_run_of_a_configuration_counts_at_equal_epochs(folder: Path) -> None:

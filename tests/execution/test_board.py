@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from predicted import RIGHT
 
 from bench.execution.board import Board, Running
 from bench.execution.checkpoints import path_of
@@ -43,7 +44,7 @@ def board_of(
 
 def complete(board: Board, trial: Trial, curve: list[float]) -> None:
     figures = {"val_accuracy": list(curve), "train_loss": [0.1] * len(curve)}
-    board.finished(trial.key, "complete", Result(curves=figures, epochs_run=len(curve)), Measured(), None)
+    board.finished(trial.key, "complete", Result(curves=figures, epochs_run=len(curve)), Measured(), RIGHT)
 
 
 def run_all(board: Board, score: Callable[[Trial], float]) -> list[tuple[float, int, str]]:
@@ -197,7 +198,7 @@ def test_a_checkpoint_goes_with_its_trial_unless_that_is_tried_again(
     if status == "failed":
         board.failed(trial.key, {"kind": "WorkerDied", "message": "no", "traceback": ""})
     else:
-        board.finished(trial.key, status, Result(curves={}, epochs_run=1), Measured(), None)
+        board.finished(trial.key, status, Result(curves={}, epochs_run=1), Measured(), RIGHT)
     assert path.exists() == kept
 
 

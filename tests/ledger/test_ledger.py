@@ -271,7 +271,9 @@ def test_reading_all_files_passes_over_whatever_is_damaged(ledger, make_record, 
 
 def test_what_is_no_file_is_named_and_not_waited_for(ledger, make_record, predictions, tmp_path):
     path = ledger.publish(make_record(), predictions)
-    for number, make in enumerate((os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero"))):
+    for number, make in enumerate(
+        (os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero"), lambda path: path.symlink_to(path))
+    ):
         make(path.with_name(f"ab12cd34-{number:012x}.npz"))
     os.truncate(ledger.root / "index.jsonl", 0)
     again = Ledger(ledger.root)

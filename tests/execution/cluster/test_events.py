@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from predicted import RIGHT
 from rich.console import Console
 
 from bench.execution.board import Running, View
@@ -96,7 +97,7 @@ def test_what_another_run_on_the_head_found_of_these_trials_is_handed_out_too(tw
     run = Run("r", [part], str(ledger.root), known=[two[0].key])
     other = Ledger(ledger.root)
     for trial in two:
-        other.publish(record(trial))
+        other.publish(record(trial), RIGHT)
     hand_out_all(ledger, part, run, tmp_path / "run")
     assert [found.key for found in Ledger(tmp_path / "run" / OUT).records()] == [two[1].key]
 
