@@ -38,11 +38,13 @@ def datasets_of(
 ) -> dict[str, Dataset]:
     """The data that trials need, by `Trial.data`; what is missing is fetched, which stderr tells.
 
-    `places` says where a suite file names the user's own data, which a message about them begins with.
+    `places` says where a suite file names the user's own data, which a message about them begins with. UserError where
+    data are not those that the trials' keys were made with.
     """
     from bench.data import load
+    from bench.suite.trial import check_contents
 
-    found = {}
+    found: dict[str, Dataset] = {}
     for text, trial in {trial.data: trial for trial in trials}.items():
         try:
             found[text] = load(trial.run_config["dataset"], data_dir, lambda line: typer.echo(line, err=True))
@@ -50,4 +52,5 @@ def datasets_of(
             if trial.data_path is None or not places:
                 raise
             raise UserError(f"{places[text]}: {error}") from error
+    check_contents(trials, found)
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -85,7 +86,7 @@ def _entry(name: str, size: tuple[int, int] | None, channels: int | None) -> str
     try:
         found = find(name).name
     except UserError as error:
-        entry = entry_at(Path(name).expanduser())
+        entry = entry_at(Path(os.path.expanduser(name)))  # noqa: PTH111 (a Path's own raises for ~nobody)
         if entry is None:
             raise UserError(f"{error}\n  nor is there a folder or a file {name}") from error
         if given and entry["name"] != "image_folder":

@@ -24,7 +24,7 @@ from bench.commands.options import (
     SuiteArgument,
 )
 from bench.commands.results import tell_damaged
-from bench.commands.suites import check_metrics, checked_for_plan, data_places, load, trials_of
+from bench.commands.suites import check_metrics, check_own_data, checked_for_plan, data_places, load, trials_of
 from bench.streams import reserve_stdout
 
 
@@ -58,6 +58,7 @@ def plan(
     out = []
     for suite in loaded:
         trials = trials_of(suite)
+        check_own_data(suite, trials, lambda line: typer.echo(line, err=True))
         check_metrics(suite, trials)
         checked = {trial.key for trial in checked_for_plan(suite, trials)}
         done = ledger.done(suite.pruning.model_dump(mode="json") if suite.pruning else None)

@@ -117,7 +117,7 @@ def run(
             places |= data_places(suite, trials)
         datasets = datasets_of([trial for _, _, trials in planned for trial in trials], data_dir, places)
         for _, suite, trials in planned:
-            check_splits(suite, trials, datasets)
+            check_splits(suite, trials, {text: data.train_labels for text, data in datasets.items()})
     for text, suite, trials in planned:
         if not launcher:
             records = run_trials(

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 from bench.suite.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from bench.data.dataset import Dataset
+    import numpy as np
+    from numpy.typing import NDArray
+
     from bench.suite.suite import Suite
     from bench.suite.trial import Trial
 
@@ -151,15 +153,32 @@ def data_places(suite: Suite, trials: list[Trial]) -> dict[str, str]:
     return {trial.data: suite.place("dataset", trial.config["dataset"]) for trial in trials}
 
 
-def check_splits(suite: Suite, trials: list[Trial], datasets: Mapping[str, Dataset]) -> None:
-    """UserError where a data set has too few pictures, or labels in an order, that a `validation` cannot divide."""
+def check_own_data(suite: Suite, trials: list[Trial], notify: Callable[[str], None]) -> None:
+    """UserError where the user's own data are wrong, as far as that can be told without their pixels."""
+    from bench.data import train_labels
+
+    own = [trial for trial in trials if trial.data_path is not None]
+    labels = {}
+    for text, trial in {trial.data: trial for trial in own}.items():
+        try:
+            labels[text] = train_labels(trial.run_config["dataset"], notify)
+        except UserError as error:
+            raise UserError(f"{suite.place('dataset', trial.config['dataset'])}: {error}") from error
+    check_splits(suite, own, labels)
+
+
+def check_splits(suite: Suite, trials: list[Trial], train_labels: Mapping[str, NDArray[np.int64]]) -> None:
+    """UserError where a data set has too few pictures, or labels in an order, that a `validation` cannot divide.
+
+    `train_labels` are those of each data set, by `Trial.data`.
+    """
     from bench.data.splits import split
     from bench.suite.expand import canonical
 
     for trial in {(trial.data, canonical(trial.config["validation"])): trial for trial in trials}.values():
         validation = trial.config["validation"]
         try:
-            split(datasets[trial.data].train_labels, validation)
+            split(train_labels[trial.data], validation)
         except UserError as error:
             raise UserError(f"{suite.place('validation', validation)}: {error}") from error
 

@@ -1,8 +1,16 @@
-"""What the classes of the catalogue's datasets are called, in the order of their labels."""
+"""What classes are called: those of the catalogue's datasets, in the order of their labels; and what may be a name."""
 
 from __future__ import annotations
 
 import string
+import unicodedata
+from collections.abc import Iterable
+
+from bench.suite.characters import escaped_line
+from bench.suite.errors import UserError
+
+LONGEST = 255
+"""Characters of a class's name."""
 
 DIGITS = tuple(string.digits)
 
@@ -39,3 +47,25 @@ squirrel streetcar sunflower sweet_pepper table tank telephone television tiger 
 wardrobe whale willow_tree wolf woman worm
 """
 CIFAR100 = tuple(_CIFAR100.split())
+
+
+def check_names(names: Iterable[str], what: str) -> None:
+    """UserError, which begins with `what`, for names of classes from outside that no table or terminal can show.
+
+    They are checked here, where they enter; terminal, page, CSV and Markdown show them as they are.
+    """
+    known: dict[str, str] = {}
+    for name in names:
+        shown = f"{escaped_line(name[:40])}..." if len(name) > LONGEST else escaped_line(name)
+        if not name.strip():
+            raise UserError(f"{what}: the name '{shown}' is blank: give every class a name that can be read")
+        if escaped_line(name) != name:
+            raise UserError(
+                f"{what}: the name '{shown}' has a character that is obeyed and not shown, written out here: "
+                "rename the class"
+            )
+        if len(name) > LONGEST:
+            raise UserError(f"{what}: the name '{shown}' has {len(name):,} characters, allowed are {LONGEST}")
+        alike = known.setdefault(unicodedata.normalize("NFC", name).strip(), name)
+        if alike != name:
+            raise UserError(f"{what}: the names {alike!a} and {name!a} look the same: rename one of the classes")

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import json
 import os
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from bench.arrays import MOST_MEMORY
 from bench.data.places import user_cache
+from bench.limits import memory
 from bench.suite.errors import UserError
 
 SETTLED_SECONDS = 3.0
@@ -44,7 +49,7 @@ def file_checksum(path: Path) -> str:
 def _remembered(subject: Path, root: Path, names: Sequence[str], digest: Callable[[], str]) -> str:
     begun = time.time()
     state, latest = _state(root, names)
-    note = user_cache() / "checksums" / f"{hashlib.sha256(os.fsencode(subject)).hexdigest()[:20]}.json"
+    note = _note(subject)
     try:
         noted = json.loads(note.read_text())
         if noted["state"] == state:
@@ -57,6 +62,18 @@ def _remembered(subject: Path, root: Path, names: Sequence[str], digest: Callabl
     return found
 
 
+def correct(subject: Path, checksum: str) -> None:
+    """Forget what is remembered of a file or folder if it is another checksum than its contents were found to have."""
+    note = _note(subject)
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        if json.loads(note.read_text())["checksum"] != checksum:
+            note.unlink()
+
+
+def _note(subject: Path) -> Path:
+    return user_cache() / "checksums" / f"{hashlib.sha256(os.fsencode(subject)).hexdigest()[:20]}.json"
+
+
 def combined(digests: Iterable[tuple[str, str]]) -> str:
     """The checksum of files from their names and their own SHA-256 (hex)."""
     whole = hashlib.sha256()
@@ -66,11 +83,27 @@ def combined(digests: Iterable[tuple[str, str]]) -> str:
 
 
 def read(path: Path) -> bytes:
-    """A file's bytes; UserError where it cannot be read."""
+    """A file's bytes; UserError as in `check_file`, and where it is larger than memory allows."""
+    check_file(path)
     try:
+        size = path.stat().st_size
+        if size > MOST_MEMORY * memory():
+            raise UserError(f"{path} has {size / 2**30:.1f} GiB, more than half of the memory there is")
         return path.read_bytes()
+    except (OSError, MemoryError) as error:
+        raise UserError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+def check_file(path: Path) -> None:
+    """UserError where a path is no file that ends: it cannot be read, is a folder, a pipe or a device."""
+    try:
+        mode = path.stat().st_mode
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
+    if stat.S_ISDIR(mode):
+        raise UserError(f"{path} cannot be read: {os.strerror(errno.EISDIR)}")
+    if not stat.S_ISREG(mode):
+        raise UserError(f"{path} is a pipe, a socket or a device: give a file")
 
 
 def _state(root: Path, names: Iterable[str]) -> tuple[str, float]:
@@ -80,12 +113,12 @@ def _state(root: Path, names: Iterable[str]) -> tuple[str, float]:
     for name in names:
         path = os.path.join(root, name)  # noqa: PTH118 (a Path each takes ten times as long)
         try:
-            stat = os.stat(path)  # noqa: PTH116
+            found = os.stat(path)  # noqa: PTH116
         except OSError as error:
             raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
-        facts = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_dev)
+        facts = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev)
         whole.update(os.fsencode(f"{name}\0{facts}\n"))
-        latest = max(latest, stat.st_mtime_ns, stat.st_ctime_ns)
+        latest = max(latest, found.st_mtime_ns, found.st_ctime_ns)
     return whole.hexdigest(), latest / 1e9
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from bench.data.layouts import read
 from bench.data.mirrors import Notify, RouteError, from_mirrors
 from bench.data.own import Entry, fields, is_own
 from bench.data.own import fingerprint as own_fingerprint
+from bench.data.own import train_labels as own_train_labels
 from bench.data.places import cached, look, places, user_cache
 from bench.data.verify import verify
 from bench.suite.errors import UserError
@@ -87,7 +89,7 @@ def load_here(dataset: str | Entry) -> Dataset | None:
         As `load`, where files that are here cannot be used.
     """
     if not isinstance(dataset, str) and is_own(dataset):
-        return load(dataset) if Path(dataset["path"]).exists() else None
+        return load(dataset) if os.path.exists(dataset["path"]) else None  # noqa: PTH110 (a Path's own may raise)
     info = find(dataset)
     found = any(look(info, place)[0] is not None for place in places(info, None))
     return load_info(info) if found else None
@@ -130,6 +132,11 @@ def train_size(dataset: str | Entry) -> int:
     if not isinstance(dataset, str) and is_own(dataset):
         return len(load(dataset).train_labels)
     return find(dataset).train_size
+
+
+def train_labels(dataset: Entry, notify: Notify = _quietly) -> NDArray[np.int64]:
+    """The training labels of the user's own data, checked as far as that takes no pixels; errors as in `load`."""
+    return own_train_labels(dataset, notify)
 
 
 def load_info(info: DatasetInfo, data_dir: Path | None = None, notify: Notify = _quietly) -> Dataset:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import math
 import zlib
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,21 +13,11 @@ _UNSIGNED_BYTE = 0x08
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
-def read(path: Path) -> bytes:
-    """The unpacked bytes of a file, gzip-compressed or not (its first bytes tell, not its name).
-
-    Raises
-    ------
-    ValueError
-        The gzip data are truncated or damaged.
-    OSError
-        The file cannot be read.
-    """
-    return unpack(path.read_bytes())
-
-
 def unpack(raw: bytes) -> bytes:
-    """The bytes, unpacked where they are gzip-compressed; ValueError where these data are truncated or damaged."""
+    """The bytes of a file, unpacked where they are gzip-compressed (the first ones tell, not the file's name).
+
+    ValueError where these data are truncated or damaged.
+    """
     if not raw.startswith(_GZIP_MAGIC):
         return raw
     try:

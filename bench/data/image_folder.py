@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import tempfile
 from collections.abc import Callable
@@ -12,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.contents import checksum, combined, read
+from bench.arrays import MOST_MEMORY
+from bench.data.contents import checksum, combined, correct, read
 from bench.data.listing import PARTS, Listing, list_pictures
 from bench.data.places import user_cache
 from bench.limits import memory
@@ -21,8 +23,11 @@ from bench.suite.errors import UserError
 ORDER_SEED = 0
 """Files come sorted by class; this seed mixes them, the same way on every machine for ever."""
 
-MOST_MEMORY = 0.5
-"""Share of the memory there is, of the machine or the container, that the pixels of a folder may take."""
+DECODER = 2
+"""Raised whenever the same picture would be decoded to other pixels than before."""
+
+DIGESTS = "sha256.json"
+"""The checksums of the arrays in a folder of the cache, which lies beside them."""
 
 
 def fingerprint(path: Path) -> str:
@@ -31,10 +36,16 @@ def fingerprint(path: Path) -> str:
     return checksum(listing.root, listing.all_names)
 
 
+def train_labels(path: Path) -> NDArray[np.int64]:
+    """The class numbers of the training part, in the order that `load` has them; errors as in `list_pictures`."""
+    return _labels(list_pictures(path), "train")
+
+
 def load(entry: dict[str, Any], notify: Callable[[str], None]) -> dict[str, Any]:
     """The fields of a `Dataset`, from the folder `entry["path"]` (`size` and `channels` as in a suite file).
 
-    Each part is in a fixed, mixed order. Pixels that were decoded before are mapped from the user cache.
+    Each part is in a fixed, mixed order. Pixels that were decoded before are mapped from the user cache, and held
+    against the checksum that was written with them.
 
     Raises
     ------
@@ -44,8 +55,7 @@ def load(entry: dict[str, Any], notify: Callable[[str], None]) -> dict[str, Any]
     """
     listing = list_pictures(Path(entry["path"]))
     sha256 = checksum(listing.root, listing.all_names)
-    orders = {part: _order(len(listing.names[part])) for part in PARTS}
-    names = {part: [listing.names[part][i] for i in orders[part]] for part in PARTS}
+    names = {part: [listing.names[part][i] for i in _order(len(listing.names[part]))] for part in PARTS}
     folder = user_cache() / "decoded" / _cache_name(sha256, entry)
     pixels = _cached(folder, listing)
     if pixels is None:
@@ -57,12 +67,18 @@ def load(entry: dict[str, Any], notify: Callable[[str], None]) -> dict[str, Any]
     return {
         "classes": listing.classes,
         "train_images": pixels["train"],
-        "train_labels": np.array(listing.labels["train"], dtype=np.int64)[orders["train"]],
+        "train_labels": _labels(listing, "train"),
         "test_images": pixels["test"],
-        "test_labels": np.array(listing.labels["test"], dtype=np.int64)[orders["test"]],
+        "test_labels": _labels(listing, "test"),
         "sha256": sha256,
         "source": listing.root,
     }
+
+
+def _labels(listing: Listing, part: str) -> NDArray[np.int64]:
+    labels = np.array(listing.labels[part], dtype=np.int64)[_order(len(listing.labels[part]))]
+    labels.flags.writeable = False
+    return labels
 
 
 def _order(count: int) -> NDArray[np.int64]:
@@ -115,7 +131,9 @@ def _decode_all(
             if i == 0:
                 pixels[part] = np.empty((len(names[part]), *picture.shape), dtype=np.uint8)
             pixels[part][i] = picture
-    if combined(digests) != sha256:
+    found = combined(digests)
+    if found != sha256:
+        correct(root, found)
         raise UserError(f"{root}: its files changed while they were read; run the command again")
     return pixels
 
@@ -143,21 +161,32 @@ def _cache_name(sha256: str, entry: dict[str, Any]) -> str:
     import PIL
 
     height, width = entry.get("size") or ("own", "size")
-    return f"{sha256[:32]}-{height}-{width}-{entry.get('channels') or 'own'}-pillow-{PIL.__version__}-{ORDER_SEED}"
+    decoder = f"pillow-{PIL.__version__}-{DECODER}"
+    return f"{sha256[:32]}-{height}-{width}-{entry.get('channels') or 'own'}-{decoder}-{ORDER_SEED}"
 
 
 def _cached(folder: Path, listing: Listing) -> dict[str, NDArray[np.uint8]] | None:
-    """Pixels of an earlier time, mapped and not read; None where there are none, or not all."""
+    """Pixels of an earlier time, mapped; None where there are none, not all, or others than were written."""
     found = {}
-    for part in PARTS:
-        try:
+    try:
+        digests = json.loads((folder / DIGESTS).read_text())
+        for part in PARTS:
             mapped = np.load(folder / f"{part}.npy", mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError):
-            return None
-        if mapped.dtype != np.uint8 or mapped.ndim != 4 or len(mapped) != len(listing.names[part]):
-            return None
-        found[part] = np.asarray(mapped)  # a plain array, which pickles without being copied first
+            if mapped.dtype != np.uint8 or mapped.ndim != 4 or len(mapped) != len(listing.names[part]):
+                return None
+            found[part] = np.asarray(mapped)  # a plain array, which pickles without being copied first
+            if _digest(found[part]) != digests[part]:
+                return None
+    except (OSError, ValueError, EOFError, KeyError, TypeError):
+        return None
     return found
+
+
+def _digest(pixels: NDArray[np.uint8]) -> str:
+    """SHA-256 (hex) over the shape and the values."""
+    found = hashlib.sha256(str(pixels.shape).encode())
+    found.update(np.ascontiguousarray(pixels).data)
+    return found.hexdigest()
 
 
 def _keep(pixels: dict[str, NDArray[np.uint8]], folder: Path) -> bool:
@@ -169,9 +198,10 @@ def _keep(pixels: dict[str, NDArray[np.uint8]], folder: Path) -> bool:
             fresh.mkdir()
             for part, array in pixels.items():
                 np.save(fresh / f"{part}.npy", array, allow_pickle=False)
+            (fresh / DIGESTS).write_text(json.dumps({part: _digest(array) for part, array in pixels.items()}))
             try:
                 fresh.rename(folder)
-            except OSError:  # an incomplete one, or another process was faster
+            except OSError:  # an incomplete or damaged one, or another process was faster
                 for path in fresh.iterdir():
                     path.replace(folder / path.name)
     except OSError:

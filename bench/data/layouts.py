@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import tarfile
 import zipfile
 import zlib
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from bench.data import idx
 from bench.data.catalogue import DatasetInfo
-from bench.data.verify import verified, verify
+from bench.data.verify import verified, verified_archive
 from bench.suite.errors import UserError
 
 
@@ -54,10 +55,10 @@ def read_idx(info: DatasetInfo, paths: list[Path]) -> Arrays:
 def read_emnist(info: DatasetInfo, paths: list[Path]) -> Arrays:
     """A zip of compressed IDX files. The pictures lie on their side there, and letters are counted from 1."""
     (path,) = paths
-    verify(info, info.files[0], path)
+    data = verified_archive(info, info.files[0], path)
     parts = []
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
             for members, count in ((info.train_members, info.train_size), (info.test_members, info.test_size)):
                 images, labels = (_parse(path, idx.unpack(archive.read(member))) for member in members)
                 upright = np.ascontiguousarray(_images(info, path, images, count).swapaxes(2, 3))
@@ -74,10 +75,10 @@ def read_cifar(info: DatasetInfo, paths: list[Path]) -> Arrays:
     The format is on https://www.cs.toronto.edu/~kriz/cifar.html ("binary version").
     """
     (path,) = paths
-    verify(info, info.files[0], path)
+    data = verified_archive(info, info.files[0], path)
     wanted = dict.fromkeys((*info.train_members, *info.test_members), b"")
     try:
-        with tarfile.open(path) as archive:
+        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
             for member in archive:
                 stream = archive.extractfile(member) if member.name in wanted else None
                 if stream is not None:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
+import hashlib
+import io
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.contents import file_checksum
+from bench.arrays import Archive, ArrayError, open_arrays
+from bench.data import class_names
+from bench.data.contents import check_file, correct, file_checksum, read
+from bench.suite.characters import escaped_line
 from bench.suite.errors import UserError, nearest
 
+IMAGES = ("train_images", "test_images")
+LABELS = ("train_labels", "test_labels")
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 CLASSES = "classes"
 
@@ -22,11 +30,12 @@ def fingerprint(path: Path) -> str:
     return file_checksum(path)
 
 
-def load(entry: dict[str, Any]) -> dict[str, Any]:
+def load(entry: dict[str, Any], notify: Callable[[str], None]) -> dict[str, Any]:
     """The fields of a `Dataset`, from the file `entry["path"]`, its pictures in the file's order.
 
     Pictures are uint8 arrays of shape (N, H, W), (N, H, W, C) or (N, C, H, W) with 1 or 3 channels; labels are whole
-    numbers from 0, shape (N,) or (N, 1); `classes`, where there is one, is an array of text, a name per label.
+    numbers from 0, shape (N,) or (N, 1); `classes`, where there is one, is an array of text, a name per label. The
+    checksum is that of the very bytes that the arrays are read from.
 
     Raises
     ------
@@ -34,117 +43,163 @@ def load(entry: dict[str, Any]) -> dict[str, Any]:
         The file is no .npz file, is damaged, lacks an array or has one of another kind; the message names it.
     """
     path = Path(entry["path"])
-    sha256 = fingerprint(path)
-    arrays = _read(path)
-    train, test = (_pictures(path, key, arrays.pop(key)) for key in ("train_images", "test_images"))
-    if train.shape[1:] != test.shape[1:]:
-        raise UserError(
-            f"{path}: train_images are {_shape(train)} (channels, height, width), test_images {_shape(test)}"
-        )
-    labels = {key: _labels(path, key, arrays[key]) for key in ("train_labels", "test_labels")}
-    for images, key in ((train, "train_labels"), (test, "test_labels")):
-        if len(images) != len(labels[key]):
-            raise UserError(f"{path}: {len(labels[key]):,} {key} for {len(images):,} pictures: give one for each")
+    data = read(path)
+    sha256 = hashlib.sha256(data).hexdigest()
+    correct(path, sha256)
+    with _opened(path, io.BytesIO(data)) as archive:
+        labels, classes = _labels_and_classes(path, archive)
+        pixels = {key: _pictures(path, key, archive.array(key)) for key in IMAGES}
+        _tell_unused(path, archive, notify)
     return {
-        "classes": _classes(path, arrays.get(CLASSES), labels),
-        "train_images": train,
-        "train_labels": labels["train_labels"],
-        "test_images": test,
-        "test_labels": labels["test_labels"],
+        "classes": classes,
+        **pixels,
+        **labels,
         "sha256": sha256,
         "source": path.parent,
     }
 
 
-def _read(path: Path) -> dict[str, NDArray[Any]]:
-    expected = f"an .npz file with the arrays {', '.join(ARRAYS)}, and perhaps {CLASSES}"
+def check(path: Path, notify: Callable[[str], None]) -> NDArray[np.int64]:
+    """The training labels, once all of the file is known to be right but the pixels themselves, which are not read.
+
+    Errors as in `load`.
+    """
+    check_file(path)
+    with _opened(path, path) as archive:
+        labels, _ = _labels_and_classes(path, archive)
+        _tell_unused(path, archive, notify)
+    return labels["train_labels"]
+
+
+@contextmanager
+def _opened(path: Path, source: Path | IO[bytes]) -> Iterator[Archive]:
     try:
-        opened = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} is not {expected}: {_without_pickle(error)}") from error
-    if not isinstance(opened, np.lib.npyio.NpzFile):
-        raise UserError(f"{path} holds one array; expected {expected} (numpy.savez_compressed writes one)")
-    with opened:
-        for key in ARRAYS:
-            if key not in opened.files:
-                hint = nearest(key, opened.files)
-                found = ", ".join(opened.files) or "nothing"
-                raise UserError(f"{path} has no array {key!r}; it has {found}" + (f"\n  {hint}" if hint else ""))
-        arrays = {}
-        for key in (*ARRAYS, *([CLASSES] if CLASSES in opened.files else [])):
-            try:
-                arrays[key] = opened[key]
-            except ValueError as error:
-                reason = f"{_without_pickle(error)}; save it as plain numbers or text"
-                raise UserError(f"{path}: {key} cannot be read: {reason}") from error
-            except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
-                raise UserError(f"{path}: {key} is damaged ({error}); write the file again") from error
-    return arrays
-
-
-def _without_pickle(error: Exception) -> str:
-    """NumPy's reason, but for its advice to unpickle, which it gives for whatever it does not know."""
-    if "pickle" in str(error):
-        return (
-            "it is neither plain numbers nor text, and Python objects are refused, since reading them may run anything"
-        )
-    return str(error)
-
-
-def _pictures(path: Path, key: str, array: NDArray[Any]) -> NDArray[np.uint8]:
-    """As (N, C, H, W); the channels stand last unless only the second place can be theirs."""
-    if array.dtype != np.uint8:
+        with open_arrays(source) as archive:
+            for key in ARRAYS:
+                if key not in archive.members:
+                    raise _lacking(path, key, archive)
+            yield archive
+    except ArrayError as error:
         raise UserError(
-            f"{path}: {key} are of type {array.dtype}, expected uint8 from 0 to 255; "
+            f"{path}: {error}\n  an npz data set has the arrays {', '.join(ARRAYS)}, and perhaps {CLASSES}"
+        ) from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _lacking(path: Path, key: str, archive: Archive) -> UserError:
+    hint = nearest(key, archive.members.keys() - set(ARRAYS))
+    return UserError(
+        f"{path} has no array {key!r}; it has {archive.listed}, and needs {', '.join(ARRAYS)}"
+        + (f"\n  {hint}" if hint else "")
+    )
+
+
+def _tell_unused(path: Path, archive: Archive, notify: Callable[[str], None]) -> None:
+    """Name the arrays that no trial sees: nobody should take them for used."""
+    unused = [name for name in archive.members if name not in (*ARRAYS, CLASSES)]
+    if not unused:
+        return
+    names = f"{', '.join(map(escaped_line, unused[:6]))}{' and more' if len(unused) > 6 else ''}"
+    advice = (
+        "; the validation part is split off the training part: to learn from these too, append them to train_images "
+        "and train_labels"
+        if any("val" in name.lower() for name in unused)
+        else ""
+    )
+    notify(f"note: {path.name} holds arrays that are not used: {names}{advice}")
+
+
+def _labels_and_classes(path: Path, archive: Archive) -> tuple[dict[str, NDArray[np.int64]], tuple[str, ...]]:
+    """The labels of both parts and the classes' names, held against the shapes and types of the pictures."""
+    shapes = {key: _shape(path, key, *archive.header(key)) for key in IMAGES}
+    train, test = shapes.values()
+    if train[1:] != test[1:]:
+        raise UserError(f"{path}: train_images are {train[1:]} (channels, height, width), test_images {test[1:]}")
+    labels = {}
+    for key, shape in zip(LABELS, shapes.values(), strict=True):
+        _check_labels(path, key, *archive.header(key), shape[0])
+        labels[key] = _numbers(path, key, archive.array(key), shapes["train_images"][0])
+    names = _names(path, archive) if CLASSES in archive.members else None
+    return labels, _classes(path, names, labels)
+
+
+def _shape(path: Path, key: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[int, int, int, int]:
+    """As (N, C, H, W); the channels stand last unless only the second place can be theirs."""
+    if dtype != np.uint8:
+        raise UserError(
+            f"{path}: {key} are of type {dtype}, expected uint8 from 0 to 255; "
             "pixels in [0, 1] become that by (255 * pixels).round().astype('uint8')"
         )
-    first, last = (array.shape[1] in (1, 3), array.shape[3] in (1, 3)) if array.ndim == 4 else (False, False)
-    if array.size == 0 or array.ndim not in (3, 4) or (array.ndim == 4 and not first and not last):
+    first, last = (shape[1] in (1, 3), shape[3] in (1, 3)) if len(shape) == 4 else (False, False)
+    if 0 in shape or len(shape) not in (3, 4) or (len(shape) == 4 and not first and not last):
         raise UserError(
-            f"{path}: {key} have the shape {array.shape}; expected (N, height, width), (N, height, width, channels) or "
+            f"{path}: {key} have the shape {shape}; expected (N, height, width), (N, height, width, channels) or "
             "(N, channels, height, width), with 1 or 3 channels and at least one picture"
         )
     if first and last:
-        raise UserError(f"{path}: {key} have the shape {array.shape}, where the channels may stand first or last")
-    if array.ndim == 3:
-        array = array[:, None]
-    elif last:
+        raise UserError(f"{path}: {key} have the shape {shape}, where the channels may stand first or last")
+    if len(shape) == 3:
+        return shape[0], 1, shape[1], shape[2]
+    return (shape[0], shape[3], shape[1], shape[2]) if last else (shape[0], shape[1], shape[2], shape[3])
+
+
+def _pictures(path: Path, key: str, array: NDArray[Any]) -> NDArray[np.uint8]:
+    """As (N, C, H, W), which nothing can write to: all trials of a process share it."""
+    count, channels, height, width = _shape(path, key, array.shape, array.dtype)
+    if array.ndim == 4 and array.shape[1:] != (channels, height, width):
         array = array.transpose(0, 3, 1, 2)
-    return np.ascontiguousarray(array)
+    pixels = np.ascontiguousarray(array.reshape(count, channels, height, width))
+    pixels.flags.writeable = False
+    return pixels
 
 
-def _labels(path: Path, key: str, array: NDArray[Any]) -> NDArray[np.int64]:
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
-    if array.ndim != 1 or array.dtype.kind not in "iu":
-        what = f"type {array.dtype} and shape {array.shape}"
-        raise UserError(f"{path}: {key} are of {what}; expected whole numbers from 0, one for each picture")
-    if int(array.min(initial=0)) < 0:
-        raise UserError(f"{path}: {key} go down to {array.min()}; number the classes from 0")
-    return array.astype(np.int64)
+def _check_labels(path: Path, key: str, shape: tuple[int, ...], dtype: np.dtype[Any], count: int) -> None:
+    if len(shape) not in (1, 2) or (len(shape) == 2 and shape[1] != 1) or dtype.kind not in "iu":
+        one_hot = "; of one-hot rows save labels.argmax(1)" if len(shape) == 2 and shape[1] > 1 else ""
+        raise UserError(
+            f"{path}: {key} are of type {dtype} and shape {shape}; expected whole numbers from 0, one for each "
+            f"picture{one_hot}"
+        )
+    if shape[0] != count:
+        raise UserError(f"{path}: {shape[0]:,} {key} for {count:,} pictures: give one for each")
 
 
-def _classes(path: Path, names: NDArray[Any] | None, labels: dict[str, NDArray[np.int64]]) -> tuple[str, ...]:
+def _numbers(path: Path, key: str, array: NDArray[Any], count: int) -> NDArray[np.int64]:
+    lowest, highest = int(array.min()), int(array.max())
+    if lowest < 0:
+        raise UserError(f"{path}: {key} go down to {lowest}; number the classes from 0")
+    if highest >= count:
+        raise UserError(
+            f"{path}: {key} go up to {highest}, with too few pictures for so many classes; number them from 0"
+        )
+    labels = array.reshape(-1).astype(np.int64)
+    labels.flags.writeable = False
+    return labels
+
+
+def _names(path: Path, archive: Archive) -> tuple[str, ...]:
+    shape, dtype = archive.header(CLASSES)
+    if len(shape) != 1 or dtype.kind != "U":
+        raise UserError(f"{path}: {CLASSES} are of type {dtype} and shape {shape}; expected a list of text")
+    names = tuple(str(name) for name in archive.array(CLASSES))
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise UserError(f"{path}: {CLASSES} names {twice[0]!a} twice")
+    class_names.check_names(names, f"{path}: {CLASSES}")
+    return names
+
+
+def _classes(path: Path, names: tuple[str, ...] | None, labels: dict[str, NDArray[np.int64]]) -> tuple[str, ...]:
     """The classes' names, once every class is known to have pictures in both parts."""
     highest = max(int(part.max()) for part in labels.values())
-    if highest >= len(labels["train_labels"]):
-        raise UserError(
-            f"{path}: labels go up to {highest}, with too few pictures for so many classes; number them from 0"
-        )
-    if names is None:
-        classes = tuple(str(number) for number in range(highest + 1))
-    elif names.ndim != 1 or names.dtype.kind != "U":
-        raise UserError(f"{path}: {CLASSES} are of type {names.dtype} and shape {names.shape}; expected a list of text")
-    else:
-        classes = tuple(str(name) for name in names)
-        if len(set(classes)) < len(classes):
-            twice = next(name for name in classes if classes.count(name) > 1)
-            raise UserError(f"{path}: {CLASSES} names {twice!r} twice")
-        if highest >= len(classes):
-            key = next(key for key, part in labels.items() if part.max() == highest)
-            raise UserError(f"{path}: {key} go up to {highest}, while {CLASSES} has {len(classes)} names, for 0 and up")
+    classes = tuple(str(number) for number in range(highest + 1)) if names is None else names
+    if highest >= len(classes):
+        key = next(key for key, part in labels.items() if part.max() == highest)
+        raise UserError(f"{path}: {key} go up to {highest}, while {CLASSES} has {len(classes)} names, for 0 and up")
     if len(classes) < 2:
-        raise UserError(f"{path} has one class, {classes[0]!r}: there is nothing to tell apart")
+        found = f"one class, {classes[0]!r}" if classes else "no class"
+        raise UserError(f"{path} has {found}: there is nothing to tell apart")
     for key, part in labels.items():
         present = np.isin(np.arange(len(classes)), part)
         if not present.all():
@@ -155,7 +210,3 @@ def _classes(path: Path, names: NDArray[Any] | None, labels: dict[str, NDArray[n
                 "give each of them pictures to learn from and pictures to be tested on"
             )
     return classes
-
-
-def _shape(images: NDArray[np.uint8]) -> tuple[int, ...]:
-    return tuple(images.shape[1:])

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bench.data import image_folder, npz
+from bench.suite.characters import escaped_line
+from bench.suite.errors import UserError
 
 Entry = dict[str, Any]
 """A dataset as a suite file has it, with its defaults and an absolute `path`: ``{"name": "npz", "path": ...}``."""
@@ -27,12 +33,26 @@ def fingerprint(entry: Entry) -> str:
 
 def fields(entry: Entry, notify: Callable[[str], None]) -> dict[str, Any]:
     """The fields of a `Dataset`; UserError names the file that is at fault."""
-    own = image_folder.load(entry, notify) if entry["name"] == "image_folder" else npz.load(entry)
-    return {"name": Path(entry["path"]).name, **own}
+    own = image_folder.load(entry, notify) if entry["name"] == "image_folder" else npz.load(entry, notify)
+    return {"name": escaped_line(Path(entry["path"]).name), **own}
+
+
+def train_labels(entry: Entry, notify: Callable[[str], None]) -> NDArray[np.int64]:
+    """The labels of the training part, in the order that `fields` has them, without reading a pixel.
+
+    Raises
+    ------
+    UserError
+        As `fields`, but for what only the pixels show: a picture or an array that is damaged, pictures of two sizes.
+    """
+    path = Path(entry["path"])
+    return image_folder.train_labels(path) if entry["name"] == "image_folder" else npz.check(path, notify)
 
 
 def entry_at(path: Path) -> Entry | None:
-    """The entry of a path that is there: a folder is one of pictures, a file one of arrays."""
-    if path.is_dir():
-        return {"name": "image_folder", "path": str(path.resolve())}
-    return {"name": "npz", "path": str(path.resolve())} if path.is_file() else None
+    """The entry of a path that is there: a folder is one of pictures, anything else a file of arrays."""
+    try:
+        kind = "image_folder" if path.is_dir() else "npz"
+        return {"name": kind, "path": os.path.realpath(path)} if path.exists() else None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}") from error

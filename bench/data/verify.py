@@ -20,18 +20,12 @@ def verify(info: DatasetInfo, file: FileInfo, path: Path) -> None:
             found = hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise _unreadable(info, file, path, error) from error
-    if found == file.sha256:
-        return
-    _name_the_other(info, file, path, found)
-    if info.layout == "idx":
-        # Another dataset's file of this name, and what is wrong with the compression, tell more than a checksum does.
-        data = _read(info, file, path)
-        _name_the_other(info, file, path, hashlib.sha256(data).hexdigest())
-    raise _wrong(info, file, path, f"it is damaged or another release (SHA-256 {found}, expected {file.sha256})")
+    if found != file.sha256:
+        raise _other_file(info, file, path, found)
 
 
 def verified(info: DatasetInfo, file: FileInfo, path: Path) -> bytes:
-    """The unpacked bytes of an IDX `file` from `path`.
+    """The unpacked bytes of an IDX `file` from `path`: the very ones whose checksum was compared.
 
     Raises
     ------
@@ -40,9 +34,8 @@ def verified(info: DatasetInfo, file: FileInfo, path: Path) -> bytes:
         says which one it is where the catalogue knows.
     """
     if file.as_distributed:
-        verify(info, file, path)
-        return _read(info, file, path)
-    data = _read(info, file, path)
+        return _unpacked(info, file, path, verified_archive(info, file, path))
+    data = _unpacked(info, file, path, _bytes(info, file, path))
     found = hashlib.sha256(data).hexdigest()
     if found == file.sha256:
         return data
@@ -55,11 +48,35 @@ def verified(info: DatasetInfo, file: FileInfo, path: Path) -> bytes:
     raise _wrong(info, file, path, reason)
 
 
-def _read(info: DatasetInfo, file: FileInfo, path: Path) -> bytes:
+def verified_archive(info: DatasetInfo, file: FileInfo, path: Path) -> bytes:
+    """The bytes of a file as it is distributed, which are then read from memory; errors as in `verified`."""
+    data = _bytes(info, file, path)
+    found = hashlib.sha256(data).hexdigest()
+    if found != file.sha256:
+        raise _other_file(info, file, path, found)
+    return data
+
+
+def _other_file(info: DatasetInfo, file: FileInfo, path: Path, found: str) -> UserError:
+    """Why a file with this checksum is not the one that is distributed."""
+    _name_the_other(info, file, path, found)
+    if info.layout == "idx":
+        # Another dataset's file of this name, and what is wrong with the compression, tell more than a checksum does.
+        data = _unpacked(info, file, path, _bytes(info, file, path))
+        _name_the_other(info, file, path, hashlib.sha256(data).hexdigest())
+    return _wrong(info, file, path, f"it is damaged or another release (SHA-256 {found}, expected {file.sha256})")
+
+
+def _bytes(info: DatasetInfo, file: FileInfo, path: Path) -> bytes:
     try:
-        return idx.read(path)
+        return path.read_bytes()
     except OSError as error:
         raise _unreadable(info, file, path, error) from error
+
+
+def _unpacked(info: DatasetInfo, file: FileInfo, path: Path, data: bytes) -> bytes:
+    try:
+        return idx.unpack(data)
     except ValueError as error:
         raise _wrong(info, file, path, str(error)) from error
 

@@ -20,7 +20,7 @@ from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record
 from bench.suite.errors import UserError
 from bench.suite.schema import Pruning
-from bench.suite.trial import Trial
+from bench.suite.trial import Trial, check_contents
 
 RENEW_SECONDS = 60.0
 
@@ -53,6 +53,7 @@ def run_trials(
     A `connection` leads to a Ray cluster to run on, instead of this machine. `watched_by` makes another view than the
     console's.
     """
+    check_contents(trials, datasets)
     if not use_ray and (jobs or 1) > 1:
         raise UserError("--no-ray trains one trial at a time: leave --jobs out, or --no-ray")
     several = [] if use_ray else [trial for trial in trials if trial.config["workers"] > 1]

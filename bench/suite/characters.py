@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff\ufffe\uffff]"
+)
 
 
 def control_character(text: str) -> str | None:
@@ -20,3 +22,8 @@ def control_character(text: str) -> str | None:
 def escaped(text: str) -> str:
     r"""The text with each of them written out, as ``\x1b`` or ``\u202e``."""
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def escaped_line(text: str) -> str:
+    """The same for what has to stay in one line, such as the name of a file: line breaks and tabs are written out."""
+    return escaped(text).replace("\n", "\\n").replace("\t", "\\t")

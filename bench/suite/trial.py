@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from bench.suite.errors import UserError
 from bench.suite.expand import canonical
@@ -14,6 +15,13 @@ from bench.suite.suite import Suite
 
 SEMANTICS = 1
 """Raised whenever the same configuration would train differently than before."""
+
+
+class HasChecksum(Protocol):
+    """Data that were loaded, such as a `bench.data.Dataset`."""
+
+    @property
+    def sha256(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -108,8 +116,21 @@ def data_path(entry: dict[str, Any], suite: Path) -> Path | None:
     """The absolute path of the user's own data, which a suite file names from its own folder; None for others."""
     if "path" not in entry:
         return None
-    try:
-        path = Path(entry["path"]).expanduser()
-    except RuntimeError:  # ~name of nobody
-        path = Path(entry["path"])
-    return (suite.resolve().parent / path).resolve()
+    path = os.path.expanduser(entry["path"])  # noqa: PTH111 (a Path's own raises for ~nobody)
+    # realpath, since a Path's own resolving raises where links lead in a circle
+    return Path(os.path.realpath(Path(os.path.realpath(suite)).parent / path))
+
+
+def check_contents(trials: Iterable[Trial], datasets: Mapping[str, HasChecksum]) -> None:
+    """UserError where the data that were loaded are not those that the trials' keys were made with.
+
+    `datasets` maps `Trial.data` to what was loaded, with the checksum of the very bytes that were read.
+    """
+    for trial in trials:
+        data = datasets[trial.data]
+        if trial.contents and data.sha256 != trial.contents:
+            name = trial.data_path or trial.config["dataset"]["name"]
+            raise UserError(
+                f"{name}: changed after the trials' keys were made of it, so its results would stand under the keys of "
+                "other data; leave it as it is while a run goes on, and run the command again"
+            )

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.__main__ import main
 from bench.commands.suites import asks_libraries, check, checked_for_plan, load, trials_of
 from bench.suite.errors import UserError
 from bench.suite.suite import Suite
@@ -69,3 +70,34 @@ def test_a_plan_of_others_optimizers_is_quiet_and_counts(suite_of: Callable[[str
     )  # fmt: skip
     assert (ran.returncode, ran.stderr) == (0, "")
     assert "for 1 trial nothing alike has run: training takes 1.41e-05 PFLOP" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"test_images": None},
+            "has no array 'test_images'; it has train_images, train_labels, test_labels, and needs",
+        ),
+        ({"train_images": np.zeros((4, 5, 5), np.float32)}, "train_images are of type float32, expected uint8"),
+        ({"train_labels": np.array([0, 1, 2, 1])}, "test_labels have no picture of class 2"),
+        ({"classes": np.array(["a", "b\x1b[2J"])}, r"the name 'b\x1b[2J' has a character"),
+        ({}, "0.1 of the 2 pictures of class 0 is 0"),
+    ],
+)
+def test_a_plan_refuses_wrong_arrays(
+    changes: dict[str, np.ndarray | None],
+    words: str,
+    suite_of: Callable[[str], Suite],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    suite = suite_of("- {model: mlp, dataset: {name: npz, path: mine.npz}}")
+    arrays = {**np.load(tmp_path / "colour.npz"), **changes}
+    np.savez(tmp_path / "mine.npz", **{name: array for name, array in arrays.items() if array is not None})
+    monkeypatch.setattr(sys, "argv", ["bench", "plan", str(suite.path), "--results", str(tmp_path / "results")])
+    with pytest.raises(SystemExit) as end:
+        main()
+    said = capsys.readouterr().err
+    assert (end.value.code, f"{suite.path}" in said, words in said) == (2, True, True), said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -165,10 +166,26 @@ def test_classes_may_be_of_any_size(root: Path) -> None:
         (lambda root: draw(root / "train/cat/0.tiff", np.ones((3, 4), np.float32)), r"0.tiff .* 32-bit numbers"),
         (lambda root: (root / "train/cat/notes.txt").write_text("x"), r"notes.txt has no ending of a picture file"),
         (lambda root: draw(root / "train/stray.png", np.zeros((3, 4), np.uint8)), r"stray.png is in no class"),
-        (lambda root: (root / "train/bird").mkdir(), r"train/bird is empty, so class 'bird' cannot be learned"),
+        (
+            lambda root: (root / "train/bird").mkdir(),
+            "train/bird is empty, so class 'bird' cannot be learned: put pictures of it into train/bird and test/bird, "
+            "or remove train/bird$",
+        ),
+        (
+            lambda root: [(root / part / "bird").mkdir() for part in ("train", "test")],
+            "put pictures of it into train/bird and test/bird, or remove train/bird and test/bird$",
+        ),
+        (
+            lambda root: (root / "test/bird").mkdir(),
+            "train/bird does not exist, .* into train/bird and test/bird, or remove test/bird$",
+        ),
+        (
+            lambda root: [draw(root / "train/bird/0.png", np.zeros((3, 4), np.uint8)), (root / "test/bird").mkdir()],
+            "test/bird is empty, .* of it into test/bird, or remove train/bird and test/bird$",
+        ),
         (
             lambda root: draw(root / "train/bird/0.png", np.zeros((3, 4), np.uint8)),
-            r"test/bird does not exist, so class 'bird' cannot be tested.* take train/bird away",
+            r"test/bird does not exist, so class 'bird' cannot be tested.* or remove train/bird$",
         ),
         (
             lambda root: draw(root / "test/dogs/0.png", np.zeros((3, 4), np.uint8)),
@@ -187,6 +204,111 @@ def test_what_is_wrong_is_named(root: Path, harm: Callable[[Path], object], mess
         load(entry(root))
 
 
+def test_a_damaged_array_in_the_cache_is_decoded_anew(root: Path, bare_machine: Path) -> None:
+    before = load(entry(root)).train_images.tolist()
+    (cached,) = bare_machine.glob("decoded/*/train.npy")
+    data = bytearray(cached.read_bytes())
+    data[-1] ^= 1
+    cached.write_bytes(bytes(data))
+    for _ in range(2):
+        assert load(entry(root)).train_images.tolist() == before
+
+
+@pytest.mark.parametrize(
+    ("target", "link", "message"),
+    [
+        (".", "train/cat/all", "train/cat/all is the folder train/cat again, by a symbolic link"),
+        ("../..", "train/cat/all", "train/cat/all/train/cat is the folder train/cat again|cat/all.*has no ending"),
+        ("cat", "train/copy", "train/copy is the folder train/cat again"),
+        ("all", "train/cat/all", "train/cat/all has no ending|train/cat/all cannot be read: Too many levels"),
+        ("x.png", "train/cat/x.png", "x.png (is no file|cannot be read)"),
+        ("nowhere.png", "train/cat/x.png", "x.png is no file: .* a link that leads nowhere"),
+        ("/dev/zero", "train/cat/x.png", "x.png is no file: a pipe, a socket, a device"),
+    ],
+)
+def test_links_in_a_circle_or_to_no_file_are_named(root: Path, target: str, link: str, message: str) -> None:
+    (root / link).symlink_to(target)
+    with pytest.raises(UserError, match=message):
+        load(entry(root))
+
+
+def test_links_to_folders_and_files_are_followed(root: Path, tmp_path: Path) -> None:
+    (root / "train/dog").rename(tmp_path / "elsewhere")
+    (root / "train/dog").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere/9.png").rename(tmp_path / "nine.png")
+    (tmp_path / "elsewhere/9.png").symlink_to(tmp_path / "nine.png")
+    assert sorted(load(entry(root)).train_images[:, 0, 0, 0].tolist()) == [*range(10), *range(100, 110)]
+
+
+@pytest.mark.parametrize("where", ["train", "train/cat", "."])
+def test_a_root_that_leads_in_a_circle_is_named(root: Path, where: str) -> None:
+    place = root / where if where != "." else root
+    place.rename(root.parent / "away")
+    place.symlink_to(place.name)
+    with pytest.raises(UserError, match=r"has no folder train/|cannot be read|cannot be learned|does not exist"):
+        load(entry(root))
+
+
+@pytest.mark.parametrize("path", ["x" * 300, "x/" * 3000])
+def test_paths_that_no_file_can_have_are_named(path: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError):
+        load(entry(tmp_path / path))
+
+
+def test_folders_may_be_nested_deep(root: Path) -> None:
+    deep = root / "train/cat" / "/".join("x" * 1100)
+    try:
+        subprocess.run(["mkdir", "-p", deep], check=True)  # deeper than Python's own functions can go
+        (root / "train/cat/0.png").rename(deep / "0.png")
+        assert len(load(entry(root)).train_labels) == 20
+    finally:
+        subprocess.run(["rm", "-rf", root / "train/cat/x"], check=True)
+
+
+def test_a_folder_named_like_a_picture_is_a_folder(root: Path) -> None:
+    draw(root / "train/cat/more.png/10.png", np.full((3, 4), 50, np.uint8))
+    assert 50 in load(entry(root)).train_images
+
+
+@pytest.mark.parametrize("name", [b"\xff\xfe.png", b"a\nb.png", b"\x1b[2J.png"])
+def test_files_may_have_any_name(root: Path, name: bytes) -> None:
+    (root / "train/cat/0.png").rename(os.fsdecode(os.fsencode(root / "train/cat") + b"/" + name))
+    assert sorted(load(entry(root)).train_images[:, 0, 0, 0].tolist()) == [*range(10), *range(100, 110)]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("a\nb", r"train: the name 'a\\nb' has a character that is obeyed and not shown, written out here: rename"),
+        ("a\tb", r"the name 'a\\tb'"),
+        ("\x1b[31mred", r"the name '\\x1b\[31mred'"),
+        ("gnp.\u202etac", r"the name 'gnp.\\u202etac'"),
+        ("a\u200fb", r"the name 'a\\u200fb'"),
+        ("a\u2028b", r"the name 'a\\u2028b'"),
+        ("a\x9bb", r"the name 'a\\x9bb'"),
+        ("a\uffffb", r"the name 'a\\uffffb'"),
+        (os.fsdecode(b"caf\xe9"), r"the name 'caf\\udce9'"),
+        (" ", "the name ' ' is blank"),
+        ("cat ", "the names 'cat' and 'cat ' look the same"),
+    ],
+)
+def test_classes_that_no_table_can_show_are_refused(root: Path, name: str, message: str) -> None:
+    for part in ("train", "test"):
+        draw(root / part / name / "0.png", np.zeros((3, 4), np.uint8))
+    with pytest.raises(UserError, match=message) as caught:
+        fingerprint(entry(root))
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "name", ["café", "می\u200cخواهم", "日本　語", "👩\u200d🔬", "=1+1", "T-shirt/top".replace("/", "|")]
+)
+def test_classes_may_be_of_any_language(root: Path, name: str) -> None:
+    for part in ("train", "test"):
+        (root / part / "cat").rename(root / part / name)
+    assert name in load(entry(root)).classes
+
+
 def test_a_file_that_changes_while_it_is_read_is_noticed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contents, "SETTLED_SECONDS", -60.0)
     fingerprint(entry(root))
@@ -195,6 +317,7 @@ def test_a_file_that_changes_while_it_is_read_is_noticed(root: Path, monkeypatch
     draw(root / "train/cat/0.png", np.full((3, 4), 77, np.uint8))
     with pytest.raises(UserError, match="changed while they were read"):
         load(entry(root))
+    assert len(load(entry(root)).train_labels) == 20  # "run the command again" helps
 
 
 def test_more_pixels_than_memory_are_refused_before_they_are_read(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import io
+import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from bench.data import fingerprint, load
+from bench.data import fingerprint, load, train_labels
 from bench.suite.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("bare_machine")
@@ -78,7 +81,7 @@ def test_the_fingerprint_is_that_of_the_contents(tmp_path: Path) -> None:
         ({"classes": np.array([b"sock", b"hat"])}, "classes are of type"),
         (
             {"classes": np.array(["sock", "hat"], dtype=object)},
-            "classes cannot be read: it is neither plain numbers nor text",
+            "`classes` is neither plain numbers nor text",
         ),
     ],
 )
@@ -89,10 +92,128 @@ def test_what_is_wrong_is_named(changes: dict[str, Any], message: str, tmp_path:
     assert "pickle" not in str(caught.value)
 
 
+def zipped(path: Path, **members: bytes) -> dict[str, str]:
+    """The entry of an archive with these members, `_npy` for the ending."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name.replace("_npy", ".npy"), data)
+    return {"name": "npz", "path": str(path)}
+
+
+def npy(array: np.ndarray) -> bytes:
+    out = io.BytesIO()
+    np.save(out, array)
+    return out.getvalue()
+
+
+MEMBERS = {f"{key}_npy": npy(array) for key, array in GOOD.items()}
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ({"train_images_npy": b"hello"}, "`train_images` is no array of NumPy's"),
+        ({"train_images_npy": b""}, "`train_images` is no array of NumPy's"),
+        ({"train_images_npy": MEMBERS["train_images_npy"][:-1]}, "its header promises 120 bytes, 119 follow"),
+        ({"train_images_npy": MEMBERS["train_images_npy"] + b"x"}, "its header promises 120 bytes, 121 follow"),
+        ({"train_images_npy": b"\x93NUMPY\x09\x00"}, "`train_images` is (damaged|in version 9.0 of NumPy's format)"),
+        ({"train_images_npy": b"\x93NUMPY\x01\x00\x05\x00((((("}, "`train_images` is damaged"),
+        (
+            {"train_images_npy": MEMBERS["train_images_npy"].replace(b"(6, 5, 4)", b"(9**9,  )")},
+            "`train_images` is damaged",
+        ),
+        (
+            {"test_labels_npy": MEMBERS["test_labels_npy"].replace(b"(2,)", b"(9999999999999,)")},
+            "`test_labels` is damaged: its header promises 79,999,999,999,992 bytes",
+        ),
+        ({"train_images": b"hello"}, "it holds two arrays named `train_images`"),
+        ({"test_labels_npy": npy(np.array([2**63, 0], np.uint64))}, "test_labels go up to 9223372036854775808"),
+        ({"classes_npy": npy(np.array(["a\x1b[2J", "b"]))}, r"classes: the name 'a\\x1b\[2J' has a character"),
+        ({"classes_npy": npy(np.array(["a\n|b", "b"]))}, r"classes: the name 'a\\n\|b' has a character"),
+        ({"classes_npy": npy(np.array(["a", "a "]))}, "look the same"),
+        ({"classes_npy": npy(np.array([], "<U1"))}, "while classes has 0 names"),
+        ({"classes_npy": npy(np.array(["", ""], "<U0"))}, "classes names '' twice"),
+    ],
+)
+def test_members_that_are_no_such_arrays_are_named(members: dict[str, bytes], message: str, tmp_path: Path) -> None:
+    for read in (load, train_labels):
+        with pytest.raises(UserError, match=message) as caught:
+            read(zipped(tmp_path / "mine.npz", **{**MEMBERS, **members}))
+        assert str(caught.value).replace("\n", "").isprintable()
+
+
+def test_damaged_pixels_are_named(tmp_path: Path) -> None:
+    entry = saved(tmp_path)
+    data = bytearray((tmp_path / "mine.npz").read_bytes())
+    data[data.index(IMAGES[:6].tobytes())] ^= 1
+    (tmp_path / "mine.npz").write_bytes(data)
+    with pytest.raises(UserError, match="`train_images` is damaged"):
+        load(entry)
+
+
+def test_every_way_of_cutting_an_archive_is_named(tmp_path: Path) -> None:
+    entry = saved(tmp_path)
+    whole = (tmp_path / "mine.npz").read_bytes()
+    for end in range(0, len(whole), 7):
+        (tmp_path / "mine.npz").write_bytes(whole[:end])
+        with pytest.raises(UserError, match=r"mine.npz: it is"):
+            load(entry)
+
+
+def test_more_than_half_of_the_memory_is_refused_before_it_is_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = npy(np.zeros((6, 500, 500), np.uint8))
+    members = {
+        **MEMBERS,
+        "train_images_npy": large,
+        "test_images_npy": large,
+        "test_labels_npy": MEMBERS["train_labels_npy"],
+    }
+    entry = zipped(tmp_path / "mine.npz", **members)
+    monkeypatch.setattr("bench.arrays.memory", lambda: 2_000_000)
+    with pytest.raises(UserError, match=r"`train_images` takes .* more than half"):
+        load(entry)
+    monkeypatch.setattr("bench.data.contents.memory", lambda: 200)
+    with pytest.raises(UserError, match=r"mine.npz has .* more than half of the memory"):
+        load(entry)
+
+
+def test_arrays_that_are_not_used_are_named(tmp_path: Path) -> None:
+    """MedMNIST's files bring a validation part of their own."""
+    entry = saved(tmp_path, val_images=IMAGES[:2], val_labels=GOOD["test_labels"])
+    for read in (load, train_labels):
+        said: list[str] = []
+        read(entry, notify=said.append)
+        assert said == [
+            "note: mine.npz holds arrays that are not used: val_images, val_labels; the validation part is split off "
+            "the training part: to learn from these too, append them to train_images and train_labels"
+        ]
+    said.clear()
+    load(saved(tmp_path, **{"we\x1b[2Jights": IMAGES}), notify=said.append)
+    assert said == [r"note: mine.npz holds arrays that are not used: we\x1b[2Jights"]
+
+
+def test_nothing_writes_to_what_all_trials_share(tmp_path: Path) -> None:
+    data = load(saved(tmp_path))
+    for array in (data.train_images, data.train_labels, data.test_images, data.test_labels):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_what_may_have_no_end_is_not_read(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.npz"
+    os.mkfifo(path) if kind == "pipe" else path.symlink_to("/dev/zero")
+    for read in (load, train_labels, fingerprint):
+        with pytest.raises(UserError, match=r"mine.npz is a pipe, a socket or a device: give a file"):
+            read({"name": "npz", "path": str(path)})
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 half a zip", b"\x80\x04N.", b"text"])
 def test_a_file_of_another_kind_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "mine.npz").write_bytes(content)
-    with pytest.raises(UserError, match=r"mine.npz is not an .npz file") as caught:
+    with pytest.raises(UserError, match=r"mine.npz: it is (empty|damaged or cut short|no .npz file)") as caught:
         load({"name": "npz", "path": str(tmp_path / "mine.npz")})
     assert "pickle" not in str(caught.value)
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import os
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from pngs import RGB, png
 
 from mistakes.row import Mistake
 
@@ -50,6 +53,16 @@ def only(*names: str) -> Callable[[Path], None]:
             path = folder / "pictures" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.mkdir() if name.endswith("/") else path.write_bytes(picture())
+
+    return beside
+
+
+def then(*steps: Callable[[Path], object]) -> Callable[[Path], None]:
+    """One after the other."""
+
+    def beside(folder: Path) -> None:
+        for step in steps:
+            step(folder)
 
     return beside
 
@@ -130,7 +143,7 @@ FOLDERS: dict[str, Mistake] = {
         (
             PLACE,
             "pictures/test/cats does not exist, so class 'cats' cannot be tested (nor can owl)",
-            "put pictures of it there, or take train/cats away\n",
+            ": put pictures of it into test/cats, or remove train/cats\n",
         ),
         beside=pictures(train__cats__1_png=picture(), train__owl__1_png=picture()),
     ),
@@ -141,7 +154,11 @@ FOLDERS: dict[str, Mistake] = {
     ),
     "folder: empty class": Mistake(
         FOLDER,
-        (PLACE, "pictures/train/owl is empty, so class 'owl' cannot be learned", "or take test/owl away"),
+        (
+            PLACE,
+            "pictures/train/owl is empty, so class 'owl' cannot be learned",
+            "of it into train/owl, or remove train/owl and test/owl",
+        ),
         beside=pictures(train__owl=None, test__owl__1_png=picture()),
     ),
     "folder: damaged picture": Mistake(
@@ -156,8 +173,59 @@ FOLDERS: dict[str, Mistake] = {
     ),
     "folder: pixels of 32 bits": Mistake(
         FOLDER,
-        (PLACE, "2.png cannot be read as a picture: its pixels are 32-bit numbers; save it with 8 or 16 bits"),
+        (
+            PLACE,
+            "2.png cannot be read as a picture: its pixels are 32-bit numbers or have a sign; save it with 8 or ",
+        ),
         beside=pictures(train__cat__2_png=picture("F", kind="tiff")),
+    ),
+    "folder: pixels of 12 bits": Mistake(
+        FOLDER,
+        (PLACE, "2.png cannot be read as a picture: its pixels have 12 bits"),
+        beside=pictures(
+            train__cat__2_png=picture("I;16", kind="tiff").replace(
+                struct.pack("<HHIH", 258, 3, 1, 16), struct.pack("<HHIH", 258, 3, 1, 12)
+            )
+        ),
+    ),
+    "folder: pixels of another kind": Mistake(
+        FOLDER,
+        (PLACE, "its pixels are of Pillow's mode LAB; save it in grey or in red, green and blue"),
+        beside=pictures(train__cat__2_png=picture("LAB", kind="tiff")),
+    ),
+    "folder: a transparent colour of 16 bits": Mistake(
+        FOLDER,
+        (PLACE, "one of its colours of 16 bits is transparent, and Pillow reads 8 bits of them; save it with an alpha"),
+        beside=pictures(train__cat__2_png=png(np.zeros((5, 5, 3)), 16, RGB, bytes(6))),
+    ),
+    "folder: a picture beyond measure": Mistake(
+        FOLDER,
+        (PLACE, "2.png cannot be read as a picture: it is too large (Image size (400000000 pixels) exceeds limit"),
+        beside=pictures(train__cat__2_png=b"P5 20000 20000 255 "),
+    ),
+    "folder: a pipe": Mistake(
+        FOLDER,
+        (
+            PLACE,
+            "pictures/train/cat/2.png is no file: a pipe, a socket, a device, or a link that leads nowhere; remove",
+        ),
+        beside=then(pictures(), lambda folder: os.mkfifo(folder / "pictures/train/cat/2.png")),
+    ),
+    "folder: a link in a circle": Mistake(
+        FOLDER,
+        (
+            PLACE,
+            "pictures/train/cat/all is the folder train/cat again, by a symbolic link, and its pictures would count",
+        ),
+        beside=then(pictures(), lambda folder: (folder / "pictures/train/cat/all").symlink_to(".")),
+    ),
+    "folder: a class that a terminal obeys": Mistake(
+        FOLDER,
+        (
+            PLACE,
+            r"pictures/train: the name 'ca\x1b[2Jt' has a character that is obeyed and not shown, wr",
+        ),
+        beside=pictures(**{"train__ca\x1b[2Jt__1_png": picture()}),
     ),
     "folder: two sizes": Mistake(
         FOLDER,
@@ -180,32 +248,41 @@ FILES: dict[str, Mistake] = {
     ),
     "npz: no arrays": Mistake(
         NPZ,
-        (PLACE, "data.npz is not an .npz file with the arrays train_images, ", "and perhaps classes: "),
+        (
+            PLACE,
+            "data.npz: it is no .npz file\n  an npz data set has the arrays train_images, ",
+            ", and perhaps classes\n",
+        ),
         beside=raw(b"hello"),
     ),
-    "npz: an empty file": Mistake(NPZ, (PLACE, "data.npz is not an .npz file with the arrays "), beside=raw(b"")),
+    "npz: an empty file": Mistake(NPZ, (PLACE, "data.npz: it is empty\n"), beside=raw(b"")),
     "npz: a pickle": Mistake(
         NPZ,
-        (PLACE, "it is neither plain numbers nor text, and Python objects are refused, since reading them may run any"),
+        (PLACE, "data.npz: it is no .npz file\n"),
         beside=raw(b"\x80\x04K\x01."),
     ),
     "npz: one array": Mistake(
         NPZ,
-        (PLACE, "data.npz holds one array; expected an .npz file", "(numpy.savez_compressed writes one)"),
+        (PLACE, "data.npz: it holds one array without a name (numpy.savez_compressed writes an .npz)"),
         beside=lambda folder: np.save((folder / "data.npz").open("wb"), PIXELS),
     ),
     "npz: an array is missing": Mistake(
         NPZ,
-        (PLACE, "has no array 'test_labels'; it has train_images, ", "did you mean 'test_label'?"),
+        (
+            PLACE,
+            "has no array 'test_labels'; it has train_images, ",
+            ", and needs train_images, ",
+            "did you mean 'test_label'?",
+        ),
         beside=npz("test_labels", test_label=LABELS),
     ),
     "npz: objects": Mistake(
         NPZ,
-        (PLACE, "data.npz: train_labels cannot be read: it is neither", "; save it as plain numbers or text"),
+        (PLACE, "data.npz: `train_labels` is neither plain numbers nor text: ", "; save it as plain numbers or text"),
         beside=npz(train_labels=np.array([0, "a", 0, 1], dtype=object)),
     ),
     "npz: damaged": Mistake(
-        NPZ, (PLACE, "train_images is damaged (Bad CRC-32", "write the file again"), beside=damaged
+        NPZ, (PLACE, "`train_images` is damaged (Bad CRC-32", "write the file again"), beside=damaged
     ),
     "npz: pixels from 0 to 1": Mistake(
         NPZ,
@@ -229,6 +306,40 @@ FILES: dict[str, Mistake] = {
     ),
     "npz: too few labels": Mistake(
         NPZ, (PLACE, "3 train_labels for 4 pictures: give one for each"), beside=npz(train_labels=LABELS[:3])
+    ),
+    "npz: a pipe": Mistake(
+        NPZ,
+        (PLACE, "data.npz is a pipe, a socket or a device: give a file"),
+        beside=lambda folder: os.mkfifo(folder / "data.npz"),
+    ),
+    "npz: one-hot labels": Mistake(
+        NPZ,
+        (
+            PLACE,
+            "train_labels are of type float64 and shape (4, 2); ",
+            "each picture; of one-hot rows save labels.argm",
+        ),
+        beside=npz(train_labels=np.eye(2)[LABELS]),
+    ),
+    "npz: a class without a name": Mistake(
+        NPZ,
+        (PLACE, "data.npz: classes: the name '' is blank: give every class a name that can be read"),
+        beside=npz(classes=np.array(["", "b"])),
+    ),
+    "npz: a class's name of a page": Mistake(
+        NPZ,
+        (PLACE, "classes: the name '" + "a" * 40 + "...' has 300 characters, allowed are 255"),
+        beside=npz(classes=np.array(["a" * 300, "b"])),
+    ),
+    "npz: classes that look the same": Mistake(
+        NPZ,
+        (PLACE, r"classes: the names '\xe9' and 'e\u0301' look the same: rename one of the classes"),
+        beside=npz(classes=np.array(["\xe9", "e\u0301"])),
+    ),
+    "npz: classes that are no text": Mistake(
+        NPZ,
+        (PLACE, "data.npz: `classes` holds numbers that are no characters; write the file again"),
+        beside=npz(classes=np.array([0x110000, 98], np.uint32).view("<U1")),
     ),
     "npz: labels with halves": Mistake(
         NPZ,
