@@ -71,6 +71,8 @@ UNREACHED = {
     "data/listing.py _is_folder: ": "a link that leads to itself: tests/data/test_image_folder.py",
     "data/listing.py _is_file: ": "the same",
     "data/listing.py _no_part: cannot be read:": "a folder's permissions, a name that is too long: the same",
+    "data/contents.py read: cannot be read:": "permissions; `_state` has told of a missing file before",
+    "data/contents.py check_file: cannot be read:": "the same",
     "data/contents.py read: has": "a file of half the memory: tests/data/test_npz.py",
     "data/npz.py _opened: cannot be read:": "`bench plan`, which reads headers: tests/data/test_npz.py",
     "data/npz.py _tell_unused: ": "a note, not a mistake: tests/data/test_npz.py",
