@@ -4,32 +4,62 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench.commands.options import RESULTS, Results
 from bench.commands.results import tell_damaged
+from bench.ledger.address import with_results
 from bench.streams import reserve_stdout
+
+if TYPE_CHECKING:
+    from bench.ledger.ledger import Ledger
+    from bench.ledger.record import Record
 
 
 def show(
-    key: Annotated[str, typer.Argument(help="A trial's key, or its first digits.")],
+    key: Annotated[
+        str,
+        typer.Argument(
+            help="A trial's key, or its first digits; or a configuration's label, as reports have it.",
+            metavar="KEY|LABEL",
+        ),
+    ],
     results: Results = RESULTS,
     as_json: Annotated[bool, typer.Option("--json", help="The whole record as JSON.")] = False,
 ) -> None:
-    """Show one trial's record."""
+    """Show one trial's record, or the trials of a configuration."""
     out = reserve_stdout() if as_json else sys.stdout
     from bench.ledger.ledger import Ledger
-    from bench.report.record import record_text
+    from bench.report.record import record_text, trial_lines
 
     ledger = Ledger(results)
     tell_damaged(ledger)
-    record = ledger.record(key)
+    records = _named(key, ledger)
     if as_json:
-        typer.echo(json.dumps(record.to_json(), indent=2), file=out)
+        found = [record.to_json() for record in records]
+        typer.echo(json.dumps(found[0] if len(found) == 1 else found, indent=2), file=out)
+    elif len(records) == 1:
+        typer.echo(record_text(records[0], len(ledger.replicates(records[0].key))))
     else:
-        typer.echo(record_text(record, len(ledger.replicates(record.key))))
+        typer.echo("\n".join(trial_lines(records)))
+        typer.echo(f"\nOne of them in full: {with_results(f'bench show {records[0].key[:10]}', results)}")
+
+
+def _named(text: str, ledger: Ledger) -> list[Record]:
+    """The record of a key, or those of all trials of the configuration with this label; UserError for neither."""
+    from bench.report.comparing.selection import KEY, select
+    from bench.report.sections import sections
+    from bench.suite.labels import SEPARATOR
+
+    records = ledger.records()
+    if not text or not records or (KEY.fullmatch(text) and any(record.key.startswith(text) for record in records)):
+        return [ledger.record(text)]
+    label, _, seed = text.partition(f"{SEPARATOR}seed ")  # as the lines of a run have it
+    _, one = select(label, sections(records), "show", str(ledger.root))
+    found = sorted(one.records, key=lambda record: record.seed)
+    return [record for record in found if str(record.seed) == seed] or found
 
 
 def list_(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
 from bench.ledger.record import Measured, Metrics, Record
@@ -34,6 +34,23 @@ def record_text(record: Record, replicates: int = 0) -> str:
     lines += ["", *_curves(record)] if record.result.curves else []
     lines += ["", *_failure(record.failure)] if record.failure else []
     return "\n".join(lines)
+
+
+def trial_lines(records: Sequence[Record]) -> list[str]:
+    """A line for each trial of a configuration: key, seed, how it ended, accuracies."""
+    columns = [
+        ["key", *(record.key for record in records)],
+        ["seed", *(str(record.seed) for record in records)],
+        ["status", *(record.status for record in records)],
+        ["epochs", *(str(record.result.epochs_run) for record in records)],
+        ["validation", *(_accuracy(record.result.validation) for record in records)],
+        ["test", *(_accuracy(record.result.test) for record in records)],
+    ]
+    return _aligned(columns)
+
+
+def _accuracy(metrics: Metrics | None) -> str:
+    return _figure("accuracy", metrics["accuracy"]) if metrics and "accuracy" in metrics else ""
 
 
 def _configuration(record: Record) -> Iterator[tuple[str, str]]:

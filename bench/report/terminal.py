@@ -14,10 +14,10 @@ from bench.report.cells import Row, rows, told_headings, told_marks
 from bench.report.report import Part, Report
 from bench.suite.labels import SEPARATOR
 
-IMPORTANCE = ("test", "validation", "seeds", "new", "gap", "parameters", "seconds")
+IMPORTANCE = ("test", "validation", "seeds", "key", "new", "gap", "parameters", "seconds")
 """Columns beside the label; a narrow terminal leaves the last of them out.
 
-A suite's further metrics come after the seeds.
+A suite's further metrics come after the key, which `bench show` and `bench reproduce` take.
 """
 
 SHORT = {"new": "New images", "gap": "Gap", "parameters": "Params", "seconds": "Train s"}
@@ -91,7 +91,7 @@ def _print_table(shown: list[Row], metrics: Sequence[str], console: Console) -> 
     wanted = max(
         min(LABEL_WIDTH, max(len(row.label) for row in shown)), *(len(word) for r in shown for word in r.label.split())
     )
-    whole = told_headings(shown, metrics)
+    whole = {**told_headings(shown, metrics), "key": "Key"}
     titles, names, left = _columns(shown, whole, console.width, wanted)
     table = Table(box=None, pad_edge=False, padding=(0, BETWEEN, 0, 0), header_style="bold")
     table.add_column(FIRST if left >= len(FIRST) else FIRST_SHORT, overflow="fold", no_wrap=False)
@@ -131,7 +131,7 @@ def _columns(
 
 def _importance(whole: dict[str, str]) -> list[str]:
     extra = [name for name in whole if name.startswith("test_")]
-    return [*IMPORTANCE[:3], *extra, *(name for name in IMPORTANCE[3:] if name in whole)]
+    return [*IMPORTANCE[:4], *extra, *(name for name in IMPORTANCE[4:] if name in whole)]
 
 
 def _short(name: str, text: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_ledger import FLIP, L2, Ledger, config
 
 
 @pytest.mark.parametrize("writer", [(), ("--html",), ("--latex", "--out", "-")])
@@ -76,3 +77,31 @@ def test_other_options_give_other_names(bench: Any, tmp_path: Path, monkeypatch:
     names = [path.name for path in (tmp_path / "reports").glob("*.csv")]
     assert len(names) == 4
     assert "s-only-model-mlp.csv" in names
+
+
+def test_a_label_shows_the_trials_of_its_configuration(bench: Any, stored: Any) -> None:
+    made = Ledger()
+    made.add(config(), [0.9, 0.8])
+    made.add(config(regularizer=L2), [0.7])
+    made.add_ended(config(augmentation=FLIP), 3, "diverged", 2)
+    results = stored(made)
+    keys = [record.key for record in made.records]
+    ran = bench("show", "mlp", "--results", results)
+    assert (ran.code, [key in ran.out for key in keys]) == (0, [True, True, False, False])
+    assert "90.00 %" in ran.out and f"bench show {keys[0][:10]} --results {results}" in ran.out
+    assert bench("show", "mlp · seed 1", "--results", results).out.startswith(f"{keys[1]}  complete, seed 1")
+    assert bench("show", "mlp . l2", "--results", results).out.startswith(f"{keys[2]}  complete, seed 0")
+    assert bench("show", "*flip", "--results", results).out.startswith(f"{keys[3]}  diverged")
+    assert [one["seed"] for one in json.loads(bench("show", "mlp", "--json", "--results", results).out)] == [0, 1]
+    ran = bench("show", "mpl", "--results", results)
+    assert (ran.code, "did you mean 'mlp'?" in ran.err, keys[2][:10] in ran.err) == (2, True, True)
+
+
+def test_the_terminal_s_table_names_keys(bench: Any, stored: Any) -> None:
+    made = Ledger()
+    made.add(config(), [0.9, 0.8])
+    results = stored(made)
+    table = bench("report", "--results", results).out
+    assert "Key" in table
+    assert bench("show", made.records[0].key[:8], "--results", results).code == 2  # made keys are alike
+    assert f" {made.records[0].key[:8]} " in table.replace("\n", " \n")

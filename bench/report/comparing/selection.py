@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.report.sections import Configuration, Section
 from bench.suite.errors import UserError, nearest
+from bench.suite.labels import SEPARATOR
 from bench.suite.select import matches, only_patterns
 
 KEY = re.compile(r"[0-9a-f]{4,}")
@@ -35,6 +36,7 @@ def select(text: str, sections: Sequence[Section], role: str, place: str) -> Fou
     UserError
         None or several are meant; the message lists those that may be.
     """
+    text = text.replace(" . ", SEPARATOR)  # as a terminal without UTF-8 shows labels
     # An added row stands in several sections; the first stands for it.
     every = list(
         {
@@ -46,8 +48,8 @@ def select(text: str, sections: Sequence[Section], role: str, place: str) -> Fou
     )[::-1]
     begun = every
     every = [pair for pair in begun if pair[1].having("complete")]
-    if not every:
-        raise UserError(f"{role} {text!r}: {place} holds no complete trial to compare; run a suite first")
+    if not begun:
+        raise UserError(f"{role} {text!r}: {place} holds no trial; run a suite first")
     for found in (*_meant(text, every), *_meant(text, [pair for pair in begun if not pair[1].having("complete")])):
         if len(found) == 1:
             return found[0]
@@ -56,10 +58,11 @@ def select(text: str, sections: Sequence[Section], role: str, place: str) -> Fou
                 f"{role} {text!r}: {len(found)} configurations of {place} are meant; give one's whole label, or its "
                 f"key:{_listed(found)}"
             )
-    hint = nearest(text, [one.label for _, one in every])
+    hint = nearest(text, [one.label for _, one in begun])
     raise UserError(
         f"{role} {text!r}: no configuration of {place} has this key or label" + (f"; {hint}" if hint else "") + "\n"
-        "  give a label of `bench report`, with wildcards too, a key, or AXIS=VALUE. There are:" + _listed(every)
+        "  give a label of `bench report`, with wildcards too, a key, or AXIS=VALUE. There are:"
+        + _listed(every or begun)
     )
 
 
