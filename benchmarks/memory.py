@@ -101,10 +101,9 @@ class Counting(Ledger):
 
 
 def planned(suite: Path) -> list[Trial]:
-    from bench.models.user import file_of, source
+    from bench.models.sources import read
 
-    folder = suite.parent
-    return trials(load_suite(suite), lambda _: "", lambda name: (file_of(name, folder), source(name, folder)))
+    return trials(load_suite(suite), lambda _: "", lambda entry: read(entry, suite.parent))
 
 
 def run(todo: list[Trial], data: Dataset, ledger: Ledger) -> None:

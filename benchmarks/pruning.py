@@ -93,7 +93,7 @@ def own_grid(seeds: int) -> list[Trial]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "pruned.yaml"
         path.write_text(json.dumps(SUITE | {"defaults": SUITE["defaults"] | {"seeds": seeds}}))
-        return trials(load_suite(path), lambda _: name, lambda _: (None, None))
+        return trials(load_suite(path), lambda _: name, lambda _: None)
 
 
 def own_pictures(planned: list[Trial]) -> dict[str, Dataset]:

@@ -166,7 +166,7 @@ def planned(folder: Path, count: int) -> tuple[list[Trial], Dataset]:
         {"dataset": "fashion_mnist", "epochs": 1, "batch_size": 64, "validation": "none", "seeds": min(SEEDS, count)},
         name="scale",
     )
-    return trials(load_suite(suite), lambda _: "", lambda _: (None, None))[:count], data
+    return trials(load_suite(suite), lambda _: "", lambda _: None)[:count], data
 
 
 def rates(watch: Watch, first: Mark) -> list[tuple[str, ...]]:

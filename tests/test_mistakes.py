@@ -10,7 +10,7 @@ import io
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -26,8 +26,12 @@ from mistakes.sites import ROOT, passed, sites
 from pydantic import BaseModel
 
 from bench.__main__ import main
+from bench.execution import forkserver
+from bench.models.user import as_written, running
 from bench.suite import check
 from bench.suite.components import AXES
+from bench.suite.errors import UserError
+from bench.suite.model_code import ModelCode
 from bench.suite.schema import Pruning, Sampling, Settings, SuiteFile, SuiteReference
 
 SILENT = {
@@ -53,6 +57,10 @@ SILENT = {
 """Files whose texts no suite file's contents lead to, and why."""
 
 UNREACHED = {
+    "models/user.py load: expected": "asked of a name that is no user's",
+    "models/user.py cannot_unpack": "a full disk: tests/models/test_user.py",
+    "models/user.py watch_files": "a file that changes meanwhile: tests/execution/test_user_code.py",
+    "models/user.py _check_installed": "the same: tests/models/test_user.py",
     "suite/document.py read: name a suite file": "the argument is a folder: tests/suite/test_document.py",
     "suite/document.py read: is a directory": "the same",
     "suite/document.py read: there is no such file": "the argument names no file: tests/suite/test_document.py",
@@ -134,6 +142,16 @@ def answer(case: str) -> Answer:
         return fresh.submit(answer_here, case).result()
 
 
+def checked_here(code: ModelCode, function: Callable[..., Any], *arguments: Any) -> list[Path]:
+    """What `forkserver.files_opened` does in a process of its own, without a look at the files."""
+    with running(code):
+        try:
+            function(*arguments)
+        except UserError as error:
+            raise UserError(as_written(str(error))) from error
+    return []
+
+
 def answer_here(case: str) -> Answer:
     mistake = TABLE[case]
     out, err, kinds = io.StringIO(), io.StringIO(), set()
@@ -155,6 +173,7 @@ def answer_here(case: str) -> Answer:
         patch.setattr(check, "_message", noted)
         patch.setenv("XDG_CACHE_HOME", f"{name}/cache")
         patch.setattr(sys, "argv", ["bench", "run", "suite.yaml", *mistake.options])
+        patch.setattr(forkserver, "files_opened", checked_here)  # where the lines that it passes are seen
         with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as end, passed(set(FILES)) as lines:
             main()
         left = sorted({path.name for path in folder.iterdir()} - before - {"__pycache__"})

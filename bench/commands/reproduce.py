@@ -58,7 +58,7 @@ def reproduce(
 
 
 def _refuse_user_code(records: Iterable[Record]) -> None:
-    from bench.models.user import is_user
+    from bench.models.sources import is_user
 
     for record in records:
         if is_user(name := record.config["model"]["name"]):

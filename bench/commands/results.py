@@ -123,7 +123,7 @@ def report_of(ledger: Ledger, text: str, suite: Suite, trials: list[Trial], deta
 
 def _repeat(ledger: Ledger, suite: Suite, trials: list[Trial]) -> str:
     """The command that runs trials of a suite again, without their keys."""
-    is_own = any(trial.model_file or trial.data_path for trial in trials)
+    is_own = any(trial.code or trial.data_path for trial in trials)
     folder = suite.path.parent
     start = f" --from {shlex.quote(str(folder))}" if is_own and folder.resolve() != Path.cwd() else ""
     return with_results(f"bench reproduce{start}", ledger.root)

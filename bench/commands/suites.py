@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from bench.suite.errors import UserError
 
 if TYPE_CHECKING:
@@ -76,11 +78,11 @@ def _with_library_defaults(suite: Suite) -> Suite:
 def trials_of(suite: Suite) -> list[Trial]:
     """The trials of a suite, with the data's checksums and the source of the user's own models in their keys."""
     from bench.data import fingerprint
-    from bench.models.user import file_of, source
+    from bench.models.sources import read
     from bench.suite.trial import trials
 
     folder = suite.path.resolve().parent
-    return trials(suite, fingerprint, lambda name: (file_of(name, folder), source(name, folder)))
+    return trials(suite, fingerprint, lambda entry: read(entry, folder))
 
 
 def is_known(config: dict[str, Any]) -> bool:
@@ -103,7 +105,6 @@ def check(suite: Suite, trials: list[Trial]) -> None:
     if not any(asks_libraries(trial.config) or trial.config["model"]["name"] != "mlp" for trial in first):
         return
     from bench import library_cache
-    from bench.models.user import is_user
     from bench.suite.components import OPEN
     from bench.suite.expand import JUDGED_LATER, canonical
 
@@ -115,17 +116,44 @@ def check(suite: Suite, trials: list[Trial]) -> None:
     unchecked = [trial for trial in first if library_cache.recall(questions[trial.group]) is None]
     if not unchecked:
         return
-    from bench.training.check import check
-
     places = {
         canonical([axis, trial.run_config[axis]]): suite.place(axis, trial.config[axis])
         for trial in unchecked
         for axis in (*OPEN, *JUDGED_LATER)
     }
-    check([trial.run_config for trial in unchecked], shapes, places)
-    library_cache.remember(
-        {questions[trial.group]: True for trial in unchecked if not is_user(trial.config["model"]["name"])}
-    )
+    _check_configurations(suite, unchecked, shapes, places)
+    library_cache.remember({questions[trial.group]: True for trial in unchecked if trial.code is None})
+
+
+def _check_configurations(suite: Suite, trials: list[Trial], shapes: dict[str, Any], places: dict[str, str]) -> None:
+    """`bench.training.check.check`, with each of the user's own codes in a process of its own.
+
+    Files that such a code reads though its key does not hold them are told.
+    """
+    from bench.execution.forkserver import files_opened
+    from bench.training.check import check
+
+    alike: dict[str, list[Trial]] = {}
+    for trial in trials:
+        alike.setdefault(trial.code.identity if trial.code else "", []).append(trial)
+    problems = []
+    for first, *others in alike.values():
+        code, configs = first.code, [trial.run_config for trial in (first, *others)]
+        try:
+            if code is None:
+                check(configs, shapes, places)
+                continue
+            for path in files_opened(code, check, configs, shapes, places):
+                place = suite.place("model", first.config["model"])
+                typer.echo(
+                    f"note: {place}: {code.name!r} reads {path}, which the trials' keys do not hold: a change of it "
+                    f"changes results and no key; name it in `files: [...]` of the model's entry",
+                    err=True,
+                )
+        except UserError as error:
+            problems.append(str(error))
+    if problems:
+        raise UserError("\n".join(problems))
 
 
 def check_metrics(suite: Suite, trials: list[Trial]) -> None:
@@ -220,7 +248,7 @@ def _shape(suite: Suite, trial: Trial) -> tuple[tuple[int, int, int], int]:
 
 
 def _refuse_user_code(suite: Suite) -> None:
-    from bench.models.user import is_user
+    from bench.models.sources import is_user
 
     models = [config["model"] for config, _ in suite.configurations]
     own = {suite.place("model", model): model["name"] for model in models if is_user(model["name"])}

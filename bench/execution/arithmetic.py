@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
 
 from bench import library_cache
 from bench.data import shape, train_size
 from bench.data.own import is_own
+from bench.execution.forkserver import call
 from bench.execution.host import gpu_count
 from bench.ledger.record import Record
 from bench.limits import processor_name
-from bench.models.user import is_user
 from bench.suite.errors import UserError
 from bench.suite.expand import canonical
 from bench.suite.trial import Trial
@@ -71,7 +70,7 @@ def arithmetic(
     data = {trial.data: trial.run_config["dataset"] for trial in trials}
     shapes = {text: shape(entry) for text, entry in data.items()}
     sizes = {text: train_size(entry) for text, entry in data.items()}
-    forward = _forward_operations([(trial.run_config, *shapes[trial.data]) for trial in trials])
+    forward = _forward_operations([(trial, *shapes[trial.data]) for trial in trials])
     for trial, operations in zip(trials, forward, strict=True):
         works.append(training_flops(trial.run_config, operations, sizes[trial.data]))
         longest = max(longest, works[-1] / trial.run_config["workers"])
@@ -83,19 +82,19 @@ def arithmetic(
     return Arithmetic(len(works), sum(works), rate, bool(rates), seconds)
 
 
-def _forward_operations(networks: Sequence[tuple[dict[str, Any], Shape, int]]) -> list[int]:
-    """Operations of one image's forward pass, for each configuration with its images' shape and number of classes."""
+def _forward_operations(networks: Sequence[tuple[Trial, Shape, int]]) -> list[int]:
+    """Operations of one image's forward pass, for each trial with its images' shape and number of classes."""
     counts: dict[str, int] = {}
     new: dict[str, int] = {}
     found = []
-    for config, pixels, classes in networks:
+    for trial, pixels, classes in networks:
+        config = trial.run_config
         outputs = classes if classes > FEW_CLASSES else 10
         question = canonical(["forward operations", config["model"], config["preprocessing"], pixels, outputs])
         if question not in counts:
-            user_defined = is_user(config["model"]["name"])
-            known = None if user_defined else library_cache.recall(question)
-            counts[question] = flops_per_picture(config, pixels, outputs) if known is None else known
-            if known is None and not user_defined:
+            known = None if trial.code else library_cache.recall(question)
+            counts[question] = call(trial.code, flops_per_picture, config, pixels, outputs) if known is None else known
+            if known is None and not trial.code:
                 new[question] = counts[question]
         found.append(counts[question])
     if new:

@@ -113,7 +113,7 @@ def _probe(trial: Trial, data: Dataset, device: str, threads: int) -> Cost | Non
 
     The last measurement counts: the first steps of a process are slow. None where none could be trained.
     """
-    from bench.execution.worker import run_trial
+    from bench.execution.forkserver import ProcessDiedError, train
 
     config = {**trial.run_config, "epochs": 1, "early_stopping": None, "refit": False, "workers": 1}
     if isinstance(config["validation"], dict):
@@ -123,7 +123,10 @@ def _probe(trial: Trial, data: Dataset, device: str, threads: int) -> Cost | Non
     for count in PROBE_STEPS:
         part, times = probe_part(data, count)
         started = perf_counter()
-        message = run_trial(config, trial.seed, part, device, threads, lambda _: None)
+        try:
+            message = train(trial.code, config, trial.seed, part, device, threads, lambda _: None)
+        except ProcessDiedError:
+            break
         took = perf_counter() - started
         spent += took
         if measured := message.get("measured"):

@@ -7,6 +7,7 @@ devices all at once or wait, so that two such trials never hold half of what the
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import tempfile
 import threading
@@ -20,8 +21,8 @@ import ray.train
 import ray.train.torch
 
 from bench.execution.far import Far
-from bench.execution.user_code import with_own_model
 from bench.execution.worker import Message, run_trial
+from bench.models.user import as_written, running
 
 CPU_BACKEND = "gloo"
 GPU_BACKEND = "cpu:gloo,cuda:nccl"
@@ -78,6 +79,7 @@ class _Line:
 def train_together(
     trial: dict[str, Any],
     data: Any,
+    code: Any,
     share: Share,
     tell: Callable[[Message], None],
     every_epoch: bool,
@@ -88,8 +90,9 @@ def train_together(
 
     Parameters
     ----------
-    trial : `config`, `seed`, `checkpoint` and `model`, as the driver sends them.
+    trial : `config`, `seed`, `checkpoint` and `code`, as the driver sends them.
     data : a reference to the `bench.data.Dataset`.
+    code : a reference to the user's own code of its model (`bench.suite.model_code.ModelCode`), or None.
     tell : called with ``progress`` and ``notes``; StoppedError out of it ends the workers in their next epoch if they
         wait for word after `every_epoch`, and is passed on.
     shelf : where checkpoints lie, for workers on other nodes than the driver's.
@@ -106,6 +109,7 @@ def train_together(
             train_loop_config={
                 "trial": trial,
                 "data": [data],  # Ray follows references inside of lists, and leaves them as they are
+                "code": [code],
                 "share": share,
                 "line": line,
                 "every_epoch": every_epoch,
@@ -164,24 +168,29 @@ def _work(about: dict[str, Any]) -> None:
     os.environ.update(share.variables)
     rank = ray.train.get_context().get_world_rank()
     teller = _Teller(line, rank, about["every_epoch"])
+    code = ray.get(about["code"][0]) if about["code"][0] else None
     try:
-        message = run_trial(
-            with_own_model(trial["config"], trial["model"]),
-            trial["seed"],
-            ray.get(about["data"][0]),
-            str(ray.train.torch.get_device()) if share.device == "cuda" else "cpu",
-            share.threads,
-            teller.report,
-            passed_on=(StoppedError,),
-            checkpoint=Path(trial["checkpoint"]) if rank == 0 else None,
-            checkpoint_after=about["checkpoint_after"],
-            note=teller.notes.append,
-            rank=rank,
-            workers=share.workers,
-            files=about["shelf"] and about["shelf"].from_here(),
-        )
+        # Ray Train's workers are new processes, so user code needs none of its own.
+        with running(code) if code else contextlib.nullcontext():
+            message = run_trial(
+                trial["config"],
+                trial["seed"],
+                ray.get(about["data"][0]),
+                str(ray.train.torch.get_device()) if share.device == "cuda" else "cpu",
+                share.threads,
+                teller.report,
+                passed_on=(StoppedError,),
+                checkpoint=Path(trial["checkpoint"]) if rank == 0 else None,
+                checkpoint_after=about["checkpoint_after"],
+                note=teller.notes.append,
+                rank=rank,
+                workers=share.workers,
+                files=about["shelf"] and about["shelf"].from_here(),
+            )
     except StoppedError:  # on all ranks at once
         return
+    if "failure" in message:
+        message["failure"] = {name: as_written(text) for name, text in message["failure"].items()}
     if rank == 0 or "failure" in message:
         ray.get(line.tell.remote(teller.flushed({"message": message})))
     if "failure" in message:

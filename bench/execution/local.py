@@ -1,4 +1,7 @@
-"""`--no-ray`: the same trials, one after the other in this process; for debugging, and the same records."""
+"""`--no-ray`: the same trials, one after the other in this process; for debugging, and the same records.
+
+Those with a model of the user's own run one after the other too, each in a process forked for it.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,8 @@ from typing import Any
 
 from bench.execution.board import Board
 from bench.execution.checkpoints import AFTER_SECONDS, path_of
+from bench.execution.forkserver import ProcessDiedError, train
 from bench.execution.stop import raise_if_stopped
-from bench.execution.worker import run_trial
 from bench.suite.errors import UserError
 
 POLL_SECONDS = 2.0
@@ -47,7 +50,8 @@ def run_here(
 
         data = datasets[trial.data]
         try:
-            message = run_trial(
+            message = train(
+                trial.code,
                 trial.run_config,
                 trial.seed,
                 data,
@@ -60,6 +64,10 @@ def run_here(
                 note=board.view.note,
             )
         except _PrunedError:
+            continue
+        except ProcessDiedError as error:
+            raise_if_stopped()
+            board.lost(key, str(error))
             continue
         if "failure" in message:
             raise_if_stopped()  # what an interrupted import became is no failure of the trial

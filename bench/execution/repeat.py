@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.data import fingerprint
-from bench.execution.worker import Message, run_trial
+from bench.execution.forkserver import ProcessDiedError
+from bench.execution.forkserver import train as run_again
+from bench.execution.worker import Message
 from bench.ledger.added import check_runnable
 from bench.ledger.record import Record
-from bench.models.user import file_of, is_user, source
+from bench.models.sources import is_user, read
 from bench.suite.components import AXES
 from bench.suite.errors import UserError
 from bench.suite.trial import Trial, data_path, trial_key
@@ -42,7 +44,7 @@ def rebuilt(record: Record, folder: Path) -> Trial:
             else "what was pruned depends on the trials beside it; name one that ran to its end"
         )
         raise UserError(f"{record.key}: the trial was not finished ({record.status}): {why}")
-    config, model = record.config, record.config["model"]["name"]
+    config = record.config
     if odd := _of_another_form(config):
         raise UserError(
             f"{record.key}: was made by another version of bench ({record.measured.versions.get('bench', 'unknown')}), "
@@ -52,7 +54,8 @@ def rebuilt(record: Record, folder: Path) -> Trial:
     try:
         path = data_path(config["dataset"], folder / "suite.yaml")
         contents = fingerprint({**config["dataset"], "path": str(path)} if path else config["dataset"])
-        code, checksum = file_of(model, folder), source(model, folder)
+        code = read(config["model"], folder)
+        checksum = code.checksum if code else None
     except UserError as error:
         raise UserError(
             f"{record.key}: {error}\n  --from names the folder of the suite file, where paths start"
@@ -88,7 +91,11 @@ def train(
     if device == "cuda" and not there:
         raise UserError("--device cuda: PyTorch finds no GPU on this machine; leave the option out")
     on_cpu = not there or device_name(torch.device("cpu")) == recorded if device is None else device == "cpu"
-    message = run_trial(trial.run_config, trial.seed, data, "cpu" if on_cpu else "cuda", threads, report)
+    place = "cpu" if on_cpu else "cuda"
+    try:
+        message = run_again(trial.code, trial.run_config, trial.seed, data, place, threads, report)
+    except ProcessDiedError as error:
+        raise UserError(f"{trial.key}: the trial failed: {error}") from error
     if "failure" in message:
         failure = message["failure"]
         raise UserError(f"{trial.key}: could not be trained: {failure['kind']}: {failure['message']}")
@@ -115,7 +122,7 @@ def _of_another_form(config: dict[str, Any]) -> list[str]:
 
 def _changed(record: Record, own_data: bool) -> str:
     name = record.config["model"]["name"]
-    parts = [f"the source of {name}"] if is_user(name) else []
+    parts = [f"the source of {name}, or of what it imports or reads,"] if is_user(name) else []
     parts += ["the contents of its data"] if own_data else []
     parts.append("the data set's release or how bench trains")
     since = f", bench {record.measured.versions['bench']}" if "bench" in record.measured.versions else ""

@@ -32,11 +32,12 @@ from bench.execution.checkpoints import AFTER_SECONDS, path_of
 from bench.execution.connect import Connection
 from bench.execution.deaths import reason
 from bench.execution.far import Far, far
+from bench.execution.forkserver import train
 from bench.execution.group import Share, StoppedError, train_together
 from bench.execution.sizes import JOIN_SECONDS, Place, fits, gpus_each, refuse_what_never_fits
 from bench.execution.stop import stop_on_signals
-from bench.execution.user_code import carried, own_packages, with_own_model
-from bench.execution.worker import Message, module_files, other_modules, run_trial
+from bench.execution.worker import Message, module_files, other_modules
+from bench.models.sources import installed_packages
 from bench.suite.expand import canonical
 from bench.suite.trial import Trial
 
@@ -62,7 +63,7 @@ def run_on_ray(
     """
     data_bytes = sum(data.train_images.nbytes + data.test_images.nbytes for data in datasets.values())
     ray_ = (
-        cluster_ray(resources, connection, own_packages(board.waiting))
+        cluster_ray(resources, connection, installed_packages(trial.code for trial in board.waiting))
         if connection
         else local_ray(resources, data_bytes)
     )
@@ -72,10 +73,12 @@ def run_on_ray(
         shelf = far() if connection else None
         variables = connection.variables if connection else {}
         pictures = {name: ray.put(data) for name, data in datasets.items()}
+        codes = {code.identity: code for trial in board.waiting if (code := trial.code)}
+        code_refs = {identity: ray.put(code) for identity, code in codes.items()}
         while board.waiting or board.elsewhere:
             if board.waiting:
                 modules = None if connection else module_files()  # on other machines they lie elsewhere
-                _tuner(board, pictures, resources, place, checkpoint_after, shelf, modules, variables).fit()
+                _tuner(board, pictures, code_refs, resources, place, checkpoint_after, shelf, modules, variables).fit()
             if board.elsewhere:
                 time.sleep(POLL_SECONDS)
                 board.look_elsewhere()
@@ -84,6 +87,7 @@ def run_on_ray(
 def _tuner(
     board: Board,
     pictures: dict[str, Any],
+    codes: dict[str, Any],
     resources: Resources,
     place: Place,
     checkpoint_after: float,
@@ -106,6 +110,7 @@ def _tuner(
     function = tune.with_parameters(
         _train,
         pictures=pictures,
+        codes=codes,
         share=share,
         every_epoch=board.asha is not None,
         checkpoint_after=checkpoint_after,
@@ -136,6 +141,7 @@ def _tuner(
 def _train(
     config: dict[str, Any],
     pictures: dict[str, Any],
+    codes: dict[str, Any],
     share: Callable[[int], Share],
     every_epoch: bool,
     checkpoint_after: float,
@@ -150,9 +156,10 @@ def _train(
     trial = json.loads(config["trial"])
     data, mine = pictures[canonical(trial["config"]["dataset"])], share(config["workers"])
     os.environ.update(mine.variables)
-    train = _alone if mine.workers == 1 else train_together
+    code = codes[trial["code"]] if trial["code"] else None
+    run = _alone if mine.workers == 1 else train_together
     try:
-        message = train(trial, data, mine, _tell, every_epoch, checkpoint_after, shelf)
+        message = run(trial, data, code, mine, _tell, every_epoch, checkpoint_after, shelf)
     except StoppedError:
         sys.exit(0)  # what Tune raised
     tune.report({"progress": [], "notes": [], "message": message})
@@ -169,13 +176,14 @@ def _tell(message: Message) -> None:
 def _alone(
     trial: dict[str, Any],
     data: Any,
+    code: Any,
     share: Share,
     tell: Callable[[Message], None],
     every_epoch: bool,
     checkpoint_after: float,
     shelf: Far | None,
 ) -> Message:
-    """Train a trial of one worker in this process; the arguments are those of `train_together`."""
+    """Train a trial of one worker, here unless it runs user code; the arguments are those of `train_together`."""
     told = time.monotonic()
     unsent: list[Any] = []
     notes: list[str] = []
@@ -189,8 +197,9 @@ def _alone(
             notes.clear()
             told = time.monotonic()
 
-    message = run_trial(
-        with_own_model(trial["config"], trial["model"]),
+    message = train(
+        code and ray.get(code),
+        trial["config"],
         trial["seed"],
         ray.get(data),
         share.device,
@@ -201,6 +210,7 @@ def _alone(
         checkpoint_after=checkpoint_after,
         note=notes.append,
         files=shelf and shelf.from_here(),
+        data_id=data.hex(),
     )
     if unsent or notes:
         tell({"progress": unsent, "notes": notes})
@@ -235,7 +245,8 @@ class _Source(_Driver, Searcher):
         if trial is not None:
             # One string instead of a tree: Tune flattens, copies and compares every leaf with every result.
             checkpoint = str(path_of(self.board.ledger.home.local, trial.key))
-            about = {"config": trial.run_config, "seed": trial.seed, "checkpoint": checkpoint, "model": carried(trial)}
+            code = trial.code and trial.code.identity
+            about = {"config": trial.run_config, "seed": trial.seed, "checkpoint": checkpoint, "code": code}
             return {"key": trial.key, "workers": trial.config["workers"], "trial": json.dumps(about)}
         return None if self.board.running else Searcher.FINISHED
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from bench.models import user
 from bench.models.create import create
 from bench.models.registry import Shape
+from bench.models.sources import is_user
 from bench.suite.errors import UserError
 
 
@@ -34,8 +38,8 @@ def check(
         (2, classes).
     """
     with torch.random.fork_rng(devices=[]):
-        if user.is_user(entry["name"]):
-            return _check_on("cpu", entry, input_shape, classes, overrides)
+        if is_user(entry["name"]):
+            return _check_twice(entry, input_shape, classes, overrides)
         try:
             return _check_on("meta", entry, input_shape, classes, overrides)
         except UserError as error:
@@ -68,6 +72,56 @@ def _check_on(
     return net
 
 
+def _check_twice(
+    entry: dict[str, Any], input_shape: Shape, classes: int, overrides: dict[str, Any] | None
+) -> nn.Module:
+    """The user's network, which has to come out the same and anew each time that it is built with the same seed.
+
+    A refit builds it a second time, and a run that goes on inside a refit builds it once.
+    """
+    name = entry["name"]
+    random_states = random.getstate(), np.random.get_state()
+    try:
+        nets = []
+        for _ in range(2):
+            torch.manual_seed(0)
+            random.seed(0)
+            np.random.seed(0)
+            nets.append(_check_on("cpu", entry, input_shape, classes, overrides))
+    finally:
+        random.setstate(random_states[0])
+        np.random.set_state(random_states[1])
+    first, second = (_tensors(net) for net in nets)
+    trained = {value.untyped_storage().data_ptr() for value in first.values() if value.requires_grad and value.numel()}
+    for key, value in second.items():
+        if value.requires_grad and value.untyped_storage().data_ptr() in trained:
+            raise UserError(
+                f"model {name!r} does not give a new network each time: {key} is shared with the network before, whose "
+                "training would go on in it\n  build all layers in the factory, or copy.deepcopy what it starts from"
+            )
+    different = next((key for key in first if key not in second or not _same(first[key], second[key])), None)
+    if different or len(first) != len(second):
+        raise UserError(
+            f"model {name!r} is not the same network when it is built twice with one seed"
+            f"{f': {different} differs' if different else ''}\n"
+            "  bench seeds the global generators of torch, random and numpy before it is built: draw from these, in "
+            "the factory, and leave none of its tensors empty"
+        )
+    return nets[0]
+
+
+def _tensors(net: nn.Module) -> dict[str, Tensor]:
+    """A network's parameters and buffers by name, those that have their numbers."""
+    tensors = dict(net.named_parameters()) | dict(net.named_buffers())
+    return {key: value for key, value in tensors.items() if not is_lazy(value) and value.layout is torch.strided}
+
+
+def _same(first: Tensor, second: Tensor) -> bool:
+    if first.is_floating_point() and second.is_floating_point():
+        first, second = first.nan_to_num(), second.nan_to_num()
+    return torch.equal(first, second)
+
+
 def _check_logits(name: str, logits: object, classes: int) -> None:
     if not isinstance(logits, Tensor):
         raise UserError(f"model {name!r} returns {type(logits).__name__}, expected one tensor of logits")
@@ -81,8 +135,8 @@ def _check_logits(name: str, logits: object, classes: int) -> None:
 
 
 def _place_or_advice(name: str, error: BaseException) -> str:
-    if user.is_user(name):
-        return user.place(error, user.locate(name))
+    if is_user(name):
+        return user.place(error, name)
     return (
         "\n  take an architecture for smaller pictures, or give this one smaller patches, windows or strides "
         "where it has such parameters"

@@ -21,6 +21,7 @@ from bench.models import (  # noqa: F401 -- importing ours files them in MODELS
 )
 from bench.models.inputs import behind, seen_shape
 from bench.models.registry import MODELS, Factory, Shape
+from bench.models.sources import FILES, is_user
 from bench.suite.arguments import accepted_types, fits, misfits
 from bench.suite.errors import UserError, nearest
 
@@ -79,8 +80,10 @@ def create(
     name = entry["name"]
     params = {key: value for key, value in entry.items() if key != "name"}
     overrides = overrides or {}
-    if name in MODELS or user.is_user(name):
+    if name in MODELS or is_user(name):
         factory = MODELS[name] if name in MODELS else user.load(name)
+        if is_user(name):
+            params.pop(FILES, None)
         net = _call(factory, name, params, overrides, seen, classes)
     else:
         renamed = {TIMM_NAMES.get(key, key): value for key, value in overrides.items()}
@@ -99,7 +102,7 @@ def _timm(name: str, params: dict[str, Any], input_shape: Shape, classes: int, l
 def _call(
     factory: Factory, name: str, params: dict[str, Any], overrides: dict[str, Any], input_shape: Shape, classes: int
 ) -> nn.Module:
-    if user.is_user(name):
+    if is_user(name):
         _check_first_two(factory, name, input_shape, classes)
     parameters = inspect.signature(factory).parameters
     missing = [key for key in overrides if key not in parameters]
@@ -121,8 +124,8 @@ def _call(
     except UserError:
         raise
     except (Exception, SystemExit) as error:
-        place = user.place(error, user.locate(name)) if user.is_user(name) else ""
-        called = isinstance(error, TypeError) and user.is_user(name)
+        place = user.place(error, name) if is_user(name) else ""
+        called = isinstance(error, TypeError) and is_user(name)
         call = f"\n  it was called with ({input_shape}, {classes}, ...)" if called else ""
         raise UserError(f"model {name!r} cannot be built: {user.describe(error)}{place}{call}") from error
     if not isinstance(net, nn.Module):

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from bench.suite.errors import UserError
 from bench.suite.expand import canonical
+from bench.suite.model_code import ModelCode
 from bench.suite.suite import Suite
 
 SEMANTICS = 1
@@ -34,8 +35,8 @@ class Trial:
     config: dict[str, Any]
     seed: int
     group: int
-    model_file: Path | None = None
-    """Where the user's own model was found; the configuration keeps the name as the suite file has it."""
+    code: ModelCode | None = None
+    """The user's own code of its model; None for any other model."""
     data_path: Path | None = None
     """Where the user's own data are; the configuration keeps the path as the suite file has it."""
     contents: str = ""
@@ -43,11 +44,8 @@ class Trial:
 
     @property
     def run_config(self) -> dict[str, Any]:
-        """The configuration with the user's own model and data named by their absolute paths, for another process."""
+        """The configuration with the user's own data named by their absolute path, for another process."""
         config = self.config
-        if self.model_file is not None:
-            factory = config["model"]["name"].rpartition(":")[2]
-            config = {**config, "model": {**config["model"], "name": f"{self.model_file}:{factory}"}}
         if self.data_path is not None:
             config = {**config, "dataset": {**config["dataset"], "path": str(self.data_path)}}
         return config
@@ -79,34 +77,37 @@ def trial_key(config: dict[str, Any], seed: int | None, fingerprint: str, source
 def trials(
     suite: Suite,
     fingerprint: Callable[[dict[str, Any]], str],
-    source: Callable[[str], tuple[Path | None, str | None]],
+    code: Callable[[dict[str, Any]], ModelCode | None],
 ) -> list[Trial]:
     """The suite's trials in order: configurations as the file has them, seeds within.
 
-    `fingerprint` maps a dataset entry, its `path` made absolute, to its checksum, `source` a model's name to the file
-    and the checksum of the user's own code (None, None for any other model).
+    `fingerprint` maps a dataset entry, its `path` made absolute, to its checksum, `code` a model's entry to the user's
+    own code (None for any other model).
     """
     out: list[Trial] = []
     checksums: dict[str, tuple[Path | None, str]] = {}
-    sources: dict[str, tuple[Path | None, str | None]] = {}
+    codes: dict[str, ModelCode | None] = {}
     for group, (config, seeds) in enumerate(suite.configurations):
-        dataset, model = canonical(config["dataset"]), config["model"]["name"]
+        dataset = canonical(config["dataset"])
+        model = canonical([config["model"].get(part) for part in ("name", "files")])
         if dataset not in checksums:
             path, entry = data_path(config["dataset"], suite.path), config["dataset"]
             try:
                 checksums[dataset] = path, fingerprint({**entry, "path": str(path)} if path else entry)
             except UserError as error:
                 raise UserError(f"{suite.place('dataset', entry)}: {error}") from error
-        if model not in sources:
+        if model not in codes:
             try:
-                sources[model] = source(model)
+                codes[model] = code(config["model"])
             except UserError as error:
                 raise UserError(f"{suite.place('model', config['model'])}: {error}") from error
-        file, checksum = sources[model]
+        own = codes[model]
         path, contents = checksums[dataset]
-        configuration, *keys = (trial_key(config, seed, contents, checksum) for seed in (None, *seeds))
+        configuration, *keys = (
+            trial_key(config, seed, contents, own.checksum if own else None) for seed in (None, *seeds)
+        )
         out.extend(
-            Trial(key, configuration, config, seed, group, file, path, contents)
+            Trial(key, configuration, config, seed, group, own, path, contents)
             for key, seed in zip(keys, seeds, strict=True)
         )
     return out

@@ -24,7 +24,7 @@ def trial_of(tmp_path: Path) -> Callable[[str], Trial]:
         path = tmp_path / "suites/mine.yaml"
         path.parent.mkdir(exist_ok=True)
         path.write_text(f"name: mine\ndefaults:\n  dataset: {entry}\ngrid:\n  model: mlp\n")
-        (trial,) = trials(load_suite(path), fingerprint, lambda _: (None, None))
+        (trial,) = trials(load_suite(path), fingerprint, lambda _: None)
         return trial
 
     return load

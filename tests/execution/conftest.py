@@ -38,7 +38,7 @@ def suite_of(tmp_path: Path) -> Callable[[str], Suite]:
 
 
 def trials_of(suite: Suite) -> list[Trial]:
-    return trials(suite, lambda _: "made", lambda _: (None, None))
+    return trials(suite, lambda _: "made", lambda _: None)
 
 
 @pytest.fixture(name="trials_of")

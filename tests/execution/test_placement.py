@@ -15,18 +15,18 @@ MODEL = '''
 """A linear network that waits until as many trials run as fit, and writes down where it is."""
 import json, os, time
 from pathlib import Path
-import ray, torch
+import torch
 
-HERE = Path(__file__).parent / "seen"
+HERE = Path("FOLDER") / "seen"
 
 def net(input_shape, classes):
-    if ray.is_initialized():
-        context = ray.get_runtime_context()
-        place = {"node": context.get_node_id(), "gpus": context.get_accelerator_ids()["GPU"]}
-        (HERE / f"{os.getpid()}.json").write_text(json.dumps(place))
-        end = time.monotonic() + 90
-        while len(list(HERE.glob("*.json"))) < WANTED and time.monotonic() < end:
-            time.sleep(0.05)
+    # Its process is forked for the trial from one that belongs to Ray's worker, and has what Ray tells that.
+    gpus = [gpu for gpu in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if gpu]
+    place = {"raylet": int(os.environ["RAY_RAYLET_PID"]), "gpus": gpus}
+    (HERE / f"{os.getppid()}.json").write_text(json.dumps(place))
+    end = time.monotonic() + 90
+    while len(list(HERE.glob("*.json"))) < WANTED and time.monotonic() < end:
+        time.sleep(0.05)
     return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, classes))
 '''
 
@@ -43,7 +43,7 @@ from ray.cluster_utils import Cluster
 from bench.data import Dataset
 from bench.execution.board import Board
 from bench.ledger.ledger import Ledger
-from bench.models.user import source
+from bench.models.sources import read
 from bench.suite.errors import UserError
 from bench.suite.suite import load_suite
 from bench.suite.trial import trials
@@ -64,7 +64,7 @@ images = rng.randint(0, 255, (60, 1, 28, 28)).astype(np.uint8)
 data = Dataset("fashion_mnist", ("a", "b"), images[:40], labels[:40], images[40:], labels[40:], "made", Path("made"))
 suite = load_suite(folder / "suite.yaml")
 model = suite.configurations[0][0]["model"]["name"]
-planned = trials(suite, lambda _: "made", lambda name: (folder / "place.py", "made"))
+planned = trials(suite, lambda _: "made", lambda entry: read(entry, folder))
 head = {"num_cpus": options.pop("head_cpus", 1), "num_gpus": 0, "include_dashboard": False}
 cluster = Cluster(initialize_head=True, head_node_args=head)
 nodes = [cluster.add_node(**node) for node in options.pop("nodes")]
@@ -74,8 +74,9 @@ def lose():
     \"\"\"Take away the node whose trial has kept a state.\"\"\"
     while not list(folder.glob("results/checkpoints/*.pt")):
         time.sleep(0.1)
-    at = json.loads(next(folder.glob("seen/*.json")).read_text())["node"]
-    cluster.remove_node(next(node for node in nodes if node.node_id == at), allow_graceful=False)
+    at = json.loads(next(folder.glob("seen/*.json")).read_text())["raylet"]
+    (lost,) = [node for node in nodes if at in [one.process.pid for one in node.all_processes["raylet"]]]
+    cluster.remove_node(lost, allow_graceful=False)
 
 if options.pop("lose", False):
     threading.Thread(target=lose, daemon=True).start()
@@ -97,7 +98,7 @@ finally:
 def run(folder: Path, grid: str, wanted: int, **options: object) -> dict[str, object]:
     """What the driver found on a head with `head_cpus` CPUs (1) and the given `nodes`."""
     (folder / "seen").mkdir()
-    (folder / "place.py").write_text(MODEL.replace("WANTED", str(wanted)))
+    (folder / "place.py").write_text(MODEL.replace("WANTED", str(wanted)).replace("FOLDER", str(folder)))
     (folder / "suite.yaml").write_text(f"name: placed\ngrid: {{model: 'place.py:net', {grid}}}\n")
     (folder / "driver.py").write_text(DRIVER)
     command = [sys.executable, str(folder / "driver.py"), str(folder), json.dumps(options)]
@@ -126,7 +127,7 @@ def test_halves_of_gpus_are_filled_and_nodes_without_one_left_alone(tmp_path: Pa
     places = seen(tmp_path)
     assert len(places) == 4  # processes: the fifth trial took over one of them
     assert sorted(len(place["gpus"]) for place in places) == [1] * 4  # type: ignore[arg-type]
-    nodes = [place["node"] for place in places]
+    nodes = [place["raylet"] for place in places]
     assert sorted(nodes.count(node) for node in set(nodes)) == [2, 2]
 
 
@@ -154,4 +155,4 @@ def test_a_trial_whose_node_is_lost_goes_on_at_another(tmp_path: Path) -> None:
     assert (found["ended"], found["resumed"]) == (1, 1)
     (note,) = found["notes"]  # type: ignore[misc]
     assert "is tried again (2 of 3): " in note
-    assert len({place["node"] for place in seen(tmp_path)}) == 2
+    assert len({place["raylet"] for place in seen(tmp_path)}) == 2

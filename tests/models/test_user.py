@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.models.user import load, source
+from bench.models.sources import source
+from bench.models.user import load
 from bench.suite.errors import UserError
 
 
@@ -40,9 +41,7 @@ def test_other_models_have_no_source(name: str) -> None:
 
 def test_the_source_is_found_without_torch(tmp_path: Path) -> None:
     (tmp_path / "net.py").write_text("import torch\n")
-    code = (
-        "import sys; from bench.models.user import source; source('net.py:f', None); sys.exit('torch' in sys.modules)"
-    )
+    code = "import sys\nfrom bench.models.sources import source\nsource('net.py:f')\nsys.exit('torch' in sys.modules)"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=False).returncode == 0
 

@@ -11,6 +11,7 @@ import pytest
 
 from bench.suite import trial
 from bench.suite.errors import UserError
+from bench.suite.model_code import ModelCode
 from bench.suite.suite import Suite
 from bench.suite.trial import trial_key, trials
 
@@ -18,7 +19,15 @@ Load = Callable[..., Suite]
 
 
 def keys(suite: Suite, fingerprint: str = "pixels", source: str | None = None) -> list[str]:
-    return [one.key for one in trials(suite, lambda _: fingerprint, lambda _: (None, source))]
+    code = coded(source) if source else None
+    return [one.key for one in trials(suite, lambda _: fingerprint, lambda _: code)]
+
+
+def coded(checksum: str) -> ModelCode:
+    file = Path("/there/nets/mine.py")
+    return ModelCode(
+        "nets/mine.py:net", "mine", file.parents[1], (file.parent,), {"mine": file}, {}, (), False, checksum
+    )
 
 
 PLAIN = "name: t\ngrid: {model: mlp}\n"
@@ -102,7 +111,7 @@ def test_defaults_are_plain_values_that_know_no_device(load: Load) -> None:
 
 
 def test_trials_go_seed_by_seed_and_count_their_configuration(load: Load) -> None:
-    found = trials(load("name: t\ngrid: {model: [mlp, cnn], seeds: [4, 2]}\n"), lambda _: "x", lambda _: (None, None))
+    found = trials(load("name: t\ngrid: {model: [mlp, cnn], seeds: [4, 2]}\n"), lambda _: "x", lambda _: None)
     assert [(one.config["model"]["name"], one.seed, one.group) for one in found] == [
         ("mlp", 4, 0),
         ("mlp", 2, 0),
@@ -112,16 +121,18 @@ def test_trials_go_seed_by_seed_and_count_their_configuration(load: Load) -> Non
     assert len({one.key for one in found}) == 4
 
 
-def test_the_users_own_model_runs_by_its_absolute_path_and_is_keyed_by_its_source(load: Load) -> None:
-    suite = load("name: t\ngrid: {model: {name: 'nets/mine.py:net', width: 3}}\n")
-    (one,) = trials(suite, lambda _: "x", lambda _: (Path("/there/nets/mine.py"), "sha"))
-    assert one.config["model"] == {"name": "nets/mine.py:net", "width": 3}, "as the file has it"
-    assert one.run_config["model"] == {"name": "/there/nets/mine.py:net", "width": 3}
+def test_the_users_own_model_takes_its_code_along_and_is_keyed_by_it(load: Load) -> None:
+    suite = load("name: t\ngrid: {model: {name: 'nets/mine.py:net', width: 3, files: [a.json]}}\n")
+    asked: list[Any] = []
+    (one,) = trials(suite, lambda _: "x", lambda entry: asked.append(entry) or coded("sha"))
+    assert asked == [{"name": "nets/mine.py:net", "width": 3, "files": ["a.json"]}]
+    assert one.code == coded("sha")
+    assert one.key != trials(suite, lambda _: "x", lambda _: coded("other"))[0].key
 
 
 def test_source_that_is_not_there_is_named_with_its_place(load: Load) -> None:
-    def source(name: str) -> Any:
-        raise UserError(f"model {name!r}: cannot read it")
+    def source(entry: dict[str, Any]) -> Any:
+        raise UserError(f"model {entry['name']!r}: cannot read it")
 
     suite = load("name: t\ngrid:\n  model:\n    - mlp\n    - nets/mine.py:net\n")
     with pytest.raises(UserError, match=r"suite\.yaml:4: grid\.model\[0\]: model 'mlp': cannot read it"):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,9 @@ from typing import Any
 from bench.data import DATASETS
 from bench.data.own import is_own
 from bench.data.places import look, places
-from bench.execution.user_code import own_packages
+from bench.models.sources import installed_packages
 from bench.suite.errors import UserError
+from bench.suite.model_code import ModelCode
 from bench.suite.schema import Pruning
 from bench.suite.trial import Trial
 
@@ -75,9 +75,11 @@ def pack(run: Run, folder: Path, *, send_data: bool = False, data_dir: Path | No
     ignore = shutil.ignore_patterns("__pycache__", "*.pyc")
     shutil.copytree(Path(bench.__file__).parent, folder / "bench", ignore=ignore)
     try:
-        models = {path: _copy(path, folder / "models" / str(n)) for n, path in _files(run, "model_file")}
-        data = {path: _copy(path, folder / "data" / str(n)) for n, path in _files(run, "data_path")}
-        for package in own_packages(run.trials):
+        own = {trial.code.identity: trial.code for trial in run.trials if trial.code}
+        codes = {identity: _packed(code, folder, str(n)) for n, (identity, code) in enumerate(own.items())}
+        paths = dict.fromkeys(trial.data_path for trial in run.trials if trial.data_path)
+        data = {path: _copy(path, folder / "data" / str(n)) for n, path in enumerate(paths)}
+        for package in installed_packages(own.values()):
             _copy(package, folder / PACKAGES)
         if send_data:
             _copy_catalogue(run, folder / "datasets", data_dir)
@@ -85,12 +87,9 @@ def pack(run: Run, folder: Path, *, send_data: bool = False, data_dir: Path | No
         raise UserError(f"cannot send {error.filename} to the cluster: {error.strerror}") from error
 
     def moved(trial: Trial) -> dict[str, Any]:
-        here = replace(
-            trial,
-            model_file=models[trial.model_file].relative_to(folder) if trial.model_file else None,
-            data_path=data[trial.data_path].relative_to(folder) if trial.data_path else None,
-        )
-        return {**asdict(here), "model_file": _text(here.model_file), "data_path": _text(here.data_path)}
+        path = str(data[trial.data_path].relative_to(folder)) if trial.data_path else None
+        code = trial.code and trial.code.identity
+        return {**asdict(replace(trial, code=None)), "code": code, "data_path": path}
 
     parts = [
         {
@@ -100,7 +99,8 @@ def pack(run: Run, folder: Path, *, send_data: bool = False, data_dir: Path | No
         }
         for part in run.parts
     ]
-    text = json.dumps({"format": FORMAT, **{one.name: getattr(run, one.name) for one in fields(run)}, "parts": parts})
+    plain = {one.name: getattr(run, one.name) for one in fields(run)}
+    text = json.dumps({"format": FORMAT, **plain, "parts": parts, "codes": codes})
     (folder / RUN).write_text(text)
 
 
@@ -119,9 +119,11 @@ def unpack(folder: Path) -> Run:
     if told.pop("format", None) != FORMAT:
         raise UserError(f"{folder / RUN}: of another version of bench")
 
+    codes = {identity: _unpacked(folder, values) for identity, values in told.pop("codes").items()}
+
     def trial(values: dict[str, Any]) -> Trial:
-        files = {name: folder / values[name] if values[name] else None for name in ("model_file", "data_path")}
-        return Trial(**{**values, **files})
+        path = folder / values["data_path"] if values["data_path"] else None
+        return Trial(**{**values, "data_path": path, "code": codes[values["code"]] if values["code"] else None})
 
     parts = [
         Part(
@@ -136,9 +138,35 @@ def unpack(folder: Path) -> Run:
     return Run(parts=parts, **told)
 
 
-def _files(run: Run, name: str) -> Sequence[tuple[int, Path]]:
-    """The different files that trials name, numbered."""
-    return list(enumerate(dict.fromkeys(path for trial in run.trials if (path := getattr(trial, name)))))
+def _packed(code: ModelCode, folder: Path, number: str) -> dict[str, Any]:
+    """Write a code's files into a folder of their own; all else of it, as JSON has it."""
+    into = folder / "models" / number
+    into.mkdir(parents=True)
+    files = {}
+    for n, (path, content) in enumerate(code.files.items()):
+        (into / str(n)).write_bytes(content)
+        files[str(path)] = f"models/{number}/{n}"
+    return {
+        **{one.name: getattr(code, one.name) for one in fields(code)},
+        "folder": str(code.folder),
+        "roots": [*map(str, code.roots)],
+        "modules": {name: str(path) for name, path in code.modules.items()},
+        "declared": [*map(str, code.declared)],
+        "files": files,
+    }
+
+
+def _unpacked(folder: Path, values: dict[str, Any]) -> ModelCode:
+    return ModelCode(
+        **{
+            **values,
+            "folder": Path(values["folder"]),
+            "roots": tuple(map(Path, values["roots"])),
+            "modules": {name: Path(path) for name, path in values["modules"].items()},
+            "declared": tuple(map(Path, values["declared"])),
+            "files": {Path(path): (folder / file).read_bytes() for path, file in values["files"].items()},
+        }
+    )
 
 
 def _copy(path: Path, folder: Path) -> Path:
@@ -164,7 +192,3 @@ def _copy_catalogue(run: Run, folder: Path, data_dir: Path | None) -> None:
             )
         for path in found:
             _copy(path, folder / info.folders[0])
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)

@@ -58,9 +58,7 @@ def test_trials_keep_their_keys_and_name_the_files_that_came_along(own: Suite, f
     assert [trial.config for trial in got.trials] == [trial.config for trial in sent.trials]
     assert (got.parts[0].pruning, got.parts[0].sampling_seed, got.known, got.jobs) == (own.pruning, 7, ["a"], 3)
     trial = got.trials[0]
-    assert trial.model_file is not None
-    assert trial.model_file.is_relative_to(elsewhere)
-    assert "def tiny" in trial.model_file.read_text()
+    assert [trial.code for trial in got.trials] == [trial.code for trial in sent.trials]
     assert load(trial.run_config["dataset"]).train_images.shape[0] == 10
 
 
@@ -72,13 +70,14 @@ def test_the_package_itself_is_sent(own: Suite, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("package", ["ourmodels", "datasets"])
-def test_a_model_of_a_package_takes_the_package_along_whatever_its_name(
+def test_a_model_of_an_installed_package_takes_the_package_along_whatever_its_name(
     suite_of: Callable[[str], Suite], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
 ) -> None:
-    (tmp_path / package).mkdir()
-    (tmp_path / package / "__init__.py").touch()
-    (tmp_path / package / "nets.py").write_text("def tiny(input_shape, classes): ...\n")
-    monkeypatch.syspath_prepend(tmp_path)
+    installed = tmp_path / "site-packages"
+    (installed / package).mkdir(parents=True)
+    (installed / package / "__init__.py").touch()
+    (installed / package / "nets.py").write_text("def tiny(input_shape, classes): ...\n")
+    monkeypatch.syspath_prepend(installed)
     pack(run_of(suite_of(f"grid: {{model: '{package}.nets:tiny'}}")), folder)
     assert "def tiny" in (folder / "packages" / package / "nets.py").read_text()
     assert not (folder / "datasets").exists()  # where data would be looked for
@@ -103,9 +102,18 @@ def test_data_sets_of_the_catalogue_are_sent_where_asked_for(
 
 def test_a_file_that_has_gone_is_told(own: Suite, folder: Path, tmp_path: Path) -> None:
     run = run_of(own)
-    (tmp_path / "net.py").unlink()
-    with pytest.raises(UserError, match=r"cannot send .*net\.py to the cluster"):
+    (tmp_path / "data/few.npz").unlink()
+    with pytest.raises(UserError, match=r"cannot send .*few\.npz to the cluster"):
         pack(run, folder)
+
+
+def test_code_is_sent_as_it_was_when_its_keys_were_made(own: Suite, folder: Path, tmp_path: Path) -> None:
+    run = run_of(own)
+    (tmp_path / "net.py").write_text("raise ImportError('edited')\n")
+    pack(run, folder)
+    code = unpack(folder).trials[0].code
+    assert code is not None
+    assert b"def tiny" in code.files[tmp_path / "net.py"]
 
 
 def test_a_run_of_another_version_is_refused(own: Suite, folder: Path) -> None:

@@ -54,6 +54,24 @@ class Net(nn.Module):
         super().__init__()
 
 ready = nn.Linear(784, 10)
+
+def reads(input_shape, classes):
+    return torch.load("prior.pt")
+
+kept = good((1, 28, 28), 10)
+generator = torch.Generator().manual_seed(0)
+
+def cached(input_shape, classes):
+    return kept
+
+def drawn(input_shape, classes):
+    net = nn.Sequential(nn.Flatten(), nn.Linear(784, classes))
+    nn.init.normal_(net[1].weight, generator=generator)
+    return net
+
+def uneven(input_shape, classes, lengths=[]):
+    lengths.append(0)
+    return nn.Sequential(nn.Flatten(), *[nn.Linear(784, 784, bias=False) for _ in lengths], nn.Linear(784, classes))
 """
 
 
@@ -97,7 +115,7 @@ ROWS: dict[str, Mistake] = {
     ),
     "no package": Mistake(
         suite("'no_such_package.nets:net'"),
-        (f"{PLACE}'no_such_package.nets:net': module", "was not found: ModuleNotFoundError: No module named", "PYTHON"),
+        (f"{PLACE}'no_such_package.nets:net': module 'no_such_package.nets' was not found\n", "PYTHONPATH"),
     ),
     "no source": Mistake(
         suite("'math:sin'"), (f"{PLACE}'math:sin': module 'math' is no Python source file (found ", "); name one")
@@ -211,6 +229,65 @@ ROWS: dict[str, Mistake] = {
     "other pictures": Mistake(
         suite("nets.py:small"),
         ("cannot take pictures of 1 x 28 x 28 (channels, height, width): RuntimeError: mat1 and mat2",),
+        beside=nets,
+    ),
+    "a file that it does not name": Mistake(
+        suite("nets.py:reads"),
+        (
+            f"{PLACE}'nets.py:reads' cannot be built: FileNotFoundError: ",
+            "nets.py, line 50)\n  a model has the files that its key holds: the modules that it imports by import "
+            "statements, and what its entry names: {name: 'nets.py:reads', files: [...]}",
+        ),
+        beside=nets,
+    ),
+    "a module that it does not import by a statement": Mistake(
+        suite("nets.py:net"),
+        (
+            f"{PLACE}'nets.py:net' does not import: ModuleNotFoundError: No module named 'helpers'",
+            "nets.py, line 1)\n  a model has the files that its key holds",
+        ),
+        beside=lambda folder: [
+            (folder / "helpers.py").write_text(""),
+            (folder / "nets.py").write_text("__import__('helpers')\n"),
+        ],
+    ),
+    "files that are no list": Mistake(
+        suite("{name: 'nets.py:good', files: prior.pt}"),
+        (f"{PLACE}'nets.py:good': `files` lists the files that its code reads: files: [prior.pt]",),
+        beside=nets,
+    ),
+    "a file that is not there": Mistake(
+        suite("{name: 'nets.py:good', files: [net.py]}"),
+        (
+            f"{PLACE}'nets.py:good': cannot read net.py: No such file",
+            "`files` names files from the suite file's own folder\n  did you mean 'nets.py'?",
+        ),
+        beside=nets,
+    ),
+    "relative imports of a file that is no module": Mistake(
+        suite("my-nets.py:net"),
+        ("my-nets.py imports relatively, and cannot be imported as a module itself: give it and its folder names",),
+        beside=file("my-nets.py", "from . import helpers\n"),
+    ),
+    "the same network twice": Mistake(
+        suite("nets.py:cached"),
+        (
+            f"{PLACE}'nets.py:cached' does not give a new network each time: 1.weight is shared with the network",
+            "build all layers in the factory, or copy.deepcopy what it starts from",
+        ),
+        beside=nets,
+    ),
+    "a generator of its own": Mistake(
+        suite("nets.py:drawn"),
+        (
+            f"{PLACE}'nets.py:drawn' is not the same network when it is built twice with one seed: 1.weight differs",
+            "draw from these, in the factory, and leave none of its tensors empty",
+        ),
+        beside=nets,
+    ),
+    "a layer more each time": Mistake(
+        suite("nets.py:uneven"),
+        ("is not the same network when it is built twice with one seed: ",),
         beside=nets,
     ),
     "refused": Mistake(
