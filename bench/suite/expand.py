@@ -14,7 +14,7 @@ from bench.suite.components import AXES, COMBINABLE, OPEN
 from bench.suite.components.entry import Entry
 from bench.suite.conflict import conflict
 from bench.suite.document import Document, KeyPath, path_text
-from bench.suite.errors import Problem, SuiteError, nearest, plural, shorten
+from bench.suite.errors import Problem, nearest, plural, shorten
 from bench.suite.option import Draw, Level, Option, has_draws
 from bench.suite.schema import AXIS_DEFAULTS, AXIS_ORDER, SWEEPS, VALUE_AXES, Sampling, Settings
 from bench.suite.workers import WorkerRules
@@ -53,12 +53,13 @@ class Expander:
         self.worker_rules = WorkerRules(document)
         self._axes: dict[KeyPath, list[Level]] = {}
         self._checked: dict[str, dict[str, Any] | None] = {}
+        self._refused_draws: set[KeyPath] = set()
 
     def wrong(self, path: KeyPath, message: str, hint: str = "") -> None:
         self.problems[Problem(path_text(path), message, self.document.line(path), hint)] = None
 
     def block(self, block: Block, path: KeyPath) -> Iterator[tuple[Configuration, list[int]]]:
-        """Configurations of one sub-grid, each with its seeds; yields nothing once a problem was found."""
+        """Configurations of one sub-grid, each with its seeds; those with something wrong are left out."""
         settings = self._settings(block, Settings)
         sampling = self._settings(block, Sampling)
         if "model" not in block:
@@ -71,7 +72,7 @@ class Expander:
         if isinstance(settings, Settings) and "workers" in block:
             rules = settings.model_dump()["workers"]
             self.problems.update(dict.fromkeys(self.worker_rules.add(rules, block["workers"][0])))
-        if self.problems or not isinstance(settings, Settings) or not isinstance(sampling, Sampling):
+        if not isinstance(settings, Settings) or not isinstance(sampling, Sampling) or "model" not in axes:
             return
         points = math.prod(len(levels) for levels in axes.values())
         fixed = math.prod(sum(not has_draws(level) for level in levels) for levels in axes.values())
@@ -96,17 +97,18 @@ class Expander:
             levels = dict(zip(axes, point, strict=True))
             for index in range(samples if any(map(has_draws, point)) else 1):
                 configuration = self._configuration(levels, protocol, index, block)
-                if configuration is None:
-                    return
-                yield configuration, seeds
+                if configuration is not None:
+                    yield configuration, seeds
 
     def _settings(self, block: Block, model: type[Entry]) -> Entry | None:
         given = {key: value for key, (_, value) in block.items() if key in model.model_fields}
+        right = True
         for key, value in given.items():
             checked = check(model, {key: value}, self.document, block[key][0][:-1], f"`{key}`")
             if isinstance(checked, list):
                 self.problems.update(dict.fromkeys(checked))
-        return None if self.problems else model.model_validate(given)
+                right = False
+        return model.model_validate(given) if right else None
 
     def _configuration(
         self, levels: dict[str, Level], protocol: dict[str, Any], index: int, block: Block
@@ -152,8 +154,8 @@ class Expander:
                 return []
         # Every entry once, so that all mistakes are shown together; in a combination options are shared by levels.
         for option in {id(option): option for level in levels for option in level}.values():
-            if not option.has_draws:
-                self._checked_entry(axis, option)
+            for entry in option.choices(self.seed) if option.has_draws else [option]:
+                self._checked_entry(axis, entry)
         self._axes[path] = levels
         return levels
 
@@ -260,8 +262,12 @@ class Expander:
 
     def _checked_entry(self, axis: str, option: Option) -> dict[str, Any] | None:
         memo = f"{axis}{option.path}{option.entry!r}"
+        if option.path in self._refused_draws:  # one of them tells of the distribution
+            return None
         if memo not in self._checked:
             entry = self._checked[memo] = self._check_entry(axis, option)
+            if entry is None and option.drawn:
+                self._refused_draws.add(option.path)
             if entry is not None and axis in (*OPEN, "dataset"):
                 self.origins.setdefault(canonical([axis, entry]), option.path)
         return self._checked[memo]
@@ -341,10 +347,9 @@ class Expander:
 
 def expand(
     document: Document, blocks: list[tuple[KeyPath, Block]], sampling_seed: int, limit: int
-) -> tuple[list[tuple[Configuration, list[int]]], dict[str, KeyPath]]:
-    """All configurations of the blocks with their seeds, in order, and where each entry that others judge was written.
-
-    SuiteError lists every problem found.
+) -> tuple[list[tuple[Configuration, list[int]]], dict[str, KeyPath], list[Problem]]:
+    """All configurations of the blocks with their seeds, in order, where each entry that others judge was written, and
+    every problem found, of which each left configurations out.
     """
     expander = Expander(document, sampling_seed, limit)
     out: list[tuple[Configuration, list[int]]] = []
@@ -355,13 +360,12 @@ def expand(
             total += len(seeds)
             if total > limit:
                 message = f"its sub-grids together expand to more trials than the limit of {limit:,}"
-                raise SuiteError(document.file, [Problem("grid", message, document.line(("grid",)), _LIMIT_HINT)])
+                expander.wrong(("grid",), message, _LIMIT_HINT)
+                return out, expander.origins, list(expander.problems)
     if not expander.problems:
         idle = expander.worker_rules.idle([configuration for configuration, _ in out])
         expander.problems.update(dict.fromkeys(idle))
-    if expander.problems:
-        raise SuiteError(document.file, sorted(expander.problems, key=lambda problem: problem.line or 0))
-    return out, expander.origins
+    return out, expander.origins, list(expander.problems)
 
 
 def _instead_of_nothing(axis: str) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.suite.document import KeyPath
@@ -36,6 +37,8 @@ class Option:
     entry: dict[str, Any]
     path: KeyPath
     origins: dict[str, KeyPath]
+    drawn: bool = False
+    """Whether a distribution was drawn from."""
 
     @property
     def has_draws(self) -> bool:
@@ -45,7 +48,15 @@ class Option:
         if not self.has_draws:
             return self
         entry = {key: v.sample(seed, index) if isinstance(v, Draw) else v for key, v in self.entry.items()}
-        return Option(entry, self.path, self.origins)
+        return Option(entry, self.path, self.origins, drawn=True)
+
+    def choices(self, seed: int) -> Iterator[Option]:
+        """The first draw, with each value that a `choice` could give in its turn, also those that are never drawn."""
+        first = self.resolved(seed, 0)
+        for key, value in self.entry.items():
+            if isinstance(value, Draw) and value.kind == "choice":
+                for choice in value.values:
+                    yield replace(first, entry={**first.entry, key: choice}, drawn=False)
 
 
 Level = tuple[Option, ...]

@@ -8,10 +8,11 @@ from typing import Any
 
 from bench.suite.check import check
 from bench.suite.document import Document, KeyPath, path_text
+from bench.suite.errors import SHOWN as SHOWN_PROBLEMS
 from bench.suite.errors import Problem, nearest
 from bench.suite.labels import labels
 from bench.suite.schema import SuiteFile, SuiteReference
-from bench.suite.select import MATCHABLE, levels_text, matches
+from bench.suite.select import MATCHABLE, Selection, levels_text
 
 SHOWN = 5
 """Configurations named where a `match` fits several."""
@@ -55,15 +56,19 @@ def comparisons(
     In a suite that was `changed` by options, a `match` that fits none or several is no mistake of the file's: the
     reference then has no configuration.
     """
-    found, problems = [], []
+    found: list[Comparison] = []
+    problems: list[Problem] = []
+    selection = Selection([config for config, _ in pairs])
     for i, entry in enumerate(top.references):
         if isinstance(entry, str):
             continue
-        fitting = [pair for pair in pairs if matches(pair[0], entry.match)] if entry.match else []
-        enough = len(fitting) == 1 or (entry.chosen and bool(fitting))
+        fitting = selection.matching(entry.match) if entry.match else 0
+        enough = fitting.bit_count() == 1 or (entry.chosen and fitting > 0)
         if entry.match and not enough and not changed:
-            problems.append(_not_one(document, ("references", i, "match"), entry.match, fitting, pairs))
-        configs = tuple(config for config, _ in fitting) if enough else ()
+            advised = len(problems) < SHOWN_PROBLEMS  # each looks at all configurations
+            path: KeyPath = ("references", i, "match")
+            problems.append(_not_one(document, path, entry.match, fitting, selection if advised else Selection([])))
+        configs = tuple(selection.configurations[at] for at in selection.indices(fitting)) if enough else ()
         found.append(Comparison(entry.id, configs, entry.note, removed=bool(entry.match) and not enough))
     return found, problems
 
@@ -72,18 +77,20 @@ def _not_one(
     document: Document,
     path: KeyPath,
     pattern: dict[str, Any],
-    fitting: Sequence[tuple[dict[str, Any], list[int]]],
-    pairs: Sequence[tuple[dict[str, Any], list[int]]],
+    fitting: int,
+    selection: Selection,
 ) -> Problem:
+    """`selection` is empty where nobody reads the advice."""
     if not fitting:
-        lines = levels_text([config for config, _ in pairs], pattern)
+        lines = levels_text(selection.configurations, pattern)
         hint = "\n".join([*lines, "mend the pattern, or leave it out and say why in `note`"])
         return Problem(path_text(path), "matches no configuration", document.line(path), hint)
-    names = labels([config for config, _ in fitting])
-    more = [f"... and {len(names) - SHOWN} more"] if len(names) > SHOWN else []
+    count = fitting.bit_count()
+    first = selection.indices(fitting, SHOWN) if selection.configurations else []
+    more = [f"... and {count - SHOWN} more"] if count > SHOWN else []
     advice = "say more in the pattern, until one is left, or `chosen: true` to let validation choose"
-    hint = "\n".join([*names[:SHOWN], *more, advice])
-    return Problem(path_text(path), f"matches {len(fitting)} configurations", document.line(path), hint)
+    hint = "\n".join([*labels([selection.configurations[at] for at in first]), *more, advice])
+    return Problem(path_text(path), f"matches {count} configurations", document.line(path), hint)
 
 
 def _unknown_keys(document: Document, i: int, pattern: dict[str, Any] | None) -> list[Problem]:

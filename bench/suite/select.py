@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import fnmatch
+import functools
+import itertools
+import operator
+from collections.abc import Sequence
 from typing import Any
 
 from bench.suite.check import COMMAND_LINE, axes_with, parameter_meant
@@ -41,6 +45,47 @@ def _fits(found: Any, wanted: Any, several: bool = False) -> bool:
     if isinstance(found, bool) or isinstance(wanted, bool):  # Python's 1 is True
         return found is wanted
     return bool(found == wanted)
+
+
+class Selection:
+    """Many configurations for many patterns: each value of an axis is held against each pattern once.
+
+    A set of them is a number whose bit i stands for configuration i.
+    """
+
+    def __init__(self, configurations: Sequence[dict[str, Any]]):
+        self.configurations = configurations
+        self._values: dict[str, list[tuple[Any, int]]] = {}
+        self._fitting: dict[str, int] = {}
+
+    def matching(self, pattern: dict[str, Any]) -> int:
+        """The set that `matches` would find."""
+        found = (1 << len(self.configurations)) - 1
+        for key, wanted in pattern.items():
+            question = repr((key, wanted))
+            if question not in self._fitting:
+                fitting = (bits for value, bits in self._of(key) if _fits(value, wanted, key in COMBINABLE))
+                self._fitting[question] = functools.reduce(operator.or_, fitting, 0)
+            found &= self._fitting[question]
+        return found
+
+    def indices(self, found: int, most: int | None = None) -> list[int]:
+        """The first `most` (all by default) of a set, in order."""
+        count = len(self.configurations)
+        octets = found.to_bytes(count // 8 + 1, "little")
+        return list(itertools.islice((i for i in range(count) if octets[i >> 3] >> (i & 7) & 1), most))
+
+    def _of(self, key: str) -> list[tuple[Any, int]]:
+        """The values of a key, each with the set that has it; a suite's configurations share their entries."""
+        if key not in self._values:
+            groups: dict[Any, tuple[Any, bytearray]] = {}
+            for i, configuration in enumerate(self.configurations):
+                value = configuration.get(key, LATER.get(key))
+                same = tuple(map(id, value)) if isinstance(value, list) else id(value)
+                _, octets = groups.setdefault(same, (value, bytearray(len(self.configurations) // 8 + 1)))
+                octets[i >> 3] |= 1 << (i & 7)
+            self._values[key] = [(value, int.from_bytes(octets, "little")) for value, octets in groups.values()]
+        return self._values[key]
 
 
 def parse_option(option: str, text: str) -> tuple[list[str], Any]:
@@ -93,7 +138,7 @@ def apply_set(axis: Any, parameter: str, value: Any) -> tuple[bool, Any]:
     return isinstance(axis, dict), {**axis, parameter: value} if isinstance(axis, dict) else axis
 
 
-def levels_text(configurations: list[dict[str, Any]], pattern: dict[str, Any]) -> list[str]:
+def levels_text(configurations: Sequence[dict[str, Any]], pattern: dict[str, Any]) -> list[str]:
     """What the configurations have where the pattern looks, a line for each of its keys and parameters."""
     lines = []
     for key, wanted in pattern.items():

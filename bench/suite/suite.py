@@ -11,11 +11,11 @@ from typing import Any
 import bench
 from bench.suite.check import check, unknown_key_hint
 from bench.suite.document import OPTION, Document, KeyPath, path_text, read
-from bench.suite.errors import Problem, SuiteError, UserError, nearest, plural, shorten
+from bench.suite.errors import SHOWN, Problem, SuiteError, UserError, nearest, plural, shorten
 from bench.suite.expand import Block, Configuration, canonical, expand
 from bench.suite.references import Comparison, comparisons, ids, problems_of
 from bench.suite.schema import AXIS_DEFAULTS, BLOCK_KEYS, Pruning, SuiteFile
-from bench.suite.select import MATCHABLE, apply_set, levels_text, matches, only_patterns, parse_option
+from bench.suite.select import MATCHABLE, Selection, apply_set, levels_text, matches, only_patterns, parse_option
 
 
 @dataclass(frozen=True)
@@ -71,25 +71,12 @@ def load_suite(path: Path, only: Sequence[str] = (), overrides: Sequence[str] = 
         hint = "a suite needs at least `name: ...` and `grid: {model: ...}`; `bench list suites` shows examples"
         message = f"is not a suite: the top level must be a mapping, not {shorten(document.data)}"
         raise SuiteError(document.file, [Problem("", message, document.line(()), hint)])
-    problems = problems_of(document)
-    top = check(SuiteFile, _with_plain_pruning(document.data), document, (), "suite")
-    if isinstance(top, list):
-        problems += [problem for problem in top if not (problems and problem.path.startswith("references["))]
-    if problems:
-        raise SuiteError(document.file, problems)
-    assert isinstance(top, SuiteFile)
     settings = [(text, *parse_option(OPTION, text)) for text in overrides]
     if seeds is not None:
         settings.append((f"seeds={seeds}", ["seeds"], seeds))
-    blocks = _blocks(document, top, settings)
     asked = {text: only_patterns(text) for text in only}
     try:
-        everything, origins = expand(document, blocks, top.sampling_seed, top.limit)
-        pairs = _unique(everything)
-        left = _excluded(document, top, pairs)
-        compared, problems = comparisons(document, top, left, changed=bool(overrides))
-        if problems:
-            raise SuiteError(document.file, problems)
+        top, repeated, left, compared, origins = _read(document, settings, changed=bool(overrides))
         kept = _matching(asked, left, document)
         if top.pruning and any(config["validation"] == "none" for config, _ in kept):
             message = "pruning needs validation pictures, and `validation: none` leaves none"
@@ -106,7 +93,6 @@ def load_suite(path: Path, only: Sequence[str] = (), overrides: Sequence[str] = 
     places = {
         entry: Problem(path_text(path), "", document.line(path)).place(document.file) for entry, path in origins.items()
     }
-    repeated = len(everything) - len(pairs)
     return Suite(
         path,
         top.name,
@@ -121,6 +107,52 @@ def load_suite(path: Path, only: Sequence[str] = (), overrides: Sequence[str] = 
         tuple(compared),
         sampling_seed=top.sampling_seed,
     )
+
+
+def _read(
+    document: Document, settings: list[tuple[str, list[str], Any]], changed: bool
+) -> tuple[SuiteFile, int, list[tuple[Configuration, list[int]]], list[Comparison], dict[str, KeyPath]]:
+    """The top level, how many configurations stand in the file again, those that `exclude` leaves, references, places.
+
+    Raises SuiteError with every mistake of the file: what is wrong in one part does not hide what is wrong in another.
+    """
+    top, problems = _top_level(document)
+    if top is None:
+        raise SuiteError(document.file, problems)
+    blocks, wrong = _blocks(document, top, settings)
+    problems += wrong
+    everything, origins, wrong = expand(document, blocks, top.sampling_seed, top.limit)
+    problems += wrong
+    pairs = _unique(everything)
+    left, wrong = _excluded(document, top, pairs, complete=not problems)
+    complete = not problems and bool(left)
+    problems += wrong
+    compared: list[Comparison] = []
+    if complete:
+        compared, wrong = comparisons(document, top, left, changed)
+        problems += wrong
+    if problems:
+        raise SuiteError(document.file, sorted(dict.fromkeys(problems), key=lambda problem: problem.line or 0))
+    return top, len(everything) - len(pairs), left, compared, origins
+
+
+def _top_level(document: Document) -> tuple[SuiteFile | None, list[Problem]]:
+    """The top level, without the keys whose values are wrong, and what is wrong; None where no grid can be read."""
+    data = _with_plain_pruning(document.data)
+    problems = problems_of(document)
+    top = check(SuiteFile, data, document, (), "suite")
+    if isinstance(top, SuiteFile):
+        return top, problems
+    assert isinstance(top, list)
+    problems += [problem for problem in top if not (problems and problem.path.startswith("references["))]
+    least = {"name": "t", "grid": {}}
+    good = {
+        key: value
+        for key, value in data.items()
+        if isinstance(check(SuiteFile, {**least, key: value}, document, (), "suite"), SuiteFile)
+    }
+    readable = isinstance(data.get("grid"), dict | list) and ("defaults" in good or "defaults" not in data)
+    return (SuiteFile.model_validate(least | good) if readable else None), problems
 
 
 def _matching(
@@ -159,23 +191,22 @@ def _with_plain_pruning(data: dict[str, Any]) -> dict[str, Any]:
 
 def _blocks(
     document: Document, top: SuiteFile, settings: list[tuple[str, list[str], Any]]
-) -> list[tuple[KeyPath, Block]]:
-    """Sub-grids with the defaults and the options filled in; each key with the path it was written at."""
+) -> tuple[list[tuple[KeyPath, Block]], list[Problem]]:
+    """Sub-grids with the defaults and the options filled in, each key with the path it was written at; and problems."""
+    grid = document.data["grid"]
     grids: list[tuple[KeyPath, dict[str, Any]]] = (
-        [(("grid", i), block) for i, block in enumerate(top.grid)]
-        if isinstance(top.grid, list)
-        else [(("grid",), top.grid)]
+        [(("grid", i), block) for i, block in enumerate(grid) if isinstance(block, dict)]
+        if isinstance(grid, list)
+        else [(("grid",), grid)]
     )
-    if not grids:
-        raise SuiteError(document.file, [Problem("grid", "is empty", document.line(("grid",)), "give it a model")])
+    if not grid and isinstance(grid, list):
+        return [], [Problem("grid", "is empty", document.line(("grid",)), "give it a model")]
     problems = [
         _unknown_key(document, (*path, key))
         for path, block in [(("defaults",), top.defaults), *grids]
         for key in block
         if key not in BLOCK_KEYS
     ]
-    if problems:
-        raise SuiteError(document.file, problems)
     out: list[tuple[KeyPath, Block]] = []
     for path, block in grids:
         merged: Block = {key: (("defaults", key), copy.deepcopy(value)) for key, value in top.defaults.items()}
@@ -186,7 +217,7 @@ def _blocks(
         if not sum(_set(merged, parts, value) for _, merged in out):
             message = f"{OPTION} '{text}': no entry of `{parts[0]}` in {document.file} takes parameters"
             raise UserError(f"{message}\n  give one first, e.g. {OPTION} {parts[0]}=NAME")
-    return out
+    return out, problems
 
 
 def _set(block: Block, parts: list[str], value: Any) -> bool:
@@ -218,10 +249,12 @@ def _unique(pairs: list[tuple[Configuration, list[int]]]) -> list[tuple[Configur
 
 
 def _excluded(
-    document: Document, top: SuiteFile, pairs: list[tuple[Configuration, list[int]]]
-) -> list[tuple[Configuration, list[int]]]:
+    document: Document, top: SuiteFile, pairs: list[tuple[Configuration, list[int]]], complete: bool
+) -> tuple[list[tuple[Configuration, list[int]]], list[Problem]]:
+    """What `exclude` leaves, and what is wrong with it; whether a pattern fits is known of `complete` suites only."""
     problems = []
-    kept = pairs
+    selection = Selection([config for config, _ in pairs])
+    excluded = 0
     for i, pattern in enumerate(top.exclude):
         path: KeyPath = ("exclude", i)
         unknown = [key for key in pattern if key not in MATCHABLE]
@@ -231,17 +264,16 @@ def _excluded(
             problems.append(Problem(path_text(place), f"unknown key {unknown[0]!r}", document.line(place), hint))
         elif not pattern:
             problems.append(Problem(path_text(path), "is empty and would leave out everything", document.line(path)))
-        elif not any(matches(config, pattern) for config, _ in pairs):
-            lines = levels_text([config for config, _ in pairs], pattern)
-            hint = "\n".join([*lines, "mend the pattern, or take it out"])
+        elif found := selection.matching(pattern):
+            excluded |= found
+        elif complete:
+            advised = selection.configurations if len(problems) < SHOWN else []  # each looks at all configurations
+            hint = "\n".join([*levels_text(advised, pattern), "mend the pattern, or take it out"])
             problems.append(Problem(path_text(path), "matches no configuration", document.line(path), hint))
-        else:
-            kept = [pair for pair in kept if not matches(pair[0], pattern)]
-    if not kept and not problems:
+    kept = [pairs[i] for i in selection.indices(((1 << len(pairs)) - 1) & ~excluded)] if excluded else pairs
+    if not kept and complete and not problems:
         problems.append(Problem("exclude", "leaves out every configuration", document.line(("exclude",))))
-    if problems:
-        raise SuiteError(document.file, problems)
-    return kept
+    return kept, problems
 
 
 def suites_folder() -> Path:
