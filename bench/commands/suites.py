@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -37,7 +38,10 @@ def load(
     """
     from bench.suite.suite import find_suite, load_suite
 
-    suite = load_suite(find_suite(text), only or [], overrides or [], seeds)
+    def notify(message: str) -> None:
+        print(message, file=sys.stderr)
+
+    suite = load_suite(find_suite(text), only or [], overrides or [], seeds, notify)
     if not user_code:
         _refuse_user_code(suite)
     if not all(is_known({**config, "model": {"name": "mlp"}}) for config, _ in suite.configurations):

@@ -32,6 +32,9 @@ _TYPES = {
 }
 _PLAIN = {"int_type": int, "int_from_float": int, "float_type": float, "bool_type": bool}
 
+MOST_ADVISED = 100
+"""Mistakes in one mapping that come with advice."""
+
 
 def check(model: type[BaseModel], data: Any, document: Document, path: KeyPath, what: str) -> BaseModel | list[Problem]:
     """Validate data that stands at `path`; the model's object, or every problem found."""
@@ -51,7 +54,7 @@ def _problems(
         loc, value, in_union = _place(detail["loc"][:-1] if missing else detail["loc"], data)
         if in_union:
             unions.add(loc[:1])
-        message, hint = _message(detail, value, model, loc, what)
+        message, hint = _message(detail, value, model, loc, what, advised=len(found) < MOST_ADVISED)
         # A union complains once per branch, and the branches that were not meant complain of the type or of a key.
         rank = 0
         if in_union and (detail["type"] == "extra_forbidden" or missing):
@@ -62,13 +65,15 @@ def _problems(
         if place not in found or rank < found[place][0]:
             full = (*path, *loc)
             found[place] = (rank, Problem(path_text(full), message, document.line(full), hint))
-    kept = {}
-    for place, (rank, problem) in found.items():
-        rivals = [r for (loc, _), (r, _) in found.items() if loc[:1] == place[0][:1] and loc[:1] in unions]
-        deeper = any(loc != place[0] and loc[: len(place[0])] == place[0] for loc, _ in found)
-        if place[0][:1] not in unions or (rank == min(rivals) and not (deeper and rank)):
-            kept[place] = problem
-    return list(kept.values())
+    best: dict[KeyPath, int] = {}
+    for (loc, _), (rank, _) in found.items():
+        best[loc[:1]] = min(rank, best.get(loc[:1], rank))
+    with_more_below = {loc[:length] for loc, _ in found for length in range(len(loc))}
+    return [
+        problem
+        for (loc, _), (rank, problem) in found.items()
+        if loc[:1] not in unions or (rank == best[loc[:1]] and not (rank and loc in with_more_below))
+    ]
 
 
 def _place(parts: KeyPath, data: Any) -> tuple[KeyPath, Any, bool]:
@@ -86,7 +91,10 @@ def _place(parts: KeyPath, data: Any) -> tuple[KeyPath, Any, bool]:
     return loc, data, left_out
 
 
-def _message(detail: Any, found: Any, model: type[BaseModel], loc: KeyPath, what: str) -> tuple[str, str]:
+def _message(
+    detail: Any, found: Any, model: type[BaseModel], loc: KeyPath, what: str, advised: bool
+) -> tuple[str, str]:
+    """What is wrong, and, where `advised`, what may be meant: to look for it takes its time."""
     context = detail.get("ctx", {})
     shown = shorten(found)
     field = model.model_fields.get(str(loc[0])) if len(loc) == 1 else None
@@ -94,17 +102,17 @@ def _message(detail: Any, found: Any, model: type[BaseModel], loc: KeyPath, what
         case "extra_forbidden":
             key = str(loc[-1])
             if model is SuiteFile and len(loc) == 1:
-                return f"unknown key {key!r} of a suite", unknown_key_hint(key, top=True)
+                return f"unknown key {key!r} of a suite", unknown_key_hint(key, top=True) if advised else ""
             owner = f"`{loc[-2]}`" if len(loc) > 1 else what
             allowed = _allowed(model, loc[:-1])
             if key in allowed:  # of another branch of the same union
                 return f"{' and '.join(f'`{name}`' for name in allowed)} exclude each other", "keep one of them"
-            return f"unknown key {key!r} of {owner}", _names_hint(key, allowed)
+            return f"unknown key {key!r} of {owner}", _names_hint(key, allowed) if advised else ""
         case "missing":
             return f"{f'`{loc[-1]}`' if loc else what} lacks `{detail['loc'][-1]}`", ""
         case "literal_error" if not (field and field.examples):
             names = str(context["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
-            return f"{shown} is not allowed here", _names_hint(found, names)
+            return f"{shown} is not allowed here", _names_hint(found, names) if advised else ""
         case kind if kind in _BOUNDS:
             key, word = _BOUNDS[kind]
             bound = context[key]
@@ -115,7 +123,7 @@ def _message(detail: Any, found: Any, model: type[BaseModel], loc: KeyPath, what
             least = context["min_length"]
             return f"{shown} is too short: it must have at least {_entries(least)}", _example(field)
         case "too_long":
-            return f"{shown} is too long: it must have {_entries(context['max_length'])}", _example(field)
+            return f"{shown} is too long: it may have {_entries(context['max_length'])}", _example(field)
         case "string_too_short":
             return "an empty text is not allowed here", _example(field)
         case "string_pattern_mismatch":

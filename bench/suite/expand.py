@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from bench.suite.arguments import how_to_write
@@ -18,6 +19,9 @@ from bench.suite.errors import Problem, nearest, plural, shorten
 from bench.suite.option import Draw, Level, Option, has_draws
 from bench.suite.schema import AXIS_DEFAULTS, AXIS_ORDER, SWEEPS, VALUE_AXES, Sampling, Settings
 from bench.suite.workers import WorkerRules
+
+MANY = 10_000
+"""Trials of a sub-grid beyond which listing them takes more than a second."""
 
 _LIMIT_HINT = "cut its axes, or raise `limit` at the top level of the file"
 
@@ -39,10 +43,11 @@ def canonical(value: Any) -> str:
 class Expander:
     """Expands the blocks of one document and collects what is wrong with them."""
 
-    def __init__(self, document: Document, sampling_seed: int, limit: int):
+    def __init__(self, document: Document, sampling_seed: int, limit: int, notify: Callable[[str], None]):
         self.document = document
         self.seed = sampling_seed
         self.limit = limit
+        self.notify = notify
         self.problems: dict[Problem, None] = {}
         """In the order found, each once."""
         self.origins: dict[str, KeyPath] = {}
@@ -54,6 +59,7 @@ class Expander:
         self._axes: dict[KeyPath, list[Level]] = {}
         self._checked: dict[str, dict[str, Any] | None] = {}
         self._refused_draws: set[KeyPath] = set()
+        self._default_paths: dict[str, KeyPath] = {}
 
     def wrong(self, path: KeyPath, message: str, hint: str = "") -> None:
         self.problems[Problem(path_text(path), message, self.document.line(path), hint)] = None
@@ -66,7 +72,10 @@ class Expander:
             self.wrong(path, "names no model", "add `model:` here or under `defaults`; see `bench list models`")
         axes: dict[str, list[Level]] = {}
         for axis in AXIS_ORDER:
-            where, value = block.get(axis, ((*path, axis), AXIS_DEFAULTS.get(axis)))
+            if axis in block:
+                where, value = block[axis]
+            else:  # one level for all sub-grids, checked once
+                where, value = self._default_paths.setdefault(axis, (*path, axis)), AXIS_DEFAULTS.get(axis)
             if value is not None or axis in block:
                 axes[axis] = self._axis(axis, value, where)
         if isinstance(settings, Settings) and "workers" in block:
@@ -89,6 +98,10 @@ class Expander:
         if count > self.limit:
             self.wrong(path, f"expands to {plural(count, 'trial')}, more than the limit of {self.limit:,}", _LIMIT_HINT)
             return
+        if count > MANY:
+            self.notify(
+                f"{self.document.file}: {path_text(path)} stands for {count:,} trials, which take a while to list"
+            )
         seeds = list(range(sampling.seeds)) if isinstance(sampling.seeds, int) else sampling.seeds
         protocol = settings.model_dump(mode="json")
         if "validation" in block:
@@ -306,12 +319,12 @@ class Expander:
 
     def _at_origin(self, problem: Problem, option: Option) -> None:
         """File a problem of a parameter that came from a sweep at the value it came from."""
-        for key, origin in option.origins.items():
-            here = path_text((*option.path, key))
-            if problem.path == here or problem.path.startswith((f"{here}.", f"{here}[")):
-                path = path_text(origin) + problem.path.removeprefix(here)
-                problem = Problem(path, problem.message, self.document.line(origin), problem.hint)
-                break
+        inside = problem.path.removeprefix(path_text(option.path)).removeprefix(".")
+        key = re.split(r"[.\[]", inside, maxsplit=1)[0]
+        if key in option.origins:
+            origin = option.origins[key]
+            path = path_text(origin) + inside.removeprefix(key)
+            problem = Problem(path, problem.message, self.document.line(origin), problem.hint)
         self.problems[problem] = None
 
     def _open_entry(self, axis: str, option: Option) -> dict[str, Any] | None:
@@ -346,12 +359,16 @@ class Expander:
 
 
 def expand(
-    document: Document, blocks: list[tuple[KeyPath, Block]], sampling_seed: int, limit: int
+    document: Document,
+    blocks: list[tuple[KeyPath, Block]],
+    sampling_seed: int,
+    limit: int,
+    notify: Callable[[str], None],
 ) -> tuple[list[tuple[Configuration, list[int]]], dict[str, KeyPath], list[Problem]]:
     """All configurations of the blocks with their seeds, in order, where each entry that others judge was written, and
     every problem found, of which each left configurations out.
     """
-    expander = Expander(document, sampling_seed, limit)
+    expander = Expander(document, sampling_seed, limit, notify)
     out: list[tuple[Configuration, list[int]]] = []
     total = 0
     for path, block in blocks:

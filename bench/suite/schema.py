@@ -75,7 +75,7 @@ class WorkersByRule(Entry):
     """The first rule that fits a configuration says how many workers train it."""
 
     default: Workers = Field(1, description="Where no rule fits.")
-    rules: list[WorkersRule] = Field(min_length=1)
+    rules: list[WorkersRule] = Field(min_length=1, max_length=50)
 
 
 LATER = {"ema": None, "test_time": "none"}

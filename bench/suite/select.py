@@ -25,8 +25,9 @@ def matches(configuration: dict[str, Any], pattern: dict[str, Any]) -> bool:
     An axis is matched by its name with wildcards (``vgg*``), or by a mapping of parameters that must all
     be equal; `none` matches an axis without entries; in a combination one matching entry is enough.
     """
-    found = LATER | configuration
-    return all(_fits(found.get(key), wanted, key in COMBINABLE) for key, wanted in pattern.items())
+    return all(
+        _fits(configuration.get(key, LATER.get(key)), wanted, key in COMBINABLE) for key, wanted in pattern.items()
+    )
 
 
 def _fits(found: Any, wanted: Any, several: bool = False) -> bool:
@@ -71,9 +72,9 @@ class Selection:
 
     def indices(self, found: int, most: int | None = None) -> list[int]:
         """The first `most` (all by default) of a set, in order."""
-        count = len(self.configurations)
-        octets = found.to_bytes(count // 8 + 1, "little")
-        return list(itertools.islice((i for i in range(count) if octets[i >> 3] >> (i & 7) & 1), most))
+        octets = enumerate(found.to_bytes(len(self.configurations) // 8 + 1, "little"))
+        all_ = (8 * at + bit for at, octet in octets if octet for bit in range(8) if octet >> bit & 1)
+        return list(itertools.islice(all_, most))
 
     def _of(self, key: str) -> list[tuple[Any, int]]:
         """The values of a key, each with the set that has it; a suite's configurations share their entries."""
@@ -81,11 +82,15 @@ class Selection:
             groups: dict[Any, tuple[Any, bytearray]] = {}
             for i, configuration in enumerate(self.configurations):
                 value = configuration.get(key, LATER.get(key))
-                same = tuple(map(id, value)) if isinstance(value, list) else id(value)
-                _, octets = groups.setdefault(same, (value, bytearray(len(self.configurations) // 8 + 1)))
+                _, octets = groups.setdefault(_identity(value), (value, bytearray(len(self.configurations) // 8 + 1)))
                 octets[i >> 3] |= 1 << (i & 7)
             self._values[key] = [(value, int.from_bytes(octets, "little")) for value, octets in groups.values()]
         return self._values[key]
+
+
+def _identity(value: Any) -> Any:
+    """Equal for what is the same object, or a list of the same objects."""
+    return tuple(map(id, value)) if isinstance(value, list) else id(value)
 
 
 def parse_option(option: str, text: str) -> tuple[list[str], Any]:
@@ -142,9 +147,10 @@ def levels_text(configurations: Sequence[dict[str, Any]], pattern: dict[str, Any
     """What the configurations have where the pattern looks, a line for each of its keys and parameters."""
     lines = []
     for key, wanted in pattern.items():
+        different = {_identity(value): value for value in (c.get(key, LATER.get(key)) for c in configurations)}
         for parameter in wanted if isinstance(wanted, dict) else [None]:
             texts = list(
-                dict.fromkeys(shorten(v) for c in configurations for v in _values((LATER | c)[key], parameter))
+                dict.fromkeys(shorten(one) for value in different.values() for one in _values(value, parameter))
             )
             more = ", ..." if len(texts) > SHOWN_LEVELS else ""
             place = f"{key}.{parameter}" if parameter else key

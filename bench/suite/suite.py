@@ -59,11 +59,18 @@ class Suite:
         return replace(self, configurations=tuple(once), places=places, repeated=repeated, comparisons=compared)
 
 
-def load_suite(path: Path, only: Sequence[str] = (), overrides: Sequence[str] = (), seeds: int | None = None) -> Suite:
+def load_suite(
+    path: Path,
+    only: Sequence[str] = (),
+    overrides: Sequence[str] = (),
+    seeds: int | None = None,
+    notify: Callable[[str], None] = lambda _: None,
+) -> Suite:
     """Read a suite file and expand it.
 
     `only` keeps the configurations that match every pattern (``model=vgg*``), `overrides` sets axes, parameters
-    or settings (``epochs=2``, ``optimizer.lr=0.1``), `seeds` replaces the number of seeds.
+    or settings (``epochs=2``, ``optimizer.lr=0.1``), `seeds` replaces the number of seeds. What takes a
+    while is told to `notify` before.
     Raises SuiteError with every problem found in the file, UserError for a wrong option.
     """
     document = read(path)
@@ -76,7 +83,7 @@ def load_suite(path: Path, only: Sequence[str] = (), overrides: Sequence[str] = 
         settings.append((f"seeds={seeds}", ["seeds"], seeds))
     asked = {text: only_patterns(text) for text in only}
     try:
-        top, repeated, left, compared, origins = _read(document, settings, changed=bool(overrides))
+        top, repeated, left, compared, origins = _read(document, settings, bool(overrides), notify)
         kept = _matching(asked, left, document)
         if top.pruning and any(config["validation"] == "none" for config, _ in kept):
             message = "pruning needs validation pictures, and `validation: none` leaves none"
@@ -110,7 +117,7 @@ def load_suite(path: Path, only: Sequence[str] = (), overrides: Sequence[str] = 
 
 
 def _read(
-    document: Document, settings: list[tuple[str, list[str], Any]], changed: bool
+    document: Document, settings: list[tuple[str, list[str], Any]], changed: bool, notify: Callable[[str], None]
 ) -> tuple[SuiteFile, int, list[tuple[Configuration, list[int]]], list[Comparison], dict[str, KeyPath]]:
     """The top level, how many configurations stand in the file again, those that `exclude` leaves, references, places.
 
@@ -121,7 +128,7 @@ def _read(
         raise SuiteError(document.file, problems)
     blocks, wrong = _blocks(document, top, settings)
     problems += wrong
-    everything, origins, wrong = expand(document, blocks, top.sampling_seed, top.limit)
+    everything, origins, wrong = expand(document, blocks, top.sampling_seed, top.limit, notify)
     problems += wrong
     pairs = _unique(everything)
     left, wrong = _excluded(document, top, pairs, complete=not problems)
