@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -43,9 +44,10 @@ def add(
     if len(seeds) != len(files) or len(set(seeds)) != len(seeds):
         raise UserError(f"{len(files)} files and the seeds {seeds}: give a different --seed for each FILE, or none")
     info = find(dataset.strip().lower().replace("-", "_"))
-    missing = next((path for path in files if not path.is_file()), None)
-    if missing:
-        raise UserError(f"{missing}: there is no such file; give an .npz or CSV of test predictions")
+    for file in files:
+        if not os.path.isfile(file):  # noqa: PTH113 (a Path's own raises for names that are too long)
+            what = "is no file" if os.path.lexists(file) else "there is no such file"
+            raise UserError(f"{file}: {what}; give an .npz or CSV of test predictions")
     from bench.data import load
     from bench.ledger.added import added_config, added_key
     from bench.ledger.ledger import Ledger
@@ -56,7 +58,10 @@ def add(
     ledger.check_writable()
     config = added_config(name.strip(), _entry(info.name))
     data = load(info.name, data_dir, lambda line: typer.echo(line, err=True))
-    told = [(predictions_of(read(path, data.classes), data.test_labels, data.classes, path)) for path in files]
+    told = [
+        (predictions_of(read(path, data.classes, len(data.test_labels)), data.test_labels, data.classes, path))
+        for path in files
+    ]
     for _, warnings in told:
         for warning in warnings:
             typer.echo(f"warning: {warning}", err=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.arrays import Archive, open_arrays
 from bench.ledger.record import Predictions
-from bench.suite.errors import UserError
+from bench.suite.errors import UserError, nearest
 
 NAMES = ("predicted", "probabilities", "logits")
 LABELS = "labels"
@@ -37,8 +37,13 @@ class Said:
     labels: Array | None = None
 
 
-def read(path: Path, classes: Sequence[str]) -> Said:
+def read(path: Path, classes: Sequence[str], count: int) -> Said:
     """Read a file of predictions; nothing in it is ever unpickled.
+
+    Parameters
+    ----------
+    count
+        How many test images there are, by which a first line of numbers is known as a header or as predictions.
 
     Raises
     ------
@@ -46,14 +51,13 @@ def read(path: Path, classes: Sequence[str]) -> Said:
         It cannot be read, or has none of the forms in `FORMS`.
     """
     try:
-        found = _npz(path) if zipfile.is_zipfile(path) else _csv(path, classes)
+        return _npz(path) if zipfile.is_zipfile(path) else _csv(path, classes, count)
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: is neither a whole .npz nor text in UTF-8; give {FORMS}") from error
-    except (OSError, csv.Error, MemoryError, NotImplementedError, RuntimeError) as error:
+    except (OSError, csv.Error, MemoryError) as error:
         raise UserError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}; give {FORMS}") from error
-    except (ValueError, zipfile.BadZipFile, zlib.error) as error:
+    except ValueError as error:
         raise UserError(f"{path}: {error}\n  give {FORMS}") from error
-    return found
 
 
 def predictions_of(said: Said, labels: Array, classes: Sequence[str], path: Path) -> tuple[Predictions, list[str]]:
@@ -80,12 +84,8 @@ def predictions_of(said: Said, labels: Array, classes: Sequence[str], path: Path
             f"{path}: predictions of {len(said.values):,} images, and the test part has {len(labels):,}; "
             "give one for each test image, in the test file's own order"
         )
-    if said.labels is not None and not np.array_equal(said.labels, labels):
-        wrong = np.count_nonzero(said.labels != labels) if said.labels.shape == labels.shape else len(labels)
-        raise UserError(
-            f"{path}: its `{LABELS}` are not those of the test part ({wrong:,} of {len(labels):,} differ): "
-            "another order, another split or another release; predictions must be in the test file's own order"
-        )
+    if said.labels is not None:
+        _check_labels(said.labels, labels, path)
     small = np.uint8 if count <= 256 else np.uint16
     true = labels.astype(np.int64)
     if said.kind == "predicted":
@@ -99,6 +99,17 @@ def predictions_of(said: Said, labels: Array, classes: Sequence[str], path: Path
     else:
         kept = _of_scores(_probabilities(said, count, path), true, small)
     return kept, _warnings(kept, count, path)
+
+
+def _check_labels(found: Array, labels: Array, path: Path) -> None:
+    if found.shape != labels.shape:
+        raise UserError(f"{path}: {len(found):,} `{LABELS}`, and the test part has {len(labels):,} images")
+    wrong = np.count_nonzero(found != labels)
+    if wrong:
+        raise UserError(
+            f"{path}: its `{LABELS}` are not those of the test part ({wrong:,} of {len(labels):,} differ): "
+            "another order, another split or another release; predictions must be in the test file's own order"
+        )
 
 
 def _of_scores(scores: NDArray[np.float64], true: NDArray[np.int64], small: type[np.uint8 | np.uint16]) -> Predictions:
@@ -143,8 +154,6 @@ def _probabilities(said: Said, count: int, path: Path) -> NDArray[np.float64]:
 
 
 def _classes(values: Array, count: int, path: Path) -> NDArray[np.int64]:
-    if values.ndim != 1:
-        raise UserError(f"{path}: predicted of shape {values.shape}; expected (n,), a class number for each image")
     numbers = np.asarray(values, np.float64)
     if not np.array_equal(numbers, np.round(numbers)):
         row = int(np.argmax(numbers != np.round(numbers)))
@@ -171,65 +180,180 @@ def _warnings(kept: Predictions, count: int, path: Path) -> list[str]:
 
 
 def _npz(path: Path) -> Said:
-    with np.load(path, allow_pickle=False) as arrays:
-        there = [name for name in NAMES if name in arrays]
+    with open_arrays(path) as archive:
+        there = [name for name in NAMES if name in archive.members]
         if len(there) != 1:
-            names = ", ".join(arrays.files) or "nothing"
-            raise ValueError(f"holds {names}; expected just one of {', '.join(NAMES)}")
-        values, labels = arrays[there[0]], arrays.get(LABELS)
-        for name, array in ((there[0], values), (LABELS, labels)):
-            if isinstance(array, bytes):  # numpy's answer where a member is no array
-                raise ValueError(f"`{name}` is no array")
-        if values.dtype.kind not in "biuf" or not values.ndim:
-            found = f"of type {values.dtype} and shape {values.shape}"
-            raise ValueError(f"`{there[0]}` is {found}; expected numbers, one or a row for each image")
-        return Said(there[0], values, labels)
+            raise ValueError(f"holds {archive.listed}; expected just one of {', '.join(NAMES)}")
+        values = archive.array(there[0])
+        if there[0] == "predicted":
+            return Said(there[0], _column_of_numbers(values, there[0]), _labels(archive))
+        if values.dtype.kind not in "biuf" or values.ndim != 2:
+            raise ValueError(f"{_described(values, there[0])}; expected numbers, a row for each image")
+        return Said(there[0], values, _labels(archive))
 
 
-def _csv(path: Path, classes: Sequence[str]) -> Said:
+def _labels(archive: Archive) -> Array | None:
+    return _column_of_numbers(archive.array(LABELS), LABELS) if LABELS in archive.members else None
+
+
+def _column_of_numbers(values: Array, name: str) -> Array:
+    """Class numbers (n,), from (n,) or (n, 1)."""
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim != 1 or values.dtype.kind not in "iuf":
+        one_hot = f"; of one-hot rows save {name}.argmax(1)" if values.ndim == 2 else ""
+        raise ValueError(f"{_described(values, name)}; expected class numbers, one for each image{one_hot}")
+    return values
+
+
+def _described(values: Array, name: str) -> str:
+    return f"`{name}` is of type {values.dtype} and shape {values.shape}"
+
+
+def _csv(path: Path, classes: Sequence[str], count: int) -> Said:
     """One column of class numbers or names, or a column per class; the first line may name the columns."""
     with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = [row for row in csv.reader(file) if row]
-    header = [cell.strip() for cell in rows.pop(0)] if rows and _is_header(rows[0], classes) else []
+        rows = [[cell.strip() for cell in row] for row in csv.reader(file) if row]
     if not rows:
         raise ValueError("holds no row of predictions")
+    _refuse_other_separators(rows[0], classes)
+    header = rows.pop(0) if _is_header(rows[0], len(rows), classes, count) else None
+    if not rows:
+        raise ValueError("holds no row of predictions")
+    first = 1 + (header is not None)
     width = len(header or rows[0])
-    ragged = next((number for number, row in enumerate(rows, 1 + bool(header)) if len(row) != width), None)
+    ragged = next((number for number, row in enumerate(rows, first) if len(row) != width), None)
     if ragged:
         raise ValueError(f"line {ragged} has another number of columns than the first, {width}")
-    at = header.index(LABELS) if LABELS in header else None
-    labels = None if at is None else _column([row[at] for row in rows], classes, at, bool(header))
-    columns = [place for place in range(width) if place != at]
-    table = [_column([row[place] for row in rows], classes, place, bool(header)) for place in columns]
-    if len(table) == 1:
-        return Said("predicted", table[0], labels)
-    return Said("probabilities", np.stack(table, axis=1), labels)
+    at = _labels_column(header, classes)
+    labels = None if at is None else _class_column([row[at] for row in rows], classes, at, first)
+    columns = [number for number in range(width) if number != at]
+    if not columns:
+        raise ValueError(f"holds `{LABELS}` and no predictions")
+    if len(columns) == 1:
+        return Said("predicted", _class_column([row[columns[0]] for row in rows], classes, columns[0], first), labels)
+    table = np.stack([_number_column([row[number] for row in rows], number, first) for number in columns], axis=1)
+    if header:
+        table = table[:, _order([header[number] for number in columns], classes)]
+    return Said("probabilities", table, labels)
 
 
-def _column(cells: list[str], classes: Sequence[str], place: int, header: bool) -> NDArray[np.float64]:
-    names = {name: float(number) for number, name in enumerate(classes)}
+def _refuse_other_separators(row: Sequence[str], classes: Sequence[str]) -> None:
+    """ValueError where a first line looks as if its columns were separated by something else than commas."""
+    for sign, name in ((";", "semicolons"), ("\t", "tabs"), (" ", "blanks")):
+        for cell in row:
+            parts = cell.split(sign)
+            if cell in classes or len(parts) < 2:
+                continue
+            # 0,1;0,9 has commas for points; a name of one column may have blanks.
+            if _is_number(parts[0]) or (len(row) == 1 and sign != " "):
+                raise ValueError(
+                    f"line 1: its columns are separated by {name}; write commas between columns and points in numbers "
+                    "(with pandas: to_csv(..., index=False))"
+                )
+
+
+def _is_header(row: Sequence[str], lines: int, classes: Sequence[str], count: int) -> bool:
+    """Whether the first of so many lines names columns.
+
+    Text does, unless it is a class in a file of one column. Numbers do, as pandas writes them, where there is a line
+    more than test images: of two classes ``0,1`` is a row of probabilities too.
+    """
+    if len(row) == 1:
+        words = not _is_number(row[0]) and row[0] not in classes
+        return words or (row[0] == "0" and lines == count + 1)
+    words = not all(map(_is_number, row))
+    whole = all(cell.isdigit() for cell in row)
+    return words or (whole and lines == count + 1) or (len(row) > 2 and len({*row}) == len(row) and whole)
+
+
+def _labels_column(header: Sequence[str] | None, classes: Sequence[str]) -> int | None:
+    """Where the column of the true classes is; a class of that name has a column of its own."""
+    if header is None or LABELS not in header or sorted(header) == sorted(classes):
+        return None
+    return header.index(LABELS)
+
+
+def _order(header: Sequence[str], classes: Sequence[str]) -> list[int]:
+    """For each class the column that a header gives it, by the classes' names or by their numbers."""
+    by_name = _places(header, [name.strip() for name in classes])
+    by_number = _places(header, [str(number) for number in range(len(classes))])
+    if by_name and by_number and by_name != by_number:
+        raise ValueError(
+            "line 1: the columns' names are names of classes and numbers of others: leave the header out, and give the "
+            "columns in the order of the classes"
+        )
+    order = by_name or by_number
+    if order is None:
+        raise ValueError(f"line 1: {_wrong_header(header, classes)}")
+    return order
+
+
+def _places(header: Sequence[str], wanted: Sequence[str]) -> list[int] | None:
+    """Where each wanted name is in a header that has just these, bare or all after the same words (``p_0,p_1,...``)."""
+    shared = header[0]
+    while not all(cell.startswith(shared) for cell in header):
+        shared = shared[:-1]
+    for start in ("", shared.rstrip("0123456789")):
+        names = [cell.removeprefix(start) for cell in header]
+        if sorted(names) == sorted(wanted):
+            return [names.index(name) for name in wanted]
+    return None
+
+
+def _wrong_header(header: Sequence[str], classes: Sequence[str]) -> str:
+    numbers = [str(number) for number in range(len(classes))]
+    if "" in header:
+        return "one column has no name: leave out the one that numbers the rows (with pandas: to_csv(..., index=False))"
+    known = {*classes, *numbers}
+    odd = next((cell for cell in header if cell not in known), None)
+    if odd is None:
+        twice = next((cell for cell in header if header.count(cell) > 1), None)
+        found = f"names {twice!a} twice" if twice is not None else "mixes names and numbers of classes, or lacks some"
+    else:
+        hint = nearest(odd, [name for name in classes if name not in header])
+        found = f"names a column {odd[:60]!a}" + (f" ({hint})" if hint else "")
+    return (
+        f"the header {found}; expected just the {len(classes)} classes in any order, all by name or all by number from "
+        "0, or no header and the columns in the order of the classes"
+    )
+
+
+def _number_column(cells: Sequence[str], column: int, first: int) -> NDArray[np.float64]:
+    """The numbers of a column; `first` is the line of the first of them."""
     found = np.empty(len(cells))
     for row, cell in enumerate(cells):
-        text = cell.strip()
-        if not _is_number(text) and text not in names:
-            line = row + 1 + header
-            raise ValueError(f"line {line}, column {place + 1}: {text!r} is neither a number nor one of the classes")
-        # A digit is the name of a class in some data sets, and its number there.
-        found[row] = float(text) if _is_number(text) else names[text]
+        if not _is_number(cell):
+            raise ValueError(f"line {row + first}, column {column + 1}: {cell[:60]!a} is no number")
+        found[row] = float(cell)
     return found
 
 
-def _is_header(row: list[str], classes: Sequence[str]) -> bool:
-    """Whether a line names columns: by words, by the classes, or by numbers from 0 as pandas does."""
-    cells = [cell.strip() for cell in row]
-    if len(cells) == 1:
-        return not _is_number(cells[0]) and cells[0] not in classes
-    return not all(map(_is_number, cells)) or cells == [str(number) for number in range(len(cells))]
+def _class_column(cells: Sequence[str], classes: Sequence[str], column: int, first: int) -> NDArray[np.float64]:
+    """Class numbers, from numbers or from names; `first` is the line of the first of them."""
+    numbers = {name.strip(): float(number) for number, name in enumerate(classes)}
+    by_name = [numbers.get(cell) for cell in cells]
+    by_number = [float(cell) if _is_number(cell) else None for cell in cells]
+    for found in (by_number, by_name):
+        if None not in found:
+            if found is by_number and None not in by_name and by_name != by_number:
+                raise ValueError(f"column {column + 1}: names of classes that are numbers of others; give an .npz")
+            return np.array(found, np.float64)
+    unknown = [name is None and number is None for name, number in zip(by_name, by_number, strict=True)]
+    mixed = "is neither a number nor one of the classes"
+    row = unknown.index(True) if any(unknown) else (by_name if by_name[0] is not None else by_number).index(None)
+    if not any(unknown):
+        mixed = f"stands among {'names' if by_name[0] is not None else 'numbers'}: give all by name or all by number"
+    raise ValueError(f"line {row + first}, column {column + 1}: {cells[row][:60]!a} {mixed}")
 
 
 def _is_number(text: str) -> bool:
+    """Whether a text is a number as any program writes it; Python itself reads ``1_0`` and digits of other scripts."""
+    return text.isascii() and "_" not in text and _float(text) is not None
+
+
+def _float(text: str) -> float | None:
     try:
-        float(text)
+        return float(text)
     except ValueError:
-        return False
-    return True
+        return None

@@ -132,12 +132,15 @@ WRONG: dict[str, tuple[Callable[[np.ndarray], dict[str, np.ndarray]], str]] = {
     "too few columns": (lambda said: {"probabilities": probabilities(said)[:, :9]}, "expected (n, 10)"),
     "not finite": (lambda said: {"logits": np.log(np.eye(10)[said])}, "row 1 of logits holds a value that is not"),
     "another name": (lambda said: {"y": said}, "holds y; expected just one of predicted, probabilities, logits"),
-    "no row": (lambda _: {"predicted": np.array(3)}, "expected numbers, one or a row for each image"),
+    "no row": (
+        lambda _: {"predicted": np.array(3)},
+        "is of type int64 and shape (); expected class numbers",
+    ),
     "numbered rows": (
         lambda said: {"probabilities": np.column_stack([np.arange(len(said)), probabilities(said)])},
         "if one column numbers the rows, leave it out",
     ),
-    "pickled": (lambda said: {"predicted": said.astype(object)}, "Object arrays cannot be loaded"),
+    "pickled": (lambda said: {"predicted": said.astype(object)}, "Python objects are refused"),
 }
 
 
@@ -175,7 +178,7 @@ BYTES: dict[str, tuple[Callable[[np.ndarray], bytes], str]] = {
     "no array": (lambda _: zipped("predicted.npy", b"hello"), "`predicted` is no array"),
     "larger than memory": (
         lambda _: zipped("predicted.npy", b"\x93NUMPY\x01\x00v\x00" + HEADER),
-        "cannot be read: Unable to allocate",
+        "`predicted` is damaged: its header promises 80,000,000,000,000 bytes, 0 follow",
     ),
 }
 
