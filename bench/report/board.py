@@ -17,6 +17,7 @@ from bench.report.cells import NOTHING, Row, headings, number, rows
 from bench.report.frame import NEVER_RANKED, extra_columns
 from bench.report.leading import MOST, leading
 from bench.report.report import Part
+from bench.report.tables import csv_of
 from bench.suite.labels import by_axis
 from bench.suite.metrics import METRICS
 
@@ -195,7 +196,7 @@ def _data(frame: pd.DataFrame, lines: Sequence[Line]) -> dict[str, Any]:
     The CSV is the report's own without the configurations in JSON; axes are a list of different values and, per row,
     the place in it, or null for a published figure.
     """
-    table = list(csv.reader(io.StringIO(frame.drop(columns="config").to_csv(index=False, lineterminator="\n"))))
+    table = list(csv.reader(io.StringIO(csv_of(frame.drop(columns="config")))))
     ours = [place for place, line in enumerate(lines) if not line.row.published]
     found = by_axis([json.loads(lines[place].row.numbers["config"]) for place in ours])
     axes = []

@@ -13,10 +13,41 @@ from bench.report.claims.analysis import Analysis
 from bench.report.classes.tables import details_json, gallery_json
 from bench.report.report import Part, Report
 
+FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+"""What a formula begins with in some spreadsheet; the last four are the wide forms of the first."""
+
 
 def to_csv(report: Report) -> str:
     """The frame as CSV, one row per configuration and published figure; accuracies are fractions."""
-    return report.frame.to_csv(index=False, lineterminator="\n")
+    return csv_of(report.frame)
+
+
+def csv_of(frame: pd.DataFrame) -> str:
+    """A frame as CSV that a spreadsheet may open.
+
+    Text that it would run as a formula has an apostrophe before it, which makes it text there (OWASP, CSV Injection);
+    numbers stay as they are.
+    """
+    safe = frame.rename(columns=_no_formula).copy()
+    for name, column in safe.items():
+        if not pd.api.types.is_numeric_dtype(column):
+            safe[name] = column.map(_no_formula)
+    return str(safe.to_csv(index=False, lineterminator="\n"))
+
+
+def _no_formula(cell: Any) -> Any:
+    if not isinstance(cell, str) or _is_number(cell):
+        return cell
+    text = f"'{cell}" if cell.startswith(FORMULA) else cell
+    return text.replace("\r", " ")  # which would end the row: pandas does not quote it
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def to_json(report: Report) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
+import re
 import zipfile
 from collections.abc import Callable
 from dataclasses import asdict
@@ -251,3 +253,18 @@ def test_an_added_row_is_in_every_protocol_of_its_dataset_and_in_no_effect(
     assert [sorted(each) for each in labels] == [["mlp", "mlp · l2", "svm (added)"], ["mlp", "svm (added)"]]
     added = [record for record in ledgers.Ledger(folder).records() if is_added(record.config)]
     assert len(added) == 1
+
+
+def test_a_name_that_a_spreadsheet_would_run_is_text_in_every_csv(guesses: Any, bench: Any, tmp_path: Path) -> None:
+    np.savez(tmp_path / "said.npz", predicted=guesses(0.9))
+    folder = tmp_path / "results"
+    name = "=cmd|'/C calc'!A1"
+    assert bench("add", tmp_path / "said.npz", "--name", name, *ADD, folder).code == 0
+    said = bench("report", "--csv", "--out", "-", "--results", folder).out
+    (row,) = csv.DictReader(io.StringIO(said))
+    assert (row["label"], float(row["test_mean"])) == (f"'{name} (added)", 0.9)
+    assert rows_of(bench("report", "--json", "--out", "-", "--results", folder).out).keys() == {f"{name} (added)"}
+    page = bench("report", "--html", "--out", "-", "--results", folder).out
+    exported = [line for line in page.splitlines() if "calc" in line and '"csv"' in line]
+    assert exported
+    assert not [line for line in exported if re.search(r"[\"\\,]=cmd", line)]

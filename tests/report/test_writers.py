@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable
 
+import pandas as pd
 import pytest
 from made_ledger import L2, Ledger, config, planned
 from rich.console import Console
@@ -15,6 +16,7 @@ from rich.console import Console
 from bench.published import find
 from bench.report import Report, build, print_terminal, to_csv, to_html, to_json, to_markdown
 from bench.report.latex import to_latex
+from bench.report.tables import csv_of
 
 
 def report_of(ledger: Ledger, title: str = "Quick suite") -> Report:
@@ -143,3 +145,16 @@ def test_provenance_counts_trials_and_names_the_machine(full: Ledger) -> None:
     assert known["Trials"] == "12: 9 complete, 1 diverged, 1 pruned, 1 failed"
     assert known["Versions"] == "bench 0.1.0, torch 2.9.0"
     assert known["Command"] == "bench report quick"
+
+
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+1+1", "-1+1", "@SUM(1)", "\t=1", "\r=1", "\n=1", "＝1", "－1", "-", '=HYPERLINK("x")']
+)
+def test_a_csv_has_no_formula(text: str) -> None:
+    frame = pd.DataFrame({text: ["a", text], "value": [-1.5, 2.0], "note": [None, "-0.25"]})
+    written = csv_of(frame)
+    heading, _, row = csv.reader(io.StringIO(written))
+    shown = "'" + text.replace("\r", " ")
+    assert (heading[0], row[0]) == (shown, shown)
+    assert written.splitlines()[-1].endswith(",2.0,-0.25")
+    assert list(frame.columns) == [text, "value", "note"]
