@@ -6,7 +6,7 @@ character that a terminal obeys; no command takes 10 s of processor time.
 
 Each mutation follows from ``--seed`` and its number alone. Entries are damaged as they lie (bits, ends cut off), or
 made with a name that fits: records with values of other types, without keys, with hostile texts and numbers; arrays of
-other types, shapes and contents; other zips; and what is no file. A ledger gets twenty of them beside whole entries,
+other types, shapes and contents; other zips; and what is no file. A ledger gets forty of them beside whole entries,
 and the commands that read ledgers run on it in this process, as from a shell. Where one fails, the mutations of that
 ledger are tried one by one, and those to blame are named: ``--only NUMBER`` makes one again and leaves its ledger in
 ``--keep``.
@@ -52,7 +52,7 @@ from bench.suite.errors import UserError
 from bench.suite.suite import load_suite
 
 MOST_SECONDS = 10.0
-AT_ONCE = 20
+AT_ONCE = 40
 """Mutated entries in a ledger."""
 IMAGES = 120
 CLASSES = [f"class {number}" for number in range(10)]

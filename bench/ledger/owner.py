@@ -47,12 +47,14 @@ def owner_bytes(owner: Owner) -> bytes:
 
 
 def owner_in(data: bytes) -> Owner | None:
-    """Who a claim names; None where it is half written."""
+    """Who a claim names; None where it is half written, or was changed into what names no process."""
     try:
         owner = Owner(**json.loads(data))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return None
-    return owner if isinstance(owner.pid, int) and owner.pid > 0 else None
+    texts = (owner.host, owner.boot, owner.namespace, owner.started, owner.token)
+    possible = type(owner.pid) is int and 0 < owner.pid < 2**31
+    return owner if possible and all(isinstance(text, str) for text in texts) else None
 
 
 def is_dead(owner: Owner) -> bool:

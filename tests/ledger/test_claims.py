@@ -167,6 +167,30 @@ def test_a_half_written_claim_ends_by_its_age(root, text):
     assert Claims(root).claim("ab12")
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"pid": 10**30}, {"pid": True}, {"pid": -1}, {"host": ["a"]}, {"started": None}, {"token": "\ud800"}, {"more": 1}],
+)
+def test_a_claim_that_names_no_process_ends_by_its_age(root, change):
+    (root / "claims").mkdir(parents=True)
+    (root / "claims" / "ab12").write_text(json.dumps({**asdict(this_process()), **change}))
+    assert not Claims(root).claim("ab12")
+    set_age(root, "ab12", LEASE_SECONDS + 30)
+    assert Claims(root).claim("ab12")
+
+
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), lambda path: path.write_text("[" * 10**6)]
+)
+def test_what_is_no_claim_is_neither_waited_for_nor_read_without_an_end(root, make):
+    (root / "claims").mkdir(parents=True)
+    make(root / "claims" / "ab12")
+    claims = Claims(root)
+    claims.claim("ab12")
+    claims.renew_all()
+    claims.release_all()
+
+
 def test_renewing_keeps_a_claim(root):
     claims = Claims(root)
     claims.claim("ab12")
