@@ -117,7 +117,7 @@ def check_digest(name: str, data: bytes) -> None:
         raise DamagedEntryError("truncated or changed: the content does not match the digest in the name")
 
 
-def digest(data: bytes) -> str:
+def digest(data: bytes | memoryview) -> str:
     """The first 12 hex digits of the SHA-256."""
     return hashlib.sha256(data).hexdigest()[:12]
 

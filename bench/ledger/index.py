@@ -73,7 +73,8 @@ def index_line(entry: Entry, state: State) -> bytes:
 
 def _parse(line: bytes, files: Mapping[str, File]) -> tuple[Entry, bool] | None:
     """The entry of a line, and whether its file is in the state that the line was written of."""
-    if not (found := _LINE.match(line)) or digest(line[found.end() :].rstrip(b"\n")) != found[1].decode():
+    line = line.rstrip(b"\n")
+    if not (found := _LINE.match(line)) or digest(memoryview(line)[found.end() :]) != found[1].decode():
         return None
     try:
         data = parse_json(line)
