@@ -21,6 +21,7 @@ from bench.execution.stop import (
     stop_on_signals,
 )
 from bench.streams import lost_output, unfailing_streams
+from bench.suite.characters import escaped
 from bench.suite.errors import UserError
 
 
@@ -60,7 +61,7 @@ def _code(end: BaseException, debug: bool) -> int | str | None:
     if debug:
         traceback.print_exception(end)
     if isinstance(end, UserError):
-        print(f"error: {end}", file=sys.stderr)
+        print(f"error: {escaped(str(end))}", file=sys.stderr)  # files may have any name
         return 2
     if not debug:
         print(f"bench failed unexpectedly: {type(end).__name__}: {end}\n  --debug shows where", file=sys.stderr)

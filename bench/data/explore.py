@@ -14,6 +14,7 @@ from bench.data.dataset import Dataset
 from bench.data.histogram import CHUNK, exact_sums, histogram
 from bench.data.splits import split
 from bench.data.twins import fingerprints
+from bench.suite.characters import escaped_line
 
 Part = tuple[NDArray[np.uint8], NDArray[np.int64]]
 """Pictures (N, C, H, W) and their labels (N,)."""
@@ -100,7 +101,7 @@ def explore(data: Dataset, samples: int = 10, validation: dict[str, float] | Non
         means,
         duplicates(parts),
         data.sha256,
-        str(data.source),
+        escaped_line(str(data.source)),
         pixels(held_out[0]) if held_out else (),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bench.__main__ import main
 from bench.data import contents, fingerprint, load, shape
 from bench.data.splits import split
 from bench.suite.errors import UserError
@@ -324,3 +326,14 @@ def test_more_pixels_than_memory_are_refused_before_they_are_read(root: Path, mo
     monkeypatch.setattr("bench.data.image_folder.MOST_MEMORY", 1e-12)
     with pytest.raises(UserError, match=r"24 pictures of 3 x 4 take .* `size: \[HEIGHT, WIDTH\]`"):
         load(entry(root))
+
+
+def test_a_files_name_reaches_no_terminal_raw(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (root / "train/cat/0.png").rename(root / "train/cat/\x1b[2J.txt")
+    monkeypatch.setattr(sys, "argv", ["bench", "data", "show", str(root)])
+    with pytest.raises(SystemExit) as end:
+        main()
+    said = capsys.readouterr().err
+    assert (end.value.code, "\x1b" in said, r"train/cat/\x1b[2J.txt has no ending" in said) == (2, False, True)
