@@ -43,7 +43,7 @@ def add(
     seeds = seed or list(range(len(files)))
     if len(seeds) != len(files) or len(set(seeds)) != len(seeds):
         raise UserError(f"{len(files)} files and the seeds {seeds}: give a different --seed for each FILE, or none")
-    info = find(dataset.strip().lower().replace("-", "_"))
+    info = find(dataset)
     for file in files:
         if not os.path.isfile(file):  # noqa: PTH113 (a Path's own raises for names that are too long)
             what = "is no file" if os.path.lexists(file) else "there is no such file"

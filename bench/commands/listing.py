@@ -11,7 +11,7 @@ from textwrap import wrap
 
 from bench.suite.components import AXES
 from bench.suite.components.entry import Entry
-from bench.suite.errors import UserError, nearest
+from bench.suite.errors import UserError, nearest, spelled
 
 KINDS = {
     "models": "model",
@@ -39,10 +39,15 @@ def listing(kind: str, pattern: str = "*") -> Iterator[str]:
         empty = False
         yield line
     if empty:
-        raise UserError(f"list {kind}: nothing matches {pattern!r}; `bench list {kind}` shows what there is")
+        hint = nearest(pattern, AXES.get(KINDS.get(kind, kind), ()))
+        raise UserError(
+            f"list {kind}: nothing matches {pattern!r}; `bench list {kind}` shows what there is"
+            + (f"\n  {hint}" if hint else "")
+        )
 
 
 def _lines(kind: str, pattern: str) -> Iterator[str]:
+    kind = {axis: name for name, axis in KINDS.items()}.get(kind, kind)  # `optimizer` as a suite file has it
     width = min(shutil.get_terminal_size((WIDEST, 24)).columns, WIDEST)
     if kind == "suites":
         yield from _suites(pattern)
@@ -51,6 +56,7 @@ def _lines(kind: str, pattern: str) -> Iterator[str]:
     elif kind == "metrics":
         yield from _metrics(pattern, width)
     elif kind in KINDS:
+        pattern = spelled(pattern, AXES["dataset"]) if kind == "datasets" else pattern
         entries = {name: entry for name, entry in AXES[KINDS[kind]].items() if fnmatch.fnmatch(name, pattern)}
         yield from _entries(entries, width)
         yield from _libraries(kind, pattern)

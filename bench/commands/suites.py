@@ -114,7 +114,14 @@ def check(suite: Suite, trials: list[Trial]) -> None:
 
     shapes = {text: _shape(suite, trial) for text, trial in {trial.data: trial for trial in first}.items()}
     questions = {
-        trial.group: canonical(["fits", shapes[trial.data], {axis: trial.config[axis] for axis in CHECKED}])
+        trial.group: canonical(
+            [
+                "fits",
+                shapes[trial.data],
+                {axis: trial.config[axis] for axis in CHECKED},
+                trial.config["batch_size"] == 1,
+            ]
+        )
         for trial in first
     }
     unchecked = [trial for trial in first if library_cache.recall(questions[trial.group]) is None]
@@ -231,13 +238,15 @@ def checked_for_plan(suite: Suite, trials: list[Trial]) -> list[Trial]:
 def asks_libraries(config: dict[str, Any]) -> bool:
     """Whether only torch or timm can tell if a configuration fits: its names, or what is as the pictures or layers are.
 
-    Patterns of layers may find none, mirrored borders may be wider than a picture, and columns are those of grey ones.
+    Patterns of layers may find none, mirrored borders may be wider than a picture, columns are those of grey ones, and
+    networks with batch normalisation may not take one picture at a time.
     """
     return (
         not is_known(config)
         or any(entry.get("mode") == "reflect" for entry in config["augmentation"])
         or any(isinstance(entry.get("layers"), list) for entry in config["regularizer"])
         or config["preprocessing"]["name"] == "column_standardize"
+        or (config["batch_size"] == 1 and config["model"]["name"] != "mlp")
     )
 
 

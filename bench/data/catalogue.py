@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from bench.data import class_names
-from bench.suite.errors import UserError, nearest
+from bench.suite.errors import UserError, nearest, spelled
 
 
 @dataclass(frozen=True)
@@ -269,7 +269,7 @@ def find(dataset: str | dict[str, Any]) -> DatasetInfo:
     A split is part of the name (``emnist_letters``) or a parameter (``{"name": "emnist", "split": "letters"}``).
     """
     entry = {"name": dataset} if isinstance(dataset, str) else dataset
-    name = entry["name"]
+    name = spelled(entry["name"], DATASETS)
     if name == "emnist":
         name = f"emnist_{entry.get('split', 'balanced')}"
     if name in DATASETS:

@@ -34,7 +34,21 @@ def fingerprint(entry: Entry) -> str:
 def fields(entry: Entry, notify: Callable[[str], None]) -> dict[str, Any]:
     """The fields of a `Dataset`; UserError names the file that is at fault."""
     own = image_folder.load(entry, notify) if entry["name"] == "image_folder" else npz.load(entry, notify)
+    if _is_grey(own["train_images"]):
+        write = "write `channels: 1`" if entry["name"] == "image_folder" else "save one channel"
+        notify(
+            f"note: {escaped_line(Path(entry['path']).name)}: all its pictures are grey, saved with three equal "
+            f"channels, and networks will see three; {write} to train on one"
+        )
     return {"name": escaped_line(Path(entry["path"]).name), **own}
+
+
+def _is_grey(images: NDArray[np.uint8]) -> bool:
+    """Whether three channels of every picture (N, 3, H, W) are equal; looked at in parts, since most say so at once."""
+    if images.shape[1] != 3:
+        return False
+    parts = (images[at : at + 1000] for at in range(0, len(images), 1000))
+    return all(bool((part[:, :1] == part[:, 1:]).all()) for part in parts)
 
 
 def train_labels(entry: Entry, notify: Callable[[str], None]) -> NDArray[np.int64]:

@@ -234,10 +234,11 @@ def end_line(tally: Tally, trial: Trial, record: Record) -> str:
     """What became of a trial, in one line; never its test figure, which is for the report."""
     name = tally.names[trial.key]
     if record.status == "failed" and record.failure:
-        return f"{name}: failed: {record.failure['kind']}: {record.failure['message']} (`{tally.show} {trial.key[:8]}`)"
+        reason = f"{record.failure['kind']}: {record.failure['message']}"
+        return f"{name}: failed in epoch {record.last_epoch}: {reason} (`{tally.show} {trial.key[:8]}`)"
     if record.status == "diverged":
         return f"{name}: diverged in epoch {record.result.epochs_run}: the loss is not finite"
     curve = record.result.curves.get("val_accuracy") or [None]
     figure = record.result.validation["accuracy"] if record.result.validation else curve[-1]
     shown = f", validation {100 * figure:.2f} %" if figure is not None else ""
-    return f"{name}: {record.status} after {record.result.epochs_run} epochs{shown}"
+    return f"{name}: {record.status} after {plural(record.result.epochs_run, 'epoch')}{shown}"

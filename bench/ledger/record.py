@@ -84,6 +84,12 @@ class Record:
     failure: dict[str, str] | None = None
     schema: int = SCHEMA
 
+    @property
+    def last_epoch(self) -> int:
+        """The epoch it ended in, from 1: of a trial that failed, the one that was under way."""
+        done = self.result.epochs_run
+        return min(done + 1, self.config.get("epochs", done)) if self.status == "failed" else done
+
     def to_json(self) -> dict[str, Any]:
         """As dicts all the way down, to be written out; the lists and dicts in it are the record's own."""
         return {**vars(self), "result": dict(vars(self.result)), "measured": dict(vars(self.measured))}

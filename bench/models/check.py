@@ -48,6 +48,28 @@ def check(
             return _check_on("cpu", entry, input_shape, classes, overrides)
 
 
+def check_batch_of_one(
+    entry: dict[str, Any], input_shape: Shape, classes: int, overrides: dict[str, Any] | None = None
+) -> None:
+    """UserError for a network that cannot be trained on one picture at a time, as batch normalisation of vectors.
+
+    Parameters are those of `create`; a network that fails otherwise is `check`'s to tell.
+    """
+    with torch.random.fork_rng(devices=[]), torch.device("cpu" if is_user(entry["name"]) else "meta"):
+        try:
+            net = create(entry, input_shape, classes, overrides=overrides, load_weights=False).train()
+            with torch.no_grad():
+                net(torch.rand(1, *input_shape))
+        except ValueError as error:
+            if "more than 1 value per channel" in str(error):
+                raise UserError(
+                    f"model {entry['name']!r} cannot be trained on batches of one picture, of which batch "
+                    "normalisation has no variance; take a `batch_size` of at least 2"
+                ) from error
+        except Exception:
+            return
+
+
 def _blames_meta(cause: BaseException | None) -> bool:
     """Some operations have no meta version, or need a number; that says nothing about the network."""
     return isinstance(cause, NotImplementedError) or (cause is not None and "meta" in str(cause).lower())

@@ -121,7 +121,7 @@ def apart(section: Section) -> pd.DataFrame:
             "label": one.label,
             "status": record.status,
             "seed": record.seed,
-            "epoch": record.result.epochs_run,
+            "epoch": record.last_epoch,
             "reason": _reason(record),
             "key": record.key,
         }

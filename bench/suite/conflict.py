@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bench.suite.components import AXES, COMBINABLE
+from bench.suite.errors import plural
 
 LEAST = 2
 """Pictures of a batch for each worker: batch normalisation has no variance of one value."""
@@ -43,7 +44,18 @@ def conflict(configuration: dict[str, Any]) -> tuple[str, str] | None:
                 f"{name} with `layers: {layers}` regularises nothing: this mlp has no {kind}; "
                 "take other layers (`layers: all` is every kernel) or leave it out for this model"
             )
+    warmup, epochs = configuration["schedule"]["warmup"], configuration["epochs"]
+    if warmup > epochs:
+        return "schedule", (
+            f"a warmup of {warmup:g} epochs never ends in a training of {plural(epochs, 'epoch')}; "
+            "lower `warmup`, or raise `epochs`"
+        )
     workers, batch_size = configuration["workers"], configuration["batch_size"]
+    if batch_size == 1 and model["name"] == "mlp" and model["batch_norm"] != "none":
+        return "batch_size", (
+            "batch normalisation has no variance of one picture; take a `batch_size` of at least 2, "
+            "or `batch_norm: none`"
+        )
     if workers > 1 and batch_size < LEAST * workers:
         return "workers", (
             f"a batch of {batch_size} leaves each of {workers} workers less than {LEAST} pictures; "

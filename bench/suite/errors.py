@@ -111,6 +111,15 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def spelled(name: str, names: Iterable[str]) -> str:
+    """The one of `names` that differs in capitals, hyphens and underscores only (Fashion-MNIST), else `name` itself."""
+
+    def bare(text: str) -> str:
+        return text.strip().lower().replace("-", "").replace("_", "")
+
+    return next((known for known in names if bare(known) == bare(name)), name)
+
+
 def nearest(found: object, allowed: Iterable[str]) -> str:
     """The hint line ``did you mean 'x'?``, or nothing when no allowed name is near."""
     names = list(allowed)

@@ -15,7 +15,7 @@ from bench.suite.components import AXES, COMBINABLE, OPEN
 from bench.suite.components.entry import Entry
 from bench.suite.conflict import conflict
 from bench.suite.document import Document, KeyPath, path_text
-from bench.suite.errors import Problem, nearest, plural, shorten
+from bench.suite.errors import Problem, nearest, plural, shorten, spelled
 from bench.suite.option import Draw, Level, Option, has_draws
 from bench.suite.schema import AXIS_DEFAULTS, AXIS_ORDER, SWEEPS, VALUE_AXES, Sampling, Settings
 from bench.suite.workers import WorkerRules
@@ -28,8 +28,8 @@ _LIMIT_HINT = "cut its axes, or raise `limit` at the top level of the file"
 Configuration = dict[str, Any]
 """One point of the grid with every default filled in; plain JSON."""
 
-JUDGED_LATER = ("preprocessing", "regularizer", "augmentation")
-"""Axes of known entries that the pictures or the network may not suit, which shows later."""
+JUDGED_LATER = ("preprocessing", "regularizer", "augmentation", "batch_size")
+"""Axes of known values that the pictures or the network may not suit, which shows later."""
 
 Block = dict[str, tuple[KeyPath, Any]]
 """One sub-grid with its defaults: each key with the path it was written at, and its value."""
@@ -185,6 +185,8 @@ class Expander:
         places = {key: (*path, key) for key in item} if isinstance(item, dict) else {"name": path}
         if isinstance(item, str):
             item = {"name": item}
+        if axis == "dataset" and isinstance(item, dict) and isinstance(item.get("name"), str):
+            item = {**item, "name": spelled(item["name"], AXES["dataset"])}
         if not isinstance(item, dict) or not isinstance(item.get("name"), str):
             example = next(iter(AXES[axis]))
             hint = f"write a name or a mapping with `name` and its parameters: {example} or {{name: {example}, ...}}"

@@ -12,7 +12,7 @@ from typing import Any
 from bench.suite.check import COMMAND_LINE, axes_with, parameter_meant
 from bench.suite.components import AXES, COMBINABLE
 from bench.suite.document import plain_value
-from bench.suite.errors import SuiteError, UserError, nearest, shorten
+from bench.suite.errors import SuiteError, UserError, nearest, shorten, spelled
 from bench.suite.schema import AXIS_ORDER, LATER, Sampling, Settings
 
 SHOWN_LEVELS = 12
@@ -26,8 +26,14 @@ def matches(configuration: dict[str, Any], pattern: dict[str, Any]) -> bool:
     be equal; `none` matches an axis without entries; in a combination one matching entry is enough.
     """
     return all(
-        _fits(configuration.get(key, LATER.get(key)), wanted, key in COMBINABLE) for key, wanted in pattern.items()
+        _fits(configuration.get(key, LATER.get(key)), _as_spelled(key, wanted), key in COMBINABLE)
+        for key, wanted in pattern.items()
     )
+
+
+def _as_spelled(key: str, wanted: Any) -> Any:
+    """A pattern with a data set's name as configurations have it."""
+    return spelled(wanted, AXES["dataset"]) if key == "dataset" and isinstance(wanted, str) else wanted
 
 
 def _fits(found: Any, wanted: Any, several: bool = False) -> bool:
@@ -65,7 +71,8 @@ class Selection:
         for key, wanted in pattern.items():
             question = repr((key, wanted))
             if question not in self._fitting:
-                fitting = (bits for value, bits in self._of(key) if _fits(value, wanted, key in COMBINABLE))
+                meant, several = _as_spelled(key, wanted), key in COMBINABLE
+                fitting = (bits for value, bits in self._of(key) if _fits(value, meant, several))
                 self._fitting[question] = functools.reduce(operator.or_, fitting, 0)
             found &= self._fitting[question]
         return found

@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from bench.models.check import check as check_model
+from bench.models.check import check_batch_of_one
 from bench.models.inputs import seen_shape
 from bench.models.measure import Kernel, all_kernels, selected
 from bench.models.registry import Shape
@@ -61,6 +62,9 @@ def check(
             ),
             ("regularizer", [model, config["regularizer"]], partial(_find_kernels, found, model, config)),
         ]
+        if config["batch_size"] == 1:
+            one = partial(check_batch_of_one, config["model"], shape, classes, effects.model)
+            attempts.append(("batch_size", [model], one))
         for axis, subject, attempt in attempts:
             text = canonical([axis, *subject])
             if text in seen:

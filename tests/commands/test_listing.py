@@ -79,7 +79,7 @@ def test_the_libraries_names_come_with_a_pattern() -> None:
 
 def test_what_is_not_there_is_an_error() -> None:
     with pytest.raises(UserError, match=r"(?s)allowed: models.*did you mean 'models'"):
-        list(listing("model"))
+        list(listing("modles"))
     with pytest.raises(UserError, match=r"nothing matches 'lab-z\*'"):
         list(listing("published", "lab-z*"))
 
@@ -92,3 +92,10 @@ def test_a_listing_without_a_pattern_loads_neither_torch_nor_timm() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_a_kind_may_be_written_as_an_axis_and_a_data_set_as_its_makers_do() -> None:
+    assert list(listing("preprocessing")) == list(listing("preprocessings"))
+    assert list(listing("datasets", "fashion-mnist")) == list(listing("dataset", "fashion_mnist"))
+    with pytest.raises(UserError, match="did you mean 'standardize'"):
+        list(listing("preprocessing", "standardise"))

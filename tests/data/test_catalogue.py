@@ -14,8 +14,13 @@ from bench.suite.errors import UserError
 
 
 def test_a_misspelt_name_gets_the_nearest_one() -> None:
-    with pytest.raises(UserError, match=r"unknown dataset 'fashion-mnist'(.|\n)*did you mean 'fashion_mnist'"):
-        find("fashion-mnist")
+    with pytest.raises(UserError, match=r"unknown dataset 'fashin-mnist'(.|\n)*did you mean 'fashion_mnist'"):
+        find("fashin-mnist")
+
+
+@pytest.mark.parametrize("name", ["fashion-mnist", "Fashion-MNIST", "FashionMNIST", " fashion_mnist"])
+def test_a_name_may_be_written_as_its_makers_do(name: str) -> None:
+    assert find(name) is DATASETS["fashion_mnist"]
 
 
 def test_every_dataset_of_the_suite_files_is_in_the_catalogue_or_the_users_own() -> None:

@@ -53,6 +53,19 @@ def test_channels_may_stand_last_or_first_and_labels_in_a_column(last: bool, tmp
     assert data.train_labels.tolist() == [0, 1, 1, 0, 1, 0]
 
 
+def test_grey_pictures_in_three_channels_are_told(tmp_path: Path) -> None:
+    grey = np.repeat(IMAGES[..., None], 3, axis=-1)
+    colour = grey.copy()
+    colour[5, 4, 3, 2] ^= 1
+    told: list[str] = []
+    for images in (colour, grey):
+        load(saved(tmp_path, train_images=images[:6], test_images=images[6:]), notify=told.append)
+    assert told == [
+        "note: mine.npz: all its pictures are grey, saved with three equal channels, and networks will see three; "
+        "save one channel to train on one"
+    ]
+
+
 def test_the_fingerprint_is_that_of_the_contents(tmp_path: Path) -> None:
     before = fingerprint(saved(tmp_path))
     assert fingerprint(saved(tmp_path)) == before

@@ -103,7 +103,7 @@ def test_plain_lines_name_every_trial_that_ends(three: list[Trial]) -> None:
     assert lines[0] == (
         "[2 of 3 trials ended, 1 from the ledger] mlp · sgd lr=0.1: complete after 4 epochs, validation 81.00 %"
     )
-    assert f"mlp · sgd lr=0.2: failed: ValueError: no (`bench show {three[1].key[:8]}`)" in lines[1]
+    assert f"mlp · sgd lr=0.2: failed in epoch 4: ValueError: no (`bench show {three[1].key[:8]}`)" in lines[1]
     assert lines[2].startswith("3 of 3 trials ended, 1 failed, 1 from the ledger; took")
 
 

@@ -121,7 +121,7 @@ def test_an_edited_model_file_gets_a_row_of_its_own(ledger: Ledger) -> None:
 def test_trials_that_did_not_end_well_stand_apart_with_their_reason(full: Ledger) -> None:
     report = build(full.records, full.predictions, "title")
     assert report.apart[["status", "seed", "epoch", "reason"]].to_numpy().tolist() == [
-        ["failed", 2, 3, "MemoryError: no room"],
+        ["failed", 2, 4, "MemoryError: no room"],
         ["diverged", 0, 1, "the loss was no longer finite"],
         ["pruned", 0, 2, "below the cut of its rung with 41.20 % validation accuracy"],
     ]

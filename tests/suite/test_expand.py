@@ -45,6 +45,12 @@ def test_the_order_of_keys_in_the_file_changes_nothing(load: Load) -> None:
     assert one.configurations == other.configurations
 
 
+@pytest.mark.parametrize("name", ["fashion-mnist", "Fashion-MNIST", "FashionMNIST", "{name: fashion-mnist}"])
+def test_a_data_set_may_be_written_as_its_makers_do(load: Load, name: str) -> None:
+    suite = load(f"name: t\ngrid: {{model: mlp, dataset: {name}}}\n", only=["dataset=Fashion-MNIST"])
+    assert suite.configurations == ((DEFAULTS, [0]),)
+
+
 def test_a_grid_in_a_parameter_gives_an_entry_for_each_value(load: Load) -> None:
     suite = load(
         "name: t\ngrid: {model: mlp, optimizer: {name: sgd, lr: {grid: [1e-1, 1]}, momentum: {grid: [0, 0.9]}}}\n"

@@ -48,6 +48,8 @@ grid:
         (["ema=none", "early_stopping=none"], 13),
         (["model=[cnn, vgg*]"], 7),
         (["model=[mlp, cnn]", "epochs=[5]"], 12),
+        (["dataset=fashion-mnist"], 13),
+        (["refit=false"], 13),
     ],
 )
 def test_only_keeps_what_matches_every_pattern(only: list[str], left: int, load: Load) -> None:
@@ -188,3 +190,37 @@ def test_an_unknown_suite(text: str, hint: str) -> None:
     with pytest.raises(UserError, match=r"there is no such suite file") as caught:
         find_suite(text)
     assert hint in str(caught.value)
+
+
+@pytest.mark.parametrize("only", ["refit=0", "optimizer.nesterov=0", "model.dropout=false"])
+def test_a_number_is_no_boolean(load: Load, only: str) -> None:
+    with pytest.raises(UserError, match="matches none of the 13 configurations"):
+        load(GRID, only=[only])
+
+
+def test_the_levels_of_an_axis_that_share_an_entry_are_matched_one_by_one(load: Load) -> None:
+    suite = load(GRID + "exclude:\n  - {model: mlp, optimizer: {lr: 0.01}}\n  - {regularizer: l2, model: c*}\n")
+    left = [(c["model"]["name"], c["optimizer"]["lr"], len(c["regularizer"])) for c, _ in suite.configurations]
+    assert ("mlp", 0.01, 0) not in left
+    assert ("cnn", 0.5, 2) not in left
+    assert len(left) == 8
+
+
+@pytest.mark.parametrize(
+    ("option", "hint"),
+    [
+        ("learning_rate=1", "did you mean 'optimizer.lr'?"),
+        ("adam.lr=1", "did you mean 'optimizer.lr'?"),
+        ("device=cuda", "`bench run --gpus-per-trial 0`"),
+        ("batchsize=1", "did you mean 'batch_size'?"),
+    ],
+)
+def test_another_tools_word_gets_a_pointer(load: Load, option: str, hint: str) -> None:
+    with pytest.raises(UserError) as caught:
+        load(GRID, overrides=[option])
+    assert hint in str(caught.value)
+
+
+def test_an_empty_value_in_an_option_is_a_mistake(complaint: Complain) -> None:
+    message = complaint(GRID, overrides=["regularizer=[null, dropout]"])
+    assert message.startswith("suite.yaml: --set regularizer[0]: an empty value is no entry of `regularizer`")

@@ -65,6 +65,16 @@ ROWS: dict[str, Row] = {
         TOP + "  regularizer: {name: max_norm, layers: conv}\n",
         "grid.regularizer: max_norm with `layers: conv` regularises nothing: this mlp has no convolutions",
     ),
+    "warmup longer than training": (
+        TOP + "  epochs: [5, 3]\n  schedule: [constant, {name: cosine, warmup: 4}]\n",
+        "suite.yaml:5: grid.schedule[1]: a warmup of 4 epochs never ends in a training of 3 epochs; lower `warmup`, or "
+        "raise `epochs`",
+    ),
+    "batches of one with batch normalisation": (
+        "name: t\ngrid:\n  model: {name: mlp, batch_norm: before}\n  batch_size: [1, 2]\n",
+        "suite.yaml:4: grid.batch_size[0]: batch normalisation has no variance of one picture; take a `batch_size` of "
+        "at least 2, or `batch_norm: none`",
+    ),
     "plateau without validation": (
         TOP + "  validation: none\n  schedule: [constant, plateau]\n",
         "suite.yaml:5: grid.schedule[1]: schedule 'plateau' needs validation pictures",

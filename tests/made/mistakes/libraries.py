@@ -93,6 +93,11 @@ ROWS: dict[str, Row] = {
         model("{name: cnn, hidden: [99999999999, 99999999999]}"),
         "suite.yaml:3: grid.model: model 'cnn' cannot be built: ",
     ),
+    "batches of one": (
+        model("regnetx_002", "  batch_size: 1\n"),
+        "suite.yaml:4: grid.batch_size: model 'regnetx_002' cannot be trained on batches of one picture, of which "
+        "batch normalisation has no variance; take a `batch_size` of at least 2",
+    ),
     # --- optimizers ---
     "unknown optimizer": (
         TOP + "  optimizer: [adam, adamm]\n",

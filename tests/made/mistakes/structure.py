@@ -86,7 +86,7 @@ ROWS: dict[str, Row] = {
         TOP + "  augmentation: {combine: [flip, ~]}\n",
         "suite.yaml:4: grid.augmentation.combine[1]: an empty value is no entry of `augmentation`",
     ),
-    "unknown dataset": (TOP + "  dataset: fashion-mnist\n", "grid.dataset: there is no dataset", "'fashion_mnist'?"),
+    "unknown dataset": (TOP + "  dataset: fashin_mnist\n", "grid.dataset: there is no dataset", "'fashion_mnist'?"),
     "data set of one's own": (
         TOP + "  dataset: pets\n",
         "suite.yaml:4: grid.dataset: there is no dataset 'pets'",
