@@ -54,7 +54,7 @@ def _problems(
         loc, value, in_union = _place(detail["loc"][:-1] if missing else detail["loc"], data)
         if in_union:
             unions.add(loc[:1])
-        message, hint = _message(detail, value, model, loc, what, advised=len(found) < MOST_ADVISED)
+        message, hint = _message(detail, value, model, loc, what, len(found) < MOST_ADVISED)
         # A union complains once per branch, and the branches that were not meant complain of the type or of a key.
         rank = 0
         if in_union and (detail["type"] == "extra_forbidden" or missing):
