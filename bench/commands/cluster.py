@@ -134,8 +134,7 @@ def run_on_cluster(
         submit(launcher, run, ledger, say, data_dir)
     over = _followed(launcher, run, ledger, console)
     if down:  # however it ended: machines cost money, and what it found is here
-        say(f"tearing cluster {launcher.name!r} down")
-        tear_down(launcher)
+        tear_down(launcher, say, run.name)
     return _outcome(over, run)
 
 
@@ -146,8 +145,7 @@ def put_down(launcher: Launcher, console: Console) -> None:
     with _reached(launcher):
         up = nodes(launcher) is not None
     if up:
-        console.print(f"nothing to run; tearing cluster {launcher.name!r} down")
-        tear_down(launcher)
+        tear_down(launcher, lambda text: console.print(f"nothing to run; {text}", soft_wrap=True))
 
 
 def _followed(launcher: Launcher, run: Run, ledger: Ledger, console: Console) -> dict[str, Any]:

@@ -54,6 +54,10 @@ class Job:
     message: str = ""
 
     @property
+    def is_at_work(self) -> bool:
+        return self.status in ("PENDING", "RUNNING")
+
+    @property
     def reason(self) -> str:
         """The end of what Ray says of a job that failed, pip's own errors before all else."""
         errors = [line for line in self.message.splitlines() if line.lstrip().startswith("ERROR:")]
@@ -197,7 +201,7 @@ def standings(launcher: Launcher) -> list[Standing]:
 
 def standing(name: str, told: str, counts: str, job: Job) -> Standing:
     """How a run stands, of which its driver last `told` a state ("" if it has told nothing yet)."""
-    if told == "running" and job.status not in ("RUNNING", "PENDING"):
+    if told == "running" and not job.is_at_work:
         return Standing(name, f"ended without a word ({job.status.lower()})", counts, job.reason)
     if told:
         return Standing(name, told, counts)

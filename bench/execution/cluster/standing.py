@@ -9,6 +9,7 @@ import shlex
 import time
 from collections.abc import Callable
 
+from bench.execution.cluster.jobs import jobs_of
 from bench.execution.cluster.launcher import Launcher
 from bench.execution.cluster.remote import CommandError, ConnectionLostError, call, last_lines, ray_command, shell
 from bench.suite.errors import UserError
@@ -102,8 +103,21 @@ def bring_up(launcher: Launcher, say: Callable[[str], None]) -> None:
         )
 
 
-def tear_down(launcher: Launcher) -> None:
-    """`ray down`: cloud machines are given back; on one's own Ray is stopped, workers' a minute after the head's."""
+def tear_down(launcher: Launcher, say: Callable[[str], None], run: str | None = None) -> None:
+    """`ray down`, unless other runs than `run` are at work there.
+
+    Cloud machines are given back; on one's own Ray is stopped, workers' a minute after the head's.
+    """
+    others: list[str] = []
+    with contextlib.suppress(CommandError, ConnectionLostError):  # a head that is lost does no work, and costs money
+        others = [name for name, job in jobs_of(launcher).items() if job.is_at_work and name != run]
+    if others:
+        say(
+            f"cluster {launcher.name!r} stays up: {', '.join(others)} at work there; "
+            f"`ray down {shlex.quote(str(launcher.path))}` tears it down all the same"
+        )
+        return
+    say(f"tearing cluster {launcher.name!r} down")
     if launcher.provider == "local":
         # `ray down` leaves these machines on, and finds no `ray` to stop where it is not on the login shell's PATH.
         # Workers notice that their head has gone.

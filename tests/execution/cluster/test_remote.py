@@ -119,6 +119,23 @@ def test_a_cluster_is_not_started_over_a_ray_whose_python_the_file_names_wrongly
     assert not [command for command in asked if command[0] == "up"]
 
 
+def test_a_cluster_on_which_another_run_is_at_work_is_not_torn_down(
+    launcher: Launcher, head: Callable[[Answer], list[list[str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = head(here)
+    jobs = {"mine": Job("RUNNING"), "past": Job("SUCCEEDED"), "other": Job("RUNNING")}
+    monkeypatch.setattr(standing, "jobs_of", lambda _: jobs)
+    said: list[str] = []
+    standing.tear_down(launcher, said.append, "mine")
+    assert said == [
+        f"cluster 'three' stays up: other at work there; `ray down '{launcher.path}'` tears it down all the same"
+    ]
+    assert not asked
+    del jobs["other"]
+    standing.tear_down(launcher, said.append, "mine")
+    assert [command[0] for command in asked] == ["down"]
+
+
 def test_a_key_that_new_machines_go_on_refusing_ends_the_wait_for_them(
     launcher: Launcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
