@@ -27,12 +27,10 @@ pytestmark = pytest.mark.slow
 SECRET = "wJalrXUtnFEMI-not-for-others"
 NET = """
 import os
-import ray
 from torch import nn
 
 def small(input_shape, classes, width):
-    if ray.is_initialized():  # in a trial, and not when the suite is checked
-        assert os.environ["AWS_SECRET_ACCESS_KEY"] and os.environ["OF_THE_FILE"] == "seen"
+    assert os.environ["AWS_SECRET_ACCESS_KEY"] and os.environ["OF_THE_FILE"]
     return nn.Sequential(nn.Flatten(), nn.Linear(input_shape[1] * input_shape[2], width), nn.Linear(width, classes))
 """
 SUITE = """
@@ -63,8 +61,8 @@ class Bare:
 
     def environment(self) -> dict[str, str]:
         bucket = {"AWS_ENDPOINT_URL": f"http://{self.client.address}:5000", "AWS_ACCESS_KEY_ID": "me"}
-        region = {"AWS_DEFAULT_REGION": "us-east-1"}
-        return {"PYTHONPATH": str(ROOT), "AWS_SECRET_ACCESS_KEY": SECRET, **bucket, **region}
+        more = {"AWS_DEFAULT_REGION": "us-east-1", "OF_THE_FILE": "here, where the suite is checked"}
+        return {"PYTHONPATH": str(ROOT), "AWS_SECRET_ACCESS_KEY": SECRET, **bucket, **more}
 
     def other_file(self, name: str, old: str, new: str) -> str:
         """The launcher's file with something changed in it."""
