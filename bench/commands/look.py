@@ -11,6 +11,7 @@ import typer
 from bench.commands.options import RESULTS, Results
 from bench.commands.results import tell_damaged
 from bench.ledger.address import with_results
+from bench.ledger.folder import LOGS
 from bench.streams import reserve_stdout
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ def show(
         typer.echo(json.dumps(found[0] if len(found) == 1 else found, indent=2), file=out)
     elif len(records) == 1:
         typer.echo(record_text(records[0], len(ledger.replicates(records[0].key))))
+        log = ledger.home.local / LOGS / f"{records[0].key}.log"
+        if log.is_file():
+            typer.echo(f"\nwhat it printed: {log}")
     else:
         typer.echo("\n".join(trial_lines(records)))
         typer.echo(f"\nOne of them in full: {with_results(f'bench show {records[0].key[:10]}', results)}")

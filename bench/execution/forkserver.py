@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.execution.checkpoints import AFTER_SECONDS, Disk, Files
+from bench.execution.printed import printed_to
 from bench.execution.worker import Message, run_trial
 from bench.models.user import as_written, cannot_unpack, inside, unpacked, use, watch_files
 from bench.suite.errors import UserError
@@ -188,11 +189,12 @@ def train(
     note: Callable[[str], None] = lambda _: None,
     files: Files | None = None,
     data_id: str | None = None,
+    log: Path | None = None,
 ) -> Message:
     """`bench.execution.worker.run_trial` for a trial of one worker; one that runs the user's `code` in a new process.
 
     `data_id` tells one `data` from another where the same data come as ever new objects. What `report` raises ends
-    that process and is passed on, whatever its type.
+    that process and is passed on, whatever its type. What the trial prints goes into the file `log`, if one is given.
 
     Raises
     ------
@@ -200,18 +202,21 @@ def train(
         The process ended before the trial did.
     """
     if code is None:
-        return run_trial(
-            config,
-            seed,
-            data,
-            device,
-            threads,
-            report,
-            passed_on=passed_on,
-            checkpoint=checkpoint,
-            checkpoint_after=checkpoint_after,
-            note=note,
-            files=files,
+        return _printing(
+            log,
+            lambda: run_trial(
+                config,
+                seed,
+                data,
+                device,
+                threads,
+                report,
+                passed_on=passed_on,
+                checkpoint=checkpoint,
+                checkpoint_after=checkpoint_after,
+                note=note,
+                files=files,
+            ),
         )
     server = start()
     server.give_data(data, data_id)
@@ -229,8 +234,18 @@ def train(
                 return "failed", error
         return None
 
-    arguments = (config, seed, device, threads, checkpoint, checkpoint_after, files is not None)
+    arguments = (config, seed, device, threads, checkpoint, checkpoint_after, files is not None, log)
     message: Message = server.call(_run_trial, arguments, code, answer)
+    return message
+
+
+def _printing(log: Path | None, run: Callable[[], Message]) -> Message:
+    """The trial's message with the end of what it `printed`, which the file has; as it is without one."""
+    if log is None:
+        return run()
+    with printed_to(log) as printed:
+        message = run()
+        message["printed"] = printed()
     return message
 
 
@@ -407,18 +422,22 @@ def _run_trial(
     checkpoint: Path | None,
     checkpoint_after: float,
     files: bool,
+    log: Path | None,
 ) -> Message:
-    message = run_trial(
-        config,
-        seed,
-        _data,
-        device,
-        threads,
-        lambda progress: _answers.send(("report", progress)),
-        checkpoint=checkpoint,
-        checkpoint_after=checkpoint_after,
-        note=lambda text: _answers.send(("note", text)),
-        files=_DriverFiles() if files else None,
+    message = _printing(
+        log,
+        lambda: run_trial(
+            config,
+            seed,
+            _data,
+            device,
+            threads,
+            lambda progress: _answers.send(("report", progress)),
+            checkpoint=checkpoint,
+            checkpoint_after=checkpoint_after,
+            note=lambda text: _answers.send(("note", text)),
+            files=_DriverFiles() if files else None,
+        ),
     )
     if failure := message.get("failure"):
         message["failure"] = {name: as_written(text) for name, text in failure.items()}

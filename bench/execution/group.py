@@ -21,6 +21,7 @@ import ray.train
 import ray.train.torch
 
 from bench.execution.far import Far
+from bench.execution.printed import printed_to
 from bench.execution.worker import Message, run_trial
 from bench.models.user import as_written, running
 
@@ -90,7 +91,7 @@ def train_together(
 
     Parameters
     ----------
-    trial : `config`, `seed`, `checkpoint` and `code`, as the driver sends them.
+    trial : `config`, `seed`, `checkpoint`, `log` and `code`, as the driver sends them.
     data : a reference to the `bench.data.Dataset`.
     code : a reference to the user's own code of its model (`bench.suite.model_code.ModelCode`), or None.
     tell : called with ``progress`` and ``notes``; StoppedError out of it ends the workers in their next epoch if they
@@ -169,9 +170,13 @@ def _work(about: dict[str, Any]) -> None:
     rank = ray.train.get_context().get_world_rank()
     teller = _Teller(line, rank, about["every_epoch"])
     code = ray.get(about["code"][0]) if about["code"][0] else None
+    log = Path(trial["log"])
     try:
         # Ray Train's workers are new processes, so user code needs none of its own.
-        with running(code) if code else contextlib.nullcontext():
+        with (
+            running(code) if code else contextlib.nullcontext(),
+            printed_to(log if rank == 0 else log.with_suffix(f".{rank}.log")) as printed,
+        ):
             message = run_trial(
                 trial["config"],
                 trial["seed"],
@@ -187,6 +192,7 @@ def _work(about: dict[str, Any]) -> None:
                 workers=share.workers,
                 files=about["shelf"] and about["shelf"].from_here(),
             )
+            message["printed"] = printed()
     except StoppedError:  # on all ranks at once
         return
     if "failure" in message:

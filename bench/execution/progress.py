@@ -235,7 +235,8 @@ def end_line(tally: Tally, trial: Trial, record: Record) -> str:
     name = tally.names[trial.key]
     if record.status == "failed" and record.failure:
         reason = f"{record.failure['kind']}: {record.failure['message']}"
-        return f"{name}: failed in epoch {record.last_epoch}: {reason} (`{tally.show} {trial.key[:8]}`)"
+        says = f"`{tally.show} {trial.key[:8]}`{', with what it printed' if record.failure.get('printed') else ''}"
+        return f"{name}: failed in epoch {record.last_epoch}: {reason} ({says})"
     if record.status == "diverged":
         return f"{name}: diverged in epoch {record.result.epochs_run}: the loss is not finite"
     curve = record.result.curves.get("val_accuracy") or [None]

@@ -7,6 +7,7 @@ trial. Results leave Tune at once (`result.pop`), so the driver's memory does no
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -34,10 +35,12 @@ from bench.execution.deaths import reason
 from bench.execution.far import Far, far
 from bench.execution.forkserver import train
 from bench.execution.group import Share, StoppedError, train_together
+from bench.execution.printed import keep, log_of, with_printed
 from bench.execution.sizes import JOIN_SECONDS, Place, fits, gpus_each, refuse_what_never_fits
 from bench.execution.stop import stop_on_signals
 from bench.execution.worker import Message, module_files, other_modules
 from bench.models.sources import installed_packages
+from bench.ledger.folder import LOGS
 from bench.suite.expand import canonical
 from bench.suite.trial import Trial
 
@@ -211,6 +214,7 @@ def _alone(
         note=notes.append,
         files=shelf and shelf.from_here(),
         data_id=data.hex(),
+        log=Path(trial["log"]),
     )
     if unsent or notes:
         tell({"progress": unsent, "notes": notes})
@@ -244,9 +248,16 @@ class _Source(_Driver, Searcher):
         trial = self.board.next_trial(self._fits)
         if trial is not None:
             # One string instead of a tree: Tune flattens, copies and compares every leaf with every result.
-            checkpoint = str(path_of(self.board.ledger.home.local, trial.key))
-            code = trial.code and trial.code.identity
-            about = {"config": trial.run_config, "seed": trial.seed, "checkpoint": checkpoint, "code": code}
+            local = self.board.ledger.home.local
+            with contextlib.suppress(OSError):  # without it, what trials print goes with them
+                (local / LOGS).mkdir(parents=True, exist_ok=True)
+            about = {
+                "config": trial.run_config,
+                "seed": trial.seed,
+                "checkpoint": str(path_of(local, trial.key)),
+                "log": str(log_of(local, trial.key)),
+                "code": trial.code and trial.code.identity,
+            }
             return {"key": trial.key, "workers": trial.config["workers"], "trial": json.dumps(about)}
         return None if self.board.running else Searcher.FINISHED
 
@@ -296,8 +307,10 @@ class _Collector(_Driver, TrialProgressCallback):
         result.pop("notes", None)
         if message is None or key not in self.board.running:
             return
+        printed = message.get("printed", "")
+        keep(printed, log_of(self.board.ledger.home.local, key))
         if "failure" in message:
-            self.board.failed(key, message["failure"])
+            self.board.failed(key, with_printed(message["failure"], printed))
         else:
             self.board.finished(key, message["status"], message["result"], message["measured"], message["predictions"])
 
@@ -317,5 +330,5 @@ class _Collector(_Driver, TrialProgressCallback):
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         key = trial.config["key"]
         if key in self.board.running:
-            text = Path(trial.error_file).read_text() if trial.error_file else ""
+            text = Path(trial.error_file).read_text(encoding="utf-8", errors="replace") if trial.error_file else ""
             self.board.lost(key, reason(text), text)

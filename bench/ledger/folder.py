@@ -11,6 +11,8 @@ from bench.ledger.home import Listing, Location
 from bench.suite.errors import UserError
 
 ENTRIES, INDEX, CLAIMS, TEMPORARY, CHECKPOINTS = "entries", "index.jsonl", "claims", "tmp", "checkpoints"
+LOGS = "logs"
+"""What trials printed, a file each; not read by anything but people."""
 
 
 def entry_path(root: Path, name: str) -> Path:

@@ -132,4 +132,6 @@ def _point(name: str, value: float | None) -> str:
 
 def _failure(failure: dict[str, str]) -> list[str]:
     head = ": ".join(filter(None, [failure.get("kind"), failure.get("message")]))
-    return list(filter(None, [head, failure.get("traceback", "").rstrip()]))
+    printed = failure.get("printed", "").rstrip()
+    last = f"The last that it printed:\n{printed}" if printed else ""
+    return list(filter(None, [head, failure.get("traceback", "").rstrip(), last]))

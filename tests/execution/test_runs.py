@@ -273,6 +273,7 @@ def test_a_trial_that_fails_is_shown_and_tried_again(folder: Path) -> None:
         "class Net(torch.nn.Linear):\n"
         "    def forward(self, x):\n"
         "        if self.training:\n"
+        "            print('about to fail')\n"
         "            raise ValueError('this net cannot be trained')\n"
         "        return super().forward(x.flatten(1))\n"
         "def net(input_shape, classes):\n"
@@ -289,4 +290,5 @@ def test_a_trial_that_fails_is_shown_and_tried_again(folder: Path) -> None:
     code, shown, _ = bench("show", key[:8], "--results", results)
     assert code == 0
     assert "raise ValueError('this net cannot be trained')" in shown
+    assert f"The last that it printed:\nabout to fail\n\nwhat it printed: {results}/logs/{key}.log" in shown
     assert json.loads(bench("plan", path, "--results", results, "--json")[1])["to_run"] == 1
