@@ -39,8 +39,8 @@ from bench.execution.printed import keep, log_of, with_printed
 from bench.execution.sizes import JOIN_SECONDS, Place, fits, gpus_each, refuse_what_never_fits
 from bench.execution.stop import stop_on_signals
 from bench.execution.worker import Message, module_files, other_modules
-from bench.models.sources import installed_packages
 from bench.ledger.folder import LOGS
+from bench.models.sources import installed_packages
 from bench.suite.expand import canonical
 from bench.suite.trial import Trial
 
