@@ -11,6 +11,7 @@ import typer
 
 from bench.commands.options import RESULTS, DataDir, Results
 from bench.commands.results import tell_damaged, undamaged
+from bench.ledger.address import with_results
 from bench.suite.errors import UserError
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ def add(
         where = f"wrote {path}" if path else "was there already"
         typer.echo(f"{record.key}  {name.strip()}, seed {record.seed}: {100 * accuracy:.2f} %, {where}")
     typer.echo(
-        f"It stands in `bench report` wherever {info.title} does, marked as added; remove its file to undo that."
+        f"It stands in `{with_results('bench report', results)}` wherever {info.title} does, marked as added; "
+        "remove its file to undo that."
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -42,7 +43,9 @@ def export(
         raise UserError(f"{results}: holds no trial{f' of {suite}' if suite else ''}; run a suite first")
     written = _to_tensorboard(found, tensorboard)
     there = f", {len(found) - written} were there" if written < len(found) else ""
-    typer.echo(f"wrote {written} trial{'s' * (written != 1)}{there}: tensorboard --logdir {tensorboard}")
+    typer.echo(
+        f"wrote {written} trial{'s' * (written != 1)}{there}: tensorboard --logdir {shlex.quote(str(tensorboard))}"
+    )
 
 
 def _to_tensorboard(found: list[Run], folder: Path) -> int:
