@@ -32,7 +32,13 @@ def ask(library: str) -> dict[str, Any]:
     command = [sys.executable, "-P", "-m", "bench.commands.probes", library]
     try:
         done = subprocess.run(
-            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=SECONDS,
         )
     except subprocess.TimeoutExpired as error:
         raise ProbeError(f"no answer within {SECONDS:.0f} s") from error
