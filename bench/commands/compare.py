@@ -119,7 +119,7 @@ def _ledgers(base: str, new: str, kept: tuple[_Only | None, _Only | None], max_d
         missing=found.missing,
         only_base=tuple(found.only_base),
         only_new=tuple(found.only_new),
-        notes=tuple(found.notes),
+        notes=(*found.notes, *_passed_over("BASE", first), *_passed_over("NEW", second)),
     )
 
 
@@ -127,6 +127,12 @@ def _source(name: str, ledger: Ledger, kept: _Only | None) -> Source:
     from bench.report.comparing.shared import Source
 
     return Source(name, _of_suite(ledger.records(), kept, name), ledger.predictions)
+
+
+def _passed_over(role: str, ledger: Ledger) -> list[str]:
+    """A note on entries that could not be read, which a program that reads the JSON would not know of."""
+    count = len(ledger.damaged)
+    return [f"{role}: {count} of the ledger's entries could not be read: left out"] if count else []
 
 
 def _configurations(
@@ -173,6 +179,7 @@ def _configurations(
     rows = compared([Pair(label, base_side, new_side)], list(others.values()), max_drop)
     if others and rows[0].method != "McNemar":
         notes.append(f"the noise of a seed is told by {len(others) + 2} configurations together")
+    notes += _passed_over(results, ledger)
     missing = {label: lacking(other)} if other.absent else {}
     return Told(base, new, max_drop, tuple(rows), missing=missing, notes=tuple(notes))
 

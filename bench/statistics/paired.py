@@ -29,8 +29,9 @@ def one_sided(measured: Measured, ours: int, theirs: int, null: float) -> tuple[
     Parameters
     ----------
     null
-        A fraction in (-1, 1).
+        A fraction in [-1, 1]; at its ends the two would differ on every image.
     """
+    null = min(max(null, -_INSIDE), _INSIDE)
     differences = _differences(measured, ours, theirs)
     estimate = float(differences.mean())
     if estimate == null:

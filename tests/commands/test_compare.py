@@ -430,3 +430,30 @@ def test_a_reader_that_has_gone_does_not_change_the_exit_code(stored: Store) -> 
     )
     os.close(writer)
     assert (ran.returncode, ran.stderr) == (1, "")
+
+
+def test_what_pruning_let_go_in_new_is_not_missing(stored: Store, bench: Any) -> None:
+    old, new = Ledger(), Ledger()
+    for made in (old, new):
+        made.add(config(), [0.9, 0.9], validation=[0.95, 0.95])
+    old.add(config(regularizer=L2), [0.88, 0.88])
+    new.add_ended(config(regularizer=L2), 0, "pruned", 1, pruning={"rule": {"grace": 1}, "decisions": []})
+    ran = bench("compare", stored(old, "main"), stored(new, "branch"))
+    assert (ran.code, "note: fashion_mnist: mlp · l2 was pruned in NEW" in ran.out) == (0, True)
+
+
+def test_bounds_at_the_end_of_the_range_and_no_numbers(made: Ledger, stored: Store, bench: Any) -> None:
+    compare = ("compare", "mlp · batch_size=256", "mlp · l2*", "--results", stored(made), "--max-drop")
+    assert bench(*compare, 100).code == 0
+    assert bench(*compare, "nan").code == 2
+
+
+def test_entries_that_could_not_be_read_are_noted(made: Ledger, stored: Store, bench: Any) -> None:
+    folder, copy = stored(made, "main"), stored(made, "branch")
+    entry = next(path for path in sorted((copy / "entries").rglob("*")) if path.is_file())
+    entry.write_bytes(b"{")
+    for arguments in ((folder, copy), ("mlp · batch_size=256", "mlp · l2*", "--results", copy)):
+        ran = bench("compare", *arguments, "--json", "--max-drop", 10)
+        assert [
+            "1 of the ledger's entries could not be read" in note for note in json.loads(ran.out)["notes"][-1:]
+        ] == [True]

@@ -256,6 +256,10 @@ def _check_images(pair: Pair) -> None:
             f"{name}: tested on different images ({len(first):,} and {len(second):,}, or in another order); "
             "only configurations of one data set, in one release, can be compared"
         )
+    if len(first) < 2:
+        raise UserError(
+            f"{pair.label}: there is 1 test image, on which nothing can be compared; take a larger test part"
+        )
 
 
 def _by_images(pairs: Sequence[tuple[int, Pair]]) -> list[list[tuple[int, Pair]]]:

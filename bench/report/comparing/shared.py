@@ -164,9 +164,11 @@ def _note_missing(
     gone, fresh = [], []
     for label, first, second in named:
         if first is None or not first.having("complete"):
-            fresh += [label] if second is not None and second.complete else []
+            fresh += [label] if second is not None and (second.complete or _was_pruned(second)) else []
         elif second is None:
             gone.append(label)
+        elif _was_pruned(second):
+            found.notes.append(f"{before}{label} was pruned in NEW, where others were better on validation")
         elif not second.having("complete"):
             found.missing[before + label] = f"every trial of it in NEW ended early ({ended(second)})"
         elif second.absent:
@@ -176,6 +178,11 @@ def _note_missing(
     if (fewer := len(gone) - len(fresh)) > 0:
         why = f"NEW has {fewer} configuration{'s' * (fewer != 1)} fewer" if fresh else "NEW has no trial of it"
         found.missing.update((before + label, why) for label in gone)
+
+
+def _was_pruned(one: Configuration) -> bool:
+    """Whether validation let a configuration go: nothing is missing then, it was not the best."""
+    return {record.status for record in one.records} == {"pruned"}
 
 
 def _chosen(configurations: Sequence[Configuration], metric: str, where: str) -> tuple[Configuration, int]:
