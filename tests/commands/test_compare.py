@@ -310,6 +310,16 @@ def test_what_is_gone_is_a_failure_unless_allowed_and_what_took_its_place_is_not
 
 
 @pytest.mark.parametrize("options", [(), ("--matched",)])
+def test_seeds_that_were_not_run_are_no_failure_and_named(options: tuple[str, ...], stored: Store, bench: Any) -> None:
+    old, new = Ledger(), Ledger()
+    old.add(config(), [0.9] * 5)
+    new.add(config(), [0.91] * 2)
+    ran = bench("compare", stored(old, "main"), stored(new, "branch"), "--max-drop", 10, *options)
+    assert ran.code == 0
+    assert "seeds 2-4 of BASE were not run in NEW" in ran.out
+
+
+@pytest.mark.parametrize("options", [(), ("--matched",)])
 def test_seeds_that_diverged_or_failed_are_named_and_never_not_worse(
     options: tuple[str, ...], stored: Store, bench: Any
 ) -> None:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from bench.ledger.record import Predictions, Record
 from bench.report.comparing.comparison import Pair, Side
 from bench.report.estimates import validation_mean
-from bench.report.sections import Configuration, Section, sections
+from bench.report.sections import Configuration, Section, sections, seeds_text
 from bench.suite.errors import UserError
 from bench.suite.expand import canonical
 from bench.suite.labels import labels
@@ -63,6 +63,7 @@ def matched(base: Source, new: Source) -> Shared:
             assert first is not None and second is not None
             first, second = (replace(one, label=label) for one in (first, second))
             found.pairs.append(Pair(label, Side(first, base.predictions), Side(second, new.predictions)))
+            _note_fewer(found, label, first, second)
             if second.absent:
                 found.missing[label] = lacking(second)
         elif has_base and second is not None:
@@ -145,6 +146,7 @@ def _best_of_section(found: Shared, base: Source, new: Source, first: Section, s
         )
     base_side, new_side = sides
     found.pairs.append(Pair(first.title, base_side, new_side, chosen_of=(counts[0], counts[1])))
+    _note_fewer(found, first.title, base_side.configuration, new_side.configuration)
     if new_side.configuration.absent:
         found.missing[f"{first.title}: {new_side.configuration.label}"] = lacking(new_side.configuration)
     if first.protocol != second.protocol:
@@ -178,6 +180,12 @@ def _note_missing(
     if (fewer := len(gone) - len(fresh)) > 0:
         why = f"NEW has {fewer} configuration{'s' * (fewer != 1)} fewer" if fresh else "NEW has no trial of it"
         found.missing.update((before + label, why) for label in gone)
+
+
+def _note_fewer(found: Shared, label: str, base: Configuration, new: Configuration) -> None:
+    """Seeds that nobody ran in NEW are no failure: the comparison holds with those that there are."""
+    if left := sorted(set(base.planned) - set(new.planned)):
+        found.notes.append(f"{label}: {seeds_text(left)} of BASE were not run in NEW")
 
 
 def _was_pruned(one: Configuration) -> bool:
