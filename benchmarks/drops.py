@@ -22,6 +22,7 @@ large must a drop be to be called "worse" than 0 in 4 of 5.
 from __future__ import annotations
 
 import argparse
+import sys
 from functools import cache
 
 import numpy as np
@@ -115,6 +116,7 @@ def main() -> None:
             rows.append([f"{images:,}", str(seeds), str(pairs), f"{100 * kept:.1f}",
                          "-" if seeds == 1 else f"{100 * plain:.1f}", f"{100 * worse:.1f}",
                          f"{100 * bound:.1f}", verdict(max(kept, worse), bound, at_least=False)])  # fmt: skip
+            print(*rows[-1], file=sys.stderr, flush=True)
     head = ("images", "seeds", "pairs", '"not worse", %', "t interval, %", '"worse", %', "at most", "holds")
     show("A drop of just --max-drop, called wrongly: worst of twelve rates", head, rows, load)
 

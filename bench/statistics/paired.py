@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import stats
 from scipy.optimize import brentq
@@ -31,23 +33,7 @@ def one_sided(measured: Measured, ours: int, theirs: int, null: float) -> tuple[
     null
         A fraction in [-1, 1]; at its ends the two would differ on every image.
     """
-    null = min(max(null, -_INSIDE), _INSIDE)
-    differences = _differences(measured, ours, theirs)
-    estimate = float(differences.mean())
-    if estimate == null:
-        return 0.5, 0.5
-    seeds = float(measured.beyond[ours] + measured.beyond[theirs])
-    variance = variance_under(differences, null) / measured.images + seeds
-    score = (estimate - null) / np.sqrt(variance)
-    degrees = _degrees(measured, ours, theirs, float(differences.var(ddof=1)) / measured.images + seeds)
-    below, above = float(stats.t.cdf(score, degrees)), float(stats.t.sf(score, degrees))
-    # The claim of a difference beyond `null` may rest on an image or two, where no sum of images is normal: it is held
-    # against the case that whole images differ, and all in one direction, as `bench.statistics.mcnemar.one_sided` does.
-    whole = np.ceil(abs(estimate) * measured.images - EQUAL)
-    alone = float(stats.binom.sf(whole - 1, measured.images, abs(null)))
-    if estimate < null < 0:
-        return max(below, alone), above
-    return below, max(above, alone) if estimate > null > 0 else above
+    return _p_values(_observe(measured, ours, theirs), null)
 
 
 def score_interval(measured: Measured, ours: int, theirs: int, confidence: float = 0.95) -> Interval:
@@ -60,11 +46,12 @@ def score_interval(measured: Measured, ours: int, theirs: int, confidence: float
     """
     check_confidence(confidence)
     level = (1 - confidence) / 2
-    estimate = float(_differences(measured, ours, theirs).mean())
+    observed = _observe(measured, ours, theirs)
+    estimate = observed.estimate
 
     def bound(end: float, side: int) -> float:
         def beyond(null: float) -> float:
-            return one_sided(measured, ours, theirs, null)[side] - level
+            return _p_values(observed, null)[side] - level
 
         # At the estimate itself both p-values are 0.5.
         if (abs(estimate) >= _INSIDE and estimate * end > 0) or beyond(end) >= 0:
@@ -74,7 +61,7 @@ def score_interval(measured: Measured, ours: int, theirs: int, confidence: float
     return Interval(estimate, bound(-_INSIDE, 1), bound(_INSIDE, 0))
 
 
-def variance_under(differences: Floats, mean: float) -> float:
+def variance_under(values: Floats, shares: Floats, mean: float) -> float:
     """The variance of an image's difference, were its mean `mean`.
 
     That of the empirical likelihood's distribution (Owen 2001, Empirical Likelihood, section 2.9): weights on the
@@ -83,13 +70,11 @@ def variance_under(differences: Floats, mean: float) -> float:
 
     Parameters
     ----------
-    differences
-        Each image's share of seeds that ours got right, less theirs, shape (images,).
+    values, shares
+        The differences that were observed, ours less theirs, and the share of images that has each.
     mean
         In (-1, 1).
     """
-    values, counts = np.unique(np.round(differences, _ROUNDING), return_counts=True)
-    shares = counts / counts.sum()
     if float(shares @ values) < mean:
         values, mean = -values, -mean
     # The mean is to be lowered, by weights 1 / (1 + tilt * away), the tilt being 0 where nothing has to change.
@@ -110,10 +95,42 @@ def variance_under(differences: Floats, mean: float) -> float:
     return float(weights @ away**2 / weights.sum())
 
 
-def _differences(measured: Measured, ours: int, theirs: int) -> Floats:
-    found: Floats = (measured.deviations[ours] - measured.deviations[theirs]).astype(np.float64)
-    found += measured.means[ours] - measured.means[theirs]
-    return found
+@dataclass(frozen=True, eq=False)
+class _Observed:
+    """What images showed: their mean difference, how often each, and what seeds add to the variance of the mean."""
+
+    estimate: float
+    values: Floats
+    shares: Floats
+    images: int
+    seeds: float
+    degrees: float
+
+
+def _observe(measured: Measured, ours: int, theirs: int) -> _Observed:
+    differences = (measured.deviations[ours] - measured.deviations[theirs]).astype(np.float64)
+    differences += measured.means[ours] - measured.means[theirs]
+    values, counts = np.unique(np.round(differences, _ROUNDING), return_counts=True)
+    seeds = float(measured.beyond[ours] + measured.beyond[theirs])
+    degrees = _degrees(measured, ours, theirs, float(differences.var(ddof=1)) / measured.images + seeds)
+    shares = counts / measured.images
+    return _Observed(float(differences.mean()), values, shares, measured.images, seeds, degrees)
+
+
+def _p_values(observed: _Observed, null: float) -> tuple[float, float]:
+    null = min(max(null, -_INSIDE), _INSIDE)
+    estimate, images = observed.estimate, observed.images
+    if estimate == null:
+        return 0.5, 0.5
+    variance = variance_under(observed.values, observed.shares, null) / images + observed.seeds
+    score = (estimate - null) / np.sqrt(variance)
+    below, above = float(stats.t.cdf(score, observed.degrees)), float(stats.t.sf(score, observed.degrees))
+    # The claim of a difference beyond `null` may rest on an image or two, where no sum of images is normal: it is held
+    # against the case that whole images differ, and all in one direction, as `bench.statistics.mcnemar.one_sided` does.
+    alone = float(stats.binom.sf(np.ceil(abs(estimate) * images - EQUAL) - 1, images, abs(null)))
+    if estimate < null < 0:
+        return max(below, alone), above
+    return below, max(above, alone) if estimate > null > 0 else above
 
 
 def _degrees(measured: Measured, ours: int, theirs: int, variance: float) -> float:

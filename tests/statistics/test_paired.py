@@ -61,14 +61,15 @@ def test_a_few_images_that_all_were_lost_prove_no_more_than_the_binomial_distrib
 
 
 def test_the_variance_under_a_hypothesis_is_that_of_weights_with_its_mean() -> None:
-    differences = np.array([-1.0] * 3 + [0.0] * 90 + [0.5] * 7)
     weights = np.array([3.0, 90.0, 7.0]) / 100
     tilts = np.linspace(0, 1, 400_001)[:-1]
     values = np.array([-1.0, 0.0, 0.5]) + 0.05
     tilted = weights / (1 + tilts[:, None] * values)
     means = (tilted * values).sum(axis=1)
     found = tilted[np.argmin(np.abs(means))]
-    assert paired.variance_under(differences, -0.05) == pytest.approx(float(found @ values**2), rel=1e-3)
+    assert paired.variance_under(np.array([-1.0, 0.0, 0.5]), weights, -0.05) == pytest.approx(
+        float(found @ values**2), rel=1e-3
+    )
 
 
 def test_all_wrong_against_all_right_has_bounds() -> None:

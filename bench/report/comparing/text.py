@@ -120,7 +120,7 @@ def _row(row: Row, max_drop: float) -> list[str]:
 
 
 def _decided(row: Row, max_drop: float) -> str:
-    bound = f" by more than {100 * max_drop:g} points" if max_drop else ""
+    bound = _beyond(max_drop)
     if row.word == "worse":
         return f"NEW is worse{bound}"
     if row.word == "better":
@@ -136,6 +136,11 @@ def _decided(row: Row, max_drop: float) -> str:
     )
 
 
+def _beyond(max_drop: float) -> str:
+    points = f"{100 * max_drop:g}"
+    return f" by more than {points} point{'s' * (points != '1')}" if max_drop else ""
+
+
 def _seeds(row: Row) -> str:
     if row.base_seeds == row.new_seeds:
         return f"{row.base_seeds} seeds each"
@@ -147,7 +152,7 @@ def _verdict(told: Told) -> list[str]:
     count = len(told.rows) + len(told.lost)
     tested = sum(row.word != "same" for row in told.rows)
     family = f", family-wise over {tested} comparisons by Holm" if tested > 1 else ""
-    bound = f" by more than {100 * told.max_drop:g} points" if told.max_drop else ""
+    bound = _beyond(told.max_drop)
     lines = []
     if told.worse:
         lines.append(
