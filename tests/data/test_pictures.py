@@ -163,6 +163,22 @@ def test_a_picture_larger_than_any_is_not_unpacked() -> None:
         decode(wide, 1)
 
 
+def test_damaged_pixels_of_a_png_are_noticed() -> None:
+    """Seven bytes were put into the compressed pixels, of which Pillow makes others and says nothing."""
+    pixels = (
+        "789c63b89b67cbbda1814165d1df7eeb090c1b9bf6f8ba6c6598f8f05df8b5930c"
+        + "1103c72dc54475"
+        + "2a1cceb7f293000fb40f86"
+    )
+    damaged = png(np.zeros((5, 6)), 8)
+    start, end = damaged.index(b"IDAT"), damaged.index(b"IEND")
+    chunk = b"IDAT" + bytes.fromhex(pixels)
+    wrong_checksum = struct.pack(">I", zlib.crc32(chunk) ^ 1)
+    damaged = damaged[: start - 4] + struct.pack(">I", len(chunk) - 4) + chunk + wrong_checksum + damaged[end - 4 :]
+    with pytest.raises(ValueError, match="it is damaged"):
+        decode(damaged, 1)
+
+
 def test_a_palette_counts_as_colour() -> None:
     with pytest.raises(ColourError):
         decode(saved(Image.new("P", (2, 2)), "png"), 1, strict=True)
