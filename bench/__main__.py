@@ -64,7 +64,8 @@ def _code(end: BaseException, debug: bool) -> int | str | None:
         print(f"error: {escaped(str(end))}", file=sys.stderr)  # files may have any name
         return 2
     if not debug:
-        print(f"bench failed unexpectedly: {type(end).__name__}: {end}\n  --debug shows where", file=sys.stderr)
+        told = escaped(f"{type(end).__name__}: {end}")
+        print(f"bench failed unexpectedly: {told}\n  --debug shows where", file=sys.stderr)
     return 1
 
 

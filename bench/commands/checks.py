@@ -15,7 +15,7 @@ from typing import Any, Literal
 from bench.commands.probes import PROBES, ProbeError, ask
 from bench.execution.host import cpu_count, gpu_count, temporary_folder, visible_cpus
 from bench.limits import cpu_limit, memory, memory_limit
-from bench.suite.characters import escaped
+from bench.suite.characters import escaped_line
 from bench.suite.errors import UserError, plural
 
 GB = 1e9
@@ -117,7 +117,7 @@ def _results(results: str) -> Check:
     except UserError as error:
         return Check("results", "problem", str(error), advice)
     if damaged and check.level == "ok":
-        name = escaped(Path(damaged[0][0]).name)
+        name = escaped_line(Path(damaged[0][0]).name)
         found = f"{len(damaged)} files in {ledger.root} are damaged and passed over, {name} for one"
         return Check("results", "warning", found, "their trials run again; `bench merge` mends them from a whole copy")
     return Check(check.name, check.level, f"{plural(count, 'trial')}, {check.found}", check.advice)

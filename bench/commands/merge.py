@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from bench.commands.options import RESULTS, Results
-from bench.suite.characters import escaped
+from bench.suite.characters import escaped_line
 
 
 def merge(
@@ -22,7 +22,7 @@ def merge(
 
     merged = merge(sources, results)
     for location, reason in merged.damaged:
-        typer.echo(f"left {escaped(str(location))}: {reason}", err=True)
+        typer.echo(f"left {escaped_line(str(location))}: {reason}", err=True)
     ledger = Ledger(results)
     keys = [record.key for record in ledger.records()]
     replicates = sum(len(ledger.replicates(key)) for key in keys)

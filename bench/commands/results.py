@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import typer
 
 from bench.ledger.address import with_results
-from bench.suite.characters import escaped
+from bench.suite.characters import escaped_line
 from bench.suite.errors import UserError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def tell_damaged(ledger: Ledger, told: Collection[Location] = ()) -> set[Locatio
     damaged = dict(ledger.damaged)
     for path, reason in damaged.items():
         if path not in told:
-            typer.echo(f"passed over {escaped(str(path))}: {reason}", err=True)
+            typer.echo(f"passed over {escaped_line(str(path))}: {reason}", err=True)
     if not told and (count := ledger.kept()):
         waiting = f"{count} finished trials are on this machine only, in {ledger.home.local}"
         typer.echo(f"{waiting}: the next `bench run` sends them", err=True)
