@@ -97,7 +97,7 @@ class RandAugment(Augmentation):
     """Random operations of one strength (Cubuk et al. 2020, arXiv 1909.13719), with torchvision's ranges."""
 
     name: Literal["rand_augment"] = "rand_augment"
-    num_ops: Positive = Field(2, description="Operations one after the other.")
+    num_ops: Annotated[int, Field(gt=0, le=100)] = Field(2, description="Operations one after the other.")
     magnitude: Annotated[int, Field(ge=0, le=30)] = Field(9, description="Strength of each.")
 
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from bench.suite.errors import shorten
+
+MOST_LAYERS = 1000
+
 Positive = Annotated[int, Field(gt=0)]
+Widths = Annotated[list[Positive], Field(max_length=MOST_LAYERS)]
+"""A layer for each number."""
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
@@ -18,6 +24,17 @@ Init = Literal["torch", "keras", "he_normal"]
 Activation = Literal["relu", "gelu", "tanh", "sigmoid", "silu", "leaky_relu"]
 BatchNorm = Literal["none", "before", "after", "between"]
 """Batch normalisation of a layer: before its activation, after it, or between two of them."""
+
+
+def few_layers(values: list[Any]) -> list[Any]:
+    """Refuses lists that stand for so many layers that to build them would take minutes.
+
+    Each number of `values` is that of layers; of a pair, the first one.
+    """
+    count = sum(value[0] if isinstance(value, list) else value for value in values)
+    if count > MOST_LAYERS:
+        raise ValueError(f"{shorten(values)} stands for {count:,} layers: at most {MOST_LAYERS:,}")
+    return values
 
 
 def low_to_high(values: list[float]) -> list[float]:

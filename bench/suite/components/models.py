@@ -4,16 +4,29 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from bench.suite.components.entry import Activation, BatchNorm, Entry, Init, Positive, Rate, Ratio
+from bench.suite.components.entry import (
+    MOST_LAYERS,
+    Activation,
+    BatchNorm,
+    Entry,
+    Init,
+    Positive,
+    Rate,
+    Ratio,
+    Widths,
+    few_layers,
+)
+
+Pair = Annotated[list[Positive], Field(min_length=2, max_length=2)]
 
 
 class Mlp(Entry):
     """Dense layers on the flattened picture."""
 
     name: Literal["mlp"] = "mlp"
-    hidden: list[Positive] = Field([128, 64], description="Units of each hidden layer; [] is a linear classifier.")
+    hidden: Widths = Field([128, 64], description="Units of each hidden layer; [] is a linear classifier.")
     activation: Activation = "relu"
     batch_norm: BatchNorm = Field(
         "none", description="In each hidden layer, before its activation, after it, or between two of them."
@@ -26,11 +39,11 @@ class Cnn(Entry):
     """Convolution blocks (convolution, activation, max pooling, dropout), then dense layers."""
 
     name: Literal["cnn"] = "cnn"
-    filters: list[Positive] = Field([32], min_length=1, description="Filters of each convolution block.")
+    filters: Widths = Field([32], min_length=1, description="Filters of each convolution block.")
     kernel: Positive = 5
     padding: Literal["valid", "same"] = "valid"
     pool: Positive = Field(2, description="Max pooling window and stride of each block; 1 for none.")
-    hidden: list[Positive] = Field([128], description="Units of each dense layer before the output.")
+    hidden: Widths = Field([128], description="Units of each dense layer before the output.")
     activation: Activation = "relu"
     batch_norm: BatchNorm = Field(
         "none", description="With each convolution, before its activation, after it, or between two of them."
@@ -46,12 +59,12 @@ class Vgg(Entry):
     """
 
     name: Literal["vgg"] = "vgg"
-    blocks: list[Annotated[list[Positive], Field(min_length=2, max_length=2)]] = Field(
+    blocks: Annotated[list[Pair], AfterValidator(few_layers)] = Field(
         [[2, 32], [2, 64], [3, 128], [3, 256]],
         min_length=1,
         description="Convolutions and filters of each block.",
     )
-    hidden: list[Positive] = Field([256], description="Units of each dense layer before the output.")
+    hidden: Widths = Field([256], description="Units of each dense layer before the output.")
     activation: Activation = "relu"
     batch_norm: BatchNorm = Field(
         "before", description="With each convolution, before its activation, after it, or between two of them."
@@ -68,7 +81,7 @@ class ResNet(Entry):
     """
 
     name: Literal["resnet"] = "resnet"
-    blocks: list[Annotated[list[Positive], Field(min_length=2, max_length=2)]] = Field(
+    blocks: Annotated[list[Pair], AfterValidator(few_layers)] = Field(
         [[1, 64], [1, 128], [1, 256], [1, 512]],
         min_length=1,
         description="Residual blocks and filters of each group; the first group's filters are the stem's too.",
@@ -83,7 +96,7 @@ class ResidualMlp(Entry):
 
     name: Literal["residual_mlp"] = "residual_mlp"
     stem: Positive = Field(1024, description="Units of the dense layer before the blocks.")
-    blocks: list[Positive] = Field(
+    blocks: Widths = Field(
         [1024, 512, 512, 256, 256, 128],
         min_length=1,
         description="Units of each block; its shortcut is a dense layer where the width changes.",
@@ -114,10 +127,12 @@ class SkipMlp(Entry):
 
     name: Literal["skip_mlp"] = "skip_mlp"
     width: Positive = 128
-    stem: Positive = Field(2, description="Plain dense layers before the stacks.")
-    stacks: list[Positive] = Field([2] * 9, description="Dense layers of each stack.")
+    stem: Annotated[int, Field(gt=0, le=MOST_LAYERS)] = Field(2, description="Plain dense layers before the stacks.")
+    stacks: Annotated[list[Positive], AfterValidator(few_layers)] = Field(
+        [2] * 9, description="Dense layers of each stack."
+    )
     skip: bool = Field(True, description="Add the input of each stack to its output.")
-    hidden: list[Positive] = Field([128], description="Units of each dense layer after the stacks.")
+    hidden: Widths = Field([128], description="Units of each dense layer after the stacks.")
     activation: Activation = "relu"
     dropout: Rate = Field(0.5, description="After each layer of a stack and each dense layer after the stacks.")
     per_pixel: bool = False
@@ -133,7 +148,7 @@ class PreactResNet(Entry):
     """
 
     name: Literal["preact_resnet"] = "preact_resnet"
-    blocks: list[Annotated[list[Positive], Field(min_length=2, max_length=2)]] = Field(
+    blocks: Annotated[list[Pair], AfterValidator(few_layers)] = Field(
         [[2, 64], [2, 128], [2, 256], [2, 512]],
         min_length=1,
         description="Residual blocks and filters of each group.",
@@ -152,7 +167,9 @@ class WideResNet(Entry):
     """
 
     name: Literal["wide_resnet"] = "wide_resnet"
-    depth: Annotated[int, Field(ge=10)] = Field(16, description="6n + 4 for n blocks a group: 10, 16, ...")
+    depth: Annotated[int, Field(ge=10, le=MOST_LAYERS)] = Field(
+        16, description="6n + 4 for n blocks a group: 10, 16, ..."
+    )
     widen: Positive = Field(4, description="What the filters are multiplied by.")
     dropout: Rate = Field(0.0, description="Dropout between the two convolutions of a block.")
     drop_path: Rate = Field(0.0, description="Stochastic depth: chance to leave out a block's convolutions.")
@@ -173,7 +190,7 @@ class ResNet9(Entry):
     """
 
     name: Literal["resnet9"] = "resnet9"
-    filters: list[Positive] = Field([64, 128, 256, 512], min_length=1, description="Filters of each group.")
+    filters: Widths = Field([64, 128, 256, 512], min_length=1, description="Filters of each group.")
     residual: list[Positive] = Field([2, 4], description="Groups that end with a residual block, counted from 1.")
     stem_stride: Literal[1, 2] = Field(1, description="2 halves the picture at once, with a 4 x 4 convolution.")
     scale: Ratio = Field(0.125, description="What the logits are multiplied by.")
@@ -188,8 +205,10 @@ class ConvNext(Entry):
     """
 
     name: Literal["convnext"] = "convnext"
-    dims: list[Positive] = Field([48, 128], min_length=1, description="Channels of each stage.")
-    depths: list[Positive] = Field([1, 3], min_length=1, description="Blocks of each stage, as many numbers as `dims`.")
+    dims: Widths = Field([48, 128], min_length=1, description="Channels of each stage.")
+    depths: Annotated[list[Positive], AfterValidator(few_layers)] = Field(
+        [1, 3], min_length=1, description="Blocks of each stage, as many numbers as `dims`."
+    )
     patch: Positive = Field(2, description="Pixels on a side of the patches that the first convolution takes.")
     kernel: Positive = Field(3, description="Pixels on a side of the depthwise convolutions' windows.")
     expansion: Positive = Field(2, description="Times as many channels between a block's two dense layers.")

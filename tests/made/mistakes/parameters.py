@@ -75,6 +75,12 @@ ROWS: dict[str, Row] = {
         "did you mean 'relu'?",
         "allowed: relu, gelu",
     ),
+    "more layers than can be built": (
+        "name: t\ngrid:\n"
+        "  model: [{name: vgg, blocks: [[900, 8], [900, 8]]}, {name: convnext, dims: [8], depths: [5000]}]\n",
+        "suite.yaml:3: grid.model[0].blocks: [[900, 8], [900, 8]] stands for 1,800 layers: at most 1,000",
+        "suite.yaml:3: grid.model[1].depths: [5000] stands for 5,000 layers: at most 1,000",
+    ),
     "half a block": (
         "name: t\ngrid: {model: {name: wide_resnet, depth: 11}}\n",
         "suite.yaml:2: grid.model: a wide_resnet's `depth` is 6n + 4, such as 10 or 16, not 11",
