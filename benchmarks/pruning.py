@@ -98,7 +98,12 @@ def own_grid(seeds: int) -> list[Trial]:
 
 def own_pictures(planned: list[Trial]) -> dict[str, Dataset]:
     data = load("fashion_mnist")
-    first = replace(data, train_images=data.train_images[:PICTURES], train_labels=data.train_labels[:PICTURES])
+    first = replace(
+        data,
+        train_images=data.train_images[:PICTURES],
+        train_labels=data.train_labels[:PICTURES],
+        sha256=planned[0].contents,
+    )
     return {planned[0].data: first}
 
 

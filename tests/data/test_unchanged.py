@@ -69,7 +69,7 @@ def replace(suite: Path) -> None:
 
 
 def planned(suite: Path) -> list[Trial]:
-    return trials(load_suite(suite), fingerprint, lambda _: (None, None))
+    return trials(load_suite(suite), fingerprint, lambda _: None)
 
 
 def test_a_run_whose_data_are_replaced_between_key_and_loading_stops(
