@@ -57,7 +57,7 @@ class Bare:
     file: str = "my cluster.yaml"
 
     def bench(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return self.client.run(*command(*arguments), env=self.environment(), timeout=600)
+        return self.client.run(*command(*arguments), env=self.environment(), timeout=900)
 
     def environment(self) -> dict[str, str]:
         bucket = {"AWS_ENDPOINT_URL": f"http://{self.client.address}:5000", "AWS_ACCESS_KEY_ID": "me"}
