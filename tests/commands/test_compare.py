@@ -371,7 +371,7 @@ def test_a_data_set_that_is_gone_is_missing_and_another_protocol_is_said(stored:
     only_mnist = Ledger()
     only_mnist.add(config(dataset={"name": "mnist"}), [0.95, 0.95])
     ran = bench("compare", stored(new, "new"), stored(only_mnist, "mnist"))
-    assert (ran.code, "share no data set: BASE has complete trials on fashion_mnist" in ran.err) == (2, True)
+    assert (ran.code, "BASE has complete trials of fashion_mnist (validation tail 0.2" in ran.err) == (2, True)
 
 
 def test_without_validation_nothing_is_the_best_of_several(stored: Store, bench: Any) -> None:

@@ -104,8 +104,9 @@ def best(base: Source, new: Source, metric: str = "accuracy") -> Shared:
     pairs, only_base, only_new = _paired(ours, theirs, _SECTION)
     if not pairs:
         raise UserError(
-            f"{base.name} and {new.name} share no data set: BASE has complete trials on {_datasets(ours)}, NEW has "
-            f"trials on {_datasets(theirs)}\n  run the same suite in both, or a changed one"
+            f"{base.name} and {new.name} share no data set, or no protocol on it:\n"
+            f"  BASE has complete trials of {_listed(ours)}\n  NEW has trials of {_listed(theirs)}\n"
+            "  run the same suite in both, or a changed one"
         )
     for first, second in pairs:
         _best_of_section(found, base, new, first, second, metric)
@@ -298,5 +299,5 @@ def _finished(one: Configuration) -> tuple[bool, str]:
     return bool(done), max((record.measured.finished for record in done or one.records), default="")
 
 
-def _datasets(found: Sequence[Section]) -> str:
-    return ", ".join(dict.fromkeys(section.dataset for section in found)) or "none"
+def _listed(found: Sequence[Section]) -> str:
+    return "; ".join(f"{section.dataset} ({section.protocol})" for section in found) or "none"
