@@ -55,6 +55,9 @@ class Net(nn.Module):
 
 ready = nn.Linear(784, 10)
 
+def late(width=8):
+    return good((1, 28, 28), 10, width)
+
 def reads(input_shape, classes):
     return torch.load("prior.pt")
 
@@ -195,6 +198,11 @@ ROWS: dict[str, Mistake] = {
             "number of classes, 10; it has (hidden=64, dropout=0.1)\n"
             "  write def __init__(self, input_shape, classes, ...)",
         ),
+        beside=nets,
+    ),
+    "function without the shape": Mistake(
+        suite("{name: 'nets.py:late', width: 3}"),
+        ("it has (width=8)\n  write (input_shape, classes, ...)",),
         beside=nets,
     ),
     "channels instead of the shape": Mistake(

@@ -103,6 +103,10 @@ ROWS: dict[str, Row] = {
         TOP + "  optimizer: {name: adam, amsgrad: yes}\n",
         "amsgrad: 'yes' is not allowed here: it must be true or false\n  `yes` is text in YAML 1.2: write true",
     ),
+    "boolean in quotes": (
+        TOP + "  optimizer: {name: adam, amsgrad: 'true'}\n",
+        "amsgrad: 'true' is not allowed here: it must be true or false\n  write it without quotes: true",
+    ),
     "learning rate with underscores": (
         TOP + "  optimizer: {name: adam, lr: 1_000e-6}\n",
         "lr: '1_000e-6' is not allowed here: it must be a number\n  write it without underscores: 1000e-6",
