@@ -43,7 +43,7 @@ class Column:
 class Cell:
     """What is read and what sorts: `order` is the number in full, empty where there is none. `shade` is a class.
 
-    It is ``best``, ``worst``, or ``faint`` for a gap to the best that is below theory's least noise between seeds.
+    It is ``best``, ``worst``, or ``faint`` for a gap to the best that seeds alone make as large.
     """
 
     text: str
@@ -51,14 +51,26 @@ class Cell:
     shade: str
 
 
+TIED, JOINTLY, HERE = "●", "○", "◆"
+
+
+@dataclass(frozen=True)
+class Tie:
+    """In which sets a row is: as signs, as words, and for sorting."""
+
+    sign: str
+    words: str
+    order: float
+
+
 @dataclass(frozen=True)
 class Line:
-    """A row of the table; `tied` is None where it was not judged, `tier` sets apart what is never ranked with ours."""
+    """A row of the table; `tie` is None where it was not judged, `tier` sets apart what is never ranked with ours."""
 
     row: Row
     cells: tuple[Cell, ...]
     whisker: plots.Whisker | None
-    tied: bool | None
+    tie: Tie | None
     tier: int
 
 
@@ -66,9 +78,9 @@ class Line:
 class Board:
     """A part's leaderboard. `ends` are the strip's scale; `judged` whether any row was compared with the best.
 
-    `networks_alone` says that no configuration had two seeds, so that the comparison counts images only; `floor` is
-    theory's least noise between seeds as text, empty where no gap is below it. `rest` are the configurations that are
-    listed in short, because there are too many.
+    `faint` says whether any gap is within what seeds alone make, `here` whether rows were judged on this test set too,
+    and `jointly` whether any is in the all-at-once set alone. `rest` are the configurations that are listed in short,
+    because there are too many.
     """
 
     columns: tuple[Column, ...]
@@ -78,8 +90,9 @@ class Board:
     percent: bool
     judged: bool
     shaded: bool
-    networks_alone: bool
-    floor: str
+    faint: bool
+    here: bool
+    jointly: bool
     data: dict[str, Any]
     rest: tuple[Row, ...]
 
@@ -103,7 +116,7 @@ def board(part: Part, most: int = MOST) -> Board:
                 for column in columns
             ),
             whisker=plots.whisker(row.numbers, limits) if limits else None,
-            tied=_flag(row.numbers["tied"]),
+            tie=_tie(row),
             tier=tier(row),
         )
         for place, row in zip(places, shown, strict=True)
@@ -114,13 +127,25 @@ def board(part: Part, most: int = MOST) -> Board:
         ends=tuple(number(end, part.metrics[0]) for end in limits or ()),
         metric=first.heading,
         percent=first.percent,
-        judged=any(line.tied is not None for line in lines),
+        judged=any(line.tie is not None for line in lines),
         shaded=any(shades.values()),
-        networks_alone=part.analysis.networks_alone,
-        floor=number(part.analysis.floor, "accuracy") if faint else "",
+        faint=bool(faint),
+        here=part.analysis.here is not None,
+        jointly=any(line.tie is not None and line.tie.sign == JOINTLY for line in lines),
         data=_data(part.frame.iloc[places], lines),
         rest=tuple(everything[place] for place in sorted(set(range(len(everything))) - set(places))),
     )
+
+
+def _tie(row: Row) -> Tie | None:
+    """``●`` for a row that may be the best, ``○`` for one that is in the all-at-once set alone; ``◆`` on this test
+    set."""
+    if _flag(row.numbers["tied"]) is None:
+        return None
+    sign, order = (TIED, 1.0) if row.tied else (JOINTLY, 0.5) if _flag(row.numbers["tied_jointly"]) else ("", 0.0)
+    if _flag(row.numbers["tied_here"]):
+        sign, order = sign + HERE, order + 0.25
+    return Tie(sign, ", ".join(row.ties), order)
 
 
 def tier(row: Row) -> int:

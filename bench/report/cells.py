@@ -18,6 +18,7 @@ KEY_DIGITS = 8
 """Of a key in a table: as many as tell it from the others of a ledger of thousands."""
 
 NEW_IMAGES = "95 % on new images"
+TIED, TIED_JOINTLY, TIED_HERE = "tied with the best", "tied all at once only", "tied on this test set"
 
 FIXED = {
     "gap": "Train − val.",
@@ -32,12 +33,14 @@ FIXED = {
 
 @dataclass(frozen=True)
 class Row:
-    """A leaderboard row, ready to print: `marks` are short remarks that belong beside the label."""
+    """A leaderboard row, ready to print: `marks` are short remarks that belong beside the label, `ties` those of
+    `tied`."""
 
     label: str
     published: bool
     chosen: bool
     tied: bool
+    ties: tuple[str, ...]
     incomplete: bool
     marks: tuple[str, ...]
     cells: dict[str, str]
@@ -76,10 +79,16 @@ def told_headings(shown: list[Row], metrics: Sequence[str] = ("accuracy",)) -> d
 
 
 def told_marks(row: Row) -> tuple[str, ...]:
-    """The row's marks with that of a tie with the best, for plain tables."""
+    """The row's marks with those of ties with the best, for plain tables."""
     chosen, *others = row.marks or ("",)
-    tied = "tied with the best" if row.tied else ""
-    return tuple(filter(None, (chosen, tied, *others) if row.chosen else (tied, chosen, *others)))
+    return tuple(filter(None, (chosen, *row.ties, *others) if row.chosen else (*row.ties, chosen, *others)))
+
+
+def _ties(row: dict[str, Any]) -> tuple[str, ...]:
+    """In which sets of `bench.statistics.tied` a row is; what was not judged is not said."""
+    tied, jointly, here = (not pd.isna(row[name]) and bool(row[name]) for name in ("tied", "tied_jointly", "tied_here"))
+    words = [TIED] if tied else [TIED_JOINTLY] if jointly else []
+    return (*words, *([TIED_HERE] if here else []))
 
 
 def unit(metric: str) -> str:
@@ -137,6 +146,7 @@ def _row(row: dict[str, Any]) -> Row:
         published=published,
         chosen=bool(row["chosen"]),
         tied=not pd.isna(row["tied"]) and bool(row["tied"]),
+        ties=_ties(row),
         incomplete=row["status"] == "incomplete",
         marks=_marks(row),
         cells={
@@ -164,7 +174,8 @@ def _signed(value: float, metric: str) -> str:
 
 def _extra(row: dict[str, Any], metric: str) -> str:
     mean, low, high = (row[column] for column in extra_columns(metric))
-    single = row["kind"] != "published" and row["seeds"] == 1
+    # A t interval is as wide on both sides, Wilson's is not.
+    single = row["kind"] != "published" and row["seeds"] == 1 and abs((high - mean) - (mean - low)) > 1e-9
     return figure(Estimate(mean, low, high, IMAGES if single else ""), metric)
 
 

@@ -3,31 +3,48 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from bench.report.figures import value, values
 from bench.report.sections import Configuration, Section
+from bench.statistics.noise import moderated
 from bench.statistics.proportions import wilson
-from bench.statistics.seeds import Pooled, pooled_seed_deviation, seed_interval
+from bench.statistics.seeds import Pooled, seed_interval
 from bench.suite.metrics import METRICS
 
 MODERATED = "seeds on this test set, t with moderated variance"
-"""Of accuracy: each configuration's variance between seeds, steadied by the others' (`bench.statistics.noise`)."""
-
-SEEDS = "seeds on this test set, t with pooled variance"
-"""Of other metrics, which are no means over images, so that nothing tells how noisy they should be."""
+"""Each configuration's variance between seeds, steadied by those of the others that are alike
+(`bench.statistics.noise`)."""
 
 IMAGES = "Wilson, 1 seed"
 ONE_SEED = "1 seed, no interval"
 """Of a metric that is no share of the images: one network says nothing of its noise."""
 
 
-def pooled_deviation(section: Section, metric: str = "accuracy") -> Pooled | None:
-    """The seed noise of the test part, pooled over the section's configurations with two complete seeds or more."""
-    return pooled_seed_deviation([seed_values(one, metric) for one in section.configurations])
+def seed_noise(section: Section, metric: str = "accuracy") -> dict[str, Pooled]:
+    """The deviation between the seeds of each configuration of a section, by label, moderated by the others'.
+
+    Empty where no configuration has two complete seeds. Nothing tells of other metrics than accuracy how noisy they
+    should be, so that the variances themselves are compared.
+    """
+    found = {one.label: found for one in section.configurations if (found := seed_values(one, metric))}
+    between = np.array([np.var(one, ddof=1) if len(one) > 1 else np.nan for one in found.values()])
+    noise = moderated(between, np.ones(len(found)), np.array([len(one) for one in found.values()], dtype=int))
+    if noise is None:
+        return {}
+    return {
+        label: Pooled(math.sqrt(variance), float(degrees))
+        for label, variance, degrees in zip(found, noise.variances, noise.degrees, strict=True)
+    }
+
+
+def middle(noise: Mapping[str, Pooled]) -> Pooled | None:
+    """The noise of the middle configuration, for a sentence on all of them."""
+    ordered = sorted(noise.values(), key=lambda one: one.deviation)
+    return ordered[len(ordered) // 2] if ordered else None
 
 
 def chosen(section: Section, metric: str = "accuracy") -> Configuration | None:
@@ -61,14 +78,15 @@ class Estimate:
 
 
 def estimate(figures: Sequence[float], metric: str, pooled: Pooled | None, images: int | None) -> Estimate:
-    """The mean of a configuration's seeds: a t interval, or Wilson's where one seed's figure is a share of `images`."""
+    """The mean of a configuration's seeds with a t interval; Wilson's for a share of `images` whose noise nothing
+    tells."""
     if not figures:
         return Estimate(math.nan)
     kind = METRICS[metric]
-    if len(figures) > 1 and pooled is not None:
+    if pooled is not None:
         found = seed_interval(figures, pooled)
         low, high = max(found.low, 0.0), min(found.high, 1.0 if kind.percent else math.inf)
-        return Estimate(mean(figures), low, high, SEEDS)
+        return Estimate(mean(figures), low, high, MODERATED)
     if kind.share and images:
         found = wilson(round(figures[0] * images), images)
         return Estimate(mean(figures), found.low, found.high, IMAGES)

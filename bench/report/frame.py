@@ -18,7 +18,7 @@ from bench.report.estimates import (
     chosen,
     estimate,
     mean,
-    pooled_deviation,
+    seed_noise,
     seed_values,
     validation_mean,
 )
@@ -32,16 +32,18 @@ NEVER_RANKED = "exclude_from_ranking"
 
 COLUMNS = (
     *("section", "dataset", "kind", "label", "status", "chosen", "seeds", "seeds_planned", "missing"),
-    *("test_mean", "test_low", "test_high", "interval", "new_low", "new_high", "tied", "behind", "below_floor"),
+    *("test_mean", "test_low", "test_high", "interval", "new_low", "new_high"),
+    *("tied", "tied_jointly", "tied_here", "behind", "below_floor"),
     *("validation_mean", "train_mean", "gap", "parameters", "flops", "train_seconds", "epochs", "epochs_run"),
     *("diverged", "failed", "pruned", "note", "config", "keys", "command", "metric"),
 )
 """Accuracies, bounds and gaps are fractions; `interval` names what `test_low` and `test_high` cover at 95 %.
 
-`new_low` and `new_high` are the 95 % interval on new images, seeds and images varying; `tied` says whether a
-configuration may be the best of the complete ones (`bench.statistics.tied`), NA where that was not judged. `behind` is
-how far the mean lies behind the best complete one, `below_floor` whether that is less than theory's least noise between
-seeds. All five are of accuracy and are there where accuracy ranks.
+`new_low` and `new_high` are the 95 % interval on new images, seeds and images varying; `tied` and `tied_jointly` say
+whether a configuration may be the best of the complete ones (`bench.statistics.tied`), each by itself and all at once,
+and `tied_here` whether it may be the best of this test set; NA where that was not judged. `behind` is how far the mean
+lies behind the best complete one, `below_floor` whether seeds alone make as large a difference. All these are of
+accuracy and are there where accuracy ranks.
 
 `metric` is what `test_mean`, its bounds, `validation_mean` and `gap` are of, the one that ranks. Every further metric
 that a suite shows adds three columns, ``test_ece``, ``test_ece_low`` and ``test_ece_high`` for `ece`.
@@ -94,10 +96,10 @@ def leaderboard(
         The command that runs trials again, to which each row adds its keys.
     """
     shown = [one for one in section.configurations if one.having("complete")]
-    pooled = {metric: pooled_deviation(section, metric) for metric in metrics}
+    noise = {metric: seed_noise(section, metric) for metric in metrics}
     winner = chosen(section, metrics[0])
     judged = standings or {}
-    rows = [_row(section, one, pooled, images, one is winner, judged.get(one.label), repeat) for one in shown]
+    rows = [_row(section, one, noise, images, one is winner, judged.get(one.label), repeat) for one in shown]
     rows += [_reference_row(section, reference, metrics) for reference in references]
     rows.sort(key=_place)
     return _typed(rows, metrics[1:])
@@ -135,14 +137,14 @@ def apart(section: Section) -> pd.DataFrame:
 def _row(
     section: Section,
     one: Configuration,
-    pooled: dict[str, Pooled | None],
+    noise: dict[str, dict[str, Pooled]],
     images: int,
     is_chosen: bool,
     standing: Standing | None,
     repeat: str,
 ) -> dict[str, Any]:
     done = one.having("complete")
-    found = {name: estimate(seed_values(one, name), name, noise, images) for name, noise in pooled.items()}
+    found = {name: estimate(seed_values(one, name), name, of.get(one.label), images) for name, of in noise.items()}
     if standing and standing.this and "accuracy" in found:
         found["accuracy"] = Estimate(found["accuracy"].mean, standing.this.low, standing.this.high, MODERATED)
     metric, *extra = found
@@ -194,6 +196,8 @@ def _judged(standing: Standing) -> dict[str, Any]:
         "new_low": standing.new.low,
         "new_high": standing.new.high,
         "tied": standing.tied,
+        "tied_jointly": standing.jointly,
+        "tied_here": standing.here,
         "behind": standing.behind,
         "below_floor": standing.below_floor,
     }
@@ -247,7 +251,7 @@ def _typed(rows: list[dict[str, Any]], extra: Sequence[str]) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=columns)
     numbers = [name for name in columns if name.startswith("test_") or name.endswith(("_mean", "_seconds"))]
     floats = dict.fromkeys([*numbers, "new_low", "new_high", "behind", "gap", "epochs_run"], "float64")
-    truths = dict.fromkeys(["tied", "below_floor"], "boolean")
+    truths = dict.fromkeys(["tied", "tied_jointly", "tied_here", "below_floor"], "boolean")
     return frame.astype({**floats, **truths, **dict.fromkeys(_WHOLE, "Int64"), "chosen": "bool"})
 
 

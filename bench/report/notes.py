@@ -6,16 +6,32 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from bench.report.cells import FIXED, NOTHING, counted, headings, number
 from bench.report.cells import rows as cells_of
 from bench.report.claims.analysis import Analysis
-from bench.report.estimates import IMAGES, ONE_SEED, pooled_deviation, seed_values
-from bench.report.sections import Section
+from bench.report.estimates import IMAGES, ONE_SEED, middle, seed_noise, seed_values
+from bench.report.sections import Configuration, Section
 from bench.statistics.contrasts import variance
-from bench.statistics.measured import subset
+from bench.statistics.measured import Measured, subset
+from bench.statistics.noise import SeedNoise
+from bench.statistics.proportions import binomial_floor
 from bench.statistics.tries import gain_of_best
 from bench.suite.metrics import METRICS
+
+FEW_IMAGES = 100
+"""Test images below which intervals are rough: they cover 92 to 98 % where 95 % is meant
+(``benchmarks/coverage.py``)."""
+
+FEW_DEGREES = 4
+"""Degrees of freedom of all seeds together below which nearly nothing is known of their noise."""
+
+NAMED = 3
+"""Configurations named in a note."""
+
+DOUBTED = 0.1
+"""p of the F test from which a configuration's noise is not shown to differ from the others'."""
 
 
 def notes_on(section: Section, ours: pd.DataFrame, metrics: Sequence[str], analysis: Analysis) -> tuple[str, ...]:
@@ -37,20 +53,8 @@ def notes_on(section: Section, ours: pd.DataFrame, metrics: Sequence[str], analy
             f"Ties, differences and effects are judged by accuracy, whose noise over images is known; {metric.heading} "
             "ranks the table, and no row of it is marked as tied."
         )
-    pooled = pooled_deviation(section, metrics[0])
-    if pooled is not None:
-        groups = [found for one in section.configurations if len(found := seed_values(one, metrics[0])) > 1]
-        points = " points" if metric.percent else ""
-        noise = (
-            f"Seed noise: a standard deviation of {number(pooled.deviation, metrics[0])}{points} between seeds, pooled "
-            f"over {counted(len(groups), 'configuration')} with {counted(pooled.degrees, 'degree')} of freedom."
-        )
-        if metrics[0] == "accuracy" and analysis.measured:
-            noise += (
-                f" Theory expects at least {100 * analysis.floor:.2f} points on {analysis.seen.images:,} test images "
-                f"(√(error / 2n) at the mean error); smaller gaps to the best say nothing."
-            )
-        notes.append(noise)
+    notes += _few(analysis)
+    notes += _noise(section, metrics[0], analysis)
     if (ours["interval"] == IMAGES).any():
         notes.append(
             "Where there is 1 seed, the brackets are Wilson's 95 % interval over images for that one network; they "
@@ -58,13 +62,14 @@ def notes_on(section: Section, ours: pd.DataFrame, metrics: Sequence[str], analy
         )
     if analysis.networks_alone and len(analysis.numbers) > 1:
         notes.append(
-            "No configuration has two seeds, so nothing here counts how seeds differ: ties, differences and effects "
-            "are those of these networks on new images, and other seeds may turn them round."
+            "No configuration has two seeds, so nothing here counts how seeds differ: differences and effects are "
+            "those of these networks on new images, other seeds may turn them round, and no row is marked as tied "
+            "with the best."
         )
     if analysis.seeds_agree:
         notes.append(
             "The seeds of each configuration are right on the same test images, so that no noise between seeds was "
-            "measured: intervals count images only, and further seeds may differ."
+            "measured: intervals allow for a flip or two besides the images, and further seeds may differ by more."
         )
     if (ours["interval"] == ONE_SEED).any():
         notes.append(f"Where there is 1 seed, {metric.heading} has no interval.")
@@ -76,6 +81,89 @@ def notes_on(section: Section, ours: pd.DataFrame, metrics: Sequence[str], analy
             "pruned."
         )
     return tuple(notes)
+
+
+def _few(analysis: Analysis) -> list[str]:
+    """Where images or seeds are too few for their intervals."""
+    found = []
+    measured = analysis.measured
+    if measured is None:
+        return []
+    if measured.images < FEW_IMAGES:
+        found.append(
+            f"{counted(measured.images, 'test image')}: too few for exact intervals, which cover 92 to 98 % here "
+            "instead of 95 %, and for small differences."
+        )
+    if measured.noise is not None and measured.noise.total < FEW_DEGREES:
+        degrees = counted(measured.noise.total, "degree")
+        found.append(
+            f"Too few seeds: {degrees} of freedom in all tell how seeds differ, so that intervals over seeds are wide "
+            "and say little. Five seeds of two configurations have eight."
+        )
+    return found
+
+
+def _noise(section: Section, metric: str, analysis: Analysis) -> list[str]:
+    """How seeds differ, what of that is flips of single images, and whose seeds differ otherwise than the others'."""
+    accuracy = metric == "accuracy"
+    measured = analysis.measured if accuracy else None
+    groups = [found for one in section.configurations if len(found := seed_values(one, metric)) > 1]
+    typical = middle(seed_noise(section, metric))
+    if typical is None:
+        return []
+    deviation = analysis.seed_noise if measured else typical.deviation
+    points = " points" if METRICS[metric].percent else ""
+    degrees = sum(len(one) - 1 for one in groups)
+    noise = (
+        f"Seed noise: a standard deviation of {number(deviation, metric)}{points} between the seeds of the middle "
+        f"configuration, moderated over {counted(len(groups), 'configuration')} with {counted(degrees, 'degree')} of "
+        "freedom."
+    )
+    if measured is None or measured.noise is None:
+        return [noise]
+    flips = float(np.sqrt(np.mean(measured.independent)))
+    theory = binomial_floor(1 - float(np.mean(measured.means)), measured.images)
+    noise += (
+        f" Flips of single images alone make {100 * flips:.2f} points of it on {measured.images:,} test images "
+        f"(√(error / 2n) expects {100 * theory:.2f}). Faint gaps are those that seeds alone make: 2 s √(1/s1 + 1/s2)."
+    )
+    return [noise, *_collapsed(analysis.numbers, measured.noise), *_alone(analysis.numbers, measured, measured.noise)]
+
+
+def _collapsed(numbers: Sequence[Configuration], noise: SeedNoise) -> list[str]:
+    """Whose seeds differ so much more than the others' that they are no part of the pooled noise, seed by seed."""
+    far = np.flatnonzero(noise.apart)
+    found = []
+    for place in far[:NAMED]:
+        one = numbers[place]
+        seeds = ", ".join(
+            f"{record.seed}: {100 * record.result.test['accuracy']:.2f}"
+            for record in one.having("complete")
+            if record.result.test
+        )
+        found.append(
+            f"The seeds of “{one.label}” differ far more than those of the others: its intervals rest on them alone, "
+            f"those of the others do not. Test accuracy, in %, by seed: {seeds}. Where some seeds collapse and others "
+            "do not, a mean says little."
+        )
+    if len(far) > NAMED:
+        found.append(f"The same holds for {len(far) - NAMED:,} more configurations.")
+    return found
+
+
+def _alone(numbers: Sequence[Configuration], measured: Measured, noise: SeedNoise) -> list[str]:
+    """The intervals by their own seeds alone of those that are pooled with others, which may not be alike."""
+    own = np.sqrt(noise.own / measured.seeds) * stats.t.ppf(0.975, np.maximum(measured.seeds - 1, 1))
+    half = np.sqrt(noise.variances / measured.seeds) * stats.t.ppf(0.975, noise.degrees)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        unlike = (noise.p < DOUBTED) & ~noise.apart & (np.abs(np.log2(own / half)) > 1)
+    places = sorted(np.flatnonzero(unlike).tolist(), key=lambda place: float(noise.p[place]))
+    return [
+        f"“{numbers[place].label}” by its own seeds alone: {100 * measured.means[place]:.2f} ± {100 * own[place]:.2f} "
+        f"on this test set. They differ {'less' if own[place] < half[place] else 'more'} than those of the others "
+        f"(F test, p = {noise.p[place]:.3f}), whose noise its interval shares."
+        for place in places[:NAMED]
+    ]
 
 
 def _missing(section: Section, ours: pd.DataFrame, metrics: Sequence[str]) -> list[str]:

@@ -91,7 +91,7 @@ def _claims(analysis: Analysis) -> dict[str, Any]:
     """Everything of accuracy, as fractions; a time that was never reached is null."""
     return {
         "leaders": list(analysis.leaders),
-        "least_noise": None if math.isnan(analysis.floor) else analysis.floor,
+        "seed_noise": None if math.isnan(analysis.seed_noise) else analysis.seed_noise,
         "differences": _records(analysis.pairs),
         "effects": _records(analysis.effects),
         "interactions": _records(analysis.interactions),

@@ -15,6 +15,7 @@ from bench.statistics.classes import Classes
 from bench.statistics.contrasts import contrasts
 from bench.statistics.measured import Measured, satterthwaite
 from bench.statistics.noise import Floats, moderated
+from bench.statistics.proportions import score_bounds
 from bench.statistics.seeds import check_confidence
 
 Figure = Literal["precision", "recall", "f1"]
@@ -173,8 +174,5 @@ def _score(figure: Figure, measured: Measured, counts: Floats, confidence: float
         part = measured.noise.variances / measured.seeds
         degrees = satterthwaite(safe, np.where(several, part, 0.0), measured.noise.degrees, measured.images)
         quantile = np.where(several, stats.t.ppf(level, degrees), quantile)
-    centre = (share + quantile**2 / (2 * n)) / (1 + quantile**2 / n)
-    half = quantile * np.sqrt(share * (1 - share) / n + quantile**2 / (4 * n * n)) / (1 + quantile**2 / n)
-    low = np.where(share == 0, 0.0, np.maximum(centre - half, 0.0))
-    high = np.where(share == 1, 1.0, np.minimum(centre + half, 1.0))
+    low, high = score_bounds(share, n, quantile)
     return (2 * low / (1 + low), 2 * high / (1 + high)) if figure == "f1" else (low, high)

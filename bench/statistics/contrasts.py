@@ -11,6 +11,9 @@ from bench.statistics.measured import Measured, satterthwaite
 from bench.statistics.noise import Floats
 from bench.statistics.seeds import check_confidence
 
+FAINT = 2.0
+"""Standard errors of the seeds within which a difference is faint: seeds alone make 1 in 20 as large."""
+
 
 @dataclass(frozen=True, eq=False)
 class Effects:
@@ -108,6 +111,17 @@ def contrasts(measured: Measured, weights: Floats, confidence: float = 0.95, nul
     with np.errstate(divide="ignore", invalid="ignore"):
         score = np.where(estimate == null, 0.0, np.abs(estimate - null) / np.sqrt(spread))
     return Effects(estimate, estimate - half, estimate + half, this_low, this_high, 2 * stats.t.sf(score, degrees))
+
+
+def seed_error(measured: Measured, weights: Floats) -> Floats:
+    """The standard error by seeds alone of each row's weighted sum of the means, shape (m,).
+
+    For a difference of two configurations as noisy as each other this is s sqrt(1 / s1 + 1 / s2). Where no
+    configuration has two seeds it is what theory expects of flips, `bench.statistics.proportions.binomial_floor`.
+    """
+    noise = measured.independent if measured.noise is None else measured.noise.variances
+    result: Floats = np.sqrt(weights**2 @ (noise / measured.seeds))
+    return result
 
 
 def variance(measured: Measured, weights: Floats) -> Floats:

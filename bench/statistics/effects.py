@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 
 from bench.statistics.cells import Cells, cells_of, varying
-from bench.statistics.contrasts import contrasts
+from bench.statistics.contrasts import FAINT, contrasts, seed_error
 from bench.statistics.measured import Measured
 from bench.statistics.noise import Floats
 
 MEAN = "mean"
-COLUMNS = ("axis", "level", "against", "effect", "low", "high", "this_low", "this_high", "p", "cells", "missing")
+COLUMNS = ("axis", "level", "against", "effect", "low", "high", "this_low", "this_high", "p", "below_floor", "cells",
+           "missing")  # fmt: skip
 
 
 def main_effects(
@@ -40,9 +41,10 @@ def main_effects(
     -------
     pd.DataFrame
         `COLUMNS`, a row per axis and level, in the order of first appearance. Effects and bounds are fractions (bounds
-        and p as in `bench.statistics.contrasts.Effects`), nan where no cell matches. `cells` counts those used and
-        `missing` those left out because pruning, failure or the shape of the grid left a level without its partner:
-        what survives pruning is a selected sample, so print it.
+        and p as in `bench.statistics.contrasts.Effects`), nan where no cell matches. `below_floor` says whether an
+        effect is within `FAINT` standard errors of the seeds. `cells` counts those used and `missing` those left out
+        because pruning, failure or the shape of the grid left a level without its partner: what survives pruning is a
+        selected sample, so print it.
 
     Raises
     ------
@@ -94,12 +96,14 @@ def tabulate(
     if not rows:
         return pd.DataFrame(columns=list(columns))
     frame[["effect", "low", "high", "this_low", "this_high", "p"]] = np.nan
+    frame["below_floor"] = False
     if weights:
         found = contrasts(measured, np.stack(weights), confidence)
         there = frame["cells"] > 0
         frame.loc[there, "effect"] = found.estimate
         for name in ("low", "high", "this_low", "this_high", "p"):
             frame.loc[there, name] = getattr(found, name)
+        frame.loc[there, "below_floor"] = np.abs(found.estimate) < FAINT * seed_error(measured, np.stack(weights))
     return frame[list(columns)]
 
 

@@ -14,7 +14,7 @@ from bench.statistics.measured import Measured
 from bench.statistics.noise import Floats
 
 COLUMNS = ("axis", "level", "with_axis", "with_level", "effect", "low", "high", "this_low", "this_high", "p",
-           "p_holm", "cells", "missing")  # fmt: skip
+           "p_holm", "below_floor", "cells", "missing")  # fmt: skip
 
 
 def interactions(
@@ -24,7 +24,8 @@ def interactions(
 
     In each cell (a combination of all other axes) that has every pair of levels of the two axes: the value less the
     means of its row and its column, plus the mean of all, averaged over such cells. As in the factorial analysis of
-    variance; rows and columns of one pair of axes sum to 0.
+    variance; rows and columns of one pair of axes sum to 0. Of an axis with two levels the first is left out, as it
+    says the same with the other sign: two axes of two levels have one interaction, and one test.
 
     Parameters
     ----------
@@ -49,7 +50,7 @@ def interactions(
         matched = cells.matched(pairs)
         if not matched:
             continue
-        for mine, yours in pairs:
+        for mine, yours in product(*(levels[1:] if len(levels) == 2 else levels for levels in (ours, theirs))):
             shares: dict[Level, float] = {
                 (one, other): ((one == mine) - 1 / len(ours)) * ((other == yours) - 1 / len(theirs))
                 for one, other in pairs

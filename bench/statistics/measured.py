@@ -13,11 +13,15 @@ from scipy import stats
 
 from bench.statistics.components import Components, components
 from bench.statistics.noise import Floats, SeedNoise, moderated
-from bench.statistics.proportions import wilson
+from bench.statistics.noise import subset as noise_of
+from bench.statistics.proportions import binomial_floor, score_bounds, wilson
 from bench.statistics.seeds import Interval, check_confidence
 
 SINGLE_FROM = 500
 """Configurations beyond which each image's part in the means is kept in single precision: it is most of the memory."""
+
+FLIPS = 2.0
+"""How many flips the table's other configurations add to those of one: of few images there may be none at all."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,10 +76,7 @@ class Measured:
 
     @cached_property
     def beyond(self) -> Floats:
-        """Variance of the means by seeds that are better or worse on any images, beyond independent flips.
-
-        Not below 0: seeds whose figures agree better than independent flips would are taken to be lucky.
-        """
+        """Variance of the means by seeds that are better or worse on any images, beyond independent flips."""
         if self.noise is None:
             return np.zeros(len(self.means))
         return np.maximum(self.noise.variances - self.independent, 0.0) / self.seeds
@@ -118,10 +119,33 @@ def measure(tables: Iterable[NDArray[Any]]) -> Measured:
     if len(lengths) > 1:
         raise ValueError(f"configurations can be compared on the same test images only, found {sorted(lengths)} images")
     seeds = np.array([part.seeds for part in parts])
-    independent = np.array([part.independent for part in parts])
+    independent = _flips(parts)
     noise = moderated(np.array([part.between_seeds for part in parts]), independent, seeds)
+    if noise is not None:
+        # Seeds that agree better than independent flips would were lucky; two may agree to the image.
+        noise = replace(noise, variances=np.maximum(noise.variances, independent))
     means, deviations = np.array([part.mean for part in parts]), np.stack([part.share for part in parts])
     return Measured(means, seeds, lengths.pop(), noise, independent, deviations)
+
+
+def _flips(parts: Sequence[Components]) -> Floats:
+    """The variance of a seed's accuracy if every image flipped by itself, of each configuration.
+
+    As measured, in proportion to what theory expects, sqrt(error / 2n) squared; where a configuration shows few flips
+    the proportion of all others counts too, and for one seed it is all there is. Theory alone stands where no
+    configuration has two seeds.
+    """
+    images = len(parts[0].share)
+    wrong = np.array([(1 - part.mean) * part.seeds * images for part in parts])
+    seeds = np.array([part.seeds for part in parts])
+    errors = (wrong + 0.5) / (seeds * images + 1)
+    theory = np.array([binomial_floor(error, images) ** 2 for error in errors])
+    weight = np.where(seeds > 1, (seeds - 1.0) * images**2, 0.0)
+    shown = np.where(seeds > 1, [part.independent for part in parts], 0.0) * weight
+    proportion = (shown.sum() + 1) / ((theory * weight).sum() + 1)
+    prior = proportion * theory
+    flips: Floats = prior * (shown + FLIPS) / (prior * weight + FLIPS)
+    return flips
 
 
 def subset(measured: Measured, numbers: Sequence[int]) -> Measured:
@@ -129,9 +153,7 @@ def subset(measured: Measured, numbers: Sequence[int]) -> Measured:
     rows = np.asarray(numbers, dtype=int)
     if np.array_equal(rows, np.arange(len(measured.means))):
         return measured
-    noise = measured.noise and SeedNoise(
-        measured.noise.variances[rows], measured.noise.degrees[rows], measured.noise.total
-    )
+    noise = measured.noise and noise_of(measured.noise, rows)
     return Measured(
         measured.means[rows],
         measured.seeds[rows],
@@ -143,41 +165,51 @@ def subset(measured: Measured, numbers: Sequence[int]) -> Measured:
 
 
 def this_test_set(measured: Measured, number: int, confidence: float = 0.95) -> Interval | None:
-    """The interval of a mean when seeds vary and images do not; None for one seed, or without any seed noise.
+    """The interval of a mean when seeds vary and images do not; None where no configuration has two seeds.
 
-    mean +- t sqrt(variance of a seed / seeds), within [0, 1], with the moderated variance and its degrees of freedom.
+    Wilson's with as many images as would give a mean of p (1 - p) / n the variance of a seed, moderated, over the
+    number of seeds, and Student's t with its degrees of freedom. One seed among configurations with several has the
+    noise that those tell. It lies within the interval on new images, as these add to what may vary: with very few
+    degrees of freedom t alone would be wider.
     """
     check_confidence(confidence)
-    if measured.noise is None or measured.seeds[number] < 2:
+    if measured.noise is None:
         return None
-    half = stats.t.ppf(0.5 + confidence / 2, measured.noise.degrees[number]) * np.sqrt(
-        measured.noise.variances[number] / measured.seeds[number]
-    )
-    return _within_one(float(measured.means[number]), float(half))
+    variance = measured.noise.variances[number] / measured.seeds[number]
+    found = _score(measured, number, variance, measured.noise.degrees[number], confidence)
+    wider = new_images(measured, number, confidence)
+    return Interval(found.estimate, max(found.low, wider.low), min(found.high, wider.high))
 
 
 def new_images(measured: Measured, number: int, confidence: float = 0.95) -> Interval:
-    """The interval of a mean when seeds and images vary; for one seed the images' alone, Wilson's.
+    """The interval of a mean when seeds and images vary; where no configuration has two seeds Wilson's, of the images.
 
-    mean +- t sqrt(variance over new seeds and images), within [0, 1]. The degrees of freedom are Satterthwaite's (1946,
-    doi 10.2307/3002019): only the seeds' part is uncertain, of the images there are thousands.
+    Wilson's with as many images as would give a mean of p (1 - p) / n its variance over new seeds and images. The
+    degrees of freedom are Satterthwaite's (1946, doi 10.2307/3002019): only the seeds' part is uncertain, of the images
+    there are many.
     """
     check_confidence(confidence)
-    mean, seeds = float(measured.means[number]), int(measured.seeds[number])
+    if measured.noise is None or measured.own[number] == 0:
+        return wilson(round(float(measured.means[number]) * measured.images), measured.images, confidence)
     variance = float(measured.variances[number])
-    if seeds == 1 or measured.noise is None or variance == 0:
-        return wilson(round(mean * measured.images), measured.images, confidence)
-    part = measured.noise.variances[number] / seeds
+    part = measured.noise.variances[number] / measured.seeds[number]
     degrees = satterthwaite(variance, part, measured.noise.degrees[number], measured.images)
-    return _within_one(mean, float(stats.t.ppf(0.5 + confidence / 2, degrees) * np.sqrt(variance)))
+    return _score(measured, number, variance, degrees, confidence)
+
+
+def _score(measured: Measured, number: int, variance: float, degrees: Any, confidence: float) -> Interval:
+    mean, answers = float(measured.means[number]), measured.seeds[number] * measured.images
+    # With half an answer more on either side: shares of 0 and 1 tell no number of images.
+    share = (mean * answers + 0.5) / (answers + 1)
+    n = np.array([share * (1 - share) / variance])
+    low, high = score_bounds(np.array([mean]), n, stats.t.ppf(0.5 + confidence / 2, degrees))
+    return Interval(mean, float(low[0]), float(high[0]))
 
 
 def satterthwaite(variance: Any, part: Any, degrees: Any, images: int) -> Any:
     """Degrees of freedom of a variance of which `part` has only `degrees`, and the rest those of the images."""
+    # Images that two configurations share may take off more than the seeds add.
+    part = np.minimum(part, variance)
     with np.errstate(divide="ignore", invalid="ignore"):
         found = np.where(part > 0, variance**2 * degrees / part**2, np.inf)
     return np.clip(found, 1.0, images - 1.0)
-
-
-def _within_one(mean: float, half: float) -> Interval:
-    return Interval(mean, max(0.0, mean - half), min(1.0, mean + half))

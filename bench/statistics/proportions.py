@@ -1,12 +1,17 @@
-"""How sure is a share of correct images? Wilson's interval, and the least noise two seeds can show."""
+"""How sure is a share of correct images? Wilson's interval, and the noise between seeds that theory expects."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from bench.statistics.seeds import Interval, check_confidence
+
+Floats = NDArray[np.float64]
 
 
 def wilson(correct: int, n: int, confidence: float = 0.95) -> Interval:
@@ -23,20 +28,33 @@ def wilson(correct: int, n: int, confidence: float = 0.95) -> Interval:
     if n <= 0 or not 0 <= correct <= n:
         raise ValueError(f"{correct} correct of {n} is no proportion")
     check_confidence(confidence)
-    z = float(stats.norm.ppf(0.5 + confidence / 2))
     share = correct / n
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    low = 0.0 if correct == 0 else max(0.0, centre - half)
-    high = 1.0 if correct == n else min(1.0, centre + half)
-    return Interval(share, low, high)
+    low, high = score_bounds(np.array([share]), np.array([n]), stats.norm.ppf(0.5 + confidence / 2))
+    return Interval(share, float(low[0]), float(high[0]))
+
+
+def score_bounds(share: Floats, n: NDArray[Any], quantile: Any) -> tuple[Floats, Floats]:
+    """Wilson's bounds of proportions at `n` images each, of any shape, by a quantile of the normal or Student's t.
+
+    For a mean with another variance than p (1 - p) / n, such as one over seeds, `n` is the number of images that would
+    have it: the interval keeps within 0 and 1 and is wider on the side where the variance grows (with others compared
+    by Franco et al. 2019, PMC6690503).
+    """
+    square = quantile**2
+    centre = (share + square / (2 * n)) / (1 + square / n)
+    half = quantile * np.sqrt(share * (1 - share) / n + square / (4 * n * n)) / (1 + square / n)
+    low = np.where(share == 0, 0.0, np.maximum(centre - half, 0.0))
+    high = np.where(share == 1, 1.0, np.minimum(centre + half, 1.0))
+    return low, high
 
 
 def binomial_floor(error: float, n: int) -> float:
-    """The standard deviation between seeds to expect on a finite test set: sqrt(error / 2n).
+    """The standard deviation between seeds that theory expects on a finite test set: sqrt(error / 2n).
 
-    Jordan 2023 (arXiv 2304.01910): two runs of one configuration differ on about as many images as a calibrated
-    network must, so that their test accuracies vary this much although the networks are equally good.
+    Jordan 2023 (arXiv 2304.01910): two runs of one configuration differ on about as many images as a calibrated network
+    must, so that their test accuracies vary this much although the networks are equally good. Networks that are too
+    sure of themselves differ less, and down to half of it was measured: it is no lower limit, and is used only where no
+    second seed tells the noise.
 
     Parameters
     ----------

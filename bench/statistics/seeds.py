@@ -24,15 +24,16 @@ class Pooled:
     """Standard deviation between seeds, pooled over configurations, with its degrees of freedom (at least 1)."""
 
     deviation: float
-    degrees: int
+    degrees: float
 
 
 def pooled_seed_deviation(groups: Iterable[Sequence[float]]) -> Pooled | None:
     """Pool the variance between seeds over configurations.
 
     sqrt(sum_i sum_j (x_ij - mean_i)^2 / sum_i (n_i - 1)), the within-group mean square of a one-way analysis of
-    variance (Box, Hunter and Hunter, Statistics for Experimenters, chapter 4). It takes the seed noise to be the
-    same in every configuration, which buys the many degrees of freedom that 3 or 5 seeds alone do not give.
+    variance (Box, Hunter and Hunter, Statistics for Experimenters, chapter 4). It takes the seed noise to be the same
+    in every configuration, as with runs of one network on the same data; where that is not known,
+    `bench.statistics.noise.moderated`.
 
     Parameters
     ----------
@@ -55,15 +56,15 @@ def pooled_seed_deviation(groups: Iterable[Sequence[float]]) -> Pooled | None:
 def seed_interval(values: Sequence[float], pooled: Pooled, confidence: float = 0.95) -> Interval:
     """The interval of a configuration's mean on this test set: seeds vary, images are fixed.
 
-    mean +- t(degrees) * pooled deviation / sqrt(n), Student's t with the pooled degrees of freedom. It says
-    nothing about new images.
+    mean +- t(degrees) * deviation / sqrt(n), Student's t with the degrees of freedom of the deviation. It says nothing
+    about new images.
 
     Parameters
     ----------
     values
         The figure of each seed, shape (n,), n at least 1.
     pooled
-        From `pooled_seed_deviation` over the configurations of the same suite.
+        The deviation between seeds: from `pooled_seed_deviation`, or moderated.
     confidence
         Coverage, in (0, 1).
 

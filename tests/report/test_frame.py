@@ -9,8 +9,9 @@ from scipy import stats
 
 from bench.published import find
 from bench.report import build
-from bench.report.estimates import IMAGES, MODERATED, SEEDS
+from bench.report.estimates import IMAGES, MODERATED
 from bench.report.frame import COLUMNS
+from bench.statistics.noise import moderated
 
 
 def frame(ledger: Ledger, *references: str):  # type: ignore[no-untyped-def]
@@ -29,7 +30,8 @@ def test_a_row_per_configuration_with_its_mean_over_seeds(ledger: Ledger) -> Non
     assert (first["seeds"], first["parameters"], first["status"]) == (3, 109386, "complete")
 
 
-def test_the_interval_of_another_metric_pools_the_seed_variance_of_all_configurations(ledger: Ledger) -> None:
+def test_the_interval_of_another_metric_is_moderated_too(ledger: Ledger) -> None:
+    """Two configurations that differ in noise by far: plainly pooled, both had .1133."""
     ledger.add(config(), [0.88, 0.89, 0.9])
     ledger.add(config(regularizer=L2), [0.87, 0.87, 0.87])
     for place, loss in enumerate([0.3, 0.4, 0.5, 0.6, 0.6, 0.6]):
@@ -38,9 +40,12 @@ def test_the_interval_of_another_metric_pools_the_seed_variance_of_all_configura
             ledger.records[place], result=replace(result, test={"accuracy": 0.9, "loss": loss})
         )
     table = build(ledger.records, ledger.predictions, "title", metrics=("loss",)).frame
-    half = stats.t.ppf(0.975, 4) * np.sqrt(0.02 / 4) / np.sqrt(3)
-    assert (table["test_high"] - table["test_mean"]).tolist() == pytest.approx([half, half])
-    assert set(table["interval"]) == {SEEDS}
+    noise = moderated(np.array([0.01, 0.0]), np.ones(2), np.array([3, 3]))
+    assert noise is not None
+    half = stats.t.ppf(0.975, noise.degrees) * np.sqrt(noise.variances / 3)
+    assert (table["test_high"] - table["test_mean"]).tolist() == pytest.approx(half.tolist())
+    assert half[0] > 0.1133 > 2 * half[1]
+    assert set(table["interval"]) == {MODERATED}
     # Only accuracy is judged on new images.
     assert table[["new_low", "tied", "behind"]].isna().all(axis=None)
 

@@ -16,15 +16,18 @@ from bench.report.claims.pairs import COLUMNS as PAIRS
 from bench.report.claims.pairs import pairs
 from bench.report.claims.placements import placements
 from bench.report.claims.seen import Seen, look
-from bench.report.claims.standing import Standing, least_noise, standings
+from bench.report.claims.standing import Standing, seed_noise, standings
 from bench.report.claims.times import times
 from bench.report.claims.tuned import tries, tuned
 from bench.report.estimates import chosen
 from bench.report.sections import Config, Configuration, Section
 from bench.statistics.measured import Measured, measure, subset
-from bench.statistics.tied import Tied, tied_with_best
+from bench.statistics.tied import Tied, fixed_images, tied_with_best
 
 MOST_LEADERS = 8
+
+THIS_TEST_SET = 10
+"""Seeds of every configuration from which the best of this very test set are marked too: seeds alone tell them then."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +38,10 @@ class Analysis:
     ----------
     numbers, measured, tied
         The configurations that are compared, those with every seed asked for, by label; what was measured of them and
-        which may be the best, in the same order (None for fewer than one and two of them).
+        which may be the best, in the same order (None for fewer than one and two of them). Where no configuration has
+        two seeds nothing tells how they differ, and `tied` is None: such a set loses a true best in most suites.
+    here
+        Which may be the best of this test set, where all have `THIS_TEST_SET` seeds; else None.
     leaders
         Labels: the chosen one first, then those tied with the best by test mean, at most `MOST_LEADERS`.
     pairs, effects, interactions, tuned, tries, times, placements, budget
@@ -43,8 +49,8 @@ class Analysis:
         best, at most `MOST_LEADERS` in all.
     standings
         By label, of all configurations with a complete seed.
-    floor
-        Theory's least noise between seeds, sqrt(error / 2n) at the mean error.
+    seed_noise
+        The deviation between the seeds of the middle configuration, or what theory expects where none has two.
     seen
         What was read of the predictions.
     """
@@ -52,6 +58,7 @@ class Analysis:
     numbers: tuple[Configuration, ...]
     measured: Measured | None
     tied: Tied | None
+    here: Tied | None
     leaders: tuple[str, ...]
     pairs: pd.DataFrame
     effects: pd.DataFrame
@@ -62,7 +69,7 @@ class Analysis:
     placements: pd.DataFrame
     budget: pd.DataFrame
     standings: dict[str, Standing]
-    floor: float
+    seed_noise: float
     seen: Seen
 
     @property
@@ -74,7 +81,8 @@ class Analysis:
     @property
     def seeds_agree(self) -> bool:
         """Whether all seeds of each configuration are right on the same images, and some have several."""
-        return self.measured is not None and self.measured.noise is None and not self.networks_alone
+        several = [table for table in self.seen.right.values() if len(table) > 1]
+        return bool(several) and all((table == table[0]).all() for table in several)
 
 
 def analyse(
@@ -93,8 +101,11 @@ def analyse(
     measured = None
     if everything and numbers:
         measured = subset(everything, [number for number, one in enumerate(shown) if one.complete])
-    tied = tied_with_best(measured) if measured and len(numbers) > 1 else None
-    floor = least_noise(measured)
+    tied = here = None
+    if measured and measured.noise and len(numbers) > 1:
+        tied = tied_with_best(measured)
+        if measured.seeds.min() >= THIS_TEST_SET:
+            here = tied_with_best(fixed_images(measured))
     leaders = _leaders(numbers, measured, tied, chosen(section, metric))
     # Nobody knows the axes of a configuration that was added from its predictions alone, nor what it cost.
     asked = [one for one in section.configurations if not one.added]
@@ -106,8 +117,9 @@ def analyse(
         numbers=numbers,
         measured=measured,
         tied=tied,
+        here=here,
         leaders=leaders,
-        pairs=_pairs(leaders, numbers, places, measured, seen, floor),
+        pairs=_pairs(leaders, numbers, places, measured, seen),
         effects=effects,
         interactions=together,
         tuned=levels,
@@ -115,8 +127,8 @@ def analyse(
         times=times(ran),
         placements=placements(references, numbers, measured, leaders[:1], repeats or {}),
         budget=budget(asked),
-        standings=standings(shown, everything, places, tied, floor),
-        floor=floor,
+        standings=standings(shown, everything, places, tied, here),
+        seed_noise=seed_noise(measured),
         seen=seen,
     )
 
@@ -127,13 +139,12 @@ def _pairs(
     places: Mapping[str, int],
     measured: Measured | None,
     seen: Seen,
-    floor: float,
 ) -> pd.DataFrame:
     """The leaders and, below them, the next best by test mean: a leader that stands alone is to be compared too."""
     if measured is None:
         return pd.DataFrame(columns=list(PAIRS))
     order = [numbers[place].label for place in np.argsort(-measured.means, kind="stable")]
-    return pairs(list(dict.fromkeys([*leaders, *order]))[:MOST_LEADERS], places, measured, seen.right, floor)
+    return pairs(list(dict.fromkeys([*leaders, *order]))[:MOST_LEADERS], places, measured, seen.right)
 
 
 def _leaders(

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench.statistics.contrasts import difference
+from bench.statistics.contrasts import FAINT, difference, seed_error
 from bench.statistics.mcnemar import mcnemar
 from bench.statistics.measured import Measured
 
@@ -24,7 +24,6 @@ def pairs(
     places: Mapping[str, int],
     measured: Measured,
     right: Mapping[str, NDArray[np.bool_]],
-    floor: float,
 ) -> pd.DataFrame:
     """A row for each two leaders: the accuracy of `ours` minus that of `theirs`, the better placed one being ours.
 
@@ -40,8 +39,11 @@ def pairs(
         Label to place in `measured`.
     right
         By label, which images each seed got right, shape (seeds, images).
-    floor
-        Theory's least noise between seeds: a smaller difference is marked in `below_floor`.
+
+    Returns
+    -------
+    pd.DataFrame
+        `COLUMNS`; `below_floor` marks a difference that seeds alone make as large in 1 of 20 cases.
     """
     rows = []
     for ours, theirs in combinations(leaders, 2):
@@ -53,5 +55,8 @@ def pairs(
             found = difference(measured, places[ours], places[theirs])
             figures = (found.estimate, found.low, found.high, found.this_low, found.this_high, found.p)
             kind = CONFIGURATIONS
-        rows.append((ours, theirs, *figures, kind, abs(figures[0]) < floor))
+        weights = np.zeros((1, len(measured.means)))
+        weights[0, places[ours]], weights[0, places[theirs]] = 1, -1
+        faint = abs(figures[0]) < FAINT * float(seed_error(measured, weights)[0])
+        rows.append((ours, theirs, *figures, kind, faint))
     return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -8,24 +8,27 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.report.sections import Configuration
+from bench.statistics.contrasts import FAINT, seed_error
 from bench.statistics.measured import Measured, new_images, this_test_set
-from bench.statistics.proportions import binomial_floor
 from bench.statistics.seeds import Interval
 from bench.statistics.tied import Tied
 
 
 @dataclass(frozen=True)
 class Standing:
-    """A configuration's accuracy: `this` on this test set (None for one seed), `new` on new images, both at 95 %.
+    """A configuration's accuracy: `this` on this test set (None without seed noise), `new` on new images, both at 95 %.
 
-    `tied` is None for a configuration that lacks seeds, or where there was nothing to compare; `behind` is how far the
-    mean lies behind the best complete one's, as a fraction, and `below_floor` whether that is less than theory's least
-    noise between seeds (None for those that were not compared).
+    `tied` and `jointly` say whether it may be the best, each by itself and all at once (`bench.statistics.tied`), and
+    `here` whether it may be the best of this test set; None where that was not judged. `behind` is how far the mean
+    lies behind the best complete one's, as a fraction, and `below_floor` whether seeds alone make as much of a
+    difference.
     """
 
     this: Interval | None
     new: Interval
     tied: bool | None = None
+    jointly: bool | None = None
+    here: bool | None = None
     behind: float = float("nan")
     below_floor: bool | None = None
 
@@ -35,7 +38,7 @@ def standings(
     measured: Measured | None,
     compared: Mapping[str, int],
     tied: Tied | None,
-    floor: float,
+    here: Tied | None,
 ) -> dict[str, Standing]:
     """By label.
 
@@ -43,25 +46,44 @@ def standings(
     ----------
     shown, measured
         All that have a complete seed, and what was measured of them, in the same order.
-    compared, tied
-        Label to place in `tied` of those that were compared with each other.
-    floor
-        Theory's least noise between seeds.
+    compared
+        Label to place in `tied` and `here` of those that were compared with each other.
+    tied, here
+        Which of them may be the best on new images, and on this test set; None where that was not judged.
     """
     if measured is None:
         return {}
+    places = [number for number, one in enumerate(shown) if one.label in compared]
+    best = max(places, key=lambda number: measured.means[number], default=0)
     found = {}
     for number, one in enumerate(shown):
         this, new = this_test_set(measured, number), new_images(measured, number)
         place = compared.get(one.label)
-        if tied is None or place is None:
+        if place is None or len(places) < 2:
             found[one.label] = Standing(this, new)
             continue
-        behind = float(tied.behind[place])
-        found[one.label] = Standing(this, new, bool(tied.tied[place]), behind, 0 < behind < floor)
+        weights = np.zeros((1, len(shown)))
+        weights[0, best] += 1
+        weights[0, number] -= 1
+        behind = float(measured.means[best] - measured.means[number])
+        found[one.label] = Standing(
+            this,
+            new,
+            bool(tied.tied[place]) if tied else None,
+            bool(tied.jointly[place]) if tied else None,
+            bool(here.tied[place]) if here else None,
+            behind,
+            0 < behind < FAINT * float(seed_error(measured, weights)[0]),
+        )
     return found
 
 
-def least_noise(measured: Measured | None) -> float:
-    """Theory's least standard deviation between seeds at the mean error; nan where nothing was measured."""
-    return binomial_floor(1 - float(np.mean(measured.means)), measured.images) if measured else float("nan")
+def seed_noise(measured: Measured | None) -> float:
+    """The standard deviation between the seeds of the middle configuration; nan where nothing was measured.
+
+    As measured, or as theory expects where no configuration has two seeds.
+    """
+    if measured is None:
+        return float("nan")
+    noise = measured.independent if measured.noise is None else measured.noise.variances
+    return float(np.sqrt(np.median(noise)))

@@ -19,7 +19,7 @@ Row = dict[Any, Any]
 
 @dataclass(frozen=True)
 class Cell:
-    """Text; `label` where it names a configuration, `faint` where the figure is below the noise that theory expects."""
+    """Text; `label` where it names a configuration, `faint` where seeds alone make as large a difference."""
 
     text: str
     label: bool = False
@@ -77,9 +77,9 @@ def table(
     )
 
 
-def points(value: float, floor: float) -> Cell:
-    """A difference, faint where it is below the least noise between seeds that theory expects."""
-    return Cell(signed(value), faint=abs(value) < floor)
+def points(row: Row) -> Cell:
+    """A row's effect, faint where seeds alone make as large a difference."""
+    return Cell(signed(row["effect"]), faint=bool(row["below_floor"]))
 
 
 def span(low: float, high: float) -> str:

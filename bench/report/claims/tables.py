@@ -54,7 +54,7 @@ def _effects(analysis: Analysis) -> Claim:
             "Axis": lambda row: Cell(spaced(row["axis"])),
             "Level": lambda row: Cell(row["level"], label=True),
             "Against": lambda row: Cell(row["against"], label=True),
-            "Effect": lambda row: points(row["effect"], analysis.floor),
+            "Effect": points,
             "On new images": lambda row: Cell(span(row["low"], row["high"])),
             "On this test set": lambda row: Cell(span(row["this_low"], row["this_high"])),
             "p": lambda row: Cell(p_value(row["p"])),
@@ -81,7 +81,7 @@ def _interactions(analysis: Analysis) -> Claim:
         {
             "Level": lambda row: Cell(f"{spaced(row['axis'])}: {row['level']}"),
             "With": lambda row: Cell(f"{spaced(row['with_axis'])}: {row['with_level']}"),
-            "Together": lambda row: points(row["effect"], analysis.floor),
+            "Together": points,
             "On new images": lambda row: Cell(span(row["low"], row["high"])),
             "p (Holm)": lambda row: Cell(p_value(row["p_holm"])),
             "Cells": lambda row: Cell(count(row["cells"])),
@@ -219,8 +219,8 @@ def _pairs(analysis: Analysis) -> Claim:
         "Leaders against each other",
         "Test accuracy of the row minus that of the column, in points, with the 95 % interval on new images of each "
         "pair by itself: among many pairs some exclude 0 by chance, so the ties above are not read from here. Shared "
-        f"images pair the configurations.{exact} Faint: below the least noise between seeds, {percent(analysis.floor)} "
-        "points.",
+        f"images pair the configurations.{exact} Faint: seeds alone make as large a difference "
+        "(2 s √(1/s1 + 1/s2), s the deviation between seeds).",
         pd.DataFrame({"label": labels}),
         {
             "Configuration": lambda row: Cell(f"{numbered[row['label']]}. {row['label']}", label=True),

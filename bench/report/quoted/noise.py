@@ -26,6 +26,9 @@ WHERE: dict[Source, str] = {
     "theory": "",
 }
 
+FEWEST = 2
+"""Degrees of freedom that a verdict must rest on: with one, t is 12.7, and anything is within."""
+
 FOUR_DECIMALS = 0.00005
 """Half a unit of the last digit of what was printed with four decimals, as all kept curves were."""
 
@@ -34,7 +37,7 @@ _NUMBER = re.compile(r"(?<![\w.])(\d*)(?:\.(\d+))?\s*(%?)")
 
 @dataclass(frozen=True)
 class Noise:
-    """The deviation between seeds, and what told it: nothing did where only theory's least is left."""
+    """The deviation between seeds, and what told it: nothing did where theory's is all there is."""
 
     source: Source
     pooled: Pooled | None = None
@@ -43,8 +46,8 @@ class Noise:
 class Kin:
     """What tells the noise of a configuration: runs of its network on its data, ours and theirs.
 
-    Those of other networks do not: one may start from a lucky draw or not start at all, where another differs by the
-    least that theory allows.
+    Those of other networks do not: one may start from a lucky draw or not start at all, where another differs by less
+    than theory expects.
     """
 
     def __init__(
@@ -103,8 +106,8 @@ def judged(
 ) -> Judged:
     """Hold the mean of our seeds against their figure, by `bench.statistics.quoted.agreement`.
 
-    The pooled noise is taken; without any the least that theory allows a share of so many images; else nothing is said.
-    Their own repeated runs are so few that theory's least stands where it is wider.
+    The pooled noise is taken; without any what theory expects of a share of so many images; else nothing is said. Their
+    own repeated runs are so few that theory's stands where it is wider.
 
     Parameters
     ----------
@@ -126,7 +129,8 @@ def judged(
     floor = binomial_floor(1 - ours.mean, images) if images and METRICS[metric].share else None
     candidates = (noise.pooled,) if noise.source in ("suite", "page") else (noise.pooled, floor)
     tried = [agreement(ours.mean, len(found), theirs, one, sampling, rounding) for one in candidates if one is not None]
-    return Judged(ours, theirs, len(found), max(tried, key=lambda one: one.half, default=None), noise.source)
+    few = noise.pooled is not None and noise.pooled.degrees < FEWEST
+    return Judged(ours, theirs, len(found), max(tried, key=lambda one: one.half, default=None), noise.source, few)
 
 
 def half_unit(reference: Reference) -> float:
@@ -157,9 +161,7 @@ def _printed(references: Iterable[str], epochs: int) -> list[float]:
 
 
 def _told_by(*places: tuple[Source, list[list[float]]]) -> Noise:
-    """The noise from the first of these where some configuration has a second run."""
-    for source, groups in places:
-        pooled = pooled_seed_deviation(groups)
-        if pooled:
-            return Noise(source, pooled)
-    return Noise("theory")
+    """The noise from the first of these that has degrees of freedom enough, else from the first that has any."""
+    found = [Noise(source, pooled) for source, groups in places if (pooled := pooled_seed_deviation(groups))]
+    enough = (one for one in found if one.pooled and one.pooled.degrees >= FEWEST)
+    return next(enough, found[0] if found else Noise("theory"))

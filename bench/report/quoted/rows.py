@@ -13,14 +13,18 @@ from bench.statistics.seeds import Pooled
 from bench.suite.references import Comparison
 from bench.suite.trial import Trial
 
-Verdict = Literal["within", "above", "below", "not compared", "not run", "not repeated"]
+Verdict = Literal["within", "above", "below", "cannot tell", "not compared", "not run", "not repeated"]
 Source = Literal["suite", "page", "theirs", "theory"]
 """What told the noise between seeds: ours of this suite; ours of all suites; their repeated runs; or no second run."""
 
 
+WIDE = 0.01
+"""A point: from more noise than that does not follow that two figures agree."""
+
+
 @dataclass(frozen=True)
 class Judged:
-    """A figure of ours over `seeds` seeds against one of theirs, with the noise from `source`.
+    """A figure of ours over `seeds` seeds against one of theirs, with the noise from `source`, too `few` runs or not.
 
     There is no agreement where theirs is no single figure, or nothing tells the noise.
     """
@@ -30,6 +34,15 @@ class Judged:
     seeds: int
     agreement: Agreement | None
     source: Source
+    few: bool = False
+
+    @property
+    def word(self) -> Verdict:
+        """Where ours lies; noise of more than `WIDE`, or of two runs, would call nearly anything within."""
+        if self.agreement is None:
+            return "not compared"
+        wide = self.agreement.word == "within" and self.agreement.half > WIDE
+        return "cannot tell" if wide or self.few else self.agreement.word
 
 
 @dataclass(frozen=True)
@@ -86,7 +99,7 @@ class Row:
             return "not compared" if self.removed else "not repeated"
         if self.decisive is None or self.decisive.agreement is None:
             return "not compared" if self.keys or self.short or self.early else "not run"
-        return self.decisive.agreement.word
+        return self.decisive.word
 
 
 @dataclass(frozen=True)

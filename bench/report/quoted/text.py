@@ -22,19 +22,20 @@ EARLY = ["System", "Epochs", "Theirs, best %", "Ours, best %", "Seeds", "Ours is
 
 LEGEND = (
     "*Ours*: the mean over seeds. ± is its 95 % interval on these images over seeds (t, with a variance pooled over "
-    "the suite's configurations of the same network on the same data); brackets are Wilson's over images, for a single "
-    "seed. *2 epochs: ...* is the figure of a shorter training of the configuration, which nothing judges.",
+    "the suite's configurations of the same network on the same data); brackets are Wilson's over images, where "
+    "nothing tells the noise of a seed. *2 epochs: ...* is the figure of a shorter training of the configuration, "
+    "which nothing judges.",
     "*Ours is* within, above or below theirs: the difference in points, and after ± how far that may be from 0 by "
     "noise alone (95 %). Theirs is one run, so it is given the seed noise of ours: t × √(s² (1 / seeds + 1)), s the "
-    "pooled deviation between our seeds.",
+    "pooled deviation between our seeds. *Cannot tell*: within noise of more than ± 1 point, in which nearly anything "
+    "lies; or the noise is told by two runs alone, one degree of freedom.",
     "Both were measured on the same images (the data set's own test part, or the tail of its training part), so these "
     "add no noise. Where they were not (another release, re-encoded pictures, another split), both sides' sampling of "
     "images, p (1 − p) / n each, is added under the root.",
     "Networks differ in their noise, so s comes from runs of the same network on the same data: those of the suite; ‡ "
-    "where none of its configurations has a second seed, those of all suites of this page; § else their own repeated "
-    "runs, as far as they print them (at equal epochs, their curves), and theory's least where that is wider; two such "
-    "runs tell so little that a verdict within a wide ± says next to nothing; † else theory's √(error / 2n), the least "
-    "that seeds can differ, and a verdict outside is weak.",
+    "where its configurations have too few seeds, those of all suites of this page; § else their own repeated runs, as "
+    "far as they print them (at equal epochs, their curves), and theory's where that is wider; † else theory's "
+    "√(error / 2n), from which seeds may differ by half as much or by far more: a verdict outside is weak.",
     "Theirs was rounded, and may be off by half a unit of its last digit; that is added too.",
     "*Epochs*: the mean of those run, and the budget where that is larger. Theirs are those run.",
     "*At equal epochs*: where ours trained for fewer epochs than theirs, the best validation accuracy within the first "
@@ -87,7 +88,7 @@ def to_json(page: Page) -> str:
 def _summary(rows: Sequence[Row]) -> str:
     counts = Counter(row.verdict for row in rows)
     early = sum(row.decisive is not None and row.decisive is not row.whole for row in rows)
-    order: tuple[Verdict, ...] = ("within", "above", "below", "not compared", "not run", "not repeated")
+    order: tuple[Verdict, ...] = ("within", "above", "below", "cannot tell", "not compared", "not run", "not repeated")
     found = ", ".join(f"{counts[word]} {word}" for word in order if counts[word])
     later = f" {early} of the verdicts {'is' if early == 1 else 'are'} at equal epochs." if early else ""
     return f"{len(rows)} published figures: {found}.{later}"
@@ -126,7 +127,7 @@ def _group(group: Group) -> list[str]:
         out += ["At equal epochs:", table(EARLY, early, "lrrrrl")]
     if group.noise:
         noises = [
-            f"{name}: {percent(noise.deviation)} points ({noise.degrees} degree{'s' * (noise.degrees > 1)} of freedom)"
+            f"{name}: {percent(noise.deviation)} points ({noise.degrees:g} degrees of freedom)"
             for name, noise in group.noise.items()
         ]
         out.append("Deviation between seeds, pooled:\n\n" + "\n".join(f"- {escape(noise)}" for noise in noises))
@@ -194,7 +195,7 @@ def _judged(judged: Judged) -> str:
     found = judged.agreement
     if found is None:
         return "not compared"
-    word = found.word if found.word == "within" else f"**{found.word}**"
+    word = f"**{judged.word}**" if judged.word in ("above", "below") else judged.word
     signed = f"{100 * found.difference:+.2f}".replace("-", "−")
     return f"{word} ({signed} ± {percent(found.half)}{MARKS[judged.source]})"
 
@@ -242,6 +243,6 @@ def _judged_json(judged: Judged | None) -> dict[str, Any] | None:
         "seeds": judged.seeds,
         "difference": found.difference if found else None,
         "noise": found.half if found else None,
-        "word": found.word if found else None,
+        "word": judged.word if found else None,
         "noise_from": judged.source,
     }

@@ -66,8 +66,8 @@ def test_captions_say_that_single_networks_tell_nothing_of_seeds(ledger: Ledger)
 
 def test_tables_name_the_axis_of_a_level(grid: Ledger) -> None:
     assert [cell.text for cell in claim(grid, "interactions").rows[0][:2]] == [
-        "regularizer: none",
-        "augmentation: none",
+        "regularizer: l2",
+        "augmentation: flip",
     ]
     assert "augmentation: none" in [row[0].text for row in claim(grid, "tries").rows]
 

@@ -35,10 +35,11 @@ def test_a_smaller_budget_is_no_yardstick_without_a_printed_curve(ledger: Ledger
 def test_equal_epochs_compare_the_best_of_the_first(ledger: Ledger) -> None:
     """The first 3 epochs of theirs peak at the third; ours at the second."""
     settings = config(epochs=3)
-    ledger.add(settings, [0.8, 0.8])
-    with_curve(ledger, [0.79, 0.83, 0.81], count=2)
+    ledger.add(settings, [0.8, 0.8, 0.8])
+    with_curve(ledger, [0.79, 0.83, 0.81], count=3)
+    with_curve(ledger, [0.79, 0.828, 0.81], count=2)
     with_curve(ledger, [0.79, 0.826, 0.81])
-    found = row(ledger, "lab-b-baseline", settings, seeds=2)
+    found = row(ledger, "lab-b-baseline", settings, seeds=3)
     printed = curve("lab-b-baseline")
     assert printed and found.early
     assert (found.early.epochs, found.early.judged.theirs) == (3, max(printed.values[:3]))
@@ -116,9 +117,9 @@ def test_nothing_is_compared_where_every_seed_diverged_at_once(ledger: Ledger) -
 
 def test_a_full_run_is_compared_whole_however_early_it_stopped(ledger: Ledger) -> None:
     settings = config(**LONG)
-    ledger.add(settings, [0.86, 0.861], validation=[0.871, 0.872])
-    with_curve(ledger, [0.8, 0.82], count=2)
-    found = row(ledger, "lab-b-baseline", settings, seeds=2)
+    ledger.add(settings, [0.86, 0.861, 0.862], validation=[0.871, 0.872, 0.873])
+    with_curve(ledger, [0.8, 0.82], count=3)
+    found = row(ledger, "lab-b-baseline", settings, seeds=3)
     assert found.early is None
     assert (found.verdict, found.epochs_run, found.epochs) == ("within", 2.0, 100)
 

@@ -47,6 +47,8 @@ def test_other_networks_and_other_data_tell_nothing_of_the_noise(ledger: Ledger)
     pairs = [("lab-e-baseline", settings) for settings in (alone, network, data)]
     judged = [row.whole for row in group(ledger, *pairs, seeds=1).rows]
     assert [one.source for one in judged if one] == ["theory", "suite", "suite"]
+    # Two runs alone tell too little of the noise, however far off theirs lies.
+    assert [one.word for one in judged if one][1:] == ["cannot tell", "cannot tell"]
 
 
 def test_one_seed_alone_gets_theorys_noise_and_a_mark(ledger: Ledger) -> None:
@@ -55,7 +57,7 @@ def test_one_seed_alone_gets_theorys_noise_and_a_mark(ledger: Ledger) -> None:
     found = group(ledger, ("lab-e-baseline", settings), seeds=1)
     assert found.rows[0].whole and found.rows[0].whole.source == "theory"
     # 1.96 * sqrt(2 * .12 / 2000), and the rounding.
-    assert "within (−0.35 ± 2.15 †)" in to_markdown(Page((found,), ()))
+    assert "cannot tell (−0.35 ± 2.15 †)" in to_markdown(Page((found,), ()))
 
 
 def test_noise_of_another_suite_on_the_page_is_better_than_theory(ledger: Ledger) -> None:
@@ -133,11 +135,22 @@ def test_their_repeated_runs_tell_the_noise_where_ours_has_one_seed(ledger: Ledg
     assert judged and judged.agreement
     assert judged.source == "theirs"
     assert judged.agreement.half == pytest.approx(stats.t.ppf(0.975, 1) * 0.0404 + 0.00005)
-    assert "§)" in to_markdown(Page((found,), ()))
+    assert "cannot tell (" in to_markdown(Page((found,), ())) and "§)" in to_markdown(Page((found,), ()))
     ledger.add(config(**LONG), [0.9, 0.901])
     both = ("lab-b-baseline-aug-1", settings), ("lab-b-baseline-aug-2", settings)
     more = group(ledger, *both, ("lab-b-baseline", config(**LONG)), seeds=1)
     assert more.rows[0].whole and more.rows[0].whole.source == "suite"
+
+
+def test_noise_of_more_than_a_point_cannot_tell_what_lies_within_and_can_what_lies_outside(ledger: Ledger) -> None:
+    settings = config(epochs=30)
+    ledger.add(settings, [0.87, 0.885, 0.89])
+    found = group(ledger, ("lab-e-baseline", settings)).rows[0]
+    assert found.whole and found.whole.agreement and found.whole.agreement.half > 0.01
+    assert (found.whole.agreement.word, found.verdict) == ("within", "cannot tell")
+    other = config(epochs=30, regularizer=L2)
+    ledger.add(other, [0.67, 0.685, 0.69])
+    assert group(ledger, ("lab-e-l2", other)).rows[0].verdict == "below"
 
 
 def test_a_run_that_continued_another_is_no_repetition(ledger: Ledger) -> None:
