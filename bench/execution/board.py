@@ -249,15 +249,18 @@ class Board:
         if tries > self.retries:
             often = f"in each of {tries} tries; the last time " if tries > 1 else "(--retries 0): "
             message = f"its worker process died {often}{reason}"
-            self.failed(key, {"kind": "WorkerDied", "message": escaped(message), "traceback": escaped(details)})
+            self.failed(key, {"kind": "WorkerDied", "message": message, "traceback": details})
             return
         del self.running[key]
         self._queue.appendleft(running.trial)
         self.view.note(f"trial {key[:8]} is tried again ({tries + 1} of {self.retries + 1}): {escaped(reason)}")
 
     def failed(self, key: str, failure: dict[str, str]) -> None:
-        """Publish a trial that could not be trained; it is tried again by the next run."""
-        running = self.running[key]
+        """Publish a trial that could not be trained; it is tried again by the next run.
+
+        What a user's own code raised or printed may hold what a terminal obeys, and no record does.
+        """
+        running, failure = self.running[key], {name: escaped(text) for name, text in failure.items()}
         result = Result(curves=running.curves, epochs_run=running.epoch)
         self._publish(running.trial, "failed", result, Measured(train_seconds=running.train_seconds), failure=failure)
 

@@ -216,6 +216,17 @@ def test_a_checkpoint_left_of_a_trial_that_is_over_is_removed_by_the_next_run(
     assert [path.exists() for path in paths] == [False, True]
 
 
+def test_what_a_failed_trial_printed_is_stored_as_text_that_can_be_shown(board_of: Callable[[str], Board]) -> None:
+    board = board_of(GRID)
+    trial = board.next_trial()
+    assert trial is not None
+    printed = "epoch 1\repoch 2 \x1b[31mred\x1b[0m\ncaf\udce9"
+    board.failed(trial.key, {"kind": "E", "message": "m\x07", "traceback": "", "printed": printed})
+    told = {"kind": "E", "message": r"m\x07", "traceback": ""}
+    assert board.ended[0].failure == told | {"printed": "epoch 1\\repoch 2 \\x1b[31mred\\x1b[0m\ncaf\\udce9"}
+    assert Ledger(board.ledger.root).records() == board.ended
+
+
 def test_another_drivers_trial_is_left_to_it_and_the_wait_is_told_once(
     board_of: Callable[[str], Board], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
