@@ -25,7 +25,7 @@ references:
   - lab-e-dropout
   - {id: lab-e-baseline, match: {regularizer: none}}
   - {id: lab-e-l2, match: {regularizer: l2}, note: not enough time}
-defaults: {dataset: fashion_mnist, epochs: 30, seeds: 2, validation: none}
+defaults: {dataset: fashion_mnist, epochs: 30, seeds: 3, validation: none}
 grid: {model: mlp, regularizer: [none, l2]}
 """
 
@@ -38,7 +38,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ledger = Ledger(tmp_path / "results")
     for trial in trials_of(load("mine.yaml", None, None, None)):
         if not trial.config["regularizer"]:
-            result = Result({}, 30, 30, test={"accuracy": 0.88 + 0.004 * trial.seed, "loss": 0.4})
+            result = Result({}, 30, 30, test={"accuracy": 0.8805 + 0.0015 * trial.seed, "loss": 0.4})
             record = Record(trial.key, trial.config, trial.seed, "complete", result, Measured(parameters=109_386))
             ledger.publish(record, Predictions(CLASSES, CLASSES, SURE, SURE, CLASSES))
     return tmp_path
@@ -98,11 +98,11 @@ def test_a_shorter_run_on_other_data_or_by_other_code_does_not_count(folder: Pat
 
 
 def test_a_suite_with_options_stands_in_place_of_the_plain_one(folder: Path) -> None:
-    changed = ["mine.yaml --seeds 3", "mine.yaml --set epochs=20"]
+    changed = ["mine.yaml --seeds 4", "mine.yaml --set epochs=20"]
     for given in (["mine.yaml", changed[0]], [changed[0], "./mine.yaml"], ["mine.yaml", changed[0], changed[0]]):
-        assert [suite["options"] for suite in json.loads(run(*given, "--json"))["suites"]] == ["--seeds 3"]
+        assert [suite["options"] for suite in json.loads(run(*given, "--json"))["suites"]] == ["--seeds 4"]
     text = run("mine.yaml", *changed)
-    assert "Suite mine --seeds 3." in text and "Suite mine --set epochs=20." in text
+    assert "Suite mine --seeds 4." in text and "Suite mine --set epochs=20." in text
     assert "4 published figures" in text
 
 
@@ -120,7 +120,7 @@ def test_own_data_count_wherever_they_lay_when_it_ran(folder: Path) -> None:
     images, labels = generator.integers(0, 256, (30, 28, 28), dtype=np.uint8), np.arange(30) % 10
     (folder / "data").mkdir()
     np.savez(folder / "data/a.npz", train_images=images, train_labels=labels, test_images=images, test_labels=labels)
-    text = SUITE.replace("fashion_mnist, ", "{name: npz, path: data/a.npz}, ").replace("seeds: 2", "seeds: 1")
+    text = SUITE.replace("fashion_mnist, ", "{name: npz, path: data/a.npz}, ").replace("seeds: 3", "seeds: 1")
     (folder / "mine.yaml").write_text(text)
     ledger = Ledger(folder / "results")
     few = Predictions(CLASSES[:30], CLASSES[:30], SURE[:30], SURE[:30], CLASSES[:30])
@@ -136,7 +136,7 @@ def test_own_data_count_wherever_they_lay_when_it_ran(folder: Path) -> None:
     assert (short["verdict"], short["shorter"]) == ("not compared", {"epochs": 2, "mean": 0.9, "seeds": 1})
 
 
-@pytest.mark.parametrize("text", ["", " ", "--seeds 3"])
+@pytest.mark.parametrize("text", ["", " ", "--seeds 4"])
 def test_no_suite_at_all_is_told(folder: Path, text: str) -> None:
     with pytest.raises(UserError, match="names no suite; write 'SUITE --set epochs=5'"):
         run("--", text)
