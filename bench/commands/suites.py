@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -147,7 +148,7 @@ def _check_configurations(suite: Suite, trials: list[Trial], shapes: dict[str, A
     alike: dict[str, list[Trial]] = {}
     for trial in trials:
         alike.setdefault(trial.code.identity if trial.code else "", []).append(trial)
-    problems = []
+    problems: dict[str, None] = {}  # a set that keeps its order: an optimizer is tried beside each code
     for first, *others in alike.values():
         code, configs = first.code, [trial.run_config for trial in (first, *others)]
         try:
@@ -162,7 +163,7 @@ def _check_configurations(suite: Suite, trials: list[Trial], shapes: dict[str, A
                     err=True,
                 )
         except UserError as error:
-            problems.append(str(error))
+            problems |= dict.fromkeys(re.split(r"\n(?! )", str(error)))  # further lines of one problem are indented
     if problems:
         raise UserError("\n".join(problems))
 
