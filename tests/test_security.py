@@ -162,7 +162,9 @@ def test_options_in_the_name_of_a_report_stay_in_its_folder(tmp_path: Path) -> N
     command = [sys.executable, "-m", "bench", "report", "s.yaml", *options]
     done = subprocess.run(command, capture_output=True, text=True, cwd=here)
     assert done.returncode == 0, done.stderr
-    assert [path.relative_to(here) for path in tmp_path.rglob("*.csv")] == [Path("out/s-set-model-..-net.py-net-43b7e3.csv")]
+    assert [path.relative_to(here) for path in tmp_path.rglob("*.csv")] == [
+        Path("out/s-set-model-..-net.py-net-43b7e3.csv")
+    ]
 
 
 @pytest.mark.parametrize("command", ["run", "plan"])

@@ -68,7 +68,10 @@ BAD = {
     "empty": ("", r"mine\.py has no 'net'; it defines no function or class"),
     "not callable": ("net = 3\n", r"'net' in .*mine\.py is of type int and cannot be called"),
     "no module": ("def net(shape, classes): return 3\n", r"its factory returned int, expected a torch\.nn\.Module"),
-    "too few": ("def net(shape): pass\n", r"its first two parameters must take the pictures' shape, .* and the number of classes, 10; it has \(shape\)"),
+    "too few": (
+        "def net(shape): pass\n",
+        r"its first two parameters must take the pictures' shape, .* and the number of classes, 10; it has \(shape\)",
+    ),
     "required": ("def net(shape, classes, units): pass\n", r"missing a required argument: 'units'; .*are units"),
     "raises": (
         "def net(shape, classes):\n    raise ValueError('too\\nwide')\n",
