@@ -456,7 +456,9 @@ def csv_case(draw: random.Random, root: Path) -> Case:
         if what == "row":
             at = draw.randrange(len(rows))
             del rows[at]
-            if at or header in ("none", "classes by number"):
+            if at and header == "pandas":  # nobody can tell its header, 0, from a prediction of the missing image
+                expected = ANYTHING
+            elif at or header in ("none", "classes by number"):
                 expected = None
             elif width > 1:  # what a header said of the order is gone with it
                 expected = ANYTHING
