@@ -146,3 +146,42 @@ def test_another_ranking_metric_leaves_ties_to_accuracy_and_says_so(ledger: Ledg
     said = build(ledger.records, ledger.predictions, "title", metrics=("loss",)).parts[0].verdict
     assert said.comparison == ""
     assert any(note.startswith("Ties, differences and effects are judged by accuracy") for note in said.notes)
+
+
+def test_a_collapsed_seed_is_named_with_the_others_beside_it(ledger: Ledger) -> None:
+    for regularizer, augmentation in ([], []), (L2, []), (L2, FLIP):
+        ledger.add(config(regularizer=regularizer, augmentation=augmentation), [0.88, 0.885, 0.89, 0.882, 0.887])
+    ledger.add(config(augmentation=FLIP), [0.88, 0.885, 0.1, 0.882, 0.887])
+    (note,) = [note for note in verdict(ledger).notes if "differ far more than those of the others" in note]
+    assert note.startswith("The seeds of “mlp · flip” differ")
+    assert "0: 88.00, 1: 88.50, 2: 10.00, 3: 88.20, 4: 88.70." in note
+
+
+def test_too_few_images_or_seeds_for_intervals_are_told() -> None:
+    few = Ledger(images=50)
+    few.add(config(), [0.88, 0.9])
+    few.add(config(regularizer=L2), [0.9, 0.92])
+    text = " ".join(verdict(few).notes)
+    assert "50 test images: too few for exact intervals" in text
+    assert "Too few seeds: 2 degrees of freedom in all" in text
+    enough = Ledger(images=1000)
+    enough.add(config(), [0.88, 0.885, 0.89])
+    enough.add(config(regularizer=L2), [0.88, 0.885, 0.89])
+    assert "too few" not in " ".join(verdict(enough).notes).lower()
+
+
+def test_ten_seeds_mark_the_best_of_this_test_set_too(ledger: Ledger) -> None:
+    accuracies = [0.9 + 0.001 * (seed % 3) for seed in range(10)]
+    ledger.add(config(), accuracies)
+    ledger.add(config(regularizer=L2), [one - 0.1 for one in accuracies])
+    frame = build(ledger.records, ledger.predictions, "title").frame
+    assert frame["tied_here"].tolist() == [True, False]
+    assert frame["tied"].tolist() == [True, False]
+
+
+def test_one_seed_among_several_has_an_interval_over_seeds(ledger: Ledger) -> None:
+    ledger.add(config(), [0.88, 0.885, 0.89])
+    ledger.add(config(regularizer=L2), [0.87])
+    frame = build(ledger.records, ledger.predictions, "title").frame
+    assert frame["interval"].nunique() == 1
+    assert (frame["new_low"] <= frame["test_low"]).all()
