@@ -21,7 +21,7 @@ from bench.statistics.tries import gain_of_best
 from bench.suite.metrics import METRICS
 
 FEW_IMAGES = 100
-"""Test images below which intervals are rough: they cover 92 to 98 % where 95 % is meant
+"""Test images below which intervals are rough: they cover 91 to 98 % where 95 % is meant
 (``benchmarks/coverage.py``)."""
 
 FEW_DEGREES = 4
@@ -91,7 +91,7 @@ def _few(analysis: Analysis) -> list[str]:
         return []
     if measured.images < FEW_IMAGES:
         found.append(
-            f"{counted(measured.images, 'test image')}: too few for exact intervals, which cover 92 to 98 % here "
+            f"{counted(measured.images, 'test image')}: too few for exact intervals, which cover 91 to 98 % here "
             "instead of 95 %, and for small differences."
         )
     if measured.noise is not None and measured.noise.total < FEW_DEGREES:
