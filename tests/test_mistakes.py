@@ -62,6 +62,7 @@ UNREACHED = {
     "models/sources.py follow: the model imports it": "a module that cannot be read",
     "models/user.py load: model ... : expected": "asked of a name that is no user's",
     "models/user.py cannot_unpack": "a full disk",
+    "commands/suites.py spelled_out: optimizer defaults": "a question to the cache of what torch and timm said",
     "commands/suites.py _check_configurations: note": "no mistake: tests/execution/test_user_code.py",
     "models/user.py hook": "a file that changes meanwhile: tests/execution/test_user_code.py",
     "models/user.py _check_installed": "the same: tests/models/test_sources.py",

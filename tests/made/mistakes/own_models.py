@@ -76,6 +76,8 @@ def uneven(input_shape, classes, lengths=[]):
     lengths.append(0)
     return nn.Sequential(nn.Flatten(), *[nn.Linear(784, 784, bias=False) for _ in lengths], nn.Linear(784, classes))
 """
+READS = NETS[: NETS.index("prior.pt")].count("\n") + 1
+"""The line of the statement that reads a file."""
 
 
 def nets(folder: Path) -> None:
@@ -243,7 +245,7 @@ ROWS: dict[str, Mistake] = {
         suite("nets.py:reads"),
         (
             f"{PLACE}'nets.py:reads' cannot be built: FileNotFoundError: ",
-            "nets.py, line 50)\n  a model has the files that its key holds: the modules that it imports by import "
+            f"nets.py, line {READS})\n  a model has the files that its key holds: the modules that it imports by import "
             "statements, and what its entry names: {name: 'nets.py:reads', files: [...]}",
         ),
         beside=nets,
