@@ -245,8 +245,8 @@ ROWS: dict[str, Mistake] = {
         suite("nets.py:reads"),
         (
             f"{PLACE}'nets.py:reads' cannot be built: FileNotFoundError: ",
-            f"nets.py, line {READS})\n  a model has the files that its key holds: the modules that it imports by import "
-            "statements, and what its entry names: {name: 'nets.py:reads', files: [...]}",
+            f"nets.py, line {READS})\n  a model has the files that its key holds: the modules that it imports by "
+            "import statements, and what its entry names: {name: 'nets.py:reads', files: [...]}",
         ),
         beside=nets,
     ),
