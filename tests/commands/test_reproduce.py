@@ -138,7 +138,7 @@ def test_changed_data_or_code_stop_it_before_anything_is_trained(ran: Any, bench
     (tmp_path / "nets.py").write_text(NETS + "\n# edited\n")
     found = again(bench, tmp_path, mlp, mine)
     assert (found.code, found.out) == (2, "")
-    assert f"{mine}: this would be another trial today: the source of nets.py:linear, or of what it imports " in found.err
+    assert f"{mine}: this would be another trial today: the source of nets.py:linear, or of what it " in found.err
     write_pictures(tmp_path, seed=1)
     found = again(bench, tmp_path, mlp)
     assert (found.code, "the contents of its data or " in found.err) == (2, True)
