@@ -232,7 +232,7 @@ def shipped(launcher: Launcher, name: str) -> Run:
         raise UserError(f"no run {name!r} on cluster {launcher.name!r}; `{listed}` lists them")
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, RUN).write_text(text)
-        return unpack(Path(folder))
+        return unpack(Path(folder), with_code=False)
 
 
 def _job(launcher: Launcher, arguments: str) -> str:

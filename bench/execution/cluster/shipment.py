@@ -104,8 +104,10 @@ def pack(run: Run, folder: Path, *, send_data: bool = False, data_dir: Path | No
     (folder / RUN).write_text(text)
 
 
-def unpack(folder: Path) -> Run:
+def unpack(folder: Path, *, with_code: bool = True) -> Run:
     """The run in a folder that `pack` filled, its files named as they lie there.
+
+    Without the user's code, which only those need who train, ``run.json`` is enough.
 
     Raises
     ------
@@ -119,7 +121,9 @@ def unpack(folder: Path) -> Run:
     if told.pop("format", None) != FORMAT:
         raise UserError(f"{folder / RUN}: of another version of bench")
 
-    codes = {identity: _unpacked(folder, values) for identity, values in told.pop("codes").items()}
+    codes = {
+        identity: _unpacked(folder, values) if with_code else None for identity, values in told.pop("codes").items()
+    }
 
     def trial(values: dict[str, Any]) -> Trial:
         path = folder / values["data_path"] if values["data_path"] else None

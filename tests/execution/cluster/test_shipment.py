@@ -122,3 +122,15 @@ def test_a_run_of_another_version_is_refused(own: Suite, folder: Path) -> None:
     (folder / "run.json").write_text(text.replace('"format": 1', '"format": 99'))
     with pytest.raises(UserError, match="another version"):
         unpack(folder)
+
+
+def test_the_trials_of_a_run_can_be_read_without_its_code(own: Suite, folder: Path, tmp_path: Path) -> None:
+    """As a client does that comes back to a run: all that it gets from the head is ``run.json``."""
+    run = run_of(own)
+    pack(run, folder)
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    (alone / "run.json").write_text((folder / "run.json").read_text())
+    found = unpack(alone, with_code=False).trials
+    assert [trial.key for trial in found] == [trial.key for trial in run.trials]
+    assert {trial.code for trial in found} == {None}
