@@ -1,8 +1,8 @@
 """What torch and timm answered before, kept in the user's cache so that a plan need not import and ask them again.
 
 A suite's own names are resolved without them. Other names, whether a network fits its images, and how many operations
-it takes are their answers, and stay the same until a package or bench itself changes; each such state has a file of its
-own. Answers that depend on a user's code are never kept.
+it takes are their answers, and stay the same until a package, the machine or bench itself changes; each such state has
+a file of its own. Answers that depend on a user's code are never kept.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import shutil
 import tempfile
 from collections.abc import Mapping
 from functools import cache
@@ -67,8 +68,11 @@ def _file() -> Path:
 
 @cache
 def _installation() -> str:
-    """A digest of everything an answer may depend on: Python, the packages' versions, bench's own source."""
+    """A digest of what an answer may depend on: Python, the packages' versions, this machine, bench's own source."""
     found = hashlib.sha256(platform.python_version().encode())
+    # Some optimizers want a compiler or a GPU, and a home folder may be shared by machines.
+    compilers = [shutil.which(name) for name in ("c++", "g++", "clang++")]
+    found.update(f"{platform.node()} {compilers} {Path('/proc/driver/nvidia').exists()}".encode())
     for package in PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found.update(f"{package} {importlib.metadata.version(package)}\n".encode())

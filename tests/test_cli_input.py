@@ -108,7 +108,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "an unknown option": (("run", "suite.yaml", "--sedes", "2"), ("--sedes",)),
     "no suite": (("run",), ("Missing argument",)),
     "an unknown command": (("rnu",), ("No such command 'rnu'",)),
-    "an unknown kind": (("list", "model"), ("did you mean 'models'?",)),
+    "an unknown kind": (("list", "modles"), ("did you mean 'models'?",)),
     "an unknown key": (("show", "abc"), ("no record 'abc'",)),
     "an unknown data set": (("data", "fetch", "cifar"), ("unknown dataset 'cifar'", "fashion_mnist")),
     "results in a file": (("run", "suite.yaml", "--results", "suite.yaml"), ("suite.yaml: a ledger is a folder",)),

@@ -39,7 +39,11 @@ def plan(
     cpus_per_trial: CpusPerTrial = 1,
     gpus_per_trial: GpusPerTrial = None,
     probe: Annotated[
-        bool, typer.Option("--probe", help="Measure a few steps of each kind of trial, for at most 30 s each.")
+        bool,
+        typer.Option(
+            "--probe",
+            help="Measure a few steps of each kind of trial, for at most 30 s each unless 32 images take longer.",
+        ),
     ] = False,
     no_user_code: NoUserCode = False,
     as_json: AsJson = False,

@@ -151,8 +151,11 @@ def run(
 
 def _lacks(ledger: Ledger, suite: Suite, trials: list[Trial]) -> bool:
     """Whether a trial is still to be run, so that the ledger must be written."""
+    from bench.execution.board import todo
+
     done = ledger.done(suite.pruning.model_dump(mode="json") if suite.pruning else None)
-    return any(trial.key not in done for trial in trials)
+    left = todo(trials, done, searches=suite.pruning is not None)
+    return bool(left.now or left.later)
 
 
 def _check_place(no_ray: bool, cluster: Path | None, down: bool, address: str | None) -> None:

@@ -132,7 +132,7 @@ def _probe(trial: Trial, data: Dataset, device: str, threads: int) -> Cost | Non
         if measured := message.get("measured"):
             seconds = measured.train_seconds + measured.evaluation_seconds
             cost = Cost(seconds * times / trial.config["workers"], measured.peak_memory_bytes or 0)
-        if times == 1.0 or (cost and spent + took * PROBE_GROWTH > PROBE_SECONDS):
+        if times == 1.0 or spent > PROBE_SECONDS or (cost and spent + took * PROBE_GROWTH > PROBE_SECONDS):
             break
     return cost
 

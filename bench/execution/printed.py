@@ -26,7 +26,7 @@ SHOWN_CHARACTERS = 2_000
 
 def log_of(folder: Path, key: str) -> Path:
     """Where what a trial prints is kept, in a ledger's folder."""
-    return folder / LOGS / f"{key}.log"
+    return folder.resolve() / LOGS / f"{key}.log"  # a trial of a user's model runs in another folder
 
 
 @contextlib.contextmanager

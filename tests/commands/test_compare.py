@@ -87,7 +87,7 @@ def test_what_cannot_be_told_is_exit_code_3_with_the_least_drop_that_could_be(
     assert row["shows"] == pytest.approx((row["high"] - row["low"]) / 2)
     text = bench(*compare).out
     assert "cannot tell whether NEW is worse by more than 0.3 points with 3 seeds each on 1,000 test images" in text
-    assert f"the smallest drop these can rule out is about {100 * row['shows']:.2f} points" in text
+    assert f"were the two equal, these would rule out drops of more than about {100 * row['shows']:.2f} points" in text
     allowed = bench(*compare, "--allow-cannot-tell")
     assert (allowed.code, "(allowed by --allow-cannot-tell) in 1 of 1" in allowed.out) == (0, True)
 

@@ -70,7 +70,7 @@ def _watch_nodes(events: EventFile) -> None:
     told: set[str] = set()
     while True:
         time.sleep(NODES_SECONDS)
-        command = [sys.executable, "-m", "ray.scripts.scripts", "status"]
+        command = [sys.executable, "-P", "-m", "ray.scripts.scripts", "status"]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=NODES_SECONDS, check=True)
         except (OSError, subprocess.SubprocessError):  # a busy head: the next time will do

@@ -20,12 +20,14 @@ from bench.suite.errors import UserError, nearest
 
 KEY = "bench"
 _SECRET_NAME = re.compile(
-    r"SECRET|TOKEN(?![A-Z])|PASSW|PASSPHRASE|PWD|CREDENTIAL|CONNECTION_STRING|AUTH$|AUTHORIZATION|_PAT$|(_|API|^)KEY$",
+    r"SECRET|TOKENS?(?![A-Z])|PASS(W|PHRASE|_|$)|PWD|CREDENTIAL|CONNECTION_STRING|AUTH$|AUTHORIZATION|_PAT$|(_|API|^)KEY$",
     re.IGNORECASE,
 )
 _SECRET_URL = re.compile(r"https?://[^/\s@]+@|://[^/\s:@]*:[^/\s@]+@", re.IGNORECASE)
-_PLAIN_VALUE = re.compile(r"|[/~].*|\d{1,5}|true|false|yes|no|on|off", re.IGNORECASE)
-"""A file's path, a switch or a small number is no secret whatever its name."""
+_PLAIN_VALUE = re.compile(r"|[/~][\w./~-]*\.\w{1,5}|\d{1,5}|true|false|yes|no|on|off", re.IGNORECASE)
+"""A file with an extension, a switch or a small number is no secret whatever its name."""
+_PATH_NAME = re.compile(r"_(FILE|PATH|DIR)$|SSH_AUTH_SOCK$", re.IGNORECASE)
+"""Names of variables whose value is the path of a file, which may hold a secret and is none."""
 
 
 class Settings(BaseModel):
@@ -92,7 +94,7 @@ def variables(launcher: Launcher) -> dict[str, str]:
 
 
 def _looks_secret(name: str, text: str) -> bool:
-    if _PLAIN_VALUE.fullmatch(text):
+    if _PLAIN_VALUE.fullmatch(text) or (_PATH_NAME.search(name) and text.startswith(("/", "~"))):
         return False
     return bool(_SECRET_NAME.search(name) or _SECRET_URL.search(text))
 

@@ -35,7 +35,7 @@ class CommandError(Exception):
 
 
 def ray_command(command: str, *arguments: str, quiet: bool = True) -> list[str]:
-    return [sys.executable, "-m", "ray.scripts.scripts", command, *(QUIET if quiet else ()), *arguments]
+    return [sys.executable, "-P", "-m", "ray.scripts.scripts", command, *(QUIET if quiet else ()), *arguments]
 
 
 def environment(launcher: Launcher) -> dict[str, str]:

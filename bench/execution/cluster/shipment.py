@@ -21,7 +21,7 @@ from bench.suite.model_code import ModelCode
 from bench.suite.schema import Pruning
 from bench.suite.trial import Trial
 
-FORMAT = 1
+FORMAT = 2
 RUN = "run.json"
 VARIABLES = "variables.json"
 """The run's environment variables, which may be secret: for its owner's eyes, and removed once the driver has them."""

@@ -109,11 +109,17 @@ def tear_down(launcher: Launcher, say: Callable[[str], None], run: str | None = 
     Cloud machines are given back; on one's own Ray is stopped, workers' a minute after the head's.
     """
     others: list[str] = []
-    with contextlib.suppress(CommandError, ConnectionLostError):  # a head that is lost does no work, and costs money
+    unknown = False
+    try:
         others = [name for name, job in jobs_of(launcher).items() if job.is_at_work and name != run]
-    if others:
+    except CommandError:
+        unknown = True
+    except ConnectionLostError:
+        pass  # a head that cannot be reached any more does no work, and costs money
+    if others or unknown:
+        why = f"{', '.join(others)} at work there" if others else "it did not say whether other runs are at work there"
         say(
-            f"cluster {launcher.name!r} stays up: {', '.join(others)} at work there; "
+            f"cluster {launcher.name!r} stays up: {why}; "
             f"`ray down {shlex.quote(str(launcher.path))}` tears it down all the same"
         )
         return

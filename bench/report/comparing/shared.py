@@ -166,8 +166,10 @@ def _note_missing(
     """What BASE has of a section and NEW lacks; a configuration that is gone may have another in its place."""
     gone, fresh = [], []
     for label, first, second in named:
-        if first is None or not first.having("complete"):
+        if first is None:
             fresh += [label] if second is not None and (second.complete or _was_pruned(second)) else []
+        elif not first.having("complete"):
+            continue
         elif second is None:
             gone.append(label)
         elif _was_pruned(second):

@@ -132,7 +132,8 @@ def _decided(row: Row, max_drop: float) -> str:
     with_these = "one run each" if row.method == "McNemar" else _seeds(row)
     return (
         f"cannot tell whether NEW is worse{bound} with {with_these} on {row.images:,} test images, which differ on "
-        f"{row.images_differing:,}; the smallest drop these can rule out is about {100 * row.shows:.2f} points"
+        f"{row.images_differing:,}; were the two equal, these would rule out drops of more than about "
+        f"{100 * row.shows:.2f} points"
     )
 
 

@@ -91,7 +91,8 @@ def test_settings_have_defaults_and_stand_under_metadata(file: Path) -> None:
 @pytest.mark.parametrize(
     "entry",
     ["WANDB_API_KEY: 4f1c2a", "AWS_SECRET_ACCESS_KEY: wJalrXUt", "HF_TOKEN: hf_abc", "DB_PASSWORD: '123456'",
-     "PIP_INDEX_URL: https://me:pw@pypi.example.org/simple", "GIT: https://ghp_abc@github.com/x"],
+     "PIP_INDEX_URL: https://me:pw@pypi.example.org/simple", "GIT: https://ghp_abc@github.com/x",
+     "DB_PASS: hunter22", "AWS_SECRET_ACCESS_KEY: /wJalrXUt", "GH_TOKENS: ghp_abc"],
 )  # fmt: skip
 def test_a_secret_does_not_belong_into_the_file_which_ray_copies_to_where_all_can_read_it(
     file: Path, entry: str
@@ -108,6 +109,7 @@ def test_a_secret_does_not_belong_into_the_file_which_ray_copies_to_where_all_ca
 @pytest.mark.parametrize(
     "entry",
     ["BENCH_DATA: /mnt/data", "TOKENIZERS_PARALLELISM: 'false'", "MAX_TOKENS: '512'", "AWS_PROFILE: work",
+     "REGISTRY_TOKEN_FILE: /run/token",
      "GOOGLE_APPLICATION_CREDENTIALS: /etc/key.json", "AWS_ENDPOINT_URL: http://10.0.0.1:9000", "RAY_AUTH_MODE: token"],
 )  # fmt: skip
 def test_what_is_no_secret_may_stand_in_the_file(file: Path, entry: str) -> None:

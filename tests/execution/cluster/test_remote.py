@@ -47,7 +47,7 @@ def head(monkeypatch: pytest.MonkeyPatch) -> Callable[[Answer], list[list[str]]]
 
     def answer_with(answer: Answer) -> list[list[str]]:
         def call(_: Launcher, command: list[str], *__: object) -> tuple[int, str]:
-            asked.append(command[3:])
+            asked.append(command[4:])
             return answer(command[-1]) if "exec" in command else (0, "10.77.0.2\n")
 
         monkeypatch.setattr(remote, "call", call)

@@ -119,7 +119,7 @@ def test_code_is_sent_as_it_was_when_its_keys_were_made(own: Suite, folder: Path
 def test_a_run_of_another_version_is_refused(own: Suite, folder: Path) -> None:
     pack(run_of(own), folder)
     text = (folder / "run.json").read_text()
-    (folder / "run.json").write_text(text.replace('"format": 1', '"format": 99'))
+    (folder / "run.json").write_text(text.replace('"format": 2', '"format": 99'))
     with pytest.raises(UserError, match="another version"):
         unpack(folder)
 
