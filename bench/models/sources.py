@@ -6,8 +6,11 @@ Those files are what runs, in any process on any machine (`bench.models.user`). 
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import importlib.util
+import os
+import stat
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator
@@ -264,10 +267,12 @@ def _declared(entry: dict[str, Any], name: str, folder: Path, files: dict[Path, 
         raise UserError(f"model {name!r}: `{FILES}` lists the files that its code reads: {FILES}: [prior.pt]")
     found = {}
     for one in names:
-        path = (folder / Path(one).expanduser()).resolve()
+        # Those of `os.path` answer for any text; a Path's own raise for ~nobody, links in a circle and endless names.
+        path = Path(os.path.realpath(folder / os.path.expanduser(one)))  # noqa: PTH111
         hint = f"`{FILES}` names files from the suite file's own folder"
-        if not path.exists() and path.parent.is_dir():
-            hint = "\n  ".join(filter(None, [hint, nearest(path.name, [near.name for near in path.parent.iterdir()])]))
+        if not os.path.exists(path):  # noqa: PTH110
+            with contextlib.suppress(OSError):
+                hint = "\n  ".join(filter(None, [hint, nearest(path.name, os.listdir(path.parent))]))  # noqa: PTH208
         if path not in files:
             files[path] = _read(path, name, hint)
         found[one] = path
@@ -276,6 +281,9 @@ def _declared(entry: dict[str, Any], name: str, folder: Path, files: dict[Path, 
 
 def _read(file: Path, name: str, hint: str) -> bytes:
     try:
+        mode = file.stat().st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            raise UserError(f"model {name!r}: {file} is a pipe, a socket or a device: give a file\n  {hint}")
         return file.read_bytes()
     except OSError as error:
         raise UserError(f"model {name!r}: cannot read {file}: {error.strerror}\n  {hint}") from error

@@ -48,6 +48,11 @@ def timm_model(
         raise UserError(f"model {name!r}: leave out {', '.join(taken)}; the data set decides it")
     own = accepted_types(timm.create_model)
     _check_values(name, {key: value for key, value in params.items() if key in own}, own)
+    if "checkpoint_path" in params:
+        raise UserError(
+            f"model {name!r}: what is in the file of checkpoint_path would not be in the trials' keys; "
+            "load it in a model of your own, which names it in `files: [...]`"
+        )
     pretrained = bool(params.get("pretrained"))
     if pretrained and not _has_weights(name, params):
         raise UserError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -188,3 +189,13 @@ def test_the_folder_of_unpacked_code_is_gone_afterwards(tmp_path: Path) -> None:
         assert (folder / str(tmp_path).lstrip("/") / "nets.py").is_file()
         assert folder.stat().st_mode & 0o077 == 0
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("kind", ["pipe", "nobody", "endless", "circle"])
+def test_a_declared_file_that_is_none_is_an_answer(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "nets.py").write_text("def net(input_shape, classes): ...\n")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "circle").symlink_to("circle")
+    named = {"nobody": "~nobody_of_this_name/p.pt", "endless": "a" * 300}.get(kind, kind)
+    with pytest.raises(UserError, match=r"pipe, a socket|cannot read"):
+        read({"name": "nets.py:net", "files": [named]}, tmp_path)

@@ -36,6 +36,11 @@ ROWS: dict[str, Row] = {
         model("{name: test_resnet, num_classes: 3}"),
         "suite.yaml:3: grid.model: model 'test_resnet': leave out num_classes; the data set decides it",
     ),
+    "file that no key holds": (
+        model("{name: test_resnet, checkpoint_path: w.pth}"),
+        "suite.yaml:3: grid.model: model 'test_resnet': what is in the file of checkpoint_path would not be in the trials' "
+        "keys; load it in a model of your own, which names it in `files: [...]`",
+    ),
     "value that timm refuses": (
         model("{name: test_vit, patch_size: 0}"),
         "suite.yaml:3: grid.model: model 'test_vit' cannot be built for pictures of 28 x 28: ZeroDivisionError: ",
