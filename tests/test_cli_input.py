@@ -187,14 +187,15 @@ def test_a_second_plan_imports_nothing_heavy_whatever_the_suite_names(
 
 def test_what_depends_on_the_users_code_is_asked_every_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    (tmp_path / "shape.txt").write_text("10")
+    shape = tmp_path / "shape.txt"
+    shape.write_text("10")
     (tmp_path / "nets.py").write_text(
         "import torch\n\ndef net(input_shape, classes):\n"
-        "    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, int(open('shape.txt').read())))\n"
+        f"    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, int(open({str(shape)!r}).read())))\n"
     )
     (tmp_path / "own.yaml").write_text("name: t\ngrid: {model: 'nets.py:net'}\n")
     assert bench(tmp_path, "plan", "own.yaml").returncode == 0
-    (tmp_path / "shape.txt").write_text("9")
+    shape.write_text("9")
     again = bench(tmp_path, "plan", "own.yaml")
     assert again.returncode == 2
     assert "expected (2, 10)" in again.stderr

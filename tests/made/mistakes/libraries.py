@@ -38,8 +38,8 @@ ROWS: dict[str, Row] = {
     ),
     "file that no key holds": (
         model("{name: test_resnet, checkpoint_path: w.pth}"),
-        "suite.yaml:3: grid.model: model 'test_resnet': what is in the file of checkpoint_path would not be in the trials' "
-        "keys; load it in a model of your own, which names it in `files: [...]`",
+        "suite.yaml:3: grid.model: model 'test_resnet': what is in the file of checkpoint_path would not be in the "
+        "trials' keys; load it in a model of your own, which names it in `files: [...]`",
     ),
     "value that timm refuses": (
         model("{name: test_vit, patch_size: 0}"),
