@@ -60,7 +60,7 @@ UNREACHED = {
     "suite/expand.py block: stands for": "a note, not a mistake: tests/suite/test_time.py",
     "data/own.py fields: ": "a note, not a mistake: tests/data/test_npz.py",
     "models/sources.py follow: the model imports it": "a module that cannot be read",
-    "models/sources.py _read: is a pipe": "no file: tests/models/test_sources.py",
+    "models/sources.py _read: model ... is a pipe": "no file: tests/models/test_sources.py",
     "models/user.py load: model ... : expected": "asked of a name that is no user's",
     "models/user.py cannot_unpack": "a full disk",
     "commands/suites.py spelled_out: optimizer defaults": "a question to the cache of what torch and timm said",
