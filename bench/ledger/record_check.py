@@ -18,7 +18,7 @@ from bench.suite.schema import VALUE_AXES
 MAX_DEPTH = 30
 """Levels of a record, as of a suite file."""
 LARGEST = 2**63 - 1
-"""Of counts, and of numbers anywhere: far above what a float32 that diverges passes through on its way in a sum."""
+"""Of whole numbers anywhere. Others need only be finite: a suite may ask for `lr: 1e30`, and a loss may reach 1e38."""
 ROUNDING = 1e-6
 """How far a fraction may lie outside of [0, 1]: some were summed in single precision."""
 
@@ -67,7 +67,7 @@ def _check_values(level: list[Any]) -> list[str]:
                 if kind is str:
                     texts.append(value)
                 elif kind is float or kind is int:
-                    if not -LARGEST <= value <= LARGEST:
+                    if not (math.isfinite(value) if kind is float else -LARGEST <= value <= LARGEST):
                         raise ValueError("record holds a number that is too large")
                 elif value and (kind is dict or kind is list):
                     deeper.append(value)

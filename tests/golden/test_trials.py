@@ -10,13 +10,15 @@ import hashlib
 import json
 import os
 import shutil
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from commands import bench
+from commands import bench, start
 
 from bench.commands.suites import load, trials_of
 from bench.data import Dataset
@@ -27,22 +29,16 @@ FOLDER = Path(__file__).parent
 STORED = FOLDER / "trials.json"
 
 NETS = '''
-"""A network of the user's own; it stops its own run once where a file says so."""
-import pathlib
+"""A network of the user's own that takes its time, so that its run can be stopped."""
+import time
 
 from torch import nn
-
-STOP = pathlib.Path(__file__).with_name("stop")
 
 
 class Small(nn.Sequential):
     def forward(self, pixels):
-        if self.training and STOP.exists():
-            left = int(STOP.read_text()) - 1
-            STOP.write_text(str(left))
-            if left < 0:
-                STOP.unlink()
-                raise KeyboardInterrupt
+        if self.training:
+            time.sleep(0.05)
         return super().forward(pixels)
 
 
@@ -161,9 +157,14 @@ def test_every_kind_of_component(folder: Path, stored: dict[str, Any], tmp_path:
 
 def test_a_trial_that_was_interrupted(folder: Path, stored: dict[str, Any], tmp_path: Path) -> None:
     arguments = ("run", folder / "resumed.yaml", "--no-ray", "--checkpoint-after", 0, "--results", tmp_path / "r")
-    (folder / "stop").write_text("25")  # nine batches in an epoch: in the third
-    assert bench(*arguments)[0] == 130
-    assert not (folder / "stop").exists()
+    process = start(*arguments)
+    while not list(tmp_path.glob("r/checkpoints/*.pt")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert not list(tmp_path.glob("r/entries/*/*"))
     code, _, err = bench(*arguments)
     assert code == 0, err
     hold(results(folder, "resumed", tmp_path / "r"), "resumed", stored)
