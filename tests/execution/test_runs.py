@@ -284,7 +284,7 @@ def test_a_trial_that_fails_is_shown_and_tried_again(folder: Path) -> None:
     results = folder / "fragile"
     code, out, err = bench("run", path, "--results", results)
     assert (code, err) == (1, "")
-    assert "failed: ValueError: this net cannot be trained" in out
+    assert "failed in epoch 1: ValueError: this net cannot be trained" in out
     assert "Traceback" not in out
     key = Ledger(results).records()[0].key
     code, shown, _ = bench("show", key[:8], "--results", results)
