@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test lint picture schema clean
+.PHONY: demo test lint image schema clean
 
 demo: $(VENV)/installed
 	$(BIN)/bench data fetch fashion_mnist
@@ -22,8 +22,8 @@ lint: $(VENV)/installed-dev
 	$(BIN)/mypy
 	PATH="$(CURDIR)/$(BIN):$$PATH" lint-imports --no-logo
 
-# The README's picture, from the page that `make demo` wrote; needs chromium.
-picture:
+# The README's image, from the page that `make demo` wrote; needs chromium.
+image:
 	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1280,1400 \
 	  --user-data-dir=$$(mktemp -d) --virtual-time-budget=5000 --screenshot=docs/quick.png file://$(CURDIR)/reports/local/quick.html
 

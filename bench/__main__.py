@@ -10,8 +10,9 @@ if __name__ == "__main__" and not sys.flags.safe_path and not __file__.startswit
 
 import traceback
 
-from bench.execution.host import settle_user
-from bench.execution.stop import (
+from bench.characters import escaped
+from bench.errors import UserError
+from bench.execution.signals import (
     INTERRUPTED,
     Detached,
     finishing,
@@ -21,8 +22,7 @@ from bench.execution.stop import (
     stop_on_signals,
 )
 from bench.streams import lost_output, unfailing_streams
-from bench.suite.characters import escaped
-from bench.suite.errors import UserError
+from bench.system import settle_user
 
 
 def main() -> None:

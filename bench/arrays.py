@@ -15,8 +15,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.limits import memory
-from bench.suite.characters import escaped_line
+from bench.characters import escaped_line
+from bench.system import memory
 
 MOST_MEMORY = 0.5
 """Share of the memory there is, of the machine or the container, that an array may take."""

@@ -7,13 +7,12 @@ from typing import Annotated
 import typer
 
 from bench import __version__
-from bench.commands.add import add
 from bench.commands.cluster import cluster_app
 from bench.commands.compare import compare
 from bench.commands.data import data_app
 from bench.commands.doctor import doctor
 from bench.commands.export import export
-from bench.commands.look import list_, schema, show
+from bench.commands.import_predictions import import_predictions
 from bench.commands.merge import merge
 from bench.commands.options import COMPARE_EPILOG, EPILOG, REPRODUCE_EPILOG
 from bench.commands.plan import plan
@@ -21,6 +20,7 @@ from bench.commands.published import published
 from bench.commands.report import report
 from bench.commands.reproduce import reproduce
 from bench.commands.run import run
+from bench.commands.show import list_, schema, show
 
 app = typer.Typer(
     name="bench",
@@ -48,7 +48,7 @@ app.command(epilog=EPILOG)(report)
 app.command(epilog=EPILOG)(published)
 app.command(epilog=COMPARE_EPILOG)(compare)
 app.command(epilog=REPRODUCE_EPILOG)(reproduce)
-app.command(epilog=EPILOG)(add)
+app.command(epilog=EPILOG)(import_predictions)
 app.command(epilog=EPILOG)(export)
 app.command(epilog=EPILOG)(merge)
 app.command(epilog=EPILOG)(show)

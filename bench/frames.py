@@ -11,23 +11,34 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench.ledger.added import is_added
+from bench.components import AXES
+from bench.errors import UserError, plural
 from bench.ledger.address import is_url
+from bench.ledger.external import is_external
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import PARTS, Record
 from bench.report.curves import FIGURES
 from bench.report.curves import curves as curves_of
 from bench.report.sections import Configuration, Section, sections
-from bench.suite.components import AXES
-from bench.suite.errors import UserError, plural
 from bench.suite.labels import ORDER, axis_label
 
 MEASURED = ("parameters", "parameters_trainable", "flops", "train_seconds", "evaluation_seconds", "peak_memory_bytes")
 PLACES = ("device", "threads", "git_commit", "started", "finished")
 NAMES = ("configuration", "section", "label")
 """What names a configuration in every frame; labels alone are unique within a section only."""
-IMAGES = ("key", *NAMES, "seed", "image", "true", "predicted", "right", "confidence", "true_confidence", "true_rank")
-WHOLE = ("seed", "epochs", "batch_size", "epochs_run", "chosen_epoch", "threads", *MEASURED[:3], MEASURED[5])
+IMAGES = (
+    "key",
+    *NAMES,
+    "seed",
+    "image",
+    "true",
+    "predicted",
+    "right",
+    "confidence",
+    "true_class_probability",
+    "true_rank",
+)
+WHOLE = ("seed", "epochs", "batch_size", "epochs_run", "best_epoch", "threads", *MEASURED[:3], MEASURED[5])
 """Columns that hold whole numbers, or nothing."""
 
 
@@ -50,7 +61,7 @@ class Results:
         Columns: ``key``, ``configuration`` (equal for the seeds of one configuration, and for no others), ``section``
         and ``label`` as in `bench report`, which has a table per section: a label is unique within its section only.
         Then ``suite``, ``status``, ``seed``, ``added`` (from its predictions alone); a column per axis and
-        setting as labels name it (``model``, ``optimizer``, ..., ``epochs``); ``epochs_run`` and ``chosen_epoch``;
+        setting as labels name it (``model``, ``optimizer``, ..., ``epochs``); ``epochs_run`` and ``best_epoch``;
         every figure as ``train_accuracy``, ``validation_accuracy``, ``test_accuracy``, ``test_ece``, ...; what it cost
         (``parameters``, ``flops``, ``train_seconds``, ...) and where. Accuracies are fractions. The configuration
         itself is in ``config``, a dictionary.
@@ -92,9 +103,9 @@ class Results:
         pd.DataFrame
             A row per trial and image, in the test set's order: ``key``, ``configuration``, ``section``, ``label`` and
             ``seed`` as in `trials`, ``image`` (from 0), ``true`` and ``predicted`` (class numbers), ``right``,
-            ``confidence`` (the probability of the predicted class), ``true_confidence`` and ``true_rank`` (how many
-            classes were rated above the true one). Where a row was added as classes alone, confidences are nan, and NA
-            the ranks of true classes that were missed.
+            ``confidence`` (the probability of the predicted class), ``true_class_probability`` and ``true_rank`` (how
+            many classes were rated above the true one). Where a row was added as classes alone, confidences are nan,
+            and NA the ranks of true classes that were missed.
 
         Raises
         ------
@@ -153,7 +164,7 @@ class Results:
             "predicted": said.predicted,
             "right": said.labels == said.predicted,
             "confidence": said.confidence,
-            "true_confidence": said.true_confidence,
+            "true_class_probability": said.true_class_probability,
             "true_rank": ranks,
         }
         return pd.DataFrame(columns, columns=list(IMAGES))
@@ -211,10 +222,10 @@ def _row(section: Section, one: Configuration, axes: dict[str, Any], record: Rec
         "suite": record.suite,
         "status": record.status,
         "seed": record.seed,
-        "added": is_added(record.config),
+        "added": is_external(record.config),
         **axes,
         "epochs_run": record.result.epochs_run,
-        "chosen_epoch": record.result.chosen_epoch,
+        "best_epoch": record.result.best_epoch,
         **figures,
         **{name: getattr(record.measured, name) for name in (*MEASURED, *PLACES)},
         "config": record.config,

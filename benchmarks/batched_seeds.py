@@ -5,7 +5,7 @@ Asked: training the seeds of one configuration together, as one model with a lea
 of threads, and against two processes of one thread each. It would be worth having in the product above 1.3 times, for
 the 784-128-64-10 network and for a small convolution block alike.
 
-Both ways are bare loops on the same float pictures, gathered for each seed in an order of its own, with Adam in fused
+Both ways are bare loops on the same float images, gathered for each seed in an order of its own, with Adam in fused
 kernels; five steps of both must lead to the same weights within rounding. A turn times every way once; the ratio is the
 median of the ratios within a turn. In one thread the processor's time counts, which other work on the machine hardly
 touches; two threads and two processes go by the clock and want two cores to themselves (--threads 1 leaves both out).
@@ -61,7 +61,7 @@ def models(build: Callable[[], nn.Module], seeds: int) -> list[nn.Module]:
 
 
 def orders(count: int, seeds: int, batch: int, steps: int) -> Tensor:
-    """Which pictures each seed's batches hold, (seeds, steps, batch)."""
+    """Which images each seed's batches hold, (seeds, steps, batch)."""
     draws = torch.Generator().manual_seed(0)
     return torch.stack(
         [torch.randperm(count, generator=draws)[: batch * steps].view(steps, batch) for _ in range(seeds)]
@@ -185,8 +185,8 @@ def main() -> None:
         queue.put(None)
         worker.join()
     header = (
-        "network", "seeds", "threads", "in turn, pictures/s", "batched, pictures/s", "batched / in turn",
-        "2 processes, pictures/s", f">= {BOUND}",
+        "network", "seeds", "threads", "in turn, images/s", "batched, images/s", "batched / in turn",
+        "2 processes, images/s", f">= {BOUND}",
     )  # fmt: skip
     show(f"Seeds together, median of {repeats} turns (smallest to largest)", header, rows, load_before)
     print(f"\nLargest difference of a weight after five steps, both ways: {'; '.join(differences)}.")

@@ -1,4 +1,4 @@
-"""Configurations that several scripts time, and the pictures they are timed on."""
+"""Configurations that several scripts time, and the images they are timed on."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def sweep_grid(strength: Any, rate: Any, batch_size: Any) -> dict[str, Any]:
 
 
 def first(data: Dataset, count: int, test: int = 64) -> Dataset:
-    """The first `count` training and `test` test pictures."""
+    """The first `count` training and `test` test images."""
     return replace(
         data,
         train_images=data.train_images[:count], train_labels=data.train_labels[:count],
@@ -46,10 +46,10 @@ def first(data: Dataset, count: int, test: int = 64) -> Dataset:
 
 
 def unfolded_flops(config: dict[str, Any]) -> int:
-    """Forward operations for a picture of the network as it is written down, which is what a peer computes."""
-    from bench.models.check import check
+    """Forward operations for an image of the network as it is written down, which is what a peer computes."""
+    from bench.models.check_fit import check
+    from bench.models.count_operations import forward_flops
     from bench.models.inputs import seen_shape
-    from bench.models.measure import forward_flops
 
     seen = seen_shape(config["preprocessing"], (1, 28, 28))
     return forward_flops(check(config["model"], seen, 10), seen)

@@ -43,14 +43,12 @@ from numpy.typing import NDArray
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from bench.statistics.contrasts import contrasts
-from bench.statistics.effects import main_effects
-from bench.statistics.mcnemar import McNemar, one_sided, paired_interval
-from bench.statistics.measured import Measured, measure, new_images, this_test_set
-from bench.statistics.noise import SeedNoise, moderated
-from bench.statistics.proportions import wilson
-from bench.statistics.seeds import Interval, pooled_seed_deviation, seed_interval
-from bench.statistics.tied import fixed_images, tied_with_best
+from bench.statistics.best_set import find_best_set, fixed_images
+from bench.statistics.factor_effects import contrasts, main_effects
+from bench.statistics.intervals import Interval, pooled_seed_deviation, seed_interval, wilson
+from bench.statistics.means import MeanEstimates, measure, new_images, this_test_set
+from bench.statistics.paired_tests import McNemar, one_sided_mcnemar, paired_interval
+from bench.statistics.seed_noise import SeedNoise, moderated
 
 Floats = NDArray[np.floating]
 
@@ -168,7 +166,7 @@ def pairs(generator: np.random.Generator, images: int, ours: float, theirs: floa
         bounds = Interval(0.0, apart * (2 * low - 1) / images, apart * (2 * high - 1) / images)
         conditional.append(_within(bounds, ours - theirs))
     wrong = [
-        one_sided(McNemar(Interval(0, 0, 0), int(first), int(second), 1.0), images, -0.01)[1] <= 0.025
+        one_sided_mcnemar(McNemar(Interval(0, 0, 0), int(first), int(second), 1.0), images, -0.01)[1] <= 0.025
         for first, second, _ in generator.multinomial(images, [theirs, theirs + 0.01, 0.99 - 2 * theirs], suites)
     ]
     rates = (np.mean(one) for one in (held, conditional, wrong))
@@ -183,11 +181,11 @@ def equal(maker: Maker, kind: str, count: int, seeds: int, suites: int, mcs: int
             maker.table(errors, seeds, spread) for errors, spread in zip(maker.errors(count), spreads, strict=True)
         ]
         measured = measure(tables)
-        found = tied_with_best(measured, draws=DRAWS, seed=number)
+        found = find_best_set(measured, draws=DRAWS, seed=number)
         each.append(1 - found.tied.mean())
         noisy.append(1 - found.tied[int(np.argmax(spreads))])
         jointly += not found.jointly.all()
-        plain.append(1 - tied_with_best(_plainly(measured), draws=DRAWS, seed=number).tied[int(np.argmax(spreads))])
+        plain.append(1 - find_best_set(_plainly(measured), draws=DRAWS, seed=number).tied[int(np.argmax(spreads))])
         weights = -np.eye(count)
         weights[:, int(np.argmax(measured.means))] += 1
         p = np.delete(contrasts(measured, weights).p, int(np.argmax(measured.means)))
@@ -201,7 +199,7 @@ def equal(maker: Maker, kind: str, count: int, seeds: int, suites: int, mcs: int
             f"{100 * theirs / mcs:.0f}" if mcs else "-", "yes" if kept else "NO"]  # fmt: skip
 
 
-def _plainly(measured: Measured) -> Measured:
+def _plainly(measured: MeanEstimates) -> MeanEstimates:
     """The same with the seed noise of all configurations pooled."""
     noise = measured.noise
     assert noise is not None
@@ -228,8 +226,8 @@ def power(maker: Maker, gap: float, count: int, seeds: int, suites: int) -> list
         scales[0] = 0.9
         tables = [maker.table(scale * one, seeds, 0.03) for scale, one in zip(scales, maker.errors(count), strict=True)]
         measured = measure(tables)
-        found = tied_with_best(measured, draws=DRAWS, seed=number)
-        here = tied_with_best(fixed_images(measured), draws=DRAWS, seed=number)
+        found = find_best_set(measured, draws=DRAWS, seed=number)
+        here = find_best_set(fixed_images(measured), draws=DRAWS, seed=number)
         weights = -np.eye(count)[1:]
         weights[:, 0] = 1
         told = (~found.tied[1:], ~found.jointly[1:], ~here.tied[1:], contrasts(measured, weights).low > 0)
@@ -252,7 +250,7 @@ def seconds(maker: Maker) -> list[list[str]]:
     contrasts(measured, pairs)
     main_effects(axes, measured)
     marks.append((time.perf_counter(), time.process_time()))
-    tied_with_best(measured)
+    find_best_set(measured)
     marks.append((time.perf_counter(), time.process_time()))
     names = ("components and noise", "intervals, 4,950 differences, effects", "tied with the best, 10,000 draws")
     spent = [(after[0] - before[0], after[1] - before[1]) for before, after in pairwise(marks)]

@@ -31,10 +31,10 @@ from figures import load_now, show, verdict
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from bench.statistics import paired
-from bench.statistics.contrasts import difference
-from bench.statistics.mcnemar import mcnemar, one_sided
-from bench.statistics.measured import measure
+from bench.statistics import paired_tests
+from bench.statistics.factor_effects import difference
+from bench.statistics.means import measure
+from bench.statistics.paired_tests import mcnemar, one_sided_mcnemar
 
 Floats = NDArray[np.floating]
 
@@ -78,10 +78,10 @@ def wrong(how: str, drop: float, images: int, seeds: int, pairs: int) -> tuple[f
         missed = chances(how, drop, images)
         new, base = (runs(one, seeds, 0.0 if how == "twin" or seeds == 1 else SPREAD) for one in missed)
         if seeds == 1:
-            below, above = one_sided(mcnemar(new[0], base[0]), images, -drop)
+            below, above = one_sided_mcnemar(mcnemar(new[0], base[0]), images, -drop)
         else:
             measured = measure([new, base])
-            below, above = paired.one_sided(measured, 0, 1, -drop)
+            below, above = paired_tests.one_sided(measured, 0, 1, -drop)
             plain += difference(measured, 0, 1).low > -drop
         kept, worse = kept + (above <= LEVEL), worse + (below <= LEVEL)
     return kept / pairs, plain / pairs, worse / pairs
@@ -94,7 +94,7 @@ def smallest(images: int, seeds: int, pairs: int) -> float:
         if seeds == 1:
             low.append(mcnemar(new[0], base[0]).difference.low)
         else:
-            low.append(paired.score_interval(measure([new, base]), 0, 1).low)
+            low.append(paired_tests.score_interval(measure([new, base]), 0, 1).low)
     return float(np.quantile(-np.array(low), 0.8))
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from fault_runs import Scene, TooLateError, entries, files, fresh
 
-from bench.ledger.owner import Owner, owner_bytes
+from bench.ledger.store import LeaseOwner, owner_bytes
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def times_ahead(scene: Scene) -> Fault:
     """kill -9, then the clock is set back: all files lie in the future, and claims of another machine among them."""
     fault = killed(scene)
     ahead = time.time() + scene.chance.uniform(1200, 30 * 86400)
-    elsewhere = Owner("another", "", "", 1, "", "0" * 32)
+    elsewhere = LeaseOwner("another", "", "", 1, "", "0" * 32)
     for whole in files(scene.undisturbed):
         claim = scene.results / "claims" / whole.name.partition("-")[0]
         if not claim.exists() and scene.chance.random() < 0.5:

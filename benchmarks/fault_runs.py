@@ -29,8 +29,8 @@ SERVER.set_forkserver_preload(
     [
         "bench.cli",
         "bench.execution.tune",
-        "bench.execution.local",
-        "bench.training.trial",
+        "bench.execution.in_process",
+        "bench.training.train_trial",
         "bench.commands.run",
         "bench.report.report",
     ]
@@ -53,7 +53,7 @@ class WrongError(Exception):
 
 
 def write_suite(folder: Path, epochs: int) -> Path:
-    """Twelve trials of 135 steps an epoch on 3,000 made pictures; dropout and flips make chance part of them."""
+    """Twelve trials of 135 steps an epoch on 3,000 made images; dropout and flips make chance part of them."""
     random_ = np.random.RandomState(0)
     labels = random_.randint(0, 2, 5000)
     images = (random_.rand(5000, 12, 12) * 200 + labels[:, None, None] * 20).astype(np.uint8)

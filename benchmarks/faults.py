@@ -36,7 +36,7 @@ import fault_nodes as nodes
 from fault_runs import LONG, Found, Scene, TooLateError, WrongError, entries, found_in, write_suite
 from figures import load_now, show
 
-from bench.execution.stop import stop_on_signals
+from bench.execution.signals import stop_on_signals
 from bench.ledger.ledger import Ledger
 
 FAULTS = 3

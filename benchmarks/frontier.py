@@ -30,7 +30,7 @@ from pathlib import Path
 from figures import load_now, median_and_spread, show
 from throughput import line, matrix_throughput, training_gflops
 
-from bench.commands.suites import load, trials_of
+from bench.commands.load_suites import load, trials_of
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record
 from bench.suite.suite import find_suite, load_suite

@@ -40,10 +40,10 @@ from PIL import Image
 
 import bench.data
 from bench.__main__ import main as bench_main
+from bench.characters import control_character
 from bench.data import Dataset, load
 from bench.data.catalogue import find
 from bench.ledger.ledger import Ledger
-from bench.suite.characters import control_character
 
 MOST_SECONDS = 10.0
 KINDS = {"folder": 40, "npz": 30, "csv": 20, "predicted npz": 10}
@@ -116,7 +116,7 @@ def png(values: np.ndarray, bits: int, kind: int, transparent: bytes = b"", pale
 
 
 def picture(draw: random.Random, height: int = 5, width: int = 6) -> tuple[bytes, np.ndarray]:
-    """A sound picture file, and its pixels as red, green and blue (height, width, 3)."""
+    """A sound image file, and its pixels as red, green and blue (height, width, 3)."""
     random_values = np.random.default_rng(draw.getrandbits(32))
     form = draw.choice(["grey", "grey", "grey alpha", "colour", "palette", "other"])
     if form == "grey":
@@ -177,8 +177,8 @@ FOLDER_CHANGES = (
 
 
 def folder_case(draw: random.Random, root: Path) -> Case:
-    """An image folder; each picture's pixels are known, None where it must not be loaded."""
-    path = root / "pictures"
+    """An image folder; each image's pixels are known, None where it must not be loaded."""
+    path = root / "images"
     files: dict[str, tuple[bytes, np.ndarray | None]] = {}
     for part in ("train", "test"):
         for label in ("a", "b", "c"):
@@ -277,7 +277,7 @@ def folder_case(draw: random.Random, root: Path) -> Case:
             if found != expected:
                 raise WrongAnswerError(f"{part}: {sum((found - expected).values())} pictures are not those written")
 
-    suite = write_suite(root, "{name: image_folder, path: pictures, channels: 3}")
+    suite = write_suite(root, "{name: image_folder, path: images, channels: 3}")
     return Case(words, [["plan", str(suite)], ["data", "show", str(path), "--channels", "3"]], check)
 
 

@@ -39,16 +39,16 @@ import numpy as np
 from figures import load_now, show
 
 from bench.__main__ import main as bench_main
-from bench.commands.suites import trials_of
-from bench.ledger.added import added_config
-from bench.ledger.claims import Claims
-from bench.ledger.entry import Entry, encode
-from bench.ledger.folder import entry_path
+from bench.characters import control_character
+from bench.commands.load_suites import trials_of
+from bench.errors import UserError
+from bench.ledger.entries import LedgerEntry, encode
+from bench.ledger.external import external_config
+from bench.ledger.files import entry_path
+from bench.ledger.leases import Leases
 from bench.ledger.ledger import Ledger
-from bench.ledger.owner import owner_bytes, this_process
-from bench.ledger.record import Measured, Predictions, Record, Result
-from bench.suite.characters import control_character
-from bench.suite.errors import UserError
+from bench.ledger.record import Predictions, Record, Result, RunInfo
+from bench.ledger.store import owner_bytes, this_process
 from bench.suite.suite import load_suite
 
 MOST_SECONDS = 10.0
@@ -135,7 +135,7 @@ def whole_entries(suite: Path) -> list[tuple[Record, Predictions | None]]:
         }  # fmt: skip
         parts = {"accuracy": accuracy, "loss": 0.5} if status == "complete" else None
         result = Result(curves, 3, 3 if parts else None, parts, parts, parts, CLASSES if parts else [])
-        measured = Measured(
+        measured = RunInfo(
             1000, 1000, 2000, 12.5 + number, 1.0, 2**28, "cpu (x86-64)", 1, {"bench": "0.1.0", "torch": "2.9.0"},
             "0123456789abcdef", "2025-01-01T10:00:00Z", f"2025-01-01T10:{number:02}:00Z",
         )  # fmt: skip
@@ -151,7 +151,7 @@ def whole_entries(suite: Path) -> list[tuple[Record, Predictions | None]]:
             )
         )  # fmt: skip
     first, said_first = made[0]
-    config = added_config("theirs", first.config["dataset"])
+    config = external_config("theirs", first.config["dataset"])
     made.append((replace(first, key="ad" * 10, config=config, configuration="ad" * 10, suite=""), said_first))
     return made
 
@@ -305,7 +305,7 @@ def put_entry(root: Path, mutation: Mutation, whole: list[tuple[Record, Predicti
         return path, None
     if mutation.kind in ("bits", "cut") and chance.random() < 0.5:  # the index knows the whole one
         path.write_bytes(encode(record, predictions)[1])
-        Ledger(root).home.published(Entry(name, record))
+        Ledger(root).home.published(LedgerEntry(name, record))
     path.write_bytes(data)
     return path, written
 
@@ -480,7 +480,7 @@ def try_claim(mutation: Mutation, folder: Path) -> list[str]:
     else:
         claim.write_text(json.dumps(mutated_json(owner, chance)))
     try:
-        claims = Claims(folder)
+        claims = Leases(folder)
         if claims.claim(mutation.key) not in (True, False):
             return [f"{mutation}: neither taken nor left"]
         claims.renew_all()

@@ -25,9 +25,9 @@ from typing import Any
 
 import yaml
 
-from bench.suite.components import AXES
-from bench.suite.errors import UserError
-from bench.suite.expand import canonical
+from bench.components import AXES
+from bench.errors import UserError
+from bench.jsonutil import canonical
 from bench.suite.schema import BLOCK_KEYS, SuiteFile
 from bench.suite.suite import load_suite, shipped_suites
 
@@ -156,7 +156,7 @@ def judge(path: Path, findings: Findings, what: str, seconds: float, check: bool
     suite = None
     try:
         if check:
-            from bench.commands.suites import checked_for_plan, load, trials_of
+            from bench.commands.load_suites import checked_for_plan, load, trials_of
 
             suite = load(str(path), [], [], None, user_code=False)
             checked_for_plan(suite, trials_of(suite))

@@ -1,6 +1,6 @@
 """How long a ledger of N entries takes to load, with its index and without: ``python benchmarks/ledger_load.py [N]``.
 
-Entries are as large as real ones: 30 epochs of five curves, and predictions for 10,000 test pictures.
+Entries are as large as real ones: 30 epochs of five curves, and predictions for 10,000 test images.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.ledger.entry import encode
-from bench.ledger.folder import INDEX, entry_path
+from bench.ledger.entries import encode
+from bench.ledger.files import INDEX, entry_path
 from bench.ledger.ledger import Ledger
-from bench.ledger.record import Measured, Predictions, Record, Result
+from bench.ledger.record import Predictions, Record, Result, RunInfo
 
 EPOCHS, PICTURES = 30, 10_000
 CURVES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr")
@@ -47,7 +47,7 @@ def synthetic_record(number: int, random: np.random.Generator) -> Record:
         seed=number,
         status="complete",
         result=Result(figures, EPOCHS, EPOCHS, metrics, metrics, metrics, [f"class {i}" for i in range(10)]),
-        measured=Measured(parameters=109_386, device="cpu", versions=VERSIONS, finished="2025-01-01T00:00:00+00:00"),
+        measured=RunInfo(parameters=109_386, device="cpu", versions=VERSIONS, finished="2025-01-01T00:00:00+00:00"),
         suite="benchmark",
     )
 
@@ -60,7 +60,7 @@ def synthetic_predictions(random: np.random.Generator) -> Predictions:
         labels=labels,
         predicted=np.where(right, labels, (labels + 1) % 10).astype(np.uint8),
         confidence=confidence,
-        true_confidence=np.where(right, confidence, 1 - confidence).astype(np.float32),
+        true_class_probability=np.where(right, confidence, 1 - confidence).astype(np.float32),
         true_rank=(~right).astype(np.uint8),
     )
 

@@ -1,7 +1,7 @@
 """A made-up ledger of any size, as a suite would have left it: what the scripts that measure the report read.
 
-Pictures are blurred blobs, one kind per class; every trial has 30 epochs of five curves and predictions for 10,000 test
-pictures, of which the hard ones are hard for all. Entries are as large as real ones, and their keys are the suite's.
+Images are blurred blobs, one kind per class; every trial has 30 epochs of five curves and predictions for 10,000 test
+images, of which the hard ones are hard for all. Entries are as large as real ones, and their keys are the suite's.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from bench.commands.suites import trials_of
-from bench.ledger.entry import encode
-from bench.ledger.folder import entry_path
+from bench.commands.load_suites import trials_of
+from bench.ledger.entries import encode
+from bench.ledger.files import entry_path
 from bench.ledger.ledger import Ledger
-from bench.ledger.record import Measured, Predictions, Record, Result
+from bench.ledger.record import Predictions, Record, Result, RunInfo
 from bench.suite.suite import load_suite
 from bench.suite.trial import Trial
 
@@ -32,7 +32,7 @@ PER_MODEL = 351
 GRID = """
 name: made
 limit: 20000
-defaults: {{dataset: {{name: npz, path: {pictures}}}, epochs: {epochs}, seeds: {seeds}}}
+defaults: {{dataset: {{name: npz, path: {images}}}, epochs: {epochs}, seeds: {seeds}}}
 grid:
   model: {{name: mlp, hidden: {{grid: {hidden}}}}}
   optimizer: {{name: adam, lr: {{grid: {rates}}}}}
@@ -44,7 +44,7 @@ grid:
 
 @dataclass(frozen=True)
 class Size:
-    """How large a ledger: configurations with seeds each, classes, and pictures of `side` x `side` x `channels`."""
+    """How large a ledger: configurations with seeds each, classes, and images of `side` x `side` x `channels`."""
 
     configurations: int = 333
     seeds: int = 3
@@ -58,12 +58,12 @@ class Size:
 
 
 def write_suite(folder: Path, size: Size) -> Path:
-    """The suite file, with one model more for every `PER_MODEL` configurations, beside the pictures it names."""
+    """The suite file, with one model more for every `PER_MODEL` configurations, beside the images it names."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_pictures(folder / "pictures.npz", size)
+    write_pictures(folder / "images.npz", size)
     models = math.ceil(size.configurations / PER_MODEL)
     text = GRID.format(
-        pictures="pictures.npz",
+        images="images.npz",
         epochs=EPOCHS,
         seeds=size.seeds,
         hidden=[[32 * (number + 1)] for number in range(models)],
@@ -75,7 +75,7 @@ def write_suite(folder: Path, size: Size) -> Path:
 
 
 def write_pictures(path: Path, size: Size) -> None:
-    """Training and test pictures with labels, as a suite's `npz` data set."""
+    """Training and test images with labels, as a suite's `npz` data set."""
     random = np.random.default_rng(0)
     shape = (size.side, size.side, size.channels)
     coarse = random.random((size.classes, 7, 7, size.channels))
@@ -106,8 +106,8 @@ def fill(folder: Path, size: Size) -> tuple[Path, Path]:
 
 def _write(trials: list[Trial], root: Path, size: Size) -> None:
     hardness = np.random.default_rng(1).random(TEST)
-    with np.load(root.parent / "pictures.npz") as pictures:
-        labels = pictures["test_labels"].astype(np.uint8)
+    with np.load(root.parent / "images.npz") as images:
+        labels = images["test_labels"].astype(np.uint8)
     for trial in trials:
         random = np.random.default_rng(int(trial.key, 16))
         said, accuracy = _answers(labels, hardness, 0.85 + 0.07 * np.sin(trial.group), size.classes, random)
@@ -130,7 +130,7 @@ def _record(trial: Trial, accuracy: float, classes: int, random: np.random.Gener
     figures = {"accuracy": accuracy, "loss": 0.3}
     names = [f"class {number}" for number in range(classes)]
     result = Result(curves, EPOCHS, EPOCHS, figures, figures, figures, names)
-    measured = Measured(109_386, 109_386, 218_000, float(random.uniform(10, 60)), 1.0, device="cpu", threads=1)
+    measured = RunInfo(109_386, 109_386, 218_000, float(random.uniform(10, 60)), 1.0, device="cpu", threads=1)
     config, seed, group = trial.config, trial.seed, trial.configuration
     return Record(trial.key, config, seed, "complete", result, measured, suite="made", configuration=group)
 

@@ -1,16 +1,16 @@
 """Is the data in memory once, and does the driver stay small? ``python benchmarks/memory.py [--trials N]``.
 
-Claims: on one node the pictures lie in memory once, however many workers train on them; and the driver's memory is
+Claims: on one node the images lie in memory once, however many workers train on them; and the driver's memory is
 flat within 10 % from the 100th to the 2,000th trivial trial of one run.
 
 The first is measured with two workers on the real data. Each trial's network (a user's own model, written for this)
-looks while it trains at where its process's pictures are: in pages mapped from Ray's object store (``/dev/shm``), which
+looks while it trains at where its process's images are: in pages mapped from Ray's object store (``/dev/shm``), which
 all processes share, or in memory of its own. `Rss` counts such pages in every process, `Pss` divides each by the
 number of its users (the workers and the store itself), and private pages would be copies. The claim holds where every
-worker has as many of these pages as the pictures take, and none of them alone. (The driver, which read the files, has
+worker has as many of these pages as the images take, and none of them alone. (The driver, which read the files, has
 a copy of its own beside the store.)
 
-The second is one run through `bench.execution.run.run_trials` of trials on 64 made-up pictures, which take a few
+The second is one run through `bench.execution.run_trials.run_trials` of trials on 64 made-up images, which take a few
 hundredths of a second; resident and private memory of the driver, which is this script's process, at the publication
 of the 100th, 500th, 1,000th and 2,000th record. One run: memory does not depend on what else the machine does.
 """
@@ -32,7 +32,7 @@ from rich.console import Console
 
 from bench.data import load
 from bench.data.dataset import Dataset
-from bench.execution.run import run_trials
+from bench.execution.run_trials import run_trials
 from bench.ledger.ledger import Ledger
 from bench.suite.suite import load_suite
 from bench.suite.trial import Trial, trials
@@ -101,7 +101,7 @@ class Counting(Ledger):
 
 
 def planned(suite: Path) -> list[Trial]:
-    from bench.models.sources import read
+    from bench.models.user_code import read
 
     return trials(load_suite(suite), lambda _: "", lambda entry: read(entry, suite.parent))
 
@@ -137,7 +137,7 @@ def shared_data(folder: Path) -> list[tuple[str, ...]]:
             f"worker {number}", f"{one['Rss'] / MIB:.1f}", f"{one['Pss'] / MIB:.1f}", f"{private / MIB:.1f}", "",
         ))  # fmt: skip
     shared = total == 0 and all(one["Rss"] >= size for one in found)
-    return [*rows, (f"the pictures: {size / MIB:.1f} MiB", "", "", "", "yes" if shared else "NO")]
+    return [*rows, (f"the images: {size / MIB:.1f} MiB", "", "", "", "yes" if shared else "NO")]
 
 
 def driver(folder: Path, count: int) -> list[tuple[str, str, str, str]]:
@@ -173,7 +173,7 @@ def main() -> None:
         rows = driver(Path(text), count)
         shared = shared_data(Path(text))
     once = ("pages of Ray's object store in", "Rss, MiB", "Pss, MiB", "private, MiB", "once")
-    show(f"Pictures in memory, {WORKERS} workers", once, shared, load_before)
+    show(f"Images in memory, {WORKERS} workers", once, shared, load_before)
     flat = ("driver", "Rss (private), MiB", "against the first", f"within {WITHIN:.0%}")
     show(f"The driver's memory in one run of {count:,} trivial trials", flat, rows, load_before)
 

@@ -2,8 +2,8 @@
 
 Our side of the trainings that are compared with peers: document B's customVGG in float32 and bfloat16, and the network
 of document E's sweep at batches of 128, without and with augmentation. Each is the second of two epochs of
-`bench.training.trial.train_trial` on some thousand pictures in one thread, under torch's profiler. Shown is the share
-of the processor time that is spent in an operation itself, the largest eight.
+`bench.training.train_trial.train_trial` on some thousand images in one thread, under torch's profiler. Shown is the
+share of the processor time that is spent in an operation itself, the largest eight.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch.profiler import ProfilerActivity, profile
 from bench.data import load
 from bench.data.dataset import Dataset
 from bench.training.fit import Progress
-from bench.training.trial import train_trial
+from bench.training.train_trial import train_trial
 
 SHOWN = 8
 SWEEP = SWEEP_DEFAULTS | {"validation": "none"}
@@ -30,7 +30,7 @@ CASES: dict[str, tuple[dict[str, Any], int]] = {
     "sweep": (configuration(sweep_grid(1e-3, 0.2, 128), **SWEEP), 24_064),
     "sweep, augmented": (configuration(sweep_grid(1e-3, 0.2, 128), **SWEEP, augmentation=AUGMENTATION), 24_064),
 }
-"""Configurations, and how many pictures are trained on: whole batches."""
+"""Configurations, and how many images are trained on: whole batches."""
 
 
 def shares(config: dict[str, Any], data: Dataset) -> list[str]:

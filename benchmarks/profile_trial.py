@@ -1,6 +1,6 @@
 """Where do short trials spend their time? ``python benchmarks/profile_trial.py``.
 
-`bench run --no-ray` of 24 and of 200 trials (784-32-10, one epoch of 512 pictures, as in `peers/short_trials.py`) under
+`bench run --no-ray` of 24 and of 200 trials (784-32-10, one epoch of 512 images, as in `peers/short_trials.py`) under
 Python's profiler. Shown are milliseconds of a further trial, the difference of both over 176: of the functions of bench
 and of the system's calls, those that take longest with all that they call. The profiler makes every call slower, a
 trial to about twice its time: the rows are for comparing.

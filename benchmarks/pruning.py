@@ -6,14 +6,14 @@ the test accuracy of the two, each as the mean over all its seeds in the ledger,
 is worth than the one seed it was chosen by. Rows of more seeds than every configuration has are left out.
 
 The grid is 27 small networks (three learning rates, three rates of dropout, three sizes) of 30 epochs on the first
-6,000 pictures of Fashion-MNIST, the last two fifths of which validate, with a seed for every repetition. With --suite
-(and --only) it is a suite file's own grid instead, on all pictures; its repetitions take its seeds in turn. The grid is
+6,000 images of Fashion-MNIST, the last two fifths of which validate, with a seed for every repetition. With --suite
+(and --only) it is a suite file's own grid instead, on all images; its repetitions take its seeds in turn. The grid is
 trained without pruning into the folder LEDGER, where a second start goes on.
 
 A trial's curve does not depend on what runs beside it, so pruned runs need no training: the run's own board
-(`bench.execution.board.Board`) hands out the trials, in an order of its own in each repetition, and is told their
-epochs in the order in which they would end on so many slots, from the curves and seconds in the ledger. Without --suite
-the first repetition is also trained with pruning for real, and must come to the same records.
+(`bench.execution.scheduler.Scheduler`) hands out the trials, in an order of its own in each repetition, and is told
+their epochs in the order in which they would end on so many slots, from the curves and seconds in the ledger. Without
+--suite the first repetition is also trained with pruning for real, and must come to the same records.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ from figures import load_now, median_and_spread, show, verdict
 from rich.console import Console
 
 from bench.commands.data import datasets_of
-from bench.commands.suites import load as load_named
-from bench.commands.suites import trials_of
+from bench.commands.load_suites import load as load_named
+from bench.commands.load_suites import trials_of
 from bench.data import Dataset, load
-from bench.execution.board import Board
-from bench.execution.progress import PlainView, Tally
-from bench.execution.run import run_trials
+from bench.execution.progress import PlainProgress, ProgressStats
+from bench.execution.run_trials import run_trials
+from bench.execution.scheduler import Scheduler
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record
 from bench.suite.schema import Pruning
@@ -60,17 +60,17 @@ SUITE: dict[str, Any] = {
         "regularizer": {"name": "dropout", "rate": {"grid": [0.0, 0.2, 0.5]}},
     },
 }
-FULL: dict[str, Any] = {"grace": 3, "reduction": 3, "group": ["dataset", "model"]}
+FULL: dict[str, Any] = {"grace_period": 3, "reduction_factor": 3, "group": ["dataset", "model"]}
 """As in suites/full.yaml: the three sizes of network compete apart."""
 
-THREE: dict[str, Any] = {"grace": 3, "reduction": 3, "group": ["dataset"]}
-TWO: dict[str, Any] = {"grace": 2, "reduction": 3, "group": ["dataset"]}
-ONE: dict[str, Any] = {"grace": 1, "reduction": 3, "group": ["dataset"]}
+THREE: dict[str, Any] = {"grace_period": 3, "reduction_factor": 3, "group": ["dataset"]}
+TWO: dict[str, Any] = {"grace_period": 2, "reduction_factor": 3, "group": ["dataset"]}
+ONE: dict[str, Any] = {"grace_period": 1, "reduction_factor": 3, "group": ["dataset"]}
 ROWS: list[tuple[dict[str, Any], int, int]] = [
     (FULL, 1, 1),
     (FULL, 2, 3),
     *((settings, slots, seeds) for settings in (THREE, TWO, ONE) for slots, seeds in ((1, 1), (2, 1), (2, 3), (8, 3))),
-    (THREE | {"reduction": 4}, 1, 1),
+    (THREE | {"reduction_factor": 4}, 1, 1),
     (ONE | {"brackets": 3}, 1, 1),
 ]
 """Pruning's settings, slots side by side, and seeds of each configuration."""
@@ -88,7 +88,7 @@ class Searched:
 
 
 def own_grid(seeds: int) -> list[Trial]:
-    """The trials of the grid above; a name for its pictures stands for their checksum in the keys."""
+    """The trials of the grid above; a name for its images stands for their checksum in the keys."""
     name = f"the first {PICTURES} of Fashion-MNIST"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "pruned.yaml"
@@ -115,7 +115,7 @@ def replayed(
     planned: list[Trial], whole: dict[str, Record], rule: Pruning, slots: int, ledger: Ledger
 ) -> dict[str, Record]:
     """The records of a pruned run on so many slots, told from the curves of the whole grid."""
-    board = Board(planned, ledger, rule, PlainView(Tally(planned, [], slots), quiet()))
+    board = Scheduler(planned, ledger, rule, PlainProgress(ProgressStats(planned, [], slots), quiet()))
     # When each running trial's next epoch ends: seconds, who started first, key, epoch.
     coming: list[tuple[float, int, str, int]] = []
     now, started = 0.0, 0
@@ -203,7 +203,7 @@ def really(planned: dict[str, list[Trial]], whole: dict[str, Record], data: dict
 def name_of(settings: dict[str, Any]) -> str:
     apart = " and ".join(one for one in settings["group"] if one != "dataset")
     brackets = f", {settings['brackets']} brackets" if "brackets" in settings else ""
-    return f"grace {settings['grace']}, reduction {settings['reduction']}{brackets}" + (
+    return f"grace_period {settings['grace_period']}, reduction {settings['reduction']}{brackets}" + (
         f", by {apart}" if apart else ""
     )
 

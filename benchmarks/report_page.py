@@ -1,7 +1,7 @@
 """How long the page of a large suite takes, and how large it is: ``python benchmarks/report_page.py [--repeats N]``.
 
 A made-up ledger (`made.py`) of 333 configurations with 3 seeds each: 30 epochs of five curves, predictions for 10,000
-images of which the hard ones are hard for all, and the pictures for the gallery. `bench report --html` reads it as a
+images of which the hard ones are hard for all, and the images for the gallery. `bench report --html` reads it as a
 process of its own, start-up included. The page's size is told with and without the libraries in it (DataTables, Vega),
 which are the same in every page. Bounds: 20 s, and 3 MB beside the libraries.
 """

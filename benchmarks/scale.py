@@ -1,7 +1,7 @@
-"""What does more cost? ``python benchmarks/scale.py [--only trials,classes,pictures,seeds,runs] [--most N]``.
+"""What does more cost? ``python benchmarks/scale.py [--only trials,classes,images,seeds,runs] [--most N]``.
 
-Made-up ledgers (`made.py`: 30 epochs of curves, predictions for 10,000 pictures) of 100 to 10,000 trials, 3 seeds a
-configuration; of 10 to 100 classes, of pictures of 28 to 64 pixels, and of 1 to 30 seeds, at 100 configurations; and
+Made-up ledgers (`made.py`: 30 epochs of curves, predictions for 10,000 images) of 100 to 10,000 trials, 3 seeds a
+configuration; of 10 to 100 classes, of images of 28 to 64 pixels, and of 1 to 30 seeds, at 100 configurations; and
 `bench run --no-ray` of trivial trials. Each command is a process of its own, start-up included. The exponent is the
 slope of log CPU seconds (or MB, libraries among them) against log trials over the sizes from a tenth of the largest on:
 1 is linear, and what starts up alone lies below. Bounds at 10,000 trials: plan 3 s, frames 5 s, page 60 s and 10 MB.
@@ -26,7 +26,7 @@ RUNS = TRIALS
 BOUNDS = {"plan": 3.0, "frames": 5.0, "page": 60.0}
 LARGEST_PAGE = 10.0
 FRAMES = "import bench; found = bench.load({!r}); assert len(found.trials) == {} and len(found.curves)"
-PARTS = ("trials", "classes", "pictures", "seeds", "runs")
+PARTS = ("trials", "classes", "images", "seeds", "runs")
 
 
 def made(folder: Path, trials: int, seeds: int = 3, classes: int = 10, side: int = 28, channels: int = 1) -> Path:
@@ -102,7 +102,7 @@ def series(
 
 
 def runs(root: Path, most: int) -> None:
-    """`bench run --no-ray` of trials of one epoch on 40 pictures, in one process at a time."""
+    """`bench run --no-ray` of trials of one epoch on 40 images, in one process at a time."""
     before, sizes, costs = load_now(), [one for one in RUNS if one <= most], []
     for trials in sizes:
         with tempfile.TemporaryDirectory(dir=root) as text:
@@ -149,9 +149,9 @@ def _few_pictures(folder: Path) -> None:
     import numpy as np
 
     random, labels = np.random.default_rng(0), np.arange(40) % 2
-    pictures = random.integers(0, 256, (40, 4, 4), dtype=np.uint8)
+    images = random.integers(0, 256, (40, 4, 4), dtype=np.uint8)
     arrays = {
-        f"{part}_{what}": of for part in ("train", "test") for what, of in (("images", pictures), ("labels", labels))
+        f"{part}_{what}": of for part in ("train", "test") for what, of in (("images", images), ("labels", labels))
     }
     np.savez(folder / "few.npz", allow_pickle=False, **arrays)
 
@@ -173,9 +173,9 @@ def main() -> None:
             )
         if "classes" in wanted:
             series("Against classes", "classes", [(f"{n}", {"trials": 300, "classes": n}) for n in CLASSES], root, ())
-        if "pictures" in wanted:
+        if "images" in wanted:
             cases = [(f"{n} x {n} x {c}", {"trials": 300, "side": n, "channels": c}) for n, c in PICTURES]
-            series("Against the size of pictures", "pixels", cases, root, ())
+            series("Against the size of images", "pixels", cases, root, ())
         if "seeds" in wanted:
             cases = [(f"{n}", {"trials": 100 * n, "seeds": n}) for n in SEEDS if 100 * n <= given.most]
             series("Against seeds, 100 configurations", "seeds", cases, root, [int(name) for name, _ in cases])

@@ -1,12 +1,12 @@
 """What does a large run cost its driver? ``python benchmarks/scale_cluster.py [--trials N] [--slots N] [--nodes N]``.
 
-One run of 5,000 trivial trials through `bench.execution.run.run_trials`, as ``bench run --address`` does it, on a Ray
-cluster of three nodes on this machine with 40 CPUs in all, which are only said to be there. Each slot is a worker
-process of its own; a trial is one step of a linear network on 64 made pictures of 8 x 8. Watched are the driver, which
-is this script's process: its resident and private memory and its CPU time after so many trials; Ray's own processes;
-the rate of trials; the worker processes' private memory; and the end, from the moment when nothing waits any more until
-the last trial is over, with the time that slots stood empty meanwhile. Afterwards the ledger is read anew: every trial
-has to be there once, complete.
+One run of 5,000 trivial trials through `bench.execution.run_trials.run_trials`, as ``bench run --address`` does it, on
+a Ray cluster of three nodes on this machine with 40 CPUs in all, which are only said to be there. Each slot is a worker
+process of its own; a trial is one step of a linear network on 64 made images of 8 x 8. Watched are the driver, which is
+this script's process: its resident and private memory and its CPU time after so many trials; Ray's own processes; the
+rate of trials; the worker processes' private memory; and the end, from the moment when nothing waits any more until the
+last trial is over, with the time that slots stood empty meanwhile. Afterwards the ledger is read anew: every trial has
+to be there once, complete.
 
 The CPU time of the driver for each trial is what a machine with more cores could not make up for: one core of driver
 serves at most the reciprocal of it, in trials per second. One run. The rate depends on what else the machine does, CPU
@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import bench.execution.ray_place  # noqa: F401
+import bench.execution.ray_cluster  # noqa: F401
 
 # isort: split
 # Ray reads its settings when it is imported, and the module above has set them.
@@ -39,10 +39,10 @@ from ray.cluster_utils import Cluster
 from rich.console import Console
 
 from bench.data.dataset import Dataset
-from bench.execution.board import Running
-from bench.execution.connect import Connection
-from bench.execution.progress import PlainView, Tally
-from bench.execution.run import run_trials
+from bench.execution.progress import PlainProgress, ProgressStats
+from bench.execution.ray_cluster import Connection
+from bench.execution.run_trials import run_trials
+from bench.execution.scheduler import RunningTrial
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record
 from bench.suite.suite import load_suite
@@ -52,7 +52,7 @@ MARKS = (500, 1000, 2000, 3000, 4000, 5000)
 MIB = 2**20
 SEEDS = 100
 STORE = 200_000_000
-"""Bytes of each node's object store, more than made pictures need."""
+"""Bytes of each node's object store, more than made images need."""
 
 
 @dataclass(frozen=True)
@@ -78,14 +78,14 @@ class Watch:
     found: list[Mark] = field(default_factory=list)
 
 
-class Timed(PlainView):
+class Timed(PlainProgress):
     """The view of a run without a terminal, which also notes when its trials start and end."""
 
-    def __init__(self, tally: Tally, watch: Watch):
+    def __init__(self, tally: ProgressStats, watch: Watch):
         super().__init__(tally, Console(file=io.StringIO()))
         self.watch = watch
 
-    def trial_started(self, running: Running) -> None:
+    def trial_started(self, running: RunningTrial) -> None:
         super().trial_started(running)
         self.watch.started[running.trial.key] = time.monotonic()
 
@@ -155,7 +155,7 @@ def _is_below(pid: int, parent: dict[int, int]) -> bool:
 
 
 def planned(folder: Path, count: int) -> tuple[list[Trial], Dataset]:
-    """`count` trials of one step each, and their pictures."""
+    """`count` trials of one step each, and their images."""
     random = np.random.default_rng(0)
     images, labels = random.integers(0, 256, (64, 1, 8, 8), dtype=np.uint8), random.integers(0, 10, 64)
     data = Dataset("fashion_mnist", tuple("0123456789"), images, labels, images, labels, "", folder)

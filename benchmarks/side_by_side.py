@@ -1,6 +1,6 @@
 """Do two one-thread trials side by side give nearly twice one? ``python benchmarks/side_by_side.py [--repeats N]``.
 
-Claim: two trials at once, in two processes of one thread each, train at least 1.8 times as many pictures per second as
+Claim: two trials at once, in two processes of one thread each, train at least 1.8 times as many images per second as
 one alone, for the 784-128-64-10 network (batches of 256) and for the convolution block (batches of 64). It is what
 running several trials on one machine is worth, and needs two cores that nothing else is using.
 
@@ -27,21 +27,21 @@ BOUND = 1.8
 CASES: dict[str, dict[str, Any]] = {
     "784-128-64-10, batch 256": {
         "model": {"name": "mlp", "hidden": [128, 64]},
-        "optimizer": {"name": "adam", "lr": 1e-3}, "batch_size": 256, "pictures": 60_000, "epochs": 3,
+        "optimizer": {"name": "adam", "lr": 1e-3}, "batch_size": 256, "images": 60_000, "epochs": 3,
     },
     "conv2D, batch 64": {
         "model": {"name": "cnn", "filters": [32], "kernel": 5, "padding": "valid", "hidden": [128], "dropout": 0.2},
-        "optimizer": {"name": "sgd", "lr": 0.01, "momentum": 0.9}, "batch_size": 64, "pictures": 12_000, "epochs": 1,
+        "optimizer": {"name": "sgd", "lr": 0.01, "momentum": 0.9}, "batch_size": 64, "images": 12_000, "epochs": 1,
     },
 }  # fmt: skip
 
 
 def work(orders: Any, answers: Any, together: Any) -> None:
-    """A process that trains when it is told to: (configuration, pictures, whether to wait for the other one)."""
+    """A process that trains when it is told to: (configuration, images, whether to wait for the other one)."""
     import torch
 
     from bench.data import load
-    from bench.training.trial import train_trial
+    from bench.training.train_trial import train_trial
 
     warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
     torch.set_num_threads(1)
@@ -68,7 +68,7 @@ def main() -> None:
     for title, case in CASES.items():
         grid = {"model": case["model"], "optimizer": case["optimizer"]}
         config = configuration(grid, batch_size=case["batch_size"])
-        config["epochs"], count = case["epochs"], case["pictures"]
+        config["epochs"], count = case["epochs"], case["images"]
         alone, pair, shares = [], [], []
         for _ in range(repeats + 1):
             orders[0].put((config, count, False))
@@ -88,7 +88,7 @@ def main() -> None:
     for queue, worker in zip(orders, workers, strict=True):
         queue.put(None)
         worker.join()
-    header = ("network", "one alone, pictures/s", "two at once, pictures/s", "two / one", "of a core", f">= {BOUND}")
+    header = ("network", "one alone, images/s", "two at once, images/s", "two / one", "of a core", f">= {BOUND}")
     show(f"Two one-thread trials at once, median of {repeats} turns (smallest to largest)", header, rows, load_before)
 
 

@@ -2,11 +2,12 @@
 
 Asked for the trainings that `profile_step.py` takes apart, and for the recipe of `suites/frontier.yaml`: what each of a
 few changes gives, whether the product has it (channels last, memory that is kept within a trial), offers it
-(`compile`, bfloat16) or does without it (pictures held as floats). A turn times every way once, the second of two
-epochs of `bench.training.trial.train_trial` in one thread; the ratio is the median of the ratios within a turn. With
-`compile` the first epoch is the one that compiles (caches on disk are off), and what it took more stands beside it.
+(`compile`, bfloat16) or does without it (images held as floats). A turn times every way once, the second of two
+epochs of `bench.training.train_trial.train_trial` in one thread; the ratio is the median of the ratios within a turn.
+With `compile` the first epoch is the one that compiles (caches on disk are off), and what it took more stands beside
+it.
 
-Augmentation by itself is timed for the pictures of one batch at a time, and for sixteen batches at once.
+Augmentation by itself is timed for the images of one batch at a time, and for sixteen batches at once.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from profile_step import CASES
 from bench.data import load
 from bench.data.dataset import Dataset
 from bench.suite.suite import find_suite, load_suite
-from bench.training import augment, machine, trial
+from bench.training import augment, runtime, train_trial
 from bench.training.fit import Progress
 
 BATCH, AT_ONCE = 128, 16
@@ -42,13 +43,13 @@ BATCH, AT_ONCE = 128, 16
 
 @contextlib.contextmanager
 def channels_first() -> Iterator[None]:
-    build = trial._build
-    with patch.object(trial, "_build", lambda *given: build(*given).to(memory_format=torch.contiguous_format)):
+    build = train_trial._build
+    with patch.object(train_trial, "_build", lambda *given: build(*given).to(memory_format=torch.contiguous_format)):
         yield
 
 
 def memory_given_back() -> AbstractContextManager[object]:
-    return patch.object(machine, "_keep_freed_memory", lambda _: False)
+    return patch.object(runtime, "_keep_freed_memory", lambda _: False)
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ PLAIN = "as it is"
 COMPILE, BFLOAT16 = Way({"compile": True}), Way({"precision": "bfloat16"})
 FIRST, BACK = Way(within=channels_first), Way(within=memory_given_back)
 WAYS: dict[str, dict[str, Way]] = {
-    "sweep": {"compile": COMPILE, "bfloat16": BFLOAT16, "pictures held as floats": Way(floats=True)},
+    "sweep": {"compile": COMPILE, "bfloat16": BFLOAT16, "images held as floats": Way(floats=True)},
     "customVGG, float32": {
         "compile": COMPILE, "bfloat16": BFLOAT16, "channels first": FIRST, "memory given back": BACK,
     },
@@ -73,7 +74,7 @@ WAYS: dict[str, dict[str, Way]] = {
 
 
 def speed(config: dict[str, Any], data: Dataset, way: Way) -> tuple[float, float]:
-    """Pictures a second of the second epoch, and by how many seconds the first took longer."""
+    """Images a second of the second epoch, and by how many seconds the first took longer."""
     if way.floats:
         data = replace(data, train_images=data.train_images.astype(np.float32) / np.float32(255))
     ends: list[float] = []
@@ -82,13 +83,13 @@ def speed(config: dict[str, Any], data: Dataset, way: Way) -> tuple[float, float
         ends.append(progress.train_seconds)
 
     with way.within():
-        trial.train_trial(config | way.change | {"epochs": 2}, 0, data, report=told)
+        train_trial.train_trial(config | way.change | {"epochs": 2}, 0, data, report=told)
     second = ends[1] - ends[0]
     return len(data.train_labels) / second, ends[0] - second
 
 
 def augmentation(images: torch.Tensor, at_once: int) -> float:
-    """Microseconds a picture of the sweep's augmentation, drawn for so many pictures at once."""
+    """Microseconds an image of the sweep's augmentation, drawn for so many images at once."""
     _, per_batch = augment.build(CASES["sweep, augmented"][0]["augmentation"])
     assert per_batch is not None
     draws = torch.Generator().manual_seed(0)
@@ -128,9 +129,9 @@ def main() -> None:
         for at_once, took in apart.items():
             took.append(augmentation(images, at_once))
     alone = [[f"{at_once:,}", median_and_spread(took[1:], ".1f")] for at_once, took in apart.items()]
-    header = ("training", "way", "pictures/s", "over as it is", "s to compile")
+    header = ("training", "way", "images/s", "over as it is", "s to compile")
     show(f"One thread, {repeats} turns; medians (smallest to largest)", header, rows, before)
-    show("The sweep's augmentation alone, one thread", ("pictures at once", "microseconds a picture"), alone, before)
+    show("The sweep's augmentation alone, one thread", ("images at once", "microseconds an image"), alone, before)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 SIZE = 2048
 PICTURES, FILTERS, SIDE = 128, 128, 14
-"""Of the convolution: pictures, filters in and out, rows and columns."""
+"""Of the convolution: images, filters in and out, rows and columns."""
 
 
 def matrix_throughput(seconds: float = 1.0) -> dict[str, float]:
@@ -23,11 +23,11 @@ def matrix_throughput(seconds: float = 1.0) -> dict[str, float]:
     for name, kind in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
         left, right = torch.randn(SIZE, SIZE).to(kind), torch.randn(SIZE, SIZE).to(kind)
         last = torch.channels_last
-        pictures = torch.randn(PICTURES, FILTERS, SIDE, SIDE).to(kind).to(memory_format=last)
+        images = torch.randn(PICTURES, FILTERS, SIDE, SIDE).to(kind).to(memory_format=last)
         kernels = torch.randn(FILTERS, FILTERS, 3, 3).to(kind).to(memory_format=last)
         product = 2 * SIZE**3 / _best(lambda a=left, b=right: a @ b, seconds)
         work = 2 * PICTURES * SIDE**2 * FILTERS**2 * 9
-        convolution = work / _best(lambda x=pictures, w=kernels: F.conv2d(x, w, padding=1), seconds)
+        convolution = work / _best(lambda x=images, w=kernels: F.conv2d(x, w, padding=1), seconds)
         found[name] = max(product, convolution) / 1e9
     return found
 
@@ -49,7 +49,7 @@ def of_the_machine(measured: Sequence[dict[str, float]]) -> dict[str, float]:
 
 
 def training_gflops(forward_flops: int, pictures_per_second: float) -> float:
-    """GF/s of a training: forward and twice that backward, for every picture."""
+    """GF/s of a training: forward and twice that backward, for every image."""
     return 3 * forward_flops * pictures_per_second / 1e9
 
 

@@ -1,11 +1,11 @@
 """Is the training loop as fast as a bare PyTorch loop? ``python benchmarks/training_loop.py [--repeats N]``.
 
-Claim: `bench.training.trial.train_trial` trains at least 0.95 times as many pictures per second as a bare loop of the
-same network, batch size and optimizer, in one thread on a CPU: for the 784-128-64-10 network with Adam and batches
+Claim: `bench.training.train_trial.train_trial` trains at least 0.95 times as many images per second as a bare loop of
+the same network, batch size and optimizer, in one thread on a CPU: for the 784-128-64-10 network with Adam and batches
 of 256, and for one convolution block (32 filters of 5 x 5, dropout 0.2) with SGD and batches of 64.
 
-The bare loop is what a good practitioner writes: float32 pictures ready in memory, a `randperm` cut into batches, no
-figures, no copy of the pictures per epoch. It stands here three times: as PyTorch comes, with `fused=True`, and with
+The bare loop is what a good practitioner writes: float32 images ready in memory, a `randperm` cut into batches, no
+figures, no copy of the images per epoch. It stands here three times: as PyTorch comes, with `fused=True`, and with
 the channels last too; ours does both of these, and has bytes instead of floats, a training loss and accuracy, and
 deterministic algorithms. Seconds are `Outcome.train_seconds`, which leave evaluation out, and the same of the bare
 loop. All are measured in turn, --repeats times after one that does not count, in one process. The ratio is the
@@ -29,7 +29,7 @@ from torch.nn import functional as F
 
 from bench.data import load
 from bench.data.dataset import Dataset
-from bench.training.trial import train_trial
+from bench.training.train_trial import train_trial
 
 BOUND = 0.95
 
@@ -55,11 +55,11 @@ def sgd(model: nn.Module, fused: bool) -> torch.optim.Optimizer:
 
 CASES: dict[str, dict[str, Any]] = {
     "784-128-64-10, batch 256": {
-        "build": mlp, "optimizer": adam, "batch_size": 256, "pictures": 60_000,
+        "build": mlp, "optimizer": adam, "batch_size": 256, "images": 60_000,
         "model": {"name": "mlp", "hidden": [128, 64]}, "ours": {"name": "adam", "lr": 1e-3},
     },
     "conv2D, batch 64": {
-        "build": conv2d, "optimizer": sgd, "batch_size": 64, "pictures": 12_000,
+        "build": conv2d, "optimizer": sgd, "batch_size": 64, "images": 12_000,
         "model": {"name": "cnn", "filters": [32], "kernel": 5, "padding": "valid", "hidden": [128], "dropout": 0.2},
         "ours": {"name": "sgd", "lr": 0.01, "momentum": 0.9},
     },
@@ -84,8 +84,8 @@ def bare_seconds(case: dict[str, Any], images: Tensor, labels: Tensor, fused: bo
 
 
 def measure(case: dict[str, Any], data: Dataset, repeats: int) -> dict[str, list[float]]:
-    """Pictures per second of ours and of each bare loop, in the order of the turns."""
-    count = case["pictures"]
+    """Images per second of ours and of each bare loop, in the order of the turns."""
+    count = case["images"]
     data = first(data, count, test=250)
     config = configuration({"model": case["model"], "optimizer": case["ours"]}, batch_size=case["batch_size"])
     images = torch.from_numpy(data.train_images).float() / 255
@@ -117,7 +117,7 @@ def main() -> None:
                 median_and_spread(ratios) if compared else "",
                 verdict(statistics.median(ratios), BOUND, at_least=True) if compared else "",
             ))  # fmt: skip
-    header = ("network", "loop", "pictures/s", "bench / loop", f">= {BOUND}")
+    header = ("network", "loop", "images/s", "bench / loop", f">= {BOUND}")
     show(f"Training, one thread, median of {repeats} turns (smallest to largest)", header, rows, load_before)
 
 

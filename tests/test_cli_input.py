@@ -251,7 +251,7 @@ grid:
 """
 
 COMPLAINTS = {
-    "suite.yaml:5: grid.model[1]: ": "returns shape (2, 11) for 2 pictures, expected (2, 10)",
+    "suite.yaml:5: grid.model[1]: ": "returns shape (2, 11) for 2 images, expected (2, 10)",
     "suite.yaml:6: grid.model[2]: ": "its factory returned int, expected a torch.nn.Module",
     "suite.yaml:7: grid.model[3]: ": "has no 'goood'; it has good, wide, no_net\n  did you mean 'good'?",
     "suite.yaml:8: grid.model[4]: ": "'widht'; its parameters are width\n  did you mean 'width'?",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.models.sources import source
+from bench.models.user_code import source
 from bench.published import find
 from bench.suite.suite import load_suite
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from bench.data.catalogue import DATASETS
+from bench.models.count_operations import count_parameters
 from bench.models.create import create
-from bench.models.measure import count_parameters
 from bench.published import find, load
 from bench.suite.suite import load_suite, shipped_suites
-from bench.training.regularizers import combine
+from bench.training.regularization import combine
 
 LABS = {name: load_suite(path) for name, path in shipped_suites().items() if name.startswith("labs/")}
 SYSTEMS = [

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.execution.host import cpu_count, slots, visible_cpus
-from bench.limits import cpu_limit, machine_memory, memory, memory_limit
+from bench.system import cpu_count, cpu_limit, machine_memory, memory, memory_limit, slots, visible_cpus
 
 
 def write(folder: Path, files: dict[str, str]) -> None:

@@ -15,9 +15,9 @@ import pytest
 from made_ledger import L2, Ledger, config
 
 import bench
+from bench.errors import UserError
 from bench.frames import Results
 from bench.ledger import ledger as ledgers
-from bench.suite.errors import UserError
 
 PAGE = Path(__file__).parents[1] / "docs" / "notebooks.md"
 

@@ -26,13 +26,13 @@ from mistakes.sites import ROOT, passed, sites
 from pydantic import BaseModel
 
 from bench.__main__ import main
+from bench.components import AXES
+from bench.errors import UserError
 from bench.execution import forkserver
-from bench.models.user import as_written, running
-from bench.suite import check
-from bench.suite.components import AXES
-from bench.suite.errors import UserError
-from bench.suite.model_code import ModelCode
+from bench.models.user_model import as_written, running
+from bench.suite import validation
 from bench.suite.schema import Pruning, Sampling, Settings, SuiteFile, SuiteReference
+from bench.suite.trial import ModelCode
 
 SILENT = {
     "suite/json_schema.py": "descriptions for editors",
@@ -94,9 +94,9 @@ UNREACHED = {
     "suite/trial.py check_contents: ": "somebody writes meanwhile: tests/data/test_unchanged.py",
     "commands/suites.py check_own_data: ": "`bench plan`: tests/commands/test_suites.py",
     "data/preprocessing.py fit: ": "the schema knows the names",
-    "data/preprocessing.py _moments: ": "data without pictures are refused before",
+    "data/preprocessing.py _moments: ": "data without images are refused before",
     "data/splits.py split: ": "the schema knows the forms",
-    "models/inputs.py behind: ": "statistics of other pictures, a mistake of bench's own",
+    "models/inputs.py behind: ": "statistics of other images, a mistake of bench's own",
     "models/timm_models.py timm_model: raise UserError(_no_weights": "told as the trial fails: tests/models",
     "models/timm_models.py _no_weights: ": "the same",
     "models/timm_models.py _wrong_parameter: the dropout regularizer sets": "timm 1.0.31 has none without drop_rate",
@@ -166,7 +166,7 @@ def answer_here(case: str) -> Answer:
         kinds.add(detail["type"])
         return spoken(detail, *rest)
 
-    spoken = check._message
+    spoken = validation._message
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         folder = Path(name, "here")
         folder.mkdir()
@@ -176,7 +176,7 @@ def answer_here(case: str) -> Answer:
         )
         before = {path.name for path in folder.iterdir()}
         patch.chdir(folder)
-        patch.setattr(check, "_message", noted)
+        patch.setattr(validation, "_message", noted)
         patch.setenv("XDG_CACHE_HOME", f"{name}/cache")
         patch.setattr(sys, "argv", ["bench", "run", "suite.yaml", *mistake.options])
         patch.setattr(forkserver, "files_opened", checked_here)  # where the lines that it passes are seen
@@ -274,4 +274,4 @@ def test_every_kind_of_mistake_that_the_schema_knows_stands_in_the_table() -> No
     models += [entry for entries in AXES.values() for entry in entries.values()]
     possible = {kind for model in models for kind in kinds_of(model.__pydantic_core_schema__)}
     told = set().union(*(answer(case).kinds for case in TABLE))
-    assert possible - told == {"finite_number"}, "YAML's are all finite: `bench.suite.document` sees to that"
+    assert possible - told == {"finite_number"}, "YAML's are all finite: `bench.suite.yaml_loader` sees to that"

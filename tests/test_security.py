@@ -18,17 +18,16 @@ import pytest
 from predicted import RIGHT
 
 import bench
-from bench.ledger.claims import Claims
-from bench.ledger.entry import encode
-from bench.ledger.ledger import Ledger
-from bench.ledger.merge import merge
-from bench.ledger.record import Measured, Record, Result
-from bench.suite.errors import UserError
+from bench.errors import UserError
+from bench.ledger.entries import encode
+from bench.ledger.leases import Leases
+from bench.ledger.ledger import Ledger, merge
+from bench.ledger.record import Record, Result, RunInfo
 from bench.suite.suite import load_suite
 
 SOURCES = sorted(Path(bench.__file__).parent.rglob("*.py"))
 CONFIG = {"dataset": {"name": "mnist"}, "model": {"name": "mlp"}}
-RECORD = Record("ab12cd34", CONFIG, 0, "complete", Result({}, 1, 1), Measured())
+RECORD = Record("ab12cd34", CONFIG, 0, "complete", Result({}, 1, 1), RunInfo())
 
 
 class Evil:
@@ -71,7 +70,7 @@ def test_a_pickle_among_an_entrys_predictions_is_not_run(tmp_path: Path) -> None
     whole = io.BytesIO()
     with zipfile.ZipFile(whole, "w") as archive:
         archive.writestr("record.json", json.dumps(RECORD.to_json()))
-        for name in ("labels", "predicted", "confidence", "true_confidence", "true_rank"):
+        for name in ("labels", "predicted", "confidence", "true_class_probability", "true_rank"):
             archive.writestr(f"{name}.npy", buffer.getvalue())
     write(tmp_path / "results", whole.getvalue())
     ledger = Ledger(tmp_path / "results")
@@ -95,7 +94,7 @@ def test_a_pickle_in_place_of_a_file_of_the_ledger_is_not_run(place: str, tmp_pa
     ledger = Ledger(root)
     assert [record.key for record in ledger.records()] == [RECORD.key]
     assert len(ledger.damaged) == (place == "entry")
-    Claims(root).claim(RECORD.key)
+    Leases(root).claim(RECORD.key)
     assert not (tmp_path / "trace").exists()
 
 
@@ -120,11 +119,11 @@ KEYS = ["../../x", "ab/../../../x", "/tmp/x", "..", "", "AB12", "ab12\n", "ab\0"
 
 @pytest.mark.parametrize("key", KEYS)
 def test_a_key_leads_nowhere_out_of_the_ledger(key: str, tmp_path: Path) -> None:
-    record = Record(key, CONFIG, 0, "complete", Result({}, 1, 1), Measured())
+    record = Record(key, CONFIG, 0, "complete", Result({}, 1, 1), RunInfo())
     with pytest.raises(ValueError, match="hexadecimal"):
         encode(record)
     with pytest.raises(ValueError, match="hexadecimal"):
-        Claims(tmp_path).claim(key)
+        Leases(tmp_path).claim(key)
 
 
 @pytest.mark.parametrize("key", KEYS)

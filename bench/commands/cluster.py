@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.commands.options import EPILOG, RESULTS, Results
-from bench.commands.output import terminal
-from bench.execution.stop import INTERRUPTED, Detached
+from bench.commands.options import EPILOG, RESULTS, Results, terminal
+from bench.execution.signals import INTERRUPTED, Detached
 from bench.ledger.address import with_results
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from bench.execution.cluster.bundle import RunBundle
     from bench.execution.cluster.launcher import Launcher
-    from bench.execution.cluster.shipment import Run
     from bench.ledger.ledger import Ledger
     from bench.suite.suite import Suite
     from bench.suite.trial import Trial
@@ -34,8 +33,8 @@ RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's name, as `b
 @cluster_app.command("status", epilog=EPILOG)
 def status(cluster: ClusterFile = CLUSTER) -> None:
     """Show the cluster's nodes, and the runs on it."""
-    from bench.execution.cluster.jobs import standings
-    from bench.execution.cluster.standing import nodes
+    from bench.execution.cluster.jobs import run_statuses
+    from bench.execution.cluster.launcher import nodes
 
     launcher = read(cluster)
     with _reached(launcher):
@@ -45,7 +44,7 @@ def status(cluster: ClusterFile = CLUSTER) -> None:
             typer.echo(f"cluster {launcher.name!r} is not up; `{start}` starts it")
             return
         typer.echo(told.strip())
-        runs = standings(launcher)
+        runs = run_statuses(launcher)
     typer.echo("\nRuns" if runs else "\nno runs yet")
     for run in runs:
         typer.echo(f"  {run.name}  {run.state}  {run.counts}".rstrip())
@@ -94,36 +93,35 @@ def fetch(run: RunName, cluster: ClusterFile = CLUSTER, results: Results = RESUL
 
 def shipment(
     launcher: Launcher, planned: list[tuple[str, Suite, list[Trial]]], ledger: Ledger, **options: Any
-) -> Run | None:
+) -> RunBundle | None:
     """The run that the suites' missing trials make; None where nothing is missing.
 
-    `planned` has each suite as a command line names it; `options` are more fields of a `Run`.
+    `planned` has each suite as a command line names it; `options` are more fields of a `RunBundle`.
     """
-    from bench.execution.board import todo
+    from bench.execution.cluster.bundle import BundledSuite, RunBundle
     from bench.execution.cluster.jobs import new_name
-    from bench.execution.cluster.shipment import Part, Run
+    from bench.execution.scheduler import work_plan
 
     parts, known, count = [], set(), 0
     for text, suite, trials in planned:
         done = ledger.done(suite.pruning.model_dump(mode="json") if suite.pruning else None)
-        count += todo(trials, done, searches=suite.pruning is not None).count
+        count += work_plan(trials, done, searches=suite.pruning is not None).count
         known |= {trial.key for trial in trials if trial.key in done}
-        parts.append(Part(suite.name, trials, suite.pruning, suite.sampling_seed, text))
+        parts.append(BundledSuite(suite.name, trials, suite.pruning, suite.sampling_seed, text))
     if not count:
         return None
     if options.get("gpus_per_trial") is None and launcher.gpus:
         options["gpus_per_trial"] = 1.0  # there may be no GPU yet when the run starts
     name, results = new_name(planned[0][1].name), str(ledger.root)
-    return Run(name, parts, results, sorted(known), launcher.grows, **options)
+    return RunBundle(name, parts, results, sorted(known), launcher.grows, **options)
 
 
 def run_on_cluster(
-    launcher: Launcher, run: Run, ledger: Ledger, console: Console, data_dir: Path | None, *, down: bool
+    launcher: Launcher, run: RunBundle, ledger: Ledger, console: Console, data_dir: Path | None, *, down: bool
 ) -> bool:
     """Bring the cluster up, start the run there and follow it to its end; whether some trials failed."""
     from bench.execution.cluster.jobs import submit
-    from bench.execution.cluster.launcher import variables
-    from bench.execution.cluster.standing import bring_up, tear_down
+    from bench.execution.cluster.launcher import bring_up, tear_down, variables
 
     def say(text: str) -> None:
         console.print(text, soft_wrap=True)
@@ -138,9 +136,9 @@ def run_on_cluster(
     return _outcome(over, run)
 
 
-def put_down(launcher: Launcher, console: Console) -> None:
+def tear_down_cluster(launcher: Launcher, console: Console) -> None:
     """Tear down a cluster that is up though there is nothing to run on it."""
-    from bench.execution.cluster.standing import nodes, tear_down
+    from bench.execution.cluster.launcher import nodes, tear_down
 
     with _reached(launcher):
         up = nodes(launcher) is not None
@@ -148,7 +146,7 @@ def put_down(launcher: Launcher, console: Console) -> None:
         tear_down(launcher, lambda text: console.print(f"nothing to run; {text}", soft_wrap=True))
 
 
-def _followed(launcher: Launcher, run: Run, ledger: Ledger, console: Console) -> dict[str, Any]:
+def _followed(launcher: Launcher, run: RunBundle, ledger: Ledger, console: Console) -> dict[str, Any]:
     """The run's last event; Detached where the watcher leaves before."""
     from bench.execution.cluster.follow import follow
 
@@ -167,8 +165,8 @@ def _followed(launcher: Launcher, run: Run, ledger: Ledger, console: Console) ->
         raise Detached(INTERRUPTED) from None
 
 
-def _outcome(over: dict[str, Any], run: Run) -> bool:
-    from bench.suite.errors import UserError
+def _outcome(over: dict[str, Any], run: RunBundle) -> bool:
+    from bench.errors import UserError
 
     if over["outcome"] == "error":
         raise UserError(f"{run.name}: {over['message']}")
@@ -200,6 +198,6 @@ def read(path: Path) -> Launcher:
 
 
 def _reached(launcher: Launcher) -> Any:
-    from bench.execution.cluster.remote import reached
+    from bench.execution.cluster.head import reached
 
     return reached(launcher)

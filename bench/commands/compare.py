@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.commands.load_results import existing, undamaged, warn_damaged
+from bench.commands.load_suites import load
 from bench.commands.options import RESULTS, AsJson, Results
-from bench.commands.results import existing, tell_damaged, undamaged
-from bench.commands.suites import load
+from bench.errors import UserError
 from bench.streams import reserve_stdout
-from bench.suite.errors import UserError
 
 if TYPE_CHECKING:
     from bench.ledger.ledger import Ledger
     from bench.ledger.record import Record
-    from bench.report.comparing.shared import Source
+    from bench.report.comparing.shared import LedgerSource
     from bench.report.comparing.text import Told
 
 
 @dataclass(frozen=True)
-class _Only:
+class _Subset:
     """A suite's configurations as text, with its data sets, of which added rows are kept; `metric` ranks it."""
 
     suite: str
@@ -95,7 +95,7 @@ def compare(
     raise typer.Exit(told.exit_code)
 
 
-def _ledgers(base: str, new: str, kept: tuple[_Only | None, _Only | None], max_drop: float, matched: bool) -> Told:
+def _ledgers(base: str, new: str, kept: tuple[_Subset | None, _Subset | None], max_drop: float, matched: bool) -> Told:
     from bench.report.comparing.comparison import compare as compared
     from bench.report.comparing.shared import best
     from bench.report.comparing.shared import matched as all_shared
@@ -123,10 +123,10 @@ def _ledgers(base: str, new: str, kept: tuple[_Only | None, _Only | None], max_d
     )
 
 
-def _source(name: str, ledger: Ledger, kept: _Only | None) -> Source:
-    from bench.report.comparing.shared import Source
+def _source(name: str, ledger: Ledger, kept: _Subset | None) -> LedgerSource:
+    from bench.report.comparing.shared import LedgerSource
 
-    return Source(name, _of_suite(ledger.records(), kept, name), ledger.predictions)
+    return LedgerSource(name, _of_suite(ledger.records(), kept, name), ledger.predictions)
 
 
 def _passed_over(role: str, ledger: Ledger) -> list[str]:
@@ -136,7 +136,7 @@ def _passed_over(role: str, ledger: Ledger) -> list[str]:
 
 
 def _configurations(
-    base: str, new: str, kept: tuple[_Only | None, _Only | None], results: str, max_drop: float
+    base: str, new: str, kept: tuple[_Subset | None, _Subset | None], results: str, max_drop: float
 ) -> Told:
     from bench.ledger.ledger import Ledger
     from bench.report.comparing.comparison import Pair, Side
@@ -152,7 +152,7 @@ def _configurations(
             f"BASE {base!r} and NEW {new!r}: neither is a ledger's folder or URL, and there is no ledger {results} to "
             "find configurations in; give two ledgers, or name one with --results"
         )
-    tell_damaged(ledger)
+    warn_damaged(ledger)
     place, records = f"{results}/", ledger.records()
     ours, one = select(base, sections(_of_suite(records, kept[0], results)), "BASE", place)
     theirs, other = select(new, sections(_of_suite(records, kept[1], results)), "NEW", place)
@@ -186,7 +186,7 @@ def _configurations(
 
 def _opened(text: str) -> Ledger:
     ledger = existing(text)
-    tell_damaged(ledger)
+    warn_damaged(ledger)
     return ledger
 
 
@@ -195,23 +195,25 @@ def _place(ledger: Ledger) -> Path | str:
     return root.resolve() if isinstance(root, Path) else root
 
 
-def _only(suite: str) -> _Only:
-    from bench.suite.expand import canonical
+def _only(suite: str) -> _Subset:
+    from bench.jsonutil import canonical
 
     loaded = load(suite, None, None, None)
     configs = [config for config, _ in loaded.configurations]
     texts = frozenset(canonical(one) for config in configs for one in (config, config["dataset"]))
-    return _Only(suite, texts, loaded.metrics[0])
+    return _Subset(suite, texts, loaded.metrics[0])
 
 
-def _of_suite(records: list[Record], kept: _Only | None, place: str) -> list[Record]:
+def _of_suite(records: list[Record], kept: _Subset | None, place: str) -> list[Record]:
     """The records of a suite; UserError where the ledger has complete trials, and none of them is of it."""
-    from bench.ledger.added import is_added
-    from bench.suite.expand import canonical
+    from bench.jsonutil import canonical
+    from bench.ledger.external import is_external
 
     if kept is None:
         return records
-    found = [r for r in records if canonical(r.config["dataset"] if is_added(r.config) else r.config) in kept.configs]
+    found = [
+        r for r in records if canonical(r.config["dataset"] if is_external(r.config) else r.config) in kept.configs
+    ]
     if not found and records:
         suites = list(dict.fromkeys(record.suite for record in records if record.suite))
         of = f", of {'the suite' if len(suites) == 1 else 'the suites'} {', '.join(suites)}" if suites else ""

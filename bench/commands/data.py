@@ -2,20 +2,146 @@
 
 from __future__ import annotations
 
+import os
+import re
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.commands.data_show import show
-from bench.commands.options import EPILOG, DataDir
-from bench.suite.errors import UserError
+from bench.commands.options import EPILOG, DataDir, terminal, write
+from bench.errors import UserError
+from bench.streams import reserve_stdout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from bench.data.dataset import Dataset
     from bench.suite.trial import Trial
+
+
+AUGMENTED = 12
+"""Images in a row of augmented samples."""
+
+
+def show(
+    name: Annotated[str, typer.Argument(help="A data set's name, or the path of an image folder or .npz file.")],
+    html: Annotated[bool, typer.Option("--html", help="One offline page with images.")] = False,
+    suite: Annotated[str | None, typer.Option("--suite", help="Show this suite's augmentations, with --html.")] = None,
+    size: Annotated[
+        tuple[int, int] | None, typer.Option("--size", min=1, help="Resize an image folder's.", metavar="HEIGHT WIDTH")
+    ] = None,
+    channels: Annotated[int | None, typer.Option("--channels", help="1 grey, 3 colour: of an image folder.")] = None,
+    validation: Annotated[
+        str | None,
+        typer.Option(
+            "--validation",
+            help="Split off a validation part as trials do: tail=0.2, stratified=0.1.",
+            metavar="KIND=SHARE",
+        ),
+    ] = None,
+    data_dir: DataDir = None,
+    out: Annotated[str, typer.Option("--out", help="Folder to write to; - prints.", metavar="DIR")] = "reports",
+) -> None:
+    """Look at a data set: sizes, classes, pixel values, samples, means, duplicates."""
+    if suite is not None and not html:
+        raise UserError("--suite shows images, which need a page: add --html")
+    printed = reserve_stdout() if html and out == "-" else sys.stdout
+    entry = _entry(name, size, channels)
+    held_out = _validation(validation)
+    from bench.commands.load_suites import load as load_suite
+
+    loaded = load_suite(suite, None, None, None) if suite is not None else None
+    from bench.data import load
+    from bench.data.explore import explore
+
+    data = load(entry, data_dir, lambda line: typer.echo(line, err=True))
+    found = explore(data, validation=held_out)
+    if not html:
+        from bench.report.dataset.terminal import print_exploration
+
+        print_exploration(found, terminal())
+        return
+    from bench.report.dataset.page import data_page
+
+    rows = _augmented([config["augmentation"] for config, _ in loaded.configurations], data) if loaded else []
+    page = data_page(found, rows)
+    if out == "-":
+        typer.echo(page, file=printed)
+        return
+    path = Path(out) / f"data-{re.sub(r'[^A-Za-z0-9_.]+', '-', found.name)}.html"
+    write(path, page)
+
+
+def _entry(name: str, size: tuple[int, int] | None, channels: int | None) -> str | dict[str, Any]:
+    """A catalogue's name, or the entry of what lies at a path."""
+    from bench.data.catalogue import find
+    from bench.data.user_data import entry_at
+
+    if channels not in (None, 1, 3):
+        raise UserError(f"--channels {channels}: allowed are 1 (grey) and 3 (colour)")
+    options = {"size": list(size) if size else None, "channels": channels}
+    given = {key: value for key, value in options.items() if value is not None}
+    try:
+        found = find(name).name
+    except UserError as error:
+        entry = entry_at(Path(os.path.expanduser(name)))  # noqa: PTH111 (a Path's own raises for ~nobody)
+        if entry is None:
+            raise UserError(f"{error}\n  nor is there a folder or a file {name}") from error
+        if given and entry["name"] != "image_folder":
+            raise UserError(f"--{next(iter(given))} is for image folders, and {name} is a file") from error
+        return {**entry, **given}
+    if given:
+        raise UserError(f"--{next(iter(given))} is for image folders; {found} is as its makers published it")
+    return found
+
+
+def _validation(text: str | None) -> dict[str, float] | None:
+    """``tail=0.2`` as a suite file's ``{tail: 0.2}``."""
+    if text is None:
+        return None
+    from bench.data.splits import SPLITS
+
+    kind, _, share = text.partition("=")
+    try:
+        found = {kind.strip(): float(share)}
+    except ValueError:
+        found = {}
+    if not found or not SPLITS.keys() >= found.keys() or not all(0 < value < 1 for value in found.values()):
+        allowed = " and ".join(f"{name}=SHARE" for name in SPLITS)
+        raise UserError(f"--validation {text}: allowed are {allowed}, with a share between 0 and 1, such as tail=0.2")
+    return found
+
+
+def _augmented(augmentations: list[list[dict[str, Any]]], data: Dataset) -> list[tuple[str, NDArray[np.uint8]]]:
+    """The first training images, then as each different augmentation of a suite makes them."""
+    import torch
+
+    from bench.jsonutil import canonical
+    from bench.suite.labels import axis_label
+    from bench.training import augment, mixing
+
+    images = torch.tensor(data.train_images[:AUGMENTED])
+    labels = torch.tensor(data.train_labels[:AUGMENTED])
+    rows = [("as they are", data.train_images[:AUGMENTED])]
+    for entries in {canonical(entries): entries for entries in augmentations if entries}.values():
+        draws = torch.Generator().manual_seed(0)
+        pictures = images / 255
+        for step in augment.build(entries):
+            if step is not None:
+                pictures = step(pictures, draws)
+        mix = mixing.build(entries)
+        if mix is not None:
+            pictures, _ = mix(pictures, labels, len(data.classes), draws)
+        rows.append((axis_label(entries, "augmentation"), (pictures * 255).round().to(torch.uint8).numpy()))
+    if len(rows) == 1:
+        raise UserError("--suite: no configuration of this suite has an augmentation; leave it out")
+    return rows
+
 
 data_app = typer.Typer(help="Data sets: fetch, verify, look at.", no_args_is_help=True)
 data_app.command("show", epilog=EPILOG)(show)

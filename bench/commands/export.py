@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.commands.load_results import existing, warn_damaged
+from bench.commands.load_suites import load, trials_of
 from bench.commands.options import RESULTS, Results
-from bench.commands.results import existing, tell_damaged
-from bench.commands.suites import load, trials_of
-from bench.suite.errors import UserError
+from bench.errors import UserError
 
 if TYPE_CHECKING:
     from bench.report.exported import Run
@@ -37,7 +37,7 @@ def export(
     from bench.report.exported import runs
 
     ledger = existing(results)
-    tell_damaged(ledger)
+    warn_damaged(ledger)
     found = list(runs([record for record in ledger.records() if keys is None or record.key in keys]))
     if not found:
         raise UserError(f"{results}: holds no trial{f' of {suite}' if suite else ''}; run a suite first")

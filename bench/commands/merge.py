@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from bench.characters import escaped_line
 from bench.commands.options import RESULTS, Results
-from bench.suite.characters import escaped_line
 
 
 def merge(
@@ -17,8 +17,7 @@ def merge(
     results: Results = RESULTS,
 ) -> None:
     """Copy into a ledger what it lacks of others; nothing that it holds changes, and doing it again copies nothing."""
-    from bench.ledger.ledger import Ledger
-    from bench.ledger.merge import merge
+    from bench.ledger.ledger import Ledger, merge
 
     merged = merge(sources, results)
     for location, reason in merged.damaged:

@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from bench.commands.data import datasets_of
+from bench.commands.load_results import warn_damaged
+from bench.commands.load_suites import check_metrics, check_own_data, checked_for_plan, data_places, load, trials_of
 from bench.commands.options import (
     RESULTS,
     AsJson,
@@ -23,8 +25,6 @@ from bench.commands.options import (
     Set,
     SuiteArgument,
 )
-from bench.commands.results import tell_damaged
-from bench.commands.suites import check_metrics, check_own_data, checked_for_plan, data_places, load, trials_of
 from bench.streams import reserve_stdout
 
 
@@ -51,14 +51,14 @@ def plan(
     """Show what a suite would run: trials, counts per axis, what is done, time and memory."""
     printed = reserve_stdout() if as_json else sys.stdout
     loaded = [load(text, only, set_, seeds, not no_user_code) for text in suites]
-    from bench.execution.board import todo
-    from bench.execution.estimate import PROBE_SECONDS, estimate, from_probes, from_records, kinds
-    from bench.execution.host import slots
-    from bench.execution.plan import plan_json, plan_text
+    from bench.execution.cost_estimate import PROBE_SECONDS, estimate, from_measured_steps, from_records, trial_kinds
+    from bench.execution.run_plan import plan_json, plan_text
+    from bench.execution.scheduler import work_plan
     from bench.ledger.ledger import Ledger
+    from bench.system import slots
 
     ledger = Ledger(results)
-    tell_damaged(ledger)
+    warn_damaged(ledger)
     out = []
     for suite in loaded:
         trials = trials_of(suite)
@@ -66,11 +66,11 @@ def plan(
         check_metrics(suite, trials)
         checked = {trial.key for trial in checked_for_plan(suite, trials)}
         done = ledger.done(suite.pruning.model_dump(mode="json") if suite.pruning else None)
-        left = todo(trials, done, searches=suite.pruning is not None)
+        left = work_plan(trials, done, searches=suite.pruning is not None)
         missing = [*left.now, *(trial for rest in left.later.values() for trial in rest)]
         if probe:
-            typer.echo(f"measuring {kinds(missing):,} kinds of trial, at most {PROBE_SECONDS} s each", err=True)
-            costs = from_probes(
+            typer.echo(f"measuring {trial_kinds(missing):,} kinds of trial, at most {PROBE_SECONDS} s each", err=True)
+            costs = from_measured_steps(
                 missing, datasets_of(missing, data_dir, data_places(suite, missing)), max(1, int(cpus_per_trial))
             )
         else:
@@ -85,9 +85,9 @@ def plan(
         ]
         counted = None
         if unlike:
-            from bench.execution.arithmetic import arithmetic
+            from bench.execution.cost_estimate import operation_cost
 
-            counted = arithmetic(unlike, ledger.records(), side_by_side, cpus_per_trial, gpus_per_trial)
+            counted = operation_cost(unlike, ledger.records(), side_by_side, cpus_per_trial, gpus_per_trial)
         out.append(plan_json(suite, trials, missing, done, cost, side_by_side, counted))
     if as_json:
         typer.echo(json.dumps(out[0] if len(out) == 1 else out, indent=2), file=printed)

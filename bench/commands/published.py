@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.commands.options import RESULTS, AsJson, Results, as_written
-from bench.commands.output import write
-from bench.commands.results import tell_damaged, undamaged
-from bench.commands.suites import load, trials_of
+from bench.commands.load_results import undamaged, warn_damaged
+from bench.commands.load_suites import load, trials_of
+from bench.commands.options import RESULTS, AsJson, Results, as_written, write
+from bench.errors import UserError
 from bench.streams import reserve_stdout
-from bench.suite.errors import UserError
 
 if TYPE_CHECKING:
     from bench.ledger.record import Record
     from bench.published import Reference
-    from bench.suite.references import Comparison
+    from bench.suite.references import ReferenceMatch
     from bench.suite.suite import Suite
     from bench.suite.trial import Trial
 
@@ -87,7 +86,7 @@ def published(
         )
 
     page = undamaged(made, ledger)
-    tell_damaged(ledger)
+    warn_damaged(ledger)
     text = to_json(page) if as_json else to_markdown(page)
     if out is None:
         typer.echo(text, nl=False, file=printed)
@@ -145,7 +144,7 @@ def _contents(records: Iterable[Record], trials: Iterable[Trial]) -> dict[str, s
     return found
 
 
-def _references(suite: Suite) -> list[tuple[Comparison, Reference]]:
+def _references(suite: Suite) -> list[tuple[ReferenceMatch, Reference]]:
     """The published result of each comparison; of those that share an id, the one on the configuration's dataset."""
     from bench.published import find
 

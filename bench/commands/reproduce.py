@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from bench.commands.data import datasets_of
+from bench.commands.load_results import existing
 from bench.commands.options import RESULTS, DataDir, NoUserCode, Results
-from bench.commands.results import existing
 from bench.commands.run import git_commit
-from bench.suite.errors import UserError
+from bench.errors import UserError
 
 if TYPE_CHECKING:
     from bench.ledger.ledger import Ledger
@@ -46,9 +46,9 @@ def reproduce(
     if no_user_code:
         _refuse_user_code(records.values())
     # All of them before the first is trained, so that a mistake shows at once.
-    from bench.execution.repeat import rebuilt
+    from bench.execution.rerun import rebuild_trial
 
-    trials = [rebuilt(record, folder) for record in records.values()]
+    trials = [rebuild_trial(record, folder) for record in records.values()]
     datasets = datasets_of(trials, data_dir)
     differs = False
     for trial in trials:
@@ -58,7 +58,7 @@ def reproduce(
 
 
 def _refuse_user_code(records: Iterable[Record]) -> None:
-    from bench.models.sources import is_user
+    from bench.models.user_code import is_user
 
     for record in records:
         if is_user(name := record.config["model"]["name"]):
@@ -69,7 +69,7 @@ def _refuse_user_code(records: Iterable[Record]) -> None:
 
 
 def _again(trial: Trial, record: Record, ledger: Ledger, data: Any, device: str | None) -> Again:
-    from bench.execution.repeat import train
+    from bench.execution.rerun import train
     from bench.report.comparing.agreement import again, seed_noise, to_text
 
     def report(progress: Any) -> None:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.commands.cluster import put_down, read, run_on_cluster, shipment
+from bench.commands.cluster import read, run_on_cluster, shipment, tear_down_cluster
 from bench.commands.data import datasets_of
+from bench.commands.load_results import report_of, warn_damaged
+from bench.commands.load_suites import check, check_splits, data_places, load, trials_of
 from bench.commands.options import (
     RESULTS,
     CpusPerTrial,
@@ -23,14 +25,12 @@ from bench.commands.options import (
     Set,
     SuiteArgument,
     as_written,
+    terminal,
     with_suite,
 )
-from bench.commands.output import terminal
-from bench.commands.results import report_of, tell_damaged
-from bench.commands.suites import check, check_splits, data_places, load, trials_of
-from bench.execution.connect import Connection, check_address
+from bench.errors import UserError, plural
+from bench.execution.ray_cluster import Connection, check_address
 from bench.ledger.address import is_url, with_results
-from bench.suite.errors import UserError, plural
 
 if TYPE_CHECKING:
     from bench.ledger.ledger import Ledger
@@ -88,12 +88,12 @@ def run(
     for _, suite, trials in planned:
         check(suite, trials)
     # Not before all input is known to be right: Ray takes seconds to import, and data may have to be fetched.
-    from bench.execution.run import run_trials
+    from bench.execution.run_trials import run_trials
     from bench.report.terminal import print_terminal
 
     console = terminal()
     failed = False
-    told = tell_damaged(ledger)
+    told = warn_damaged(ledger)
     if launcher:
         sent = shipment(
             launcher,
@@ -109,7 +109,7 @@ def run(
         if sent:
             failed = run_on_cluster(launcher, sent, ledger, console, data_dir, down=down)
         elif down:
-            put_down(launcher, console)
+            tear_down_cluster(launcher, console)
     datasets: dict[str, Any] = {}
     if not launcher:
         places: dict[str, str] = {}
@@ -143,7 +143,7 @@ def run(
                 console.print(f"{suite.name}: nothing to run, {ended}")
             failed |= any(record.status == "failed" for record in records)
         print_terminal(report_of(ledger, text, suite, trials), console, top=12)
-        told |= tell_damaged(ledger, told)
+        told |= warn_damaged(ledger, told)
         page = with_results(f"bench report {text} --html", results)
         console.print(f"\nThe whole page: {page}", soft_wrap=True, style="dim")
     raise typer.Exit(1 if failed else 0)
@@ -151,10 +151,10 @@ def run(
 
 def _lacks(ledger: Ledger, suite: Suite, trials: list[Trial]) -> bool:
     """Whether a trial is still to be run, so that the ledger must be written."""
-    from bench.execution.board import todo
+    from bench.execution.scheduler import work_plan
 
     done = ledger.done(suite.pruning.model_dump(mode="json") if suite.pruning else None)
-    left = todo(trials, done, searches=suite.pruning is not None)
+    left = work_plan(trials, done, searches=suite.pruning is not None)
     return bool(left.now or left.later)
 
 

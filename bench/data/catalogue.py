@@ -3,11 +3,75 @@
 from __future__ import annotations
 
 import hashlib
+import string
+import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from bench.data import class_names
-from bench.suite.errors import UserError, nearest, spelled
+from bench.characters import escaped_line
+from bench.errors import UserError, nearest, spelled
+
+LONGEST = 255
+"""Characters of a class's name."""
+
+DIGITS = tuple(string.digits)
+
+FASHION = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+
+KUZUSHIJI = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
+
+LETTERS = tuple(string.ascii_lowercase)
+"""EMNIST's 26 letters, small and capital ones together."""
+
+BALANCED = (*string.digits, *string.ascii_uppercase, *"abdefghnqrt")
+"""EMNIST's 47 classes: small letters that look like their capitals are one class with them (arXiv 1702.05373)."""
+
+CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+_CIFAR100 = """
+apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can castle
+caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin elephant
+flatfish forest fox girl hamster house kangaroo keyboard lamp lawn_mower leopard lion lizard lobster man maple_tree
+motorcycle mountain mouse mushroom oak_tree orange orchid otter palm_tree pear pickup_truck pine_tree plain plate
+poppy porcupine possum rabbit raccoon ray road rocket rose sea seal shark shrew skunk skyscraper snail snake spider
+squirrel streetcar sunflower sweet_pepper table tank telephone television tiger tractor train trout tulip turtle
+wardrobe whale willow_tree wolf woman worm
+"""
+CIFAR100 = tuple(_CIFAR100.split())
+
+
+def check_names(names: Iterable[str], what: str) -> None:
+    """UserError, which begins with `what`, for names of classes from outside that no table or terminal can show.
+
+    They are checked here, where they enter; terminal, page, CSV and Markdown show them as they are.
+    """
+    known: dict[str, str] = {}
+    for name in names:
+        shown = f"{escaped_line(name[:40])}..." if len(name) > LONGEST else escaped_line(name)
+        if not name.strip():
+            raise UserError(f"{what}: the name '{shown}' is blank: give every class a name that can be read")
+        if escaped_line(name) != name:
+            raise UserError(
+                f"{what}: the name '{shown}' has a character that is obeyed and not shown, written out here: "
+                "rename the class"
+            )
+        if len(name) > LONGEST:
+            raise UserError(f"{what}: the name '{shown}' has {len(name):,} characters, allowed are {LONGEST}")
+        alike = known.setdefault(unicodedata.normalize("NFC", name).strip(), name)
+        if alike != name:
+            raise UserError(f"{what}: the names {alike!a} and {name!a} look the same: rename one of the classes")
 
 
 @dataclass(frozen=True)
@@ -40,9 +104,9 @@ class FileInfo:
 class DatasetInfo:
     """One dataset; `shape` is (channels, height, width), `folders` are where its files commonly lie.
 
-    `layout` says how its files are read (`bench.data.layouts`): ``idx`` are four files, training images and labels,
-    then the test's. The others are one archive, of which `train_members` and `test_members` are read. The first of
-    `folders` is also its folder in the user cache.
+    `layout` says how its files are read (`bench.data.file_formats`): ``idx`` are four files, training images and
+    labels, then the test's. The others are one archive, of which `train_members` and `test_members` are read. The first
+    of `folders` is also its folder in the user cache.
     """
 
     name: str
@@ -163,7 +227,7 @@ DATASETS: dict[str, DatasetInfo] = {
         _digits_like(
             name="fashion_mnist",
             title="Fashion-MNIST",
-            classes=class_names.FASHION,
+            classes=FASHION,
             sums=(
                 (
                     "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
@@ -189,7 +253,7 @@ DATASETS: dict[str, DatasetInfo] = {
         _digits_like(
             name="mnist",
             title="MNIST",
-            classes=class_names.DIGITS,
+            classes=DIGITS,
             sums=(
                 (
                     "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -217,7 +281,7 @@ DATASETS: dict[str, DatasetInfo] = {
         _digits_like(
             name="kmnist",
             title="KMNIST",
-            classes=class_names.KUZUSHIJI,
+            classes=KUZUSHIJI,
             sums=(
                 (
                     "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
@@ -240,12 +304,12 @@ DATASETS: dict[str, DatasetInfo] = {
             mirrors=("http://codh.rois.ac.jp/kmnist/dataset/kmnist/",),
             folders=("kmnist", "KMNIST/raw", "KMNIST"),
         ),
-        _emnist("balanced", class_names.BALANCED, 112_800, 18_800),
-        _emnist("letters", class_names.LETTERS, 124_800, 20_800),
-        _emnist("digits", class_names.DIGITS, 240_000, 40_000),
+        _emnist("balanced", BALANCED, 112_800, 18_800),
+        _emnist("letters", LETTERS, 124_800, 20_800),
+        _emnist("digits", DIGITS, 240_000, 40_000),
         _cifar(
             number=10,
-            classes=class_names.CIFAR10,
+            classes=CIFAR10,
             sha256="c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
             md5="c32a1d4ab5d03f1284b67883e8d87530",
             train=tuple(f"cifar-10-batches-bin/data_batch_{i}.bin" for i in range(1, 6)),
@@ -253,7 +317,7 @@ DATASETS: dict[str, DatasetInfo] = {
         ),
         _cifar(
             number=100,
-            classes=class_names.CIFAR100,
+            classes=CIFAR100,
             sha256="58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
             md5="03b5dce01913d631647c71ecec9e9cb8",
             train=("cifar-100-binary/train.bin",),

@@ -12,17 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.data.catalogue import DatasetInfo, find
-from bench.data.debian import from_debian
-from bench.data.layouts import read
-from bench.data.mirrors import Notify, RouteError, from_mirrors
-from bench.data.own import Entry, fields, is_own
-from bench.data.own import fingerprint as own_fingerprint
-from bench.data.own import train_labels as own_train_labels
-from bench.data.places import cached, look, places, user_cache
-from bench.data.verify import verify
-from bench.suite.errors import UserError
+from bench.data.download import Notify, SourceError, from_debian, from_mirrors
+from bench.data.file_formats import read, verify
+from bench.data.search_paths import cached, locate, search_paths, user_cache
+from bench.data.user_data import Entry, fields, is_user_defined
+from bench.data.user_data import fingerprint as own_fingerprint
+from bench.data.user_data import train_labels as own_train_labels
+from bench.errors import UserError
 
-ROUTES: dict[str, Callable[[DatasetInfo, Path, Path, Notify], None]] = {
+SOURCES: dict[str, Callable[[DatasetInfo, Path, Path, Notify], None]] = {
     "mirrors": from_mirrors,
     "Debian package": from_debian,
 }
@@ -75,7 +73,7 @@ def load(dataset: str | Entry, data_dir: Path | None = None, notify: Notify = _q
         route has the files, with the reason for each. For the user's own data, see `bench.data.image_folder` and
         `bench.data.npz`.
     """
-    if not isinstance(dataset, str) and is_own(dataset):
+    if not isinstance(dataset, str) and is_user_defined(dataset):
         return Dataset(**fields(dataset, notify))
     return load_info(find(dataset), data_dir, notify)
 
@@ -88,10 +86,10 @@ def load_here(dataset: str | Entry) -> Dataset | None:
     UserError
         As `load`, where files that are here cannot be used.
     """
-    if not isinstance(dataset, str) and is_own(dataset):
+    if not isinstance(dataset, str) and is_user_defined(dataset):
         return load(dataset) if os.path.exists(dataset["path"]) else None  # noqa: PTH110 (a Path's own may raise)
     info = find(dataset)
-    found = any(look(info, place)[0] is not None for place in places(info, None))
+    found = any(locate(info, place)[0] is not None for place in search_paths(info, None))
     return load_info(info) if found else None
 
 
@@ -112,14 +110,14 @@ def fingerprint(dataset: str | Entry) -> str:
     UserError
         Unknown name; the user's own files are missing or cannot be read.
     """
-    if not isinstance(dataset, str) and is_own(dataset):
+    if not isinstance(dataset, str) and is_user_defined(dataset):
         return own_fingerprint(dataset)
     return find(dataset).fingerprint
 
 
 def shape(dataset: str | Entry, notify: Notify = _quietly) -> tuple[tuple[int, int, int], int]:
-    """The pictures' (channels, height, width) and the number of classes; the user's own data are read for it."""
-    if not isinstance(dataset, str) and is_own(dataset):
+    """The images' (channels, height, width) and the number of classes; the user's own data are read for it."""
+    if not isinstance(dataset, str) and is_user_defined(dataset):
         data = load(dataset, notify=notify)
         channels, height, width = data.train_images.shape[1:]
         return (channels, height, width), len(data.classes)
@@ -128,8 +126,8 @@ def shape(dataset: str | Entry, notify: Notify = _quietly) -> tuple[tuple[int, i
 
 
 def train_size(dataset: str | Entry) -> int:
-    """How many training pictures there are, validation included; the user's own data are read for it."""
-    if not isinstance(dataset, str) and is_own(dataset):
+    """How many training images there are, validation included; the user's own data are read for it."""
+    if not isinstance(dataset, str) and is_user_defined(dataset):
         return len(load(dataset).train_labels)
     return find(dataset).train_size
 
@@ -158,15 +156,15 @@ def load_info(info: DatasetInfo, data_dir: Path | None = None, notify: Notify = 
 def _obtain(info: DatasetInfo, data_dir: Path | None, notify: Notify) -> list[Path]:
     """The paths of the files, not verified yet; downloaded where no place has them."""
     tried = []
-    for place in places(info, data_dir):
-        paths, reason = look(info, place)
+    for place in search_paths(info, data_dir):
+        paths, reason = locate(info, place)
         if paths is not None:
             return paths
         tried.append(f"{place.label} ({place.root}): {reason}")
         if place.given:
             notify(f"{info.name}: {tried[-1]}; looking elsewhere")
     _download(info, tried, notify)
-    paths, reason = look(info, cached(info))
+    paths, reason = locate(info, cached(info))
     if paths is None:
         raise UserError(
             f"{cached(info).root}, where {info.name} was just downloaded to, {reason}; run the command again"
@@ -183,13 +181,13 @@ def _download(info: DatasetInfo, tried: list[str], notify: Notify) -> None:
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{info.name}-", dir=cache, ignore_cleanup_errors=True) as aside:
-            for label, route in ROUTES.items():
+            for label, route in SOURCES.items():
                 fetched, scratch = Path(aside, route.__name__, "fetched"), Path(aside, route.__name__, "scratch")
                 fetched.mkdir(parents=True)
                 scratch.mkdir()
                 try:
                     route(info, fetched, scratch, notify)
-                except RouteError as error:
+                except SourceError as error:
                     tried.append(f"{label}: {error}")
                     continue
                 _publish(fetched, cached(info).root)

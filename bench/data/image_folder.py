@@ -1,12 +1,14 @@
-"""The user's own pictures: a folder of files, decoded once and kept as arrays in the user cache."""
+"""The user's own images: a folder of files, decoded once and kept as arrays in the user cache."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
+import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,31 +16,196 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.arrays import MOST_MEMORY
-from bench.data.contents import checksum, combined, correct, read
-from bench.data.listing import PARTS, Listing, list_pictures
-from bench.data.places import user_cache
-from bench.limits import memory
-from bench.suite.errors import UserError
+from bench.characters import escaped_line
+from bench.data import catalogue
+from bench.data.checksum_cache import checksum, combined, correct, read
+from bench.data.search_paths import user_cache
+from bench.errors import UserError, nearest
+from bench.system import memory
+
+PARTS = ("train", "test")
+
+_KINDS = "png jpg jpeg jpe jfif bmp dib gif webp tif tiff pgm ppm pbm pnm tga jp2 avif"
+SUFFIXES = frozenset(f".{kind}" for kind in _KINDS.split())
+"""Endings of image files; another file in a class's folder is an error, not an image silently left out."""
+
+_LITTER = frozenset(("thumbs.db", "desktop.ini"))
+
+
+@dataclass(frozen=True)
+class ImageListing:
+    """The image files of a folder, sorted by name: which they are, and their class numbers."""
+
+    root: Path
+    classes: tuple[str, ...]
+    names: dict[str, list[str]]
+    """`train` and `test` to paths below `root`, with forward slashes."""
+    labels: dict[str, list[int]]
+
+    @property
+    def all_names(self) -> list[str]:
+        return [name for part in PARTS for name in self.names[part]]
+
+
+def list_images(root: Path) -> ImageListing:
+    """List ``train/CLASS/FILE`` and ``test/CLASS/FILE`` below a folder, sub-folders of a class included.
+
+    Classes are the folders' names, sorted. Files and folders whose names begin with a dot are passed over.
+
+    Raises
+    ------
+    UserError
+        A folder is missing or cannot be read, a file is in no class or no image, a class has no images in one of
+        the parts, a class's name cannot be shown, a folder is reached twice; the message names it.
+    """
+    found: dict[str, dict[str, list[str]]] = {}
+    for part in PARTS:
+        folder = root / part
+        if not os.path.isdir(folder):  # noqa: PTH112 (a Path's own raises where a folder above cannot be read)
+            raise _no_part(root, part)
+        found[part] = {}
+        visited: dict[tuple[int, int], str] = {}
+        for entry in _entries(folder):
+            if _is_folder(entry):
+                catalogue.check_names([entry.name], str(folder))
+                found[part][entry.name] = list(_below(Path(entry.path), f"{part}/{entry.name}", visited))
+            elif _suffix(entry.name) in SUFFIXES:
+                raise UserError(f"{entry.path} is in no class: put it into a folder {part}/CLASS below {root}")
+        if not found[part]:
+            raise UserError(f"{folder} has no classes: put images into a folder per class, {part}/CLASS/FILE")
+    _hold_together(root, found)
+    classes = tuple(sorted(found["train"]))
+    catalogue.check_names(classes, str(root))
+    return ImageListing(
+        root,
+        classes,
+        {part: [name for label in classes for name in found[part][label]] for part in PARTS},
+        {part: [number for number, label in enumerate(classes) for _ in found[part][label]] for part in PARTS},
+    )
+
+
+def _hold_together(root: Path, found: dict[str, dict[str, list[str]]]) -> None:
+    """Every class has images to learn from and images to be tested on."""
+    names = set(found["train"]) | set(found["test"])
+    if len(names) < 2:
+        raise UserError(f"{root} has one class, {next(iter(names))!r}: there is nothing to tell apart")
+    for part, purpose in (("train", "learned"), ("test", "tested")):
+        lacking = [name for name in sorted(names) if not found[part].get(name)]
+        if lacking:
+            name = lacking[0]
+            what = "is empty" if name in found[part] else "does not exist"
+            more = f" (nor can {', '.join(lacking[1:])})" if len(lacking) > 1 else ""
+            other = next(other for other in PARTS if other != part)
+            fill = [f"{each}/{name}" for each in PARTS if not found[each].get(name)]
+            remove = [f"{each}/{name}" for each in PARTS if name in found[each]]  # only what is there
+            hint = nearest(name, set(found[part]) - set(found[other]) - {name})
+            raise UserError(
+                f"{root / part / name} {what}, so class {name!r} cannot be {purpose}{more}: put images of it into "
+                f"{' and '.join(fill)}, or remove {' and '.join(remove)}" + (f"\n  {hint}" if hint else "")
+            )
+
+
+def _below(top: Path, name: str, visited: dict[tuple[int, int], str]) -> Iterator[str]:
+    """The images in a class's folder, depth first; `visited` are the folders of this part that were entered before.
+
+    Symbolic links are followed, but none into a folder for the second time: its images would count twice, and a
+    link to a folder above itself would lead on for ever.
+    """
+    stack = [_entered(top, name, visited)]
+    while stack:
+        below, entries = stack[-1]
+        entry = next(entries, None)
+        if entry is None:
+            stack.pop()
+            continue
+        path = f"{below}/{entry.name}"
+        if _is_folder(entry):
+            stack.append(_entered(Path(entry.path), path, visited))
+        elif _suffix(entry.name) not in SUFFIXES:
+            raise UserError(
+                f"{entry.path} has no ending of an image file (.png, .jpg, ...): take it out of the class's folder, "
+                "or rename it to begin with a dot"
+            )
+        elif not _is_file(entry):
+            raise UserError(
+                f"{entry.path} is no file: a pipe, a socket, a device, or a link that leads nowhere; remove it"
+            )
+        else:
+            yield path
+
+
+def _entered(folder: Path, name: str, visited: dict[tuple[int, int], str]) -> tuple[str, Iterator[os.DirEntry[str]]]:
+    entries = iter(_entries(folder))
+    found = folder.stat()
+    before = visited.setdefault((found.st_dev, found.st_ino), name)
+    if before != name:
+        raise UserError(
+            f"{folder} is the folder {before} again, by a symbolic link, and its images would count twice: "
+            "remove the link"
+        )
+    return name, entries
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        raise UserError(f"{entry.path} cannot be read: {error.strerror or error}") from error
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError as error:
+        raise UserError(f"{entry.path} cannot be read: {error.strerror or error}") from error
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """What is in a folder, by name: the order of a file system is another one on every machine."""
+    try:
+        with os.scandir(folder) as found:
+            entries = [e for e in found if not e.name.startswith(".") and e.name.lower() not in _LITTER]
+    except OSError as error:
+        raise UserError(f"{folder} cannot be read: {error.strerror or error}") from error
+    return sorted(entries, key=lambda entry: entry.name)
+
+
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1].lower()  # noqa: PTH122 (60,000 names: a Path each takes ten times as long)
+
+
+def _no_part(root: Path, part: str) -> UserError:
+    layout = "an image folder has train/CLASS/FILE and test/CLASS/FILE"
+    try:
+        inside = ", ".join(sorted(escaped_line(path.name) for path in root.iterdir())[:6]) or "nothing"
+    except NotADirectoryError:
+        return UserError(f"{root} is a file, not a folder; {layout}")
+    except FileNotFoundError:
+        return UserError(f"{root} does not exist; {layout}")
+    except OSError as error:
+        return UserError(f"{root} cannot be read: {error.strerror or error}; {layout}")
+    return UserError(f"{root} has no folder {part}/ (it holds {inside}); {layout}")
+
 
 ORDER_SEED = 0
 """Files come sorted by class; this seed mixes them, the same way on every machine for ever."""
 
 DECODER = 2
-"""Raised whenever the same picture would be decoded to other pixels than before."""
+"""Raised whenever the same image would be decoded to other pixels than before."""
 
 DIGESTS = "sha256.json"
 """The checksums of the arrays in a folder of the cache, which lies beside them."""
 
 
 def fingerprint(path: Path) -> str:
-    """SHA-256 (hex) over the names and contents of a folder's pictures; errors as in `list_pictures`."""
-    listing = list_pictures(path)
+    """SHA-256 (hex) over the names and contents of a folder's images; errors as in `list_images`."""
+    listing = list_images(path)
     return checksum(listing.root, listing.all_names)
 
 
 def train_labels(path: Path) -> NDArray[np.int64]:
-    """The class numbers of the training part, in the order that `load` has them; errors as in `list_pictures`."""
-    return _labels(list_pictures(path), "train")
+    """The class numbers of the training part, in the order that `load` has them; errors as in `list_images`."""
+    return _labels(list_images(path), "train")
 
 
 def load(entry: dict[str, Any], notify: Callable[[str], None]) -> dict[str, Any]:
@@ -50,16 +217,16 @@ def load(entry: dict[str, Any], notify: Callable[[str], None]) -> dict[str, Any]
     Raises
     ------
     UserError
-        What `list_pictures` refuses; a picture that cannot be read or has another size than the others; more pixels
+        What `list_images` refuses; an image that cannot be read or has another size than the others; more pixels
         than there is memory for; a file that changes meanwhile.
     """
-    listing = list_pictures(Path(entry["path"]))
+    listing = list_images(Path(entry["path"]))
     sha256 = checksum(listing.root, listing.all_names)
     names = {part: [listing.names[part][i] for i in _order(len(listing.names[part]))] for part in PARTS}
     folder = user_cache() / "decoded" / _cache_name(sha256, entry)
     pixels = _cached(folder, listing)
     if pixels is None:
-        notify(f"{listing.root}: reading {len(listing.all_names):,} pictures")
+        notify(f"{listing.root}: reading {len(listing.all_names):,} images")
         pixels = _decoded(listing.root, names, entry, sha256)
         if _keep(pixels, folder):
             notify(f"{listing.root}: kept as arrays in {folder}")
@@ -75,7 +242,7 @@ def load(entry: dict[str, Any], notify: Callable[[str], None]) -> dict[str, Any]
     }
 
 
-def _labels(listing: Listing, part: str) -> NDArray[np.int64]:
+def _labels(listing: ImageListing, part: str) -> NDArray[np.int64]:
     labels = np.array(listing.labels[part], dtype=np.int64)[_order(len(listing.labels[part]))]
     labels.flags.writeable = False
     return labels
@@ -89,8 +256,8 @@ def _order(count: int) -> NDArray[np.int64]:
 def _decoded(
     root: Path, names: dict[str, list[str]], entry: dict[str, Any], sha256: str
 ) -> dict[str, NDArray[np.uint8]]:
-    """Pixels of each part, grey where the entry says so, or where it says nothing and every picture is grey."""
-    from bench.data.pictures import ColourError
+    """Pixels of each part, grey where the entry says so, or where it says nothing and every image is grey."""
+    from bench.data.image_file import ColourError
 
     if entry.get("channels") is not None:
         return _decode_all(root, names, entry, entry["channels"], False, sha256)
@@ -103,12 +270,12 @@ def _decoded(
 def _decode_all(
     root: Path, names: dict[str, list[str]], entry: dict[str, Any], channels: int, strict: bool, sha256: str
 ) -> dict[str, NDArray[np.uint8]]:
-    """Every picture decoded; with `strict`, ColourError at the first that has colour."""
-    from bench.data.pictures import decode
+    """Every image decoded; with `strict`, ColourError at the first that has colour."""
+    from bench.data.image_file import decode
 
     count = sum(map(len, names.values()))
     size = (entry["size"][0], entry["size"][1]) if entry.get("size") else None
-    if size is not None:  # before the first picture is made that large
+    if size is not None:  # before the first image is made that large
         _fits(root, count, (channels, *size))
     pixels: dict[str, NDArray[np.uint8]] = {}
     digests = []
@@ -118,19 +285,19 @@ def _decode_all(
             data = read(root / name)
             digests.append((name, hashlib.sha256(data).hexdigest()))
             try:
-                picture = decode(data, channels, size, strict)
+                image = decode(data, channels, size, strict)
             except ValueError as error:
                 raise UserError(
-                    f"{root / name} cannot be read as a picture: {error}\n  mend or remove the file"
+                    f"{root / name} cannot be read as an image: {error}\n  mend or remove the file"
                 ) from error
             if first is None:
-                first = name, picture.shape
-                _fits(root, count, picture.shape)
-            if picture.shape != first[1]:
-                raise _odd_one(root, name, picture.shape, *first)
+                first = name, image.shape
+                _fits(root, count, image.shape)
+            if image.shape != first[1]:
+                raise _odd_one(root, name, image.shape, *first)
             if i == 0:
-                pixels[part] = np.empty((len(names[part]), *picture.shape), dtype=np.uint8)
-            pixels[part][i] = picture
+                pixels[part] = np.empty((len(names[part]), *image.shape), dtype=np.uint8)
+            pixels[part][i] = image
     found = combined(digests)
     if found != sha256:
         correct(root, found)
@@ -143,7 +310,7 @@ def _fits(root: Path, count: int, shape: tuple[int, ...]) -> None:
     there = memory()
     if needed > MOST_MEMORY * there:
         raise UserError(
-            f"{root}: {count:,} pictures of {shape[1]} x {shape[2]} take {needed / 2**30:.1f} GiB, more than half of "
+            f"{root}: {count:,} images of {shape[1]} x {shape[2]} take {needed / 2**30:.1f} GiB, more than half of "
             f"the {there / 2**30:.1f} GiB that this machine or container has; "
             "have them made smaller with `size: [HEIGHT, WIDTH]`"
         )
@@ -165,7 +332,7 @@ def _cache_name(sha256: str, entry: dict[str, Any]) -> str:
     return f"{sha256[:32]}-{height}-{width}-{entry.get('channels') or 'own'}-{decoder}-{ORDER_SEED}"
 
 
-def _cached(folder: Path, listing: Listing) -> dict[str, NDArray[np.uint8]] | None:
+def _cached(folder: Path, listing: ImageListing) -> dict[str, NDArray[np.uint8]] | None:
     """Pixels of an earlier time, mapped; None where there are none, not all, or others than were written."""
     found = {}
     try:

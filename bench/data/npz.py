@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.arrays import Archive, ArrayError, open_arrays
-from bench.data import class_names
-from bench.data.contents import check_file, correct, file_checksum, read
-from bench.suite.characters import escaped_line
-from bench.suite.errors import UserError, nearest
+from bench.characters import escaped_line
+from bench.data import catalogue
+from bench.data.checksum_cache import check_file, correct, file_checksum, read
+from bench.errors import UserError, nearest
 
 IMAGES = ("train_images", "test_images")
 LABELS = ("train_labels", "test_labels")
@@ -31,9 +31,9 @@ def fingerprint(path: Path) -> str:
 
 
 def load(entry: dict[str, Any], notify: Callable[[str], None]) -> dict[str, Any]:
-    """The fields of a `Dataset`, from the file `entry["path"]`, its pictures in the file's order.
+    """The fields of a `Dataset`, from the file `entry["path"]`, its images in the file's order.
 
-    Pictures are uint8 arrays of shape (N, H, W), (N, H, W, C) or (N, C, H, W) with 1 or 3 channels; labels are whole
+    Images are uint8 arrays of shape (N, H, W), (N, H, W, C) or (N, C, H, W) with 1 or 3 channels; labels are whole
     numbers from 0, shape (N,) or (N, 1); `classes`, where there is one, is an array of text, a name per label. The
     checksum is that of the very bytes that the arrays are read from.
 
@@ -48,7 +48,7 @@ def load(entry: dict[str, Any], notify: Callable[[str], None]) -> dict[str, Any]
     correct(path, sha256)
     with _opened(path, io.BytesIO(data)) as archive:
         labels, classes = _labels_and_classes(path, archive)
-        pixels = {key: _pictures(path, key, archive.array(key)) for key in IMAGES}
+        pixels = {key: _images_of(path, key, archive.array(key)) for key in IMAGES}
         _tell_unused(path, archive, notify)
     return {
         "classes": classes,
@@ -111,7 +111,7 @@ def _tell_unused(path: Path, archive: Archive, notify: Callable[[str], None]) ->
 
 
 def _labels_and_classes(path: Path, archive: Archive) -> tuple[dict[str, NDArray[np.int64]], tuple[str, ...]]:
-    """The labels of both parts and the classes' names, held against the shapes and types of the pictures."""
+    """The labels of both parts and the classes' names, held against the shapes and types of the images."""
     shapes = {key: _shape(path, key, *archive.header(key)) for key in IMAGES}
     train, test = shapes.values()
     if train[1:] != test[1:]:
@@ -135,7 +135,7 @@ def _shape(path: Path, key: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -
     if 0 in shape or len(shape) not in (3, 4) or (len(shape) == 4 and not first and not last):
         raise UserError(
             f"{path}: {key} have the shape {shape}; expected (N, height, width), (N, height, width, channels) or "
-            "(N, channels, height, width), with 1 or 3 channels and at least one picture"
+            "(N, channels, height, width), with 1 or 3 channels and at least one image"
         )
     if first and last:
         raise UserError(f"{path}: {key} have the shape {shape}, where the channels may stand first or last")
@@ -144,7 +144,7 @@ def _shape(path: Path, key: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -
     return (shape[0], shape[3], shape[1], shape[2]) if last else (shape[0], shape[1], shape[2], shape[3])
 
 
-def _pictures(path: Path, key: str, array: NDArray[Any]) -> NDArray[np.uint8]:
+def _images_of(path: Path, key: str, array: NDArray[Any]) -> NDArray[np.uint8]:
     """As (N, C, H, W), which nothing can write to: all trials of a process share it."""
     count, channels, height, width = _shape(path, key, array.shape, array.dtype)
     if array.ndim == 4 and array.shape[1:] != (channels, height, width):
@@ -159,10 +159,10 @@ def _check_labels(path: Path, key: str, shape: tuple[int, ...], dtype: np.dtype[
         one_hot = "; of one-hot rows save labels.argmax(1)" if len(shape) == 2 and shape[1] > 1 else ""
         raise UserError(
             f"{path}: {key} are of type {dtype} and shape {shape}; expected whole numbers from 0, one for each "
-            f"picture{one_hot}"
+            f"image{one_hot}"
         )
     if shape[0] != count:
-        raise UserError(f"{path}: {shape[0]:,} {key} for {count:,} pictures: give one for each")
+        raise UserError(f"{path}: {shape[0]:,} {key} for {count:,} images: give one for each")
 
 
 def _numbers(path: Path, key: str, array: NDArray[Any], count: int) -> NDArray[np.int64]:
@@ -171,7 +171,7 @@ def _numbers(path: Path, key: str, array: NDArray[Any], count: int) -> NDArray[n
         raise UserError(f"{path}: {key} go down to {lowest}; number the classes from 0")
     if highest >= count:
         raise UserError(
-            f"{path}: {key} go up to {highest}, with too few pictures for so many classes; number them from 0"
+            f"{path}: {key} go up to {highest}, with too few images for so many classes; number them from 0"
         )
     labels = array.reshape(-1).astype(np.int64)
     labels.flags.writeable = False
@@ -186,12 +186,12 @@ def _names(path: Path, archive: Archive) -> tuple[str, ...]:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise UserError(f"{path}: {CLASSES} names {twice[0]!a} twice")
-    class_names.check_names(names, f"{path}: {CLASSES}")
+    catalogue.check_names(names, f"{path}: {CLASSES}")
     return names
 
 
 def _classes(path: Path, names: tuple[str, ...] | None, labels: dict[str, NDArray[np.int64]]) -> tuple[str, ...]:
-    """The classes' names, once every class is known to have pictures in both parts."""
+    """The classes' names, once every class is known to have images in both parts."""
     highest = max(int(part.max()) for part in labels.values())
     classes = tuple(str(number) for number in range(highest + 1)) if names is None else names
     if highest >= len(classes):
@@ -206,7 +206,7 @@ def _classes(path: Path, names: tuple[str, ...] | None, labels: dict[str, NDArra
             number = int(np.argmin(present))
             named = f" ({classes[number]!r})" if names is not None else ""
             raise UserError(
-                f"{path}: {key} have no picture of class {number}{named}; number the classes from 0 without gaps, and "
-                "give each of them pictures to learn from and pictures to be tested on"
+                f"{path}: {key} have no image of class {number}{named}; number the classes from 0 without gaps, and "
+                "give each of them images to learn from and images to be tested on"
             )
     return classes

@@ -1,4 +1,4 @@
-"""Which training pictures are for learning and which for validation?"""
+"""Which training images are for learning and which for validation?"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.suite.errors import UserError
+from bench.errors import UserError
 
 Indices = NDArray[np.int64]
 
@@ -75,9 +75,9 @@ def tail(labels: NDArray[Any], fraction: float) -> tuple[Indices, Indices]:
 
 
 def stratified(labels: NDArray[Any], fraction: float) -> tuple[Indices, Indices]:
-    """The fraction of each class (to the nearest picture), the same on every machine for ever.
+    """The fraction of each class (to the nearest image), the same on every machine for ever.
 
-    Each picture draws a number from `numpy.random.RandomState`, whose stream NumPy keeps frozen (NEP 19); the
+    Each image draws a number from `numpy.random.RandomState`, whose stream NumPy keeps frozen (NEP 19); the
     lowest of each class are for validation. A larger fraction therefore holds all of a smaller one.
     """
     draws = np.random.RandomState(SPLIT_SEED).random_sample(len(labels))
@@ -87,8 +87,8 @@ def stratified(labels: NDArray[Any], fraction: float) -> tuple[Indices, Indices]
         size = math.floor(len(members) * fraction + 0.5)
         if not 0 < size < len(members):
             raise UserError(
-                f"validation.stratified: {fraction} of the {len(members)} pictures of class {label} is {size}, but each"
-                " part needs at least one picture of every class; choose another fraction or use more pictures"
+                f"validation.stratified: {fraction} of the {len(members)} images of class {label} is {size}, but each"
+                " part needs at least one image of every class; choose another fraction or use more images"
             )
         chosen[members[np.argsort(draws[members], kind="stable")[:size]]] = True
     return np.flatnonzero(~chosen).astype(np.int64), np.flatnonzero(chosen).astype(np.int64)

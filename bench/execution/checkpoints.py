@@ -15,9 +15,8 @@ from collections.abc import Callable, Container
 from pathlib import Path
 from typing import Any, Protocol
 
-from bench.ledger.durable import cannot_write, place
-from bench.ledger.folder import TEMPORARY
-from bench.suite.errors import UserError
+from bench.errors import UserError
+from bench.ledger.files import TEMPORARY, cannot_write, place
 
 FOLDER = "checkpoints"
 AFTER_SECONDS = 60.0
@@ -31,8 +30,9 @@ FORMAT = 1
 DIGEST = 32
 
 
-class Files(Protocol):
-    """Where checkpoints lie: this machine's disk, or (`bench.execution.far.Far`) the driver's."""
+class CheckpointFiles(Protocol):
+    """Where checkpoints lie: this machine's disk, or
+    (`bench.execution.remote_checkpoints.RemoteCheckpointStore`) the driver's."""
 
     def read(self, path: Path) -> bytes:
         """The file's content; OSError where it cannot be read, FileNotFoundError where it is not there."""
@@ -44,7 +44,7 @@ class Files(Protocol):
         """Whether there is a folder for it."""
 
 
-class Disk:
+class LocalCheckpointFiles:
     """This machine's own."""
 
     def read(self, path: Path) -> bytes:
@@ -75,10 +75,10 @@ class Checkpoint:
         about: dict[str, Any],
         after_seconds: float,
         note: Callable[[str], None],
-        files: Files | None = None,
+        files: CheckpointFiles | None = None,
     ):
         self.path = path
-        self.files = files or Disk()
+        self.files = files or LocalCheckpointFiles()
         self.header = {"format": FORMAT, "key": path.stem, **about}
         self.note = note
         self._not_before = time.monotonic() + after_seconds

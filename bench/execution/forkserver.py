@@ -23,12 +23,12 @@ from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
 from typing import Any
 
-from bench.execution.checkpoints import AFTER_SECONDS, Disk, Files
-from bench.execution.printed import printed_to
+from bench.errors import UserError
+from bench.execution.checkpoints import AFTER_SECONDS, CheckpointFiles, LocalCheckpointFiles
+from bench.execution.trial_log import printed_to
 from bench.execution.worker import Message, run_trial
-from bench.models.user import as_written, cannot_unpack, inside, unpacked, use, watch_files
-from bench.suite.errors import UserError
-from bench.suite.model_code import ModelCode
+from bench.models.user_model import as_written, cannot_unpack, inside, unpacked, use, watch_files
+from bench.suite.trial import ModelCode
 
 START = "import sys; sys.path[:] = sys.argv[3:]; from bench.execution.forkserver import serve; serve(*sys.argv[1:3])"
 LOOK_SECONDS = 1.0
@@ -187,7 +187,7 @@ def train(
     checkpoint: Path | None = None,
     checkpoint_after: float = AFTER_SECONDS,
     note: Callable[[str], None] = lambda _: None,
-    files: Files | None = None,
+    files: CheckpointFiles | None = None,
     data_id: str | None = None,
     log: Path | None = None,
 ) -> Message:
@@ -220,7 +220,7 @@ def train(
         )
     server = start()
     server.give_data(data, data_id)
-    disk = files or Disk()
+    disk = files or LocalCheckpointFiles()
 
     def answer(kind: str, value: Any) -> Any:
         if kind == "report":
@@ -301,9 +301,9 @@ def _import_all() -> None:
     import timm.optim  # noqa: F401
     import torch._dynamo  # noqa: F401
 
-    import bench.training.check
-    import bench.training.trial  # noqa: F401
-    from bench.training.machine import versions
+    import bench.training.preflight
+    import bench.training.train_trial  # noqa: F401
+    from bench.training.runtime import versions
 
     versions()  # read once, not by every process
 

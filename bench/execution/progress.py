@@ -15,9 +15,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from bench.execution.board import Running, View
+from bench.errors import plural
+from bench.execution.scheduler import ProgressListener, RunningTrial
 from bench.ledger.record import Record
-from bench.suite.errors import plural
 from bench.suite.labels import labels
 from bench.suite.trial import Trial
 
@@ -25,7 +25,7 @@ LINE_SECONDS = 30.0
 """Without a terminal, how often running trials are mentioned."""
 
 
-class Tally:
+class ProgressStats:
     """Counts, the best figure and the time left; what both views show. `show` is the command for one trial."""
 
     def __init__(self, trials: Sequence[Trial], reused: Sequence[Record], slots: int, show: str = "bench show"):
@@ -39,7 +39,7 @@ class Tally:
         self.reused = len(reused)
         self.spared = 0
         self.slots = slots
-        self.running: dict[str, Running] = {}
+        self.running: dict[str, RunningTrial] = {}
         self.best: tuple[float, str] | None = None
         self.started = time.monotonic()
         self._pace: dict[str, tuple[float, int]] = {}
@@ -54,7 +54,7 @@ class Tally:
         for record in reused:
             self._consider(record)
 
-    def start(self, running: Running) -> None:
+    def start(self, running: RunningTrial) -> None:
         self.running[running.trial.key] = running
 
     def end(self, trial: Trial, record: Record) -> None:
@@ -128,28 +128,28 @@ def duration(seconds: float) -> str:
     return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60)} min"
 
 
-def accuracy_text(running: Running) -> str:
+def accuracy_text(running: RunningTrial) -> str:
     curve = running.curves.get("val_accuracy") or running.curves.get("train_accuracy") or [None]
     kind = "validation" if "val_accuracy" in running.curves else "training"
     return f"{kind} {100 * curve[-1]:.2f} %" if curve[-1] is not None else ""
 
 
-def epoch_text(running: Running) -> str:
+def epoch_text(running: RunningTrial) -> str:
     """``epoch 6/30 (resumed after 5)``, ``refit epoch 2/12``."""
     epoch, epochs = running.refit or (running.epoch, running.trial.config["epochs"])
     resumed = f" (resumed after {running.resumed})" if running.resumed is not None else ""
     return f"{'refit ' if running.refit else ''}epoch {epoch}/{epochs}{resumed}"
 
 
-class LiveView:
+class LiveProgress:
     """A table in the terminal; use as a context manager."""
 
-    def __init__(self, tally: Tally, console: Console):
+    def __init__(self, tally: ProgressStats, console: Console):
         self.tally = tally
         self.console = console
         self.live = Live(get_renderable=self.render, console=console, refresh_per_second=4, transient=True)
 
-    def __enter__(self) -> LiveView:
+    def __enter__(self) -> LiveProgress:
         self.live.start()
         return self
 
@@ -170,12 +170,12 @@ class LiveView:
         head = Text(f"{self.tally.counts()}; {duration(time.monotonic() - self.tally.started)} so far", style="bold")
         return Group(head, table, Text(self.tally.outlook(), style="dim"))
 
-    def trial_started(self, running: Running) -> None:
+    def trial_started(self, running: RunningTrial) -> None:
         self.tally.start(running)
 
-    def trial_resumed(self, running: Running) -> None: ...
+    def trial_resumed(self, running: RunningTrial) -> None: ...
 
-    def trial_progressed(self, running: Running) -> None: ...
+    def trial_progressed(self, running: RunningTrial) -> None: ...
 
     def trial_ended(self, trial: Trial, record: Record) -> None:
         self.tally.end(trial, record)
@@ -186,28 +186,28 @@ class LiveView:
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
-class PlainView:
+class PlainProgress:
     """One line when a trial ends, and now and then one on what runs; for files and pipes."""
 
-    def __init__(self, tally: Tally, console: Console):
+    def __init__(self, tally: ProgressStats, console: Console):
         self.tally = tally
         self.console = console
         self._said = time.monotonic()
 
-    def __enter__(self) -> PlainView:
+    def __enter__(self) -> PlainProgress:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.note(f"{self.tally.counts()}; took {duration(time.monotonic() - self.tally.started)}")
 
-    def trial_started(self, running: Running) -> None:
+    def trial_started(self, running: RunningTrial) -> None:
         self.tally.start(running)
 
-    def trial_resumed(self, running: Running) -> None:
+    def trial_resumed(self, running: RunningTrial) -> None:
         place = epoch_text(replace(running, resumed=None))
         self.note(f"{self.tally.names[running.trial.key]}: goes on after {place}")
 
-    def trial_progressed(self, running: Running) -> None:
+    def trial_progressed(self, running: RunningTrial) -> None:
         if time.monotonic() - self._said > LINE_SECONDS:
             name = self.tally.names[running.trial.key]
             self.note(f"{name}: {epoch_text(running)}, {accuracy_text(running)}; {self.tally.outlook()}")
@@ -221,16 +221,16 @@ class PlainView:
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
-class Watching(View, AbstractContextManager["Watching"], Protocol):
+class ProgressDisplay(ProgressListener, AbstractContextManager["ProgressDisplay"], Protocol):
     """A view that is entered when the run starts, and left at its end."""
 
 
-def console_view(console: Console) -> Callable[[Tally], Watching]:
+def console_progress(console: Console) -> Callable[[ProgressStats], ProgressDisplay]:
     """What a person watches a run by: the table in a terminal, lines elsewhere."""
-    return lambda tally: LiveView(tally, console) if console.is_terminal else PlainView(tally, console)
+    return lambda tally: LiveProgress(tally, console) if console.is_terminal else PlainProgress(tally, console)
 
 
-def end_line(tally: Tally, trial: Trial, record: Record) -> str:
+def end_line(tally: ProgressStats, trial: Trial, record: Record) -> str:
     """What became of a trial, in one line; never its test figure, which is for the report."""
     name = tally.names[trial.key]
     if record.status == "failed" and record.failure:

@@ -4,8 +4,9 @@ Ray Tune's own `AsyncHyperBandScheduler` decides; this file keeps one per group 
 not judged beside another kind of model, and writes down what was decided. The same object serves a run with and
 without Ray, and takes in earlier curves, so that a resumed run goes on with full rungs.
 
-Several brackets are Hyperband's (Li et al. 2018, JMLR 18): bracket s is first judged after grace * reduction^s epochs.
-Ray would draw a configuration's bracket from NumPy's global stream; here the draw depends on the configuration alone.
+Several brackets are Hyperband's (Li et al. 2018, JMLR 18): bracket s is first judged after grace_period *
+reduction_factor^s epochs. Ray would draw a configuration's bracket from NumPy's global stream; here the draw depends on
+the configuration alone.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from itertools import accumulate
 from types import SimpleNamespace
 from typing import Any
 
-from bench.suite.expand import canonical
+from bench.jsonutil import canonical
 from bench.suite.schema import Pruning
 from bench.suite.trial import Trial
 
@@ -40,21 +41,21 @@ class Asha:
 
     def milestones(self, epochs: int, bracket: int = 0) -> list[int]:
         """The epochs at which a trial of this budget and bracket is judged."""
-        out, at = [], self.pruning.grace * self.pruning.reduction**bracket
+        out, at = [], self.pruning.grace_period * self.pruning.reduction_factor**bracket
         while at < epochs:
             out.append(at)
-            at *= self.pruning.reduction
+            at *= self.pruning.reduction_factor
         return out
 
     def shares(self, epochs: int) -> list[float]:
         """The share of configurations that each bracket gets: Hyperband's, by which all train about equally much.
 
-        With k rungs a bracket's share goes as reduction^k / (k + 1). Brackets that the budget is too short for are left
-        out, but for the first of those without a rung, where nobody is stopped.
+        With k rungs a bracket's share goes as reduction_factor^k / (k + 1). Brackets that the budget is too short for
+        are left out, but for the first of those without a rung, where nobody is stopped.
         """
         rungs = [len(self.milestones(epochs, bracket)) for bracket in range(self.pruning.brackets)]
         rungs = [count for count in rungs if count] + [0] * (0 in rungs)
-        weights = [self.pruning.reduction**count / (count + 1) for count in rungs]
+        weights = [self.pruning.reduction_factor**count / (count + 1) for count in rungs]
         return [weight / sum(weights) for weight in weights]
 
     def bracket(self, trial: Trial) -> int:
@@ -113,13 +114,13 @@ class Asha:
         apart = [trial.config[axis] for axis in (*ALWAYS_APART, *self.pruning.group)]
         group = canonical([*apart, bracket])
         if group not in self._groups:
-            grace = self.pruning.grace * self.pruning.reduction**bracket
+            grace_period = self.pruning.grace_period * self.pruning.reduction_factor**bracket
             self._groups[group] = AsyncHyperBandScheduler(
                 time_attr="epoch",
                 metric="score",
                 mode="max",
-                max_t=max(epochs, grace),
-                grace_period=grace,
-                reduction_factor=self.pruning.reduction,
+                max_t=max(epochs, grace_period),
+                grace_period=grace_period,
+                reduction_factor=self.pruning.reduction_factor,
             )
         return self._groups[group]

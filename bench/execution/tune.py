@@ -11,16 +11,13 @@ import contextlib
 import json
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.execution.ray_place import Resources, cluster_ray, local_ray
-
-# isort: split
-# Ray reads its settings when it is imported, and the module above has set them.
 import ray
 from ray import tune
 from ray.tune.execution import class_cache
@@ -28,21 +25,43 @@ from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
-from bench.execution.board import Board
 from bench.execution.checkpoints import AFTER_SECONDS, path_of
-from bench.execution.connect import Connection
-from bench.execution.deaths import reason
-from bench.execution.far import Far, far
 from bench.execution.forkserver import train
-from bench.execution.group import Share, StoppedError, train_together
-from bench.execution.printed import keep, log_of, with_printed
-from bench.execution.sizes import JOIN_SECONDS, Place, fits, gpus_each, refuse_what_never_fits
-from bench.execution.stop import stop_on_signals
+from bench.execution.multi_worker import TrialStoppedError, WorkerResources, train_together
+from bench.execution.ray_cluster import Connection, TrialResources, cluster_ray, local_ray
+from bench.execution.remote_checkpoints import RemoteCheckpointStore, remote_checkpoint_store
+from bench.execution.resources import JOIN_SECONDS, ResourceLimits, fits, gpus_each, refuse_what_never_fits
+from bench.execution.scheduler import Scheduler
+from bench.execution.signals import stop_on_signals
+from bench.execution.trial_log import keep, log_of, with_printed
 from bench.execution.worker import Message, module_files, other_modules
-from bench.ledger.folder import LOGS
-from bench.models.sources import installed_packages
-from bench.suite.expand import canonical
+from bench.jsonutil import canonical
+from bench.ledger.files import LOGS
+from bench.models.user_code import installed_packages
 from bench.suite.trial import Trial
+
+LONGEST = 200
+
+
+def worker_failure(text: str) -> str:
+    """What a person wants to know of the error that Ray gives when a trial's process, or one of its workers', ends."""
+    memory = re.search(r"Memory on the node.*? was ([\d.]+ ?GB / [\d.]+ ?GB)", text, re.DOTALL)
+    if memory or "OutOfMemoryError" in text or "running low on memory" in text:
+        return f"Ray ended it because its node ran short of memory{f' ({memory[1]})' if memory else ''}"
+    where = re.findall(r"^\s*ip: (\S+)", text, re.MULTILINE)
+    on = f" on {where[-1]}" if where else ""
+    if re.search(r"node (has died|was terminated|is dead)|NodeDiedError|was preempted", text):
+        return f"its node is gone{on.replace(' on ', ', ')}"
+    process = re.findall(r"^\s*pid: (\d+)", text, re.MULTILINE)
+    if process and re.search(r"worker process has died|Worker unexpectedly exits|The actor died", text):
+        return f"process {process[-1]}{on} was killed or crashed, perhaps for want of memory"
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][:LONGEST] if lines else "Ray gives no reason"
+
+
+# isort: split
+# Ray reads its settings when it is imported, and the module above has set them.
+
 
 # Tune would give workers the driver's AWS credentials in their runtime environment, which Ray writes into its logs.
 class_cache.ENV_VARS_TO_PROPAGATE -= {name for name in class_cache.ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")}
@@ -54,9 +73,9 @@ MANY = 1_000_000
 
 
 def run_on_ray(
-    board: Board,
+    board: Scheduler,
     datasets: dict[str, Any],
-    resources: Resources,
+    resources: TrialResources,
     checkpoint_after: float = AFTER_SECONDS,
     connection: Connection | None = None,
 ) -> None:
@@ -73,36 +92,36 @@ def run_on_ray(
     with ray_ as place, stop_on_signals():
         logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a worker's death is the board's to tell
         refuse_what_never_fits(board.waiting, place, resources.cpus_per_trial, JOIN_SECONDS if connection else 0.0)
-        shelf = far() if connection else None
+        shelf = remote_checkpoint_store() if connection else None
         variables = connection.variables if connection else {}
-        pictures = {name: ray.put(data) for name, data in datasets.items()}
+        images = {name: ray.put(data) for name, data in datasets.items()}
         codes = {code.identity: code for trial in board.waiting if (code := trial.code)}
         code_refs = {identity: ray.put(code) for identity, code in codes.items()}
         while board.waiting or board.elsewhere:
             if board.waiting:
                 modules = None if connection else module_files()  # on other machines they lie elsewhere
-                _tuner(board, pictures, code_refs, resources, place, checkpoint_after, shelf, modules, variables).fit()
+                _tuner(board, images, code_refs, resources, place, checkpoint_after, shelf, modules, variables).fit()
             if board.elsewhere:
                 time.sleep(POLL_SECONDS)
                 board.look_elsewhere()
 
 
 def _tuner(
-    board: Board,
-    pictures: dict[str, Any],
+    board: Scheduler,
+    images: dict[str, Any],
     codes: dict[str, Any],
-    resources: Resources,
-    place: Place,
+    resources: TrialResources,
+    place: ResourceLimits,
     checkpoint_after: float,
-    shelf: Far | None,
+    shelf: RemoteCheckpointStore | None,
     modules: dict[str, str | None] | None,
     variables: dict[str, str],
 ) -> tune.Tuner:
     device = resources.device or ("cuda" if place.gpus_per_trial else "cpu")
     cpus, threads = resources.cpus_per_trial, max(1, int(resources.cpus_per_trial))
 
-    def share(workers: int) -> Share:
-        return Share(workers, cpus, gpus_each(workers, place), device, threads, variables)
+    def share(workers: int) -> WorkerResources:
+        return WorkerResources(workers, cpus, gpus_each(workers, place), device, threads, variables)
 
     def bundles(config: dict[str, Any]) -> tune.PlacementGroupFactory:
         one = share(1)
@@ -112,7 +131,7 @@ def _tuner(
 
     function = tune.with_parameters(
         _train,
-        pictures=pictures,
+        images=images,
         codes=codes,
         share=share,
         every_epoch=board.asha is not None,
@@ -124,8 +143,8 @@ def _tuner(
         tune.with_resources(function, bundles),
         tune_config=tune.TuneConfig(
             num_samples=-1,
-            search_alg=_Source(board, place, resources.jobs or MANY),
-            scheduler=_Judge(board),
+            search_alg=QueueSearcher(board, place, resources.jobs or MANY),
+            scheduler=DelegatingScheduler(board),
             max_concurrent_trials=MANY,  # the source knows when there is room
             reuse_actors=True,
             trial_dirname_creator=lambda trial: trial.trial_id,
@@ -134,7 +153,7 @@ def _tuner(
             name=f"run-{time.time_ns()}",
             storage_path=f"{place.folder}/tune",
             verbose=0,
-            callbacks=[_Collector(board)],
+            callbacks=[ResultCallback(board)],
             # Nodes that were announced to go do not count here; the rest is the board's to count.
             failure_config=tune.FailureConfig(max_failures=0),
         ),
@@ -143,12 +162,12 @@ def _tuner(
 
 def _train(
     config: dict[str, Any],
-    pictures: dict[str, Any],
+    images: dict[str, Any],
     codes: dict[str, Any],
-    share: Callable[[int], Share],
+    share: Callable[[int], WorkerResources],
     every_epoch: bool,
     checkpoint_after: float,
-    shelf: Far | None,
+    shelf: RemoteCheckpointStore | None,
     modules: dict[str, str | None] | None,
 ) -> None:
     """The trainable: runs in a worker process, tells progress and sends the result home with the last report."""
@@ -157,34 +176,34 @@ def _train(
         tune.report({"progress": [], "notes": [], "message": {"failure": failed}})
         return
     trial = json.loads(config["trial"])
-    data, mine = pictures[canonical(trial["config"]["dataset"])], share(config["workers"])
+    data, mine = images[canonical(trial["config"]["dataset"])], share(config["workers"])
     os.environ.update(mine.variables)
     code = codes[trial["code"]] if trial["code"] else None
-    run = _alone if mine.workers == 1 else train_together
+    run = _train_single if mine.workers == 1 else train_together
     try:
-        message = run(trial, data, code, mine, _tell, every_epoch, checkpoint_after, shelf)
-    except StoppedError:
+        message = run(trial, data, code, mine, _report, every_epoch, checkpoint_after, shelf)
+    except TrialStoppedError:
         sys.exit(0)  # what Tune raised
     tune.report({"progress": [], "notes": [], "message": message})
 
 
-def _tell(message: Message) -> None:
+def _report(message: Message) -> None:
     """Tune stops a trial by SystemExit out of `tune.report`; any other SystemExit is the user's own code."""
     try:
         tune.report(message)
     except SystemExit as stop:
-        raise StoppedError from stop
+        raise TrialStoppedError from stop
 
 
-def _alone(
+def _train_single(
     trial: dict[str, Any],
     data: Any,
     code: Any,
-    share: Share,
+    share: WorkerResources,
     tell: Callable[[Message], None],
     every_epoch: bool,
     checkpoint_after: float,
-    shelf: Far | None,
+    shelf: RemoteCheckpointStore | None,
 ) -> Message:
     """Train a trial of one worker, here unless it runs user code; the arguments are those of `train_together`."""
     told = time.monotonic()
@@ -208,7 +227,7 @@ def _alone(
         share.device,
         share.threads,
         report,
-        passed_on=(StoppedError,),
+        passed_on=(TrialStoppedError,),
         checkpoint=Path(trial["checkpoint"]),
         checkpoint_after=checkpoint_after,
         note=notes.append,
@@ -221,10 +240,10 @@ def _alone(
     return message
 
 
-class _Driver:
+class TuneAdapter:
     """Base of what Tune copies and saves for a restore that we never make: the board stays behind."""
 
-    board: Board
+    board: Scheduler
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         return self
@@ -233,10 +252,10 @@ class _Driver:
         return {}
 
 
-class _Source(_Driver, Searcher):
+class QueueSearcher(TuneAdapter, Searcher):
     """Gives Tune the board's trials, one whenever there is room for it."""
 
-    def __init__(self, board: Board, place: Place, jobs: int):
+    def __init__(self, board: Scheduler, place: ResourceLimits, jobs: int):
         super().__init__(metric="_", mode="max")
         self.board = board
         self.place = place
@@ -271,10 +290,10 @@ class _Source(_Driver, Searcher):
     def restore(self, checkpoint_path: str) -> None: ...
 
 
-class _Judge(_Driver, FIFOScheduler):
+class DelegatingScheduler(TuneAdapter, FIFOScheduler):
     """Lets the board stop a trial; the board published its record as pruned."""
 
-    def __init__(self, board: Board):
+    def __init__(self, board: Scheduler):
         super().__init__()  # type: ignore[no-untyped-call]
         self.board = board
 
@@ -288,13 +307,13 @@ class _Judge(_Driver, FIFOScheduler):
         return str(self.CONTINUE)
 
 
-class _Collector(_Driver, TrialProgressCallback):
+class ResultCallback(TuneAdapter, TrialProgressCallback):
     """Takes finished trials out of Tune's hands as soon as they arrive.
 
     It stands where Tune's own progress printer would, which prints a line per trial and keeps every result.
     """
 
-    def __init__(self, board: Board):
+    def __init__(self, board: Scheduler):
         super().__init__()
         self.board = board
         self.over: list[Any] = []
@@ -331,4 +350,4 @@ class _Collector(_Driver, TrialProgressCallback):
         key = trial.config["key"]
         if key in self.board.running:
             text = Path(trial.error_file).read_text(encoding="utf-8", errors="replace") if trial.error_file else ""
-            self.board.lost(key, reason(text), text)
+            self.board.lost(key, worker_failure(text), text)

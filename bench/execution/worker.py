@@ -12,9 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bench.execution.checkpoints import AFTER_SECONDS, Checkpoint, Files
-from bench.ledger.record import Measured, Predictions, Result
-from bench.suite.characters import escaped
+from bench.characters import escaped
+from bench.execution.checkpoints import AFTER_SECONDS, Checkpoint, CheckpointFiles
+from bench.ledger.record import Predictions, Result, RunInfo
 
 Message = dict[str, Any]
 """What a worker sends home at the end: `status` with `result`, `measured` and `predictions`, or `failure`."""
@@ -37,7 +37,7 @@ def run_trial(
     note: Callable[[str], None] = lambda _: None,
     rank: int = 0,
     workers: int = 1,
-    files: Files | None = None,
+    files: CheckpointFiles | None = None,
 ) -> Message:
     """Train one trial; an exception becomes a `failure` unless its type is in `passed_on`.
 
@@ -54,9 +54,9 @@ def run_trial(
     """
     import torch
 
-    from bench.training.machine import device_name, peak_memory, reset_peak_memory, versions
-    from bench.training.ranks import Ranks, lost_another
-    from bench.training.trial import train_trial
+    from bench.training.distributed import DistributedContext, is_lost_peer
+    from bench.training.runtime import device_name, peak_memory, reset_peak_memory, versions
+    from bench.training.train_trial import train_trial
 
     warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
     _forget_the_trial_before()
@@ -67,7 +67,7 @@ def run_trial(
     if target.type == "cuda" and not torch.cuda.is_available():
         return {"failure": {"kind": "NoGpu", "message": NO_GPU.format(platform.node()), "traceback": ""}}
     reset_peak_memory(target)
-    ranks = Ranks(rank, workers)
+    ranks = DistributedContext(rank, workers)
     # Ray decides where a trial runs, not what it finds.
     packages = {name: text for name, text in versions().items() if name != "ray"}
     about = {"device": device_name(target), "threads": threads, "versions": packages}
@@ -78,7 +78,7 @@ def run_trial(
     except passed_on:
         raise
     except (Exception, SystemExit) as error:
-        if ranks.several and lost_another(error):
+        if ranks.several and is_lost_peer(error):
             raise
         return {"failure": failure(error)}
     predicted = outcome.predicted
@@ -87,13 +87,13 @@ def run_trial(
         "result": Result(
             curves=outcome.curves,
             epochs_run=outcome.epochs_run,
-            chosen_epoch=outcome.chosen_epoch,
+            best_epoch=outcome.best_epoch,
             train=outcome.train,
             validation=outcome.validation,
             test=outcome.test,
             classes=outcome.classes,
         ),
-        "measured": Measured(
+        "measured": RunInfo(
             parameters=outcome.parameters,
             parameters_trainable=outcome.parameters_trainable,
             flops=outcome.flops,

@@ -7,8 +7,8 @@ import re
 import shlex
 from pathlib import Path
 
-from bench.ledger.disk import Disk
-from bench.ledger.home import Home
+from bench.ledger.file_store import FileStore
+from bench.ledger.store import Store
 
 RESULTS = "results"
 """The ledger that commands take where neither `--results` nor BENCH_RESULTS names one."""
@@ -23,7 +23,7 @@ def is_url(text: object) -> bool:
     return not _HERE.match(str(text)) and _URL.match(str(text)) is not None
 
 
-def home_of(root: Path | str | Home) -> Home:
+def open_store(root: Path | str | Store) -> Store:
     """The home that a path or a URL names; one that is a home already stays it.
 
     Raises
@@ -34,10 +34,10 @@ def home_of(root: Path | str | Home) -> Home:
     if not isinstance(root, Path | str):
         return root
     if not is_url(root):
-        return Disk(Path(_HERE.sub("", str(root))))
-    from bench.ledger.remote import Remote
+        return FileStore(Path(_HERE.sub("", str(root))))
+    from bench.ledger.url_store import UrlStore
 
-    return Remote(_URL.sub(r"\1://", str(root), count=1))
+    return UrlStore(_URL.sub(r"\1://", str(root), count=1))
 
 
 def with_results(command: str, results: object) -> str:

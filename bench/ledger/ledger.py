@@ -7,19 +7,104 @@ import contextlib
 import json
 import shlex
 from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from math import inf
 from typing import Any
 
-from bench.ledger.address import home_of, with_results
-from bench.ledger.disk import Disk
-from bench.ledger.entry import DamagedEntryError, Entry, check_digest, decode, decode_predictions, encode
-from bench.ledger.home import STRANGE, AwayError, File, Home, Location, State, Written, state_of
-from bench.ledger.merge import merge
+from bench.errors import UserError, nearest
+from bench.ledger.address import open_store, with_results
+from bench.ledger.entries import DamagedEntryError, LedgerEntry, check_digest, decode, decode_predictions, encode
+from bench.ledger.file_store import FileStore
+from bench.ledger.files import ENTRIES
 from bench.ledger.record import Predictions, Record
-from bench.ledger.standing import DONE, standing
-from bench.suite.errors import UserError, nearest
+from bench.ledger.store import UNEXPECTED, Location, State, Store, StoredFile, StoreUnavailableError, Written, state_of
 
 
-class LostEntryError(UserError):
+@dataclass
+class MergeSummary:
+    """What a merge did: entries copied, entries that were there already, and what was left, each with the reason."""
+
+    copied: int = 0
+    present: int = 0
+    damaged: list[tuple[Location, str]] = field(default_factory=list)
+
+
+def merge(sources: Iterable[Location | Store], into: Location | Store) -> MergeSummary:
+    """Copy into the ledger `into` every entry of `sources` that it lacks.
+
+    Entries are content-addressed and which one counts depends only on what they say, so the order does not matter
+    and nothing already there changes. Damaged entries stay behind; a damaged one in `into` is mended from a whole one,
+    so those that both have are read there and their digests checked. Raises UserError where a source is no ledger or
+    `into` cannot be written.
+    """
+    homes = [open_store(source) for source in sources]
+    for home in homes:
+        if not home.check():
+            raise UserError(f"{home.root}: nothing to merge: there is no ledger here (no folder `{ENTRIES}`)")
+    target = open_store(into)
+    target.check()
+    there, whole = target.listing().entries, set[str]()
+    merged = MergeSummary()
+    for home in homes:
+        listing = home.listing()
+        merged.damaged += [(stranger, UNEXPECTED) for stranger in listing.unexpected_files]
+        whole |= _intact(target, {name: there[name] for name in listing.entries.keys() & there.keys() - whole})
+        lacking = {name: file for name, file in listing.entries.items() if name not in whole}
+        merged.present += len(listing.entries) - len(lacking)
+        for name, data in home.read_all(lacking.items()):
+            try:
+                if isinstance(data, OSError):
+                    raise data
+                decode(name, data)
+            except (DamagedEntryError, OSError) as error:
+                merged.damaged.append((home.location(name), str(error)))
+                continue
+            target.put(name, data)
+            whole.add(name)
+            merged.copied += 1
+    return merged
+
+
+def _intact(home: Store, files: dict[str, StoredFile]) -> set[str]:
+    """The names of those files whose content is what their names promise."""
+    found = set()
+    for name, data in home.read_all(files.items()):
+        with contextlib.suppress(DamagedEntryError):
+            if not isinstance(data, OSError):
+                check_digest(name, data)
+                found.add(name)
+    return found
+
+
+DONE = ("complete", "diverged")
+"""Statuses that no further run can change."""
+
+
+def precedence_key(entry: LedgerEntry) -> tuple[int, float, str]:
+    """A sort key: the entry that counts comes first.
+
+    A finished trial comes before a pruned and that before a failed one. Of finished ones the first published counts,
+    so that a later repetition changes no reported figure; of pruned and of failed ones the latest, which says how
+    things stand now. Ties go by the name, which holds a digest of the content: the answer depends on what the
+    entries say and not on where they lie or the order they came in, so merged ledgers agree.
+    """
+    finished = _seconds(entry.record.measured.finished)
+    if entry.record.status in DONE:
+        return 0, inf if finished is None else finished, entry.name
+    return 1 if entry.record.status == "pruned" else 2, inf if finished is None else -finished, entry.name
+
+
+def _seconds(text: str) -> float | None:
+    """Seconds since 1970 of an ISO 8601 time; None (which stands last) where it is none."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+class MissingEntryError(UserError):
     """An entry proved damaged when its predictions were asked for; the ledger passes it over from then on."""
 
 
@@ -31,14 +116,14 @@ class Ledger:
     a URL that cannot be reached. `away` says why the latest entry could not be sent to its URL and is kept here.
     """
 
-    def __init__(self, root: Location | Home) -> None:
-        self.home = home_of(root)
+    def __init__(self, root: Location | Store) -> None:
+        self.home = open_store(root)
         self.home.check()
         self.root = self.home.root
-        self.away: AwayError | None = None
+        self.away: StoreUnavailableError | None = None
         self._read = False
-        self._entries: dict[str, Entry] = {}
-        self._by_key: dict[str, list[Entry]] = {}
+        self._entries: dict[str, LedgerEntry] = {}
+        self._by_key: dict[str, list[LedgerEntry]] = {}
         self._damaged: dict[Location, tuple[State, str]] = {}  # the file's state when it was examined, reason
 
     @property
@@ -76,7 +161,7 @@ class Ledger:
             predictions = decode_predictions(entry, self.home.read(entry.name))
         except (DamagedEntryError, OSError) as error:
             self._lose(entry, str(error))
-            raise LostEntryError(
+            raise MissingEntryError(
                 f"{location}: cannot be read: {error}\n"
                 "  `bench merge` mends it from a whole copy; without one, the next `bench run` of its suite runs its "
                 "trial again"
@@ -105,50 +190,50 @@ class Ledger:
         Takes the same time however large the ledger is; what is damaged is left to `refresh` to tell.
         """
         self._read_once()
-        with contextlib.suppress(AwayError):  # then what was read before has to do
+        with contextlib.suppress(StoreUnavailableError):  # then what was read before has to do
             for name in self.home.of_key(key):
                 if name not in self._entries:
                     with contextlib.suppress(DamagedEntryError, OSError):
-                        self._add([Entry(name, decode(name, self.home.read(name)))])
+                        self._add([LedgerEntry(name, decode(name, self.home.read(name)))])
         rule = json.loads(json.dumps(pruning_rule))
         return next((entry.record for entry in self._by_key.get(key, []) if _is_done(entry.record, rule)), None)
 
     def publish(self, record: Record, predictions: Predictions | None = None) -> Location:
         """Store a trial for good and return its file; whatever happens, it is there whole or not at all.
 
-        What a URL does not take just now is kept on this machine and sent by a later `publish`, or `send_kept`. Raises
-        UserError when it cannot be written; ValueError when the record holds a value that is not finite.
+        What a URL does not take just now is kept on this machine and sent by a later `publish`, or `flush_pending`.
+        Raises UserError when it cannot be written; ValueError when the record holds a value that is not finite.
         """
         name, data = encode(record, predictions)
-        entry = Entry(name, record)
+        entry = LedgerEntry(name, record)
         try:
             path = self.home.put(name, data)
-        except AwayError as error:
+        except StoreUnavailableError as error:
             self.away = error
-            path = Disk(self.home.local).put(name, data)
+            path = FileStore(self.home.local).put(name, data)
         else:
             self.home.published(entry)
             if self.away:
-                with contextlib.suppress(AwayError):
-                    self.send_kept()
+                with contextlib.suppress(StoreUnavailableError):
+                    self.flush_pending()
         if self._read:
             self._add([entry])
         return path
 
     def kept(self) -> int:
         """How many entries wait on this machine to be sent to the ledger's URL."""
-        return 0 if isinstance(self.home, Disk) else len(Disk(self.home.local).listing().entries)
+        return 0 if isinstance(self.home, FileStore) else len(FileStore(self.home.local).listing().entries)
 
-    def send_kept(self) -> int:
+    def flush_pending(self) -> int:
         """Send them, and return how many there were. Raises AwayError where that still cannot be."""
         if not self.kept():
             return 0
-        here = Disk(self.home.local)
+        here = FileStore(self.home.local)
         try:
             merged = merge([here], self.home)
-        except AwayError as error:
+        except StoreUnavailableError as error:
             send = with_results(shlex.join(["bench", "merge", str(here.root)]), self.root)
-            raise AwayError(
+            raise StoreUnavailableError(
                 f"{error}\n  {self.kept()} finished trials are kept in {here.root}, nothing is lost: the next "
                 f"`bench run` sends them, or `{send}`"
             ) from error
@@ -180,14 +265,14 @@ class Ledger:
             self._entries, self._by_key = {}, {}
             self._add(kept)
         new = {name: file for name, file in listing.entries.items() if name not in self._entries}
-        moved: dict[str, Entry] = {}
+        moved: dict[str, LedgerEntry] = {}
         if not self._read and new:
             indexed = self.home.read_index(new)
             self._add(indexed.same)
             moved = indexed.moved
             new = {name: file for name, file in new.items() if name not in self._entries}
         opened = self._open(new, moved)
-        self._damaged |= dict.fromkeys(listing.strangers, ((0, None), STRANGE))
+        self._damaged |= dict.fromkeys(listing.unexpected_files, ((0, None), UNEXPECTED))
         self._add(entry for entry, _ in opened)
         if opened and not self._read:
             # Those that come later are left to their publisher, who adds the line.
@@ -199,13 +284,13 @@ class Ledger:
         if not self._read:
             self.refresh()
 
-    def _add(self, entries: Iterable[Entry]) -> None:
+    def _add(self, entries: Iterable[LedgerEntry]) -> None:
         for entry in entries:
             if entry.name not in self._entries:
                 self._entries[entry.name] = entry
-                bisect.insort(self._by_key.setdefault(entry.record.key, []), entry, key=standing)
+                bisect.insort(self._by_key.setdefault(entry.record.key, []), entry, key=precedence_key)
 
-    def _lose(self, entry: Entry, reason: str) -> None:
+    def _lose(self, entry: LedgerEntry, reason: str) -> None:
         """Pass over an entry that was taken in."""
         del self._entries[entry.name]
         left = [other for other in self._by_key.pop(entry.record.key) if other.name != entry.name]
@@ -214,7 +299,7 @@ class Ledger:
         self.home.doubt(entry.name)
         self._damaged[self.home.location(entry.name)] = (0, None), reason
 
-    def _open(self, files: dict[str, File], known: dict[str, Entry]) -> list[Written]:
+    def _open(self, files: dict[str, StoredFile], known: dict[str, LedgerEntry]) -> list[Written]:
         """Read entries (and their files' states) from their files, and note the damaged ones.
 
         Of a `known` one only the digest is looked at.
@@ -239,12 +324,12 @@ class Ledger:
                     raise data
                 if name in known:
                     check_digest(name, data)
-                opened.append((known.get(name) or Entry(name, decode(name, data)), states[name]))
+                opened.append((known.get(name) or LedgerEntry(name, decode(name, data)), states[name]))
             except (DamagedEntryError, OSError) as error:
                 self._damaged[self.home.location(name)] = states.get(name, (0, None)), str(error)
         return opened
 
-    def _counting(self, prefix: str) -> Entry:
+    def _counting(self, prefix: str) -> LedgerEntry:
         self._read_once()
         if not prefix:
             raise UserError("give a trial's key, or its first digits; `bench plan SUITE --json` lists a suite's keys")

@@ -1,14 +1,23 @@
-"""What one trial left: the record, and the predictions that lie beside it."""
+"""Is this a record? What JSON of a file that others may have made, or time has changed, must be to be read as one.
+
+Whatever passes can be labelled, counted and shown: types and ranges are those that training writes, and no text holds
+what a suite file may not hold either.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.ledger.record_check import check_record
+from bench.characters import control_character
+from bench.components import AXES
+from bench.metrics import METRICS
+from bench.suite.schema import VALUE_AXES
 
 SCHEMA = 1
 """Raised when the meaning of a stored field changes; readers refuse records of a later schema."""
@@ -23,14 +32,14 @@ class Result:
     """What a trial found; the same to the last bit for the same key, CPU and versions.
 
     `curves` maps a name (``train_loss``, ``train_accuracy``, ``val_loss``, ``val_accuracy``, ``lr``) to one
-    value per epoch run; a value that was not finite is None. `chosen_epoch` counts from 1 and is the epoch
+    value per epoch run; a value that was not finite is None. `best_epoch` counts from 1 and is the epoch
     whose weights were tested. `train`, `validation` and `test` are None where the trial did not get there
     (pruned, diverged) or has no such part (``validation: none``).
     """
 
     curves: dict[str, list[float | None]]
     epochs_run: int
-    chosen_epoch: int | None = None
+    best_epoch: int | None = None
     train: Metrics | None = None
     validation: Metrics | None = None
     test: Metrics | None = None
@@ -42,10 +51,10 @@ PARTS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
-class Measured:
+class RunInfo:
     """What it cost, and where: seconds, bytes and versions, which differ from run to run.
 
-    `flops` counts multiply-adds twice, for one picture forward. `train_seconds` leaves evaluation out.
+    `flops` counts multiply-adds twice, for one image forward. `train_seconds` leaves evaluation out.
     `started` and `finished` are ISO 8601 with an offset; a time without one is read as UTC.
     """
 
@@ -77,7 +86,7 @@ class Record:
     seed: int
     status: Status
     result: Result
-    measured: Measured
+    measured: RunInfo
     configuration: str = ""
     suite: str = ""
     pruning: dict[str, Any] | None = None
@@ -99,7 +108,7 @@ class Record:
         """Build a record from `to_json`'s form.
 
         A field that has a default may be missing, so that an older ledger stays readable after one was added.
-        Raises ValueError when `data` is not a record (`bench.ledger.record_check`) or is one of a later schema.
+        Raises ValueError when `data` is not a record (`bench.ledger.record`) or is one of a later schema.
         """
         if not isinstance(data, dict) or type(data.get("schema")) is not int:
             raise ValueError("not a record: no schema number")
@@ -112,7 +121,7 @@ class Record:
             raise ValueError(f"record has status {data['status']!r}, allowed are {', '.join(_STATUSES)}")
         check_record(data)
         try:
-            return cls(**{**data, "result": Result(**data["result"]), "measured": Measured(**data["measured"])})
+            return cls(**{**data, "result": Result(**data["result"]), "measured": RunInfo(**data["measured"])})
         except TypeError as error:
             raise ValueError(f"not a record: {error}") from error
 
@@ -123,10 +132,10 @@ _REQUIRED = {f.name for f in fields(Record) if f.default is MISSING}
 
 @dataclass(frozen=True)
 class Predictions:
-    """What the network said of each test picture, in the test set's own order; arrays of length n.
+    """What the network said of each test image, in the test set's own order; arrays of length n.
 
     `labels` and `predicted` are class numbers, `confidence` the probability of the predicted class,
-    `true_confidence` that of the true class, `true_rank` how many classes were rated above the true one
+    `true_class_probability` that of the true class, `true_rank` how many classes were rated above the true one
     (0 when it was right). uint8 (uint16 above 256 classes) and float32. Of predictions that were added as classes
     alone, the confidences are nan and the ranks of true classes that were missed the largest number of their type.
     """
@@ -134,7 +143,7 @@ class Predictions:
     labels: NDArray[np.unsignedinteger[Any]]
     predicted: NDArray[np.unsignedinteger[Any]]
     confidence: NDArray[np.float32]
-    true_confidence: NDArray[np.float32]
+    true_class_probability: NDArray[np.float32]
     true_rank: NDArray[np.unsignedinteger[Any]]
 
     def __post_init__(self) -> None:
@@ -146,3 +155,204 @@ class Predictions:
             stored = array.dtype.str[1:] == "f4" if name.endswith("confidence") else array.dtype.kind == "u"
             if not stored:
                 raise ValueError(f"predictions: {name} is {array.dtype}; numbers are unsigned, confidences float32")
+
+
+MAX_DEPTH = 30
+"""Levels of a record, as of a suite file."""
+LARGEST = 2**63 - 1
+"""Of whole numbers anywhere. Others need only be finite: a suite may ask for `lr: 1e30`, and a loss may reach 1e38."""
+ROUNDING = 1e-6
+"""How far a fraction may lie outside of [0, 1]: some were summed in single precision."""
+
+_Check = Callable[[Any], bool]
+_FLOAT = frozenset({float})
+
+
+def check_record(data: dict[str, Any]) -> None:
+    """ValueError where `data` has a field that no record could have; missing fields are not looked for."""
+    _check_fields(data, _RECORD, "")
+    result: Any = data.get("result")
+    measured: Any = data.get("measured")
+    _check_fields(result, _RESULT, "result.")
+    _check_fields(measured, _MEASURED, "measured.")
+    _check_config(data["config"])
+    texts = _check_values([data["config"], data.get("pruning") or {}])
+    for part in (result, measured):
+        for value in part.values():
+            if type(value) is str:
+                texts.append(value)
+            elif type(value) is dict:
+                texts += value  # names of curves, metrics and packages
+    texts += [data.get(name, "") for name in ("key", "configuration", "suite")]
+    texts += result.get("classes", ())
+    texts += measured.get("versions", {}).values()
+    for name, text in (data.get("failure") or {}).items():
+        texts += [name, text]
+    if bad := control_character("\n".join(texts)):
+        raise ValueError(f"record holds a text with the control character {bad!r}")
+
+
+def _check_values(level: list[Any]) -> list[str]:
+    """Look at all values below, level by level; their texts."""
+    texts: list[str] = []
+    for _ in range(MAX_DEPTH):
+        deeper: list[Any] = []
+        for container in level:
+            values = container
+            if type(container) is dict:
+                texts += container
+                values = container.values()
+                if "name" in container and type(container["name"]) is not str:
+                    raise ValueError(f"record holds {_shown(container['name'])} where a name belongs")
+            for value in values:
+                kind = type(value)
+                if kind is str:
+                    texts.append(value)
+                elif kind is float or kind is int:
+                    if not (math.isfinite(value) if kind is float else -LARGEST <= value <= LARGEST):
+                        raise ValueError("record holds a number that is too large")
+                elif value and (kind is dict or kind is list):
+                    deeper.append(value)
+        if not deeper:
+            return texts
+        level = deeper
+    raise ValueError(f"record is nested more than {MAX_DEPTH} levels deep")
+
+
+def _check_fields(data: Any, fields: dict[str, tuple[str, _Check]], place: str) -> None:
+    if not isinstance(data, dict):
+        raise ValueError(f"not a record: {place.rstrip('.')} is {_shown(data)}")
+    for name, (what, allowed) in fields.items():
+        if name in data and not allowed(data[name]):
+            raise ValueError(f"record holds {_shown(data[name])} as {place}{name}, where {what} belongs")
+
+
+def _check_config(config: dict[str, Any]) -> None:
+    for axis in ("dataset", "model"):
+        if not _is_component(config.get(axis)):
+            raise ValueError(f"record holds {_shown(config.get(axis))} as config.{axis}, where a component belongs")
+    for axis in AXES:
+        component = config.get(axis, [])
+        if type(component) is dict and type(component.get("name")) is str and component["name"]:
+            continue  # as `_is_component` says, at half the cost
+        if not (all(map(_is_component, component)) if type(component) is list else _is_component(component)):
+            raise ValueError(f"record holds {_shown(component)} as config.{axis}, where components belong")
+    for name in (*VALUE_AXES, "workers"):
+        if name in config and not (_is_count(config[name]) and config[name] > 0):
+            raise ValueError(f"record holds {_shown(config[name])} as config.{name}, where a count belongs")
+    path = config["dataset"].get("path", "")
+    if type(path) is not str:
+        raise ValueError(f"record holds {_shown(path)} as config.dataset.path, where a path belongs")
+
+
+def _shown(value: Any) -> str:
+    return repr(value)[:40]
+
+
+def _is_component(value: Any) -> bool:
+    return type(value) is dict and type(name := value.get("name")) is str and name != ""
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_number(value: Any) -> bool:
+    if type(value) is float:
+        return math.isfinite(value)
+    return type(value) is int and -LARGEST <= value <= LARGEST
+
+
+def _is_seconds(value: Any) -> bool:
+    return _is_number(value) and value >= 0
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= LARGEST
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_text, value.values()))
+
+
+def _is_metrics(value: Any) -> bool:
+    if type(value) is not dict:
+        return False
+    numbers = value.values()
+    if numbers and _FLOAT.issuperset(map(type, numbers)) and min(numbers) >= 0 and max(numbers) <= 1:
+        return True  # which is quickly seen, and most often so
+    return all(_is_metric(name, number) for name, number in value.items())
+
+
+def _is_metric(name: str, value: Any) -> bool:
+    fraction = name in METRICS and METRICS[name].percent
+    return _is_number(value) and (not fraction or -ROUNDING <= value <= 1 + ROUNDING)
+
+
+def _is_curves(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_curve, value.values()))
+
+
+def _is_curve(value: Any) -> bool:
+    if type(value) is not list:
+        return False
+    if _FLOAT.issuperset(map(type, value)):  # asked of a whole curve at once
+        return math.isfinite(sum(value))
+    return all(number is None or _is_number(number) for number in value)
+
+
+def _is_pruning(value: Any) -> bool:
+    decisions = value.get("decisions", []) if isinstance(value, dict) else None
+    return isinstance(decisions, list) and all(map(_is_decision, decisions))
+
+
+def _is_decision(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and _is_count(value.get("epoch"))
+        and _is_metric("accuracy", value.get("val_accuracy"))
+        and _is_text(value.get("decision"))
+    )
+
+
+def _optional(allowed: _Check) -> _Check:
+    return lambda value: value is None or allowed(value)
+
+
+_TEXT = ("text", _is_text)
+_COUNT = ("a count", _is_count)
+_COUNT_OR_NONE = ("a count", _optional(_is_count))
+_METRICS_OR_NONE = ("metrics", _optional(_is_metrics))
+
+_RECORD: dict[str, tuple[str, _Check]] = {
+    "key": _TEXT,
+    "config": ("a configuration", lambda value: isinstance(value, dict)),
+    "seed": _COUNT,
+    "configuration": _TEXT,
+    "suite": _TEXT,
+    "pruning": ("a rule with decisions", _optional(_is_pruning)),
+    "failure": ("texts", _optional(_is_texts)),
+}
+_RESULT: dict[str, tuple[str, _Check]] = {
+    "curves": ("curves of numbers", _is_curves),
+    "epochs_run": _COUNT,
+    "best_epoch": _COUNT_OR_NONE,
+    "train": _METRICS_OR_NONE,
+    "validation": _METRICS_OR_NONE,
+    "test": _METRICS_OR_NONE,
+    "classes": ("names of classes", lambda value: isinstance(value, list) and all(map(_is_text, value))),
+}
+_MEASURED: dict[str, tuple[str, _Check]] = {
+    "parameters": _COUNT_OR_NONE,
+    "parameters_trainable": _COUNT_OR_NONE,
+    "flops": _COUNT_OR_NONE,
+    "train_seconds": ("seconds", _is_seconds),
+    "evaluation_seconds": ("seconds", _is_seconds),
+    "peak_memory_bytes": _COUNT_OR_NONE,
+    "device": _TEXT,
+    "threads": _COUNT_OR_NONE,
+    "versions": ("texts", _is_texts),
+    "git_commit": ("text", _optional(_is_text)),
+    "started": _TEXT,
+    "finished": _TEXT,
+}

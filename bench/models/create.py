@@ -8,22 +8,12 @@ from typing import Any
 from numpy.typing import ArrayLike
 from torch import nn
 
-from bench.models import (  # noqa: F401 -- importing ours files them in MODELS
-    cnn,
-    convnext,
-    mlp,
-    preact_resnet,
-    residual_mlp,
-    resnet,
-    resnet9,
-    user,
-    vgg,
-)
+from bench.errors import UserError, nearest
+from bench.models import convolutional, dense, resnets, user_model  # noqa: F401 -- importing ours files them in MODELS
 from bench.models.inputs import behind, seen_shape
-from bench.models.registry import MODELS, Factory, Shape
-from bench.models.sources import FILES, is_user
+from bench.models.layers import MODELS, Factory, Shape
+from bench.models.user_code import FILES, is_user
 from bench.suite.arguments import accepted_types, fits, misfits
-from bench.suite.errors import UserError, nearest
 
 TIMM_NAMES = {"dropout": "drop_rate", "drop_path": "drop_path_rate"}
 """What regularizers set, by timm's name for it."""
@@ -54,7 +44,7 @@ def create(
     input_shape : tuple of int
         Channels, height and width.
     statistics : tuple of array_like, optional
-        Mean and standard deviation on the [0, 1] scale, as `preprocessing` needs them (`bench.data.preprocessing`);
+        Mean and standard deviation on the [0, 1] scale, as `preprocessing` needs them (`bench.data.scaling`);
         without them the network takes pixels as they are.
     overrides : dict, optional
         ``{"dropout": rate, "drop_path": rate}`` from regularizers, which win over the entry's own (timm: `drop_rate`
@@ -81,7 +71,7 @@ def create(
     params = {key: value for key, value in entry.items() if key != "name"}
     overrides = overrides or {}
     if name in MODELS or is_user(name):
-        factory = MODELS[name] if name in MODELS else user.load(name)
+        factory = MODELS[name] if name in MODELS else user_model.load(name)
         if is_user(name):
             params.pop(FILES, None)
         net = _call(factory, name, params, overrides, seen, classes)
@@ -124,17 +114,17 @@ def _call(
     except UserError:
         raise
     except (Exception, SystemExit) as error:
-        place = user.place(error, name) if is_user(name) else ""
+        place = user_model.place(error, name) if is_user(name) else ""
         called = isinstance(error, TypeError) and is_user(name)
         call = f"\n  it was called with ({input_shape}, {classes}, ...)" if called else ""
-        raise UserError(f"model {name!r} cannot be built: {user.describe(error)}{place}{call}") from error
+        raise UserError(f"model {name!r} cannot be built: {user_model.describe(error)}{place}{call}") from error
     if not isinstance(net, nn.Module):
         raise UserError(f"model {name!r}: its factory returned {type(net).__name__}, expected a torch.nn.Module")
     return net
 
 
 def _check_first_two(factory: Factory, name: str, input_shape: Shape, classes: int) -> None:
-    """UserError for a user's factory that cannot take the pictures' shape and the number of classes, in this order."""
+    """UserError for a user's factory that cannot take the images' shape and the number of classes, in this order."""
     if isinstance(factory, nn.Module):
         raise UserError(f"model {name!r} is a network that is built already; name the function or class that builds it")
     kinds = inspect.Parameter
@@ -155,7 +145,7 @@ def _check_first_two(factory: Factory, name: str, input_shape: Shape, classes: i
         "def __init__(self, input_shape, classes, ...)" if isinstance(factory, type) else "(input_shape, classes, ...)"
     )
     raise UserError(
-        f"model {name!r}: its first two parameters must take the pictures' shape, {input_shape} here, and the number "
+        f"model {name!r}: its first two parameters must take the images' shape, {input_shape} here, and the number "
         f"of classes, {classes}; it has ({', '.join(map(str, parameters))})\n  write {written}"
     )
 

@@ -11,9 +11,8 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from bench.models.blocks import SamePad
-from bench.models.registry import Shape
-from bench.suite.errors import UserError
+from bench.errors import UserError
+from bench.models.layers import SamePad, Shape
 
 
 class Input(nn.Module, ABC):
@@ -63,10 +62,10 @@ class ColumnL2(Input):
 
 
 class ColumnViews(Input):
-    """From grey (B, 1, H, W) one channel per column: the whole picture standardised by that column's statistics.
+    """From grey (B, 1, H, W) one channel per column: the whole image standardised by that column's statistics.
 
-    All channels are multiples of the same picture plus a constant. Where the network begins with a convolution or a
-    dense layer, that layer therefore takes two channels, the picture and a plane of ones, with kernels summed over the
+    All channels are multiples of the same image plus a constant. Where the network begins with a convolution or a
+    dense layer, that layer therefore takes two channels, the image and a plane of ones, with kernels summed over the
     channels: the same function of the same weights at a fourteenth of the work (Fashion-MNIST), up to rounding.
     """
 
@@ -89,7 +88,7 @@ class ColumnViews(Input):
 
 
 class _Folded(nn.Module):
-    """Kernels for the views (out, W, ...) to kernels for the picture and the ones (out, 2, ...)."""
+    """Kernels for the views (out, W, ...) to kernels for the image and the ones (out, 2, ...)."""
 
     scale: Tensor
 
@@ -104,19 +103,19 @@ class _Folded(nn.Module):
 
 
 def seen_shape(preprocessing: dict[str, Any], input_shape: Shape) -> Shape:
-    """The shape of what the network sees of pictures of `input_shape`.
+    """The shape of what the network sees of images of `input_shape`.
 
     Raises
     ------
     UserError
-        `column_standardize` on pictures with more than one channel.
+        `column_standardize` on images with more than one channel.
     """
     if preprocessing["name"] != "column_standardize":
         return input_shape
     channels, height, width = input_shape
     if channels != 1:
         raise UserError(
-            f"preprocessing 'column_standardize' makes a channel of each column of grey pictures, and these have "
+            f"preprocessing 'column_standardize' makes a channel of each column of grey images, and these have "
             f"{channels} channels; take standardize"
         )
     return width, height, width
@@ -133,7 +132,7 @@ def behind(
         return ColumnViews(torch.tensor(mean), torch.tensor(std), net)
     for values in (mean, std):
         if np.broadcast_shapes(values.shape, input_shape) != input_shape:
-            raise ValueError(f"statistics of shape {values.shape} do not fit pictures of shape {input_shape}")
+            raise ValueError(f"statistics of shape {values.shape} do not fit images of shape {input_shape}")
     if not mean.any() and (std == 1).all():
         return net
     return Standardized(torch.tensor(mean), torch.tensor(std), net)

@@ -1,4 +1,4 @@
-"""Any timm model by its timm name, built for small pictures."""
+"""Any timm model by its timm name, built for small images."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import torch
 from timm.layers.patch_embed import PatchEmbed
 from torch import nn
 
-from bench.models.registry import Shape
-from bench.models.user import describe
+from bench.errors import UserError
+from bench.jsonutil import canonical
+from bench.models.layers import Shape
+from bench.models.user_model import describe
 from bench.suite.arguments import Types, accepted_types, misfits, type_hints
-from bench.suite.errors import UserError
-from bench.suite.expand import canonical
 
 FROM_DATA = ("in_chans", "num_classes", "img_size")
 """Parameters that the data set decides."""
@@ -32,7 +32,7 @@ def is_timm(name: str) -> bool:
 def timm_model(
     name: str, params: dict[str, Any], input_shape: Shape, classes: int, *, load_weights: bool = True
 ) -> nn.Module:
-    """Build a timm model for pictures of this shape; `params` go to timm as they are.
+    """Build a timm model for images of this shape; `params` go to timm as they are.
 
     `img_size` is passed where the architecture takes one. With ``pretrained: true`` timm loads the weights, from
     the network or from its cache; ``load_weights=False`` only looks whether there are any.
@@ -40,7 +40,7 @@ def timm_model(
     Raises
     ------
     UserError
-        A parameter timm does not know or the data set decides, a picture the architecture cannot take,
+        A parameter timm does not know or the data set decides, an image the architecture cannot take,
         or pretrained weights that do not exist or do not load.
     """
     taken = [key for key in FROM_DATA if key in params]
@@ -67,7 +67,7 @@ def timm_model(
             raise UserError(_no_weights(name, error)) from error
         _check_for_architecture(name, params)
         raise UserError(
-            f"model {name!r} cannot be built for pictures of {_size(input_shape)}: {describe(error)}"
+            f"model {name!r} cannot be built for images of {_size(input_shape)}: {describe(error)}"
         ) from error
     _check_values(name, params, _taken_by(type(net)))
     _check_patches(name, net)
@@ -99,7 +99,7 @@ def _sized(name: str, params: dict[str, Any], input_shape: Shape, classes: int) 
     """All parameters for timm, with `img_size` if the architecture takes one.
 
     No list says which do, so we ask by building, on the meta device where that costs nearly nothing. A few
-    (XCiT, MViTv2) take one, refuse a small one, and yet work on small pictures when it is not given.
+    (XCiT, MViTv2) take one, refuse a small one, and yet work on small images when it is not given.
     """
     channels, height, width = input_shape
     fixed = {**params, "in_chans": channels, "num_classes": classes}
@@ -175,7 +175,7 @@ def _no_weights(name: str, error: Exception) -> str:
 
 
 def _check_patches(name: str, net: nn.Module) -> None:
-    """Refuse patches that do not tile the picture: some architectures would leave out its last rows silently."""
+    """Refuse patches that do not tile the image: some architectures would leave out its last rows silently."""
     for module in net.modules():
         if not isinstance(module, PatchEmbed) or module.img_size is None or module.dynamic_img_pad:
             continue
@@ -183,7 +183,7 @@ def _check_patches(name: str, net: nn.Module) -> None:
             if side % patch:
                 fitting = [str(size) for size in range(2, side) if side % size == 0]
                 raise UserError(
-                    f"model {name!r}: patches of {patch} do not tile a picture of {side} pixels; "
+                    f"model {name!r}: patches of {patch} do not tile an image of {side} pixels; "
                     f"set patch_size to one of {', '.join(fitting)}"
                 )
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from bench.metrics import METRICS
 from bench.report import plots
 from bench.report.cells import NOTHING, Row, headings, number, rows
 from bench.report.frame import NEVER_RANKED, extra_columns
@@ -19,7 +20,6 @@ from bench.report.leading import MOST, leading
 from bench.report.report import Part
 from bench.report.tables import csv_of
 from bench.suite.labels import by_axis
-from bench.suite.metrics import METRICS
 
 SHADED_FROM = 3
 """A column's best and worst cells are shaded where it has so many different values; of two, one is always worst."""

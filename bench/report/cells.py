@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from bench.metrics import METRICS
 from bench.report.estimates import IMAGES, Estimate
 from bench.report.frame import extra_columns
-from bench.suite.metrics import METRICS
 
 NOTHING = "–"
 KEY_DIGITS = 8
@@ -85,7 +85,7 @@ def told_marks(row: Row) -> tuple[str, ...]:
 
 
 def _ties(row: dict[str, Any]) -> tuple[str, ...]:
-    """In which sets of `bench.statistics.tied` a row is; what was not judged is not said."""
+    """In which sets of `bench.statistics.best_set` a row is; what was not judged is not said."""
     tied, jointly, here = (not pd.isna(row[name]) and bool(row[name]) for name in ("tied", "tied_jointly", "tied_here"))
     words = [TIED] if tied else [TIED_JOINTLY] if jointly else []
     return (*words, *([TIED_HERE] if here else []))

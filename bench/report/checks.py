@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from bench.components import AXES
 from bench.data.dataset import fingerprint
+from bench.errors import UserError
 from bench.ledger.record import Record
-from bench.suite.components import AXES
-from bench.suite.errors import UserError
-from bench.suite.metrics import METRICS
+from bench.metrics import METRICS
 from bench.suite.trial import trial_key
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ OWN_DATA = ("image_folder", "npz")
 
 
 @dataclass(frozen=True)
-class Check:
+class RecordCheck:
     """What was looked at, whether it holds, and over how many or where not."""
 
     name: str
@@ -40,7 +40,7 @@ class Check:
     detail: str
 
 
-def checks(parts: Sequence[Part]) -> tuple[Check, ...]:
+def checks(parts: Sequence[Part]) -> tuple[RecordCheck, ...]:
     """Every check of which there was something to look at."""
     tried = (
         ("Each test accuracy is that of its stored predictions", "trials", recomputed),
@@ -59,7 +59,7 @@ def checks(parts: Sequence[Part]) -> tuple[Check, ...]:
         results = [fault for part in parts for fault in look(part)]
         faults = [fault for fault in results if fault]
         if results:
-            found.append(Check(name, not faults, _told(faults, len(results), things)))
+            found.append(RecordCheck(name, not faults, _told(faults, len(results), things)))
     return tuple(found)
 
 

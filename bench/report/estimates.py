@@ -8,23 +8,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bench.metrics import METRICS
 from bench.report.figures import value, values
 from bench.report.sections import Configuration, Section
-from bench.statistics.noise import moderated
-from bench.statistics.proportions import wilson
-from bench.statistics.seeds import Pooled, seed_interval
-from bench.suite.metrics import METRICS
+from bench.statistics.intervals import PooledDeviation, seed_interval, wilson
+from bench.statistics.seed_noise import moderated
 
 MODERATED = "seeds on this test set, t with moderated variance"
 """Each configuration's variance between seeds, steadied by those of the others that are alike
-(`bench.statistics.noise`)."""
+(`bench.statistics.seed_noise`)."""
 
 IMAGES = "Wilson, 1 seed"
 ONE_SEED = "1 seed, no interval"
 """Of a metric that is no share of the images: one network says nothing of its noise."""
 
 
-def seed_noise(section: Section, metric: str = "accuracy") -> dict[str, Pooled]:
+def seed_noise(section: Section, metric: str = "accuracy") -> dict[str, PooledDeviation]:
     """The deviation between the seeds of each configuration of a section, by label, moderated by the others'.
 
     Empty where no configuration has two complete seeds. Nothing tells of other metrics than accuracy how noisy they
@@ -36,12 +35,12 @@ def seed_noise(section: Section, metric: str = "accuracy") -> dict[str, Pooled]:
     if noise is None:
         return {}
     return {
-        label: Pooled(math.sqrt(variance), float(degrees))
+        label: PooledDeviation(math.sqrt(variance), float(degrees))
         for label, variance, degrees in zip(found, noise.variances, noise.degrees, strict=True)
     }
 
 
-def middle(noise: Mapping[str, Pooled]) -> Pooled | None:
+def middle(noise: Mapping[str, PooledDeviation]) -> PooledDeviation | None:
     """The noise of the middle configuration, for a sentence on all of them."""
     ordered = sorted(noise.values(), key=lambda one: one.deviation)
     return ordered[len(ordered) // 2] if ordered else None
@@ -77,7 +76,7 @@ class Estimate:
     interval: str = ""
 
 
-def estimate(figures: Sequence[float], metric: str, pooled: Pooled | None, images: int | None) -> Estimate:
+def estimate(figures: Sequence[float], metric: str, pooled: PooledDeviation | None, images: int | None) -> Estimate:
     """The mean of a configuration's seeds with a t interval; Wilson's for a share of `images` whose noise nothing
     tells."""
     if not figures:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from bench.components import AXES
 from bench.ledger.record import PARTS, Record
-from bench.suite.components import AXES
 from bench.suite.labels import axis_label
 
 

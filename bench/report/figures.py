@@ -8,12 +8,12 @@ from dataclasses import asdict, replace
 from typing import Literal
 
 from bench.ledger.record import Metrics, Predictions, Record
-from bench.statistics.figures import figures
+from bench.statistics.stored_metrics import figures
 
 Part = Literal["train", "validation", "test"]
 
 SAME_AS_ACCURACY = ("precision_micro", "recall_micro", "recall_weighted", "f1_micro")
-"""Where every picture has one class and gets one, these are the share of pictures that are right."""
+"""Where every image has one class and gets one, these are the share of images that are right."""
 
 
 def value(record: Record, part: Part, metric: str) -> float:

@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 
 from bench.ledger.record import Record
-from bench.published.catalogue import Reference
+from bench.metrics import METRICS
+from bench.published.reference_data import Reference
 from bench.report.claims.standing import Standing
 from bench.report.estimates import (
     MODERATED,
@@ -24,8 +25,7 @@ from bench.report.estimates import (
 )
 from bench.report.figures import value
 from bench.report.sections import Configuration, Section
-from bench.statistics.seeds import Pooled
-from bench.suite.metrics import METRICS
+from bench.statistics.intervals import PooledDeviation
 
 NEVER_RANKED = "exclude_from_ranking"
 """The flag of published claims that were refuted: they stay listed, below everything else."""
@@ -40,14 +40,15 @@ COLUMNS = (
 """Accuracies, bounds and gaps are fractions; `interval` names what `test_low` and `test_high` cover at 95 %.
 
 `new_low` and `new_high` are the 95 % interval on new images, seeds and images varying; `tied` and `tied_jointly` say
-whether a configuration may be the best of the complete ones (`bench.statistics.tied`), each by itself and all at once,
+whether a configuration may be the best of the complete ones (`bench.statistics.best_set`), each by
+itself and all at once,
 and `tied_here` whether it may be the best of this test set; NA where that was not judged. `behind` is how far the mean
 lies behind the best complete one, `below_floor` whether seeds alone make as large a difference. All these are of
 accuracy and are there where accuracy ranks.
 
 `metric` is what `test_mean`, its bounds, `validation_mean` and `gap` are of, the one that ranks. Every further metric
 that a suite shows adds three columns, ``test_ece``, ``test_ece_low`` and ``test_ece_high`` for `ece`.
-`kind` is ``ours``, ``added`` (from its predictions alone, `bench.ledger.added`) or ``published``; `status` is
+`kind` is ``ours``, ``added`` (from its predictions alone, `bench.ledger.external`) or ``published``; `status` is
 ``complete`` (every seed asked for), ``incomplete`` or ``published``; `missing` names the seeds that are in no mean of
 an incomplete one, with why, ``seeds 2, 3 diverged; seed 4 not run``. `train_seconds` and `epochs_run` are means over
 the complete seeds, `epochs` is the budget.
@@ -137,7 +138,7 @@ def apart(section: Section) -> pd.DataFrame:
 def _row(
     section: Section,
     one: Configuration,
-    noise: dict[str, dict[str, Pooled]],
+    noise: dict[str, dict[str, PooledDeviation]],
     images: int,
     is_chosen: bool,
     standing: Standing | None,

@@ -8,17 +8,17 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from bench.metrics import METRICS
 from bench.report.cells import FIXED, NOTHING, counted, headings, number
 from bench.report.cells import rows as cells_of
 from bench.report.claims.analysis import Analysis
 from bench.report.estimates import IMAGES, ONE_SEED, middle, seed_noise, seed_values
 from bench.report.sections import Configuration, Section
-from bench.statistics.contrasts import variance
-from bench.statistics.measured import Measured, subset
-from bench.statistics.noise import SeedNoise
-from bench.statistics.proportions import binomial_floor
-from bench.statistics.tries import gain_of_best
-from bench.suite.metrics import METRICS
+from bench.statistics.factor_effects import variance
+from bench.statistics.intervals import binomial_noise
+from bench.statistics.means import MeanEstimates, subset
+from bench.statistics.seed_noise import SeedNoise
+from bench.statistics.tuning_effect import gain_of_best
 
 FEW_IMAGES = 100
 """Test images below which intervals are rough: they cover 91 to 98 % where 95 % is meant
@@ -122,7 +122,7 @@ def _noise(section: Section, metric: str, analysis: Analysis) -> list[str]:
     if measured is None or measured.noise is None:
         return [noise]
     flips = float(np.sqrt(np.mean(measured.independent)))
-    theory = binomial_floor(1 - float(np.mean(measured.means)), measured.images)
+    theory = binomial_noise(1 - float(np.mean(measured.means)), measured.images)
     noise += (
         f" Flips of single images alone make {100 * flips:.2f} points of it on {measured.images:,} test images "
         f"(√(error / 2n) expects {100 * theory:.2f}). Faint gaps are those that seeds alone make: 2 s √(1/s1 + 1/s2)."
@@ -151,7 +151,7 @@ def _collapsed(numbers: Sequence[Configuration], noise: SeedNoise) -> list[str]:
     return found
 
 
-def _alone(numbers: Sequence[Configuration], measured: Measured, noise: SeedNoise) -> list[str]:
+def _alone(numbers: Sequence[Configuration], measured: MeanEstimates, noise: SeedNoise) -> list[str]:
     """The intervals by their own seeds alone of those that are pooled with others, which may not be alike."""
     own = np.sqrt(noise.own / measured.seeds) * stats.t.ppf(0.975, np.maximum(measured.seeds - 1, 1))
     half = np.sqrt(noise.variances / measured.seeds) * stats.t.ppf(0.975, noise.degrees)

@@ -1,4 +1,4 @@
-"""Small pictures beside the rows of a table: where a figure and its intervals lie on the table's scale."""
+"""Small images beside the rows of a table: where a figure and its intervals lie on the table's scale."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from bench.metrics import METRICS
 from bench.report.cells import Row
-from bench.suite.metrics import METRICS
 
 
 @dataclass(frozen=True)

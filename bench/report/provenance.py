@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from bench.data.dataset import fingerprint
-from bench.ledger.added import is_added
+from bench.errors import UserError
+from bench.ledger.external import is_external
 from bench.ledger.record import Record, Status
 from bench.report.sections import Section
-from bench.suite.errors import UserError
 from bench.suite.labels import axis_label
 from bench.suite.trial import Trial
 
@@ -30,7 +30,7 @@ def provenance(
     `file` is the suite's, `data` the checksum of each data set by name (`checksums`), `labels` those of the test labels
     that predictions were stored with.
     """
-    measured = [record.measured for record in records if not is_added(record.config)]
+    measured = [record.measured for record in records if not is_external(record.config)]
     commits = [m.git_commit or "" for m in measured]
     versions = [f"{name} {version}" for m in measured for name, version in sorted(m.versions.items())]
     started, finished = [m.started for m in measured if m.started], [m.finished for m in measured if m.finished]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
-from bench.ledger.record import Measured, Metrics, Record
-from bench.suite.components import AXES
+from bench.components import AXES
+from bench.ledger.record import Metrics, Record, RunInfo
+from bench.metrics import METRICS
 from bench.suite.labels import ORDER, axis_label
-from bench.suite.metrics import METRICS
 
 WIDTH = 15
 FIRST = ("accuracy", "loss")
@@ -66,7 +66,7 @@ def _figures(record: Record) -> Iterator[tuple[str, str]]:
         ("test", _metrics(result.test)),
         (
             "epochs run",
-            f"{result.epochs_run}" + (f", weights of epoch {result.chosen_epoch}" * bool(result.chosen_epoch)),
+            f"{result.epochs_run}" + (f", weights of epoch {result.best_epoch}" * bool(result.best_epoch)),
         ),
     )
     for rung in (record.pruning or {}).get("decisions", []):
@@ -96,8 +96,8 @@ def _figure(name: str, value: float) -> str:
     return f"{100 * value:.2f} %" if METRICS[name].percent else f"{value:.4f}"
 
 
-def _cost(measured: Measured) -> Iterator[tuple[str, str]]:
-    sizes = ((measured.parameters, "parameters"), (measured.flops, "FLOPs per picture"))
+def _cost(measured: RunInfo) -> Iterator[tuple[str, str]]:
+    sizes = ((measured.parameters, "parameters"), (measured.flops, "FLOPs per image"))
     yield "network", ", ".join(f"{size:,} {what}" for size, what in sizes if size is not None)
     yield "seconds", f"{measured.train_seconds:.1f} training, {measured.evaluation_seconds:.1f} evaluation"
     if measured.peak_memory_bytes is not None:

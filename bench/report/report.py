@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bench.ledger.record import Predictions, Record
-from bench.published.catalogue import Reference
-from bench.report.checks import Check, checks
+from bench.published.reference_data import Reference
+from bench.report.checks import RecordCheck, checks
 from bench.report.claims.analysis import Analysis, analyse
 from bench.report.classes.closer import Closer, closer
 from bench.report.classes.detailed import check_patterns
@@ -55,7 +55,7 @@ class Report:
     notes: tuple[str, ...]
     provenance: tuple[tuple[str, str], ...]
     keys: tuple[str, ...]
-    checks: tuple[Check, ...] = ()
+    checks: tuple[RecordCheck, ...] = ()
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -102,7 +102,7 @@ def build(
         The trials that were asked for, so that seeds still to be run are marked. Without it a configuration is
         complete when each of its records is.
     metrics
-        What the leaderboards show, of `bench.suite.metrics`; the first one ranks.
+        What the leaderboards show, of `bench.metrics`; the first one ranks.
     elsewhere
         The ids of those `references` that the suite repeats on other data sets than theirs.
     repeats

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bench.ledger.added import is_added
+from bench.jsonutil import canonical
+from bench.ledger.external import is_external
 from bench.ledger.record import Record, Status
-from bench.suite.expand import canonical
 from bench.suite.labels import axis_label, common_label, labels, legend
 from bench.suite.schema import LATER
 from bench.suite.trial import Trial
@@ -42,7 +42,7 @@ class Configuration:
     @property
     def added(self) -> bool:
         """Whether it was put in from its predictions alone: its protocol is unknown, and it was not trained here."""
-        return is_added(self.config)
+        return is_external(self.config)
 
     def having(self, status: Status) -> list[Record]:
         """The records of this status, by seed."""

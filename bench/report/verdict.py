@@ -8,13 +8,13 @@ from typing import Any
 
 import pandas as pd
 
+from bench.metrics import METRICS
 from bench.report.cells import NOTHING, counted, number, ranked, unit
 from bench.report.claims.analysis import Analysis
 from bench.report.notes import notes_on
 from bench.report.provenance import trial_counts
 from bench.report.sections import ADDED_ALONE, Section
-from bench.statistics.contrasts import difference
-from bench.suite.metrics import METRICS
+from bench.statistics.factor_effects import difference
 
 NAMED = 3
 """Configurations named in a sentence; more are counted."""

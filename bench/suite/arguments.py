@@ -17,7 +17,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, Union, get_args, get_origin
 
-from bench.suite.errors import shorten
+from bench.errors import shorten
 
 Types = dict[str, Any]
 """Parameter to what it takes, as a type hint of plain values; Any where nothing is known."""

@@ -3,22 +3,130 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
+import random
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
+from bench.components import AXES, COMBINABLE, OPEN
+from bench.components.base import Component
+from bench.errors import Problem, nearest, plural, shorten, spelled
+from bench.jsonutil import canonical
 from bench.suite.arguments import how_to_write
-from bench.suite.check import check
-from bench.suite.components import AXES, COMBINABLE, OPEN
-from bench.suite.components.entry import Entry
-from bench.suite.conflict import conflict
-from bench.suite.document import Document, KeyPath, path_text
-from bench.suite.errors import Problem, nearest, plural, shorten, spelled
-from bench.suite.option import Draw, Level, Option, has_draws
+from bench.suite.constraints import constraint_violation
 from bench.suite.schema import AXIS_DEFAULTS, AXIS_ORDER, SWEEPS, VALUE_AXES, Sampling, Settings
-from bench.suite.workers import WorkerRules
+from bench.suite.select import MATCHABLE, matches, values_text
+from bench.suite.validation import check
+from bench.suite.yaml_loader import KeyPath, YamlDocument, path_text
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """A distribution in an entry's parameter, to be drawn once per sample."""
+
+    kind: str
+    values: tuple[Any, ...]
+    name: str
+
+    def sample(self, seed: int, index: int) -> Any:
+        """The value of draw `index`; six significant digits, so that no C library's last bit shows."""
+        stream = random.Random(f"{seed}/{index}/{self.name}")
+        if self.kind == "choice":
+            return self.values[int(stream.random() * len(self.values))]
+        low, high = self.values
+        if self.kind == "uniform":
+            return float(f"{low + (high - low) * stream.random():.6g}")
+        return float(f"{math.exp(math.log(low) + (math.log(high) - math.log(low)) * stream.random()):.6g}")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One entry an axis may take: plain parameters, some of them draws; and where each of them was written."""
+
+    entry: dict[str, Any]
+    path: KeyPath
+    origins: dict[str, KeyPath]
+    drawn: bool = False
+    """Whether a distribution was drawn from."""
+
+    @property
+    def has_draws(self) -> bool:
+        return any(isinstance(value, Distribution) for value in self.entry.values())
+
+    def resolved(self, seed: int, index: int) -> Candidate:
+        if not self.has_draws:
+            return self
+        entry = {key: v.sample(seed, index) if isinstance(v, Distribution) else v for key, v in self.entry.items()}
+        return Candidate(entry, self.path, self.origins, drawn=True)
+
+    def choices(self, seed: int) -> Iterator[Candidate]:
+        """The first draw, with each value that a `choice` could give in its turn, also those that are never drawn."""
+        first = self.resolved(seed, 0)
+        for key, value in self.entry.items():
+            if isinstance(value, Distribution) and value.kind == "choice":
+                for choice in value.values:
+                    yield replace(first, entry={**first.entry, key: choice}, drawn=False)
+
+
+Level = tuple[Candidate, ...]
+"""One level of an axis: a single option, or several for a combination; empty for `none`."""
+
+
+def has_draws(level: Level) -> bool:
+    return any(option.has_draws for option in level)
+
+
+RULE_KEYS = tuple(key for key in MATCHABLE if key != "workers")
+"""What a rule may match."""
+
+
+class WorkerRules:
+    """The rules in a document, each known by its place, and which of them have fitted a configuration.
+
+    `asked` is a checked `workers` as plain data, `path` its place: rules under `defaults` are one for all sub-grids.
+    """
+
+    def __init__(self, document: YamlDocument) -> None:
+        self.document = document
+        self._fitted: dict[KeyPath, bool] = {}
+        self._matches: dict[KeyPath, dict[str, Any]] = {}
+
+    def add(self, asked: Any, path: KeyPath) -> Iterator[Problem]:
+        """Take in a sub-grid's rules; what is wrong with them."""
+        for place, rule in _rules(asked, path):
+            self._fitted.setdefault(place, False)
+            self._matches[place] = rule["match"]
+            unknown = next((key for key in rule["match"] if key not in RULE_KEYS), None)
+            if unknown is not None:
+                hint = "\n".join(filter(None, [nearest(unknown, RULE_KEYS), f"allowed: {', '.join(RULE_KEYS)}"]))
+                yield self._problem((*place, "match", unknown), f"unknown key {unknown!r}", hint)
+
+    def workers(self, asked: Any, configuration: dict[str, Any], path: KeyPath) -> int:
+        """The number of the first rule that fits, else the default."""
+        for place, rule in _rules(asked, path):
+            if matches(configuration, rule["match"]):
+                self._fitted[place] = True
+                return int(rule["workers"])
+        return int(asked["default"] if isinstance(asked, dict) else asked)
+
+    def idle(self, configurations: list[dict[str, Any]]) -> Iterator[Problem]:
+        """The rules that none of the document's configurations needed."""
+        for place, fitted in self._fitted.items():
+            if not fitted:
+                lines = values_text(configurations, self._matches[place])
+                hint = "\n".join([*lines, "mend the rule, take it out, or put it before one that fits more"])
+                yield self._problem(place, "fits no configuration that no rule before it fits", hint)
+
+    def _problem(self, path: KeyPath, message: str, hint: str) -> Problem:
+        return Problem(path_text(path), message, self.document.line(path), hint)
+
+
+def _rules(asked: Any, path: KeyPath) -> Iterator[tuple[KeyPath, dict[str, Any]]]:
+    for i, rule in enumerate(asked["rules"] if isinstance(asked, dict) else []):
+        yield (*path, "rules", i), rule
+
 
 MANY = 10_000
 """Trials of a sub-grid beyond which listing them takes more than a second."""
@@ -28,22 +136,17 @@ _LIMIT_HINT = "cut its axes, or raise `limit` at the top level of the file"
 Configuration = dict[str, Any]
 """One point of the grid with every default filled in; plain JSON."""
 
-JUDGED_LATER = ("preprocessing", "regularizer", "augmentation", "batch_size")
-"""Axes of known values that the pictures or the network may not suit, which shows later."""
+DEFERRED_CHECKS = ("preprocessing", "regularizer", "augmentation", "batch_size")
+"""Axes of known values that the images or the network may not suit, which shows later."""
 
 Block = dict[str, tuple[KeyPath, Any]]
 """One sub-grid with its defaults: each key with the path it was written at, and its value."""
 
 
-def canonical(value: Any) -> str:
-    """JSON with sorted keys and no spaces: equal values give equal text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
 class Expander:
     """Expands the blocks of one document and collects what is wrong with them."""
 
-    def __init__(self, document: Document, sampling_seed: int, limit: int, notify: Callable[[str], None]):
+    def __init__(self, document: YamlDocument, sampling_seed: int, limit: int, notify: Callable[[str], None]):
         self.document = document
         self.seed = sampling_seed
         self.limit = limit
@@ -51,7 +154,7 @@ class Expander:
         self.problems: dict[Problem, None] = {}
         """In the order found, each once."""
         self.origins: dict[str, KeyPath] = {}
-        """Where what others judge was written (open axes, dataset, validation, `JUDGED_LATER`).
+        """Where what others judge was written (open axes, dataset, validation, `DEFERRED_CHECKS`).
 
         By ``canonical([key, value])``, the value as a configuration has it.
         """
@@ -113,7 +216,7 @@ class Expander:
                 if configuration is not None:
                     yield configuration, seeds
 
-    def _settings(self, block: Block, model: type[Entry]) -> Entry | None:
+    def _settings(self, block: Block, model: type[Component]) -> Component | None:
         given = {key: value for key, (_, value) in block.items() if key in model.model_fields}
         right = True
         for key, value in given.items():
@@ -135,12 +238,12 @@ class Expander:
                 configuration[axis] = entries[0]["value"]  # type: ignore[index]
             else:
                 configuration[axis] = entries if axis in COMBINABLE else entries[0]
-            if axis in JUDGED_LATER and level:
+            if axis in DEFERRED_CHECKS and level:
                 self.origins.setdefault(canonical([axis, configuration[axis]]), level[-1].path)
         configuration.update(protocol)
         where = block.get("workers", ((), None))[0]
         configuration["workers"] = self.worker_rules.workers(protocol["workers"], configuration, where)
-        found = conflict(configuration)
+        found = constraint_violation(configuration)
         if found:
             key, message = found
             self.wrong(levels[key][-1].path if key in levels else block[key][0], message)
@@ -218,7 +321,7 @@ class Expander:
             return []
         return [tuple(itertools.chain(*point)) for point in itertools.product(*levels)]
 
-    def _options(self, axis: str, item: dict[str, Any], path: KeyPath, places: dict[str, KeyPath]) -> list[Option]:
+    def _options(self, axis: str, item: dict[str, Any], path: KeyPath, places: dict[str, KeyPath]) -> list[Candidate]:
         """All entries that a mapping with sweeps in its parameters stands for."""
         choices: list[list[tuple[Any, KeyPath]]] = []
         for key, value in item.items():
@@ -253,7 +356,7 @@ class Expander:
             self.wrong(path, f"this entry alone has more levels than the limit of {self.limit:,}", _LIMIT_HINT)
             return []
         return [
-            Option(
+            Candidate(
                 {key: value for key, (value, _) in zip(item, point, strict=True)},
                 path,
                 {key: origin for key, (_, origin) in zip(item, point, strict=True)},
@@ -261,7 +364,7 @@ class Expander:
             for point in itertools.product(*choices)
         ]
 
-    def _draw(self, kind: str, values: list[Any], path: KeyPath, name: str) -> Draw | None:
+    def _draw(self, kind: str, values: list[Any], path: KeyPath, name: str) -> Distribution | None:
         if kind != "choice":
             if len(values) != 2 or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
                 self.wrong(path, f"`{kind}` takes two numbers, low and high, not {shorten(values)}")
@@ -271,11 +374,11 @@ class Expander:
                 least = "0 < low < high" if kind == "log_uniform" else "low < high"
                 self.wrong(path, f"`{kind}` needs [low, high] with {least}, not {shorten(values)}")
                 return None
-        return Draw(kind, tuple(values), name)
+        return Distribution(kind, tuple(values), name)
 
     # --- one entry ------------------------------------------------------------------------------
 
-    def _checked_entry(self, axis: str, option: Option) -> dict[str, Any] | None:
+    def _checked_entry(self, axis: str, option: Candidate) -> dict[str, Any] | None:
         memo = f"{axis}{option.path}{option.entry!r}"
         if option.path in self._refused_draws:  # one of them tells of the distribution
             return None
@@ -287,7 +390,7 @@ class Expander:
                 self.origins.setdefault(canonical([axis, entry]), option.path)
         return self._checked[memo]
 
-    def _check_entry(self, axis: str, option: Option) -> dict[str, Any] | None:
+    def _check_entry(self, axis: str, option: Candidate) -> dict[str, Any] | None:
         entry = option.entry
         if axis in VALUE_AXES:
             value = entry["value"]
@@ -319,7 +422,7 @@ class Expander:
             return None
         return checked.model_dump(mode="json", exclude_none=True)
 
-    def _at_origin(self, problem: Problem, option: Option) -> None:
+    def _at_origin(self, problem: Problem, option: Candidate) -> None:
         """File a problem of a parameter that came from a sweep at the value it came from."""
         inside = problem.path.removeprefix(path_text(option.path)).removeprefix(".")
         key = re.split(r"[.\[]", inside, maxsplit=1)[0]
@@ -329,7 +432,7 @@ class Expander:
             problem = Problem(path, problem.message, self.document.line(origin), problem.hint)
         self.problems[problem] = None
 
-    def _open_entry(self, axis: str, option: Option) -> dict[str, Any] | None:
+    def _open_entry(self, axis: str, option: Candidate) -> dict[str, Any] | None:
         """An entry that a library or the user's own code answers for; only its plain numbers are checked here."""
         entry = option.entry
         if entry["name"].lower() in AXES[axis] or not entry["name"]:
@@ -361,7 +464,7 @@ class Expander:
 
 
 def expand(
-    document: Document,
+    document: YamlDocument,
     blocks: list[tuple[KeyPath, Block]],
     sampling_seed: int,
     limit: int,

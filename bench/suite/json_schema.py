@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bench.suite.components import AXES, COMBINABLE, OPEN
-from bench.suite.components.entry import Entry
+from bench.components import AXES, COMBINABLE, OPEN
+from bench.components.base import Component
 from bench.suite.schema import AXIS_ORDER, SWEEPS, VALUE_AXES, Sampling, Settings, SuiteFile
 
 
@@ -100,7 +100,7 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": draft, **top, "title": "bench suite", "$defs": definitions}
 
 
-def _is_complete(entry: type[Entry]) -> bool:
+def _is_complete(entry: type[Component]) -> bool:
     """Whether the name alone is an entry; some need a parameter."""
     try:
         entry()

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from bench.suite.components import AXES
+from bench.components import AXES
 from bench.suite.schema import Settings
 
 Config = dict[str, Any]

@@ -6,20 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.suite.check import check
-from bench.suite.document import Document, KeyPath, path_text
-from bench.suite.errors import SHOWN as SHOWN_PROBLEMS
-from bench.suite.errors import Problem, nearest
+from bench.errors import SHOWN as SHOWN_PROBLEMS
+from bench.errors import Problem, nearest
 from bench.suite.labels import labels
 from bench.suite.schema import SuiteFile, SuiteReference
-from bench.suite.select import MATCHABLE, Selection, levels_text
+from bench.suite.select import MATCHABLE, Selection, values_text
+from bench.suite.validation import check
+from bench.suite.yaml_loader import KeyPath, YamlDocument, path_text
 
 SHOWN = 5
 """Configurations named where a `match` fits several."""
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ReferenceMatch:
     """A published result, by its id, and the configurations that may stand for it.
 
     They are none where the suite has none, one as a rule, and several for a search, of which validation chooses one.
@@ -32,7 +32,7 @@ class Comparison:
     removed: bool = False
 
 
-def problems_of(document: Document) -> list[Problem]:
+def problems_of(document: YamlDocument) -> list[Problem]:
     """What is wrong with the references that are mappings, each by itself."""
     found: list[Problem] = []
     references = document.data.get("references")
@@ -49,14 +49,14 @@ def ids(top: SuiteFile) -> list[str]:
 
 
 def comparisons(
-    document: Document, top: SuiteFile, pairs: Sequence[tuple[dict[str, Any], list[int]]], changed: bool
-) -> tuple[list[Comparison], list[Problem]]:
+    document: YamlDocument, top: SuiteFile, pairs: Sequence[tuple[dict[str, Any], list[int]]], changed: bool
+) -> tuple[list[ReferenceMatch], list[Problem]]:
     """The references that name a configuration or a note, each with the configuration that its `match` fits.
 
     In a suite that was `changed` by options, a `match` that fits none or several is no mistake of the file's: the
     reference then has no configuration.
     """
-    found: list[Comparison] = []
+    found: list[ReferenceMatch] = []
     problems: list[Problem] = []
     selection = Selection([config for config, _ in pairs])
     for i, entry in enumerate(top.references):
@@ -69,12 +69,12 @@ def comparisons(
             path: KeyPath = ("references", i, "match")
             problems.append(_not_one(document, path, entry.match, fitting, selection if advised else Selection([])))
         configs = tuple(selection.configurations[at] for at in selection.indices(fitting)) if enough else ()
-        found.append(Comparison(entry.id, configs, entry.note, removed=bool(entry.match) and not enough))
+        found.append(ReferenceMatch(entry.id, configs, entry.note, removed=bool(entry.match) and not enough))
     return found, problems
 
 
 def _not_one(
-    document: Document,
+    document: YamlDocument,
     path: KeyPath,
     pattern: dict[str, Any],
     fitting: int,
@@ -82,7 +82,7 @@ def _not_one(
 ) -> Problem:
     """`selection` is empty where nobody reads the advice."""
     if not fitting:
-        lines = levels_text(selection.configurations, pattern)
+        lines = values_text(selection.configurations, pattern)
         hint = "\n".join([*lines, "mend the pattern, or leave it out and say why in `note`"])
         return Problem(path_text(path), "matches no configuration", document.line(path), hint)
     count = fitting.bit_count()
@@ -93,7 +93,7 @@ def _not_one(
     return Problem(path_text(path), f"matches {count} configurations", document.line(path), hint)
 
 
-def _unknown_keys(document: Document, i: int, pattern: dict[str, Any] | None) -> list[Problem]:
+def _unknown_keys(document: YamlDocument, i: int, pattern: dict[str, Any] | None) -> list[Problem]:
     problems = []
     for key in (key for key in pattern or {} if key not in MATCHABLE):
         place: KeyPath = ("references", i, "match", key)

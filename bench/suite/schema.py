@@ -14,9 +14,9 @@ from pydantic import (
     model_serializer,
 )
 
-from bench.suite.components import AXES
-from bench.suite.components.entry import Entry, Fraction, NotNegative, Positive
-from bench.suite.metrics import METRICS
+from bench.components import AXES
+from bench.components.base import Component, Fraction, NotNegative, Positive
+from bench.metrics import METRICS
 
 VALUE_AXES = {"batch_size": 128, "epochs": 10}
 """Axes that are plain positive integers, with their defaults."""
@@ -38,19 +38,19 @@ SWEEPS = ("grid", "log_uniform", "uniform", "choice")
 """The one key of a mapping that stands for several values of a parameter."""
 
 
-class Tail(Entry):
+class Tail(Component):
     """The last fraction of the training set, as Keras's `validation_split` takes it."""
 
     tail: Fraction
 
 
-class Stratified(Entry):
+class Stratified(Component):
     """The same fraction of every class, drawn once and for all."""
 
     stratified: Fraction = 0.1
 
 
-class EarlyStopping(Entry):
+class EarlyStoppingRule(Component):
     """Stop after `patience` epochs in which the monitored figure did not improve by more than `min_delta`."""
 
     patience: Positive
@@ -64,14 +64,14 @@ Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Workers = Annotated[int, Field(gt=0, le=1024)]
 
 
-class WorkersRule(Entry):
+class WorkersRule(Component):
     """How many workers train the configurations that a partial match fits."""
 
     match: dict[str, Any] = Field(min_length=1, examples=[{"model": "vgg"}])
     workers: Workers
 
 
-class WorkersByRule(Entry):
+class WorkersByRule(Component):
     """The first rule that fits a configuration says how many workers train it."""
 
     default: Workers = Field(1, description="Where no rule fits.")
@@ -83,26 +83,26 @@ LATER = {"ema": None, "test_time": "none"}
 """
 
 
-class Settings(Entry):
+class Settings(Component):
     """The protocol of a sub-grid: what is not compared, but says what a figure means."""
 
     validation: Tail | Stratified | Literal["none"] = Field(
         Stratified(),
-        description="Which training pictures choose between configurations; the test set never does.",
+        description="Which training images choose between configurations; the test set never does.",
         examples=[{"stratified": 0.1}, {"tail": 0.2}, "none"],
     )
-    early_stopping: EarlyStopping | None = Field(
+    early_stopping: EarlyStoppingRule | None = Field(
         None, description="Leave it out to train every epoch.", examples=[{"patience": 5}]
     )
     weights: Literal["last", "best"] = Field("last", description="Test the last epoch's weights, or the best's.")
-    refit: bool = Field(False, description="Train again on all training pictures for the chosen number of epochs.")
+    refit: bool = Field(False, description="Train again on all training images for the chosen number of epochs.")
     ema: Fraction | None = Field(
         None,
         description="Validate and test a running average of the weights, which keeps this share of itself each step.",
         examples=[0.999],
     )
     test_time: Literal["none", "flip"] = Field(
-        "none", description="flip: average the logits of each picture and of its mirror image; said in every report."
+        "none", description="flip: average the logits of each image and of its mirror image; said in every report."
     )
     precision: Literal["float32", "bfloat16"] = "float32"
     compile: bool = False
@@ -128,7 +128,7 @@ def _different(seeds: list[int]) -> list[int]:
 Seeds = Annotated[list[Seed], Field(min_length=1, json_schema_extra={"uniqueItems": True}), AfterValidator(_different)]
 
 
-class Sampling(Entry):
+class Sampling(Component):
     """How a sub-grid is repeated."""
 
     seeds: Positive | Seeds = Field(
@@ -137,19 +137,19 @@ class Sampling(Entry):
     samples: Positive | None = Field(None, description="Draws from the distributions in this sub-grid.", examples=[20])
 
 
-class Pruning(Entry):
+class Pruning(Component):
     """ASHA (Li et al. 2020, arXiv 1810.05934) over configurations, each group by itself."""
 
     method: Literal["asha"] = "asha"
-    grace: Positive = Field(1, description="Epochs that every configuration may train.")
-    reduction: Annotated[int, Field(ge=2)] = Field(3, description="One in this many goes on at each rung.")
+    grace_period: Positive = Field(1, description="Epochs that every configuration may train.")
+    reduction_factor: Annotated[int, Field(ge=2)] = Field(3, description="One in this many goes on at each rung.")
     group: list[Literal[tuple(AXIS_ORDER)]] = Field(  # type: ignore[valid-type]
         ["model"], description="Configurations that differ in these axes are never pruned against each other."
     )
     brackets: Positive = Field(
         1,
-        description="As Hyperband: this many sorts of configurations, each judged by itself, and first `reduction` "
-        "times as late as the sort before.",
+        description="As Hyperband: this many sorts of configurations, each judged by itself, and "
+        "first `reduction_factor` times as late as the sort before.",
     )
 
     @model_serializer(mode="wrap")
@@ -163,7 +163,7 @@ BLOCK_KEYS = (*AXIS_ORDER, *Settings.model_fields, *Sampling.model_fields)
 """What a sub-grid, and `defaults`, may hold."""
 
 
-class SuiteReference(Entry):
+class SuiteReference(Component):
     """A published result with the configuration that repeats it."""
 
     id: str = Field(description="Of the published result; `bench list published`.")
@@ -216,6 +216,6 @@ class SuiteFile(BaseModel):
     exclude: list[dict[str, Any]] = Field(
         [], description="Configurations left out, each by a partial match.", examples=[[{"model": "mlp"}]]
     )
-    pruning: Pruning | None = Field(None, examples=["none", "asha", {"grace": 3, "reduction": 3}])
+    pruning: Pruning | None = Field(None, examples=["none", "asha", {"grace_period": 3, "reduction_factor": 3}])
     sampling_seed: Annotated[int, Field(ge=0)] = 0
     limit: Annotated[int, Field(gt=0, le=1_000_000)] = Field(10_000, description="More trials than this are a mistake.")

@@ -9,13 +9,13 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
-from bench.suite.check import COMMAND_LINE, axes_with, parameter_meant
-from bench.suite.components import AXES, COMBINABLE
-from bench.suite.document import plain_value
-from bench.suite.errors import SuiteError, UserError, nearest, shorten, spelled
+from bench.components import AXES, COMBINABLE
+from bench.errors import SuiteError, UserError, nearest, shorten, spelled
 from bench.suite.schema import AXIS_ORDER, LATER, Sampling, Settings
+from bench.suite.validation import COMMAND_LINE, axes_with, parameter_meant
+from bench.suite.yaml_loader import plain_value
 
-SHOWN_LEVELS = 12
+MOST_VALUES = 12
 MATCHABLE = (*AXIS_ORDER, *Settings.model_fields)
 
 
@@ -150,7 +150,7 @@ def apply_set(axis: Any, parameter: str, value: Any) -> tuple[bool, Any]:
     return isinstance(axis, dict), {**axis, parameter: value} if isinstance(axis, dict) else axis
 
 
-def levels_text(configurations: Sequence[dict[str, Any]], pattern: dict[str, Any]) -> list[str]:
+def values_text(configurations: Sequence[dict[str, Any]], pattern: dict[str, Any]) -> list[str]:
     """What the configurations have where the pattern looks, a line for each of its keys and parameters."""
     lines = []
     for key, wanted in pattern.items():
@@ -159,9 +159,9 @@ def levels_text(configurations: Sequence[dict[str, Any]], pattern: dict[str, Any
             texts = list(
                 dict.fromkeys(shorten(one) for value in different.values() for one in _values(value, parameter))
             )
-            more = ", ..." if len(texts) > SHOWN_LEVELS else ""
+            more = ", ..." if len(texts) > MOST_VALUES else ""
             place = f"{key}.{parameter}" if parameter else key
-            lines.append(f"{place} is there: {', '.join(texts[:SHOWN_LEVELS]) or 'nowhere'}{more}")
+            lines.append(f"{place} is there: {', '.join(texts[:MOST_VALUES]) or 'nowhere'}{more}")
     return lines
 
 

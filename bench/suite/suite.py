@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import bench
-from bench.suite.check import check, unknown_key_hint
-from bench.suite.document import OPTION, Document, KeyPath, path_text, read
-from bench.suite.errors import SHOWN, Problem, SuiteError, UserError, nearest, plural, shorten
-from bench.suite.expand import Block, Configuration, canonical, expand
-from bench.suite.references import Comparison, comparisons, ids, problems_of
+from bench.errors import SHOWN, Problem, SuiteError, UserError, nearest, plural, shorten
+from bench.jsonutil import canonical
+from bench.suite.expand import Block, Configuration, expand
+from bench.suite.references import ReferenceMatch, comparisons, ids, problems_of
 from bench.suite.schema import AXIS_DEFAULTS, BLOCK_KEYS, Pruning, SuiteFile
-from bench.suite.select import MATCHABLE, Selection, apply_set, levels_text, matches, only_patterns, parse_option
+from bench.suite.select import MATCHABLE, Selection, apply_set, matches, only_patterns, parse_option, values_text
+from bench.suite.validation import check, unknown_key_hint
+from bench.suite.yaml_loader import OPTION, KeyPath, YamlDocument, path_text, read
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Suite:
     """Where models, optimizers, data, validation, metrics and references were written; see `place`."""
     metrics: tuple[str, ...] = ("accuracy",)
     """What a leaderboard shows; the first one ranks."""
-    comparisons: tuple[Comparison, ...] = ()
+    comparisons: tuple[ReferenceMatch, ...] = ()
     """The references that say which configuration repeats them, or why none does."""
     sampling_seed: int = 0
 
@@ -86,7 +87,7 @@ def load_suite(
         top, repeated, left, compared, origins = _read(document, settings, bool(overrides), notify)
         kept = _matching(asked, left, document)
         if top.pruning and any(config["validation"] == "none" for config, _ in kept):
-            message = "pruning needs validation pictures, and `validation: none` leaves none"
+            message = "pruning needs validation images, and `validation: none` leaves none"
             raise SuiteError(document.file, [Problem("pruning", message, document.line(("pruning",)))])
     except SuiteError as error:
         if overrides:  # the file alone may be right
@@ -117,8 +118,8 @@ def load_suite(
 
 
 def _read(
-    document: Document, settings: list[tuple[str, list[str], Any]], changed: bool, notify: Callable[[str], None]
-) -> tuple[SuiteFile, int, list[tuple[Configuration, list[int]]], list[Comparison], dict[str, KeyPath]]:
+    document: YamlDocument, settings: list[tuple[str, list[str], Any]], changed: bool, notify: Callable[[str], None]
+) -> tuple[SuiteFile, int, list[tuple[Configuration, list[int]]], list[ReferenceMatch], dict[str, KeyPath]]:
     """The top level, how many configurations stand in the file again, those that `exclude` leaves, references, places.
 
     Raises SuiteError with every mistake of the file: what is wrong in one part does not hide what is wrong in another.
@@ -134,7 +135,7 @@ def _read(
     left, wrong = _excluded(document, top, pairs, complete=not problems)
     complete = not problems and bool(left)
     problems += wrong
-    compared: list[Comparison] = []
+    compared: list[ReferenceMatch] = []
     if complete:
         compared, wrong = comparisons(document, top, left, changed)
         problems += wrong
@@ -143,7 +144,7 @@ def _read(
     return top, len(everything) - len(pairs), left, compared, origins
 
 
-def _top_level(document: Document) -> tuple[SuiteFile | None, list[Problem]]:
+def _top_level(document: YamlDocument) -> tuple[SuiteFile | None, list[Problem]]:
     """The top level, without the keys whose values are wrong, and what is wrong; None where no grid can be read."""
     data = _with_plain_pruning(document.data)
     problems = problems_of(document)
@@ -163,7 +164,7 @@ def _top_level(document: Document) -> tuple[SuiteFile | None, list[Problem]]:
 
 
 def _matching(
-    asked: dict[str, list[dict[str, Any]]], left: list[tuple[Configuration, list[int]]], document: Document
+    asked: dict[str, list[dict[str, Any]]], left: list[tuple[Configuration, list[int]]], document: YamlDocument
 ) -> list[tuple[Configuration, list[int]]]:
     """The configurations that fit one of the patterns of each `--only`.
 
@@ -180,7 +181,7 @@ def _matching(
         idle = [(_options_text("--only", list(asked)), one) for one, *_ in asked.values()]
     if idle:
         message = f"{idle[0][0]} matches none of the {plural(len(left), 'configuration')} of {document.file}"
-        shown = [line for name, one in idle if name == idle[0][0] for line in levels_text(configs, one)]
+        shown = [line for name, one in idle if name == idle[0][0] for line in values_text(configs, one)]
         raise UserError("\n  ".join([message, *shown]))
     return kept
 
@@ -197,7 +198,7 @@ def _with_plain_pruning(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _blocks(
-    document: Document, top: SuiteFile, settings: list[tuple[str, list[str], Any]]
+    document: YamlDocument, top: SuiteFile, settings: list[tuple[str, list[str], Any]]
 ) -> tuple[list[tuple[KeyPath, Block]], list[Problem]]:
     """Sub-grids with the defaults and the options filled in, each key with the path it was written at; and problems."""
     grid = document.data["grid"]
@@ -240,7 +241,7 @@ def _set(block: Block, parts: list[str], value: Any) -> bool:
     return changed
 
 
-def _unknown_key(document: Document, path: KeyPath) -> Problem:
+def _unknown_key(document: YamlDocument, path: KeyPath) -> Problem:
     key = str(path[-1])
     return Problem(path_text(path), f"unknown key {key!r}", document.line(path), unknown_key_hint(key, top=False))
 
@@ -256,7 +257,7 @@ def _unique(pairs: list[tuple[Configuration, list[int]]]) -> list[tuple[Configur
 
 
 def _excluded(
-    document: Document, top: SuiteFile, pairs: list[tuple[Configuration, list[int]]], complete: bool
+    document: YamlDocument, top: SuiteFile, pairs: list[tuple[Configuration, list[int]]], complete: bool
 ) -> tuple[list[tuple[Configuration, list[int]]], list[Problem]]:
     """What `exclude` leaves, and what is wrong with it; whether a pattern fits is known of `complete` suites only."""
     problems = []
@@ -275,7 +276,7 @@ def _excluded(
             excluded |= found
         elif complete:
             advised = selection.configurations if len(problems) < SHOWN else []  # each looks at all configurations
-            hint = "\n".join([*levels_text(advised, pattern), "mend the pattern, or take it out"])
+            hint = "\n".join([*values_text(advised, pattern), "mend the pattern, or take it out"])
             problems.append(Problem(path_text(path), "matches no configuration", document.line(path), hint))
     kept = [pairs[i] for i in selection.indices(((1 << len(pairs)) - 1) & ~excluded)] if excluded else pairs
     if not kept and complete and not problems:

@@ -5,14 +5,46 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from bench.suite.errors import UserError
-from bench.suite.expand import canonical
-from bench.suite.model_code import ModelCode
+from bench.errors import UserError
+from bench.jsonutil import canonical
 from bench.suite.suite import Suite
+
+
+@dataclass(frozen=True)
+class ModelCode:
+    """The user's own code of a model as it was read for its trials' keys: what any process runs, on any machine.
+
+    `modules` maps dotted names to files, `module` is the factory's and `name` the model's in the suite file. `files`
+    holds what all of them contained, those that a model declares to read (`declared`) among them. `roots` are the
+    folders that modules are imported from, `folder` is the suite file's, where relative paths in the code start. All
+    paths are those of the machine where the key was made. An `installed` model is imported where it is installed.
+    """
+
+    name: str
+    module: str
+    folder: Path
+    roots: tuple[Path, ...]
+    modules: dict[str, Path]
+    files: dict[Path, bytes] = field(repr=False)
+    declared: tuple[Path, ...]
+    installed: bool
+    checksum: str
+    """Of all of it, for the key."""
+
+    @property
+    def file(self) -> Path:
+        """The factory's."""
+        return self.modules[self.module]
+
+    @property
+    def identity(self) -> str:
+        """What tells it from every other code of the same suite."""
+        return f"{self.checksum} {self.name}"
+
 
 SEMANTICS = 1
 """Raised whenever the same configuration would train differently than before."""

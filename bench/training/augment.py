@@ -1,8 +1,8 @@
-"""Augmentation of whole batches on their device, drawn separately for every picture.
+"""Augmentation of whole batches on their device, drawn separately for every image.
 
 Every function takes float pixels in [0, 1] of shape (B, C, H, W) and a generator on their device, and returns new
-pixels of the same shape; all channels of a picture are treated alike. None waits for the device: no value is read
-back, and nothing depends on how many pictures were hit.
+pixels of the same shape; all channels of an image are treated alike. None waits for the device: no value is read
+back, and nothing depends on how many images were hit.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from bench.suite.errors import UserError
-from bench.training import geometry, mixing, policies
-from bench.training.draws import around, uniform
-from bench.training.registry import registrar
+from bench.errors import UserError
+from bench.training import auto_augment, mixing, random_ops
+from bench.training.function_registry import registrar
+from bench.training.random_ops import span_mask, uniform
 
 Augment = Callable[[Tensor, Generator], Tensor]
 
@@ -30,11 +30,11 @@ AUGMENTATIONS: dict[str, Callable[..., Tensor]] = {}
 register_augmentation = registrar(AUGMENTATIONS, "augmentations")
 
 for function in (
-    geometry.rotation,
-    geometry.scaling,
-    geometry.shearing,
-    policies.rand_augment,
-    policies.trivial_augment,
+    random_ops.rotation,
+    random_ops.scaling,
+    random_ops.shearing,
+    auto_augment.rand_augment,
+    auto_augment.trivial_augment,
 ):
     register_augmentation(function)
 
@@ -55,12 +55,12 @@ def build(entries: Sequence[dict[str, Any]]) -> tuple[Augment | None, Augment | 
 
 
 def build_validation(entries: Sequence[dict[str, Any]]) -> Augment | None:
-    """Compose the entries with ``validation_too: true``, to be drawn once for the validation pictures."""
+    """Compose the entries with ``validation_too: true``, to be drawn once for the validation images."""
     return _composed([_bound(entry) for entry in entries if entry.get("validation_too")])
 
 
 def check(entries: Sequence[dict[str, Any]], shape: tuple[int, int, int]) -> None:
-    """UserError unless the entries can be drawn for pictures of `shape` (C, H, W), tried on two."""
+    """UserError unless the entries can be drawn for images of `shape` (C, H, W), tried on two."""
     images, draws = torch.zeros(2, *shape), Generator().manual_seed(0)
     for step in build(entries):
         if step is None:
@@ -70,7 +70,7 @@ def check(entries: Sequence[dict[str, Any]], shape: tuple[int, int, int]) -> Non
         except (RuntimeError, OverflowError, MemoryError, TypeError) as error:  # a border of a million pixels
             size = " x ".join(map(str, shape[1:]))
             reason = str(error).partition("\n")[0]
-            raise UserError(f"an augmentation cannot be carried out on pictures of {size}: {reason}") from error
+            raise UserError(f"an augmentation cannot be carried out on images of {size}: {reason}") from error
 
 
 @register_augmentation
@@ -94,12 +94,12 @@ def crop(images: Tensor, generator: Generator, *, padding: int = 2, mode: str = 
     Raises
     ------
     UserError
-        Mode 'reflect' with a padding not smaller than the picture, which has nothing left to mirror.
+        Mode 'reflect' with a padding not smaller than the image, which has nothing left to mirror.
     """
     if mode == "reflect" and padding >= min(images.shape[2:]):
         size = " x ".join(map(str, images.shape[2:]))
         raise UserError(
-            f"augmentation crop: padding {padding} with mode reflect needs pictures larger than {padding} pixels, "
+            f"augmentation crop: padding {padding} with mode reflect needs images larger than {padding} pixels, "
             f"these are {size}; use a smaller padding or mode replicate"
         )
     return _windows(F.pad(images, (padding,) * 4, mode=mode), images.shape, generator)
@@ -121,12 +121,12 @@ def random_erasing(
     aspect: Sequence[float] = (0.3, 3.3),
     fill: str = "zero",
 ) -> Tensor:
-    """Erase one rectangle per picture with probability `p` (Zhong et al. 2020, arXiv 1708.04896).
+    """Erase one rectangle per image with probability `p` (Zhong et al. 2020, arXiv 1708.04896).
 
-    Its share of the picture is uniform in `area` and its height over width log-uniform in `aspect`, as torchvision
+    Its share of the image is uniform in `area` and its height over width log-uniform in `aspect`, as torchvision
     and timm draw it (the paper draws it uniformly, which favours tall rectangles). Sides are rounded to whole pixels,
-    at least 1. Where the paper draws again because a side exceeds the picture, that side is clipped: retries would
-    have to look at the values drawn. Every place inside the picture is equally likely.
+    at least 1. Where the paper draws again because a side exceeds the image, that side is clipped: retries would
+    have to look at the values drawn. Every place inside the image is equally likely.
 
     Parameters
     ----------
@@ -149,13 +149,13 @@ def random_erasing(
 def cutout(images: Tensor, generator: Generator, *, size: int = 8, p: float = 1.0) -> Tensor:
     """Blacken a square of `size` pixels with probability `p` (DeVries and Taylor 2017, arXiv 1708.04552).
 
-    Its centre lies anywhere in the picture; what is outside is cut off.
+    Its centre lies anywhere in the image; what is outside is cut off.
     """
     height, width = images.shape[2:]
     hit = uniform(images, generator) < p
     extent = torch.full_like(hit, size, dtype=torch.long)
-    rows = around(extent, height, images, generator).transpose(2, 3)
-    return images * ~(rows & around(extent, width, images, generator) & hit)
+    rows = span_mask(extent, height, images, generator).transpose(2, 3)
+    return images * ~(rows & span_mask(extent, width, images, generator) & hit)
 
 
 def _bound(entry: dict[str, Any]) -> Augment:
@@ -173,7 +173,7 @@ def _composed(steps: list[Augment]) -> Augment | None:
 
 
 def _windows(padded: Tensor, shape: torch.Size, generator: Generator) -> Tensor:
-    """A window of `shape` from each padded picture, every place equally likely.
+    """A window of `shape` from each padded image, every place equally likely.
 
     Each row of the result is one run of the padded memory, copied whole. On a CPU this is faster than
     indexing a view of all windows, and than torch.gather.

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from bench.training.ranks import ALONE, Ranks
+from bench.training.distributed import SINGLE_PROCESS, DistributedContext
 
 State = dict[str, Any]
 """Tensors, numbers, texts, None, and lists, tuples and dicts of them: to read one back nothing is ever unpickled."""
@@ -20,7 +20,7 @@ Save = Callable[[Callable[[], State]], None]
 """Called after an epoch that is not the last with a function that gives the state, should it be wanted by then."""
 
 
-class Keeper(Protocol):
+class Checkpointer(Protocol):
     """Who keeps a trial's latest state; `bench.execution.checkpoints.Checkpoint` does so in a file."""
 
     def load(self) -> State | None:
@@ -38,11 +38,11 @@ class UnfitStateError(Exception):
 
 
 @dataclass(frozen=True)
-class Shared:
+class SharedCheckpointer:
     """A keeper for all ranks of a trial: rank 0 has the one that keeps, and every rank's streams are kept with it."""
 
-    keeper: Keeper | None
-    ranks: Ranks
+    keeper: Checkpointer | None
+    ranks: DistributedContext
 
     def load(self) -> State | None:
         return self.ranks.told(self.keeper.load() if self.keeper else None)
@@ -75,7 +75,7 @@ def capture(
     optimizer: torch.optim.Optimizer,
     generators: Mapping[str, torch.Generator],
     device: torch.device,
-    ranks: Ranks = ALONE,
+    ranks: DistributedContext = SINGLE_PROCESS,
 ) -> State:
     """Everything that training changes, but not copied: to be written out before the next step.
 
@@ -101,7 +101,7 @@ def restore(
     optimizer: torch.optim.Optimizer,
     generators: Mapping[str, torch.Generator],
     device: torch.device,
-    ranks: Ranks = ALONE,
+    ranks: DistributedContext = SINGLE_PROCESS,
 ) -> None:
     """Put back what `capture` took into a model and an optimizer made as they were then."""
     model.load_state_dict(state["model"])

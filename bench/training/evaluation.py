@@ -1,4 +1,4 @@
-"""Figures of a network on pictures it does not train on."""
+"""Figures of a network on images it does not train on."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bench.training.losses import Loss
-from bench.training.ranks import ALONE, Ranks
+from bench.training.distributed import SINGLE_PROCESS, DistributedContext
+from bench.training.loss_functions import Loss
 
 BATCH = 250
-"""Pictures per forward pass: above this a CPU spends its time on fresh memory."""
+"""Images per forward pass: above this a CPU spends its time on fresh memory."""
 
 PRECISIONS: dict[str, torch.dtype | None] = {"float32": None, "bfloat16": torch.bfloat16}
 """What `precision` in a configuration asks torch.autocast for; weights and losses are float32 in any case."""
 
 
 @dataclass(frozen=True)
-class Predicted:
-    """Per picture, arrays of length n: see `bench.ledger.record.Predictions`, whose fields these become."""
+class PredictionArrays:
+    """Per image, arrays of length n: see `bench.ledger.record.Predictions`, whose fields these become."""
 
     labels: NDArray[np.unsignedinteger]
     predicted: NDArray[np.unsignedinteger]
     confidence: NDArray[np.float32]
-    true_confidence: NDArray[np.float32]
+    true_class_probability: NDArray[np.float32]
     true_rank: NDArray[np.unsignedinteger]
 
 
 class Mirrored(nn.Module):
-    """The mean of the logits for pictures (B, C, H, W) and for their mirror images."""
+    """The mean of the logits for images (B, C, H, W) and for their mirror images."""
 
     def __init__(self, model: nn.Module):
         super().__init__()
@@ -50,16 +50,20 @@ def as_tested(model: nn.Module, config: dict[str, Any]) -> nn.Module:
 
 
 def pixels(images: Tensor) -> Tensor:
-    """uint8 pictures as float32 in [0, 1]; pictures that are floats already pass through."""
+    """uint8 images as float32 in [0, 1]; images that are floats already pass through."""
     return images.float().div_(255) if images.dtype == torch.uint8 else images
 
 
 def logits_of(
-    model: nn.Module, images: Tensor, index: Tensor, autocast: torch.dtype | None = None, ranks: Ranks = ALONE
+    model: nn.Module,
+    images: Tensor,
+    index: Tensor,
+    autocast: torch.dtype | None = None,
+    ranks: DistributedContext = SINGLE_PROCESS,
 ) -> Tensor:
-    """Logits (n, classes) in float32 of the pictures that `index` (n,) names, in eval mode.
+    """Logits (n, classes) in float32 of the images that `index` (n,) names, in eval mode.
 
-    Several ranks share the pictures out, in the same batches as one would take, and each gets all the logits.
+    Several ranks share the images out, in the same batches as one would take, and each gets all the logits.
     """
     was_training = model.training
     model.eval()
@@ -77,28 +81,29 @@ def evaluate(
     index: Tensor,
     autocast: torch.dtype | None = None,
     loss: Loss = F.cross_entropy,
-    ranks: Ranks = ALONE,
+    ranks: DistributedContext = SINGLE_PROCESS,
 ) -> dict[str, float]:
-    """`metrics` of the pictures that `index` names; the rest of them are for the end, in `bench.training.metrics`."""
+    """`metrics` of the images that `index` names; the rest of them are for the end, in
+    `bench.training.final_metrics`."""
     return metrics(logits_of(model, images, index, autocast, ranks), labels[index], loss)
 
 
 def metrics(logits: Tensor, labels: Tensor, loss: Loss = F.cross_entropy) -> dict[str, float]:
-    """Accuracy and `loss` (the configuration's own, without label smoothing) as means over the pictures."""
+    """Accuracy and `loss` (the configuration's own, without label smoothing) as means over the images."""
     right = int((logits.argmax(1) == labels).sum())
     return {"accuracy": right / len(labels), "loss": float(loss(logits, labels))}
 
 
-def predictions(logits: Tensor, labels: Tensor) -> Predicted:
-    """What each picture was taken for, and how sure the network was."""
+def predictions(logits: Tensor, labels: Tensor) -> PredictionArrays:
+    """What each image was taken for, and how sure the network was."""
     probabilities = logits.softmax(1)
     small = np.uint8 if logits.shape[1] <= 256 else np.uint16
     predicted = logits.argmax(1)
-    return Predicted(
+    return PredictionArrays(
         labels=labels.cpu().numpy().astype(small),
         predicted=predicted.cpu().numpy().astype(small),
         confidence=probabilities.gather(1, predicted[:, None])[:, 0].cpu().numpy().astype(np.float32),
-        true_confidence=probabilities.gather(1, labels[:, None])[:, 0].cpu().numpy().astype(np.float32),
+        true_class_probability=probabilities.gather(1, labels[:, None])[:, 0].cpu().numpy().astype(np.float32),
         true_rank=true_ranks(logits, labels).cpu().numpy().astype(small),
     )
 

@@ -11,20 +11,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bench.training import augment, losses, mixing, optimizers, schedules
-from bench.training.averaging import Average
+from bench.training import augment, loss_functions, lr_schedules, mixing, optimizer_factory
+from bench.training.best_checkpoint import EMA, EarlyStopping, Figures
 from bench.training.checkpoint import Save, State, UnfitStateError, capture, restore
-from bench.training.chooser import Chooser, Figures
+from bench.training.distributed import SINGLE_PROCESS, DistributedContext
 from bench.training.evaluation import PRECISIONS, as_tested, evaluate, pixels
-from bench.training.ranks import ALONE, Ranks
-from bench.training.regularizers import Effects
-from bench.training.seeds import generator, seed_global_streams
+from bench.training.random_streams import generator, seed_global_streams
+from bench.training.regularization import RegularizerSpec
 
 Curves = dict[str, list[float | None]]
 
 
 @dataclass(frozen=True)
-class Pictures:
+class TrainingData:
     """A data set on the device: uint8 (N, C, H, W) and labels (N,), with the parts as index tensors."""
 
     images: Tensor
@@ -51,12 +50,12 @@ class Progress:
 
 
 @dataclass
-class Fit:
+class FitResult:
     """A finished training: the model with the weights that count, and how it got there."""
 
     model: nn.Module
     curves: Curves
-    chosen_epoch: int = 0
+    best_epoch: int = 0
     diverged: bool = False
     train_seconds: float = 0.0
     evaluation_seconds: float = 0.0
@@ -66,15 +65,15 @@ def fit(
     model: nn.Module,
     config: dict[str, Any],
     seed: int,
-    pictures: Pictures,
-    effects: Effects,
+    data: TrainingData,
+    effects: RegularizerSpec,
     report: Callable[[Progress], None] = lambda _: None,
     epochs: int | None = None,
     followed: Curves | None = None,
     saved: State | None = None,
     save: Save = lambda _: None,
-    ranks: Ranks = ALONE,
-) -> Fit:
+    ranks: DistributedContext = SINGLE_PROCESS,
+) -> FitResult:
     """Train a model for the configured budget, or for the first `epochs` of it (a refit).
 
     A schedule that follows validation follows these `followed` curves where they are given (a refit's search).
@@ -89,12 +88,12 @@ def fit(
     dropout) and leaves l1 and l2 penalties out; lr is that of the epoch's last step. The first loss or learning rate
     that is not finite ends the training as diverged and stands as None.
     """
-    device = pictures.images.device
+    device = data.images.device
     static, per_batch = augment.build(config["augmentation"])
     mix = mixing.build(config["augmentation"])
-    images, labels, train = pictures.images, pictures.labels, pictures.train
+    images, labels, train = data.images, data.labels, data.train
     if static is not None:
-        images, labels, train = _drawn_once(static, pictures, train, generator(seed, "static augmentation", device))
+        images, labels, train = _drawn_once(static, data, train, generator(seed, "static augmentation", device))
     draws = generator(seed, "augmentation", device, ranks.rank)
     orders = generator(seed, "order")
     # nn.Dropout draws from torch's, a user's network perhaps from the others.
@@ -102,29 +101,31 @@ def fit(
 
     count = len(train)
     sizes = batch_sizes(count, config["batch_size"])
-    groups = optimizers.parameter_groups(model, effects.weight_decay, effects.kernels_only)
-    optimizer = optimizers.create(config["optimizer"], groups)
+    groups = optimizer_factory.parameter_groups(model, effects.weight_decay, effects.kernels_only)
+    optimizer = optimizer_factory.create(config["optimizer"], groups)
     rates = [group["lr"] for group in optimizer.param_groups]
-    loss_of = losses.create(config["loss"], effects.label_smoothing)
-    plain_loss = losses.create(config["loss"], label_smoothing=0.0)
-    penalties = [penalty(model, pictures.classes) for penalty in effects.penalties]
-    constraints = [constraint(model, pictures.classes) for constraint in effects.constraints]
+    loss_of = loss_functions.create(config["loss"], effects.label_smoothing)
+    plain_loss = loss_functions.create(config["loss"], label_smoothing=0.0)
+    penalties = [penalty(model, data.classes) for penalty in effects.penalties]
+    constraints = [constraint(model, data.classes) for constraint in effects.constraints]
     autocast = PRECISIONS[config["precision"]]
     if config["compile"]:
         torch.compiler.reset()  # else code compiled for an earlier trial's network serves this one, rounding otherwise
     spread = ranks.parallel(model)
     net = torch.compile(spread) if config["compile"] else spread
-    average = Average(model, config["ema"]) if config.get("ema") else None
+    average = EMA(model, config["ema"]) if config.get("ema") else None
     counted = average.model if average else model
     judged = as_tested(counted, config)
 
-    held_out = validation_part(config, seed, pictures)
-    validates = len(pictures.validation) > 0
+    held_out = validation_part(config, seed, data)
+    validates = len(data.validation) > 0
     names = ["train_loss", "train_accuracy", *(["val_loss", "val_accuracy"] if validates else []), "lr"]
-    out = Fit(model, {name: [] for name in names})
-    course = schedules.Course(config["epochs"], len(sizes), rates[0], out.curves if followed is None else followed)
-    factor = schedules.create(config["schedule"], course)
-    chooser = Chooser(config, counted)
+    out = FitResult(model, {name: [] for name in names})
+    course = lr_schedules.ScheduleContext(
+        config["epochs"], len(sizes), rates[0], out.curves if followed is None else followed
+    )
+    factor = lr_schedules.create(config["schedule"], course)
+    chooser = EarlyStopping(config, counted)
     budget = epochs or config["epochs"]
     streams = {"orders": orders, "augmentation": draws}
     step = 0
@@ -165,12 +166,12 @@ def fit(
             if factor is not None:
                 for group, rate in zip(optimizer.param_groups, rates, strict=True):
                     group["lr"] = rate * factor(step)
-            x, y = pixels(images.index_select(0, part)), labels[part]  # whole pictures at a time, unlike images[part]
+            x, y = pixels(images.index_select(0, part)), labels[part]  # whole images at a time, unlike images[part]
             if per_batch is not None:
                 x = per_batch(x, draws)
             targets = y
             if mix is not None:
-                x, targets = mix(x, y, pictures.classes, draws)
+                x, targets = mix(x, y, data.classes, draws)
                 y = targets.argmax(1)  # a hit is the label with the larger share
             with torch.autocast(device.type, autocast, enabled=autocast is not None):
                 logits = net(x)
@@ -213,28 +214,28 @@ def fit(
         report(Progress(epoch, budget, figures, out.train_seconds))
         if stops:
             break
-    out.chosen_epoch = chooser.restore(counted, last=epoch)
+    out.best_epoch = chooser.restore(counted, last=epoch)
     if average:
         average.hand_over()
     return out
 
 
-def validation_part(config: dict[str, Any], seed: int, pictures: Pictures) -> tuple[Tensor, Tensor, Tensor]:
-    """Images, labels and indices into them of the pictures that validate, augmented where the configuration says so.
+def validation_part(config: dict[str, Any], seed: int, data: TrainingData) -> tuple[Tensor, Tensor, Tensor]:
+    """Images, labels and indices into them of the images that validate, augmented where the configuration says so.
 
     Drawn once, from a stream of their own: what training draws is the same with and without them.
     """
     static = augment.build_validation(config["augmentation"])
-    if static is None or not len(pictures.validation):
-        return pictures.images, pictures.labels, pictures.validation
-    draws = generator(seed, "static augmentation of validation", pictures.images.device)
-    return _drawn_once(static, pictures, pictures.validation, draws)
+    if static is None or not len(data.validation):
+        return data.images, data.labels, data.validation
+    draws = generator(seed, "static augmentation of validation", data.images.device)
+    return _drawn_once(static, data, data.validation, draws)
 
 
 def batch_sizes(count: int, batch_size: int) -> list[int]:
     """The sizes of an epoch's batches; the last one is smaller where `count` asks for it, as Keras has it.
 
-    A single picture left over joins the batch before it: batch normalisation has no variance of one value, and
+    A single image left over joins the batch before it: batch normalisation has no variance of one value, and
     PyTorch raises there.
     """
     full, left = divmod(count, batch_size)
@@ -247,11 +248,11 @@ def batch_sizes(count: int, batch_size: int) -> list[int]:
 
 
 def _drawn_once(
-    static: augment.Augment, pictures: Pictures, index: Tensor, draws: torch.Generator
+    static: augment.Augment, data: TrainingData, index: Tensor, draws: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
     """A part augmented once, as floats (noise does not fit into bytes), its labels and its indices."""
-    parts = [static(pixels(pictures.images.index_select(0, part)), draws) for part in torch.split(index, 1000)]
-    labels = pictures.labels[index]
+    parts = [static(pixels(data.images.index_select(0, part)), draws) for part in torch.split(index, 1000)]
+    labels = data.labels[index]
     return torch.cat(parts), labels, torch.arange(len(labels), device=labels.device)
 
 

@@ -1,4 +1,4 @@
-"""Mixup and CutMix: pictures of one batch mixed with each other, and their labels in the same shares."""
+"""Mixup and CutMix: images of one batch mixed with each other, and their labels in the same shares."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from bench.training.draws import around, beta, uniform, whole
-from bench.training.registry import registrar
+from bench.training.function_registry import registrar
+from bench.training.random_ops import beta, randint, span_mask, uniform
 
 Keep = Callable[[Tensor, Generator], Tensor]
-"""From pictures (B, C, H, W) to how much of each pixel is its own, 0 to 1, (B, 1, H, W) or (B, 1, 1, 1)."""
+"""From images (B, C, H, W) to how much of each pixel is its own, 0 to 1, (B, 1, H, W) or (B, 1, 1, 1)."""
 
 Mixing = Callable[[Tensor, Tensor, int, Generator], tuple[Tensor, Tensor]]
-"""From pictures, labels (B,), the number of classes and a generator to mixed pictures and targets (B, classes)."""
+"""From images, labels (B,), the number of classes and a generator to mixed images and targets (B, classes)."""
 
 MIXINGS: dict[str, Callable[..., Tensor]] = {}
 """Name in a suite file to function; they stand on the axis `augmentation` with those of `bench.training.augment`."""
@@ -27,8 +27,8 @@ register_mixing = registrar(MIXINGS, "mixings")
 def build(entries: Sequence[dict[str, Any]]) -> Mixing | None:
     """The mixing that a configuration's augmentation entries ask for; None where they ask for none.
 
-    Each picture's partner is the one in the same place from the batch's end, as timm has it. Of several mixings each
-    picture draws one.
+    Each image's partner is the one in the same place from the batch's end, as timm has it. Of several mixings each
+    image draws one.
     """
     keeps: list[Keep] = [
         partial(MIXINGS[entry["name"]], **{key: value for key, value in entry.items() if key != "name"})
@@ -39,7 +39,7 @@ def build(entries: Sequence[dict[str, Any]]) -> Mixing | None:
     def mix(images: Tensor, labels: Tensor, classes: int, generator: Generator) -> tuple[Tensor, Tensor]:
         keep = keeps[0](images, generator)
         for count, other in enumerate(keeps[1:], start=2):
-            keep = torch.where(whole(images, generator, count) == 0, other(images, generator), keep)
+            keep = torch.where(randint(images, generator, count) == 0, other(images, generator), keep)
         own = keep.mean((1, 2, 3))[:, None]
         targets = images.new_zeros(len(images), classes).scatter_(1, labels[:, None], 1.0)
         return torch.lerp(images.flip(0), images, keep), torch.lerp(targets.flip(0), targets, own)
@@ -58,11 +58,11 @@ def mixup(images: Tensor, generator: Generator, *, alpha: float = 0.2, p: float 
 def cutmix(images: Tensor, generator: Generator, *, alpha: float = 1.0, p: float = 1.0) -> Tensor:
     """A box of the partner's, of a share from Beta(alpha, alpha) (Yun et al. 2019, arXiv 1905.04899).
 
-    Its centre lies anywhere in the picture; what is outside is cut off, and the labels follow what is left.
+    Its centre lies anywhere in the image; what is outside is cut off, and the labels follow what is left.
     """
     height, width = images.shape[2:]
     side = (1 - beta(images, generator, alpha)).sqrt()
-    rows = around((side * height).floor(), height, images, generator).transpose(2, 3)
-    columns = around((side * width).floor(), width, images, generator)
+    rows = span_mask((side * height).floor(), height, images, generator).transpose(2, 3)
+    columns = span_mask((side * width).floor(), width, images, generator)
     box = rows & columns & (uniform(images, generator) < p)
     return 1 - box.to(images.dtype)

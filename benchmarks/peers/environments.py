@@ -1,4 +1,4 @@
-"""The peers' environments, each made once under a folder of the user's, and the pictures as each peer reads them."""
+"""The peers' environments, each made once under a folder of the user's, and the images as each peer reads them."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def optuna(folder: Path) -> Path:
 
 
 def arrays(folder: Path, name: str = "fashion_mnist", train: int | None = None, test: int | None = None) -> Path:
-    """Fashion-MNIST, or the first `train` and `test` pictures of it, as an .npz that both sides read.
+    """Fashion-MNIST, or the first `train` and `test` images of it, as an .npz that both sides read.
 
-    The arrays bear the names of bench's `npz` data sets; pictures are uint8 of shape (N, 28, 28).
+    The arrays bear the names of bench's `npz` data sets; images are uint8 of shape (N, 28, 28).
     """
     path = folder / f"{name}.npz"
     if not path.exists():

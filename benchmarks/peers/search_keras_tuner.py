@@ -1,17 +1,17 @@
 """Document B's search against KerasTuner. ``python -m benchmarks.peers.search_keras_tuner FOLDER [--seeds N]``.
 
-Claim: a search for customVGG's penalty and learning rate (8,000 pictures of Fashion-MNIST, the last fifth validates, 9
+Claim: a search for customVGG's penalty and learning rate (8,000 images of Fashion-MNIST, the last fifth validates, 9
 epochs, 16 trials) ends at the same best validation accuracy as KerasTuner's Hyperband, within noise, in a third of
 the time, start-up included on both sides.
 
 In turn, for each seed from 0: KerasTuner's Hyperband with at most 9 epochs a trial, ended after 16 trials (going on
 with a configuration is a trial of its own to it, so it tries fewer; --trials 0 lets it end by itself), then ``bench
-run`` of 16 random draws from the same space, pruned by ``{grace: 1, reduction: 3}``, in float32 and in bfloat16
-(--precisions). Each is a command of its own. Everything is measured, nothing carried over. Of bench the best validation
-epoch counts, as KerasTuner counts. What is judged is the whole search against the whole search. As the two sides end at
-different accuracies, beside it stands when each first had the one that KerasTuner ended with. The noise is that of
-1,600 pictures, a standard error of about 0.8 points for one accuracy, and that of the draws; the difference is given
-with its t interval over seeds where there are three. --quick: 512 pictures, 2 trials.
+run`` of 16 random draws from the same space, pruned by ``{grace_period: 1, reduction_factor: 3}``, in float32 and in
+bfloat16 (--precisions). Each is a command of its own. Everything is measured, nothing carried over. Of bench the best
+validation epoch counts, as KerasTuner counts. What is judged is the whole search against the whole search. As the two
+sides end at different accuracies, beside it stands when each first had the one that KerasTuner ended with. The noise is
+that of 1,600 images, a standard error of about 0.8 points for one accuracy, and that of the draws; the difference is
+given with its t interval over seeds where there are three. --quick: 512 images, 2 trials.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ KERAS_TUNER = "KerasTuner, Hyperband"
 BOUND, PICTURES, EPOCHS = 3.0, 8_000, 9
 
 
-def search(folder: Path, pictures: Path, trials: int, seed: int, precision: str) -> Run:
+def search(folder: Path, images: Path, trials: int, seed: int, precision: str) -> Run:
     """``bench run`` of random draws from document B's space; other draws, start values and order for each seed."""
     suite: dict[str, Any] = {
         "name": precision,
         "sampling_seed": seed,
-        "pruning": {"grace": 1, "reduction": 3},
+        "pruning": {"grace_period": 1, "reduction_factor": 3},
         "defaults": {
-            "dataset": {"name": "npz", "path": str(pictures)}, "preprocessing": "column_standardize",
+            "dataset": {"name": "npz", "path": str(images)}, "preprocessing": "column_standardize",
             "batch_size": 64, "epochs": EPOCHS, "schedule": "cosine", "validation": {"tail": 0.2},
             "weights": "best", "seeds": [seed], "precision": precision,
         },
@@ -108,7 +108,7 @@ def main() -> None:
     count, name = (512, "search-quick") if chosen.quick else (PICTURES, "search")
     load_before, machine, busy, forward = load_now(), [], [], 0
     python = environments.keras(chosen.folder)
-    pictures = environments.arrays(chosen.folder, name, count, 2_000 if count == PICTURES else 64).resolve()
+    images = environments.arrays(chosen.folder, name, count, 2_000 if count == PICTURES else 64).resolve()
     seconds: dict[str, list[float]] = {}
     bests: dict[str, list[float]] = {}
     epochs: dict[str, list[float]] = {}
@@ -118,13 +118,13 @@ def main() -> None:
         for seed in range(chosen.seeds):
             folder = Path(text) / str(seed)
             machine.append(throughput.matrix_throughput())
-            theirs = peer(python, "keras_search.py", pictures, EPOCHS, trials, seed, folder / "keras", trials=None)
+            theirs = peer(python, "keras_search.py", images, EPOCHS, trials, seed, folder / "keras", trials=None)
             figures = {KERAS_TUNER: (theirs.seconds, theirs.found["best"], theirs.found["trial_epochs"])}
             busy.append(theirs.found["busy"])
             drawn[KERAS_TUNER] = theirs.found["configurations"]
             equal.setdefault(KERAS_TUNER, []).append(seconds_until(theirs, theirs.found["best"]))
             for precision in chosen.precisions:
-                found = search(folder, pictures, draws, seed, precision)
+                found = search(folder, images, draws, seed, precision)
                 forward = int(found.records[0].measured.flops or 0)
                 trained = sum(record.result.epochs_run for record in found.records)
                 figures[f"bench, {precision}"] = (found.seconds, best_of(found), trained)
@@ -156,7 +156,7 @@ def main() -> None:
             median_and_spread(equal[way], ",.0f"), sooner,
         ))  # fmt: skip
     title = (
-        f"Search for customVGG's penalty and learning rate, {count} pictures, {EPOCHS} epochs, {draws} draws, "
+        f"Search for customVGG's penalty and learning rate, {count} images, {EPOCHS} epochs, {draws} draws, "
         f"Hyperband of {trials or 'all its'} trials; median of {chosen.seeds} seeds (smallest to largest)"
     )
     header = (

@@ -1,6 +1,6 @@
 """Short trials against Ray Tune and Optuna. ``python -m benchmarks.peers.short_trials FOLDER [--repeats N] [--quick]``.
 
-Claims: 24 to 200 trials that train for next to no time (784-32-10, one epoch of 512 pictures, validation and test on
+Claims: 24 to 200 trials that train for next to no time (784-32-10, one epoch of 512 images, validation and test on
 128 and 250) take bench at most a quarter of the time of Ray Tune with its defaults, and, trial for trial, no more than
 Optuna in one process, which trains the same in plain PyTorch.
 
@@ -31,17 +31,17 @@ TRAIN, TEST = 640, 250
 OF_TUNE = 4.0
 
 
-def tune(folder: Path, pictures: Path, trials: int) -> Run:
+def tune(folder: Path, images: Path, trials: int) -> Run:
     """Ray Tune over as many learning rates."""
-    return peer(sys.executable, "tune_trials.py", pictures, trials, folder / "tune", trials=trials)
+    return peer(sys.executable, "tune_trials.py", images, trials, folder / "tune", trials=trials)
 
 
-def optuna(python: Path, pictures: Path, trials: int) -> Run:
+def optuna(python: Path, images: Path, trials: int) -> Run:
     """Optuna over as many learning rates that it chooses."""
-    return peer(python, "optuna_trials.py", pictures, trials, trials=trials)
+    return peer(python, "optuna_trials.py", images, trials, trials=trials)
 
 
-def bench(folder: Path, pictures: Path, trials: int, options: Sequence[str] = ()) -> Run:
+def bench(folder: Path, images: Path, trials: int, options: Sequence[str] = ()) -> Run:
     """``bench run`` of as many learning rates."""
     folder.mkdir(parents=True, exist_ok=True)
     rates = [0.001 * (1 + number) for number in range(trials)]
@@ -49,7 +49,7 @@ def bench(folder: Path, pictures: Path, trials: int, options: Sequence[str] = ()
         folder,
         {"model": {"name": "mlp", "hidden": [32]}, "optimizer": {"name": "sgd", "lr": {"grid": rates}}},
         {
-            "dataset": {"name": "npz", "path": str(pictures)}, "epochs": 1, "batch_size": 64,
+            "dataset": {"name": "npz", "path": str(images)}, "epochs": 1, "batch_size": 64,
             "validation": {"tail": 0.2},
         },
         f"trials-{trials}",
@@ -74,7 +74,7 @@ def main() -> None:
     few, many = (4, 8) if chosen.quick else (24, 200)
     tune_sizes = (few, many) if chosen.whole else (few // 3 or 1, few)
     load_before, python = load_now(), environments.optuna(chosen.folder)
-    pictures = environments.arrays(chosen.folder, "short", TRAIN, TEST).resolve()
+    images = environments.arrays(chosen.folder, "short", TRAIN, TEST).resolve()
     seconds: dict[str, dict[int, list[float]]] = {}
     each: dict[str, list[float]] = {}
     bests: dict[str, float] = {}
@@ -82,10 +82,10 @@ def main() -> None:
         for turn in range(chosen.repeats):
             folder = Path(text) / str(turn)
             ways = {
-                TUNE: (tune_sizes, partial(tune, folder, pictures)),
-                BENCH: ((few, many), partial(bench, folder, pictures)),
-                OPTUNA: ((few, many), partial(optuna, python, pictures)),
-                ALONE: ((few, many), partial(bench, folder, pictures, options=("--no-ray",))),
+                TUNE: (tune_sizes, partial(tune, folder, images)),
+                BENCH: ((few, many), partial(bench, folder, images)),
+                OPTUNA: ((few, many), partial(optuna, python, images)),
+                ALONE: ((few, many), partial(bench, folder, images, options=("--no-ray",))),
             }
             for way, (sizes, run) in ways.items():
                 ended = [run(size) for size in sizes]

@@ -54,7 +54,7 @@ def accuracies(run: Run, part: str) -> dict[Point, float]:
 
 
 def flops(run: Run) -> int:
-    """Floating-point operations of the network for one picture forward, as the records say."""
+    """Floating-point operations of the network for one image forward, as the records say."""
     return int(run.records[0].measured.flops or 0)
 
 
@@ -72,7 +72,7 @@ class Sides:
             self.starts[place].append(run.fixed)
 
     def rows(self, names: tuple[str, str], forward: int, limit: float, bound: float) -> list[tuple[str, ...]]:
-        """A row of `HEADER` for each side; `forward` is the network's work for a picture, `limit` the machine's."""
+        """A row of `HEADER` for each side; `forward` is the network's work for an image, `limit` the machine's."""
         ratios = [peers / mine for peers, mine in zip(*self.seconds, strict=True)]
         judged = f"{bound:.0f}: {verdict(statistics.median(ratios), bound, at_least=True)}"
         last = ("", ""), (median_and_spread(ratios), judged)
@@ -82,7 +82,7 @@ class Sides:
         ]
 
 
-HEADER = ("", "seconds", "start-up of it", "pictures/s", "of the matrix units", "peer / bench", "at least")
+HEADER = ("", "seconds", "start-up of it", "images/s", "of the matrix units", "peer / bench", "at least")
 
 
 def _speed(seconds: Sequence[float], starts: Sequence[float], forward: int, limit: float) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--whole", action="store_true")
     chosen = parser.parse_args()
     load_before, machine, busy = load_now(), [], []
-    python, pictures = environments.keras(chosen.folder), environments.arrays(chosen.folder)
+    python, images = environments.keras(chosen.folder), environments.arrays(chosen.folder)
     epochs = EPOCHS if chosen.whole else 3
     compared = points(3 if chosen.quick else TRIALS if chosen.whole else 9)
     sides = Sides()
@@ -46,7 +46,7 @@ def main() -> None:
             folder = Path(text) / str(turn)
             machine.append(throughput.matrix_throughput())
             theirs = peer(
-                python, "keras_sweep.py", pictures, epochs, json.dumps(compared), trials=len(compared), epochs=epochs
+                python, "keras_sweep.py", images, epochs, json.dumps(compared), trials=len(compared), epochs=epochs
             )
             busy.append(theirs.found["busy"])
             found = sweep(folder, folder / "long", epochs, augmented=False, quick=chosen.quick)

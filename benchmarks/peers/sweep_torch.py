@@ -35,7 +35,7 @@ OURS = 3
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="where the peers' environments and pictures are, or will be made")
+    parser.add_argument("folder", type=Path, help="where the peers' environments and images are, or will be made")
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=3, help="of the peer's trials, two or more: the last one counts")
     parser.add_argument("--quick", action="store_true")

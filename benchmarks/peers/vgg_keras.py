@@ -1,17 +1,17 @@
-"""customVGG against Keras. ``python -m benchmarks.peers.vgg_keras FOLDER [--repeats N] [--pictures N] [--quick]``.
+"""customVGG against Keras. ``python -m benchmarks.peers.vgg_keras FOLDER [--repeats N] [--images N] [--quick]``.
 
-Claim: document B's customVGG (1,990,915 parameters, 28 channels in, batches of 64, SGD) trains at 3 times the pictures
+Claim: document B's customVGG (1,990,915 parameters, 28 channels in, batches of 64, SGD) trains at 3 times the images
 per second of Keras 3 on TensorFlow, whole machine against whole machine.
 
 One process of Keras, which has all cores, and two of bench wait for orders; only one side works at a time. In turn,
 --repeats times, in float32 and in bfloat16 (Keras's policy ``mixed_bfloat16``, bench's ``precision: bfloat16``): Keras
-trains an epoch of --pictures pictures; bench trains as many in each of two one-thread trials side by side (their sum
+trains an epoch of --images images; bench trains as many in each of two one-thread trials side by side (their sum
 over the later one's seconds), then once in one trial of two threads. The better of the two, by medians, is compared.
 Keras's seconds are those from the start of `fit` to the end of its last batch, in a network that has compiled and
 trained an epoch before (how long `fit` waited after that is told beside it); bench's are
 `Outcome.train_seconds` of `train_trial`, evaluation left out on both sides. bench folds the 28 channels that are made
-of each picture into two, the same function at a tenth fewer operations; shares of the machine are of each side's own.
---quick: 128 pictures.
+of each image into two, the same function at a tenth fewer operations; shares of the machine are of each side's own.
+--quick: 128 images.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ def configurations() -> dict[str, dict[str, Any]]:
 
 
 def work(orders: Any, answers: Any, together: Any) -> None:
-    """A process of bench that trains when it is told to: (configuration, pictures, threads, whether both train)."""
+    """A process of bench that trains when it is told to: (configuration, images, threads, whether both train)."""
     import torch
 
     from bench.data import load
-    from bench.training.trial import train_trial
+    from bench.training.train_trial import train_trial
 
     warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
     data = load("fashion_mnist")
@@ -73,18 +73,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where the peers' environments are, or will be made")
     parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--pictures", type=int, default=5_120)
+    parser.add_argument("--images", type=int, default=5_120)
     parser.add_argument("--quick", action="store_true")
     chosen = parser.parse_args()
-    count = 128 if chosen.quick else chosen.pictures
+    count = 128 if chosen.quick else chosen.images
     load_before, machine, flops = load_now(), [], 0
-    python, pictures = environments.keras(chosen.folder), environments.arrays(chosen.folder)
+    python, images = environments.keras(chosen.folder), environments.arrays(chosen.folder)
     context = mp.get_context("spawn")
     orders, answers, together = [context.Queue(), context.Queue()], context.Queue(), context.Barrier(2)
     workers = [context.Process(target=work, args=(queue, answers, together), daemon=True) for queue in orders]
     for worker in workers:
         worker.start()
-    command = [python, THEIRS / "keras_vgg.py", pictures]
+    command = [python, THEIRS / "keras_vgg.py", images]
     keras = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     configs = configurations()
     ways = ("Keras", "two trials, one thread each", "one trial, two threads")
@@ -106,9 +106,7 @@ def main() -> None:
                 for way, speed in zip(ways, found, strict=True):
                     speeds[precision][way].append(speed)
                 told = ", ".join(f"{way} {speed:.0f}" for way, speed in zip(ways, found, strict=True))
-                print(
-                    f"turn {turn}, {precision}: pictures/s {told}; fit waited {whole - trained:.1f} s more", flush=True
-                )
+                print(f"turn {turn}, {precision}: images/s {told}; fit waited {whole - trained:.1f} s more", flush=True)
                 waits[precision].append(whole / trained)
     for queue, worker in zip(orders, workers, strict=True):
         queue.put(None)
@@ -132,14 +130,14 @@ def main() -> None:
         if precision == "bfloat16":
             turns = zip(speeds["float32"][ways[0]], speeds["bfloat16"][better], strict=True)
             across = median_and_spread([ours / theirs for theirs, ours in turns])
-    title = f"customVGG, {count} pictures a turn, median of {chosen.repeats} turns (smallest to largest)"
-    header = ("", "pictures/s", "of the matrix units", "bench / Keras, same precision", f">= {BOUND:.0f}")
+    title = f"customVGG, {count} images a turn, median of {chosen.repeats} turns (smallest to largest)"
+    header = ("", "images/s", "of the matrix units", "bench / Keras, same precision", f">= {BOUND:.0f}")
     show(title, header, rows, load_before)
     print(f"\nbench in bfloat16 against Keras in its default, float32: {across}.")
     told = ", ".join(f"{median_and_spread(found)} in {PRECISIONS[precision]}" for precision, found in waits.items())
     print(f"Keras's `fit` took so many times as long as until its last batch: {told}.")
     print(
-        f"Keras is {', '.join(environments.KERAS[:2])}. {throughput.line(best)}; {written:,} FLOPs a picture "
+        f"Keras is {', '.join(environments.KERAS[:2])}. {throughput.line(best)}; {written:,} FLOPs an image "
         f"forward in Keras, and {flops:,} in bench, which folds the 28 channels of standardized columns into two."
     )
 

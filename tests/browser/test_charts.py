@@ -1,4 +1,4 @@
-"""Charts in a browser: a still picture first, a live view where a reader points, without eval and without requests."""
+"""Charts in a browser: a still image first, a live view where a reader points, without eval and without requests."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from made_ledger import CLASSES, L2, Ledger, config
 from playwright.sync_api import Locator, Page, expect
 
 from bench.report import build, to_html
-from bench.statistics.classes import confusion, per_class
+from bench.statistics.per_class import confusion, per_class
 
 Open = Callable[..., Page]
 

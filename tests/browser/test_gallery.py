@@ -23,7 +23,7 @@ NAMES = ("train_images", "train_labels", "test_images", "test_labels")
 
 @pytest.fixture
 def pictured(tmp_path: Path) -> Ledger:
-    """Two configurations of three seeds on a file of pictures; each test picture is of one grey, its number's."""
+    """Two configurations of three seeds on a file of images; each test image is of one grey, its number's."""
     made = Ledger(images=200)
     entry = {"name": "npz", "path": str(tmp_path / "own.npz")}
     made.add(config(dataset=entry), [0.8, 0.8, 0.8])
@@ -44,7 +44,7 @@ def pictured(tmp_path: Path) -> Ledger:
 
 
 def page_of(ledger: Ledger) -> str:
-    return to_html(build(ledger.records, ledger.predictions, "Pictures"))
+    return to_html(build(ledger.records, ledger.predictions, "Images"))
 
 
 def shots(page: Page) -> list[Locator]:
@@ -117,7 +117,7 @@ def test_each_picture_shown_is_that_of_its_image(open_page: Open, pictured: Ledg
 
 
 def middle(tile: Locator) -> list[int]:
-    """Red, green and blue of a picture's middle, as it is on the screen."""
+    """Red, green and blue of an image's middle, as it is on the screen."""
     drawn = np.asarray(Image.open(io.BytesIO(tile.screenshot())).convert("RGB"))
     found: list[int] = drawn[drawn.shape[0] // 2, drawn.shape[1] // 2].tolist()
     return found

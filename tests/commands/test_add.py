@@ -18,7 +18,7 @@ from made_ledger import L2, Ledger, config
 
 from bench.data import Dataset
 from bench.ledger import ledger as ledgers
-from bench.ledger.added import is_added
+from bench.ledger.external import is_external
 
 ADD = ("--dataset", "fashion-mnist", "--results")
 
@@ -251,7 +251,7 @@ def test_an_added_row_is_in_every_protocol_of_its_dataset_and_in_no_effect(
     told = json.loads(bench("report", "--json", "--out", "-", "--results", folder).out)
     labels = [[row["label"] for row in section["leaderboard"]] for section in told["sections"]]
     assert [sorted(each) for each in labels] == [["mlp", "mlp · l2", "svm (added)"], ["mlp", "svm (added)"]]
-    added = [record for record in ledgers.Ledger(folder).records() if is_added(record.config)]
+    added = [record for record in ledgers.Ledger(folder).records() if is_external(record.config)]
     assert len(added) == 1
 
 

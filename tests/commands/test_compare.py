@@ -447,7 +447,7 @@ def test_what_pruning_let_go_in_new_is_not_missing(stored: Store, bench: Any) ->
     for made in (old, new):
         made.add(config(), [0.9, 0.9], validation=[0.95, 0.95])
     old.add(config(regularizer=L2), [0.88, 0.88])
-    new.add_ended(config(regularizer=L2), 0, "pruned", 1, pruning={"rule": {"grace": 1}, "decisions": []})
+    new.add_ended(config(regularizer=L2), 0, "pruned", 1, pruning={"rule": {"grace_period": 1}, "decisions": []})
     ran = bench("compare", stored(old, "main"), stored(new, "branch"))
     assert (ran.code, "note: fashion_mnist: mlp · l2 was pruned in NEW" in ran.out) == (0, True)
 

@@ -8,7 +8,7 @@ import pytest
 from made_ledger import Ledger as Made
 from made_ledger import config
 
-from bench.ledger.entry import Entry
+from bench.ledger.entries import LedgerEntry
 from bench.ledger.ledger import Ledger
 
 ADAM, SGD = config(), config(optimizer={"name": "sgd", "lr": 0.1})
@@ -38,7 +38,7 @@ def without_a_trace(folder: Path, made: Made, number: int) -> Path:
     """Change one bit of an entry, and let the index know its file so, as when a disk forgets by itself."""
     path = entry_of(folder, number)
     flip(path)
-    Ledger(folder).home.published(Entry(path.name, made.records[number]))
+    Ledger(folder).home.published(LedgerEntry(path.name, made.records[number]))
     return path
 
 

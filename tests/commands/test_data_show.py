@@ -35,17 +35,17 @@ def pets(tmp_path: Path) -> Path:
 def test_a_folder_of_pictures_is_looked_at_in_the_terminal(pets: Path) -> None:
     code, out, err = bench("data", "show", "pets", folder=pets)
     assert code == 0, err
-    assert "10 training and 10 test pictures, 8 x 8 grey, 2 classes" in out
-    assert "exact duplicates of training pictures in the test part: 10, 0 of them with another label" in out
+    assert "10 training and 10 test images, 8 x 8 grey, 2 classes" in out
+    assert "exact duplicates of training images in the test part: 10, 0 of them with another label" in out
 
 
 def test_a_validation_part_is_split_off_as_trials_do(pets: Path) -> None:
     code, out, err = bench("data", "show", "pets", "--validation", "stratified=0.4", folder=pets)
     assert code == 0, err
-    assert "6 training, 4 validation and 10 test pictures, 8 x 8 grey, 2 classes" in out
+    assert "6 training, 4 validation and 10 test images, 8 x 8 grey, 2 classes" in out
     assert re.search(r"Class +Training +Share +Validation +Test\ncat +3 +50.0% +2 +5\n", out)
     assert re.search(r"Pixels +Minimum(.|\n)*Validation +Minimum", out)
-    assert "exact duplicates of training pictures in the validation part: none" in out
+    assert "exact duplicates of training images in the validation part: none" in out
 
 
 def test_the_page_shows_a_suites_augmentations(pets: Path) -> None:
@@ -54,7 +54,7 @@ def test_the_page_shows_a_suites_augmentations(pets: Path) -> None:
     code, out, err = bench("data", "show", "pets", "--html", "--suite", "s.yaml", "--size", 6, 7, folder=pets)
     assert (code, out) == (0, "wrote reports/data-pets.html\n"), err
     page = (pets / "reports/data-pets.html").read_text()
-    assert "test pictures of 6 x 7, grey" in page
+    assert "test images of 6 x 7, grey" in page
     assert [label in page for label in ("as they are", "flip", "shift vertical=1", "mixup")] == [True] * 4
 
 
@@ -66,7 +66,7 @@ def test_the_page_shows_a_suites_augmentations(pets: Path) -> None:
         (("mnist", "--size", 8, 8), "--size is for image folders; mnist is as its makers published it"),
         (("pets", "--validation", "head=0.2"), "--validation head=0.2: allowed are tail=SHARE and stratified=SHARE"),
         (("pets", "--validation", "tail"), "--validation tail: allowed are"),
-        (("pets", "--validation", "stratified=0.05"), "validation.stratified: 0.05 of the 5 pictures of class 0 is 0"),
+        (("pets", "--validation", "stratified=0.05"), "validation.stratified: 0.05 of the 5 images of class 0 is 0"),
         (("pets", "--channels", 2), "allowed are 1 (grey) and 3 (colour)"),
     ],
 )

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 
-from bench.commands import checks
+from bench.commands import doctor as doctor_module
 from bench.data import DATASETS, Dataset
 
 ROOT = Path(__file__).parents[2]
@@ -106,10 +106,10 @@ def test_what_would_do_better_is_a_warning(tmp_path: Path) -> None:
 
 
 def test_a_gpu_that_torch_does_not_see_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks, "gpu_count", lambda: 1)  # as the driver lists them
+    monkeypatch.setattr(doctor_module, "gpu_count", lambda: 1)  # as the driver lists them
     facts: Future[dict[str, Any]] = Future()
     facts.set_result({"version": "2.9.0", "threads": 2, "cuda": None, "devices": [], "mps": False})
-    found = checks._torch(facts)
+    found = doctor_module._torch(facts)
     assert (found.level, found.found) == ("warning", "2.9.0, 2 threads, built without CUDA: sees none of 1 NVIDIA GPUs")
 
 

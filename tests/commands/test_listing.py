@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.commands.listing import KINDS, listing
+from bench.commands.show import KINDS, listing
+from bench.components import AXES
+from bench.errors import UserError
 from bench.published import load
-from bench.suite.components import AXES
-from bench.suite.errors import UserError
 
 ALL = [*KINDS, "metrics", "suites", "published"]
 
@@ -24,7 +24,7 @@ def test_every_entry_is_listed_with_its_parameters(kind: str) -> None:
 
 def test_an_entry_is_what_it_is_then_its_parameters_as_a_suite_file_writes_them() -> None:
     assert list(listing("models", "mlp")) == [
-        "mlp  Dense layers on the flattened picture.",
+        "mlp  Dense layers on the flattened image.",
         "     hidden=[128, 64], activation=relu, batch_norm=none, dropout=0.0, init=torch",
     ]
 
@@ -86,7 +86,7 @@ def test_what_is_not_there_is_an_error() -> None:
 
 def test_a_listing_without_a_pattern_loads_neither_torch_nor_timm() -> None:
     code = (
-        "import sys; from bench.commands.listing import listing\n"
+        "import sys; from bench.commands.show import listing\n"
         f"for kind in {ALL!r}: list(listing(kind))\n"
         "print(sorted({'torch', 'timm', 'ray'} & sys.modules.keys()))"
     )

@@ -13,7 +13,7 @@ from configuration import DEFAULTS
 from predicted import RIGHT
 
 from bench.ledger.ledger import Ledger
-from bench.ledger.record import Measured, Record, Result
+from bench.ledger.record import Record, Result, RunInfo
 
 
 def bench(*arguments: object) -> tuple[int, str, str]:
@@ -24,7 +24,7 @@ def bench(*arguments: object) -> tuple[int, str, str]:
 
 def publish(folder: Path, *numbers: int, minute: int = 0) -> None:
     for number in numbers:
-        measured = Measured(finished=f"2025-03-01T12:{minute:02}:00+00:00")
+        measured = RunInfo(finished=f"2025-03-01T12:{minute:02}:00+00:00")
         record = Record(
             f"ab0{number}", DEFAULTS, number, "complete", Result({}, 1, 1, test={"accuracy": 0.8}), measured
         )

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.commands.output import write
-from bench.suite.errors import UserError
+from bench.commands.options import write
+from bench.errors import UserError
 
 
 def test_the_folder_is_made_and_the_file_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,10 +11,10 @@ from predicted import RIGHT
 from typer.testing import CliRunner
 
 from bench.cli import app
-from bench.commands.suites import load, trials_of
+from bench.commands.load_suites import load, trials_of
+from bench.errors import UserError
 from bench.ledger.ledger import Ledger
-from bench.ledger.record import Measured, Predictions, Record, Result
-from bench.suite.errors import UserError
+from bench.ledger.record import Predictions, Record, Result, RunInfo
 
 CLASSES, SURE = np.zeros(10_000, dtype=np.uint8), np.ones(10_000, dtype=np.float32)
 
@@ -39,7 +39,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for trial in trials_of(load("mine.yaml", None, None, None)):
         if not trial.config["regularizer"]:
             result = Result({}, 30, 30, test={"accuracy": 0.8805 + 0.0015 * trial.seed, "loss": 0.4})
-            record = Record(trial.key, trial.config, trial.seed, "complete", result, Measured(parameters=109_386))
+            record = Record(trial.key, trial.config, trial.seed, "complete", result, RunInfo(parameters=109_386))
             ledger.publish(record, Predictions(CLASSES, CLASSES, SURE, SURE, CLASSES))
     return tmp_path
 
@@ -83,7 +83,7 @@ def short_run(folder: Path, key: str | None = None) -> None:
     (folder / "long.yaml").write_text(text)
     trial = trials_of(load("short.yaml", None, None, None))[0]
     result = Result({"val_accuracy": [0.8, 0.82, 0.828]}, 3, 3)
-    record = Record(key or trial.key, trial.config, trial.seed, "complete", result, Measured())
+    record = Record(key or trial.key, trial.config, trial.seed, "complete", result, RunInfo())
     Ledger(folder / "results").publish(record, RIGHT)
 
 
@@ -128,7 +128,7 @@ def test_own_data_count_wherever_they_lay_when_it_ran(folder: Path) -> None:
         (trial,) = trials_of(load("mine.yaml", [only], override, None))
         epochs = trial.config["epochs"]
         result = Result({}, epochs, epochs, test={"accuracy": 0.9, "loss": 0.4})
-        ledger.publish(Record(trial.key, trial.run_config, 0, "complete", result, Measured()), few)
+        ledger.publish(Record(trial.key, trial.run_config, 0, "complete", result, RunInfo()), few)
     (folder / "data").rename(folder / "moved")
     (folder / "mine.yaml").write_text(text.replace("data/a.npz", "moved/../moved/a.npz"))
     whole, short = json.loads(run("mine.yaml", "--json"))["suites"][0]["rows"]

@@ -1,4 +1,4 @@
-"""`bench reproduce`: real trainings of a small network on a few made pictures."""
+"""`bench reproduce`: real trainings of a small network on a few made images."""
 
 from __future__ import annotations
 

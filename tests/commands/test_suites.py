@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from bench.__main__ import main
-from bench.commands.suites import asks_libraries, check, checked_for_plan, load, trials_of
-from bench.suite.errors import UserError
+from bench.commands.load_suites import asks_libraries, check, checked_for_plan, load, trials_of
+from bench.errors import UserError
 from bench.suite.suite import Suite
 
 
 @pytest.fixture
 def suite_of(tmp_path: Path) -> Callable[[str], Suite]:
-    """From a grid to a loaded suite; beside it lies `colour.npz`, two classes of colour pictures."""
+    """From a grid to a loaded suite; beside it lies `colour.npz`, two classes of colour images."""
     pixels = np.zeros((4, 5, 5, 3), np.uint8)
     labels = np.array([0, 1, 0, 1])
     np.savez(tmp_path / "colour.npz", train_images=pixels, train_labels=labels, test_images=pixels, test_labels=labels)
@@ -34,7 +34,7 @@ def suite_of(tmp_path: Path) -> Callable[[str], Suite]:
 WRONG = {
     "{model: mlp, regularizer: {name: l2, layers: ['*.convv']}}": "`layers: ['*.convv']` regularises nothing",
     "{model: mlp, dataset: cifar10, preprocessing: column_standardize}": "'column_standardize' makes a channel of each",
-    "{model: mlp, augmentation: {name: crop, padding: 28, mode: reflect}}": "needs pictures larger",
+    "{model: mlp, augmentation: {name: crop, padding: 28, mode: reflect}}": "needs images larger",
 }
 
 
@@ -80,9 +80,9 @@ def test_a_plan_of_others_optimizers_is_quiet_and_counts(suite_of: Callable[[str
             "has no array 'test_images'; it has train_images, train_labels, test_labels, and needs",
         ),
         ({"train_images": np.zeros((4, 5, 5), np.float32)}, "train_images are of type float32, expected uint8"),
-        ({"train_labels": np.array([0, 1, 2, 1])}, "test_labels have no picture of class 2"),
+        ({"train_labels": np.array([0, 1, 2, 1])}, "test_labels have no image of class 2"),
         ({"classes": np.array(["a", "b\x1b[2J"])}, r"the name 'b\x1b[2J' has a character"),
-        ({}, "0.1 of the 2 pictures of class 0 is 0"),
+        ({}, "0.1 of the 2 images of class 0 is 0"),
     ],
 )
 def test_a_plan_refuses_wrong_arrays(

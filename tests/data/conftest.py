@@ -1,4 +1,4 @@
-"""A dataset of a few tiny pictures, and a machine that has no data."""
+"""A dataset of a few tiny images, and a machine that has no data."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bench.data import DatasetInfo, places
+from bench.data import DatasetInfo, search_paths
 from bench.data.catalogue import FileInfo
 
 NAMES = {
@@ -57,13 +57,13 @@ def bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home/.cache"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.delenv("BENCH_DATA", raising=False)
-    monkeypatch.setattr(places, "SYSTEM_DATASETS", tmp_path / "usr/share/datasets")
-    return places.user_cache()
+    monkeypatch.setattr(search_paths, "SYSTEM_DATASETS", tmp_path / "usr/share/datasets")
+    return search_paths.user_cache()
 
 
 @pytest.fixture
 def tiny() -> tuple[DatasetInfo, dict[str, bytes]]:
-    """`clothes`: six training and two test pictures of 4 x 3 in two classes."""
+    """`clothes`: six training and two test images of 4 x 3 in two classes."""
     return make("clothes", seed=1)
 
 

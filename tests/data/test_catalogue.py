@@ -6,11 +6,11 @@ from typing import get_args
 import pytest
 from torchvision.datasets import CIFAR10, EMNIST, KMNIST, MNIST, FashionMNIST
 
+from bench.components import AXES
 from bench.data import DATASETS, fingerprint
 from bench.data.catalogue import find
-from bench.data.own import KINDS
-from bench.suite.components import AXES
-from bench.suite.errors import UserError
+from bench.data.user_data import KINDS
+from bench.errors import UserError
 
 
 def test_a_misspelt_name_gets_the_nearest_one() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from bench.data import DatasetInfo
 from bench.data.dataset import load_info
-from bench.suite.errors import UserError
+from bench.errors import UserError
 
 Put = Callable[[Path, dict[str, bytes]], Path]
 

@@ -12,7 +12,7 @@ from bench.data.explore import Part, duplicates, explore, pixels
 
 @pytest.fixture
 def small() -> Dataset:
-    """Seven training pictures of 2 x 2 in colour, of two classes, one of them with two pictures; three to test."""
+    """Seven training images of 2 x 2 in colour, of two classes, one of them with two images; three to test."""
     train = np.arange(7 * 12, dtype=np.uint8).reshape(7, 3, 2, 2)
     test = np.arange(100, 100 + 3 * 12, dtype=np.uint8).reshape(3, 3, 2, 2)
     labels = np.array([0, 0, 1, 0, 0, 1, 0]), np.array([0, 1, 1])
@@ -45,21 +45,21 @@ def test_counts_samples_and_means_are_of_their_classes(small: Dataset) -> None:
     np.testing.assert_array_equal(found.samples[0], small.train_images[[0, 1, 3]])
     np.testing.assert_array_equal(found.samples[1, :2], small.train_images[[2, 5]])
     np.testing.assert_allclose(found.class_means[1], small.train_images[[2, 5]].mean(axis=0))
-    np.testing.assert_allclose(found.mean_picture, small.train_images.mean(axis=0))
+    np.testing.assert_allclose(found.mean_image, small.train_images.mean(axis=0))
 
 
 def test_exact_duplicates_are_counted_within_and_across_the_parts(small: Dataset) -> None:
-    assert [one.pictures for one in duplicates(parts(small))] == [0, 0, 0]
+    assert [one.images for one in duplicates(parts(small))] == [0, 0, 0]
     train, test = small.train_images.copy(), small.test_images.copy()
     train[3] = train[6] = train[0]  # all three of class 0
     train[5] = train[1]  # class 1 and class 0
     test[2] = test[1]  # both of class 1
-    test[0] = train[2]  # class 0, and class 1 among the training pictures
+    test[0] = train[2]  # class 0, and class 1 among the training images
     found = duplicates(parts(replace(small, train_images=train, test_images=test)))
-    assert [(one.where, one.pictures, one.otherwise) for one in found] == [
+    assert [(one.where, one.images, one.otherwise) for one in found] == [
         ("within the training part", 3, 1),
         ("within the test part", 1, 0),
-        ("of training pictures in the test part", 1, 1),
+        ("of training images in the test part", 1, 1),
     ]
 
 
@@ -74,9 +74,9 @@ def test_a_split_is_looked_at_as_trials_make_it(small: Dataset) -> None:
     }
     assert [one.mean for one in found.pixels] == [one.mean for one in pixels(train[:4])]
     assert [one.mean for one in found.validation_pixels] == [one.mean for one in pixels(train[4:])]
-    np.testing.assert_allclose(found.mean_picture, train[:4].mean(axis=0))
-    assert {one.where: (one.pictures, one.otherwise) for one in found.duplicates if one.pictures} == {
-        "of training pictures in the validation part": (1, 1)
+    np.testing.assert_allclose(found.mean_image, train[:4].mean(axis=0))
+    assert {one.where: (one.images, one.otherwise) for one in found.duplicates if one.images} == {
+        "of training images in the validation part": (1, 1)
     }
 
 

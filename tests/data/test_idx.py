@@ -5,13 +5,13 @@ import gzip
 import numpy as np
 import pytest
 
-from bench.data import idx
+from bench.data import file_formats
 
 TWO_BY_THREE = bytes((0, 0, 8, 2, 0, 0, 0, 2, 0, 0, 0, 3)) + bytes(range(6))
 
 
 def test_parses_the_shape_and_the_values() -> None:
-    np.testing.assert_array_equal(idx.parse(TWO_BY_THREE), [[0, 1, 2], [3, 4, 5]])
+    np.testing.assert_array_equal(file_formats.parse(TWO_BY_THREE), [[0, 1, 2], [3, 4, 5]])
 
 
 @pytest.mark.parametrize(
@@ -26,13 +26,13 @@ def test_parses_the_shape_and_the_values() -> None:
 )
 def test_says_what_is_wrong_with_the_bytes(data: bytes, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        idx.parse(data)
+        file_formats.parse(data)
 
 
 def test_reads_compressed_and_unpacked_bytes_alike() -> None:
-    assert idx.unpack(gzip.compress(TWO_BY_THREE)) == idx.unpack(TWO_BY_THREE) == TWO_BY_THREE
+    assert file_formats.unpack(gzip.compress(TWO_BY_THREE)) == file_formats.unpack(TWO_BY_THREE) == TWO_BY_THREE
 
 
 def test_truncated_gzip_data_are_no_shorter_array() -> None:
     with pytest.raises(ValueError, match="gzip data are truncated"):
-        idx.unpack(gzip.compress(TWO_BY_THREE)[:-5])
+        file_formats.unpack(gzip.compress(TWO_BY_THREE)[:-5])

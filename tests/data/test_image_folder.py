@@ -1,4 +1,4 @@
-"""Folders of pictures, made here."""
+"""Folders of images, made here."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from bench.__main__ import main
-from bench.data import contents, fingerprint, load, shape
+from bench.data import checksum_cache, fingerprint, load, shape
 from bench.data.splits import split
-from bench.suite.errors import UserError
+from bench.errors import UserError
 
 Tree = dict[str, np.ndarray]
 
@@ -33,7 +33,7 @@ def draw(path: Path, pixels: np.ndarray, **options: object) -> None:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Twenty training and four test pictures of 3 x 4, grey, each of one value that tells its file."""
+    """Twenty training and four test images of 3 x 4, grey, each of one value that tells its file."""
     for part, count in (("train", 10), ("test", 2)):
         for number, name in enumerate(("cat", "dog")):
             for i in range(count):
@@ -60,7 +60,7 @@ def test_the_order_is_mixed_and_the_same_for_ever(root: Path) -> None:
 def test_a_second_load_reads_arrays_and_no_pictures(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     first = load(entry(root), notify=said.append)
-    assert said[0] == f"{root}: reading 24 pictures"
+    assert said[0] == f"{root}: reading 24 images"
     said.clear()
     second = load(entry(root), notify=said.append)
     assert said == []
@@ -102,9 +102,9 @@ def test_a_changed_file_changes_the_fingerprint_although_size_and_time_stay(root
 
 
 def test_files_at_rest_are_not_read_for_a_second_fingerprint(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contents, "SETTLED_SECONDS", -60.0)  # these files were written just now
+    monkeypatch.setattr(checksum_cache, "SETTLED_SECONDS", -60.0)  # these files were written just now
     before = fingerprint(entry(root))
-    monkeypatch.setattr(contents, "read", lambda path: pytest.fail(f"{path} was read"))
+    monkeypatch.setattr(checksum_cache, "read", lambda path: pytest.fail(f"{path} was read"))
     assert fingerprint(entry(root)) == before
 
 
@@ -160,22 +160,22 @@ def test_classes_may_be_of_any_size(root: Path) -> None:
 @pytest.mark.parametrize(
     ("harm", "message"),
     [
-        (lambda root: (root / "train/cat/0.png").write_bytes(b"GIF89a"), r"cat/0.png cannot be read as a picture"),
+        (lambda root: (root / "train/cat/0.png").write_bytes(b"GIF89a"), r"cat/0.png cannot be read as an image"),
         (
             lambda root: (root / "train/cat/0.png").write_bytes((root / "train/cat/0.png").read_bytes()[:-25]),
-            r"cat/0.png cannot be read as a picture: it is damaged",
+            r"cat/0.png cannot be read as an image: it is damaged",
         ),
         (lambda root: draw(root / "train/cat/0.tiff", np.ones((3, 4), np.float32)), r"0.tiff .* 32-bit numbers"),
-        (lambda root: (root / "train/cat/notes.txt").write_text("x"), r"notes.txt has no ending of a picture file"),
+        (lambda root: (root / "train/cat/notes.txt").write_text("x"), r"notes.txt has no ending of an image file"),
         (lambda root: draw(root / "train/stray.png", np.zeros((3, 4), np.uint8)), r"stray.png is in no class"),
         (
             lambda root: (root / "train/bird").mkdir(),
-            "train/bird is empty, so class 'bird' cannot be learned: put pictures of it into train/bird and test/bird, "
+            "train/bird is empty, so class 'bird' cannot be learned: put images of it into train/bird and test/bird, "
             "or remove train/bird$",
         ),
         (
             lambda root: [(root / part / "bird").mkdir() for part in ("train", "test")],
-            "put pictures of it into train/bird and test/bird, or remove train/bird and test/bird$",
+            "put images of it into train/bird and test/bird, or remove train/bird and test/bird$",
         ),
         (
             lambda root: (root / "test/bird").mkdir(),
@@ -312,9 +312,9 @@ def test_classes_may_be_of_any_language(root: Path, name: str) -> None:
 
 
 def test_a_file_that_changes_while_it_is_read_is_noticed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contents, "SETTLED_SECONDS", -60.0)
+    monkeypatch.setattr(checksum_cache, "SETTLED_SECONDS", -60.0)
     fingerprint(entry(root))
-    monkeypatch.setattr(contents, "_state", lambda *_: ("as before", 0.0))  # a change that the times do not tell
+    monkeypatch.setattr(checksum_cache, "_state", lambda *_: ("as before", 0.0))  # a change that the times do not tell
     fingerprint(entry(root))
     draw(root / "train/cat/0.png", np.full((3, 4), 77, np.uint8))
     with pytest.raises(UserError, match="changed while they were read"):
@@ -324,7 +324,7 @@ def test_a_file_that_changes_while_it_is_read_is_noticed(root: Path, monkeypatch
 
 def test_more_pixels_than_memory_are_refused_before_they_are_read(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.data.image_folder.MOST_MEMORY", 1e-12)
-    with pytest.raises(UserError, match=r"24 pictures of 3 x 4 take .* `size: \[HEIGHT, WIDTH\]`"):
+    with pytest.raises(UserError, match=r"24 images of 3 x 4 take .* `size: \[HEIGHT, WIDTH\]`"):
         load(entry(root))
 
 

@@ -18,7 +18,7 @@ import pytest
 from bench.data import DatasetInfo
 from bench.data.catalogue import DATASETS, FileInfo
 from bench.data.dataset import load_info
-from bench.suite.errors import UserError
+from bench.errors import UserError
 
 from .conftest import idx_bytes
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("bare_machine")
 def archived(
     layout: Literal["emnist", "cifar"], name: str, data: bytes, train: tuple[str, ...], test: tuple[str, ...]
 ) -> DatasetInfo:
-    """The catalogue's entry of six training and two test pictures of 4 x 3 (colour ones in the layout cifar)."""
+    """The catalogue's entry of six training and two test images of 4 x 3 (colour ones in the layout cifar)."""
     file = FileInfo(name, "archive", hashlib.sha256(data).hexdigest(), hashlib.md5(data).hexdigest(), True)
     shape = (3, 4, 3) if layout == "cifar" else (1, 4, 3)
     return DatasetInfo("hats", "Hats", ("sock", "hat"), shape, 6, 2, (file,), (), ("hats",), None, layout, train, test)
@@ -38,7 +38,7 @@ def archived(
 
 @pytest.fixture
 def emnist() -> tuple[DatasetInfo, bytes]:
-    """A zip whose pictures lie on their side, with labels from 1."""
+    """A zip whose images lie on their side, with labels from 1."""
     members = {
         "gzip/train-images.gz": np.arange(6 * 12, dtype=np.uint8).reshape(6, 4, 3),
         "gzip/train-labels.gz": np.array([1, 2, 2, 1, 2, 1], dtype=np.uint8),
@@ -100,7 +100,7 @@ def test_a_damaged_archive_is_refused_before_it_is_opened(put: Put, tmp_path: Pa
 def test_an_archive_that_lacks_a_batch_is_an_error(put: Put, tmp_path: Path) -> None:
     info, data = cifar(1)
     lacking = replace(info, train_members=("bin/one.bin", "bin/three.bin"))
-    with pytest.raises(UserError, match=r"found 111 bytes for 6 pictures"):
+    with pytest.raises(UserError, match=r"found 111 bytes for 6 images"):
         load_info(lacking, put(tmp_path, {"bin.tar.gz": data}))
 
 

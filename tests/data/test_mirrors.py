@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.data import DatasetInfo, mirrors
+from bench.data import DatasetInfo, download
 from bench.data.dataset import load_info
-from bench.suite.errors import UserError
+from bench.errors import UserError
 
 Put = Callable[[Path, dict[str, bytes]], Path]
 TRAIN_IMAGES = "train-images-idx3-ubyte.gz"
@@ -96,7 +96,7 @@ def test_a_mirror_that_cannot_be_reached_gives_one_line(info: DatasetInfo) -> No
 
 @pytest.mark.usefixtures("bare_machine")
 def test_a_mirror_that_never_answers_is_given_up(info: DatasetInfo, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mirrors, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(download, "ANSWER_SECONDS", 0.2)
     with (
         socket.create_server(("127.0.0.1", 0)) as server,
         pytest.raises(UserError, match=r"no answer within 0.2 seconds"),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bench.data import fingerprint, load, train_labels
-from bench.suite.errors import UserError
+from bench.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("bare_machine")
 
@@ -61,7 +61,7 @@ def test_grey_pictures_in_three_channels_are_told(tmp_path: Path) -> None:
     for images in (colour, grey):
         load(saved(tmp_path, train_images=images[:6], test_images=images[6:]), notify=told.append)
     assert told == [
-        "note: mine.npz: all its pictures are grey, saved with three equal channels, and networks will see three; "
+        "note: mine.npz: all its images are grey, saved with three equal channels, and networks will see three; "
         "save one channel to train on one"
     ]
 
@@ -82,12 +82,12 @@ def test_the_fingerprint_is_that_of_the_contents(tmp_path: Path) -> None:
         ({"train_images": IMAGES[:6, 0]}, r"train_images have the shape \(6, 4\); expected"),
         ({"train_images": np.zeros((6, 3, 5, 3), np.uint8)}, "channels may stand first or last"),
         ({"train_images": IMAGES[:6, 1:]}, r"train_images are \(1, 4, 4\).*test_images \(1, 5, 4\)"),
-        ({"train_labels": GOOD["train_labels"][1:]}, "5 train_labels for 6 pictures"),
+        ({"train_labels": GOOD["train_labels"][1:]}, "5 train_labels for 6 images"),
         ({"train_labels": GOOD["train_labels"] / 1}, "train_labels are of type float64"),
         ({"train_labels": GOOD["train_labels"] - 1}, "train_labels go down to -1"),
-        ({"train_labels": GOOD["train_labels"] * 2}, "train_labels have no picture of class 1"),
-        ({"test_labels": np.array([1, 2])}, "train_labels have no picture of class 2"),
-        ({"test_labels": np.array([1, 1])}, "test_labels have no picture of class 0"),
+        ({"train_labels": GOOD["train_labels"] * 2}, "train_labels have no image of class 1"),
+        ({"test_labels": np.array([1, 2])}, "train_labels have no image of class 2"),
+        ({"test_labels": np.array([1, 1])}, "test_labels have no image of class 0"),
         ({"test_labels": np.array([1, 10**12])}, "labels go up to 1000000000000"),
         ({"classes": np.array(["sock"])}, "train_labels go up to 1, while classes has 1 names"),
         ({"classes": np.array(["sock", "sock"])}, "classes names 'sock' twice"),
@@ -187,7 +187,7 @@ def test_more_than_half_of_the_memory_is_refused_before_it_is_unpacked(
     monkeypatch.setattr("bench.arrays.memory", lambda: 2_000_000)
     with pytest.raises(UserError, match=r"`train_images` takes .* more than half"):
         load(entry)
-    monkeypatch.setattr("bench.data.contents.memory", lambda: 200)
+    monkeypatch.setattr("bench.data.checksum_cache.memory", lambda: 200)
     with pytest.raises(UserError, match=r"mine.npz has .* more than half of the memory"):
         load(entry)
 

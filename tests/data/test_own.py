@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bench.data import fingerprint
-from bench.suite.errors import UserError
+from bench.errors import UserError
 from bench.suite.suite import load_suite
 from bench.suite.trial import Trial, trials
 

@@ -1,4 +1,4 @@
-"""Every form of a picture file is right, or refused by name."""
+"""Every form of an image file is right, or refused by name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from pngs import GREY_ALPHA, PALETTE, RGB, RGBA, png
 
-from bench.data.pictures import ColourError, decode
+from bench.data.image_file import ColourError, decode
 
 
 def saved(image: Image.Image, kind: str, **options: Any) -> bytes:

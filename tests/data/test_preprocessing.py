@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bench.components import AXES
 from bench.data import Dataset
-from bench.data.preprocessing import PREPROCESSINGS, fit
-from bench.suite.components import AXES
-from bench.suite.errors import UserError
+from bench.data.scaling import PREPROCESSINGS, fit
+from bench.errors import UserError
 
 
 def test_every_preprocessing_of_the_suite_files_is_here() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from bench.data import Dataset
 from bench.data.splits import split
-from bench.suite.errors import UserError
+from bench.errors import UserError
 
 MIXED = np.random.RandomState(7).permutation(np.repeat(np.arange(10), 100))
 LOW, HIGH = np.tile(MIXED[MIXED < 5], 20), np.tile(MIXED[MIXED >= 5], 20)
@@ -79,7 +79,7 @@ def test_stratified_does_not_disturb_other_random_numbers() -> None:
 
 
 def test_stratified_needs_every_class_in_each_part() -> None:
-    with pytest.raises(UserError, match="of the 1 pictures of class 1"):
+    with pytest.raises(UserError, match="of the 1 images of class 1"):
         split(np.array([0, 0, 0, 0, 1]), {"stratified": 0.5})
 
 

@@ -15,10 +15,10 @@ from rich.console import Console
 
 import bench.commands.run
 from bench.__main__ import main
-from bench.data import contents, fingerprint, load, verify
-from bench.execution.run import run_trials
+from bench.data import checksum_cache, file_formats, fingerprint, load
+from bench.errors import UserError
+from bench.execution.run_trials import run_trials
 from bench.ledger.ledger import Ledger
-from bench.suite.errors import UserError
 from bench.suite.suite import load_suite
 from bench.suite.trial import Trial, check_contents, trials
 
@@ -109,8 +109,8 @@ def test_a_change_that_no_time_tells_is_found_when_the_bytes_are_read(
     suite: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A remembered checksum is outdated: the first run stops, the next one has the right key."""
-    monkeypatch.setattr(contents, "SETTLED_SECONDS", -60.0)
-    monkeypatch.setattr(contents, "_state", lambda *_: ("as before", 0.0))
+    monkeypatch.setattr(checksum_cache, "SETTLED_SECONDS", -60.0)
+    monkeypatch.setattr(checksum_cache, "_state", lambda *_: ("as before", 0.0))
     before = planned(suite)
     replace(suite)
     assert planned(suite) == before
@@ -127,7 +127,7 @@ def test_the_checksum_is_that_of_the_bytes_that_are_decoded(
     """Files that are replaced as soon as they were read leave a data set of one kind, under its own checksum."""
     entry = planned(suite)[0].run_config["dataset"]
     sha256 = fingerprint(entry)
-    read = contents.read
+    read = checksum_cache.read
 
     def read_once(path: Path) -> bytes:
         data = read(path)
@@ -150,14 +150,14 @@ def test_archives_of_the_catalogue_are_read_once(
 
     folder = put(tmp_path / "files", packed)
     before = load_info(info, folder)
-    read = verify._bytes
+    read = file_formats._bytes
 
     def read_once(one: Any, file: Any, path: Path) -> bytes:
         data = read(one, file, path)
         path.write_bytes(b"replaced")
         return data
 
-    monkeypatch.setattr(verify, "_bytes", read_once)
+    monkeypatch.setattr(file_formats, "_bytes", read_once)
     np.testing.assert_array_equal(load_info(info, folder).train_images, before.train_images)
     with pytest.raises(UserError, match="does not hold"):
         load_info(info, folder)

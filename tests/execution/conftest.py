@@ -1,4 +1,4 @@
-"""A suite of trials that take a fraction of a second, on real pictures or on a few made ones."""
+"""A suite of trials that take a fraction of a second, on real images or on a few made ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.suite.trial import Trial, trials
 
 @pytest.fixture
 def few_pictures() -> dict[str, Dataset]:
-    """Two hundred training and one hundred test pictures of two classes that a linear net can tell apart."""
+    """Two hundred training and one hundred test images of two classes that a linear net can tell apart."""
     rng = np.random.RandomState(0)
     labels = rng.randint(0, 2, 300)
     images = (rng.rand(300, 1, 28, 28) * 100 + labels[:, None, None, None] * 60).astype(np.uint8)

@@ -10,20 +10,20 @@ from pathlib import Path
 import pytest
 from predicted import RIGHT
 
-from bench.execution.board import Board, Running
 from bench.execution.checkpoints import path_of
-from bench.execution.stop import stop_on_signals
-from bench.ledger.claims import Claims
+from bench.execution.scheduler import RunningTrial, Scheduler
+from bench.execution.signals import stop_on_signals
+from bench.ledger.leases import Leases
 from bench.ledger.ledger import Ledger
-from bench.ledger.record import Measured, Record, Result
+from bench.ledger.record import Record, Result, RunInfo
 from bench.suite.suite import Suite
 from bench.suite.trial import Trial
 
 
 class Silent:
-    def trial_started(self, running: Running) -> None: ...
-    def trial_resumed(self, running: Running) -> None: ...
-    def trial_progressed(self, running: Running) -> None: ...
+    def trial_started(self, running: RunningTrial) -> None: ...
+    def trial_resumed(self, running: RunningTrial) -> None: ...
+    def trial_progressed(self, running: RunningTrial) -> None: ...
     def trial_ended(self, trial: Trial, record: Record) -> None: ...
     def note(self, text: str) -> None: ...
 
@@ -34,20 +34,20 @@ GRID = "grid: {model: mlp, optimizer: {name: sgd, lr: {grid: [0.1, 0.2, 0.3, 0.4
 @pytest.fixture
 def board_of(
     suite_of: Callable[[str], Suite], trials_of: Callable[[Suite], list[Trial]], tmp_path: Path
-) -> Callable[[str], Board]:
-    def make(text: str) -> Board:
+) -> Callable[[str], Scheduler]:
+    def make(text: str) -> Scheduler:
         suite = suite_of(text)
-        return Board(trials_of(suite), Ledger(tmp_path / "results"), suite.pruning, Silent())
+        return Scheduler(trials_of(suite), Ledger(tmp_path / "results"), suite.pruning, Silent())
 
     return make
 
 
-def complete(board: Board, trial: Trial, curve: list[float]) -> None:
+def complete(board: Scheduler, trial: Trial, curve: list[float]) -> None:
     figures = {"val_accuracy": list(curve), "train_loss": [0.1] * len(curve)}
-    board.finished(trial.key, "complete", Result(curves=figures, epochs_run=len(curve)), Measured(), RIGHT)
+    board.finished(trial.key, "complete", Result(curves=figures, epochs_run=len(curve)), RunInfo(), RIGHT)
 
 
-def run_all(board: Board, score: Callable[[Trial], float]) -> list[tuple[float, int, str]]:
+def run_all(board: Scheduler, score: Callable[[Trial], float]) -> list[tuple[float, int, str]]:
     """Run one trial after the other; (learning rate, seed, how it ended) in that order."""
     out = []
     while (trial := board.next_trial()) is not None:
@@ -61,12 +61,12 @@ def run_all(board: Board, score: Callable[[Trial], float]) -> list[tuple[float, 
     return out
 
 
-def test_without_pruning_trials_run_in_the_order_of_the_file(board_of: Callable[[str], Board]) -> None:
+def test_without_pruning_trials_run_in_the_order_of_the_file(board_of: Callable[[str], Scheduler]) -> None:
     ran = run_all(board_of(GRID), lambda _: 0.5)
     assert ran == [(lr, seed, "complete") for lr in (0.1, 0.2, 0.3, 0.4) for seed in (0, 1)]
 
 
-def test_nothing_starts_after_a_stop_that_a_library_swallowed(board_of: Callable[[str], Board]) -> None:
+def test_nothing_starts_after_a_stop_that_a_library_swallowed(board_of: Callable[[str], Scheduler]) -> None:
     board = board_of(GRID)
     with stop_on_signals():
         with pytest.raises(KeyboardInterrupt):
@@ -76,7 +76,7 @@ def test_nothing_starts_after_a_stop_that_a_library_swallowed(board_of: Callable
     assert board.next_trial() is not None
 
 
-def test_what_the_ledger_has_is_not_run_again(board_of: Callable[[str], Board]) -> None:
+def test_what_the_ledger_has_is_not_run_again(board_of: Callable[[str], Scheduler]) -> None:
     first = board_of(GRID)
     trial = first.next_trial()
     assert trial is not None
@@ -87,7 +87,7 @@ def test_what_the_ledger_has_is_not_run_again(board_of: Callable[[str], Board]) 
     assert trial.key not in {t.key for t in again.waiting}
 
 
-def test_a_failed_trial_is_tried_again_by_the_next_run(board_of: Callable[[str], Board]) -> None:
+def test_a_failed_trial_is_tried_again_by_the_next_run(board_of: Callable[[str], Scheduler]) -> None:
     board = board_of(GRID)
     trial = board.next_trial()
     assert trial is not None
@@ -97,8 +97,8 @@ def test_a_failed_trial_is_tried_again_by_the_next_run(board_of: Callable[[str],
     assert len(board_of(GRID).waiting) == 8
 
 
-def test_pruning_decides_on_first_seeds_and_survivors_run_the_others(board_of: Callable[[str], Board]) -> None:
-    board = board_of(GRID + "pruning: {grace: 1, reduction: 2}\n")
+def test_pruning_decides_on_first_seeds_and_survivors_run_the_others(board_of: Callable[[str], Scheduler]) -> None:
+    board = board_of(GRID + "pruning: {grace_period: 1, reduction_factor: 2}\n")
     ran = run_all(board, lambda trial: trial.config["optimizer"]["lr"])
     by_rate: dict[float, list[tuple[int, str]]] = {}
     for lr, seed, status in ran:
@@ -108,14 +108,14 @@ def test_pruning_decides_on_first_seeds_and_survivors_run_the_others(board_of: C
     assert any(ends == [(0, "pruned")] for ends in by_rate.values())
 
 
-def test_second_seeds_are_never_judged(board_of: Callable[[str], Board]) -> None:
-    board = board_of(GRID + "pruning: {grace: 1, reduction: 2}\n")
+def test_second_seeds_are_never_judged(board_of: Callable[[str], Scheduler]) -> None:
+    board = board_of(GRID + "pruning: {grace_period: 1, reduction_factor: 2}\n")
     ran = run_all(board, lambda trial: 0.9 if trial.seed == 0 else 0.0)
     assert [end for _, seed, end in ran if seed == 1] == ["complete"] * 4
 
 
-def test_a_resumed_search_remembers_its_rungs(board_of: Callable[[str], Board]) -> None:
-    text = GRID.replace("seeds: 2", "seeds: 1") + "pruning: {grace: 1, reduction: 2}\n"
+def test_a_resumed_search_remembers_its_rungs(board_of: Callable[[str], Scheduler]) -> None:
+    text = GRID.replace("seeds: 2", "seeds: 1") + "pruning: {grace_period: 1, reduction_factor: 2}\n"
     first = board_of(text)
     best = first.next_trial()
     assert best is not None
@@ -128,17 +128,17 @@ def test_a_resumed_search_remembers_its_rungs(board_of: Callable[[str], Board]) 
     assert second.progress(other.key, 1, {"train_loss": 0.1, "val_accuracy": 0.1}, 1.0)
 
 
-def test_pruned_under_another_rule_runs_again(board_of: Callable[[str], Board]) -> None:
+def test_pruned_under_another_rule_runs_again(board_of: Callable[[str], Scheduler]) -> None:
     text = GRID.replace("seeds: 2", "seeds: 1")
-    board = board_of(text + "pruning: {grace: 1, reduction: 2}\n")
+    board = board_of(text + "pruning: {grace_period: 1, reduction_factor: 2}\n")
     pruned = sum(end == "pruned" for *_, end in run_all(board, lambda t: t.config["optimizer"]["lr"]))
     assert pruned
-    assert not board_of(text + "pruning: {grace: 1, reduction: 2}\n").waiting
-    assert len(board_of(text + "pruning: {grace: 1, reduction: 3}\n").waiting) == pruned
+    assert not board_of(text + "pruning: {grace_period: 1, reduction_factor: 2}\n").waiting
+    assert len(board_of(text + "pruning: {grace_period: 1, reduction_factor: 3}\n").waiting) == pruned
     assert len(board_of(text).waiting) == pruned
 
 
-def test_a_trial_that_starts_over_keeps_one_curve(board_of: Callable[[str], Board]) -> None:
+def test_a_trial_that_starts_over_keeps_one_curve(board_of: Callable[[str], Scheduler]) -> None:
     board = board_of(GRID)
     trial = board.next_trial()
     assert trial is not None
@@ -147,7 +147,7 @@ def test_a_trial_that_starts_over_keeps_one_curve(board_of: Callable[[str], Boar
     assert board.running[trial.key].curves == {"train_loss": [1.0, 2.0]}
 
 
-def test_a_trial_that_goes_on_from_a_checkpoint_has_the_curves_before(board_of: Callable[[str], Board]) -> None:
+def test_a_trial_that_goes_on_from_a_checkpoint_has_the_curves_before(board_of: Callable[[str], Scheduler]) -> None:
     board = board_of(GRID)
     trial = board.next_trial()
     assert trial is not None
@@ -159,9 +159,9 @@ def test_a_trial_that_goes_on_from_a_checkpoint_has_the_curves_before(board_of: 
     assert before == {"train_loss": [3.0, 2.0]}
 
 
-def test_a_trial_that_goes_on_is_judged_from_there(board_of: Callable[[str], Board]) -> None:
+def test_a_trial_that_goes_on_is_judged_from_there(board_of: Callable[[str], Scheduler]) -> None:
     """What was decided at the rungs behind it stands, and fills them for others."""
-    board = board_of(GRID.replace("seeds: 2", "seeds: 1") + "pruning: {grace: 1, reduction: 3}\n")
+    board = board_of(GRID.replace("seeds: 2", "seeds: 1") + "pruning: {grace_period: 1, reduction_factor: 3}\n")
     best, other, third = board.next_trial(), board.next_trial(), board.next_trial()
     assert best is not None and other is not None and third is not None
     for epoch in (1, 2, 3):
@@ -175,8 +175,8 @@ def test_a_trial_that_goes_on_is_judged_from_there(board_of: Callable[[str], Boa
     assert decisions == [(1, "continue"), (3, "stop")]
 
 
-def test_a_refit_is_never_judged_and_leaves_the_curves_alone(board_of: Callable[[str], Board]) -> None:
-    board = board_of(GRID + "pruning: {grace: 1, reduction: 2}\n")
+def test_a_refit_is_never_judged_and_leaves_the_curves_alone(board_of: Callable[[str], Scheduler]) -> None:
+    board = board_of(GRID + "pruning: {grace_period: 1, reduction_factor: 2}\n")
     trial = board.next_trial()
     assert trial is not None
     board.progress(trial.key, 1, {"train_loss": 0.1, "val_accuracy": 0.9}, 1.0)
@@ -188,7 +188,7 @@ def test_a_refit_is_never_judged_and_leaves_the_curves_alone(board_of: Callable[
 
 @pytest.mark.parametrize(("status", "kept"), [("complete", False), ("diverged", False), ("failed", True)])
 def test_a_checkpoint_goes_with_its_trial_unless_that_is_tried_again(
-    status: str, kept: bool, board_of: Callable[[str], Board], tmp_path: Path
+    status: str, kept: bool, board_of: Callable[[str], Scheduler], tmp_path: Path
 ) -> None:
     board = board_of(GRID)
     trial = board.next_trial()
@@ -198,12 +198,12 @@ def test_a_checkpoint_goes_with_its_trial_unless_that_is_tried_again(
     if status == "failed":
         board.failed(trial.key, {"kind": "WorkerDied", "message": "no", "traceback": ""})
     else:
-        board.finished(trial.key, status, Result(curves={}, epochs_run=1), Measured(), RIGHT)
+        board.finished(trial.key, status, Result(curves={}, epochs_run=1), RunInfo(), RIGHT)
     assert path.exists() == kept
 
 
 def test_a_checkpoint_left_of_a_trial_that_is_over_is_removed_by_the_next_run(
-    board_of: Callable[[str], Board], tmp_path: Path
+    board_of: Callable[[str], Scheduler], tmp_path: Path
 ) -> None:
     board = board_of(GRID)
     over, not_over = board.next_trial(), board.next_trial()
@@ -216,7 +216,7 @@ def test_a_checkpoint_left_of_a_trial_that_is_over_is_removed_by_the_next_run(
     assert [path.exists() for path in paths] == [False, True]
 
 
-def test_what_a_failed_trial_printed_is_stored_as_text_that_can_be_shown(board_of: Callable[[str], Board]) -> None:
+def test_what_a_failed_trial_printed_is_stored_as_text_that_can_be_shown(board_of: Callable[[str], Scheduler]) -> None:
     board = board_of(GRID)
     trial = board.next_trial()
     assert trial is not None
@@ -228,10 +228,10 @@ def test_what_a_failed_trial_printed_is_stored_as_text_that_can_be_shown(board_o
 
 
 def test_another_drivers_trial_is_left_to_it_and_the_wait_is_told_once(
-    board_of: Callable[[str], Board], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    board_of: Callable[[str], Scheduler], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     board = board_of(GRID)
-    other = Claims(tmp_path / "results")
+    other = Leases(tmp_path / "results")
     taken = board.waiting[0]
     assert other.claim(taken.key)
     started = board.next_trial()
@@ -252,12 +252,12 @@ def test_another_drivers_trial_is_left_to_it_and_the_wait_is_told_once(
     assert taken.key in {trial.key for trial in board.waiting}
 
 
-def test_a_first_seed_that_diverges_ends_its_configuration(board_of: Callable[[str], Board]) -> None:
-    text = GRID + "pruning: {grace: 1, reduction: 2}\n"
+def test_a_first_seed_that_diverges_ends_its_configuration(board_of: Callable[[str], Scheduler]) -> None:
+    text = GRID + "pruning: {grace_period: 1, reduction_factor: 2}\n"
     board = board_of(text)
     while (trial := board.next_trial()) is not None:
         result = Result(curves={"train_loss": [None]}, epochs_run=1)
-        board.finished(trial.key, "diverged", result, Measured(), None)
+        board.finished(trial.key, "diverged", result, RunInfo(), None)
     assert [(record.seed, record.status) for record in board.ended] == [(0, "diverged")] * 4
     board.claims.release_all()
     assert not board_of(text).waiting

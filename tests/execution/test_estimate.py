@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from bench.data.dataset import Dataset
-from bench.execution.estimate import Cost, estimate, from_probes, from_records, probe_part
-from bench.ledger.record import Measured, Record, Result
+from bench.execution.cost_estimate import TrialCost, estimate, from_measured_steps, from_records, measured_part
+from bench.ledger.record import Record, Result, RunInfo
 from bench.suite.suite import Suite
 from bench.suite.trial import Trial
 
@@ -25,7 +25,7 @@ def mixed(suite_of: Callable[[str], Suite], trials_of: TrialsOf) -> list[Trial]:
 
 
 def test_a_trial_of_two_workers_takes_two_places(mixed: list[Trial]) -> None:
-    costs: dict[str, Cost | None] = {trial.key: Cost(10.0, 2**30) for trial in mixed}
+    costs: dict[str, TrialCost | None] = {trial.key: TrialCost(10.0, 2**30) for trial in mixed}
     assert estimate(mixed, costs, 4).seconds == 10.0
     two = estimate(mixed, costs, 2)
     assert (two.seconds, two.memory_bytes) == (20.0, 2 * 2**30)
@@ -33,10 +33,10 @@ def test_a_trial_of_two_workers_takes_two_places(mixed: list[Trial]) -> None:
 
 def test_records_tell_of_trials_of_as_many_workers_only(mixed: list[Trial]) -> None:
     one, _, two = mixed
-    measured = Measured(train_seconds=70.0, evaluation_seconds=0.0)
+    measured = RunInfo(train_seconds=70.0, evaluation_seconds=0.0)
     record = Record(one.key, one.config, 0, "complete", Result({}, epochs_run=7), measured)
     costs = from_records(mixed, [record])
-    assert costs[one.key] == Cost(70.0, 0)
+    assert costs[one.key] == TrialCost(70.0, 0)
     assert costs[two.key] is None
 
 
@@ -53,7 +53,7 @@ def test_a_probe_takes_the_same_share_of_both_parts_and_says_how_often_it_fits(
         return np.zeros(count, np.int64)
 
     data = Dataset("d", ("a",), images(train), labels(train), images(test), labels(test), "", "")
-    part, found = probe_part(data, 2000)
+    part, found = measured_part(data, 2000)
     assert (len(part.train_images), len(part.test_images)) == (len(part.train_labels), len(part.test_labels)) == probed
     assert found == times
 
@@ -88,8 +88,8 @@ def test_a_probe_of_something_slow_ends_early_and_scales_what_it_saw(
     seen = tmp_path / "seen.txt"
     (tmp_path / "nets.py").write_text(f"SEEN = {str(seen)!r}\n{SLOW}")
     trials = trials_of(suite_of(f"grid: {{model: '{tmp_path}/nets.py:slow', epochs: 3, seeds: 2}}"))
-    monkeypatch.setattr("bench.execution.estimate.PROBE_SECONDS", 1)
-    costs = from_probes(trials, {trial.data: fashion_mnist for trial in trials}, threads=1)
+    monkeypatch.setattr("bench.execution.cost_estimate.PROBE_SECONDS", 1)
+    costs = from_measured_steps(trials, {trial.data: fashion_mnist for trial in trials}, threads=1)
     # Another seed is no other kind, and 250 images would have taken longer than a second.
     images = sum(map(int, seen.read_text().split()))
     assert images < 150

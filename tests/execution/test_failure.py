@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from bench.characters import control_character
 from bench.execution.worker import failure
-from bench.suite.characters import control_character
 
 
 class MuteError(Exception):

@@ -13,10 +13,10 @@ import sys
 import time
 from pathlib import Path
 import pytest
-from bench.execution.ray_place import Resources, local_ray
+from bench.execution.ray_cluster import Resources, local_ray
 import ray
-from bench.execution.far import far
-from bench.suite.errors import UserError
+from bench.execution.remote_checkpoints import far
+from bench.errors import UserError
 
 with local_ray(Resources(), 0):
     there, path = far(), Path(sys.argv[1])

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from bench import system
 from bench.commands.run import git_commit
-from bench.execution import host
-from bench.execution.host import LONGEST_TEMPORARY, gpu_count, temporary_folder
-from bench.execution.ray_settings import SETTINGS, settle
-from bench.suite.errors import UserError
+from bench.errors import UserError
+from bench.execution.ray_cluster import SETTINGS, settle
+from bench.system import LONGEST_TEMPORARY, gpu_count, temporary_folder
 
 
 def test_ray_uses_the_folder_that_the_user_names(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,7 +37,7 @@ def test_where_nothing_can_be_written_every_folder_is_told_with_its_reason(monke
     def refuse(dir: Path) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr(host.tempfile, "TemporaryFile", refuse)
+    monkeypatch.setattr(system.tempfile, "TemporaryFile", refuse)
     monkeypatch.setenv("RAY_TMPDIR", "/no")
     message = r"(?s)RAY_TMPDIR=/no cannot be written to: Read-only file system.*/tmp cannot.*name one with RAY_TMPDIR"
     with pytest.raises(UserError, match=message):
@@ -93,7 +93,7 @@ from pathlib import Path
 def unknown(number): raise KeyError(f"uid not found: {number}")
 pwd.getpwuid = unknown
 for name in ("HOME", "LOGNAME", "USER", "LNAME", "USERNAME"): os.environ.pop(name, None)
-from bench.execution.host import settle_user
+from bench.system import settle_user
 settle_user()
 print(getpass.getuser(), Path.home(), oct(Path.home().stat().st_mode & 0o777))
 """

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.execution.host import gpu_places
+from bench.system import gpu_slots
 
 MODEL = '''
 """A linear network that waits until as many trials run as fit, and writes down where it is."""
@@ -34,17 +34,17 @@ DRIVER = """
 import json, sys, threading, time
 from pathlib import Path
 import numpy as np
-from bench.execution.connect import Connection
-from bench.execution.ray_place import Resources
+from bench.execution.ray_cluster import Connection
+from bench.execution.ray_cluster import Resources
 from bench.execution import tune
 from bench.execution.tune import run_on_ray
 import ray
 from ray.cluster_utils import Cluster
 from bench.data import Dataset
-from bench.execution.board import Board
+from bench.execution.scheduler import Board
 from bench.ledger.ledger import Ledger
-from bench.models.sources import read
-from bench.suite.errors import UserError
+from bench.models.user_code import read
+from bench.errors import UserError
 from bench.suite.suite import load_suite
 from bench.suite.trial import trials
 
@@ -117,7 +117,7 @@ GPU_NODES = [{"num_cpus": 2, "num_gpus": 1}, {"num_cpus": 2, "num_gpus": 1}]
 
 @pytest.mark.parametrize(("gpus", "each", "places"), [(1, 0.25, 4), (2, 0.4, 4), (3, 1, 3), (8, 2, 4), (1, 0.1, 10)])
 def test_a_share_of_a_gpu_lies_on_one(gpus: int, each: float, places: int) -> None:
-    assert gpu_places(gpus, each) == places
+    assert gpu_slots(gpus, each) == places
 
 
 @pytest.mark.slow

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from bench.execution.arithmetic import Arithmetic
-from bench.execution.estimate import estimate
-from bench.execution.plan import plan_json, plan_text
+from bench.execution.cost_estimate import OperationCost, estimate
+from bench.execution.run_plan import plan_json, plan_text
 from bench.suite.suite import Suite
 from bench.suite.trial import Trial
 
@@ -18,7 +17,7 @@ from bench.suite.trial import Trial
 def plan_of(suite_of: Callable[[str], Suite], trials_of: Callable[[Suite], list[Trial]]) -> Callable[..., Any]:
     """From a suite's lines to its plan, with an empty ledger."""
 
-    def plan(text: str, counted: Arithmetic | None = None) -> dict[str, Any]:
+    def plan(text: str, counted: OperationCost | None = None) -> dict[str, Any]:
         suite = suite_of(text)
         trials = trials_of(suite)
         return plan_json(suite, trials, trials, {}, estimate(trials, {}, 2), 2, counted)
@@ -51,7 +50,7 @@ def test_without_brackets_none_are_told(plan_of: Callable[..., Any]) -> None:
 def test_where_nothing_alike_has_run_the_arithmetic_is_told(plan_of: Callable[..., Any]) -> None:
     grid = "grid: {model: mlp, seeds: 3}"
     assert "no estimate for 3 trials: nothing alike has run; try --probe" in plan_text(plan_of(grid))
-    plan = plan_of(grid, Arithmetic(2, int(1.5e18), rate=5e10, measured=False, seconds=1.5e7))
+    plan = plan_of(grid, OperationCost(2, int(1.5e18), rate=5e10, measured=False, seconds=1.5e7))
     assert plan["estimate"]["arithmetic"] == {
         "trials": 2,
         "pflop": 1500.0,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.execution.printed import KEPT_BYTES, keep, log_of, printed_to, with_printed
+from bench.execution.trial_log import KEPT_BYTES, keep, log_of, printed_to, with_printed
 
 
 def test_all_that_is_printed_goes_into_the_file(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -10,9 +10,9 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from bench.execution.board import Running
-from bench.execution.progress import LiveView, PlainView, Tally, duration, epoch_text
-from bench.ledger.record import Measured, Record, Result
+from bench.execution.progress import LiveProgress, PlainProgress, ProgressStats, duration, epoch_text
+from bench.execution.scheduler import RunningTrial
+from bench.ledger.record import Record, Result, RunInfo
 from bench.suite.suite import Suite
 from bench.suite.trial import Trial
 
@@ -24,23 +24,23 @@ def three(suite_of: Callable[[str], Suite], trials_of: Callable[[Suite], list[Tr
     return trials_of(suite_of(GRID))
 
 
-def running(trial: Trial, *accuracies: float) -> Running:
+def running(trial: Trial, *accuracies: float) -> RunningTrial:
     curves: dict[str, list[float | None]] = {"train_loss": [0.5] * len(accuracies), "val_accuracy": list(accuracies)}
-    return Running(trial, "", curves)
+    return RunningTrial(trial, "", curves)
 
 
 def record(trial: Trial, status: str = "complete", accuracy: float = 0.9, seconds: float = 40.0) -> Record:
     result = Result(curves={"val_accuracy": [accuracy] * 4}, epochs_run=4, validation={"accuracy": accuracy})
     failure = {"kind": "ValueError", "message": "no", "traceback": ""} if status == "failed" else None
-    measured = Measured(train_seconds=seconds)
+    measured = RunInfo(train_seconds=seconds)
     return Record(trial.key, trial.config, trial.seed, status, result, measured, failure=failure)  # type: ignore[arg-type]
 
 
 def test_the_table_shows_what_runs_counts_best_and_time_left(three: list[Trial]) -> None:
     out = io.StringIO()
     console = Console(file=out, force_terminal=True, width=120, color_system=None)
-    tally = Tally(three, [], slots=1)
-    view = LiveView(tally, console)
+    tally = ProgressStats(three, [], slots=1)
+    view = LiveProgress(tally, console)
     view.trial_started(running(three[0]))
     view.trial_ended(three[0], record(three[0], accuracy=0.8765, seconds=40.0))
     view.trial_started(running(three[1], 0.5, 0.625))
@@ -59,10 +59,10 @@ def test_what_a_trial_died_of_is_no_markup_in_any_view(three: list[Trial]) -> No
     failed = replace(
         record(three[0], "failed"), failure={"kind": "E", "message": f"[/no] [red] {'x' * 100}", "traceback": ""}
     )
-    for kind, terminal in ((LiveView, True), (PlainView, False)):
+    for kind, terminal in ((LiveProgress, True), (PlainProgress, False)):
         out = io.StringIO()
         console = Console(file=out, force_terminal=terminal, width=60, color_system=None)
-        view = kind(Tally(three, [], slots=1, show="bench show --results 'my results'"), console)
+        view = kind(ProgressStats(three, [], slots=1, show="bench show --results 'my results'"), console)
         view.trial_started(running(three[0]))
         view.trial_ended(three[0], failed)
         view.note("[/note]")
@@ -74,7 +74,7 @@ def test_seeds_that_pruning_spares_are_neither_counted_nor_waited_for(
     suite_of: Callable[[str], Suite], trials_of: Callable[[Suite], list[Trial]]
 ) -> None:
     planned = trials_of(suite_of(GRID.replace("epochs: 4", "epochs: 4, seeds: 3")))  # three configurations
-    tally = Tally(planned, [], slots=1)
+    tally = ProgressStats(planned, [], slots=1)
     first = planned[0]
     pruned = replace(record(first, "pruned", seconds=40.0), pruning={"rule": {}, "decisions": []})
     tally.end(first, pruned)
@@ -85,7 +85,7 @@ def test_seeds_that_pruning_spares_are_neither_counted_nor_waited_for(
 def test_the_time_left_is_told_as_fast_with_many_trials(three: list[Trial]) -> None:
     """The live view asks four times a second, beside the driver's own work."""
     many = [replace(three[0], key=f"{number:020x}", seed=number) for number in range(20_000)]
-    tally = Tally(many, [], slots=40)
+    tally = ProgressStats(many, [], slots=40)
     tally.end(many[0], record(many[0]))
     started = time.process_time()
     for _ in range(100):
@@ -95,7 +95,7 @@ def test_the_time_left_is_told_as_fast_with_many_trials(three: list[Trial]) -> N
 
 def test_plain_lines_name_every_trial_that_ends(three: list[Trial]) -> None:
     out = io.StringIO()
-    with PlainView(Tally(three, [record(three[2])], slots=2), Console(file=out, width=80)) as view:
+    with PlainProgress(ProgressStats(three, [record(three[2])], slots=2), Console(file=out, width=80)) as view:
         view.trial_started(running(three[0]))
         view.trial_ended(three[0], record(three[0], accuracy=0.81))
         view.trial_ended(three[1], record(three[1], status="failed"))
@@ -109,8 +109,8 @@ def test_plain_lines_name_every_trial_that_ends(three: list[Trial]) -> None:
 
 def test_a_trial_that_goes_on_and_a_refit_are_named(three: list[Trial]) -> None:
     out = io.StringIO()
-    with PlainView(Tally(three, [], slots=2), Console(file=out, width=80)) as view:
-        for one in (Running(three[0], "", {"train_loss": [0.5] * 3}), Running(three[1], "", refit=(2, 4))):
+    with PlainProgress(ProgressStats(three, [], slots=2), Console(file=out, width=80)) as view:
+        for one in (RunningTrial(three[0], "", {"train_loss": [0.5] * 3}), RunningTrial(three[1], "", refit=(2, 4))):
             one.resumed = one.refit[0] if one.refit else one.epoch
             view.trial_started(one)
             view.trial_resumed(one)
@@ -118,14 +118,14 @@ def test_a_trial_that_goes_on_and_a_refit_are_named(three: list[Trial]) -> None:
         "mlp · sgd lr=0.1: goes on after epoch 3/4",
         "mlp · sgd lr=0.2: goes on after refit epoch 2/4",
     ]
-    assert epoch_text(Running(three[0], "", {"train_loss": [0.5] * 3}, resumed=2)) == "epoch 3/4 (resumed after 2)"
+    assert epoch_text(RunningTrial(three[0], "", {"train_loss": [0.5] * 3}, resumed=2)) == "epoch 3/4 (resumed after 2)"
 
 
 def test_seeds_that_pruning_spares_are_not_waited_for(
     suite_of: Callable[[str], Suite], trials_of: Callable[[Suite], list[Trial]]
 ) -> None:
     trials = trials_of(suite_of("grid: {model: mlp, seeds: 3}\npruning: asha"))
-    tally = Tally(trials, [], slots=1)
+    tally = ProgressStats(trials, [], slots=1)
     pruned = record(trials[0], status="pruned")
     tally.end(trials[0], Record(**{**pruned.__dict__, "pruning": {"rule": {}, "decisions": []}}))
     assert tally.counts() == "1 of 1 trial ended, 1 pruned"

@@ -21,19 +21,19 @@ def six(suite_of: Callable[[str], Suite], trials_of: TrialsOf) -> list[Trial]:
 
 
 def test_rungs_are_powers_of_the_reduction_below_the_budget() -> None:
-    assert Asha(Pruning(grace=1, reduction=3)).milestones(10) == [1, 3, 9]
-    assert Asha(Pruning(grace=2, reduction=2)).milestones(8) == [2, 4]
-    assert Asha(Pruning(grace=5, reduction=3)).milestones(5) == []
+    assert Asha(Pruning(grace_period=1, reduction_factor=3)).milestones(10) == [1, 3, 9]
+    assert Asha(Pruning(grace_period=2, reduction_factor=2)).milestones(8) == [2, 4]
+    assert Asha(Pruning(grace_period=5, reduction_factor=3)).milestones(5) == []
 
 
 def test_the_lower_ones_stop_at_a_rung(six: list[Trial]) -> None:
-    asha = Asha(Pruning(grace=1, reduction=3))
+    asha = Asha(Pruning(grace_period=1, reduction_factor=3))
     scores = [0.9, 0.8, 0.7, 0.6, 0.95, 0.1]
     assert [asha.stops(t, 1, s) for t, s in zip(six, scores, strict=True)] == [False, True, True, True, False, True]
 
 
 def test_between_rungs_and_in_the_last_epoch_nobody_stops(six: list[Trial]) -> None:
-    asha = Asha(Pruning(grace=1, reduction=3))
+    asha = Asha(Pruning(grace_period=1, reduction_factor=3))
     for epoch in range(1, 11):
         assert not asha.stops(six[0], epoch, 0.9)
     assert asha.stops(six[1], 1, 0.1)
@@ -64,20 +64,20 @@ def test_replayed_curves_fill_the_rungs(six: list[Trial]) -> None:
 
 
 def test_brackets_are_judged_first_after_grace_times_powers_of_the_reduction() -> None:
-    asha = Asha(Pruning(grace=2, reduction=3, brackets=4))
+    asha = Asha(Pruning(grace_period=2, reduction_factor=3, brackets=4))
     assert [asha.milestones(50, bracket) for bracket in range(4)] == [[2, 6, 18], [6, 18], [18], []]
 
 
 def test_brackets_get_hyperbands_shares() -> None:
     """Keras Tuner's Hyperband with 50 epochs and a factor of 3 starts 34, 15, 8 and 5 configurations."""
-    shares = Asha(Pruning(grace=2, reduction=3, brackets=4)).shares(50)
+    shares = Asha(Pruning(grace_period=2, reduction_factor=3, brackets=4)).shares(50)
     assert [round(62 * share) for share in shares] == [34, 15, 8, 5]
     assert sum(shares) == pytest.approx(1)
 
 
 def test_more_brackets_than_the_budget_has_room_for_are_left_out() -> None:
-    assert Asha(Pruning(grace=2, brackets=9)).shares(50) == Asha(Pruning(grace=2, brackets=4)).shares(50)
-    assert Asha(Pruning(grace=5, brackets=3)).shares(5) == [1.0]
+    assert Asha(Pruning(grace_period=2, brackets=9)).shares(50) == Asha(Pruning(grace_period=2, brackets=4)).shares(50)
+    assert Asha(Pruning(grace_period=5, brackets=3)).shares(5) == [1.0]
 
 
 def test_a_configurations_bracket_is_drawn_once_and_for_all(
@@ -85,7 +85,7 @@ def test_a_configurations_bracket_is_drawn_once_and_for_all(
 ) -> None:
     many = ", ".join(f"{rate / 1000}" for rate in range(1, 401))
     trials = trials_of(suite_of(f"grid: {{model: mlp, optimizer: {{name: sgd, lr: {{grid: [{many}]}}}}, epochs: 50}}"))
-    rule = Pruning(grace=2, reduction=3, brackets=4)
+    rule = Pruning(grace_period=2, reduction_factor=3, brackets=4)
     drawn = [Asha(rule).bracket(trial) for trial in trials]
     assert drawn == [Asha(rule).bracket(trial) for trial in trials]
     assert drawn != [Asha(rule, sampling_seed=1).bracket(trial) for trial in trials]
@@ -95,7 +95,7 @@ def test_a_configurations_bracket_is_drawn_once_and_for_all(
 
 
 def test_brackets_are_judged_by_themselves(six: list[Trial]) -> None:
-    asha = Asha(Pruning(grace=1, reduction=3, brackets=2))
+    asha = Asha(Pruning(grace_period=1, reduction_factor=3, brackets=2))
     early = [trial for trial in six if asha.bracket(trial) == 0]
     late = [trial for trial in six if asha.bracket(trial) == 1]
     assert len(early) >= 2 and late  # else another sampling seed is needed here
@@ -107,12 +107,17 @@ def test_brackets_are_judged_by_themselves(six: list[Trial]) -> None:
 
 
 def test_a_single_bracket_leaves_the_rule_as_it_was_before_there_were_several() -> None:
-    assert Asha(Pruning(brackets=1)).rule == {"method": "asha", "grace": 1, "reduction": 3, "group": ["model"]}
+    assert Asha(Pruning(brackets=1)).rule == {
+        "method": "asha",
+        "grace_period": 1,
+        "reduction_factor": 3,
+        "group": ["model"],
+    }
     assert Asha(Pruning(brackets=2)).rule["brackets"] == 2
 
 
 def test_a_trial_that_goes_on_fills_the_rungs_it_passed(six: list[Trial]) -> None:
-    asha = Asha(Pruning(grace=1, reduction=3))
+    asha = Asha(Pruning(grace_period=1, reduction_factor=3))
     asha.stops(six[0], 1, 0.9)
     asha.go_on(six[1], [0.5, None, 0.6])
     assert [one["decision"] for one in asha.decisions(six[1])["decisions"]] == ["continue", "continue"]
@@ -120,12 +125,12 @@ def test_a_trial_that_goes_on_fills_the_rungs_it_passed(six: list[Trial]) -> Non
 
 
 def test_decisions_are_recorded_with_the_rule(six: list[Trial]) -> None:
-    asha = Asha(Pruning(grace=1, reduction=3))
+    asha = Asha(Pruning(grace_period=1, reduction_factor=3))
     asha.stops(six[0], 1, 0.9)
     asha.stops(six[0], 2, 0.9)
     asha.stops(six[1], 1, 0.5)
     assert asha.decisions(six[0])["decisions"] == [{"epoch": 1, "val_accuracy": 0.9, "decision": "continue"}]
     assert asha.decisions(six[1]) == {
-        "rule": {"method": "asha", "grace": 1, "reduction": 3, "group": ["model"]},
+        "rule": {"method": "asha", "grace_period": 1, "reduction_factor": 3, "group": ["model"]},
         "decisions": [{"epoch": 1, "val_accuracy": 0.5, "decision": "stop"}],
     }

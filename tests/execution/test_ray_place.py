@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import ray
 
-from bench.execution.ray_place import Resources, local_ray
-from bench.suite.errors import UserError
+from bench.errors import UserError
+from bench.execution.ray_cluster import TrialResources, local_ray
 
 
 def test_a_machine_too_busy_for_ray_to_start_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -16,5 +16,5 @@ def test_a_machine_too_busy_for_ray_to_start_is_told_in_a_line(monkeypatch: pyte
         raise Exception("The current node timed out during startup. This could happen because ...")  # Ray 2.60's
 
     monkeypatch.setattr(ray, "init", init)
-    with pytest.raises(UserError, match=r"this machine is busy .*--no-ray"), local_ray(Resources(), 0):
+    with pytest.raises(UserError, match=r"this machine is busy .*--no-ray"), local_ray(TrialResources(), 0):
         pass

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from commands import processes_below, start
 
-from bench.execution.board import Board, Running
-from bench.execution.deaths import reason
+from bench.execution.scheduler import RunningTrial, Scheduler
+from bench.execution.tune import worker_failure
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record
 from bench.suite.suite import Suite
@@ -49,7 +49,7 @@ exceeds the memory usage threshold of 0.95.
     ids=["killed", "node", "memory", "other", "nothing"],
 )  # fmt: skip
 def test_rays_long_answer_in_a_line(text: str, found: str) -> None:
-    assert reason(text) == found
+    assert worker_failure(text) == found
 
 
 class Notes:
@@ -58,9 +58,9 @@ class Notes:
     def __init__(self) -> None:
         self.notes: list[str] = []
 
-    def trial_started(self, running: Running) -> None: ...
-    def trial_resumed(self, running: Running) -> None: ...
-    def trial_progressed(self, running: Running) -> None: ...
+    def trial_started(self, running: RunningTrial) -> None: ...
+    def trial_resumed(self, running: RunningTrial) -> None: ...
+    def trial_progressed(self, running: RunningTrial) -> None: ...
     def trial_ended(self, trial: Trial, record: Record) -> None: ...
 
     def note(self, text: str) -> None:
@@ -72,7 +72,7 @@ def test_a_lost_trial_is_next_and_fails_when_it_was_lost_too_often(
 ) -> None:
     view = Notes()
     trials = trials_of(suite_of("grid: {model: mlp, epochs: 9, seeds: 2}"))
-    board = Board(trials, Ledger(tmp_path / "results"), None, view, retries=1)
+    board = Scheduler(trials, Ledger(tmp_path / "results"), None, view, retries=1)
     first = board.next_trial()
     assert first is not None
     board.progress(first.key, 1, {"train_loss": 0.5}, 1.0)

@@ -1,4 +1,4 @@
-"""Whole runs as a user starts them: `bench run` in a process of its own, on the real pictures.
+"""Whole runs as a user starts them: `bench run` in a process of its own, on the real images.
 
 The networks are linear and the batches large, so that a trial takes about a second; starting Ray takes most of
 the time here.
@@ -244,7 +244,7 @@ def test_two_drivers_share_one_ledger_and_do_no_trial_twice(folder: Path, undist
 
 def test_a_search_prunes_and_keeps_its_decisions(folder: Path) -> None:
     results = folder / "pruned"
-    path = suite(folder, 4, "  seeds: 2\npruning: {grace: 1, reduction: 2}\n")
+    path = suite(folder, 4, "  seeds: 2\npruning: {grace_period: 1, reduction_factor: 2}\n")
     code, _, err = bench("run", path, "--results", results)
     assert (code, err) == (0, ""), err
     records: dict[str, list[Record]] = {}

@@ -19,13 +19,12 @@ from commands import bench, start
 from rich.console import Console
 
 from bench.data import Dataset
-from bench.execution.progress import PlainView
-from bench.execution.run import run_trials
-from bench.ledger.ledger import Ledger
-from bench.ledger.merge import merge
-from bench.ledger.owner import owner_bytes, this_process
+from bench.errors import UserError
+from bench.execution.progress import PlainProgress
+from bench.execution.run_trials import run_trials
+from bench.ledger.ledger import Ledger, merge
 from bench.ledger.record import Record
-from bench.suite.errors import UserError
+from bench.ledger.store import owner_bytes, this_process
 from bench.suite.suite import Suite
 from bench.suite.trial import Trial
 
@@ -110,7 +109,7 @@ def test_a_server_that_goes_away_mid_run_costs_nothing(
     def run() -> list[Record]:
         return run_trials(trials, few_pictures, Ledger(bucket.url), Console(file=said), use_ray=False)
 
-    class Ending(PlainView):
+    class Ending(PlainProgress):
         """Lets the server go away when the first trial has ended."""
 
         def trial_ended(self, trial: Trial, record: Record) -> None:

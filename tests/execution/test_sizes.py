@@ -6,17 +6,17 @@ from collections.abc import Callable
 
 import pytest
 
-from bench.execution import sizes
-from bench.execution.host import places_on
-from bench.execution.sizes import Place, fits, refuse_what_never_fits
-from bench.suite.errors import UserError
+from bench.errors import UserError
+from bench.execution import resources
+from bench.execution.resources import ResourceLimits, fits, refuse_what_never_fits
 from bench.suite.trial import Trial
+from bench.system import slots_on
 
 TWO_GPUS = {"CPU": 4.0, "GPU": 2.0}
 
 
-def place(machine: dict[str, float], gpus: float, *, grows: bool = False) -> Place:
-    return Place(lambda each: places_on(machine, 1, each), gpus, "folder", grows)
+def place(machine: dict[str, float], gpus: float, *, grows: bool = False) -> ResourceLimits:
+    return ResourceLimits(lambda each: slots_on(machine, 1, each), gpus, "folder", grows)
 
 
 def trial(workers: int) -> Trial:
@@ -56,7 +56,7 @@ def test_machines_that_an_autoscaler_may_add_refuse_nothing() -> None:
 
 
 def test_a_node_that_is_on_its_way_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sizes, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(resources, "LOOK_SECONDS", 0.0)
     looks: list[float] = []
 
     def room(gpus: float) -> int:
@@ -64,5 +64,5 @@ def test_a_node_that_is_on_its_way_is_waited_for(monkeypatch: pytest.MonkeyPatch
         return min(len(looks), 3)
 
     waits: Callable[[float], int] = room
-    refuse_what_never_fits([trial(3)], Place(waits, 0.0, "folder"), cpus=1, patience=60)
+    refuse_what_never_fits([trial(3)], ResourceLimits(waits, 0.0, "folder"), cpus=1, patience=60)
     assert len(looks) == 3

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from commands import STOPPED, bench
 
-from bench.execution.stop import finishing, is_stop, raise_if_stopped, stop_on_signals
+from bench.execution.signals import finishing, is_stop, raise_if_stopped, stop_on_signals
 from bench.ledger.ledger import Ledger
 
 BOTH = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
@@ -115,7 +115,7 @@ def test_a_stop_inside_made_code_leaves_the_exit_code_alone(tmp_path: Path) -> N
     """As when it comes while a data class is made; Python's own KeyboardInterrupt ends a module by SIGINT then."""
     (tmp_path / "interrupted.py").write_text("""
 import signal
-from bench.execution.stop import stop_on_signals
+from bench.execution.signals import stop_on_signals
 with stop_on_signals():
     try:
         exec("signal.raise_signal(signal.SIGTERM)")

@@ -17,12 +17,12 @@ from commands import start
 from rich.console import Console
 
 from bench.commands.data import datasets_of
-from bench.commands.suites import check, trials_of
+from bench.commands.load_suites import check, trials_of
+from bench.errors import UserError
 from bench.execution import forkserver
-from bench.execution.repeat import rebuilt, train
-from bench.execution.run import run_trials
+from bench.execution.rerun import rebuild_trial, train
+from bench.execution.run_trials import run_trials
 from bench.ledger.ledger import Ledger
-from bench.suite.errors import UserError
 from bench.suite.suite import load_suite
 from bench.suite.trial import Trial
 
@@ -223,7 +223,7 @@ def at_reproduce(folder: Path, swap: Callable[[], object]) -> None:
     """Trials are rebuilt from records, then swapped; what training says is published under the key as a test of it."""
     run(folder, expanded(folder), Quiet())
     records = Ledger(folder / "r").records()
-    again = [rebuilt(record, folder) for record in records]
+    again = [rebuild_trial(record, folder) for record in records]
     data = datasets_of(again, None)
     swap()
     for record, trial in zip(records, again, strict=True):
@@ -284,7 +284,7 @@ NASTY = """
 import os, random, sys, warnings
 import numpy, torch
 from torch import nn
-import bench.training.fit, bench.models.mlp
+import bench.training.fit, bench.models.dense
 
 plain = nn.Linear
 pool = []
@@ -311,7 +311,7 @@ def spoil():
     os.chdir("/")
     warnings.simplefilter("error")
     sys.path.clear()
-    sys.modules["bench.training.losses"] = None
+    sys.modules["bench.training.loss_functions"] = None
 
 class Net(nn.Module):
     def __init__(self, classes):

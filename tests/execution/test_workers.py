@@ -42,7 +42,7 @@ def test_trials_of_one_and_of_two_workers_share_two_cpus(tmp_path: Path) -> None
 def test_a_search_stops_trials_of_two_workers(tmp_path: Path) -> None:
     path, results = tmp_path / "pruned.yaml", tmp_path / "results"
     path.write_text(
-        "name: pruned\npruning: {grace: 1, reduction: 2}\n"
+        "name: pruned\npruning: {grace_period: 1, reduction_factor: 2}\n"
         "grid: {model: {name: mlp, hidden: []}, optimizer: {name: sgd, lr: {grid: [0.1, 1.0e-6]}}, batch_size: 1000, "
         "epochs: 4, workers: 2}\n"
     )

@@ -33,7 +33,7 @@ def every_state() -> Ledger:
     made.add_ended(config(regularizer=L2, augmentation=FLIP), 2, "failed", 3, failure=failure)
     rung = {"epoch": 2, "val_accuracy": 0.412, "decision": "stop"}
     slow = config(optimizer={**BASE["optimizer"], "lr": 1e-05})
-    made.add_ended(slow, 0, "pruned", 2, pruning={"rule": {"grace": 2}, "decisions": [rung]})
+    made.add_ended(slow, 0, "pruned", 2, pruning={"rule": {"grace_period": 2}, "decisions": [rung]})
     made.add_ended(config(optimizer={**BASE["optimizer"], "lr": 10.0}), 0, "diverged", 1)
     return made
 

@@ -20,10 +20,10 @@ import pytest
 import torch
 from commands import bench, start
 
-from bench.commands.suites import load, trials_of
+from bench.commands.load_suites import load, trials_of
 from bench.data import Dataset
 from bench.ledger.ledger import Ledger
-from bench.limits import processor_name
+from bench.system import processor_name
 
 FOLDER = Path(__file__).parent
 STORED = FOLDER / "trials.json"
@@ -62,7 +62,7 @@ grid: {model: {name: mlp, hidden: [16]}, workers: 2}
 PRUNED = """
 name: pruned
 defaults: {dataset: {name: npz, path: images.npz}, epochs: 4, batch_size: 64, seeds: 2}
-pruning: {grace: 1, reduction: 2}
+pruning: {grace_period: 1, reduction_factor: 2}
 grid:
   model: {name: mlp, hidden: [16]}
   optimizer: {name: adam, lr: {grid: [1e-3, 1e-5, 1e-2, 1e-4]}}

@@ -14,7 +14,7 @@ import pytest
 
 import bench
 from bench.ledger.ledger import Ledger
-from bench.ledger.record import Measured, Predictions, Record, Result
+from bench.ledger.record import Predictions, Record, Result, RunInfo
 
 MakeRecord = Callable[..., Record]
 
@@ -32,7 +32,7 @@ def make_record() -> MakeRecord:
             seed=0,
             status=status,
             result=Result({"val_accuracy": [0.8, None, accuracy]}, 3, 3, test={"accuracy": accuracy}),
-            measured=Measured(parameters=109_386, finished=f"2025-03-01T12:{minute:02}:00+00:00"),
+            measured=RunInfo(parameters=109_386, finished=f"2025-03-01T12:{minute:02}:00+00:00"),
             pruning=None if rule is None else {"rule": rule},
             failure={"kind": "MemoryError", "message": "…", "traceback": "…"} if status == "failed" else None,
         )
@@ -46,7 +46,7 @@ def predictions() -> Predictions:
         labels=np.array([9, 2, 1, 1], np.uint8),
         predicted=np.array([9, 2, 1, 3], np.uint8),
         confidence=np.array([0.9, 0.8, 1.0, 0.6], np.float32),
-        true_confidence=np.array([0.9, 0.8, 1.0, 0.3], np.float32),
+        true_class_probability=np.array([0.9, 0.8, 1.0, 0.3], np.float32),
         true_rank=np.array([0, 0, 0, 1], np.uint8),
     )
 

@@ -10,17 +10,17 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from bench.ledger.claims import Claims
-from bench.ledger.disk_claims import EMPTY_SECONDS
-from bench.ledger.owner import LEASE_SECONDS, is_dead, this_process
-from bench.suite.errors import UserError
+from bench.errors import UserError
+from bench.ledger.file_store import EMPTY_SECONDS
+from bench.ledger.leases import Leases
+from bench.ledger.store import LEASE_SECONDS, is_dead, this_process
 
 KEYS = [f"{number:04x}" for number in range(50)]
 
 CLAIM = """
 import json, sys
 from pathlib import Path
-from bench.ledger.claims import Claims
+from bench.ledger.leases import Claims
 
 claims = Claims(Path(sys.argv[1]))
 print("ready", flush=True)
@@ -55,7 +55,7 @@ def write_claim(root, key, owner):
 
 
 def test_a_key_is_claimed_by_one_driver_until_it_is_released(root):
-    one, other = Claims(root), Claims(root)
+    one, other = Leases(root), Leases(root)
     assert one.claim("ab12")
     assert not other.claim("ab12")
     one.release("ab12")
@@ -64,20 +64,20 @@ def test_a_key_is_claimed_by_one_driver_until_it_is_released(root):
 
 
 def test_claiming_what_one_holds_already_succeeds(root):
-    claims = Claims(root)
+    claims = Leases(root)
     assert claims.claim("ab12")
     assert claims.claim("ab12")
 
 
 def test_only_the_owner_can_release(root):
-    one, other = Claims(root), Claims(root)
+    one, other = Leases(root), Leases(root)
     one.claim("ab12")
     other.release("ab12")
     assert not other.claim("ab12")
 
 
 def test_release_all_leaves_no_claim_behind(root):
-    claims = Claims(root)
+    claims = Leases(root)
     for key in KEYS:
         claims.claim(key)
     claims.release_all()
@@ -115,10 +115,10 @@ def test_a_take_over_waits_for_another_and_then_looks_again(root, start_child):
 def test_the_claim_of_a_killed_process_is_free_at_once(root, start_child):
     child = start_child(CLAIM, root, '["ab12"]')
     assert claimed_by([child]) == [["ab12"]]
-    assert not Claims(root).claim("ab12")
+    assert not Leases(root).claim("ab12")
     child.kill()
     child.wait()
-    assert Claims(root).claim("ab12")
+    assert Leases(root).claim("ab12")
 
 
 def test_a_zombie_is_dead(root, start_child):
@@ -126,7 +126,7 @@ def test_a_zombie_is_dead(root, start_child):
     claimed_by([child])
     child.kill()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # ended, but not yet collected by its parent
-    assert Claims(root).claim("ab12")
+    assert Leases(root).claim("ab12")
 
 
 def test_a_process_number_used_again_does_not_keep_a_claim_alive():
@@ -136,7 +136,7 @@ def test_a_process_number_used_again_does_not_keep_a_claim_alive():
 
 def test_a_claim_from_before_the_machine_started_again_is_free(root):
     write_claim(root, "ab12", replace(this_process(), boot="another"))
-    assert Claims(root).claim("ab12")
+    assert Leases(root).claim("ab12")
 
 
 @pytest.mark.parametrize("elsewhere", [{"host": "another"}, {"namespace": "another container"}])
@@ -144,17 +144,17 @@ def test_a_claim_from_elsewhere_ends_by_its_age_only(root, elsewhere):
     no_process_here = 2**22 + 1
     write_claim(root, "ab12", replace(this_process(), pid=no_process_here, **elsewhere))
     set_age(root, "ab12", LEASE_SECONDS - 30)
-    assert not Claims(root).claim("ab12")
+    assert not Leases(root).claim("ab12")
     set_age(root, "ab12", LEASE_SECONDS + 30)
-    assert Claims(root).claim("ab12")
+    assert Leases(root).claim("ab12")
 
 
 def test_a_driver_killed_before_it_wrote_its_name_holds_nothing_up(root):
     (root / "claims").mkdir(parents=True)
     (root / "claims" / "ab12").touch()
-    assert not Claims(root).claim("ab12")  # one that is being made is left alone
+    assert not Leases(root).claim("ab12")  # one that is being made is left alone
     set_age(root, "ab12", EMPTY_SECONDS + 1)
-    assert Claims(root).claim("ab12")
+    assert Leases(root).claim("ab12")
 
 
 @pytest.mark.parametrize("text", ['{"host": "', "[]", '{"host": 1}'])
@@ -162,9 +162,9 @@ def test_a_half_written_claim_ends_by_its_age(root, text):
     (root / "claims").mkdir(parents=True)
     (root / "claims" / "ab12").write_text(text)
     set_age(root, "ab12", LEASE_SECONDS - 30)
-    assert not Claims(root).claim("ab12")
+    assert not Leases(root).claim("ab12")
     set_age(root, "ab12", LEASE_SECONDS + 30)
-    assert Claims(root).claim("ab12")
+    assert Leases(root).claim("ab12")
 
 
 @pytest.mark.parametrize(
@@ -174,9 +174,9 @@ def test_a_half_written_claim_ends_by_its_age(root, text):
 def test_a_claim_that_names_no_process_ends_by_its_age(root, change):
     (root / "claims").mkdir(parents=True)
     (root / "claims" / "ab12").write_text(json.dumps({**asdict(this_process()), **change}))
-    assert not Claims(root).claim("ab12")
+    assert not Leases(root).claim("ab12")
     set_age(root, "ab12", LEASE_SECONDS + 30)
-    assert Claims(root).claim("ab12")
+    assert Leases(root).claim("ab12")
 
 
 @pytest.mark.parametrize(
@@ -185,22 +185,22 @@ def test_a_claim_that_names_no_process_ends_by_its_age(root, change):
 def test_what_is_no_claim_is_neither_waited_for_nor_read_without_an_end(root, make):
     (root / "claims").mkdir(parents=True)
     make(root / "claims" / "ab12")
-    claims = Claims(root)
+    claims = Leases(root)
     claims.claim("ab12")
     claims.renew_all()
     claims.release_all()
 
 
 def test_renewing_keeps_a_claim(root):
-    claims = Claims(root)
+    claims = Leases(root)
     claims.claim("ab12")
     set_age(root, "ab12", LEASE_SECONDS + 30)
     claims.renew_all()
-    assert not Claims(root).claim("ab12")
+    assert not Leases(root).claim("ab12")
 
 
 def test_a_driver_that_lost_its_claim_neither_renews_nor_releases_the_new_one(root):
-    slow, quick = Claims(root), Claims(root)
+    slow, quick = Leases(root), Leases(root)
     slow.claim("ab12")
     set_age(root, "ab12", LEASE_SECONDS + 30)
     assert quick.claim("ab12")
@@ -212,13 +212,13 @@ def test_a_driver_that_lost_its_claim_neither_renews_nor_releases_the_new_one(ro
 
 
 def test_a_claim_from_the_future_is_free_since_the_clock_was_set_back(root):
-    Claims(root).claim("ab12")
+    Leases(root).claim("ab12")
     set_age(root, "ab12", -3600)
-    assert Claims(root).claim("ab12")
+    assert Leases(root).claim("ab12")
 
 
 def test_claims_do_not_give_the_name_of_the_host_away(root):
-    Claims(root).claim("ab12")
+    Leases(root).claim("ab12")
     claim = json.loads((root / "claims" / "ab12").read_text())
     assert set(claim) == {"host", "boot", "namespace", "pid", "started", "token"}
     assert len(claim["host"]) == 16 and int(claim["host"], 16)
@@ -228,9 +228,9 @@ def test_a_folder_that_cannot_be_written_is_one_clear_error(root):
     root.mkdir()
     (root / "claims").write_text("")
     with pytest.raises(UserError, match=f"cannot write {root}/claims/ab12"):
-        Claims(root).claim("ab12")
+        Leases(root).claim("ab12")
 
 
 def test_a_key_cannot_lead_out_of_the_folder(root):
     with pytest.raises(ValueError, match="hexadecimal"):
-        Claims(root).claim("../../ab12")
+        Leases(root).claim("../../ab12")

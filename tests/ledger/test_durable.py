@@ -9,8 +9,8 @@ import time
 
 import pytest
 
+from bench.errors import UserError
 from bench.ledger.ledger import Ledger
-from bench.suite.errors import UserError
 
 PUBLISH = """
 import json, sys
@@ -39,7 +39,7 @@ from pathlib import Path
 import numpy as np
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Predictions, Record
-from bench.suite.errors import UserError
+from bench.errors import UserError
 
 root, text = sys.argv[1:3]
 record = Record.from_json(json.loads(text))

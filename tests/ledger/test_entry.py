@@ -11,14 +11,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.ledger.entry import DamagedEntryError, Entry, decode, decode_predictions, encode
+from bench.ledger.entries import DamagedEntryError, LedgerEntry, decode, decode_predictions, encode
 from bench.ledger.record import Result
 
 FIELDS = {
     "labels": np.uint8,
     "predicted": np.uint8,
     "confidence": np.float32,
-    "true_confidence": np.float32,
+    "true_class_probability": np.float32,
     "true_rank": np.uint8,
 }
 
@@ -36,7 +36,7 @@ def zipped(members, key="ab12cd34"):
 def test_a_record_and_its_predictions_come_back_as_they_were(make_record, predictions):
     name, data = encode(make_record(), predictions)
     assert decode(name, data) == make_record()
-    found = decode_predictions(Entry(name, make_record()), data)
+    found = decode_predictions(LedgerEntry(name, make_record()), data)
     assert found is not None
     for field, array in vars(predictions).items():
         assert getattr(found, field).dtype == array.dtype
@@ -46,7 +46,7 @@ def test_a_record_and_its_predictions_come_back_as_they_were(make_record, predic
 def test_a_trial_that_was_not_tested_has_no_predictions(make_record):
     record = make_record(status="failed")
     name, data = encode(record)
-    assert decode_predictions(Entry(name, record), data) is None
+    assert decode_predictions(LedgerEntry(name, record), data) is None
 
 
 def test_equal_content_gives_equal_bytes(make_record, predictions):
@@ -89,7 +89,7 @@ def test_one_changed_bit_is_found(make_record, predictions):
     changed = bytearray(data)
     changed[len(data) // 2] ^= 1
     with pytest.raises(DamagedEntryError, match="truncated or changed"):
-        decode_predictions(Entry(name, make_record()), bytes(changed))
+        decode_predictions(LedgerEntry(name, make_record()), bytes(changed))
 
 
 def test_an_entry_under_another_key_is_damaged(make_record, predictions):
@@ -155,7 +155,7 @@ def array(values, dtype):
         ({f"{name}.npy": array([], dtype) for name, dtype in FIELDS.items()}, "predictions of no image"),
         ({"predicted.npy": array([9, 2, 1, 10], np.uint8)}, "class 10, and names 10 classes"),
         ({"confidence.npy": array([0.9, 0.8, 7, 0.6], np.float32)}, "confidence that is no probability"),
-        ({"true_confidence.npy": array([0.9, 0.8, -np.inf, 0.6], np.float32)}, "that is no probability"),
+        ({"true_class_probability.npy": array([0.9, 0.8, -np.inf, 0.6], np.float32)}, "that is no probability"),
         ({"true_rank.npy": None}, "true_rank"),
         (dict.fromkeys((f"{name}.npy" for name in FIELDS), None), "complete trial and no predictions"),
     ],

@@ -19,11 +19,11 @@ from fuzzing import TIMES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench.ledger.claims import Claims
-from bench.ledger.entry import DamagedEntryError, Entry, decode, decode_predictions, encode
+from bench.ledger.entries import DamagedEntryError, LedgerEntry, decode, decode_predictions, encode
+from bench.ledger.leases import Leases
 from bench.ledger.ledger import Ledger
-from bench.ledger.owner import owner_bytes, this_process
-from bench.ledger.record import Measured, Predictions, Record, Result
+from bench.ledger.record import Predictions, Record, Result, RunInfo
+from bench.ledger.store import owner_bytes, this_process
 from bench.report.record import record_text
 
 TRIES = settings(max_examples=100 * TIMES, suppress_health_check=[HealthCheck.too_slow], deadline=None)
@@ -34,8 +34,8 @@ GOOD = Record(
     0,
     "complete",
     Result({"val_accuracy": [0.8, None, 0.9]}, 3, 3, test={"accuracy": 0.9}, classes=["a", "b"]),
-    Measured(parameters=10, versions={"torch": "2"}, finished="2025-03-01T12:00:00+00:00"),
-    pruning={"rule": {"grace": 1}},
+    RunInfo(parameters=10, versions={"torch": "2"}, finished="2025-03-01T12:00:00+00:00"),
+    pruning={"rule": {"grace_period": 1}},
 )
 NUMBERS, CHANCES = np.array([1, 0, 1], np.uint8), np.array([0.5, 0.6, 0.7], np.float32)
 PREDICTIONS = Predictions(NUMBERS, NUMBERS, CHANCES, CHANCES, NUMBERS)
@@ -85,7 +85,7 @@ def read(data: bytes) -> Record | None:
     except DamagedEntryError as error:
         assert str(error)
         return None
-    predictions = decode_predictions(Entry(name, record), data)
+    predictions = decode_predictions(LedgerEntry(name, record), data)
     assert predictions is None or all(array.dtype != object for array in vars(predictions).values())
     return record
 
@@ -152,7 +152,7 @@ def test_any_claim_is_taken_or_waited_for(data: bytes) -> None:
         claim = Path(folder, "claims", KEY)
         claim.parent.mkdir()
         claim.write_bytes(data)
-        claims = Claims(Path(folder))
+        claims = Leases(Path(folder))
         assert claims.claim(KEY) in (True, False)
         claims.renew_all()
         claims.release_all()

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.ledger.entry import Entry
-from bench.ledger.ledger import Ledger, LostEntryError
-from bench.suite.errors import UserError
+from bench.errors import UserError
+from bench.ledger.entries import LedgerEntry
+from bench.ledger.ledger import Ledger, MissingEntryError
 
 
 def files(root: Path) -> set[str]:
@@ -227,7 +227,7 @@ def test_predictions_damaged_after_reading_are_an_error_and_not_a_wrong_figure(l
     path = ledger.publish(make_record(), predictions)
     assert len(ledger.records()) == 1
     flip(path)
-    with pytest.raises(LostEntryError, match=r"ab12cd34-\w+\.npz: cannot be read: truncated or changed"):
+    with pytest.raises(MissingEntryError, match=r"ab12cd34-\w+\.npz: cannot be read: truncated or changed"):
         ledger.predictions("ab12cd34")
     assert ledger.records() == []
     assert [damaged for damaged, _ in ledger.damaged] == [path]
@@ -238,7 +238,7 @@ def test_a_replicate_stands_in_for_an_entry_that_proves_damaged(ledger, make_rec
     ledger.publish(make_record(minute=2), predictions)
     assert ledger.record("ab12cd34") == make_record(minute=1)
     flip(path)
-    with pytest.raises(LostEntryError):
+    with pytest.raises(MissingEntryError):
         ledger.predictions("ab12cd34")
     assert ledger.record("ab12cd34") == make_record(minute=2)
     assert ledger.predictions("ab12cd34").labels.tolist() == [9, 2, 1, 1]
@@ -251,10 +251,10 @@ def test_what_a_disk_damaged_without_a_trace_is_found_by_reading_and_then_no_ind
     name = path.name
     flip(path)
     (ledger.root / "index.jsonl").unlink()
-    ledger.home.published(Entry(name, make_record()))  # as if the file had been so when its line was written
+    ledger.home.published(LedgerEntry(name, make_record()))  # as if the file had been so when its line was written
     again = Ledger(ledger.root)
     assert again.records() == [make_record()]
-    with pytest.raises(LostEntryError):
+    with pytest.raises(MissingEntryError):
         again.predictions("ab12cd34")
     assert Ledger(ledger.root).done(None) == {}
 

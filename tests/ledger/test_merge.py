@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.ledger.ledger import Ledger
-from bench.ledger.merge import merge
-from bench.suite.errors import UserError
+from bench.errors import UserError
+from bench.ledger.ledger import Ledger, merge
 
 
 @pytest.fixture

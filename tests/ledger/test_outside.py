@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.ledger.outside import predictions_of, read
-from bench.suite.errors import UserError
+from bench.errors import UserError
+from bench.ledger.external import predictions_of, read
 
 CLASSES = ("T-shirt/top", "Trouser", "Bag", "Ankle boot")
 LABELS = np.array([2, 0, 1, 3, 0])

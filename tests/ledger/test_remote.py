@@ -16,16 +16,15 @@ import numpy as np
 import pytest
 from bucket import Bucket, opened
 
-from bench.ledger import remote, remote_claims
-from bench.ledger.claims import Claims
-from bench.ledger.ledger import Ledger, LostEntryError
-from bench.ledger.merge import merge
-from bench.ledger.owner import LEASE_SECONDS, owner_bytes, this_process
-from bench.suite.errors import UserError
+from bench.errors import UserError
+from bench.ledger import url_store
+from bench.ledger.leases import Leases
+from bench.ledger.ledger import Ledger, MissingEntryError, merge
+from bench.ledger.store import LEASE_SECONDS, owner_bytes, this_process
 
 CLAIM = """
 import json, sys
-from bench.ledger.claims import Claims
+from bench.ledger.leases import Claims
 
 claims = Claims(sys.argv[1])
 print("ready", flush=True)
@@ -54,7 +53,7 @@ sys.stdin.readline()
 @pytest.fixture
 def bucket(monkeypatch, tmp_path) -> Iterator[Bucket]:
     made = opened(monkeypatch, tmp_path / "state")
-    monkeypatch.setattr(remote, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(url_store, "PAUSE_SECONDS", 0.0)
     yield made
     made.go_away()
 
@@ -84,8 +83,8 @@ def later(monkeypatch):
     """Moves the store's clock on by so many seconds, as this driver sees it."""
 
     def move(seconds):
-        now = remote_claims.Clock.now
-        monkeypatch.setattr(remote_claims.Clock, "now", lambda *arguments: now(*arguments) + seconds)
+        now = url_store.Clock.now
+        monkeypatch.setattr(url_store.Clock, "now", lambda *arguments: now(*arguments) + seconds)
 
     return move
 
@@ -162,7 +161,7 @@ def test_one_changed_bit_is_noticed_although_the_index_knows_the_entry_and_mende
     data = bytearray(bucket.fs.cat_file(location))
     data[len(data) // 2] ^= 1
     bucket.fs.pipe_file(location, bytes(data))
-    with pytest.raises(LostEntryError, match="truncated or changed"):
+    with pytest.raises(MissingEntryError, match="truncated or changed"):
         read.predictions("ab08")
     assert len(read.records()) == 8
     again = Ledger(bucket.url)
@@ -184,7 +183,7 @@ def test_a_damaged_object_is_replaced_by_the_whole_one_of_its_name(bucket, make_
 def test_a_bucket_that_may_be_read_and_not_written_is_told_before_anything_runs(bucket, monkeypatch):
     Ledger(bucket.url).check_writable()
     assert bucket.paths() == []
-    remote.fsspec.get_filesystem_class("s3").clear_instance_cache()
+    url_store.fsspec.get_filesystem_class("s3").clear_instance_cache()
 
     def refuse(*arguments, **options):
         raise PermissionError("Access Denied")
@@ -216,7 +215,7 @@ def test_refresh_sees_what_came_and_what_was_removed(bucket, make_record, predic
 
 
 def test_a_key_is_claimed_by_one_driver_until_it_is_released(bucket):
-    one, other = Claims(bucket.url), Claims(bucket.url)
+    one, other = Leases(bucket.url), Leases(bucket.url)
     assert one.claim("ab12")
     assert one.claim("ab12")
     assert not other.claim("ab12")
@@ -244,20 +243,20 @@ def test_two_processes_at_once_take_over_each_dead_claim_exactly_once(bucket, st
 def test_a_claim_of_another_machine_ends_by_its_age_only(bucket, stranger, later):
     write_claim(bucket, "ab12", stranger)
     later(LEASE_SECONDS - 30)
-    assert not Claims(bucket.url).claim("ab12")
+    assert not Leases(bucket.url).claim("ab12")
     later(60)
-    assert Claims(bucket.url).claim("ab12")
+    assert Leases(bucket.url).claim("ab12")
     assert bucket.paths("claims") == ["claims/.clock", "claims/ab12.1"]
 
 
 def test_a_claim_from_the_future_is_free_since_the_clock_was_set_back(bucket, stranger, later):
     write_claim(bucket, "ab12", stranger)
     later(-3600)
-    assert Claims(bucket.url).claim("ab12")
+    assert Leases(bucket.url).claim("ab12")
 
 
 def test_a_driver_that_lost_its_claim_neither_renews_nor_releases_the_new_one(bucket, later):
-    slow, quick = Claims(bucket.url), Claims(bucket.url)
+    slow, quick = Leases(bucket.url), Leases(bucket.url)
     slow.claim("ab12")
     write_claim(bucket, "ab12", replace(this_process(), host="another"))  # as another machine's
     later(LEASE_SECONDS + 30)
@@ -269,13 +268,13 @@ def test_a_driver_that_lost_its_claim_neither_renews_nor_releases_the_new_one(bu
 
 def test_a_half_written_claim_ends_by_its_age(bucket, later):
     bucket.fs.pipe_file(f"{bucket.name}/results/claims/ab12.0", b'{"host": "')
-    assert not Claims(bucket.url).claim("ab12")
+    assert not Leases(bucket.url).claim("ab12")
     later(LEASE_SECONDS + 30)
-    assert Claims(bucket.url).claim("ab12")
+    assert Leases(bucket.url).claim("ab12")
 
 
 def test_a_server_that_goes_away_costs_no_finished_trial(bucket, make_record, predictions):
-    ledger, claims = Ledger(bucket.url), Claims(bucket.url)
+    ledger, claims = Ledger(bucket.url), Leases(bucket.url)
     ledger.publish(make_record("aa00"), predictions)
     bucket.go_away()
     assert claims.claim("bb00")
@@ -283,11 +282,11 @@ def test_a_server_that_goes_away_costs_no_finished_trial(bucket, make_record, pr
     assert Path(kept).is_file()
     assert "cannot be reached" in str(ledger.away)
     with pytest.raises(UserError, match=r"1 finished trials are kept in .*nothing is lost(.|\n)*bench merge"):
-        ledger.send_kept()
+        ledger.flush_pending()
     with pytest.raises(UserError, match=r"cannot be reached(.|\n)*AWS_ENDPOINT_URL"):
         Ledger(bucket.url)
     bucket.come_back()
-    assert Ledger(bucket.url).send_kept() == 1
+    assert Ledger(bucket.url).flush_pending() == 1
     assert [record.key for record in Ledger(bucket.url).records()] == ["aa00", "bb00"]
     assert Ledger(bucket.url).kept() == 0
 
@@ -322,7 +321,7 @@ def test_a_bucket_that_is_not_there_is_told(bucket):
 def test_missing_credentials_are_told(bucket, monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
-    remote.fsspec.get_filesystem_class("s3").clear_instance_cache()
+    url_store.fsspec.get_filesystem_class("s3").clear_instance_cache()
     with pytest.raises(UserError, match="access was refused: Unable to locate credentials\n  for S3: log in, or set"):
         Ledger(bucket.url)
 
@@ -335,7 +334,7 @@ def test_a_reader_who_may_not_write_reads(bucket, make_record, monkeypatch, pred
         raise PermissionError("Access Denied")
 
     monkeypatch.setattr("s3fs.S3FileSystem.pipe_file", refuse)
-    monkeypatch.setattr(remote, "PAUSE_SECONDS", 30.0)
+    monkeypatch.setattr(url_store, "PAUSE_SECONDS", 30.0)
     ledger = Ledger(bucket.url)
     assert len(ledger.records()) == 9
     ledger.refresh()
@@ -346,7 +345,7 @@ def test_a_reader_who_may_not_write_reads(bucket, make_record, monkeypatch, pred
 def test_a_server_that_knows_no_condition_or_asks_for_another_try_gets_the_entry(
     bucket, make_record, monkeypatch, answers, predictions
 ):
-    put, left = remote.fsspec.get_filesystem_class("s3").pipe_file, list(answers)
+    put, left = url_store.fsspec.get_filesystem_class("s3").pipe_file, list(answers)
 
     def answer(fs, path, data, **options):
         if left and (error := left.pop(0)):
@@ -392,9 +391,9 @@ def test_any_other_file_system_of_fsspec_will_do(make_record, predictions):
     """Memory's has no conditional put of its own; fsspec looks whether the file is there."""
     ledger = Ledger("memory://results")
     ledger.publish(make_record(), predictions)
-    claims = Claims("memory://results")
+    claims = Leases("memory://results")
     assert claims.claim("ab12")
-    assert not Claims("memory://results").claim("ab12")
+    assert not Leases("memory://results").claim("ab12")
     claims.release_all()
     assert Ledger("memory://results").records() == [make_record()]
 

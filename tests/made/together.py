@@ -73,8 +73,8 @@ def _rank(rank: int, address: str, orders: Any, answers: Any) -> None:
     import torch
     import torch.distributed as dist
 
-    from bench.training.ranks import Ranks
-    from bench.training.trial import train_trial
+    from bench.training.distributed import DistributedContext
+    from bench.training.train_trial import train_trial
 
     torch.set_num_threads(1)
     limit = timedelta(seconds=60)
@@ -82,7 +82,7 @@ def _rank(rank: int, address: str, orders: Any, answers: Any) -> None:
     while True:
         config, seed, data, keeper = orders.get()
         try:
-            outcome = train_trial(config, seed, data, keeper=keeper, ranks=Ranks(rank, WORKERS))
+            outcome = train_trial(config, seed, data, keeper=keeper, ranks=DistributedContext(rank, WORKERS))
         except Exception as error:
             answers.put((rank, f"{type(error).__name__}: {error}"))
         else:

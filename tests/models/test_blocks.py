@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from bench.models.blocks import Residual, SamePad, activated
+from bench.models.layers import Residual, SamePad, activated
 
 
 @pytest.mark.parametrize("size", range(2, 12))

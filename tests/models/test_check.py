@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.models.check import check
-from bench.suite.errors import UserError
+from bench.errors import UserError
+from bench.models.check_fit import check
 
 GREY = (1, 28, 28)
 
@@ -70,7 +70,7 @@ BAD = {
     "no module": ("def net(shape, classes): return 3\n", r"its factory returned int, expected a torch\.nn\.Module"),
     "too few": (
         "def net(shape): pass\n",
-        r"its first two parameters must take the pictures' shape, .* and the number of classes, 10; it has \(shape\)",
+        r"its first two parameters must take the images' shape, .* and the number of classes, 10; it has \(shape\)",
     ),
     "required": ("def net(shape, classes, units): pass\n", r"missing a required argument: 'units'; .*are units"),
     "raises": (
@@ -79,11 +79,11 @@ BAD = {
     ),
     "forward": (
         FORWARD.format(line="return x @ torch.ones(3, 3)"),
-        r"cannot take pictures of 1 x 28 x 28 .*RuntimeError: .*\(.*mine\.py, line 6\)",
+        r"cannot take images of 1 x 28 x 28 .*RuntimeError: .*\(.*mine\.py, line 6\)",
     ),
     "shape": (
         FORWARD.format(line="return x.flatten(1)"),
-        r"returns shape \(2, 784\) for 2 pictures, expected \(2, 10\)",
+        r"returns shape \(2, 784\) for 2 images, expected \(2, 10\)",
     ),
     "tuple": (FORWARD.format(line="return x, x"), r"returns tuple, expected one tensor of logits"),
     "dtype": (

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bench.models.cnn import cnn
-from bench.models.measure import count_parameters
-from bench.suite.errors import UserError
+from bench.errors import UserError
+from bench.models.convolutional import cnn
+from bench.models.count_operations import count_parameters
 
 
 def test_lab_b_conv2d_on_one_channel_has_592074_parameters() -> None:
@@ -35,5 +35,5 @@ def test_gives_one_logit_per_class(shape: tuple[int, int, int], padding: str, po
 
 
 def test_says_which_block_has_nothing_left() -> None:
-    with pytest.raises(UserError, match=r"block 3 of 4 gets pictures of 4 x 4, too small for a 5 x 5 kernel"):
+    with pytest.raises(UserError, match=r"block 3 of 4 gets images of 4 x 4, too small for a 5 x 5 kernel"):
         cnn((1, 28, 28), 10, filters=[8, 8, 8, 8])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from bench.errors import UserError
 from bench.models.create import create
-from bench.suite.errors import UserError
 
 GREY = (1, 28, 28)
 PIXELS = torch.linspace(0, 1, 2 * 784).view(2, *GREY)
@@ -42,7 +42,7 @@ def test_nothing_is_put_in_front_where_there_is_nothing_to_do(statistics: tuple[
 
 
 def test_statistics_of_another_shape_are_refused() -> None:
-    with pytest.raises(ValueError, match="do not fit pictures of shape"):
+    with pytest.raises(ValueError, match="do not fit images of shape"):
         create({"name": "mlp"}, GREY, 10, statistics=(np.zeros((28, 1, 1)), np.ones((28, 1, 1))))
 
 

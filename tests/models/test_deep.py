@@ -7,20 +7,20 @@ from typing import Any
 import pytest
 import torch
 
+from bench.errors import UserError
 from bench.models.create import create
-from bench.suite.errors import UserError
 
 MODELS: list[dict[str, Any]] = [
     {"name": "vgg", "blocks": [[1, 4], [2, 6]], "hidden": [8]},
     {"name": "vgg", "blocks": [[1, 4]], "hidden": [], "batch_norm": "none", "dropout": 0.0},
     {"name": "resnet", "blocks": [[1, 4], [2, 6]]},
-    {"name": "resnet", "blocks": [[2, 4]], "border": 0, "drop_path": 0.2},
+    {"name": "resnet", "blocks": [[2, 4]], "stem_padding": 0, "drop_path": 0.2},
     {"name": "residual_mlp", "stem": 8, "blocks": [8, 6], "dropout": [0.4, 0.3, 0.2], "hidden": 5},
     {"name": "residual_mlp", "stem": 8, "blocks": [6], "drop_path": 0.2},
     {"name": "skip_mlp", "width": 8, "stacks": [1, 3], "hidden": [6, 5]},
     {"name": "preact_resnet", "blocks": [[1, 4], [2, 6]], "stem": 5, "drop_path": 0.2},
     {"name": "preact_resnet", "blocks": [[1, 4]], "stem": 4, "stem_stride": 2, "dropout": 0.2},
-    {"name": "wide_resnet", "depth": 10, "widen": 1},
+    {"name": "wide_resnet", "depth": 10, "width_multiplier": 1},
     {"name": "resnet9", "filters": [4, 6, 8], "residual": [1, 3], "drop_path": 0.2},
     {"name": "resnet9", "filters": [4, 6], "stem_stride": 2, "residual": []},
     {"name": "convnext", "dims": [4, 6], "depths": [1, 2], "drop_path": 0.2},
@@ -41,7 +41,7 @@ def test_gives_one_logit_per_class_and_trains(model: dict[str, Any], shape: tupl
 
 
 def test_a_vgg_that_halves_too_often_says_so() -> None:
-    with pytest.raises(UserError, match="3 blocks halve a picture of 6 x 6 to nothing"):
+    with pytest.raises(UserError, match="3 blocks halve an image of 6 x 6 to nothing"):
         create({"name": "vgg", "blocks": [[1, 4]] * 3}, (1, 6, 6), 10)
 
 
@@ -49,7 +49,7 @@ def test_a_vgg_that_halves_too_often_says_so() -> None:
     ("model", "millions"),
     [
         ({"name": "wide_resnet"}, 2.75),
-        ({"name": "wide_resnet", "depth": 28, "widen": 10}, 36.5),
+        ({"name": "wide_resnet", "depth": 28, "width_multiplier": 10}, 36.5),
         ({"name": "preact_resnet"}, 11.2),
         ({"name": "resnet9"}, 6.6),
     ],
@@ -64,7 +64,7 @@ def test_networks_of_papers_have_the_parameters_that_those_quote(model: dict[str
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ({"filters": [4] * 5}, "divide a picture of 9 x 9 by 16, to nothing; give fewer `filters`"),
+        ({"filters": [4] * 5}, "divide an image of 9 x 9 by 16, to nothing; give fewer `filters`"),
         ({"filters": [4, 4], "residual": [3]}, "names group 3, and `filters` gives 2 groups; allowed: 1 to 2"),
     ],
 )

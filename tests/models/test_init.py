@@ -8,9 +8,9 @@ import torch
 from scipy import stats
 from torch import nn
 
-from bench.models.cnn import cnn
-from bench.models.init import TRUNCATED_STD, initialise
-from bench.models.mlp import mlp
+from bench.models.convolutional import cnn
+from bench.models.dense import mlp
+from bench.models.layers import TRUNCATED_STD, initialise
 
 
 def values(tensor: torch.Tensor) -> np.ndarray:

@@ -7,16 +7,16 @@ import pytest
 import torch
 from torch import nn
 
+from bench.errors import UserError
 from bench.models.create import create
 from bench.models.inputs import ColumnL2, ColumnViews, seen_shape
-from bench.suite.errors import UserError
 
 MEAN, STD = np.linspace(0.1, 0.6, 28, dtype=np.float32), np.linspace(0.05, 0.4, 28, dtype=np.float32)
 COLUMNS = {"name": "column_standardize"}
 
 
 def views(pixels: torch.Tensor) -> torch.Tensor:
-    """(B, 1, 28, 28) to (B, 28, 28, 28): channel c is the picture standardised by column c."""
+    """(B, 1, 28, 28) to (B, 28, 28, 28): channel c is the image standardised by column c."""
     return torch.stack([(pixels[:, 0] - float(m)) / float(s) for m, s in zip(MEAN, STD, strict=True)], 1)
 
 

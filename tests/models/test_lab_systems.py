@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.models.count_operations import count_parameters
 from bench.models.create import create
-from bench.models.measure import count_parameters
 
 GREY, COLOUR = (1, 28, 28), (3, 32, 32)
 COLUMNS = {"name": "column_standardize"}

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from bench.models.count_operations import all_kernels, count_parameters, forward_flops, kernels, selected
 from bench.models.create import create
-from bench.models.measure import all_kernels, count_parameters, forward_flops, kernels, selected
 
 GREY = (1, 28, 28)
 

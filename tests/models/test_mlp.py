@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from bench.models.blocks import ACTIVATIONS
-from bench.models.measure import count_parameters
-from bench.models.mlp import mlp
+from bench.models.count_operations import count_parameters
+from bench.models.dense import mlp
+from bench.models.layers import ACTIVATIONS
 
 
 def test_lab_e_has_109386_parameters() -> None:

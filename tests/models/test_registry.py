@@ -9,9 +9,9 @@ import pytest
 from pydantic_core import PydanticUndefined
 from torch import nn
 
+from bench.components import AXES
 from bench.models import create  # noqa: F401 -- files our networks
-from bench.models.registry import MODELS, register_model
-from bench.suite.components import AXES
+from bench.models.layers import MODELS, register_model
 
 
 def test_every_model_of_the_schema_has_a_factory() -> None:

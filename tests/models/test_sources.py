@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.models.sources import read
-from bench.models.user import load, running, unpacked, use
-from bench.suite.errors import UserError
-from bench.suite.model_code import ModelCode
+from bench.errors import UserError
+from bench.models.user_code import read
+from bench.models.user_model import load, running, unpacked, use
+from bench.suite.trial import ModelCode
 
 
 @pytest.fixture(autouse=True)

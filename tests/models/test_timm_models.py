@@ -1,4 +1,4 @@
-"""timm models by name, on small pictures."""
+"""timm models by name, on small images."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import timm
 import torch
 from timm.layers import DropPath
 
-from bench.models.check import check
+from bench.errors import UserError
+from bench.models.check_fit import check
 from bench.models.create import create
-from bench.suite.errors import UserError
 
 GREY, COLOUR = (1, 28, 28), (3, 32, 32)
 
@@ -55,13 +55,13 @@ def test_the_seed_decides_the_start_values() -> None:
 
 
 def test_patches_that_do_not_tile_the_picture_are_refused() -> None:
-    message = r"patches of 16 do not tile a picture of 28 pixels; set patch_size to one of 2, 4, 7, 14"
+    message = r"patches of 16 do not tile an image of 28 pixels; set patch_size to one of 2, 4, 7, 14"
     with pytest.raises(UserError, match=message):
         check({"name": "vit_tiny_patch16_224"}, GREY, 10)
 
 
 def test_an_architecture_that_collapses_says_so() -> None:
-    with pytest.raises(UserError, match=r"model 'vgg11' cannot take pictures of 1 x 28 x 28.*too small"):
+    with pytest.raises(UserError, match=r"model 'vgg11' cannot take images of 1 x 28 x 28.*too small"):
         check({"name": "vgg11"}, GREY, 10)
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.models.sources import source
-from bench.models.user import load
-from bench.suite.errors import UserError
+from bench.errors import UserError
+from bench.models.user_code import source
+from bench.models.user_model import load
 
 
 def test_the_source_of_a_file_is_its_hash_and_it_is_not_run(tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_other_models_have_no_source(name: str) -> None:
 
 def test_the_source_is_found_without_torch(tmp_path: Path) -> None:
     (tmp_path / "net.py").write_text("import torch\n")
-    code = "import sys\nfrom bench.models.sources import source\nsource('net.py:f')\nsys.exit('torch' in sys.modules)"
+    code = "import sys\nfrom bench.models.user_code import source\nsource('net.py:f')\nsys.exit('torch' in sys.modules)"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=False).returncode == 0
 

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from bench.data import DATASETS
 from bench.published import find
-from bench.published.classes import by_class
+from bench.published.reference_data import class_metrics
 
-(LAB_B,) = by_class(["lab-b-hyperband-vgg"])
+(LAB_B,) = class_metrics(["lab-b-hyperband-vgg"])
 
 
 def test_the_classes_are_the_data_sets() -> None:
@@ -40,7 +40,7 @@ def test_the_diagonal_with_what_is_left_for_the_cut_off_row_is_the_quoted_accura
 
 
 def test_repetitions_of_the_same_network_stand_beside_it_and_others_do_not() -> None:
-    assert by_class(["lab-b-vgg"]) == (LAB_B,)
-    assert by_class(["lab-b-resnet", "lab-e-l2"]) == ()
+    assert class_metrics(["lab-b-vgg"]) == (LAB_B,)
+    assert class_metrics(["lab-b-resnet", "lab-e-l2"]) == ()
     known = {one.id for one in find(LAB_B.repeated_by)}
     assert known == set(LAB_B.repeated_by)

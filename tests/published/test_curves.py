@@ -6,11 +6,11 @@ from importlib.resources import files
 import pytest
 
 from bench.published import find
-from bench.published.curves import FILE, curve
+from bench.published.reference_data import CURVES_FILE, curve
 
 
 def names() -> list[str]:
-    rows = csv.DictReader(files("bench.published").joinpath(FILE).read_text(encoding="utf-8").splitlines())
+    rows = csv.DictReader(files("bench.published").joinpath(CURVES_FILE).read_text(encoding="utf-8").splitlines())
     return list(dict.fromkeys(row["reference"] for row in rows))
 
 
@@ -25,7 +25,7 @@ def test_a_curve_is_as_long_as_the_run_and_peaks_at_the_quoted_figure_where_that
 
 
 def test_epochs_are_counted_from_one_without_gaps() -> None:
-    rows = list(csv.DictReader(files("bench.published").joinpath(FILE).read_text(encoding="utf-8").splitlines()))
+    rows = list(csv.DictReader(files("bench.published").joinpath(CURVES_FILE).read_text(encoding="utf-8").splitlines()))
     for name in names():
         epochs = [int(row["epoch"]) for row in rows if row["reference"] == name]
         assert epochs == list(range(1, len(epochs) + 1))

@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
+from bench.errors import UserError
 from bench.published import find, load
-from bench.suite.errors import UserError
 
 
 def test_every_value_is_a_fraction() -> None:

@@ -25,7 +25,7 @@ def full() -> Ledger:
     )
     slow = {**BASE["optimizer"], "lr": 1e-05}
     rung = {"epoch": 2, "val_accuracy": 0.412, "decision": "stop"}
-    made.add_ended(config(optimizer=slow), 0, "pruned", 2, pruning={"rule": {"grace": 2}, "decisions": [rung]})
+    made.add_ended(config(optimizer=slow), 0, "pruned", 2, pruning={"rule": {"grace_period": 2}, "decisions": [rung]})
     fast = {**BASE["optimizer"], "lr": 10.0}
     made.add_ended(config(optimizer=fast), 0, "diverged", 1)
     return made

@@ -7,7 +7,7 @@ from typing import Any
 
 from made_ledger import BASE, FLIP, L2, Ledger, config
 
-from bench.published.catalogue import Reference
+from bench.published.reference_data import Reference
 from bench.report import build
 from bench.report.charts import Figure, LeftOut, drawn, specification
 from bench.report.report import Part
@@ -48,7 +48,7 @@ def pruned(made: Ledger) -> Ledger:
         decisions = [{"epoch": at, "val_accuracy": 0.4, "decision": "stop" if at == epoch else "continue"}
                      for at in range(1, epoch + 1)]  # fmt: skip
         made.add_ended(config(optimizer=slow, regularizer=L2), 0, "pruned", epoch,
-                       pruning={"rule": {"grace": 1}, "decisions": decisions})  # fmt: skip
+                       pruning={"rule": {"grace_period": 1}, "decisions": decisions})  # fmt: skip
         record = made.records[-1]
         curves = {"val_accuracy": [0.3, 0.4][:epoch]}
         made.records[-1] = replace(record, result=replace(record.result, curves=curves))

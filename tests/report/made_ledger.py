@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from configuration import DEFAULTS
 
-from bench.ledger.record import Measured, Predictions, Record, Result, Status
+from bench.ledger.record import Predictions, Record, Result, RunInfo, Status
 from bench.suite.trial import Trial
 
 CLASSES = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
@@ -65,7 +65,7 @@ class Ledger:
                     result=Result(
                         curves=_curves(rated, settings["epochs"], keeps, seed),
                         epochs_run=settings["epochs"],
-                        chosen_epoch=settings["epochs"],
+                        best_epoch=settings["epochs"],
                         train={"accuracy": rated + 0.02, "loss": 0.2},
                         validation={"accuracy": rated, "loss": 0.3} if keeps else None,
                         test={"accuracy": exact, "loss": 0.35},
@@ -113,8 +113,8 @@ def _curves(end: float, epochs: int, keeps: bool, seed: int) -> dict[str, list[f
     return {"train_accuracy": train, **({"val_accuracy": validation} if keeps else {})}
 
 
-def _measured() -> Measured:
-    return Measured(
+def _measured() -> RunInfo:
+    return RunInfo(
         parameters=109386,
         parameters_trainable=109386,
         flops=218000,

@@ -11,7 +11,7 @@ from made_ledger import Ledger
 from bench.published import find
 from bench.report.quoted.published import beside_ours
 from bench.report.quoted.rows import Asked, Group, Row
-from bench.suite.references import Comparison
+from bench.suite.references import ReferenceMatch
 from bench.suite.trial import Trial
 
 MNIST = {"dataset": {"name": "mnist"}, "validation": {"tail": 0.2}}
@@ -26,7 +26,7 @@ def asked(
     for settings in [settings for _, settings in pairs if settings]:
         known = {record.seed: record.key for record in ledger.records if record.config == settings}
         trials += [Trial(known.get(s, f"none{s}"), "", settings, s, 0) for s in range(max(seeds, len(known)))]
-    references = [(Comparison(i, (c,) if c else (), note), find([i])[0]) for i, c in pairs]
+    references = [(ReferenceMatch(i, (c,) if c else (), note), find([i])[0]) for i, c in pairs]
     return Asked(name, "Labs", "What the labs did.", references, trials)
 
 

@@ -10,7 +10,7 @@ from made_ledger import L2, Ledger, config
 
 from bench.data import fingerprint
 from bench.report import Report, build, checks, to_html, to_markdown
-from bench.report.checks import Check
+from bench.report.checks import RecordCheck
 from bench.report.report import Part
 from bench.suite.trial import trial_key
 
@@ -44,7 +44,7 @@ def test_a_sound_ledger_passes_every_check(two: Ledger) -> None:
     found = report_of(two).checks
     assert len(found) == 10
     assert all(check.passed for check in found), [check for check in found if not check.passed]
-    assert found[0] == Check("Each test accuracy is that of its stored predictions", True, "4 trials")
+    assert found[0] == RecordCheck("Each test accuracy is that of its stored predictions", True, "4 trials")
 
 
 def test_a_stored_accuracy_that_its_predictions_do_not_give(two: Ledger) -> None:

@@ -11,7 +11,7 @@ from bench.published import find
 from bench.report import build
 from bench.report.estimates import IMAGES, MODERATED
 from bench.report.frame import COLUMNS
-from bench.statistics.noise import moderated
+from bench.statistics.seed_noise import moderated
 
 
 def frame(ledger: Ledger, *references: str):  # type: ignore[no-untyped-def]

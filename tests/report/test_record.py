@@ -21,7 +21,7 @@ def test_a_complete_trial_shows_configuration_figures_and_cost(ledger: Ledger) -
     assert (shown["regularizer"], shown["augmentation"]) == ("none", "flip static=false p=0.5")
     assert shown["test"] == "accuracy 90.00 %, loss 0.3500"
     assert shown["epochs run"] == "5, weights of epoch 5"
-    assert shown["network"] == "109,386 parameters, 218,000 FLOPs per picture"
+    assert shown["network"] == "109,386 parameters, 218,000 FLOPs per image"
     assert shown["machine"] == "cpu (x86-64), 1 thread"
 
 

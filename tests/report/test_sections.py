@@ -91,7 +91,7 @@ def test_an_earlier_versions_record_belongs_to_the_planned_trial_of_its_key(ledg
 def test_pruning_spares_the_other_seeds_of_a_first_one_that_did_not_come_through(
     status: Status, ledger: Ledger
 ) -> None:
-    ledger.add_ended(config(), 0, status, 2, pruning={"rule": {"grace": 2}, "decisions": []})
+    ledger.add_ended(config(), 0, status, 2, pruning={"rule": {"grace_period": 2}, "decisions": []})
     assert sections(ledger.records, planned(config(), 3))[0].configurations[0].missing == 0
 
 

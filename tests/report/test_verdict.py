@@ -82,7 +82,7 @@ def test_it_says_what_was_not_run(ledger: Ledger) -> None:
 
 
 def test_the_other_seeds_of_a_pruned_configuration_are_not_waited_for(ledger: Ledger) -> None:
-    ledger.add_ended(config(), 0, "pruned", 2, pruning={"rule": {"grace": 2}, "decisions": []})
+    ledger.add_ended(config(), 0, "pruned", 2, pruning={"rule": {"grace_period": 2}, "decisions": []})
     report = build(ledger.records, ledger.predictions, "title", planned=planned(config(), 3))
     assert report.parts[0].verdict.notes == ()
     assert dict(report.provenance)["Trials"] == "3: 1 pruned, 2 spared by pruning"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.calibration import calibration_curve
 
-from bench.statistics.calibration import bin_of, calibration_error, reliability
+from bench.statistics.reliability import bin_of, calibration_error, reliability
 
 
 def test_calibration_error_by_hand() -> None:

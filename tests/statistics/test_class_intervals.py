@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import classification_report
 
-from bench.statistics.class_intervals import FIGURES, bounds
-from bench.statistics.proportions import wilson
+from bench.statistics.intervals import wilson
+from bench.statistics.per_class import FIGURES, bounds
 
 LABELS = np.repeat(np.arange(3, dtype=np.uint8), 100)
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import classification_report, confusion_matrix
 
-from bench.statistics.classes import Confused, confusion, most_confused, per_class
+from bench.statistics.per_class import ConfusedPair, confusion, most_confused, per_class
 
 LABELS = np.array([0, 0, 0, 0, 1, 1, 1, 2], dtype=np.uint8)
 PREDICTED = np.array([0, 0, 0, 1, 1, 1, 0, 1], dtype=np.uint8)
@@ -46,9 +46,9 @@ def test_confusion_of_bytes_does_not_overflow() -> None:
 def test_most_confused_pairs_come_by_count_and_leave_out_the_diagonal_and_zeros() -> None:
     matrix = np.array([[50, 3, 7], [3, 40, 0], [0, 0, 9]])
     assert most_confused(matrix, ["a", "b", "c"], 10) == [
-        Confused("a", "c", 7, 7 / 60),
-        Confused("a", "b", 3, 3 / 60),
-        Confused("b", "a", 3, 3 / 43),
+        ConfusedPair("a", "c", 7, 7 / 60),
+        ConfusedPair("a", "b", 3, 3 / 60),
+        ConfusedPair("b", "a", 3, 3 / 43),
     ]
     assert len(most_confused(matrix, ["a", "b", "c"], 1)) == 1
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.statistics.contrasts import contrasts, difference
-from bench.statistics.measured import measure, new_images
+from bench.statistics.factor_effects import contrasts, difference
+from bench.statistics.means import measure, new_images
 
 
 def pair(seeds: int, generator: np.random.Generator, worse: float = 1.0) -> list[np.ndarray]:

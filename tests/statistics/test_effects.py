@@ -7,17 +7,15 @@ import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
 
-from bench.statistics.contrasts import difference
-from bench.statistics.effects import main_effects
-from bench.statistics.interactions import interactions
-from bench.statistics.measured import Measured, measure
+from bench.statistics.factor_effects import difference, interactions, main_effects
+from bench.statistics.means import MeanEstimates, measure
 
 GRID = pd.DataFrame(
     list(product(["mlp", "conv"], ["sgd", "adam", "lion"], ["none", "l2"])), columns=["model", "optimizer", "decay"]
 )
 
 
-def measured(count: int = len(GRID), seeds: int = 3) -> Measured:
+def measured(count: int = len(GRID), seeds: int = 3) -> MeanEstimates:
     generator = np.random.default_rng(0)
     hard = generator.beta(0.3, 1.0, 1000)
     return measure(generator.random((seeds, 1000)) >= hard * generator.uniform(0.5, 1) for _ in range(count))

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.statistics.mcnemar import McNemar, mcnemar, one_sided, paired_interval
-from bench.statistics.seeds import Interval
+from bench.statistics.intervals import Interval
+from bench.statistics.paired_tests import McNemar, mcnemar, one_sided_mcnemar, paired_interval
 
 
 def runs(both: int, ours: int, theirs: int, neither: int) -> tuple[np.ndarray, np.ndarray]:
@@ -74,8 +74,8 @@ def test_one_sided_p_at_a_bound_of_the_interval_is_what_lies_outside_it() -> Non
     generator = np.random.default_rng(3)
     ours, theirs = generator.random(2000) < 0.91, generator.random(2000) < 0.9
     found = mcnemar(ours, theirs)
-    at_least_high, _ = one_sided(found, 2000, found.difference.high)
-    _, at_most_low = one_sided(found, 2000, found.difference.low)
+    at_least_high, _ = one_sided_mcnemar(found, 2000, found.difference.high)
+    _, at_most_low = one_sided_mcnemar(found, 2000, found.difference.low)
     assert at_least_high == pytest.approx(0.025)
     assert at_most_low == pytest.approx(0.025)
 
@@ -85,8 +85,8 @@ def test_few_images_rule_out_no_small_drop() -> None:
     for images, ruled_out in ((50, False), (1000, True)):
         ours = np.ones(images, dtype=bool)
         found = mcnemar(ours, ours)
-        assert (one_sided(found, images, -0.05)[1] <= 0.025) is ruled_out
-        assert one_sided(found, images) == (1.0, 1.0)
+        assert (one_sided_mcnemar(found, images, -0.05)[1] <= 0.025) is ruled_out
+        assert one_sided_mcnemar(found, images) == (1.0, 1.0)
 
 
 @pytest.mark.parametrize(("images", "drop", "only_new"), [(50, 0.01, 0.05), (50, 0.05, 0.0), (200, 0.005, 0.01)])
@@ -100,7 +100,7 @@ def test_a_drop_is_ruled_out_wrongly_no_more_often_than_promised(images: int, dr
             if chance < 1e-7:
                 continue
             found = McNemar(Interval(0, 0, 0), ours, theirs, 1.0)
-            worse, kept = one_sided(found, images, -drop)
+            worse, kept = one_sided_mcnemar(found, images, -drop)
             wrong["kept"] += chance * (kept <= 0.025)
             wrong["worse"] += chance * (worse <= 0.025)
     assert wrong["kept"] <= 0.03

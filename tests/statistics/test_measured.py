@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.statistics.measured import measure, new_images, this_test_set
-from bench.statistics.proportions import wilson
-from bench.statistics.seeds import pooled_seed_deviation, seed_interval
+from bench.statistics.intervals import pooled_seed_deviation, seed_interval, wilson
+from bench.statistics.means import measure, new_images, this_test_set
 
 
 def made(seeds: int, generator: np.random.Generator, spread: float = 0.0, images: int = 2000) -> np.ndarray:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.statistics.noise import moderated
-from bench.statistics.seeds import pooled_seed_deviation
+from bench.statistics.intervals import pooled_seed_deviation
+from bench.statistics.seed_noise import moderated
 
 
 def test_configurations_that_agree_are_pooled() -> None:

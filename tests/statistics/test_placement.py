@@ -3,9 +3,8 @@ from __future__ import annotations
 import pytest
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from bench.statistics.placement import placement
-from bench.statistics.proportions import wilson
-from bench.statistics.seeds import Interval
+from bench.statistics.intervals import Interval, wilson
+from bench.statistics.versus_published import placement
 
 OURS = Interval(0.93, 0.925, 0.935)
 

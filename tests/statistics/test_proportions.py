@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.statistics.proportions import binomial_floor, wilson
+from bench.statistics.intervals import binomial_noise, wilson
 
 
 @pytest.mark.parametrize(
@@ -40,9 +40,9 @@ def test_wilson_refuses_what_is_no_proportion(correct: int, n: int) -> None:
 
 @pytest.mark.parametrize(("error", "points"), [(0.065, 0.18), (0.04, 0.14)])
 def test_the_floor_on_ten_thousand_images(error: float, points: float) -> None:
-    assert 100 * binomial_floor(error, 10_000) == pytest.approx(points, abs=0.005)
+    assert 100 * binomial_noise(error, 10_000) == pytest.approx(points, abs=0.005)
 
 
 def test_the_floor_refuses_an_error_above_one() -> None:
     with pytest.raises(ValueError):
-        binomial_floor(1.5, 10)
+        binomial_noise(1.5, 10)

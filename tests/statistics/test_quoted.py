@@ -3,20 +3,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.statistics.quoted import agreement
-from bench.statistics.seeds import Pooled, pooled_seed_deviation
+from bench.statistics.intervals import PooledDeviation, pooled_seed_deviation
+from bench.statistics.versus_published import agreement
 
 
 def test_both_sides_noise_counts() -> None:
     """3 seeds of deviation .003, and one run of theirs: 2.0739 (t, 22) * .003 * sqrt(1/3 + 1)."""
-    found = agreement(0.88, 3, 0.885, Pooled(0.003, 22))
+    found = agreement(0.88, 3, 0.885, PooledDeviation(0.003, 22))
     assert (found.difference, found.half) == pytest.approx((-0.005, 0.007184), abs=1e-6)
     assert found.word == "within"
 
 
 @pytest.mark.parametrize(("ours", "word"), [(0.891, "above"), (0.871, "below"), (0.8812, "within")])
 def test_the_word_says_where_ours_lies(ours: float, word: str) -> None:
-    assert agreement(ours, 3, 0.881, Pooled(0.003, 22)).word == word
+    assert agreement(ours, 3, 0.881, PooledDeviation(0.003, 22)).word == word
 
 
 def test_a_deviation_taken_as_known_gets_the_normal_quantile() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.statistics.seeds import Pooled, pooled_seed_deviation, seed_interval
+from bench.statistics.intervals import PooledDeviation, pooled_seed_deviation, seed_interval
 
 
 def test_pooling_weighs_each_group_by_its_degrees_of_freedom() -> None:
@@ -37,7 +37,7 @@ def test_one_group_gives_the_textbook_t_interval() -> None:
 
 def test_half_width_with_the_printed_t_quantile() -> None:
     # t(.975, 10) = 2.228 in every printed table; sigma / sqrt(n) = 0.3 / 3.
-    interval = seed_interval([1.0] * 9, Pooled(0.3, 10))
+    interval = seed_interval([1.0] * 9, PooledDeviation(0.3, 10))
     assert interval.high - interval.estimate == pytest.approx(0.2228, abs=1e-4)
 
 
@@ -56,4 +56,4 @@ def test_the_pooled_interval_covers_at_three_seeds() -> None:
 @pytest.mark.parametrize(("values", "confidence"), [([], 0.95), ([0.9], 0.0), ([0.9], 1.0)])
 def test_an_interval_refuses_what_has_none(values: list[float], confidence: float) -> None:
     with pytest.raises(ValueError):
-        seed_interval(values, Pooled(0.1, 4), confidence)
+        seed_interval(values, PooledDeviation(0.1, 4), confidence)

@@ -5,25 +5,25 @@ import math
 import numpy as np
 import pytest
 
-from bench.statistics.suspects import accuracy_without, wrong_by_all, wrong_by_most
+from bench.statistics.label_issues import accuracy_without, wrong_by_all, wrong_by_majority
 
 LABELS = np.array([0, 0, 1, 2], dtype=np.uint8)
 
 
 def test_more_than_half_of_the_seeds_must_give_the_same_wrong_class() -> None:
     predicted = np.array([[1, 1, 0, 2], [1, 2, 0, 2], [2, 0, 0, 1]], dtype=np.uint8)
-    wrong, seeds = wrong_by_most(LABELS, predicted)
+    wrong, seeds = wrong_by_majority(LABELS, predicted)
     assert wrong.tolist() == [1, -1, 0, -1]
     assert seeds.tolist() == [2, 0, 3, 0]
 
 
 def test_half_of_the_seeds_is_not_enough() -> None:
-    wrong, _ = wrong_by_most(LABELS, np.array([[1, 0, 1, 2], [0, 1, 1, 2]], dtype=np.uint8))
+    wrong, _ = wrong_by_majority(LABELS, np.array([[1, 0, 1, 2], [0, 1, 1, 2]], dtype=np.uint8))
     assert wrong.tolist() == [-1, -1, -1, -1]
 
 
 def test_of_one_seed_every_mistake_counts() -> None:
-    wrong, seeds = wrong_by_most(LABELS, np.array([[1, 0, 1, 0]], dtype=np.uint8))
+    wrong, seeds = wrong_by_majority(LABELS, np.array([[1, 0, 1, 0]], dtype=np.uint8))
     assert wrong.tolist() == [1, -1, -1, 0]
     assert seeds.tolist() == [1, 0, 0, 1]
 

@@ -5,7 +5,7 @@ import math
 import pytest
 from statsmodels.duration.survfunc import SurvfuncRight
 
-from bench.statistics.target import time_to_target
+from bench.statistics.time_to_accuracy import time_to_target
 
 
 def test_the_first_epoch_at_the_target_counts() -> None:

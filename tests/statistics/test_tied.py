@@ -7,8 +7,8 @@ import pytest
 from arch.bootstrap import MCS
 from scipy import stats
 
-from bench.statistics.measured import Measured, measure
-from bench.statistics.tied import MOST, SURELY, fixed_images, tied_with_best
+from bench.statistics.best_set import MOST, SURELY, find_best_set, fixed_images
+from bench.statistics.means import MeanEstimates, measure
 
 
 def suite(errors: list[float], seeds: int, generator: np.random.Generator, images: int = 2000) -> list[np.ndarray]:
@@ -16,11 +16,11 @@ def suite(errors: list[float], seeds: int, generator: np.random.Generator, image
     return [generator.random((seeds, images)) >= (hard * 4 * error).clip(0, 1) for error in errors]
 
 
-def known(means: list[float], variance: float) -> Measured:
+def known(means: list[float], variance: float) -> MeanEstimates:
     """Means whose images are independent, and whose seeds add nothing."""
     count, images = len(means), 10**6
     deviations = np.sqrt(variance * (images - 1) * images) * np.eye(count)
-    return Measured(np.array(means), np.ones(count, dtype=int), images, None, np.zeros(count), deviations)
+    return MeanEstimates(np.array(means), np.ones(count, dtype=int), images, None, np.zeros(count), deviations)
 
 
 def test_equal_configurations_give_the_studentized_range() -> None:
@@ -29,12 +29,12 @@ def test_equal_configurations_give_the_studentized_range() -> None:
     assert stats.studentized_range.ppf(0.95, 10, np.inf) == pytest.approx(4.474, abs=0.001)
     quantile = stats.studentized_range.ppf(0.95 + SURELY, 10, np.inf)
     for close, tied in ((1.03, True), (0.97, False)):
-        found = tied_with_best(known(means, (close / quantile) ** 2), draws=40_000)
+        found = find_best_set(known(means, (close / quantile) ** 2), draws=40_000)
         assert bool(found.jointly[0]) is tied
 
 
 def test_two_configurations_give_the_one_sided_test_each_and_the_two_sided_at_once() -> None:
-    found = tied_with_best(known([0.0, 2**0.5 * 1.5], 1.0), draws=200_000)
+    found = find_best_set(known([0.0, 2**0.5 * 1.5], 1.0), draws=200_000)
     assert found.p == pytest.approx([stats.norm.sf(1.5) + SURELY, 1.0], abs=0.003)
     assert found.p_jointly == pytest.approx([2 * stats.norm.sf(1.5) + SURELY, 1.0], abs=0.003)
 
@@ -47,7 +47,7 @@ def test_equal_configurations_give_dunnetts_one_sided_quantile() -> None:
     assert np.quantile(lead, 0.95) == pytest.approx(quantile, abs=0.01)
     for close, tied in ((1.04, True), (0.95, False)):
         gap = np.quantile(lead, 0.95 + SURELY) * 2**0.5 / close
-        found = tied_with_best(known([0.0, *[0.0] * 8, gap], 1.0), draws=40_000)
+        found = find_best_set(known([0.0, *[0.0] * 8, gap], 1.0), draws=40_000)
         assert bool(found.tied[0]) is tied
         assert found.jointly[0]
 
@@ -58,37 +58,37 @@ def test_the_sets_of_the_model_confidence_set_on_single_runs() -> None:
         tables = suite(errors, 1, np.random.default_rng(number))
         theirs = MCS(1.0 - np.vstack(tables).T, size=0.05, reps=400, block_size=1, method="R", seed=0)
         theirs.compute()
-        ours = tied_with_best(measure(tables)).jointly
+        ours = find_best_set(measure(tables)).jointly
         assert np.flatnonzero(ours).tolist() == sorted(theirs.included)
 
 
 def test_seed_noise_widens_the_set() -> None:
     tables = suite([0.1, 0.12, 0.15], 4, np.random.default_rng(0))
-    steady = tied_with_best(measure(tables))
+    steady = find_best_set(measure(tables))
     for table in tables:
         table[0, : 2000 // 5] = False
-    noisy = tied_with_best(measure(tables))
+    noisy = find_best_set(measure(tables))
     assert not steady.tied[2]
     assert noisy.tied.all()
 
 
 def test_the_best_is_always_in_and_the_order_of_configurations_is_nothing() -> None:
     tables = suite([0.2, 0.1, 0.15, 0.11], 3, np.random.default_rng(0))
-    found, turned = tied_with_best(measure(tables)), tied_with_best(measure(tables[::-1]))
+    found, turned = find_best_set(measure(tables)), find_best_set(measure(tables[::-1]))
     assert found.p[found.behind == 0] == [1.0]
     assert found.tied.tolist() == turned.tied[::-1].tolist()
     assert found.p == pytest.approx(turned.p[::-1], abs=0.02)
 
 
 def test_lower_may_be_better() -> None:
-    found = tied_with_best(known([0.1, 0.9], 1e-4), higher=False)
+    found = find_best_set(known([0.1, 0.9], 1e-4), higher=False)
     assert found.tied.tolist() == [True, False]
     assert found.behind == pytest.approx([0.0, 0.8])
 
 
 def test_identical_configurations_are_tied() -> None:
     table = np.random.default_rng(0).random((1, 500)) < 0.9
-    assert tied_with_best(measure([table, table])).tied.all()
+    assert find_best_set(measure([table, table])).tied.all()
 
 
 @pytest.mark.parametrize("more", [0, MOST])
@@ -99,7 +99,7 @@ def test_copies_of_a_configuration_do_not_tie_the_others(more: int) -> None:
     levels = [*np.linspace(0.08, 0.12, 40), *[0.9] * more]
     tables = [hard + generator.normal(0, 0.1, (3, 4000)) > level for level in levels]
     once, found = (
-        tied_with_best(replace(some, independent=some.noise.variances), draws=500).tied[:40]
+        find_best_set(replace(some, independent=some.noise.variances), draws=500).tied[:40]
         for some in (measure(tables), measure([*tables, *(table.copy() for table in tables[:20])]))
         if some.noise is not None
     )
@@ -108,7 +108,7 @@ def test_copies_of_a_configuration_do_not_tie_the_others(more: int) -> None:
 
 def test_equal_configurations_stay_19_times_in_20() -> None:
     generator = np.random.default_rng(0)
-    found = [tied_with_best(measure(suite([0.1] * 6, 3, generator, 1000)), draws=1000) for _ in range(100)]
+    found = [find_best_set(measure(suite([0.1] * 6, 3, generator, 1000)), draws=1000) for _ in range(100)]
     assert np.mean([1 - one.tied.mean() for one in found]) <= 0.05
     assert np.mean([not one.jointly.all() for one in found]) <= 0.1
 
@@ -116,7 +116,7 @@ def test_equal_configurations_stay_19_times_in_20() -> None:
 def test_fewer_stay_each_by_itself_than_all_at_once() -> None:
     """The set that holds all of the best at once is the larger one, and leaves less out."""
     generator = np.random.default_rng(0)
-    found = [tied_with_best(measure(suite([0.1, *[0.115] * 5], 5, generator)), draws=1000) for _ in range(30)]
+    found = [find_best_set(measure(suite([0.1, *[0.115] * 5], 5, generator)), draws=1000) for _ in range(30)]
     assert all((one.jointly | ~one.tied).all() for one in found)
     out, at_once = (
         1 - np.mean([one[1:] for one in sets]) for sets in zip(*((f.tied, f.jointly) for f in found), strict=True)
@@ -128,8 +128,8 @@ def test_on_this_test_set_seeds_alone_tell_the_best() -> None:
     """Ten seeds tell a point apart on these images, of which other images leave less sure."""
     generator = np.random.default_rng(0)
     found = [measure(suite([0.1], 10, generator, 1000)[0] for _ in range(5)) for _ in range(10)]
-    here = sum(tied_with_best(fixed_images(one), draws=1000).tied.sum() for one in found)
-    assert here < sum(tied_with_best(one, draws=1000).tied.sum() for one in found) - 3
+    here = sum(find_best_set(fixed_images(one), draws=1000).tied.sum() for one in found)
+    assert here < sum(find_best_set(one, draws=1000).tied.sum() for one in found) - 3
 
 
 def test_a_true_best_of_much_noise_stays_with_few_seeds() -> None:
@@ -141,7 +141,7 @@ def test_a_true_best_of_much_noise_stays_with_few_seeds() -> None:
         hard = generator.beta(0.3, 0.9, 1000) * 0.4
         luck = generator.normal(1, 0.5, (5, 1)).clip(0, 2)
         noisy = generator.random((5, 1000)) >= (hard * luck).clip(0, 1)
-        out.append(not tied_with_best(measure([*tables, noisy]), draws=1000).tied[-1])
+        out.append(not find_best_set(measure([*tables, noisy]), draws=1000).tied[-1])
     assert np.mean(out) <= 0.12
 
 
@@ -149,15 +149,15 @@ def test_of_very_many_those_that_are_surely_behind_leave_first() -> None:
     """The best ten of 600 are compared jointly; the 590 others lie 20 standard errors below them."""
     generator = np.random.default_rng(0)
     means = [*generator.normal(0, 1, 10), *generator.normal(-30, 1, 590)]
-    found = tied_with_best(known(means, 1.0))
-    alone = tied_with_best(known(means[:10], 1.0))
+    found = find_best_set(known(means, 1.0))
+    alone = find_best_set(known(means[:10], 1.0))
     assert found.tied.tolist() == [*alone.tied, *[False] * 590]
     assert found.p[:10] == pytest.approx(alone.p)
     assert found.p[10:].max() < SURELY
 
 
 def test_very_many_that_are_equal_all_stay() -> None:
-    found = tied_with_best(measure(suite([0.1] * (MOST + 1), 1, np.random.default_rng(0), 200)))
+    found = find_best_set(measure(suite([0.1] * (MOST + 1), 1, np.random.default_rng(0), 200)))
     assert found.tied.all()
 
 
@@ -165,8 +165,8 @@ def test_seed_noise_counts_among_very_many_too() -> None:
     """A gap that the images alone would call sure is within what two seeds of so much noise may differ."""
     generator = np.random.default_rng(0)
     tables = suite([0.1, 0.14, *[0.4] * MOST], 2, generator, 500)
-    steady = tied_with_best(measure(tables))
+    steady = find_best_set(measure(tables))
     for table in tables[::2]:
         table[0, :100] = False
-    noisy = tied_with_best(measure(tables))
+    noisy = find_best_set(measure(tables))
     assert noisy.tied.sum() > steady.tied.sum()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.statistics.tries import expected_best, gain_of_best
+from bench.statistics.tuning_effect import expected_best, gain_of_best
 
 SCORES = [0.2, 0.9, 0.5, 0.7, 0.6]
 

@@ -3,14 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.statistics.contrasts import difference
-from bench.statistics.measured import Measured, measure, new_images
-from bench.statistics.tuning import compare_levels
+from bench.statistics.factor_effects import difference
+from bench.statistics.means import MeanEstimates, measure, new_images
+from bench.statistics.tuning_effect import compare_levels
 
 LEVELS = ["sgd", "sgd", "sgd", "adam", "adam"]
 
 
-def suite() -> Measured:
+def suite() -> MeanEstimates:
     generator = np.random.default_rng(0)
     return measure(generator.random((3, 1000)) >= error for error in (0.2, 0.1, 0.12, 0.15, 0.11))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.suite.errors import UserError
+from bench.errors import UserError
 from bench.suite.suite import Suite, load_suite
 
 Load = Callable[..., Suite]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.suite.document import plain_value, read
-from bench.suite.errors import SuiteError
+from bench.errors import SuiteError
+from bench.suite.yaml_loader import plain_value, read
 
 
 def written(folder: Path, data: bytes) -> Path:

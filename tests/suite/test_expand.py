@@ -261,10 +261,10 @@ def test_several_excludes_add_up(load: Load) -> None:
 # --- the rest of the file -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("text", "found"), [("none", None), ("asha", 1), ("{grace: 4}", 4), ("~", None)])
+@pytest.mark.parametrize(("text", "found"), [("none", None), ("asha", 1), ("{grace_period: 4}", 4), ("~", None)])
 def test_pruning_in_short_and_at_length(text: str, found: int | None, load: Load) -> None:
     pruning = load(f"name: t\npruning: {text}\ngrid: {{model: mlp}}\n").pruning
-    assert (pruning.grace if pruning else None) == found
+    assert (pruning.grace_period if pruning else None) == found
 
 
 @pytest.mark.parametrize("name", shipped_suites())

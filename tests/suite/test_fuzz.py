@@ -16,9 +16,9 @@ from fuzzing import TIMES
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bench.suite.components import AXES
-from bench.suite.errors import UserError
-from bench.suite.expand import canonical
+from bench.components import AXES
+from bench.errors import UserError
+from bench.jsonutil import canonical
 from bench.suite.schema import BLOCK_KEYS, SWEEPS, SuiteFile
 from bench.suite.suite import load_suite, shipped_suites
 

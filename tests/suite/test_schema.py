@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from bench.suite.components import AXES
-from bench.suite.document import read
+from bench.components import AXES
 from bench.suite.json_schema import json_schema
 from bench.suite.suite import Suite, shipped_suites
+from bench.suite.yaml_loader import read
 
 ROOT = Path(__file__).parents[2]
 COMMITTED = ROOT / "docs" / "suite.schema.json"
@@ -96,7 +96,7 @@ BAD_TOP = [
     "name: t\ngrid: {model: mlp}\nrank_by: f1",
     "name: t\ngrid: {model: mlp}\nexclude: [{modle: mlp}]",
     "name: t\ngrid: {model: mlp}\npruning: hyperband",
-    "name: t\ngrid: {model: mlp}\npruning: {grace: 0}",
+    "name: t\ngrid: {model: mlp}\npruning: {grace_period: 0}",
     "name: t\ngrid: {model: mlp}\nlimit: 0",
 ]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.suite.errors import UserError
+from bench.errors import UserError
 from bench.suite.suite import Suite, find_suite, shipped_suites
 
 Load = Callable[..., Suite]

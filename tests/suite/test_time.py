@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.suite.errors import UserError
+from bench.errors import UserError
 from bench.suite.suite import load_suite
 
 HUNDRED = ", ".join(map(str, range(1, 101)))

@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
+from bench.errors import UserError
 from bench.suite import trial
-from bench.suite.errors import UserError
-from bench.suite.model_code import ModelCode
 from bench.suite.suite import Suite
-from bench.suite.trial import trial_key, trials
+from bench.suite.trial import ModelCode, trial_key, trials
 
 Load = Callable[..., Suite]
 

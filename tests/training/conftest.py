@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
+from bench.components import AXES, COMBINABLE
 from bench.data import Dataset
-from bench.suite.components import AXES, COMBINABLE
 from bench.suite.schema import Settings
 
 Configured = Callable[..., dict[str, Any]]
@@ -61,7 +61,7 @@ def configured() -> Configured:
 
 @pytest.fixture(scope="session")
 def sliced(fashion_mnist: Dataset) -> Sliced:
-    """``sliced(1000, 300)``: the first pictures of Fashion-MNIST's training and test part, as copies."""
+    """``sliced(1000, 300)``: the first images of Fashion-MNIST's training and test part, as copies."""
 
     def first(train: int, test: int) -> Dataset:
         return replace(
@@ -77,5 +77,5 @@ def sliced(fashion_mnist: Dataset) -> Sliced:
 
 @pytest.fixture(scope="session")
 def small(sliced: Sliced) -> Dataset:
-    """1,000 training and 300 test pictures; not to be written to."""
+    """1,000 training and 300 test images; not to be written to."""
     return sliced(1000, 300)

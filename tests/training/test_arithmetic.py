@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from bench.data import Dataset
-from bench.training.arithmetic import flops_per_picture, training_flops
-from bench.training.trial import train_trial
+from bench.training.flops import flops_per_image, training_flops
+from bench.training.train_trial import train_trial
 
 
 def test_a_linear_model_by_hand(configured: Any) -> None:
     config = configured(model={"name": "mlp", "hidden": []}, epochs=3, validation={"tail": 0.25})
-    forward = flops_per_picture(config, (1, 28, 28), 10)
+    forward = flops_per_image(config, (1, 28, 28), 10)
     assert forward == 2 * 784 * 10
     assert training_flops(config, forward, 1000) == 3 * forward * 750 * 3
     assert training_flops({**config, "validation": "none"}, forward, 1000) == 3 * forward * 1000 * 3
@@ -25,4 +25,4 @@ def test_the_count_without_numbers_is_that_of_the_record(preprocessing: str, con
     model = {"name": "cnn", "filters": [2], "kernel": 3, "hidden": [4]}
     config = configured(model=model, preprocessing={"name": preprocessing}, epochs=1)
     shape = small.train_images.shape[1:]
-    assert flops_per_picture(config, shape, len(small.classes)) == train_trial(config, 0, small).flops
+    assert flops_per_image(config, shape, len(small.classes)) == train_trial(config, 0, small).flops

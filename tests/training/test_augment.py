@@ -1,4 +1,4 @@
-"""Augmentations against slow references, one picture at a time in NumPy."""
+"""Augmentations against slow references, one image at a time in NumPy."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from bench.suite.components import AXES
-from bench.suite.errors import UserError
+from bench.components import AXES
+from bench.errors import UserError
 from bench.training.augment import (
     AUGMENTATIONS,
     build,
@@ -36,7 +36,7 @@ def pictures(*shape: int) -> torch.Tensor:
 
 
 def places(before: torch.Tensor, after: torch.Tensor, tall: int, wide: int, mode: str) -> list[tuple[int, int]]:
-    """Where each picture's window lies in its padded original; an error where it lies nowhere."""
+    """Where each image's window lies in its padded original; an error where it lies nowhere."""
     height, width = before.shape[2:]
     found = []
     for old, new in zip(before.numpy(), after.numpy(), strict=True):
@@ -131,7 +131,7 @@ def test_crop_takes_a_window_of_the_padded_picture(shape: tuple[int, ...], mode:
 
 
 def test_crop_refuses_to_reflect_more_than_there_is() -> None:
-    with pytest.raises(UserError, match="needs pictures larger than 8 pixels, these are 8 x 8"):
+    with pytest.raises(UserError, match="needs images larger than 8 pixels, these are 8 x 8"):
         crop(pictures(2, 1, 8, 8), seeded(), padding=8, mode="reflect")
 
 
@@ -144,7 +144,7 @@ def test_noise_has_its_standard_deviation_and_is_clipped() -> None:
 
 
 def rectangles(before: torch.Tensor, after: torch.Tensor) -> list[tuple[int, int, int, int]]:
-    """Top, left, height and width of what was erased from each picture that was; an error where it is no rectangle."""
+    """Top, left, height and width of what was erased from each image that was; an error where it is no rectangle."""
     found = []
     for old, new in zip(before.numpy(), after.numpy(), strict=True):
         changed = (old != new).any(axis=0)

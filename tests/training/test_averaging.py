@@ -9,14 +9,14 @@ import torch
 from torch import nn
 
 from bench.data import Dataset
-from bench.training.averaging import Average
-from bench.training.trial import train_trial
+from bench.training.best_checkpoint import EMA
+from bench.training.train_trial import train_trial
 
 
 def test_the_average_follows_quickly_at_first_and_keeps_its_share_later() -> None:
     net = nn.Linear(1, 1, bias=False)
     nn.init.zeros_(net.weight)
-    average = Average(net, decay=0.9)
+    average = EMA(net, decay=0.9)
     expected, kept = 0.0, []
     for step in range(200):
         nn.init.constant_(net.weight, float(step + 1))
@@ -29,7 +29,7 @@ def test_the_average_follows_quickly_at_first_and_keeps_its_share_later() -> Non
 
 def test_statistics_of_batch_normalisation_are_averaged_and_its_count_of_batches_is_not() -> None:
     net = nn.BatchNorm1d(1)
-    average = Average(net, decay=0.5)
+    average = EMA(net, decay=0.5)
     for step in range(30):
         net(torch.full((4, 1), 8.0))
         average.update(step)
@@ -58,5 +58,5 @@ def test_the_best_epoch_s_average_comes_back(configured: Any, small: Dataset) ->
     settings = {"ema": 0.9, "weights": "best", "epochs": 6, "optimizer": {"name": "sgd", "lr": 0.3, "momentum": 0.9}}
     found = train_trial(configured(**settings), 3, small)
     assert found.validation is not None
-    assert found.chosen_epoch is not None
-    assert found.curves["val_accuracy"][found.chosen_epoch - 1] == found.validation["accuracy"]
+    assert found.best_epoch is not None
+    assert found.curves["val_accuracy"][found.best_epoch - 1] == found.validation["accuracy"]

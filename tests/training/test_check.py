@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from bench.suite.errors import UserError
-from bench.training.check import check
+from bench.errors import UserError
+from bench.training.preflight import check
 
 SHAPES = {'{"name":"fashion_mnist"}': ((1, 28, 28), 10)}
 
@@ -50,7 +50,7 @@ def test_a_regularizer_that_the_optimizer_or_the_model_cannot_serve_is_reported(
 def test_an_augmentation_that_does_not_fit_the_pictures_is_reported(configured: Any) -> None:
     for static in (False, True):
         crop = {"name": "crop", "padding": 28, "mode": "reflect", "static": static}
-        with pytest.raises(UserError, match="augmentation crop: padding 28 with mode reflect needs pictures larger"):
+        with pytest.raises(UserError, match="augmentation crop: padding 28 with mode reflect needs images larger"):
             check([configured(augmentation=[{"name": "flip"}, crop])], SHAPES)
     check([configured(augmentation=[crop | {"padding": 27}])], SHAPES)
 

@@ -14,7 +14,7 @@ import torch
 from bench.data import Dataset
 from bench.training.checkpoint import State
 from bench.training.fit import Progress
-from bench.training.trial import Outcome, train_trial
+from bench.training.train_trial import TrialOutcome, train_trial
 
 RATE = {"lr": 0.05, "momentum": 0.9}
 CASES: dict[str, dict[str, Any]] = {
@@ -78,7 +78,7 @@ class Kept:
         self.refused.append(reason)
 
 
-def found(outcome: Outcome) -> dict[str, Any]:
+def found(outcome: TrialOutcome) -> dict[str, Any]:
     """All that a trial found, with its predictions as bytes; seconds left out."""
     plain = {key: value for key, value in vars(outcome).items() if key != "predicted" and "seconds" not in key}
     arrays = {} if outcome.predicted is None else vars(outcome.predicted)

@@ -13,15 +13,15 @@ from torch import nn
 
 from bench.data import Dataset
 from bench.data.splits import split
-from bench.models.blocks import SamePad
 from bench.models.create import create as create_model
-from bench.training.fit import Pictures, fit
-from bench.training.metrics import all_metrics
-from bench.training.optimizers import create as create_optimizer
-from bench.training.regularizers import combine
-from bench.training.schedules import Course
-from bench.training.schedules import create as create_schedule
-from bench.training.seeds import generator
+from bench.models.layers import SamePad
+from bench.training.final_metrics import all_metrics
+from bench.training.fit import TrainingData, fit
+from bench.training.lr_schedules import ScheduleContext
+from bench.training.lr_schedules import create as create_schedule
+from bench.training.optimizer_factory import create as create_optimizer
+from bench.training.random_streams import generator
+from bench.training.regularization import combine
 
 Floats = NDArray[np.float64]
 
@@ -61,7 +61,7 @@ def test_nesterov_momentum_is_keras_s_while_the_rate_stays() -> None:
 
 def test_time_decay_moves_the_rate_as_keras_does_and_the_buffer_hardly_feels_it() -> None:
     """lr / (1 + d * iterations), iterations from 0; Keras's buffer holds lr * g, PyTorch's g."""
-    factor = create_schedule({"name": "time_decay", "warmup": 0.0, "decay": 1e-6}, Course(5, 100, 0.01))
+    factor = create_schedule({"name": "time_decay", "warmup": 0.0, "decay": 1e-6}, ScheduleContext(5, 100, 0.01))
     assert factor is not None
     rates = [0.01 / (1 + 1e-6 * iteration) for iteration in range(500)]
     assert [0.01 * factor(step) for step in range(500)] == pytest.approx(rates, rel=1e-12)
@@ -140,7 +140,7 @@ def batches(count: int, size: int) -> Iterator[slice]:
 def test_l2_has_a_gradient_of_2_a_w_on_kernels_only_and_the_last_partial_batch_counts_as_a_whole_one(
     configured: Any, small: Dataset
 ) -> None:
-    """Three batches of 100, 100 and 50 pictures: each one step of its own mean loss plus a * sum(w^2)."""
+    """Three batches of 100, 100 and 50 images: each one step of its own mean loss plus a * sum(w^2)."""
     config = configured(
         model={"name": "mlp", "hidden": []},
         optimizer={"name": "sgd", "lr": 0.1},
@@ -160,7 +160,7 @@ def test_l2_has_a_gradient_of_2_a_w_on_kernels_only_and_the_last_partial_batch_c
         kernel = kernel - 0.1 * (by_kernel + 2 * 0.05 * kernel)
         bias = bias - 0.1 * by_bias
     nobody = torch.empty(0, dtype=torch.long)
-    pictures = Pictures(torch.from_numpy(images), torch.from_numpy(labels), 10, torch.arange(250), nobody)
+    pictures = TrainingData(torch.from_numpy(images), torch.from_numpy(labels), 10, torch.arange(250), nobody)
     fit(model, config, 0, pictures, combine(config["regularizer"]))
     found = [p.detach().numpy() for p in model.parameters()]
     assert found[0] == pytest.approx(kernel, abs=1e-6)
@@ -211,7 +211,7 @@ def test_same_padding_at_stride_2_starts_where_tensorflow_starts(size: int, kern
 
 
 def test_the_validation_tail_is_what_keras_cuts_off() -> None:
-    """The first int(N * (1 - f)) pictures train, in their order."""
+    """The first int(N * (1 - f)) images train, in their order."""
     labels = np.arange(60_000) % 10
     for fraction, trains in ((0.2, 48_000), (0.1, 54_000)):
         train, held_out = split(labels, {"tail": fraction})

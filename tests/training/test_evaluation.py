@@ -41,7 +41,7 @@ def test_predictions_hold_the_class_its_confidence_and_the_true_one_s() -> None:
     assert (found.labels == labels.numpy()).all()
     assert (found.predicted == probabilities.argmax(axis=1)).all()
     assert found.confidence == pytest.approx(probabilities.max(axis=1), rel=1e-5)
-    assert found.true_confidence == pytest.approx(probabilities[np.arange(500), labels], rel=1e-5)
+    assert found.true_class_probability == pytest.approx(probabilities[np.arange(500), labels], rel=1e-5)
 
 
 @pytest.mark.parametrize("levels", [None, 2, 5])
@@ -60,14 +60,14 @@ def test_rank_0_is_the_predicted_class(levels: int | None) -> None:
     logits, labels = random_logits(500, 10, levels)
     found = predictions(logits, labels)
     assert ((found.true_rank == 0) == (found.predicted == found.labels)).all()
-    assert (found.confidence >= found.true_confidence).all()
+    assert (found.confidence >= found.true_class_probability).all()
 
 
 @pytest.mark.parametrize(("classes", "kind"), [(10, np.uint8), (256, np.uint8), (257, np.uint16)])
 def test_numbers_are_stored_as_small_as_they_are(classes: int, kind: type) -> None:
     found = predictions(*random_logits(20, classes))
     assert {found.labels.dtype, found.predicted.dtype, found.true_rank.dtype} == {np.dtype(kind)}
-    assert found.confidence.dtype == found.true_confidence.dtype == np.float32
+    assert found.confidence.dtype == found.true_class_probability.dtype == np.float32
 
 
 def test_logits_are_of_eval_mode_in_the_order_of_the_index_and_training_mode_comes_back() -> None:

@@ -1,4 +1,4 @@
-"""Every entry of every training axis, with its defaults, trains a few steps on real pictures."""
+"""Every entry of every training axis, with its defaults, trains a few steps on real images."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.components import AXES, COMBINABLE
 from bench.data import Dataset
-from bench.suite.components import AXES, COMBINABLE
-from bench.suite.conflict import conflict
-from bench.training.trial import train_trial
+from bench.suite.constraints import constraint_violation
+from bench.training.train_trial import train_trial
 
 AXES_HERE = ("optimizer", "schedule", "loss", "regularizer", "augmentation")
 
@@ -30,10 +30,10 @@ def test_an_entry_trains_with_its_defaults(axis: str, name: str, configured: Any
         **{axis: [entry] if axis in COMBINABLE else entry},
         model=RESIDUAL if name == "stochastic_depth" else {"name": "mlp", "hidden": [16]},
         batch_size=16,
-        validation={"stratified": 0.33},  # 64 pictures train
+        validation={"stratified": 0.33},  # 64 images train
         epochs=2,
     )
-    assert conflict(config) is None
+    assert constraint_violation(config) is None
     found = train_trial(config, 0, data)
     assert found.status == "complete" and found.epochs_run == 2
     assert all(math.isfinite(value) for curve in found.curves.values() for value in curve if value is not None)

@@ -13,8 +13,8 @@ from bench.data import Dataset
 from bench.models.create import create as create_model
 from bench.training.evaluation import logits_of, predictions
 from bench.training.fit import batch_sizes
-from bench.training.seeds import generator, stream_seed
-from bench.training.trial import train_trial
+from bench.training.random_streams import generator, stream_seed
+from bench.training.train_trial import train_trial
 
 NOISY = {"name": "sgd", "lr": 0.3, "momentum": 0.9}
 """A rate high enough that validation goes up and down."""
@@ -26,7 +26,7 @@ NOISY = {"name": "sgd", "lr": 0.3, "momentum": 0.9}
         (300, 100, [100, 100, 100]),
         (250, 100, [100, 100, 50]),
         (202, 100, [100, 100, 2]),
-        (201, 100, [100, 101]),  # one picture alone cannot be normalised by its batch
+        (201, 100, [100, 101]),  # one image alone cannot be normalised by its batch
         (60, 100, [60]),
         (1, 100, [1]),
         (3, 1, [1, 1, 1]),
@@ -39,7 +39,7 @@ def test_the_last_partial_batch_is_kept_and_a_single_picture_joins_the_one_befor
 
 
 def test_a_trial_is_the_loop_one_would_write_by_hand(configured: Any, small: Dataset) -> None:
-    """The last 200 pictures validate; 800 are 3 batches of 250 and one of 50."""
+    """The last 200 images validate; 800 are 3 batches of 250 and one of 50."""
     model = {"name": "mlp", "hidden": [32], "batch_norm": "before"}
     config = configured(
         model=model,
@@ -71,7 +71,7 @@ def test_a_trial_is_the_loop_one_would_write_by_hand(configured: Any, small: Dat
     assert found.test is not None and found.predicted is not None
     test_images, test_labels = torch.from_numpy(small.test_images), torch.from_numpy(small.test_labels)
     wanted = predictions(logits_of(net, test_images, torch.arange(300)), test_labels)
-    assert found.predicted.true_confidence == pytest.approx(wanted.true_confidence, abs=1e-3)
+    assert found.predicted.true_class_probability == pytest.approx(wanted.true_class_probability, abs=1e-3)
     assert found.test["accuracy"] == pytest.approx((wanted.true_rank == 0).mean(), abs=0.01)
 
 
@@ -110,7 +110,7 @@ def test_training_stops_when_patience_runs_out(
         assert found.epochs_run == stop < 15
         assert found.curves == {name: curve[:stop] for name, curve in whole.items()}
         # min_delta concerns patience only: the best epoch is the best one seen.
-        assert found.chosen_epoch == (stop if weights == "last" else figures.index(max(figures[:stop])) + 1)
+        assert found.best_epoch == (stop if weights == "last" else figures.index(max(figures[:stop])) + 1)
 
 
 @pytest.mark.parametrize("monitor", ["val_accuracy", "val_loss"])
@@ -120,27 +120,27 @@ def test_best_weights_are_those_of_the_best_epoch(monitor: str, configured: Any,
     best = train_trial(config, 0, small)
     curve = [value for value in best.curves[monitor] if value is not None]
     top = max(curve) if monitor == "val_accuracy" else min(curve)
-    assert best.epochs_run == 12 and best.chosen_epoch == curve.index(top) + 1 < 12
+    assert best.epochs_run == 12 and best.best_epoch == curve.index(top) + 1 < 12
     assert best.validation is not None and best.validation[monitor.removeprefix("val_")] == top
-    until_then = train_trial(configured(optimizer=NOISY, epochs=best.chosen_epoch), 0, small)
+    until_then = train_trial(configured(optimizer=NOISY, epochs=best.best_epoch), 0, small)
     assert best.test == until_then.test and best.train == until_then.train
 
 
 def test_without_early_stopping_the_best_epoch_is_by_validation_accuracy(configured: Any, small: Dataset) -> None:
     found = train_trial(configured(optimizer=NOISY, epochs=12, weights="best"), 0, small)
     curve = [value for value in found.curves["val_accuracy"] if value is not None]
-    assert found.epochs_run == 12 and found.chosen_epoch == curve.index(max(curve)) + 1
+    assert found.epochs_run == 12 and found.best_epoch == curve.index(max(curve)) + 1
 
 
 def test_of_equally_good_epochs_the_first_is_the_best(configured: Any, small: Dataset) -> None:
     found = train_trial(configured(optimizer={"name": "sgd", "lr": 1e-20}, weights="best"), 0, small)
     assert len(set(found.curves["val_accuracy"])) == 1
-    assert found.chosen_epoch == 1
+    assert found.best_epoch == 1
 
 
 def test_last_weights_are_those_of_the_last_epoch(configured: Any, small: Dataset) -> None:
     found = train_trial(configured(optimizer=NOISY, epochs=12), 0, small)
-    assert found.chosen_epoch == 12 and found.validation is not None
+    assert found.best_epoch == 12 and found.validation is not None
     assert found.validation["accuracy"] == found.curves["val_accuracy"][-1]
     assert found.validation["loss"] == found.curves["val_loss"][-1]
 

@@ -1,4 +1,4 @@
-"""Rotation, scaling and shearing against SciPy, one picture at a time."""
+"""Rotation, scaling and shearing against SciPy, one image at a time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.ndimage import affine_transform
 
-from bench.training.geometry import resampled, rotation, scaling, shearing
+from bench.training.random_ops import resampled, rotation, scaling, shearing
 
 SHAPES = [(40, 1, 28, 28), (40, 3, 9, 12)]
 
@@ -25,7 +25,7 @@ def smooth(*shape: int) -> torch.Tensor:
 
 
 def by_scipy(image: np.ndarray, matrix: np.ndarray, move: tuple[float, float] = (0, 0)) -> np.ndarray:
-    """A picture (C, H, W) seen through a matrix on (x, y) from its centre; zeros come in, half a pixel at the edge."""
+    """An image (C, H, W) seen through a matrix on (x, y) from its centre; zeros come in, half a pixel at the edge."""
     swapped = matrix[::-1, ::-1]  # SciPy counts (row, column)
     centre = (np.array(image.shape[1:]) - 1) / 2
     offset = centre + np.array(move[::-1]) - swapped @ centre

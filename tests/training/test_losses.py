@@ -10,10 +10,10 @@ import pytest
 import torch
 from scipy.special import log_softmax, softmax
 
+from bench.components import AXES
 from bench.data import Dataset
-from bench.suite.components import AXES
-from bench.training.losses import LOSSES, create
-from bench.training.trial import train_trial
+from bench.training.loss_functions import LOSSES, create
+from bench.training.train_trial import train_trial
 
 
 def test_registry_and_schema_have_the_same_names_and_parameters() -> None:
@@ -70,7 +70,7 @@ def test_a_network_learns_by_it_and_its_own_loss_is_reported(name: str, configur
     smooth = configured(loss={"name": name}, regularizer=[{"name": "label_smoothing"}], epochs=5)
     found = train_trial(smooth, 0, small)
     assert found.test is not None and found.predicted is not None and found.test["accuracy"] > 0.5
-    p = found.predicted.true_confidence.astype(np.float64)
+    p = found.predicted.true_class_probability.astype(np.float64)
     # Cross-entropy needs the true class's probability only; the others lie within the bounds it sets.
     if name == "cross_entropy":
         assert found.test["loss"] == pytest.approx(-np.log(p).mean(), rel=1e-4)

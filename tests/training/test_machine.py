@@ -10,8 +10,8 @@ import sys
 import pytest
 import torch
 
-from bench.execution.ray_settings import SETTINGS
-from bench.training.machine import device_name, peak_memory, reset_peak_memory, settings, versions
+from bench.execution.ray_cluster import SETTINGS
+from bench.training.runtime import device_name, peak_memory, reset_peak_memory, settings, versions
 
 CPU = torch.device("cpu")
 
@@ -88,7 +88,7 @@ import resource
 import sys
 import threading
 import torch
-from bench.training.machine import settings
+from bench.training.runtime import settings
 
 def pages_made():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

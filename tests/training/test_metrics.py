@@ -12,10 +12,10 @@ from sklearn.metrics import log_loss, precision_recall_fscore_support, precision
 from torch import Tensor
 from torch.nn import functional as F
 
-from bench.statistics.figures import figures
-from bench.suite.metrics import METRICS
+from bench.metrics import METRICS
+from bench.statistics.stored_metrics import figures
 from bench.training.evaluation import metrics, predictions
-from bench.training.metrics import all_metrics, calibration_error
+from bench.training.final_metrics import all_metrics, calibration_error
 
 
 def logits_of(*probabilities: list[float]) -> Tensor:
@@ -50,7 +50,7 @@ def test_averages_are_those_of_scikit_learn(classes: int, average: str) -> None:
 
 @pytest.mark.parametrize("average", ["macro", "micro", "weighted"])
 def test_classes_without_pictures_or_predictions_count_as_in_scikit_learn(average: str) -> None:
-    """Class 3 of five is predicted but has no picture, class 2 has one and is never predicted, class 4 has neither."""
+    """Class 3 of five is predicted but has no image, class 2 has one and is never predicted, class 4 has neither."""
     logits, labels = 9 * F.one_hot(torch.tensor([0, 1, 3, 0]), 5).float(), torch.tensor([0, 1, 2, 1])
     wanted = precision_recall_fscore_support(labels, logits.argmax(1), average=average, zero_division=0)
     found = all_metrics(logits, labels)
@@ -101,7 +101,7 @@ def test_accuracy_and_loss_are_those_of_every_epoch_to_the_last_bit() -> None:
 
 
 def test_calibration_error_by_hand() -> None:
-    """Four bins of 15 hold one picture each: |1 - .7|, |0 - .4|, |1 - .6| and |0 - .9|, each a quarter."""
+    """Four bins of 15 hold one image each: |1 - .7|, |0 - .4|, |1 - .6| and |0 - .9|, each a quarter."""
     assert all_metrics(FOUR, LABELS)["ece"] == pytest.approx((0.3 + 0.4 + 0.4 + 0.9) / 4)
 
 
@@ -122,11 +122,11 @@ def test_certain_and_right_is_perfectly_calibrated() -> None:
 
 @pytest.mark.parametrize("classes", [3, 10])
 def test_what_predictions_still_tell_is_the_same(classes: int) -> None:
-    """A record without a metric gets it from its predictions, in `bench.statistics.figures`."""
+    """A record without a metric gets it from its predictions, in `bench.statistics.stored_metrics`."""
     logits, labels = random_case(500, classes)
     kept = predictions(logits, labels)
     derived = figures(
-        kept.labels, kept.predicted, kept.confidence, kept.true_confidence, kept.true_rank, n_classes=classes
+        kept.labels, kept.predicted, kept.confidence, kept.true_class_probability, kept.true_rank, n_classes=classes
     )
     measured = all_metrics(logits, labels)
     assert derived.keys() == measured.keys() - {"loss"}

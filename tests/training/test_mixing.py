@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from bench.data import Dataset
 from bench.training.mixing import Mixing, build, cutmix, mixup
-from bench.training.trial import train_trial
+from bench.training.train_trial import train_trial
 
 SHAPES = [(201, 1, 28, 28), (200, 3, 9, 12)]
 

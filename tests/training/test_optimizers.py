@@ -12,10 +12,10 @@ import pytest
 import torch
 from torch import nn
 
-from bench.suite.components import AXES
-from bench.suite.errors import UserError
-from bench.suite.expand import canonical
-from bench.training.optimizers import NOT_SETTINGS, check, create, names, parameter_groups, resolved
+from bench.components import AXES
+from bench.errors import UserError
+from bench.jsonutil import canonical
+from bench.training.optimizer_factory import NOT_SETTINGS, check, create, names, parameter_groups, resolved
 
 CLASSES = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "rmsprop": torch.optim.RMSprop}
 NOT_OURS = {"dampening", "decoupled_weight_decay"}
@@ -35,7 +35,7 @@ def test_every_parameter_moves_downhill(name: str) -> None:
 
 
 def small_net() -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
-    """Kernels and biases of a convolution and two dense layers, with pictures and labels."""
+    """Kernels and biases of a convolution and two dense layers, with images and labels."""
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(2 * 4 * 4, 5), nn.Tanh(), nn.Linear(5, 3))
     return model, torch.rand(12, 1, 6, 6), torch.arange(12) % 3

@@ -13,8 +13,8 @@ from torchvision.transforms import v2 as transforms
 from torchvision.transforms.v2 import functional as tv
 
 from bench.data import Dataset
-from bench.training import policies
-from bench.training.policies import BINS, OPERATIONS, Ranges, rand_augment, trivial_augment
+from bench.training import auto_augment
+from bench.training.auto_augment import BINS, OPERATIONS, Ranges, rand_augment, trivial_augment
 
 LIKE = {"rand_augment": transforms.RandAugment, "trivial_augment": transforms.TrivialAugmentWide}
 
@@ -24,7 +24,7 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 def photos(small: Dataset, channels: int) -> torch.Tensor:
-    """Real pictures as bytes; in colour three of them are the channels of one, and it is not square."""
+    """Real images as bytes; in colour three of them are the channels of one, and it is not square."""
     images = torch.from_numpy(small.train_images[:12])
     return images if channels == 1 else images.view(4, 3, 28, 28)[..., :20]
 
@@ -38,8 +38,8 @@ def ranges_of(name: str, height: int, width: int, monkeypatch: pytest.MonkeyPatc
         return images
 
     with monkeypatch.context() as patch:
-        patch.setattr(policies, "operated", catch)
-        getattr(policies, name)(torch.zeros(1, 1, height, width), seeded())
+        patch.setattr(auto_augment, "operated", catch)
+        getattr(auto_augment, name)(torch.zeros(1, 1, height, width), seeded())
     return caught[0]
 
 
@@ -62,7 +62,7 @@ def test_every_operation_at_every_strength_is_torchvisions(
                 images, operation, magnitude, interpolation=InterpolationMode.BILINEAR, fill={}
             )
             shape = (len(images), 1, 1, 1)
-            found = policies.operated(
+            found = auto_augment.operated(
                 images / 255,
                 torch.full(shape, OPERATIONS.index(operation)),
                 torch.full(shape, bin_ / (BINS - 1)),
@@ -81,27 +81,27 @@ def test_every_operation_at_every_strength_is_torchvisions(
 def test_those_that_stand_here_for_torchvision_s_have_its_bits(
     operation: str, theirs: Callable[[torch.Tensor], torch.Tensor], channels: int, small: Dataset
 ) -> None:
-    """At the strength that leaves nothing of the picture as it was; one of them is all of one grey."""
+    """At the strength that leaves nothing of the image as it was; one of them is all of one grey."""
     images = photos(small, channels) / 255
     images[0] = 0.3
     shape, whole = (len(images), 1, 1, 1), Ranges(shear=0, translate=(0, 0), rotate=0, enhance=1, bits=0)
     index, full, minus = torch.full(shape, OPERATIONS.index(operation)), torch.ones(shape), -torch.ones(shape)
-    assert torch.equal(policies.operated(images, index, full, minus, whole), theirs(images))
+    assert torch.equal(auto_augment.operated(images, index, full, minus, whole), theirs(images))
 
 
 @pytest.mark.parametrize("function", [rand_augment, trivial_augment])
 def test_pictures_of_one_batch_are_treated_differently(function: Any) -> None:
     one = torch.rand(1, 3, 28, 28, generator=seeded(3))
     after = function(one.repeat(200, 1, 1, 1), seeded())
-    kinds = {picture.numpy().round(3).tobytes() for picture in after}
+    kinds = {image.numpy().round(3).tobytes() for image in after}
     assert len(kinds) > 60 if function is trivial_augment else len(kinds) > 100
-    unchanged = sum(torch.equal(picture, one[0]) for picture in after)
+    unchanged = sum(torch.equal(image, one[0]) for image in after)
     assert 0 < unchanged < 60
 
 
 def test_operations_are_equally_likely(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[torch.Tensor] = []
-    monkeypatch.setattr(policies, "operated", lambda images, operation, *_: drawn.append(operation) or images)
+    monkeypatch.setattr(auto_augment, "operated", lambda images, operation, *_: drawn.append(operation) or images)
     rand_augment(torch.zeros(14_000, 1, 2, 2), seeded(), num_ops=2)
     for operation in drawn:
         counts = np.bincount(operation.flatten().numpy())

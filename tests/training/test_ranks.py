@@ -12,9 +12,9 @@ import torch
 from together import KeepsFirst, NotAnew, Together
 
 from bench.execution.checkpoints import path_of
-from bench.training.ranks import ALONE, Ranks
-from bench.training.seeds import stream_seed
-from bench.training.trial import Outcome, train_trial
+from bench.training.distributed import SINGLE_PROCESS, DistributedContext
+from bench.training.random_streams import stream_seed
+from bench.training.train_trial import TrialOutcome, train_trial
 
 MLP = {"name": "mlp", "hidden": [32]}
 
@@ -26,7 +26,7 @@ def together() -> Iterator[Together]:
     started.end()
 
 
-def close(one: Outcome, other: Outcome, tolerance: float = 1e-5) -> bool:
+def close(one: TrialOutcome, other: TrialOutcome, tolerance: float = 1e-5) -> bool:
     """Curves that differ by the rounding of sums alone."""
     return all(
         np.allclose(np.array(one.curves[name], float), np.array(other.curves[name], float), rtol=tolerance, atol=0)
@@ -36,22 +36,22 @@ def close(one: Outcome, other: Outcome, tolerance: float = 1e-5) -> bool:
 
 def test_a_batch_is_cut_in_order_and_evenly() -> None:
     batch = torch.arange(10)
-    shares = [Ranks(rank, 3).share(batch) for rank in range(3)]
+    shares = [DistributedContext(rank, 3).share(batch) for rank in range(3)]
     assert [share.part.tolist() for share in shares] == [[0, 1, 2], [3, 4, 5], [6, 7, 8, 9]]
     assert sum(share.weight for share in shares) == pytest.approx(3)
     assert all(share.counted for share in shares)
 
 
 def test_too_small_a_last_batch_is_every_ranks_and_counts_once() -> None:
-    shares = [Ranks(rank, 2).share(torch.arange(3)) for rank in range(2)]
+    shares = [DistributedContext(rank, 2).share(torch.arange(3)) for rank in range(2)]
     assert [share.part.tolist() for share in shares] == [[0, 1, 2], [0, 1, 2]]
     assert [(share.weight, share.counted) for share in shares] == [(1.0, True), (1.0, False)]
 
 
 def test_one_process_takes_everything() -> None:
     batch = torch.arange(1)
-    assert ALONE.share(batch).part is batch
-    assert ALONE.mine([batch]) == [batch]
+    assert SINGLE_PROCESS.share(batch).part is batch
+    assert SINGLE_PROCESS.mine([batch]) == [batch]
 
 
 def test_further_ranks_have_streams_of_their_own() -> None:
@@ -85,7 +85,7 @@ def test_two_workers_find_what_one_finds(
     alone = train_trial(config, 0, data)
     first, second = together(config, 0, data)
     assert close(alone, first)
-    assert first.status == "complete" and first.chosen_epoch == alone.chosen_epoch
+    assert first.status == "complete" and first.best_epoch == alone.best_epoch
     for part in ("train", "validation", "test"):
         assert getattr(first, part) == pytest.approx(getattr(alone, part), rel=1e-4)
     assert len(first.predicted.predicted) == 600

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from bench.training.augment import AUGMENTATIONS, register_augmentation
-from bench.training.losses import LOSSES, register_loss
-from bench.training.registry import registrar
-from bench.training.regularizers import REGULARIZERS, register_regularizer
-from bench.training.schedules import SCHEDULES, register_schedule
+from bench.training.function_registry import registrar
+from bench.training.loss_functions import LOSSES, register_loss
+from bench.training.lr_schedules import SCHEDULES, register_schedule
+from bench.training.regularization import REGULARIZERS, register_regularizer
 
 
 def test_a_function_is_filed_under_its_own_name() -> None:

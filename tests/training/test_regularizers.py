@@ -12,13 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bench.components import AXES
 from bench.data import Dataset
 from bench.models.create import create as create_model
-from bench.suite.components import AXES
-from bench.training import optimizers
-from bench.training.fit import Pictures, fit
-from bench.training.regularizers import REGULARIZERS, Effects, combine
-from bench.training.trial import train_trial
+from bench.training import optimizer_factory
+from bench.training.fit import TrainingData, fit
+from bench.training.regularization import REGULARIZERS, RegularizerSpec, combine
+from bench.training.train_trial import train_trial
 
 MLP = {"name": "mlp", "hidden": [16, 8], "batch_norm": "before"}
 CNN = {"name": "cnn", "filters": [4, 6], "hidden": [8]}
@@ -47,7 +47,7 @@ class OutputFirst(nn.Module):
         return logits
 
 
-def add_penalties(model: nn.Module, effects: Effects, classes: int = 10) -> None:
+def add_penalties(model: nn.Module, effects: RegularizerSpec, classes: int = 10) -> None:
     for penalty in effects.penalties:
         penalty(model, classes)()
 
@@ -129,14 +129,14 @@ def test_max_norm_holds_after_every_step(configured: Any, small: Dataset) -> Non
         regularizer=[{"name": "max_norm", "max_value": 0.3}],
     )
     model = create_model(config["model"], (1, 28, 28), 10)
-    pictures = Pictures(
+    images = TrainingData(
         torch.from_numpy(small.train_images),
         torch.from_numpy(small.train_labels).long(),
         10,
         torch.arange(800),
         torch.arange(800, 1000),
     )
-    fit(model, config, 0, pictures, combine(config["regularizer"]))
+    fit(model, config, 0, images, combine(config["regularizer"]))
     assert float(model[1].weight.detach().norm(dim=1).max()) == pytest.approx(0.3, abs=1e-5)
     assert float(model[3].weight.detach().norm(dim=1).min()) > 0.3  # the output layer is free
 
@@ -157,9 +157,9 @@ def test_weight_decay_shrinks_everything_or_kernels_only(kernels_only: bool) -> 
     model = create_model(MLP, (1, 28, 28), 10)
     before = {key: value.detach().clone() for key, value in model.named_parameters()}
     effects = combine([{"name": "weight_decay", "strength": 0.5, "kernels_only": kernels_only}])
-    groups = optimizers.parameter_groups(model, effects.weight_decay, effects.kernels_only)
+    groups = optimizer_factory.parameter_groups(model, effects.weight_decay, effects.kernels_only)
     # The suite's own SGD says weight_decay 0; the regularizer wins.
-    optimizer = optimizers.create({"name": "sgd", "lr": 0.1, "weight_decay": 0.0}, groups)
+    optimizer = optimizer_factory.create({"name": "sgd", "lr": 0.1, "weight_decay": 0.0}, groups)
     for parameter in model.parameters():
         parameter.grad = torch.zeros_like(parameter)
     optimizer.step()
@@ -203,4 +203,4 @@ def test_combined_regularizers_all_have_their_effect() -> None:
 
 
 def test_no_regularizer_has_no_effect() -> None:
-    assert combine([]) == Effects()
+    assert combine([]) == RegularizerSpec()

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from bench.data import Dataset
-from bench.training.trial import Outcome, train_trial
+from bench.training.train_trial import TrialOutcome, train_trial
 
 CHANGES: dict[str, dict[str, Any]] = {
     "mlp": {
@@ -41,7 +41,7 @@ import json, sys
 import numpy as np
 import torch
 from bench.data import Dataset
-from bench.training.trial import train_trial
+from bench.training.train_trial import train_trial
 sys.path.insert(0, sys.argv[1])
 from test_same_bits import digest
 torch.set_num_threads(1)
@@ -50,7 +50,7 @@ print(json.dumps([digest(train_trial(config, 7, data)) for config in json.loads(
 """
 
 
-def digest(outcome: Outcome) -> str:
+def digest(outcome: TrialOutcome) -> str:
     """A checksum over all that an outcome found; seconds left out."""
     plain = {key: value for key, value in vars(outcome).items() if key != "predicted" and "seconds" not in key}
     assert outcome.predicted is not None

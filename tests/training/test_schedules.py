@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 import torch
 
+from bench.components import AXES
 from bench.data import Dataset
-from bench.suite.components import AXES
-from bench.training.schedules import SCHEDULES, Course, Factor, create
-from bench.training.trial import train_trial
+from bench.training.lr_schedules import SCHEDULES, Factor, ScheduleContext, create
+from bench.training.train_trial import train_trial
 
 
 def factor_of(entry: dict[str, Any], epochs: int, steps_per_epoch: int, **course: Any) -> Factor:
     """The factor of an entry that changes the rate; what it leaves out has its default."""
     full = AXES["schedule"][entry["name"]](**entry).model_dump(exclude_none=True)
-    factor = create(full, Course(epochs, steps_per_epoch, **{"rate": 1.0} | course))
+    factor = create(full, ScheduleContext(epochs, steps_per_epoch, **{"rate": 1.0} | course))
     assert factor is not None
     return factor
 
@@ -33,7 +33,7 @@ def test_registry_and_schema_have_the_same_names_parameters_and_defaults() -> No
 
 
 def test_constant_changes_nothing() -> None:
-    assert create({"name": "constant", "warmup": 0.0}, Course(epochs=10, steps_per_epoch=7, rate=0.1)) is None
+    assert create({"name": "constant", "warmup": 0.0}, ScheduleContext(epochs=10, steps_per_epoch=7, rate=0.1)) is None
 
 
 def test_cosine_starts_at_one_is_halfway_in_the_middle_and_never_quite_ends() -> None:
@@ -158,7 +158,7 @@ def test_a_trial_reports_the_rate_of_each_epochs_last_step(configured: Any, smal
     optimizer = {"name": "sgd", "lr": 0.5}
     stepped = configured(optimizer=optimizer, schedule={"name": "step", "every": 2}, epochs=3)
     assert train_trial(stepped, 0, small).curves["lr"] == pytest.approx([0.5, 0.5, 0.05])
-    # 800 pictures in batches of 100 are 8 steps an epoch, so the epochs end with steps 7 and 15 of 16.
+    # 800 images in batches of 100 are 8 steps an epoch, so the epochs end with steps 7 and 15 of 16.
     cosine = configured(optimizer=optimizer, schedule={"name": "cosine"}, epochs=2, batch_size=100)
     wanted = [0.25 * (1 + math.cos(math.pi * step / 16)) for step in (7, 15)]
     assert train_trial(cosine, 0, small).curves["lr"] == pytest.approx(wanted)

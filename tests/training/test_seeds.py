@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from bench.data import Dataset
-from bench.training.seeds import Stream, generator, stream_seed
-from bench.training.trial import train_trial
+from bench.training.random_streams import Stream, generator, stream_seed
+from bench.training.train_trial import train_trial
 
 # Each of these draws numbers all the time and changes no pixel and no unit.
 FLIP_NOTHING = {"name": "flip", "p": 0.0}

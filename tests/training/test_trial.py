@@ -1,4 +1,4 @@
-"""The protocol: which pictures train, validation chooses, the test set is read at the end and once."""
+"""The protocol: which images train, validation chooses, the test set is read at the end and once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.data import Dataset
 from bench.data.splits import split
 from bench.execution.worker import run_trial
 from bench.training.fit import Progress
-from bench.training.trial import Outcome, train_trial
+from bench.training.train_trial import TrialOutcome, train_trial
 
 FROZEN = """
 import torch
@@ -35,13 +35,13 @@ def network(input_shape, classes):
 STANDARDIZED = {"preprocessing": {"name": "standardize"}}
 
 
-def same(one: Outcome, other: Outcome) -> bool:
+def same(one: TrialOutcome, other: TrialOutcome) -> bool:
     """Equal to the last bit in all that is not a time."""
     mine, yours = ({k: v for k, v in vars(o).items() if k != "predicted" and "seconds" not in k} for o in (one, other))
     return mine == yours and equal_predictions(one, other)
 
 
-def equal_predictions(one: Outcome, other: Outcome) -> bool:
+def equal_predictions(one: TrialOutcome, other: TrialOutcome) -> bool:
     if one.predicted is None or other.predicted is None:
         return one.predicted is other.predicted
     pairs = zip(asdict(one.predicted).values(), asdict(other.predicted).values(), strict=True)
@@ -49,7 +49,7 @@ def equal_predictions(one: Outcome, other: Outcome) -> bool:
 
 
 def with_other_pixels(data: Dataset, index: Any) -> Dataset:
-    """The training pictures that `index` names inverted."""
+    """The training images that `index` names inverted."""
     images = data.train_images.copy()
     images[index] = 255 - images[index]
     return replace(data, train_images=images)
@@ -75,7 +75,7 @@ def watched(data: Dataset, seen: list[str]) -> Watched:
 def test_a_small_network_learns_fashion_mnist(configured: Any, sliced: Any) -> None:
     config = configured(model={"name": "mlp", "hidden": [128, 64]}, epochs=6)
     found = train_trial(config, 0, sliced(6000, 2000))
-    assert found.status == "complete" and found.epochs_run == found.chosen_epoch == 6
+    assert found.status == "complete" and found.epochs_run == found.best_epoch == 6
     assert found.test is not None and 0.80 < found.test["accuracy"] < 0.90
     assert found.train is not None and found.train["accuracy"] > 0.84
     assert found.parameters == found.parameters_trainable == 109_386
@@ -100,7 +100,7 @@ def test_figures_and_predictions_agree(configured: Any, small: Dataset) -> None:
     assert found.test is not None and found.predicted is not None
     assert (found.predicted.labels == small.test_labels).all()
     assert found.test["accuracy"] == (found.predicted.predicted == found.predicted.labels).mean()
-    assert found.test["loss"] == pytest.approx(-np.log(found.predicted.true_confidence).mean(), rel=1e-4)
+    assert found.test["loss"] == pytest.approx(-np.log(found.predicted.true_class_probability).mean(), rel=1e-4)
 
 
 @pytest.mark.parametrize("validation", [{"tail": 0.2}, {"stratified": 0.2}])
@@ -144,9 +144,9 @@ def test_without_validation_every_picture_trains(configured: Any, small: Dataset
     config = configured(validation="none")
     plain = train_trial(config, 0, small)
     assert plain.curves.keys() == {"train_loss", "train_accuracy", "lr"}
-    assert plain.validation is None and plain.test is not None and plain.chosen_epoch == 3
-    for picture in (0, 850, 999):
-        other = train_trial(config, 0, with_other_pixels(small, picture))
+    assert plain.validation is None and plain.test is not None and plain.best_epoch == 3
+    for image in (0, 850, 999):
+        other = train_trial(config, 0, with_other_pixels(small, image))
         assert other.curves["train_loss"] != plain.curves["train_loss"]
 
 
@@ -196,11 +196,11 @@ def test_a_refit_is_the_training_on_everything_for_the_chosen_epochs(configured:
     search = configured(**changes, epochs=10, weights="best", early_stopping={"patience": 5})
     searched = train_trial(search, 0, small)
     refitted = train_trial(search | {"refit": True}, 0, small)
-    assert searched.chosen_epoch is not None and searched.chosen_epoch < searched.epochs_run
+    assert searched.best_epoch is not None and searched.best_epoch < searched.epochs_run
     assert refitted.curves == searched.curves and refitted.validation == searched.validation
-    assert refitted.chosen_epoch == searched.chosen_epoch
+    assert refitted.best_epoch == searched.best_epoch
 
-    whole = train_trial(configured(**changes, epochs=searched.chosen_epoch, validation="none"), 0, small)
+    whole = train_trial(configured(**changes, epochs=searched.best_epoch, validation="none"), 0, small)
     assert refitted.test == whole.test != searched.test
     assert refitted.train == whole.train
     assert equal_predictions(refitted, whole)
@@ -210,9 +210,9 @@ def test_a_refit_is_the_training_on_everything_for_the_chosen_epochs(configured:
 def test_a_refit_follows_the_schedule_of_the_whole_budget(configured: Any, small: Dataset) -> None:
     changes = {"schedule": {"name": "cosine"}, "optimizer": {"name": "sgd", "lr": 0.3, "momentum": 0.9}}
     refitted = train_trial(configured(**changes, epochs=20, early_stopping={"patience": 1}, refit=True), 0, small)
-    assert refitted.chosen_epoch is not None and refitted.chosen_epoch == refitted.epochs_run < 20
+    assert refitted.best_epoch is not None and refitted.best_epoch == refitted.epochs_run < 20
     # A cosine over the chosen epochs alone would have come down to nothing.
-    shorter = train_trial(configured(**changes, epochs=refitted.chosen_epoch, validation="none"), 0, small)
+    shorter = train_trial(configured(**changes, epochs=refitted.best_epoch, validation="none"), 0, small)
     assert refitted.test != shorter.test
 
 
@@ -225,7 +225,7 @@ def test_a_trial_whose_loss_is_not_finite_is_diverged(validation: Any, configure
     assert found.epochs_run == len(told) < 5
     assert all(curve[-1] is None for name, curve in found.curves.items() if "loss" in name)
     assert (found.train, found.validation, found.test, found.predicted) == (None, None, None, None)
-    assert found.chosen_epoch is None
+    assert found.best_epoch is None
     json.dumps(found.curves, allow_nan=False)
 
 
@@ -267,4 +267,4 @@ def test_the_data_are_not_written_to(configured: Any, sliced: Any) -> None:
 def test_same_finds_the_smallest_difference(configured: Any, small: Dataset) -> None:
     one = train_trial(configured(epochs=1), 0, small)
     assert same(one, replace(one, train_seconds=9.0))
-    assert not same(one, replace(one, chosen_epoch=2))
+    assert not same(one, replace(one, best_epoch=2))

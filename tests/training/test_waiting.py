@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 from waiting import Waits
 
+from bench.components import AXES, COMBINABLE
 from bench.data import Dataset
-from bench.suite.components import AXES, COMBINABLE
-from bench.training import augment, optimizers
-from bench.training.trial import train_trial
+from bench.training import augment, optimizer_factory
+from bench.training.train_trial import train_trial
 
 TRAIN, FEW, MANY = 96, 32, 16
-"""Training pictures, and batch sizes that make 3 and 6 batches of them."""
+"""Training images, and batch sizes that make 3 and 6 batches of them."""
 
 NEEDS: dict[str, dict[str, Any]] = {"step": {"every": 1}}
 DEEP = {"name": "residual_mlp", "stem": 8, "blocks": [8], "hidden": 8}
@@ -114,7 +114,7 @@ def test_nor_does_an_augmentation_of_colour_pictures(name: str, configured: Any,
     assert more_for_more_batches(configured, colour, augmentation=[{"name": name}]) == {}
 
 
-OTHERS = [name for name in optimizers.names() if name not in AXES["optimizer"] and not name.startswith(UNTRIED)]
+OTHERS = [name for name in optimizer_factory.names() if name not in AXES["optimizer"] and not name.startswith(UNTRIED)]
 
 
 @pytest.mark.parametrize("name", [name for name in OTHERS if name not in WAIT])

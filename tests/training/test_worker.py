@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from bench.data import Dataset
+from bench.errors import UserError
 from bench.execution.worker import run_trial
-from bench.suite.errors import UserError
-from bench.training.check import check
+from bench.training.preflight import check
 
 NETWORK = """
 import sys

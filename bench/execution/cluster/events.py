@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
-from bench.execution.board import Running, View
-from bench.execution.progress import Tally
+from bench.execution.progress import ProgressStats
+from bench.execution.scheduler import ProgressListener, RunningTrial
 from bench.ledger.record import Record
 from bench.suite.trial import Trial
 
@@ -62,27 +62,27 @@ class EventFile:
             temporary.replace(self._state)
 
 
-class EventView:
-    """A view that writes events; see `bench.execution.board.View`. `ended` is told each key first."""
+class EventRecorder:
+    """A view that writes events; see `bench.execution.scheduler.ProgressListener`. `ended` is told each key first."""
 
-    def __init__(self, tally: Tally, file: EventFile, ended: Callable[[str], None]):
+    def __init__(self, tally: ProgressStats, file: EventFile, ended: Callable[[str], None]):
         self.tally, self.file, self.ended = tally, file, ended
         self._told: dict[str, float] = {}
 
-    def __enter__(self) -> EventView:
+    def __enter__(self) -> EventRecorder:
         self.file.counts = self.tally.counts
         return self
 
     def __exit__(self, *_: object) -> None: ...
 
-    def trial_started(self, running: Running) -> None:
+    def trial_started(self, running: RunningTrial) -> None:
         self.tally.start(running)
         self.file.tell("started", **_state(running))
 
-    def trial_resumed(self, running: Running) -> None:
+    def trial_resumed(self, running: RunningTrial) -> None:
         self.file.tell("resumed", **_state(running))
 
-    def trial_progressed(self, running: Running) -> None:
+    def trial_progressed(self, running: RunningTrial) -> None:
         if time.monotonic() - self._told.get(running.trial.key, 0.0) > PROGRESS_SECONDS:
             self._told[running.trial.key] = time.monotonic()
             self.file.tell("progressed", **_state(running))
@@ -97,7 +97,7 @@ class EventView:
         self.file.tell("note", text=text)
 
 
-def play(event: dict[str, Any], trials: dict[str, Trial], view: View) -> None:
+def play(event: dict[str, Any], trials: dict[str, Trial], view: ProgressListener) -> None:
     """Show an event about a trial, or a note, to a view."""
     kind = event["event"]
     if kind == "note":
@@ -113,18 +113,18 @@ def play(event: dict[str, Any], trials: dict[str, Trial], view: View) -> None:
             view.trial_progressed(running)
 
 
-def _state(running: Running) -> dict[str, Any]:
+def _state(running: RunningTrial) -> dict[str, Any]:
     """What views read of a running trial: of its curves the last values, and how long they are."""
     values = {name: value for name, value in vars(running).items() if name not in ("trial", "curves")}
     latest = {name: curve[-1] for name, curve in running.curves.items() if curve}
     return {**values, "key": running.trial.key, "epoch": running.epoch, "latest": latest}
 
 
-def _running(event: dict[str, Any], trial: Trial) -> Running:
+def _running(event: dict[str, Any], trial: Trial) -> RunningTrial:
     curves: dict[str, list[float | None]] = {
         name: [None] * (event["epoch"] - 1) + [value] for name, value in event["latest"].items()
     }
-    running = Running(trial, event["started"], curves, event["train_seconds"])
+    running = RunningTrial(trial, event["started"], curves, event["train_seconds"])
     running.refit = tuple(event["refit"]) if event["refit"] else None
     running.resumed = event["resumed"]
     return running

@@ -16,16 +16,16 @@ from typing import Any
 
 from rich.console import Console
 
+from bench.errors import UserError
+from bench.execution.cluster.bundle import RunBundle
 from bench.execution.cluster.events import ALIVE_SECONDS, EVENTS, play
+from bench.execution.cluster.head import CommandError, ConnectionLostError, last_lines, leave, shell, stream
 from bench.execution.cluster.jobs import Job, fetch, folder_of_run, jobs_of
 from bench.execution.cluster.launcher import Launcher
-from bench.execution.cluster.remote import CommandError, ConnectionLostError, last_lines, leave, shell, stream
-from bench.execution.cluster.shipment import Run
-from bench.execution.progress import Tally, Watching, console_view
+from bench.execution.progress import ProgressDisplay, ProgressStats, console_progress
 from bench.ledger.address import is_url, with_results
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record
-from bench.suite.errors import UserError
 
 FETCH_SECONDS = 10.0
 """How often records are brought home while trials end."""
@@ -34,7 +34,7 @@ AGAIN_SECONDS = 5.0
 """How long to wait before another connection is tried."""
 
 
-def follow(launcher: Launcher, run: Run, ledger: Ledger, console: Console) -> dict[str, Any]:
+def follow(launcher: Launcher, run: RunBundle, ledger: Ledger, console: Console) -> dict[str, Any]:
     """Show a run until it is over; the last event. What it has found is in the ledger then.
 
     The connection may break and come back: events are read on from where they were. KeyboardInterrupt leaves the run
@@ -42,14 +42,14 @@ def follow(launcher: Launcher, run: Run, ledger: Ledger, console: Console) -> di
     """
     part = 0
     with tempfile.TemporaryDirectory(prefix="bench-fetch-") as incoming, contextlib.ExitStack() as shown:
-        home = _Home(launcher, run, ledger, Path(incoming))
-        view: Watching | None = None
+        home = RecordFetcher(launcher, run, ledger, Path(incoming))
+        view: ProgressDisplay | None = None
         trials = {trial.key: trial for trial in run.trials}
         try:
             for event in _events(launcher, run.name, console):
                 if event["event"] == "begins":
                     part = event["part"]
-                    view = shown.enter_context(console_view(console)(_tally(run, part, event, ledger)))
+                    view = shown.enter_context(console_progress(console)(_stats(run, part, event, ledger)))
                 elif event["event"] == "ends":
                     shown.close()
                     view = None
@@ -68,20 +68,20 @@ def follow(launcher: Launcher, run: Run, ledger: Ledger, console: Console) -> di
     raise AssertionError("events end with an outcome")
 
 
-def _tally(run: Run, part: int, event: dict[str, Any], ledger: Ledger) -> Tally:
+def _stats(run: RunBundle, part: int, event: dict[str, Any], ledger: Ledger) -> ProgressStats:
     pruning = run.parts[part].pruning
     done = ledger.done(pruning.model_dump(mode="json") if pruning else None)
     done |= {record.key: record for record in (Record.from_json(told) for told in event["reused"])}
     known = set(run.known) | {told["key"] for told in event["reused"]}
     trials = run.parts[part].trials
     reused = [done[trial.key] for trial in trials if trial.key in done and trial.key in known]
-    return Tally(trials, reused, event["slots"] or 1, with_results("bench show", ledger.root))
+    return ProgressStats(trials, reused, event["slots"] or 1, with_results("bench show", ledger.root))
 
 
-class _Home:
+class RecordFetcher:
     """Brings records home in a thread of its own, which a slow connection may keep busy."""
 
-    def __init__(self, launcher: Launcher, run: Run, ledger: Ledger, incoming: Path):
+    def __init__(self, launcher: Launcher, run: RunBundle, ledger: Ledger, incoming: Path):
         self.launcher, self.run, self.ledger, self.incoming = launcher, run, ledger, incoming
         self.wanted = threading.Event()
         self._left = threading.Event()
@@ -165,7 +165,7 @@ def _events(launcher: Launcher, name: str, console: Console) -> Iterator[dict[st
             unread = _unread(launcher, path, seen)
             yield from unread
             if not unread or unread[-1]["event"] != "over":
-                yield {"event": "over", "outcome": "error", "message": _ended_untold(launcher, name, job)}
+                yield {"event": "over", "outcome": "error", "message": _ended_unreported(launcher, name, job)}
             return
         if job and job.status == "PENDING":
             state = "Ray is installing the run's packages on the cluster"
@@ -196,7 +196,7 @@ def _job(launcher: Launcher, name: str) -> Job | None:
         return None
 
 
-def _ended_untold(launcher: Launcher, name: str, job: Job) -> str:
+def _ended_unreported(launcher: Launcher, name: str, job: Job) -> str:
     """What can be said of a run whose driver has said nothing of its end."""
     why = "".join(f"    {line}\n" for line in job.reason.splitlines())
     server = launcher.settings.job_server

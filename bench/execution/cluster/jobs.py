@@ -15,19 +15,18 @@ from typing import Any
 
 import yaml
 
-from bench.execution.cluster.drive import OUT
+from bench.errors import UserError, plural
+from bench.execution.cluster.bundle import PACKAGES, RUN, VARIABLES, RunBundle, pack, unpack
+from bench.execution.cluster.driver import OUT
 from bench.execution.cluster.events import STATE
+from bench.execution.cluster.head import fetch_file, last_lines, send_file, shell
 from bench.execution.cluster.launcher import Launcher, variables
-from bench.execution.cluster.remote import bring, last_lines, send, shell
 from bench.execution.cluster.requirements import MISSING, requirements
-from bench.execution.cluster.shipment import PACKAGES, RUN, VARIABLES, Run, pack, unpack
-from bench.execution.connect import runtime_env
+from bench.execution.ray_cluster import runtime_env
 from bench.ledger.address import is_url
-from bench.ledger.disk import Disk
-from bench.ledger.folder import ENTRIES
-from bench.ledger.ledger import Ledger
-from bench.ledger.merge import merge
-from bench.suite.errors import UserError, plural
+from bench.ledger.file_store import FileStore
+from bench.ledger.files import ENTRIES
+from bench.ledger.ledger import Ledger, merge
 
 ENVIRONMENT = "environment.yaml"
 """The job's runtime environment, in a run's folder."""
@@ -65,7 +64,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Standing:
+class RunStatus:
     """A run on the head: its `state` in words for people, `counts` of its trials, and why it failed."""
 
     name: str
@@ -89,7 +88,7 @@ def folder_of_run(launcher: Launcher, name: str) -> str:
 
 
 def submit(
-    launcher: Launcher, run: Run, ledger: Ledger, say: Callable[[str], None], data_dir: Path | None = None
+    launcher: Launcher, run: RunBundle, ledger: Ledger, say: Callable[[str], None], data_dir: Path | None = None
 ) -> None:
     """Send a run with what its trials need, and start it as a Ray job named after it.
 
@@ -104,17 +103,17 @@ def submit(
     )
     shared = is_url(run.results)
     if not shared:
-        run = Run(**{**vars(run), "results": str(Path(home).parents[1] / "results")})
+        run = RunBundle(**{**vars(run), "results": str(Path(home).parents[1] / "results")})
     with tempfile.TemporaryDirectory(prefix="bench-send-") as temporary:
         package, entries = Path(temporary, "run"), Path(temporary, "ledger")
         package.mkdir()
         pack(run, package, send_data=launcher.settings.send_data, data_dir=data_dir)
         (package / "requirements.json").write_text(json.dumps(requirements(run.results)))
         say(f"sending {run.name}: {plural(len(run.trials), 'trial')}, {len(run.known)} of them from the ledger")
-        send(launcher, package, remote)
+        send_file(launcher, package, remote)
         if run.known and not shared:
             copy_entries(ledger, run.known, entries)
-            send(launcher, entries / ENTRIES, f"{results}/{ENTRIES}")
+            send_file(launcher, entries / ENTRIES, f"{results}/{ENTRIES}")
     missing = missing_packages(launcher, home)
     if missing:
         say(f"missing on the cluster, installed by Ray when the run starts: {', '.join(missing)}")
@@ -122,11 +121,11 @@ def submit(
         # Files that their owner alone reads: everyone on a machine sees command lines.
         _write_private(Path(temporary, ENVIRONMENT), yaml.safe_dump(_environment(launcher, home, missing)))
         _write_private(Path(temporary, VARIABLES), json.dumps(variables(launcher)))
-        send(launcher, Path(temporary), remote)
+        send_file(launcher, Path(temporary), remote)
     # Ray installs what is missing into a virtual environment of the run's own, and has its `python` come first.
     python, place = "python" if missing else launcher.settings.python, shlex.quote(home)
     options = f"--no-wait --submission-id {run.name} --runtime-env {place}/{ENVIRONMENT}"
-    _job(launcher, f"submit {options} -- {python} -m bench.execution.cluster.drive {place}")
+    _job(launcher, f"submit {options} -- {python} -m bench.execution.cluster.driver {place}")
 
 
 def missing_packages(launcher: Launcher, home: str) -> list[str]:
@@ -158,7 +157,7 @@ def _write_private(file: Path, text: str) -> None:
 
 def copy_entries(ledger: Ledger, keys: Iterable[str], folder: Path) -> None:
     """Write the entries of some keys into a folder, as a ledger of their own."""
-    target = Disk(folder)
+    target = FileStore(folder)
     for key in keys:
         for name in ledger.home.of_key(key):
             target.put(name, ledger.home.read(name))
@@ -179,7 +178,7 @@ def stop(launcher: Launcher, name: str) -> None:
     _job(launcher, f"stop {name}")
 
 
-def standings(launcher: Launcher) -> list[Standing]:
+def run_statuses(launcher: Launcher) -> list[RunStatus]:
     """The runs on the head, latest first: as their drivers last told, and as Ray says of those that tell nothing."""
     runs = f"{launcher.settings.folder}/runs"
     out = shell(
@@ -195,35 +194,35 @@ def standings(launcher: Launcher) -> list[Standing]:
                 state = json.loads(told)
             except ValueError:
                 state = {"state": "", "counts": ""}
-            found.append(standing(name, state["state"], state["counts"], jobs.get(name, Job("GONE"))))
+            found.append(run_status(name, state["state"], state["counts"], jobs.get(name, Job("GONE"))))
     return found
 
 
-def standing(name: str, told: str, counts: str, job: Job) -> Standing:
+def run_status(name: str, told: str, counts: str, job: Job) -> RunStatus:
     """How a run stands, of which its driver last `told` a state ("" if it has told nothing yet)."""
     if told == "running" and not job.is_at_work:
-        return Standing(name, f"ended without a word ({job.status.lower()})", counts, job.reason)
+        return RunStatus(name, f"ended without a word ({job.status.lower()})", counts, job.reason)
     if told:
-        return Standing(name, told, counts)
+        return RunStatus(name, told, counts)
     if job.status == "PENDING":
-        return Standing(name, "Ray is installing its packages", "")
+        return RunStatus(name, "Ray is installing its packages", "")
     if job.status == "RUNNING":
-        return Standing(name, "starting", "")
+        return RunStatus(name, "starting", "")
     if job.status == "GONE":
-        return Standing(name, "not started", "")
-    return Standing(name, f"{job.status.lower()} before it started", "", job.reason)
+        return RunStatus(name, "not started", "")
+    return RunStatus(name, f"{job.status.lower()} before it started", "", job.reason)
 
 
 def fetch(launcher: Launcher, name: str, incoming: Path, ledger: Ledger) -> int:
     """Bring home what the run has put out since, by way of the folder `incoming`; how many entries are new here."""
     (incoming / ENTRIES).mkdir(parents=True, exist_ok=True)
-    bring(launcher, f"{folder_of_run(launcher, name)}/{OUT}/{ENTRIES}", incoming / ENTRIES)
+    fetch_file(launcher, f"{folder_of_run(launcher, name)}/{OUT}/{ENTRIES}", incoming / ENTRIES)
     copied = merge([incoming], ledger.root).copied
     ledger.refresh()
     return copied
 
 
-def shipped(launcher: Launcher, name: str) -> Run:
+def shipped(launcher: Launcher, name: str) -> RunBundle:
     """The run as it was sent; UserError where the head has none of that name."""
     file = f"{folder_of_run(launcher, name)}/{RUN}"
     text = shell(launcher, f"test ! -e {file} || cat {file}")

@@ -1,13 +1,14 @@
-"""A Ray cluster-launcher file, and what it tells bench under ``metadata: {bench: ...}``.
-
-Ray's schema allows no key of ours beside its own; `metadata` is its place for what users add, and Ray reads none of it.
-"""
+"""Whether a cluster is up, bringing it up, and tearing it down."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
+import shlex
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,7 +17,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
 
-from bench.suite.errors import UserError, nearest
+from bench.errors import UserError, nearest
+from bench.execution.cluster.head import CommandError, ConnectionLostError, last_lines, ray_command, run_command, shell
+from bench.execution.cluster.jobs import jobs_of
 
 KEY = "bench"
 _SECRET_NAME = re.compile(
@@ -171,3 +174,140 @@ def _validated(path: Path, document: dict[str, Any]) -> dict[str, Any]:
     except (click.ClickException, SystemExit, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise UserError(f"{path}: Ray refuses it: {type(error).__name__}: {error}") from error
     return prepared
+
+
+NO_RAY = "@@bench-no-ray"
+STATUS = (
+    "{python} -m ray.scripts.scripts status && exit 0; failed=$?; for process in /proc/[0-9]*; do "
+    "test -O $process && grep -qsx gcs_server $process/comm && exit $failed; done; echo {no_ray}"
+)
+"""What Ray says of its nodes. Where it says nothing, whether it runs all the same is for its processes to show: a
+command that fails proves nothing, and `ray up` would end Ray under the runs of others."""
+STATUS_SECONDS = 120.0
+SAY_SECONDS = 30.0
+"""How often the last line of a `ray up` that goes on is shown."""
+DENIED_SECONDS = 120.0
+"""A new machine may refuse a key until it has started; this long it does not."""
+
+
+def nodes(launcher: Launcher) -> str | None:
+    """What `ray status` says on the head; None where there is no head, or it is reached and no Ray runs there.
+
+    Raises
+    ------
+    ConnectionLostError
+        The head was not reached, so nothing is known of it.
+    UserError
+        Ray runs on the head, and its status cannot be asked for.
+    """
+    if launcher.provider == "local":
+        _know_own_machines(launcher)
+    code, out = run_command(launcher, ray_command("get-head-ip", str(launcher.path), quiet=False), STATUS_SECONDS)
+    if code:
+        if f"Head node of cluster ({launcher.name}) not found" in out:
+            return None
+        raise ConnectionLostError(last_lines(out, 5))
+    python = launcher.settings.python
+    try:
+        body = shell(launcher, STATUS.format(python=python, no_ray=NO_RAY), STATUS_SECONDS)
+    except CommandError as error:
+        lines = "".join(f"    {line}\n" for line in str(error).splitlines())
+        raise UserError(
+            f"{launcher.path}: Ray runs on the head of cluster {launcher.name!r}, and "
+            f"`{python} -m ray.scripts.scripts status` fails there:\n{lines}"
+            f"  it was left as it is; `metadata.bench.python` has to be the Python that Ray runs with on the head "
+            f"(now {python})"
+        ) from error
+    return None if body.rstrip().endswith(NO_RAY) else body
+
+
+def bring_up(launcher: Launcher, say: Callable[[str], None]) -> None:
+    """Attach to the cluster as it stands, or have Ray's launcher start it.
+
+    Raises
+    ------
+    UserError
+        `ray up` failed.
+    ConnectionLostError
+        The head was not reached. It may be at work, so nothing is started.
+    """
+    if nodes(launcher) is not None:
+        say(f"cluster {launcher.name!r} is up")
+        return
+    file = shlex.quote(str(launcher.path))
+    say(f"cluster {launcher.name!r} is not up: starting it (`ray up {file}`), which may take minutes")
+    denied: list[float] = []
+    told = time.monotonic()
+
+    def watch(line: str) -> bool:
+        """Show now and then how far `ray up` is; False once it has only been refused for long."""
+        nonlocal told
+        if "Permission denied (" in line:
+            denied.append(time.monotonic())
+            return denied[-1] - denied[0] < DENIED_SECONDS
+        text = re.sub(r"\x1b\[[\d;]*m", "", line)
+        if re.search(r"\w", text) and time.monotonic() - told > SAY_SECONDS:
+            say(f"  ray up: {text}")
+            told = time.monotonic()
+        return True
+
+    code, out = run_command(launcher, ray_command("up", "--yes", str(launcher.path)), None, watch)
+    if code:
+        lines = "".join(f"    {line}\n" for line in last_lines(out, 25).splitlines())
+        raise UserError(
+            f"`ray up {file}` failed; the end of what it printed:\n{lines}"
+            f"  mend the file or the machines and try again; `ray down {file}` removes what was started"
+        )
+    if nodes(launcher) is None:
+        raise UserError(
+            f"`ray up {file}` ended, and no Ray runs on the head of cluster {launcher.name!r}\n"
+            "  see that `head_start_ray_commands` starts one: `ray start --head ...`"
+        )
+
+
+def tear_down(launcher: Launcher, say: Callable[[str], None], run: str | None = None) -> None:
+    """`ray down`, unless other runs than `run` are at work there.
+
+    Cloud machines are given back; on one's own Ray is stopped, workers' a minute after the head's.
+    """
+    others: list[str] = []
+    unknown = False
+    try:
+        others = [name for name, job in jobs_of(launcher).items() if job.is_at_work and name != run]
+    except CommandError:
+        unknown = True
+    except ConnectionLostError:
+        pass  # a head that cannot be reached any more does no work, and costs money
+    if others or unknown:
+        why = f"{', '.join(others)} at work there" if others else "it did not say whether other runs are at work there"
+        say(
+            f"cluster {launcher.name!r} stays up: {why}; "
+            f"`ray down {shlex.quote(str(launcher.path))}` tears it down all the same"
+        )
+        return
+    say(f"tearing cluster {launcher.name!r} down")
+    if launcher.provider == "local":
+        # `ray down` leaves these machines on, and finds no `ray` to stop where it is not on the login shell's PATH.
+        # Workers notice that their head has gone.
+        with contextlib.suppress(CommandError, ConnectionLostError):
+            shell(launcher, f"{launcher.settings.python} -m ray.scripts.scripts stop")
+    code, out = run_command(launcher, ray_command("down", "--yes", str(launcher.path)), None)
+    if code:
+        file = shlex.quote(str(launcher.path))
+        raise UserError(f"`ray down {file}` failed; machines may still run:\n{last_lines(out)}")
+
+
+def _know_own_machines(launcher: Launcher) -> None:
+    """Tell Ray's launcher here about a head that may have been started from elsewhere.
+
+    For machines of one's own it keeps in a file of this machine what it has started. Where that file is missing,
+    `ray up` would restart Ray on a head that is at work, and `ray exec` would not find the head.
+    """
+    import yaml
+    from ray.autoscaler._private.local.node_provider import LocalNodeProvider, record_local_head_state_if_needed
+
+    logging.getLogger(record_local_head_state_if_needed.__module__).setLevel(logging.WARNING)
+    provider = yaml.safe_load(launcher.path.read_text(encoding="utf-8"))["provider"]
+    if "head_ip" in provider:  # otherwise a coordinator server keeps account
+        nodes_here = LocalNodeProvider(provider, launcher.name)  # type: ignore[no-untyped-call]
+        record_local_head_state_if_needed(nodes_here)

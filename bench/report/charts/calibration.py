@@ -5,11 +5,11 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
+from bench.metrics import ECE_BINS
 from bench.report.charts.figure import Figure, LeftOut, values
 from bench.report.charts.series import colour, series, shape
 from bench.report.charts.theme import GREY
 from bench.report.report import Part
-from bench.suite.metrics import ECE_BINS
 
 TITLE = "Reliability of confidences"
 MOST = 4
@@ -31,9 +31,9 @@ def calibration(part: Part) -> Figure | LeftOut:
         f"Share of right answers among the test images whose top confidence falls into one of {ECE_BINS} equally wide "
         "bins, all seeds together, against the mean confidence in it; larger marks: more images. Below the dashed line "
         "a network claims more than it knows, above it less. "
-        f"Bins of fewer than {LEAST} images are left out of the picture, not of the error. "
+        f"Bins of fewer than {LEAST} images are left out of the image, not of the error. "
         f"Expected calibration error, mean over seeds: {'; '.join(errors)}. "
-        "Calibration on this test set says nothing of pictures of another kind."
+        "Calibration on this test set says nothing of images of another kind."
     )
     return Figure("calibration", TITLE, caption, _chart(rows, part), "calibration")
 

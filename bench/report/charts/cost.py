@@ -7,6 +7,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
+from bench.metrics import METRICS
 from bench.report.charts.figure import Figure, LeftOut, values
 from bench.report.charts.live import OFF, ON, pick, zoom
 from bench.report.charts.measure import axis_title, shown
@@ -15,7 +16,6 @@ from bench.report.charts.theme import GREY, HEIGHT, INK, SOFT, WIDTH
 from bench.report.frame import NEVER_RANKED
 from bench.report.leading import MOST
 from bench.report.report import Part
-from bench.suite.metrics import METRICS
 
 TIED, OTHER, PUBLISHED = "other configuration (tied)", "other configuration", "published figure (hollow)"
 

@@ -33,7 +33,7 @@ def svg_of(spec: dict[str, Any]) -> str:
 
 
 def png(figure: Figure) -> bytes:
-    """The chart as a picture on white paper."""
+    """The chart as an image on white paper."""
     return bytes(vl_convert.vegalite_to_png(json.dumps(specification(figure)), scale=SCALE, allowed_base_urls=[]))
 
 

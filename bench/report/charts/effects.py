@@ -11,7 +11,7 @@ from bench.report.charts.figure import Figure, LeftOut, values
 from bench.report.charts.names import fitted, label_expression
 from bench.report.charts.theme import BLUE, GREY, SOFT, WHOLE
 from bench.report.report import Part
-from bench.statistics.effects import MEAN
+from bench.statistics.factor_effects import MEAN
 
 EFFECTS, INTERACTIONS = "What each setting adds", "Settings that do more, or less, together"
 

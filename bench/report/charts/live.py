@@ -1,4 +1,4 @@
-"""What a live chart answers to, beside figures under the pointer; a still picture is as if nothing were done."""
+"""What a live chart answers to, beside figures under the pointer; a still image is as if nothing were done."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from bench.suite.metrics import METRICS
+from bench.metrics import METRICS
 
 
 def axis_title(part: str, metric: str) -> str:

@@ -22,10 +22,10 @@ REFERRING = ("clip-path", "fill", "stroke")
 
 @dataclass(frozen=True)
 class Shown:
-    """A chart in the page: its figure, the picture that stands there first, its width and the interactive view."""
+    """A chart in the page: its figure, the image that stands there first, its width and the interactive view."""
 
     figure: Figure
-    picture: Markup
+    image: Markup
     width: float
     spec: dict[str, Any]
 
@@ -42,7 +42,7 @@ class Charts:
 
 
 def page_charts(part: Part, anchor: str) -> Charts:
-    """Draw every chart that the page shows; `anchor` is the part's id, which makes those within the pictures unique."""
+    """Draw every chart that the page shows; `anchor` is the part's id, which makes those within the images unique."""
     everything = drawn(part)
     figures = [one for one in everything if isinstance(one, Figure) and one.group]
     left_out = tuple(one for one in everything if isinstance(one, LeftOut) and one.group)
@@ -51,8 +51,8 @@ def page_charts(part: Part, anchor: str) -> Charts:
 
 def _shown(figure: Figure, prefix: str) -> Shown:
     spec = specification(figure, background="transparent", titled=False)
-    picture, width = _fitted(svg_of(spec), prefix, figure.title)
-    return Shown(figure, Markup(picture), width, spec)
+    image, width = _fitted(svg_of(spec), prefix, figure.title)
+    return Shown(figure, Markup(image), width, spec)
 
 
 def _fitted(text: str, prefix: str, title: str) -> tuple[str, float]:

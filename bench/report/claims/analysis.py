@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bench.ledger.record import Predictions
-from bench.published.catalogue import Reference
+from bench.published.reference_data import Reference
 from bench.report.claims.budget import budget
 from bench.report.claims.factors import factors
 from bench.report.claims.pairs import COLUMNS as PAIRS
@@ -21,8 +21,8 @@ from bench.report.claims.times import times
 from bench.report.claims.tuned import tries, tuned
 from bench.report.estimates import chosen
 from bench.report.sections import Config, Configuration, Section
-from bench.statistics.measured import Measured, measure, subset
-from bench.statistics.tied import Tied, fixed_images, tied_with_best
+from bench.statistics.best_set import BestSet, find_best_set, fixed_images
+from bench.statistics.means import MeanEstimates, measure, subset
 
 MOST_LEADERS = 8
 
@@ -56,9 +56,9 @@ class Analysis:
     """
 
     numbers: tuple[Configuration, ...]
-    measured: Measured | None
-    tied: Tied | None
-    here: Tied | None
+    measured: MeanEstimates | None
+    tied: BestSet | None
+    here: BestSet | None
     leaders: tuple[str, ...]
     pairs: pd.DataFrame
     effects: pd.DataFrame
@@ -103,9 +103,9 @@ def analyse(
         measured = subset(everything, [number for number, one in enumerate(shown) if one.complete])
     tied = here = None
     if measured and measured.noise and len(numbers) > 1:
-        tied = tied_with_best(measured)
+        tied = find_best_set(measured)
         if measured.seeds.min() >= THIS_TEST_SET:
-            here = tied_with_best(fixed_images(measured))
+            here = find_best_set(fixed_images(measured))
     leaders = _leaders(numbers, measured, tied, chosen(section, metric))
     # Nobody knows the axes of a configuration that was added from its predictions alone, nor what it cost.
     asked = [one for one in section.configurations if not one.added]
@@ -137,7 +137,7 @@ def _pairs(
     leaders: Sequence[str],
     numbers: Sequence[Configuration],
     places: Mapping[str, int],
-    measured: Measured | None,
+    measured: MeanEstimates | None,
     seen: Seen,
 ) -> pd.DataFrame:
     """The leaders and, below them, the next best by test mean: a leader that stands alone is to be compared too."""
@@ -148,7 +148,7 @@ def _pairs(
 
 
 def _leaders(
-    numbers: Sequence[Configuration], measured: Measured | None, tied: Tied | None, winner: Configuration | None
+    numbers: Sequence[Configuration], measured: MeanEstimates | None, tied: BestSet | None, winner: Configuration | None
 ) -> tuple[str, ...]:
     if measured is None:
         return ()

@@ -7,12 +7,10 @@ from collections.abc import Sequence
 import pandas as pd
 
 from bench.report.sections import Configuration
-from bench.statistics.cells import cells_of
-from bench.statistics.effects import COLUMNS as EFFECTS
-from bench.statistics.effects import main_effects
-from bench.statistics.interactions import COLUMNS as INTERACTIONS
-from bench.statistics.interactions import interactions
-from bench.statistics.measured import Measured
+from bench.statistics.factor_effects import EFFECT_COLUMNS as EFFECTS
+from bench.statistics.factor_effects import INTERACTION_COLUMNS as INTERACTIONS
+from bench.statistics.factor_effects import interactions, main_effects, strata_of
+from bench.statistics.means import MeanEstimates
 from bench.suite.labels import by_axis
 
 NONE = "none"
@@ -28,12 +26,12 @@ def axes_of(configurations: Sequence[Configuration]) -> pd.DataFrame:
 
 
 def factors(
-    configurations: Sequence[Configuration], numbers: Sequence[Configuration], measured: Measured | None
+    configurations: Sequence[Configuration], numbers: Sequence[Configuration], measured: MeanEstimates | None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Main effects and the strongest two-way interactions of `numbers`, the configurations that are compared.
 
-    Columns as in `bench.statistics.effects` and `bench.statistics.interactions`; `missing` counts the cells of all
-    `configurations` that were left out, also those of which pruning or failure left nothing. A level that has no
+    Columns as in `bench.statistics.factor_effects` and `bench.statistics.factor_effects`; `missing` counts the cells of
+    all `configurations` that were left out, also those of which pruning or failure left nothing. A level that has no
     matching cell gets no row.
     """
     if measured is None or len(numbers) < 2:
@@ -53,4 +51,4 @@ def factors(
 
 
 def _cells(axes: pd.DataFrame, *inner: str) -> int:
-    return cells_of(axes, inner).count
+    return strata_of(axes, inner).count

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench.statistics.contrasts import FAINT, difference, seed_error
-from bench.statistics.mcnemar import mcnemar
-from bench.statistics.measured import Measured
+from bench.statistics.factor_effects import FAINT, difference, seed_error
+from bench.statistics.means import MeanEstimates
+from bench.statistics.paired_tests import mcnemar
 
 CONFIGURATIONS = "seeds and images"
 TWO_RUNS = "two runs (McNemar, exact)"
@@ -22,13 +22,13 @@ COLUMNS = ("ours", "theirs", "difference", "low", "high", "this_low", "this_high
 def pairs(
     leaders: Sequence[str],
     places: Mapping[str, int],
-    measured: Measured,
+    measured: MeanEstimates,
     right: Mapping[str, NDArray[np.bool_]],
 ) -> pd.DataFrame:
     """A row for each two leaders: the accuracy of `ours` minus that of `theirs`, the better placed one being ours.
 
     Bounds and p are on new images, `this_low` and `this_high` on this test set, each at 95 % by itself
-    (`bench.statistics.contrasts`). Two configurations of one run each have McNemar's exact p and Tango's interval,
+    (`bench.statistics.factor_effects`). Two configurations of one run each have McNemar's exact p and Tango's interval,
     which speak of these two networks only: `kind` says which.
 
     Parameters

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from bench.published.catalogue import Reference
+from bench.jsonutil import canonical
+from bench.published.reference_data import Reference
 from bench.report.estimates import validation_mean
 from bench.report.frame import NEVER_RANKED
 from bench.report.sections import Config, Configuration
-from bench.statistics.measured import Measured, new_images
-from bench.statistics.placement import placement
-from bench.statistics.seeds import Interval
-from bench.suite.expand import canonical
+from bench.statistics.intervals import Interval
+from bench.statistics.means import MeanEstimates, new_images
+from bench.statistics.versus_published import placement
 
 MEAN = "mean_of_runs"
 """The flag of figures that are no single run's: those get no interval of their own."""
@@ -27,7 +27,7 @@ COLUMNS = ("published", "id", "value", "against", "repeats", "ours", "ours_low",
 def placements(
     references: Sequence[Reference],
     numbers: Sequence[Configuration],
-    measured: Measured | None,
+    measured: MeanEstimates | None,
     leaders: Sequence[str],
     repeats: Mapping[str, Sequence[Config]],
 ) -> pd.DataFrame:

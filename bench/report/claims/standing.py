@@ -8,18 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.report.sections import Configuration
-from bench.statistics.contrasts import FAINT, seed_error
-from bench.statistics.measured import Measured, new_images, this_test_set
-from bench.statistics.seeds import Interval
-from bench.statistics.tied import Tied
+from bench.statistics.best_set import BestSet
+from bench.statistics.factor_effects import FAINT, seed_error
+from bench.statistics.intervals import Interval
+from bench.statistics.means import MeanEstimates, new_images, this_test_set
 
 
 @dataclass(frozen=True)
 class Standing:
     """A configuration's accuracy: `this` on this test set (None without seed noise), `new` on new images, both at 95 %.
 
-    `tied` and `jointly` say whether it may be the best, each by itself and all at once (`bench.statistics.tied`), and
-    `here` whether it may be the best of this test set; None where that was not judged. `behind` is how far the mean
+    `tied` and `jointly` say whether it may be the best, each by itself and all at once (`bench.statistics.best_set`),
+    and `here` whether it may be the best of this test set; None where that was not judged. `behind` is how far the mean
     lies behind the best complete one's, as a fraction, and `below_floor` whether seeds alone make as much of a
     difference.
     """
@@ -35,10 +35,10 @@ class Standing:
 
 def standings(
     shown: Sequence[Configuration],
-    measured: Measured | None,
+    measured: MeanEstimates | None,
     compared: Mapping[str, int],
-    tied: Tied | None,
-    here: Tied | None,
+    tied: BestSet | None,
+    here: BestSet | None,
 ) -> dict[str, Standing]:
     """By label.
 
@@ -78,7 +78,7 @@ def standings(
     return found
 
 
-def seed_noise(measured: Measured | None) -> float:
+def seed_noise(measured: MeanEstimates | None) -> float:
     """The standard deviation between the seeds of the middle configuration; nan where nothing was measured.
 
     As measured, or as theory expects where no configuration has two seeds.

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from bench.report.sections import Configuration
-from bench.statistics.target import time_to_target
+from bench.statistics.time_to_accuracy import time_to_target
 
 STEP = 0.005
 """Targets are multiples of half a point."""

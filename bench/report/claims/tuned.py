@@ -10,9 +10,8 @@ import pandas as pd
 
 from bench.report.estimates import validation_mean
 from bench.report.sections import Configuration
-from bench.statistics.measured import Measured
-from bench.statistics.tries import expected_best
-from bench.statistics.tuning import compare_levels
+from bench.statistics.means import MeanEstimates
+from bench.statistics.tuning_effect import compare_levels, expected_best
 
 AXES = ("optimizer", "model", "regularizer", "augmentation")
 """Axes whose levels may each need settings of their own, be it a rate or everything else."""
@@ -26,12 +25,12 @@ EVERY = 400
 TRIES = ("axis", "level", "tries", "validation", "test")
 
 
-def tuned(numbers: Sequence[Configuration], measured: Measured | None) -> dict[str, pd.DataFrame]:
+def tuned(numbers: Sequence[Configuration], measured: MeanEstimates | None) -> dict[str, pd.DataFrame]:
     """By axis, a row per level at the setting that validation accuracy chose for it, the best on validation first.
 
     A level is an entry's name; its parameters and all other axes are what is chosen. Columns are those of
-    `bench.statistics.tuning.compare_levels` with the `label` of the chosen configuration. Axes are left out where all
-    entries have one name, or fewer than two levels have a validation figure.
+    `bench.statistics.tuning_effect.compare_levels` with the `label` of the chosen configuration. Axes are left out
+    where all entries have one name, or fewer than two levels have a validation figure.
     """
     if measured is None:
         return {}
@@ -47,7 +46,7 @@ def tuned(numbers: Sequence[Configuration], measured: Measured | None) -> dict[s
     return found
 
 
-def tries(numbers: Sequence[Configuration], measured: Measured | None, axes: Sequence[str]) -> pd.DataFrame:
+def tries(numbers: Sequence[Configuration], measured: MeanEstimates | None, axes: Sequence[str]) -> pd.DataFrame:
     """`TRIES`: the expected figures of the best on validation of 1, 2, ... settings tried at random.
 
     For every level of the named axes with two settings or more, and for all configurations together (`EVERYTHING`, its

@@ -24,7 +24,7 @@ class Answers:
     labels: NDArray[np.unsignedinteger[Any]]
     predicted: NDArray[np.unsignedinteger[Any]]
     confidence: NDArray[np.float32]
-    true_confidence: NDArray[np.float32]
+    true_class_probability: NDArray[np.float32]
 
     @property
     def right(self) -> NDArray[np.bool_]:
@@ -48,5 +48,5 @@ def answers(one: Configuration, predictions: Callable[[str], Predictions]) -> An
         said[0].labels,
         np.stack([p.predicted for p in said]),
         np.stack([p.confidence for p in said]),
-        np.stack([p.true_confidence for p in said]),
+        np.stack([p.true_class_probability for p in said]),
     )

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from bench.jsonutil import canonical
 from bench.ledger.record import Predictions
-from bench.published.classes import PublishedClasses, by_class
+from bench.published.reference_data import PublishedClasses, class_metrics
 from bench.report.classes.answers import answers
 from bench.report.classes.detailed import BEST, detailed
 from bench.report.classes.details import Details, details
 from bench.report.classes.gallery import BUDGET, Gallery, Look, gallery
 from bench.report.sections import Config, Section
-from bench.suite.expand import canonical
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def _theirs(
         fitting = [labels[name] for name in map(canonical, configs) if name in labels]
         standing = fitting if len(configs) == 1 else [label for label in fitting if label in chosen]
         for label in standing:
-            for one in by_class([reference]):
+            for one in class_metrics([reference]):
                 if one.dataset == section.dataset and one not in found.setdefault(label, []):
                     found[label].append(one)
     return found

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from bench.errors import UserError, nearest
 from bench.report.sections import Configuration, Section
-from bench.suite.errors import UserError, nearest
 
 BEST = 20
 """How many of a data set's best are shown, over all its tables."""

@@ -12,13 +12,21 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bench.ledger.record import Record
-from bench.published.classes import PublishedClasses
+from bench.published.reference_data import PublishedClasses
 from bench.report.classes.answers import Answers
 from bench.report.figures import value
 from bench.report.sections import Configuration
-from bench.statistics.calibration import calibration_error, reliability
-from bench.statistics.class_intervals import Bounds, Figure, bounds
-from bench.statistics.classes import Confused, PerClass, confusion, most_confused, per_class
+from bench.statistics.per_class import (
+    Bounds,
+    ConfusedPair,
+    Figure,
+    PerClass,
+    bounds,
+    confusion,
+    most_confused,
+    per_class,
+)
+from bench.statistics.reliability import calibration_error, reliability
 
 PAIRS = 10
 COMPARED = 28
@@ -55,7 +63,7 @@ class Details:
     bounds: dict[Figure, NDArray[np.float64]]
     differences: dict[str, dict[Figure, NDArray[np.float64]]]
     matrix: NDArray[np.int64]
-    pairs: tuple[Confused, ...]
+    pairs: tuple[ConfusedPair, ...]
     calibration: pd.DataFrame
     ece: float
     nll: float
@@ -148,7 +156,8 @@ def _calibration(done: Sequence[Record], answers: Answers) -> dict[str, Any]:
     columns = (range(1, len(found.low) + 1), found.low, found.high, found.confidence, found.accuracy, found.count)
     errors = [calibration_error(sure, right) for sure, right in zip(answers.confidence, answers.right, strict=True)]
     likelihoods = [
-        _likelihood(record, true) for record, true in zip(done, answers.true_confidence.astype(np.float64), strict=True)
+        _likelihood(record, true)
+        for record, true in zip(done, answers.true_class_probability.astype(np.float64), strict=True)
     ]
     return {
         "calibration": pd.DataFrame(dict(zip(CALIBRATION, columns, strict=True))),
@@ -158,12 +167,12 @@ def _calibration(done: Sequence[Record], answers: Answers) -> dict[str, Any]:
     }
 
 
-def _likelihood(record: Record, true_confidence: NDArray[np.float64]) -> float:
+def _likelihood(record: Record, true_class_probability: NDArray[np.float64]) -> float:
     """As training measured it; else from the predictions, where a probability that rounds to 0 leaves none."""
     kept = value(record, "test", "nll")
     if not math.isnan(kept):
         return kept
-    return float(-np.log(true_confidence).mean()) if true_confidence.min() > 0 else math.nan
+    return float(-np.log(true_class_probability).mean()) if true_class_probability.min() > 0 else math.nan
 
 
 def _classes(shown: Sequence[Configuration], said: Mapping[str, Answers]) -> tuple[str, ...]:

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from bench.data.catalogue import find
 from bench.data.dataset import Dataset, load_here
-from bench.data.own import Entry, is_own
-from bench.data.twins import Twin, twins
+from bench.data.explore import DuplicateImage, duplicate_images
+from bench.data.user_data import Entry, is_user_defined
+from bench.errors import UserError
+from bench.jsonutil import canonical
 from bench.report.classes.answers import Answers
 from bench.report.classes.sprite import Sprite, sprite
 from bench.report.classes.suspects import Suspects, suspects
-from bench.statistics.suspects import wrong_by_most
-from bench.suite.errors import UserError
-from bench.suite.expand import canonical
+from bench.statistics.label_issues import wrong_by_majority
 from bench.suite.trial import Trial
 
 Labels = NDArray[np.unsignedinteger[Any]]
@@ -32,16 +32,16 @@ PER_PAIR, PAIRS = 6, 10
 SUSPECTS, DUPLICATES = 36, 12
 """How many of each are shown at most."""
 BUDGET = 600_000
-"""Bytes of a report's pictures, before they are written as text."""
+"""Bytes of a report's images, before they are written as text."""
 CUTS = (FIRST + PER_PAIR * PAIRS, 60, 40, FIRST, 20, 12, 8, 4)
-"""Mistakes per configuration that are tried in turn until the pictures fit."""
+"""Mistakes per configuration that are tried in turn until the images fit."""
 
 
 @dataclass(frozen=True)
 class Mistake:
     """A test image that `seeds` seeds, more than half of them, take for `predicted`.
 
-    `confidence` in that class and `true_confidence` are means over these seeds, nan if unknown.
+    `confidence` in that class and `true_class_probability` are means over these seeds, nan if unknown.
     """
 
     image: int
@@ -49,7 +49,7 @@ class Mistake:
     predicted: int
     seeds: int
     confidence: float
-    true_confidence: float
+    true_class_probability: float
 
 
 @dataclass(frozen=True)
@@ -72,16 +72,16 @@ class Mistakes:
 
 @dataclass(frozen=True, eq=False)
 class Gallery:
-    """Mistakes of the configurations shown in detail, suspects, and their pictures.
+    """Mistakes of the configurations shown in detail, suspects, and their images.
 
-    `pictures` is None where the data are not at hand, and `note` says why.
+    `images` is None where the data are not at hand, and `note` says why.
     """
 
     classes: tuple[str, ...]
     images: int
     mistakes: tuple[Mistakes, ...]
     suspects: Suspects | None
-    pictures: Sprite | None
+    sprite: Sprite | None
     note: str
 
 
@@ -93,12 +93,12 @@ class Here:
     note: str = ""
 
     @cached_property
-    def duplicates(self) -> tuple[Twin, ...] | None:
+    def duplicates(self) -> tuple[DuplicateImage, ...] | None:
         """The test images that are training images too."""
-        return twins(self.data) if self.data is not None else None
+        return duplicate_images(self.data) if self.data is not None else None
 
 
-OTHER = Here(None, "No pictures: the test part on this machine is not the one that these networks were tested on.")
+OTHER = Here(None, "No images: the test part on this machine is not the one that these networks were tested on.")
 
 Look = Callable[[Entry, Labels], Here]
 """From a suite file's `dataset` entry and the labels that networks were tested on to the data, if they are here."""
@@ -109,10 +109,10 @@ def look_here(entry: Entry) -> Here:
     try:
         data = load_here(entry)
     except UserError as error:
-        return Here(None, f"No pictures: {str(error).splitlines()[0]}")
+        return Here(None, f"No images: {str(error).splitlines()[0]}")
     if data is None:
         advice = "" if "path" in entry else f"; `bench data fetch {entry['name']}` gets it"
-        return Here(None, f"No pictures: the data set is not on this machine{advice}.")
+        return Here(None, f"No images: the data set is not on this machine{advice}.")
     return Here(data)
 
 
@@ -142,7 +142,7 @@ def look_once(planned: Iterable[Trial] = ()) -> Look:
 def _test_size(entry: Entry) -> int | None:
     """How many test images the data set has; None where only its files tell, or nothing does."""
     try:
-        return None if is_own(entry) else find(entry).test_size
+        return None if is_user_defined(entry) else find(entry).test_size
     except UserError:
         return None
 
@@ -168,7 +168,7 @@ def gallery(
     look
         From the labels of the test images to the data.
     budget
-        Bytes that the pictures may take.
+        Bytes that the images may take.
     """
     if not said:
         return None
@@ -179,16 +179,16 @@ def gallery(
     leading = [label for label in leaders if label in same]
     doubted = suspects(leading, same, here.duplicates) if leading else None
     made = Gallery(classes, len(labels), found, doubted, None, here.note)
-    return _with_pictures(made, here.data, budget) if here.data is not None else made
+    return _with_sprite(made, here.data, budget) if here.data is not None else made
 
 
 def _mistakes(label: str, answers: Answers) -> Mistakes:
-    wrong, seeds = wrong_by_most(answers.labels, answers.predicted)
+    wrong, seeds = wrong_by_majority(answers.labels, answers.predicted)
     images = np.flatnonzero(wrong >= 0)
     agreeing = answers.predicted[:, images] == wrong[images]
     sure, true = (
         np.where(agreeing, values[:, images], 0).sum(axis=0, dtype=np.float64) / seeds[images]
-        for values in (answers.confidence, answers.true_confidence)
+        for values in (answers.confidence, answers.true_class_probability)
     )
     order = np.argsort(-np.nan_to_num(sure, nan=-1.0), kind="stable")
     every = [
@@ -214,7 +214,7 @@ def _mistakes(label: str, answers: Answers) -> Mistakes:
     return Mistakes(label, answers.seeds, dict(pairs.most_common()), tuple(shown), min(FIRST, len(every)))
 
 
-def _with_pictures(made: Gallery, data: Dataset, budget: int) -> Gallery:
+def _with_sprite(made: Gallery, data: Dataset, budget: int) -> Gallery:
     """Show as many mistakes as the budget allows."""
     doubted = made.suspects
     always = [one.image for one in doubted.images[:SUSPECTS]] if doubted else []
@@ -222,7 +222,7 @@ def _with_pictures(made: Gallery, data: Dataset, budget: int) -> Gallery:
     for cut in CUTS:
         mistakes = tuple(replace(one, shown=one.shown[:cut], first=min(one.first, cut)) for one in made.mistakes)
         numbers = [*always, *(mistake.image for one in mistakes for mistake in one.shown)]
-        pictures = sprite(data.test_images, numbers)
-        if len(pictures.png) <= budget:
+        sheet = sprite(data.test_images, numbers)
+        if len(sheet.png) <= budget:
             break
-    return replace(made, mistakes=mistakes, pictures=pictures)
+    return replace(made, mistakes=mistakes, sprite=sheet)

@@ -14,14 +14,14 @@ from bench.report.classes.suspects import FEWEST_NETWORKS, Suspect
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture of the gallery: its place in the sprite (column and row, None without), and what stands below it."""
+    """One image of the gallery: its place in the sprite (column and row, None without), and what stands below it."""
 
     image: int
     place: tuple[int, int] | None
     label: str
     predicted: str
     confidence: str
-    true_confidence: str
+    true_class_probability: str
     seeds: str
 
 
@@ -39,7 +39,7 @@ def doubted(gallery: Gallery) -> list[Shot]:
 
 
 def copies(gallery: Gallery) -> list[dict[str, Any]]:
-    """Test images that are training images too, as far as they are shown: picture, labels, numbers."""
+    """Test images that are training images too, as far as they are shown: image, labels, numbers."""
     found = (gallery.suspects.duplicates or ())[:DUPLICATES] if gallery.suspects else ()
     return [
         {
@@ -95,11 +95,11 @@ def agreement(gallery: Gallery) -> str:
 
 def gallery_data(gallery: Gallery) -> dict[str, Any]:
     """What the page's script shows: each mistake as image, label, predicted, seeds and two confidences in 1/1000."""
-    pictures = gallery.pictures
+    sheet = gallery.sprite
     return {
         "classes": list(gallery.classes),
         "columns": COLUMNS,
-        "places": list(pictures.places) if pictures else [],
+        "places": list(sheet.places) if sheet else [],
         "configurations": [
             {
                 "label": one.label,
@@ -114,7 +114,7 @@ def gallery_data(gallery: Gallery) -> dict[str, Any]:
                         m.predicted,
                         m.seeds,
                         _thousandths(m.confidence),
-                        _thousandths(m.true_confidence),
+                        _thousandths(m.true_class_probability),
                     ]
                     for m in one.shown
                 ],
@@ -137,15 +137,15 @@ def _shot(gallery: Gallery, one: Mistake | Suspect, seeds: str) -> Shot:
         gallery.classes[one.label],
         gallery.classes[one.predicted],
         _sure(one.confidence),
-        _sure(one.true_confidence),
+        _sure(one.true_class_probability),
         seeds,
     )
 
 
 def _place(gallery: Gallery, image: int) -> tuple[int, int] | None:
-    if gallery.pictures is None or image not in gallery.pictures.places:
+    if gallery.sprite is None or image not in gallery.sprite.places:
         return None
-    row, column = divmod(gallery.pictures.places[image], COLUMNS)
+    row, column = divmod(gallery.sprite.places[image], COLUMNS)
     return column, row
 
 

@@ -1,4 +1,4 @@
-"""Many small pictures in one: how a page shows test images without a request."""
+"""Many small images in one: how a page shows test images without a request."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 
 COLUMNS = 24
 LONGEST = 64
-"""Pixels of the longer side; larger pictures are reduced to it."""
+"""Pixels of the longer side; larger images are reduced to it."""
 SHOWN_SIDE = 84
-"""Pixels of the page that the longer side of a small picture takes."""
+"""Pixels of the page that the longer side of a small image takes."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sprite:
-    """Pictures in rows of `COLUMNS`, as a PNG. `places` maps an image's number to its place, from 0.
+    """Images in rows of `COLUMNS`, as a PNG. `places` maps an image's number to its place, from 0.
 
-    `width` and `height` are those of one picture, `scale` how many pixels of the page one of its pixels takes.
+    `width` and `height` are those of one image, `scale` how many pixels of the page one of its pixels takes.
     """
 
     png: bytes
@@ -40,17 +40,17 @@ class Sprite:
         return f"data:image/png;base64,{base64.b64encode(self.png).decode('ascii')}"
 
 
-def sprite(pictures: NDArray[np.uint8], numbers: Sequence[int]) -> Sprite:
-    """Put some of the pictures (N, C, H, W) side by side, those of `numbers` in this order, each once."""
+def sprite(images: NDArray[np.uint8], numbers: Sequence[int]) -> Sprite:
+    """Put some of the images (N, C, H, W) side by side, those of `numbers` in this order, each once."""
     from PIL import Image
 
     places = {number: place for place, number in enumerate(dict.fromkeys(numbers))}
-    height, width = _reduced(*pictures.shape[2:])
+    height, width = _reduced(*images.shape[2:])
     rows = math.ceil(len(places) / COLUMNS)
-    grey = pictures.shape[1] != 3
+    grey = images.shape[1] != 3
     sheet = Image.new("L" if grey else "RGB", (COLUMNS * width, max(rows, 1) * height))
     for number, place in places.items():
-        pixels = pictures[number]
+        pixels = images[number]
         one = Image.fromarray(pixels[0] if grey else pixels.transpose(1, 2, 0))
         if one.size != (width, height):
             one = one.resize((width, height), Image.Resampling.LANCZOS)

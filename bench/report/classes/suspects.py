@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from bench.data.twins import Twin
+from bench.data.explore import DuplicateImage
 from bench.report.classes.answers import Answers
-from bench.statistics.suspects import accuracy_without, wrong_by_all
+from bench.statistics.label_issues import accuracy_without, wrong_by_all
 
 FEWEST_NETWORKS = 3
 """Fewer networks that agree are no reason to doubt a label."""
@@ -26,7 +26,7 @@ class Suspect:
     label: int
     predicted: int
     confidence: float
-    true_confidence: float
+    true_class_probability: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,11 +41,13 @@ class Suspects:
     leaders: tuple[str, ...]
     networks: int
     images: tuple[Suspect, ...]
-    duplicates: tuple[Twin, ...] | None
+    duplicates: tuple[DuplicateImage, ...] | None
     sensitivity: pd.DataFrame
 
 
-def suspects(leaders: Sequence[str], said: Mapping[str, Answers], duplicates: tuple[Twin, ...] | None) -> Suspects:
+def suspects(
+    leaders: Sequence[str], said: Mapping[str, Answers], duplicates: tuple[DuplicateImage, ...] | None
+) -> Suspects:
     """Look for the images on which all `leaders`, which were tested on the same ones, agree against the label."""
     answers = [said[label] for label in leaders]
     networks = sum(one.seeds for one in answers)
@@ -54,7 +56,7 @@ def suspects(leaders: Sequence[str], said: Mapping[str, Answers], duplicates: tu
     if networks >= FEWEST_NETWORKS:
         wrong = wrong_by_all(labels, [one.predicted for one in answers])
     sure = np.concatenate([one.confidence for one in answers]).mean(axis=0, dtype=np.float64)
-    true = np.concatenate([one.true_confidence for one in answers]).mean(axis=0, dtype=np.float64)
+    true = np.concatenate([one.true_class_probability for one in answers]).mean(axis=0, dtype=np.float64)
     found = np.flatnonzero(wrong)
     found = found[np.argsort(-np.nan_to_num(sure[found], nan=-1.0), kind="stable")]
     copied = np.zeros(len(labels), dtype=bool)

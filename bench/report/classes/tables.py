@@ -10,7 +10,7 @@ import pandas as pd
 from bench.report.classes.details import Details
 from bench.report.classes.gallery import Gallery, Mistake
 from bench.report.classes.suspects import Suspect
-from bench.statistics.class_intervals import FIGURES
+from bench.statistics.per_class import FIGURES
 
 
 def details_json(one: Details) -> dict[str, Any]:
@@ -101,5 +101,5 @@ def _image(one: Mistake | Suspect, classes: tuple[str, ...]) -> dict[str, Any]:
         "class": classes[one.label],
         "predicted": classes[one.predicted],
         "confidence": known(one.confidence),
-        "true_confidence": known(one.true_confidence),
+        "true_class_probability": known(one.true_class_probability),
     }

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.published.classes import PublishedClasses
+from bench.published.reference_data import PublishedClasses
 from bench.report.cells import NOTHING, percent
 from bench.report.classes.details import Details
 from bench.report.report import Part
-from bench.statistics.class_intervals import FIGURES
+from bench.statistics.per_class import FIGURES
 
 MOST_CLASSES = 20
 """With more, a confusion matrix shows those with the most errors, and tables of all but the first block the worst."""

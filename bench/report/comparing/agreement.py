@@ -9,11 +9,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from bench.ledger.record import PARTS, Measured, Predictions, Record, Result
-from bench.statistics.proportions import binomial_floor
-from bench.statistics.quoted import agreement
-from bench.statistics.seeds import Pooled, pooled_seed_deviation
-from bench.suite.expand import canonical
+from bench.jsonutil import canonical
+from bench.ledger.record import PARTS, Predictions, Record, Result, RunInfo
+from bench.statistics.intervals import PooledDeviation, binomial_noise, pooled_seed_deviation
+from bench.statistics.versus_published import agreement
 
 Word = Literal["to the bit", "within noise", "differs"]
 
@@ -48,10 +47,10 @@ def again(
     record: Record,
     predictions: Predictions | None,
     result: Result,
-    measured: Measured,
+    measured: RunInfo,
     now: Predictions | None,
     status: str,
-    pooled: Pooled | None,
+    pooled: PooledDeviation | None,
     on_cpu: bool,
 ) -> Again:
     """Hold a repetition against its record.
@@ -84,7 +83,7 @@ def again(
     if not differing:
         word = "to the bit"
     elif before is not None and after is not None and images and status == record.status:
-        told = agreement(before, 1, after, pooled or binomial_floor(1 - before, images))
+        told = agreement(before, 1, after, pooled or binomial_noise(1 - before, images))
         noise = told.half
         if told.word == "within" and not strict:
             word = "within noise"
@@ -131,14 +130,14 @@ def _prediction_fields(before: Predictions | None, now: Predictions | None) -> l
     return found
 
 
-def _environment(before: Measured, now: Measured) -> list[str]:
+def _environment(before: RunInfo, now: RunInfo) -> list[str]:
     pairs = [("device", before.device, now.device), ("threads", before.threads, now.threads)]
     names = sorted(before.versions.keys() | now.versions.keys())
     pairs += [(name, before.versions.get(name), now.versions.get(name)) for name in names if name not in NOT_COUNTED]
     return [f"{name}: {old or 'unknown'} -> {new or 'unknown'}" for name, old, new in pairs if old != new]
 
 
-def seed_noise(record: Record, records: Iterable[Record]) -> Pooled | None:
+def seed_noise(record: Record, records: Iterable[Record]) -> PooledDeviation | None:
     """The deviation between seeds of the same network on the same data, pooled over what the ledger has of it.
 
     None with fewer than two degrees of freedom, which would let anything agree.

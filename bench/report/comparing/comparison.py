@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from statsmodels.stats.multitest import multipletests
 
+from bench.errors import UserError
 from bench.ledger.record import Predictions, Record
 from bench.report.comparing.differed import differed
 from bench.report.sections import Configuration
-from bench.statistics import paired
-from bench.statistics.contrasts import difference
-from bench.statistics.mcnemar import mcnemar, one_sided
-from bench.statistics.measured import Measured, measure
-from bench.statistics.seeds import Interval
-from bench.suite.errors import UserError
+from bench.statistics import paired_tests
+from bench.statistics.factor_effects import difference
+from bench.statistics.intervals import Interval
+from bench.statistics.means import MeanEstimates, measure
+from bench.statistics.paired_tests import mcnemar, one_sided_mcnemar
 
 ONE_SIDED = 0.025
 """A single comparison is then decided by its two-sided 95 % interval."""
@@ -111,10 +111,10 @@ def compare(pairs: Sequence[Pair], others: Sequence[Side], max_drop: float = 0.0
 
     A row is ``worse`` where its mean lies more than `max_drop` below with confidence, ``not worse`` where such a drop
     can be ruled out, ``better`` where it is above 0 with confidence, else ``cannot tell``: each of these claims is held
-    to 2.5 %, one-sided, over all pairs together (Holm 1979), by the score test of `bench.statistics.paired`, which does
-    not take few images that differ for little noise. Where NEW lacks seeds that were asked for, those that ended well
-    are no fair sample: such a row is ``worse`` or ``cannot tell``. ``same`` are those whose predictions are equal seed
-    by seed; they need no test and are not counted there.
+    to 2.5 %, one-sided, over all pairs together (Holm 1979), by the score test of `bench.statistics.paired_tests`,
+    which does not take few images that differ for little noise. Where NEW lacks seeds that were asked for, those that
+    ended well are no fair sample: such a row is ``worse`` or ``cannot tell``. ``same`` are those whose predictions are
+    equal seed by seed; they need no test and are not counted there.
 
     Parameters
     ----------
@@ -168,14 +168,14 @@ def _word(pair: Pair, worse: bool, better: bool, kept: bool) -> Word:
     return "better" if better else "not worse" if kept else "cannot tell"
 
 
-def _of_seeds(pair: Pair, measured: Measured, new: int, base: int, max_drop: float) -> _Judged:
-    worse, kept = paired.one_sided(measured, new, base, -max_drop)
-    below, above = paired.one_sided(measured, new, base, 0.0)
+def _of_seeds(pair: Pair, measured: MeanEstimates, new: int, base: int, max_drop: float) -> _Judged:
+    worse, kept = paired_tests.one_sided(measured, new, base, -max_drop)
+    below, above = paired_tests.one_sided(measured, new, base, 0.0)
     found = difference(measured, new, base)
     counted = measured.noise is not None
     figures = {
         **_about(pair, measured, new, base),
-        **_bounds(paired.score_interval(measured, new, base)),
+        **_bounds(paired_tests.score_interval(measured, new, base)),
         "this_low": found.this_low if counted else None,
         "this_high": found.this_high if counted else None,
         "p": min(1.0, 2 * min(below, above)),
@@ -187,7 +187,7 @@ def _of_seeds(pair: Pair, measured: Measured, new: int, base: int, max_drop: flo
 def _of_runs(pair: Pair, max_drop: float) -> _Judged:
     new, base = pair.new.right(), pair.base.right()
     found = mcnemar(new[0], base[0])
-    worse, kept = one_sided(found, new.shape[1], -max_drop)
+    worse, kept = one_sided_mcnemar(found, new.shape[1], -max_drop)
     figures = {
         **_about(pair, measure([new, base]), 0, 1),
         **_bounds(found.difference),
@@ -196,7 +196,7 @@ def _of_runs(pair: Pair, max_drop: float) -> _Judged:
         "p": found.p,
         "method": "McNemar",
     }
-    return _Judged(figures, worse, kept, better=one_sided(found, new.shape[1])[1])
+    return _Judged(figures, worse, kept, better=one_sided_mcnemar(found, new.shape[1])[1])
 
 
 def _bounds(interval: Interval) -> dict[str, float]:
@@ -229,7 +229,7 @@ def _holm(p: list[float]) -> list[bool]:
     return [bool(reject) for reject in multipletests(p, alpha=ONE_SIDED, method="holm")[0]]
 
 
-def _about(pair: Pair, measured: Measured, new: int, base: int) -> dict[str, Any]:
+def _about(pair: Pair, measured: MeanEstimates, new: int, base: int) -> dict[str, Any]:
     between = measured.deviations[new] - measured.deviations[base] + (measured.means[new] - measured.means[base])
     return {
         "label": pair.label,
@@ -243,7 +243,7 @@ def _about(pair: Pair, measured: Measured, new: int, base: int) -> dict[str, Any
         "base_absent": pair.base.configuration.absent,
         "new_absent": pair.new.configuration.absent,
         "images": measured.images,
-        "images_differing": int(np.count_nonzero(np.abs(between) > paired.EQUAL)),
+        "images_differing": int(np.count_nonzero(np.abs(between) > paired_tests.EQUAL)),
         "differed": tuple(differed(pair.base.configuration, pair.new.configuration)),
     }
 

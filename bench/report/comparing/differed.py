@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from bench.components import AXES
 from bench.ledger.record import Record
 from bench.report.sections import Configuration
-from bench.suite.components import AXES
 from bench.suite.labels import ORDER, axis_label
 from bench.suite.schema import LATER
 

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from bench.errors import UserError, nearest
 from bench.report.sections import Configuration, Section
-from bench.suite.errors import UserError, nearest
 from bench.suite.labels import SEPARATOR
 from bench.suite.select import matches, only_patterns
 

@@ -9,21 +9,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Any, TypeVar
 
+from bench.errors import UserError
+from bench.jsonutil import canonical
 from bench.ledger.record import Predictions, Record
+from bench.metrics import METRICS
 from bench.report.comparing.comparison import Pair, Side
 from bench.report.estimates import validation_mean
 from bench.report.sections import Configuration, Section, sections, seeds_text
-from bench.suite.errors import UserError
-from bench.suite.expand import canonical
 from bench.suite.labels import labels
-from bench.suite.metrics import METRICS
 
 Item = TypeVar("Item")
 Text = Callable[[Item], str]
 
 
 @dataclass(frozen=True)
-class Source:
+class LedgerSource:
     """One side's ledger: what it is called, the records in question, and where their predictions are."""
 
     name: str
@@ -32,7 +32,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Shared:
+class MatchedRecords:
     """`pairs` have complete trials in both ledgers; `others` are configurations whose seeds help to tell the noise.
 
     `lost` were completed in BASE, and in NEW every trial of them failed, diverged or was pruned; `missing` is what BASE
@@ -49,13 +49,13 @@ class Shared:
     notes: list[str] = field(default_factory=list)
 
 
-def matched(base: Source, new: Source) -> Shared:
+def matched(base: LedgerSource, new: LedgerSource) -> MatchedRecords:
     """Every configuration that both ledgers have.
 
     The key is no match: it changes with the user's own model, which is what a comparison may be about. Where one ledger
     has a configuration with several states of data or code, the one run last counts.
     """
-    found = Shared()
+    found = MatchedRecords()
     ours, theirs = (_latest(_configurations(sections(one.records)), one.name, found.notes) for one in (base, new))
     for label, first, second in _labelled(ours, theirs):
         has_base, has_new = (one is not None and bool(one.having("complete")) for one in (first, second))
@@ -82,7 +82,7 @@ def matched(base: Source, new: Source) -> Shared:
     return found
 
 
-def best(base: Source, new: Source, metric: str = "accuracy") -> Shared:
+def best(base: LedgerSource, new: LedgerSource, metric: str = "accuracy") -> MatchedRecords:
     """The best configuration of each ledger as validation chose it, for each data set and protocol.
 
     Protocols may differ where each ledger has only one more on a data set: those are compared too, and a note says so.
@@ -98,7 +98,7 @@ def best(base: Source, new: Source, metric: str = "accuracy") -> Shared:
     UserError
         The ledgers share no data set, or validation chose none of several configurations.
     """
-    found = Shared()
+    found = MatchedRecords()
     ours, theirs = (_trained(sections(one.records)) for one in (base, new))
     ours = [one for one in ours if any(c.having("complete") for c in one.configurations)]
     pairs, only_base, only_new = _paired(ours, theirs, _SECTION)
@@ -126,7 +126,9 @@ def lacking(one: Configuration) -> str:
     return f"NEW lacks {', '.join(one.absent)}"
 
 
-def _best_of_section(found: Shared, base: Source, new: Source, first: Section, second: Section, metric: str) -> None:
+def _best_of_section(
+    found: MatchedRecords, base: LedgerSource, new: LedgerSource, first: Section, second: Section, metric: str
+) -> None:
     ours = _latest(first.configurations, base.name, found.notes)
     theirs = _latest(second.configurations, new.name, found.notes)
     named = _labelled(ours, theirs)
@@ -161,7 +163,7 @@ def _best_of_section(found: Shared, base: Source, new: Source, first: Section, s
 
 
 def _note_missing(
-    found: Shared, before: str, named: Sequence[tuple[str, Configuration | None, Configuration | None]]
+    found: MatchedRecords, before: str, named: Sequence[tuple[str, Configuration | None, Configuration | None]]
 ) -> None:
     """What BASE has of a section and NEW lacks; a configuration that is gone may have another in its place."""
     gone, fresh = [], []
@@ -185,7 +187,7 @@ def _note_missing(
         found.missing.update((before + label, why) for label in gone)
 
 
-def _note_fewer(found: Shared, label: str, base: Configuration, new: Configuration) -> None:
+def _note_fewer(found: MatchedRecords, label: str, base: Configuration, new: Configuration) -> None:
     """Seeds that nobody ran in NEW are no failure: the comparison holds with those that there are."""
     if left := sorted(set(base.planned) - set(new.planned)):
         found.notes.append(f"{label}: {seeds_text(left)} of BASE were not run in NEW")

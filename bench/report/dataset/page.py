@@ -1,4 +1,4 @@
-"""A look at a dataset, as one page that opens offline: no script, no request, pictures within it."""
+"""A look at a dataset, as one page that opens offline: no script, no request, images within it."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from bench.report.dataset.terminal import duplicate_lines, sizes
 from bench.report.page import environment
 
 Samples = Sequence[tuple[str, NDArray[np.uint8]]]
-"""Rows of pictures, each with what it shows: uint8 (n, C, H, W)."""
+"""Rows of images, each with what it shows: uint8 (n, C, H, W)."""
 
 BARS = 64
 """Bars of the histogram: four values each."""
 
 SHOWN_SIDE = 56
-"""Pixels of the page that the longer side of a small picture takes."""
+"""Pixels of the page that the longer side of a small image takes."""
 
 
 def data_page(found: Exploration, augmented: Samples = ()) -> str:
-    """The page as text; `augmented` are rows of pictures before and after augmentation, the first the originals."""
+    """The page as text; `augmented` are rows of images before and after augmentation, the first the originals."""
     whole = found.pixels[0].histogram
     _, height, width = found.shape
     counts = found.counts
@@ -47,25 +47,25 @@ def data_page(found: Exploration, augmented: Samples = ()) -> str:
                 }
                 for i, name in enumerate(found.classes)
             ],
-            mean_picture=strip(np.rint(found.mean_picture[None]).astype(np.uint8)),
+            mean_image=strip(np.rint(found.mean_image[None]).astype(np.uint8)),
             histogram=_bars(whole),
             black=float(whole[0] / whole.sum()) if _hides(whole) else None,
             duplicates=duplicate_lines(found),
-            augmented=[(label, strip(pictures)) for label, pictures in augmented],
+            augmented=[(label, strip(images)) for label, images in augmented],
             scale=max(1, round(SHOWN_SIDE / max(height, width))),
         )
     )
 
 
-def strip(pictures: NDArray[np.uint8]) -> dict[str, Any]:
-    """Pictures (n, C, H, W) side by side, a pixel apart, as a PNG for an `src`, with its width and height."""
+def strip(images: NDArray[np.uint8]) -> dict[str, Any]:
+    """Images (n, C, H, W) side by side, a pixel apart, as a PNG for an `src`, with its width and height."""
     from PIL import Image
 
-    count, channels, height, width = pictures.shape
+    count, channels, height, width = images.shape
     line = np.zeros((height, count * (width + 1) - 1, 4), dtype=np.uint8)
-    for i, picture in enumerate(pictures):
+    for i, image in enumerate(images):
         at = slice(i * (width + 1), i * (width + 1) + width)
-        line[:, at, :3] = picture.transpose(1, 2, 0) if channels == 3 else picture[0][:, :, None]
+        line[:, at, :3] = image.transpose(1, 2, 0) if channels == 3 else image[0][:, :, None]
         line[:, at, 3] = 255
     file = io.BytesIO()
     Image.fromarray(line).save(file, "PNG", optimize=True)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench.data.explore import TITLES, Exploration, Pixels
+from bench.data.explore import TITLES, Exploration, PixelStatistics
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 BINS = 32
@@ -21,12 +21,12 @@ HEIGHT = 6
 
 
 def print_exploration(found: Exploration, console: Console) -> None:
-    """Print sizes, classes, pixel values with their histogram, and duplicates; pictures need a page."""
+    """Print sizes, classes, pixel values with their histogram, and duplicates; images need a page."""
     channels, height, width = found.shape
     colour = {1: "grey", 3: "colour"}.get(channels, f"{channels} channels")
     console.print(Text(found.name, style="bold"))
     console.print(
-        f"{sizes(found)} pictures, {height} x {width} {colour}, {len(found.classes)} classes",
+        f"{sizes(found)} images, {height} x {width} {colour}, {len(found.classes)} classes",
         highlight=False,
     )
     console.print(Text(f"read from {found.source}", style="dim"))
@@ -65,7 +65,7 @@ def bars(histogram: NDArray[np.int64]) -> list[str]:
 
 
 def sizes(found: Exploration) -> str:
-    """How many pictures each part has: ``60,000 training and 10,000 test``."""
+    """How many images each part has: ``60,000 training and 10,000 test``."""
     *others, last = (f"{counts.sum():,} {TITLES[part]}" for part, counts in found.counts.items())
     return f"{', '.join(others)} and {last}"
 
@@ -74,8 +74,8 @@ def duplicate_lines(found: Exploration) -> list[str]:
     """A line on each sort of exact duplicates."""
     lines = []
     for one in found.duplicates:
-        share = f", {one.otherwise:,} of them with another label" if one.pictures else ""
-        lines.append(f"exact duplicates {one.where}: {one.pictures or 'none'}{share}")
+        share = f", {one.otherwise:,} of them with another label" if one.images else ""
+        lines.append(f"exact duplicates {one.where}: {one.images or 'none'}{share}")
     return lines
 
 
@@ -91,7 +91,7 @@ def _classes(found: Exploration) -> Table:
     return table
 
 
-def _values(title: str, pixels: Sequence[Pixels]) -> Table:
+def _values(title: str, pixels: Sequence[PixelStatistics]) -> Table:
     table = Table(title, box=None, pad_edge=False, header_style="bold")
     for heading in ("Minimum", "Maximum", "Mean", "Std. dev."):
         table.add_column(heading, justify="right")

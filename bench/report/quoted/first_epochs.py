@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bench.jsonutil import canonical
 from bench.ledger.record import Record
-from bench.suite.expand import canonical
 
 ANY_BUDGET = ("constant", "step", "time_decay", "plateau")
 """Schedules whose first epochs do not depend on how many are to follow."""

@@ -6,18 +6,16 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bench.published.catalogue import Reference
-from bench.published.curves import curve
+from bench.jsonutil import canonical
+from bench.metrics import METRICS
+from bench.published.reference_data import Reference, curve
 from bench.report.estimates import estimate
 from bench.report.figures import values
 from bench.report.quoted.first_epochs import Begun
 from bench.report.quoted.rows import Judged, Source
 from bench.report.quoted.runs import Planned, Runs, merged
-from bench.statistics.proportions import binomial_floor
-from bench.statistics.quoted import agreement
-from bench.statistics.seeds import Pooled, pooled_seed_deviation
-from bench.suite.expand import canonical
-from bench.suite.metrics import METRICS
+from bench.statistics.intervals import PooledDeviation, binomial_noise, pooled_seed_deviation
+from bench.statistics.versus_published import agreement
 
 WHERE: dict[Source, str] = {
     "suite": "",
@@ -40,7 +38,7 @@ class Noise:
     """The deviation between seeds, and what told it: nothing did where theory's is all there is."""
 
     source: Source
-    pooled: Pooled | None = None
+    pooled: PooledDeviation | None = None
 
 
 class Kin:
@@ -104,7 +102,7 @@ def judged(
     other: bool = False,
     rounding: float = 0.0,
 ) -> Judged:
-    """Hold the mean of our seeds against their figure, by `bench.statistics.quoted.agreement`.
+    """Hold the mean of our seeds against their figure, by `bench.statistics.versus_published.agreement`.
 
     The pooled noise is taken; without any what theory expects of a share of so many images; else nothing is said. Their
     own repeated runs are so few that theory's stands where it is wider.
@@ -126,7 +124,7 @@ def judged(
     if theirs is None:
         return Judged(ours, None, len(found), None, noise.source)
     sampling = sum(share * (1 - share) / images for share in (ours.mean, theirs)) if other and images else 0.0
-    floor = binomial_floor(1 - ours.mean, images) if images and METRICS[metric].share else None
+    floor = binomial_noise(1 - ours.mean, images) if images and METRICS[metric].share else None
     candidates = (noise.pooled,) if noise.source in ("suite", "page") else (noise.pooled, floor)
     tried = [agreement(ours.mean, len(found), theirs, one, sampling, rounding) for one in candidates if one is not None]
     few = noise.pooled is not None and noise.pooled.degrees < FEWEST

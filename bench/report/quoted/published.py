@@ -8,20 +8,19 @@ from dataclasses import replace
 from typing import Any
 
 from bench.data.catalogue import DATASETS
+from bench.jsonutil import canonical
 from bench.ledger.record import Predictions, Record
-from bench.published.catalogue import Reference
-from bench.published.curves import curve
+from bench.metrics import METRICS
+from bench.published.reference_data import Reference, curve
 from bench.report.estimates import estimate
 from bench.report.figures import values
 from bench.report.quoted.first_epochs import shared_epochs
 from bench.report.quoted.noise import FOUR_DECIMALS, WHERE, Kin, Noise, half_unit, judged
 from bench.report.quoted.rows import Asked, Early, Group, Judged, Row, Short
 from bench.report.quoted.runs import Planned, Runs, configurations
-from bench.statistics.seeds import Pooled
-from bench.suite.expand import canonical
+from bench.statistics.intervals import PooledDeviation
 from bench.suite.labels import axis_label
-from bench.suite.metrics import METRICS
-from bench.suite.references import Comparison
+from bench.suite.references import ReferenceMatch
 
 OTHER_IMAGES = ("early_split",)
 """Flags of results on other test images than today's release has."""
@@ -74,9 +73,9 @@ class _Case:
         self.published = published
         self.runs = runs
         self.test_images: dict[str, int] = {}
-        self.noise: dict[str, Pooled] = {}
+        self.noise: dict[str, PooledDeviation] = {}
 
-    def row(self, comparison: Comparison, reference: Reference) -> Row:
+    def row(self, comparison: ReferenceMatch, reference: Reference) -> Row:
         notes = [comparison.note] if comparison.note else []
         configs = [config for config in comparison.configs if canonical(config) in self.suite]
         config, searched = self._standing_for(configs, reference)

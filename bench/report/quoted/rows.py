@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from bench.published.catalogue import Reference
+from bench.published.reference_data import Reference
 from bench.report.estimates import Estimate
-from bench.statistics.quoted import Agreement
-from bench.statistics.seeds import Pooled
-from bench.suite.references import Comparison
+from bench.statistics.intervals import PooledDeviation
+from bench.statistics.versus_published import Agreement
+from bench.suite.references import ReferenceMatch
 from bench.suite.trial import Trial
 
 Verdict = Literal["within", "above", "below", "cannot tell", "not compared", "not run", "not repeated"]
@@ -110,7 +110,7 @@ class Group:
     title: str
     description: str
     rows: tuple[Row, ...]
-    noise: dict[str, Pooled]
+    noise: dict[str, PooledDeviation]
     options: str = ""
 
 
@@ -124,6 +124,6 @@ class Asked:
     name: str
     title: str
     description: str
-    references: Sequence[tuple[Comparison, Reference]]
+    references: Sequence[tuple[ReferenceMatch, Reference]]
     trials: Sequence[Trial]
     options: str = ""

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bench.jsonutil import canonical
 from bench.ledger.record import Predictions, Record
 from bench.report.figures import completed
 from bench.report.quoted.first_epochs import Begun, curves, start_of
-from bench.suite.expand import canonical
 from bench.suite.trial import Trial
 
 

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bench.metrics import METRICS
 from bench.report.cells import NOTHING, count, figure, number, percent
 from bench.report.markdown import escape, provenance_lines, table
 from bench.report.quoted.rows import Group, Judged, Row, Verdict
-from bench.suite.metrics import METRICS
 
 TITLE = "Published systems, run again"
 MARKS = {"suite": "", "page": " ‡", "theirs": " §", "theory": " †"}
@@ -30,7 +30,7 @@ LEGEND = (
     "pooled deviation between our seeds. *Cannot tell*: within noise of more than ± 1 point, in which nearly anything "
     "lies; or the noise is told by two runs alone, one degree of freedom.",
     "Both were measured on the same images (the data set's own test part, or the tail of its training part), so these "
-    "add no noise. Where they were not (another release, re-encoded pictures, another split), both sides' sampling of "
+    "add no noise. Where they were not (another release, re-encoded images, another split), both sides' sampling of "
     "images, p (1 − p) / n each, is added under the root.",
     "Networks differ in their noise, so s comes from runs of the same network on the same data: those of the suite; ‡ "
     "where its configurations have too few seeds, those of all suites of this page; § else their own repeated runs, as "

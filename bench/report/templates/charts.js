@@ -1,5 +1,5 @@
 // A chart that is pointed at becomes a live view of the same specification: names and figures under the pointer, a
-// legend to pick from. Until then, on paper and for those who use the keyboard, the still picture stands.
+// legend to pick from. Until then, on paper and for those who use the keyboard, the still image stands.
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
 for (const hint of document.querySelectorAll(".hint")) hint.hidden = !matchMedia("(hover: hover)").matches;

@@ -1,7 +1,7 @@
 """Document B's search with KerasTuner, reduced. Runs where bench is not.
 
 ``keras_search.py PICTURES.npz EPOCHS TRIALS SEED FOLDER``: Hyperband of at most EPOCHS epochs and TRIALS trials (0: as
-many as it wants), the document's space and network; the last fifth of the pictures validates. The document's early
+many as it wants), the document's space and network; the last fifth of the images validates. The document's early
 stopping waits for 10 epochs, which a search of 9 never reaches. What KerasTuner prints goes before the JSON.
 """
 

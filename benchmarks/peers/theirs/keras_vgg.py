@@ -1,9 +1,9 @@
 """Document B's customVGG in Keras, trained when told to. Runs where bench is not.
 
 ``keras_vgg.py PICTURES.npz``: each line read, "POLICY COUNT" (``float32 2560`` or ``mixed_bfloat16 2560``), trains one
-epoch of the first COUNT pictures and answers with two numbers: seconds until the last batch was trained, and those of
+epoch of the first COUNT images and answers with two numbers: seconds until the last batch was trained, and those of
 `fit`, which may wait for something after that. The network of a policy is made, and its first
-epoch of COUNT pictures trained, before that: compiling is not counted. Keras 3's Normalization no longer broadcasts to
+epoch of COUNT images trained, before that: compiling is not counted. Keras 3's Normalization no longer broadcasts to
 one channel per column, so that is written out; the rest are the document's lines.
 """
 

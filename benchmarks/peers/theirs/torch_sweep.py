@@ -40,7 +40,7 @@ class Net(nn.Module):
 
 
 def load_data(root, augmented):
-    """The first 48,000 pictures to train on, the last 12,000 to validate."""
+    """The first 48,000 images to train on, the last 12,000 to validate."""
     plain = transforms.ToTensor()
     augment = transforms.Compose(
         [

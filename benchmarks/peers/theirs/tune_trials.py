@@ -16,16 +16,16 @@ def trainable(config):
     sys.path.insert(0, config["folder"])
     from short_trial import load_data, train
 
-    validation, test = train(load_data(config["pictures"]), config["lr"])
+    validation, test = train(load_data(config["images"]), config["lr"])
     tune.report({"accuracy": validation, "test": test})
 
 
 if __name__ == "__main__":
-    pictures, count, folder = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+    images, count, folder = sys.argv[1], int(sys.argv[2]), sys.argv[3]
     ray.init()
     first = time.time()
     space = {
-        "pictures": pictures,
+        "images": images,
         "folder": str(Path(__file__).resolve().parent),
         "lr": tune.grid_search([0.001 * (1 + number) for number in range(count)]),
     }

@@ -13,13 +13,13 @@ import pytest
 from predicted import RIGHT
 from rich.console import Console
 
-from bench.execution.board import Running, View
-from bench.execution.cluster.drive import OUT, hand_out_all
-from bench.execution.cluster.events import EventFile, EventView, play
-from bench.execution.cluster.shipment import Part, Run
-from bench.execution.progress import PlainView, Tally
+from bench.execution.cluster.bundle import BundledSuite, RunBundle
+from bench.execution.cluster.driver import OUT, export_records
+from bench.execution.cluster.events import EventFile, EventRecorder, play
+from bench.execution.progress import PlainProgress, ProgressStats
+from bench.execution.scheduler import ProgressListener, RunningTrial
 from bench.ledger.ledger import Ledger
-from bench.ledger.record import Measured, Record, Result
+from bench.ledger.record import Record, Result, RunInfo
 from bench.suite.suite import Suite
 from bench.suite.trial import Trial
 
@@ -33,16 +33,16 @@ def two(suite_of: Callable[[str], Suite], trials_of: Callable[[Suite], list[Tria
 
 def record(trial: Trial) -> Record:
     result = Result(curves={"val_accuracy": [0.5, 0.9]}, epochs_run=2, validation={"accuracy": 0.9})
-    return Record(trial.key, trial.config, trial.seed, "complete", result, Measured(train_seconds=3.0))
+    return Record(trial.key, trial.config, trial.seed, "complete", result, RunInfo(train_seconds=3.0))
 
 
-def happen(view: View, trials: list[Trial]) -> None:
-    running = Running(trials[0], "2026-01-01T00:00:00+00:00")
+def happen(view: ProgressListener, trials: list[Trial]) -> None:
+    running = RunningTrial(trials[0], "2026-01-01T00:00:00+00:00")
     view.trial_started(running)
     running.curves = {"val_accuracy": [0.5, 0.9], "train_loss": [1.0, 0.5]}
     view.trial_progressed(running)
-    view.trial_started(Running(trials[1], ""))
-    view.trial_resumed(Running(trials[1], "", {"train_loss": [1.5], "val_accuracy": [0.25]}, resumed=1))
+    view.trial_started(RunningTrial(trials[1], ""))
+    view.trial_resumed(RunningTrial(trials[1], "", {"train_loss": [1.5], "val_accuracy": [0.25]}, resumed=1))
     view.note("a note")
     view.trial_ended(trials[0], record(trials[0]))
 
@@ -51,24 +51,24 @@ def events_of(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
 
 
-def plain(trials: list[Trial], watch: Callable[[View], None], monkeypatch: pytest.MonkeyPatch) -> str:
+def plain(trials: list[Trial], watch: Callable[[ProgressListener], None], monkeypatch: pytest.MonkeyPatch) -> str:
     """What plain lines say, with every progress told."""
     monkeypatch.setattr("bench.execution.progress.LINE_SECONDS", -1.0)
     out = io.StringIO()
-    watch(PlainView(Tally(trials, [], slots=2), Console(file=out, width=200)))
+    watch(PlainProgress(ProgressStats(trials, [], slots=2), Console(file=out, width=200)))
     return out.getvalue()
 
 
 def test_a_view_elsewhere_shows_the_same(two: list[Trial], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ended: list[str] = []
     file = EventFile(tmp_path)
-    happen(EventView(Tally(two, [], slots=2), file, ended.append), two)
+    happen(EventRecorder(ProgressStats(two, [], slots=2), file, ended.append), two)
     file.over("done", failed=False)
     *events, last = events_of(tmp_path)
     assert last == {"event": "over", "outcome": "done", "failed": False}
     assert ended == [two[0].key]
 
-    def played(view: View) -> None:
+    def played(view: ProgressListener) -> None:
         for event in events:
             play(event, {trial.key: trial for trial in two}, view)
 
@@ -93,18 +93,18 @@ def test_the_last_word_on_a_run_is_not_overtaken_by_a_sign_of_life(
 
 
 def test_what_another_run_on_the_head_found_of_these_trials_is_handed_out_too(two: list[Trial], tmp_path: Path) -> None:
-    part, ledger = Part("t", two), Ledger(tmp_path / "results")
-    run = Run("r", [part], str(ledger.root), known=[two[0].key])
+    part, ledger = BundledSuite("t", two), Ledger(tmp_path / "results")
+    run = RunBundle("r", [part], str(ledger.root), known=[two[0].key])
     other = Ledger(ledger.root)
     for trial in two:
         other.publish(record(trial), RIGHT)
-    hand_out_all(ledger, part, run, tmp_path / "run")
+    export_records(ledger, part, run, tmp_path / "run")
     assert [found.key for found in Ledger(tmp_path / "run" / OUT).records()] == [two[1].key]
 
 
 def test_the_state_says_how_a_run_stands(two: list[Trial], tmp_path: Path) -> None:
     file = EventFile(tmp_path)
-    with EventView(Tally(two, [], slots=2), file, lambda _: None) as view:
+    with EventRecorder(ProgressStats(two, [], slots=2), file, lambda _: None) as view:
         view.trial_ended(two[0], record(two[0]))
     file.over("stopped")
     state = json.loads((tmp_path / "state.json").read_text())

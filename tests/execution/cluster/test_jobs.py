@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from bench.errors import UserError
 from bench.execution.cluster import requirements
-from bench.execution.cluster.drive import nodes_amiss
+from bench.execution.cluster.driver import nodes_amiss
 from bench.execution.cluster.jobs import Job, folder_of_run, new_name
 from bench.execution.cluster.launcher import Launcher, Settings
-from bench.suite.errors import UserError
 
 LAUNCHER = Launcher(Path("cluster.yaml"), "three", "local", Settings(), gpus=False, grows=False)
 

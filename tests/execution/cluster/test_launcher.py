@@ -10,8 +10,8 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+from bench.errors import UserError
 from bench.execution.cluster.launcher import read_launcher, variables
-from bench.suite.errors import UserError
 
 ROOT = Path(__file__).parents[3]
 OWN_MACHINES = """

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from bench.execution.cluster import remote, standing
+from bench.errors import UserError
+from bench.execution.cluster import head as head_module
+from bench.execution.cluster import launcher as launcher_module
+from bench.execution.cluster.head import CommandError, ConnectionLostError, reached, shell, ssh_error
 from bench.execution.cluster.jobs import Job
-from bench.execution.cluster.jobs import standing as standing_of
+from bench.execution.cluster.jobs import run_status as standing_of
 from bench.execution.cluster.launcher import Launcher, Settings
-from bench.execution.cluster.remote import CommandError, ConnectionLostError, reached, shell, ssh_error
-from bench.suite.errors import UserError
 
 DENIED = """Checking Local environment settings
 Fetched IP: 10.77.0.2
@@ -50,8 +51,8 @@ def head(monkeypatch: pytest.MonkeyPatch) -> Callable[[Answer], list[list[str]]]
             asked.append(command[4:])
             return answer(command[-1]) if "exec" in command else (0, "10.77.0.2\n")
 
-        monkeypatch.setattr(remote, "call", call)
-        monkeypatch.setattr(standing, "call", call)
+        monkeypatch.setattr(head_module, "run_command", call)
+        monkeypatch.setattr(launcher_module, "run_command", call)
         return asked
 
     return answer_with
@@ -97,7 +98,7 @@ def test_a_cluster_is_not_started_while_its_head_cannot_be_reached(
 ) -> None:
     asked = head(lambda command: (1, CUT.format(command=command)))
     with pytest.raises(ConnectionLostError, match="timed out"):
-        standing.bring_up(launcher, print)
+        launcher_module.bring_up(launcher, print)
     assert not [command for command in asked if command[0] == "up"]
 
 
@@ -110,7 +111,7 @@ def test_a_cluster_is_not_started_over_a_ray_whose_python_the_file_names_wrongly
     with subprocess.Popen([program, "60"]) as server:
         try:
             with pytest.raises(UserError) as error:
-                standing.bring_up(launcher, print)
+                launcher_module.bring_up(launcher, print)
         finally:
             server.kill()
     assert "Ray runs on the head" in str(error.value)
@@ -124,15 +125,15 @@ def test_a_cluster_on_which_another_run_is_at_work_is_not_torn_down(
 ) -> None:
     asked = head(here)
     jobs = {"mine": Job("RUNNING"), "past": Job("SUCCEEDED"), "other": Job("RUNNING")}
-    monkeypatch.setattr(standing, "jobs_of", lambda _: jobs)
+    monkeypatch.setattr(launcher_module, "jobs_of", lambda _: jobs)
     said: list[str] = []
-    standing.tear_down(launcher, said.append, "mine")
+    launcher_module.tear_down(launcher, said.append, "mine")
     assert said == [
         f"cluster 'three' stays up: other at work there; `ray down '{launcher.path}'` tears it down all the same"
     ]
     assert not asked
     del jobs["other"]
-    standing.tear_down(launcher, said.append, "mine")
+    launcher_module.tear_down(launcher, said.append, "mine")
     assert [command[0] for command in asked] == ["down"]
 
 
@@ -142,11 +143,11 @@ def test_a_key_that_new_machines_go_on_refusing_ends_the_wait_for_them(
     refused = (
         "import time\nwhile True: print('me@10.77.0.2: Permission denied (publickey).', flush=True); time.sleep(0.1)"
     )
-    monkeypatch.setattr(standing, "nodes", lambda _: None)
-    monkeypatch.setattr(standing, "ray_command", lambda *_: [sys.executable, "-c", refused])
-    monkeypatch.setattr(standing, "DENIED_SECONDS", 1.0)
+    monkeypatch.setattr(launcher_module, "nodes", lambda _: None)
+    monkeypatch.setattr(launcher_module, "ray_command", lambda *_: [sys.executable, "-c", refused])
+    monkeypatch.setattr(launcher_module, "DENIED_SECONDS", 1.0)
     with pytest.raises(UserError) as error:
-        standing.bring_up(launcher, lambda _: None)
+        launcher_module.bring_up(launcher, lambda _: None)
     assert f"`ray up '{launcher.path}'` failed" in str(error.value)
     assert "Permission denied (publickey)" in str(error.value)
 
@@ -167,7 +168,7 @@ def test_a_run_that_tells_nothing_stands_as_ray_says() -> None:
 
 def test_a_launcher_command_that_is_watched_ends_when_its_watcher_has_seen_enough(launcher: Launcher) -> None:
     script = "import time\nfor n in range(600): print(n, flush=True); time.sleep(0.1)"
-    code, out = remote.call(launcher, [sys.executable, "-c", script], None, lambda line: line != "3")
+    code, out = head_module.run_command(launcher, [sys.executable, "-c", script], None, lambda line: line != "3")
     assert code != 0
     assert out.split()[:4] == ["0", "1", "2", "3"]
     assert len(out.split()) < 600
@@ -175,6 +176,6 @@ def test_a_launcher_command_that_is_watched_ends_when_its_watcher_has_seen_enoug
 
 def test_a_launcher_command_that_hangs_takes_its_own_processes_with_it(launcher: Launcher) -> None:
     with pytest.raises(ConnectionLostError, match=r"no answer within 0\.5 s"):
-        remote.call(launcher, ["bash", "-c", "sleep 321.5 & wait"], 0.5)
+        head_module.run_command(launcher, ["bash", "-c", "sleep 321.5 & wait"], 0.5)
     listed = subprocess.run(["pgrep", "-u", str(os.getuid()), "-f", "^sleep 321.5"], capture_output=True, check=False)
     assert not listed.stdout

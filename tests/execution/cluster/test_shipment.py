@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.commands.suites import trials_of
+from bench.commands.load_suites import trials_of
 from bench.data import DATASETS, load
-from bench.execution.cluster.shipment import Part, Run, pack, unpack
-from bench.suite.errors import UserError
+from bench.errors import UserError
+from bench.execution.cluster.bundle import BundledSuite, RunBundle, pack, unpack
 from bench.suite.suite import Suite, load_suite
 
 OWN = """
@@ -43,8 +43,10 @@ def folder(tmp_path: Path) -> Path:
     return sent
 
 
-def run_of(suite: Suite) -> Run:
-    return Run("own-1", [Part(suite.name, trials_of(suite), suite.pruning, 7, "own.yaml")], "results", ["a"], jobs=3)
+def run_of(suite: Suite) -> RunBundle:
+    return RunBundle(
+        "own-1", [BundledSuite(suite.name, trials_of(suite), suite.pruning, 7, "own.yaml")], "results", ["a"], jobs=3
+    )
 
 
 def test_trials_keep_their_keys_and_name_the_files_that_came_along(own: Suite, folder: Path, tmp_path: Path) -> None:
@@ -64,7 +66,7 @@ def test_trials_keep_their_keys_and_name_the_files_that_came_along(own: Suite, f
 
 def test_the_package_itself_is_sent(own: Suite, folder: Path) -> None:
     pack(run_of(own), folder)
-    assert (folder / "bench/execution/cluster/drive.py").is_file()
+    assert (folder / "bench/execution/cluster/driver.py").is_file()
     assert (folder / "bench/execution/cluster/requirements.py").is_file()
     assert not list(folder.rglob("__pycache__"))
 

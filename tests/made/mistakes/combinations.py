@@ -72,12 +72,12 @@ ROWS: dict[str, Row] = {
     ),
     "batches of one with batch normalisation": (
         "name: t\ngrid:\n  model: {name: mlp, batch_norm: before}\n  batch_size: [1, 2]\n",
-        "suite.yaml:4: grid.batch_size[0]: batch normalisation has no variance of one picture; take a `batch_size` of "
+        "suite.yaml:4: grid.batch_size[0]: batch normalisation has no variance of one image; take a `batch_size` of "
         "at least 2, or `batch_norm: none`",
     ),
     "plateau without validation": (
         TOP + "  validation: none\n  schedule: [constant, plateau]\n",
-        "suite.yaml:5: grid.schedule[1]: schedule 'plateau' needs validation pictures",
+        "suite.yaml:5: grid.schedule[1]: schedule 'plateau' needs validation images",
     ),
     "factors without milestones": (
         TOP + "  schedule: {name: step, every: 2, factors: [0.1]}\n",
@@ -93,7 +93,7 @@ ROWS: dict[str, Row] = {
     ),
     "validation augmented without validation": (
         TOP + "  validation: none\n  augmentation: {name: flip, static: true, validation_too: true}\n",
-        "suite.yaml:5: grid.augmentation: flip with `validation_too: true` needs validation pictures",
+        "suite.yaml:5: grid.augmentation: flip with `validation_too: true` needs validation images",
     ),
     "penalty on hidden layers of a linear model": (
         "name: t\ngrid:\n  model: {name: mlp, hidden: []}\n  regularizer: {combine: [dropout, l1]}\n",

@@ -1,4 +1,4 @@
-"""Networks and optimizers of timm's and torch's, and what only the pictures or the network can tell."""
+"""Networks and optimizers of timm's and torch's, and what only the images or the network can tell."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ ROWS: dict[str, Row] = {
     ),
     "value that timm refuses": (
         model("{name: test_vit, patch_size: 0}"),
-        "suite.yaml:3: grid.model: model 'test_vit' cannot be built for pictures of 28 x 28: ZeroDivisionError: ",
+        "suite.yaml:3: grid.model: model 'test_vit' cannot be built for images of 28 x 28: ZeroDivisionError: ",
     ),
     "stochastic depth of a network without": (
         model("vgg11", "  regularizer: stochastic_depth\n"),
@@ -60,28 +60,28 @@ ROWS: dict[str, Row] = {
         "suite.yaml:3: grid.model: model 'darknet17.none': timm has no pretrained weights for it; "
         "set pretrained: false, or take a model of timm.list_models(pretrained=True)",
     ),
-    "patches that do not tile the picture": (
+    "patches that do not tile the image": (
         model("vit_tiny_patch16_224"),
-        "suite.yaml:3: grid.model: model 'vit_tiny_patch16_224': patches of 16 do not tile a picture of 28 pixels; "
+        "suite.yaml:3: grid.model: model 'vit_tiny_patch16_224': patches of 16 do not tile an image of 28 pixels; "
         "set patch_size to one of 2, 4, 7, 14",
     ),
-    "pictures too small": (
+    "images too small": (
         model("vgg11"),
-        "suite.yaml:3: grid.model: model 'vgg11' cannot take pictures of 1 x 28 x 28 (channels, height, width): ",
-        "take an architecture for smaller pictures, or give this one smaller patches, windows or strides",
+        "suite.yaml:3: grid.model: model 'vgg11' cannot take images of 1 x 28 x 28 (channels, height, width): ",
+        "take an architecture for smaller images, or give this one smaller patches, windows or strides",
     ),
-    "kernel larger than the picture": (
+    "kernel larger than the image": (
         model("{name: cnn, kernel: 40}"),
-        "suite.yaml:3: grid.model: model 'cnn': block 1 of 1 gets pictures of 28 x 28, too small for a 40 x 40 kernel "
+        "suite.yaml:3: grid.model: model 'cnn': block 1 of 1 gets images of 28 x 28, too small for a 40 x 40 kernel "
         "(padding 'valid') and pooling by 2; use fewer blocks, a smaller kernel, padding 'same' or pool 1",
     ),
     "too many halves": (
         model("{name: vgg, blocks: [[1, 8], [1, 8], [1, 8], [1, 8], [1, 8]]}"),
-        "suite.yaml:3: grid.model: model 'vgg': 5 blocks halve a picture of 28 x 28 to nothing; use fewer blocks",
+        "suite.yaml:3: grid.model: model 'vgg': 5 blocks halve an image of 28 x 28 to nothing; use fewer blocks",
     ),
     "more groups than halves": (
         model("{name: resnet9, filters: [8, 8, 8, 8, 8, 8, 8]}"),
-        "suite.yaml:3: grid.model: model 'resnet9': its 7 groups divide a picture of 28 x 28 by ",
+        "suite.yaml:3: grid.model: model 'resnet9': its 7 groups divide an image of 28 x 28 by ",
         "to nothing; give fewer `filters`",
     ),
     "residual blocks of no group": (
@@ -89,9 +89,9 @@ ROWS: dict[str, Row] = {
         "suite.yaml:3: grid.model: model 'resnet9': `residual` names group 3, and `filters` gives 2 groups; "
         "allowed: 1 to 2",
     ),
-    "patches and stages larger than the picture": (
+    "patches and stages larger than the image": (
         model("{name: convnext, patch: 8, dims: [8, 8, 8], depths: [1, 1, 1]}"),
-        "suite.yaml:3: grid.model: model 'convnext': patches of 8 and 3 stages divide a picture of 28 x 28 by 32, ",
+        "suite.yaml:3: grid.model: model 'convnext': patches of 8 and 3 stages divide an image of 28 x 28 by 32, ",
         "to nothing; give a smaller `patch` or fewer stages",
     ),
     "network larger than can be counted": (
@@ -100,7 +100,7 @@ ROWS: dict[str, Row] = {
     ),
     "batches of one": (
         model("regnetx_002", "  batch_size: 1\n"),
-        "suite.yaml:4: grid.batch_size: model 'regnetx_002' cannot be trained on batches of one picture, of which "
+        "suite.yaml:4: grid.batch_size: model 'regnetx_002' cannot be trained on batches of one image, of which "
         "batch normalisation has no variance; take a `batch_size` of at least 2",
     ),
     # --- optimizers ---
@@ -150,22 +150,22 @@ ROWS: dict[str, Row] = {
         TOP + "  optimizer: rprop\n  regularizer: weight_decay\n",
         "suite.yaml:4: grid.optimizer: optimizer 'rprop' has no weight decay: leave out that regularizer, or take l2",
     ),
-    # --- what only the pictures, or the network's layers, can tell ---
-    "columns of colour pictures": (
+    # --- what only the images, or the network's layers, can tell ---
+    "columns of colour images": (
         TOP + "  dataset: cifar10\n  preprocessing: column_standardize\n",
         "suite.yaml:5: grid.preprocessing: ",
-        "preprocessing 'column_standardize' makes a channel of each column of grey pictures, and these have 3 channels",
+        "preprocessing 'column_standardize' makes a channel of each column of grey images, and these have 3 channels",
         "take standardize",
     ),
-    "border wider than the picture": (
+    "border wider than the image": (
         TOP + "  augmentation: {name: crop, padding: 28, mode: reflect}\n",
         "suite.yaml:4: grid.augmentation: ",
-        "augmentation crop: padding 28 with mode reflect needs pictures larger than 28 pixels, these are 28 x 28; "
+        "augmentation crop: padding 28 with mode reflect needs images larger than 28 pixels, these are 28 x 28; "
         "use a smaller padding or mode replicate",
     ),
     "border larger than any memory": (
         model("cnn", "  augmentation: {name: shift, vertical: 1000000000000000}\n"),
-        "suite.yaml:4: grid.augmentation: an augmentation cannot be carried out on pictures of 28 x 28: ",
+        "suite.yaml:4: grid.augmentation: an augmentation cannot be carried out on images of 28 x 28: ",
     ),
     "layers that are not there": (
         TOP + "  regularizer: {name: l2, layers: ['*.convv']}\n",

@@ -1,4 +1,4 @@
-"""Data of the user's own: a folder of pictures, or an .npz file."""
+"""Data of the user's own: a folder of images, or an .npz file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pngs import RGB, png
 
 from mistakes.row import Mistake
 
-FOLDER = "name: t\ngrid:\n  model: mlp\n  dataset: {name: image_folder, path: pictures}\n"
+FOLDER = "name: t\ngrid:\n  model: mlp\n  dataset: {name: image_folder, path: images}\n"
 NPZ = "name: t\ngrid:\n  model: mlp\n  dataset: {name: npz, path: data.npz}\n"
 PLACE = "suite.yaml:4: grid.dataset: "
 
@@ -22,19 +22,19 @@ PIXELS, LABELS = np.zeros((4, 5, 5), np.uint8), np.array([0, 1, 0, 1])
 GOOD = {"train_images": PIXELS, "train_labels": LABELS, "test_images": PIXELS, "test_labels": LABELS}
 
 
-def picture(mode: str = "L", size: tuple[int, int] = (5, 5), kind: str = "png") -> bytes:
+def image(mode: str = "L", size: tuple[int, int] = (5, 5), kind: str = "png") -> bytes:
     out = io.BytesIO()
     Image.new(mode, size).save(out, kind)
     return out.getvalue()
 
 
-def pictures(**more: bytes | None) -> Callable[[Path], None]:
-    """Two classes with a picture in each part; `more` are other files, None for a folder, ``__`` for a slash."""
+def images(**more: bytes | None) -> Callable[[Path], None]:
+    """Two classes with an image in each part; `more` are other files, None for a folder, ``__`` for a slash."""
 
     def beside(folder: Path) -> None:
-        good = {f"{part}__{name}__1.png": picture() for part in ("train", "test") for name in ("cat", "dog")}
+        good = {f"{part}__{name}__1.png": image() for part in ("train", "test") for name in ("cat", "dog")}
         for name, data in {**good, **{name.replace("_png", ".png"): data for name, data in more.items()}}.items():
-            path = folder / "pictures" / name.replace("__", "/")
+            path = folder / "images" / name.replace("__", "/")
             path.parent.mkdir(parents=True, exist_ok=True)
             if data is None:
                 path.mkdir()
@@ -45,14 +45,14 @@ def pictures(**more: bytes | None) -> Callable[[Path], None]:
 
 
 def only(*names: str) -> Callable[[Path], None]:
-    """Files of one good picture, or folders where a name ends with a slash."""
+    """Files of one good image, or folders where a name ends with a slash."""
 
     def beside(folder: Path) -> None:
-        (folder / "pictures").mkdir()
+        (folder / "images").mkdir()
         for name in names:
-            path = folder / "pictures" / name
+            path = folder / "images" / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.mkdir() if name.endswith("/") else path.write_bytes(picture())
+            path.mkdir() if name.endswith("/") else path.write_bytes(image())
 
     return beside
 
@@ -100,90 +100,88 @@ def many(count: int) -> dict[str, object]:
 
 FOLDERS: dict[str, Mistake] = {
     "folder: missing": Mistake(
-        FOLDER, (PLACE, "pictures does not exist; an image folder has train/CLASS/FILE and test/CLASS/FILE")
+        FOLDER, (PLACE, "images does not exist; an image folder has train/CLASS/FILE and test/CLASS/FILE")
     ),
     "folder: a file": Mistake(
         FOLDER,
-        (PLACE, "pictures is a file, not a folder"),
-        beside=lambda folder: (folder / "pictures").write_bytes(b""),
+        (PLACE, "images is a file, not a folder"),
+        beside=lambda folder: (folder / "images").write_bytes(b""),
     ),
-    "folder: no path": Mistake(
-        FOLDER.replace(", path: pictures", ""), (f"{PLACE}dataset 'image_folder' lacks `path`",)
-    ),
+    "folder: no path": Mistake(FOLDER.replace(", path: images", ""), (f"{PLACE}dataset 'image_folder' lacks `path`",)),
     "folder: empty path": Mistake(
-        FOLDER.replace("pictures", "''"), ("suite.yaml:4: grid.dataset.path: an empty text is not allowed here",)
+        FOLDER.replace("images", "''"), ("suite.yaml:4: grid.dataset.path: an empty text is not allowed here",)
     ),
-    "folder: no user of that name": Mistake(FOLDER.replace("pictures", "~nobody-of-this-name"), (PLACE, "~nobody-of")),
-    "folder: empty": Mistake(FOLDER, (PLACE, "pictures has no folder train/ (it holds nothing)"), beside=only()),
+    "folder: no user of that name": Mistake(FOLDER.replace("images", "~nobody-of-this-name"), (PLACE, "~nobody-of")),
+    "folder: empty": Mistake(FOLDER, (PLACE, "images has no folder train/ (it holds nothing)"), beside=only()),
     "folder: no test part": Mistake(
         FOLDER, (PLACE, "has no folder test/ (it holds train)"), beside=only("train/cat/1.png", "train/dog/1.png")
     ),
     "folder: no classes": Mistake(
         FOLDER,
-        (PLACE, "pictures/train has no classes: put pictures into a folder per class, train/CLASS/FILE"),
+        (PLACE, "images/train has no classes: put images into a folder per class, train/CLASS/FILE"),
         beside=only("train/", "test/"),
     ),
     "folder: one class": Mistake(
         FOLDER,
-        (PLACE, "pictures has one class, 'cat': there is nothing to tell apart"),
+        (PLACE, "images has one class, 'cat': there is nothing to tell apart"),
         beside=only("train/cat/1.png", "test/cat/1.png"),
     ),
-    "folder: picture in no class": Mistake(
+    "folder: image in no class": Mistake(
         FOLDER,
         (PLACE, "1.png is in no class: put it into a folder train/CLASS below"),
-        beside=pictures(train__1_png=picture()),
+        beside=images(train__1_png=image()),
     ),
-    "folder: no picture": Mistake(
+    "folder: no image": Mistake(
         FOLDER,
-        (PLACE, "notes.txt has no ending of a picture file (.png, .jpg, ...): take it out of the class's folder"),
-        beside=pictures(**{"train__cat__notes.txt": b""}),
+        (PLACE, "notes.txt has no ending of an image file (.png, .jpg, ...): take it out of the class's folder"),
+        beside=images(**{"train__cat__notes.txt": b""}),
     ),
     "folder: class never tested": Mistake(
         FOLDER,
         (
             PLACE,
-            "pictures/test/cats does not exist, so class 'cats' cannot be tested (nor can owl)",
-            ": put pictures of it into test/cats, or remove train/cats\n",
+            "images/test/cats does not exist, so class 'cats' cannot be tested (nor can owl)",
+            ": put images of it into test/cats, or remove train/cats\n",
         ),
-        beside=pictures(train__cats__1_png=picture(), train__owl__1_png=picture()),
+        beside=images(train__cats__1_png=image(), train__owl__1_png=image()),
     ),
     "folder: class misspelt": Mistake(
         FOLDER,
-        (PLACE, "pictures/train/cta does not exist, so class 'cta' cannot be learned", "did you mean 'cat'?"),
+        (PLACE, "images/train/cta does not exist, so class 'cta' cannot be learned", "did you mean 'cat'?"),
         beside=only("train/cat/1.png", "train/dog/1.png", "test/cta/1.png", "test/dog/1.png"),
     ),
     "folder: empty class": Mistake(
         FOLDER,
         (
             PLACE,
-            "pictures/train/owl is empty, so class 'owl' cannot be learned",
+            "images/train/owl is empty, so class 'owl' cannot be learned",
             "of it into train/owl, or remove train/owl and test/owl",
         ),
-        beside=pictures(train__owl=None, test__owl__1_png=picture()),
+        beside=images(train__owl=None, test__owl__1_png=image()),
     ),
-    "folder: damaged picture": Mistake(
+    "folder: damaged image": Mistake(
         FOLDER,
-        (PLACE, "2.png cannot be read as a picture: it is damaged (", "mend or remove the file"),
-        beside=pictures(train__cat__2_png=picture(size=(50, 50))[:60]),
+        (PLACE, "2.png cannot be read as an image: it is damaged (", "mend or remove the file"),
+        beside=images(train__cat__2_png=image(size=(50, 50))[:60]),
     ),
-    "folder: no picture in a picture's file": Mistake(
+    "folder: no image in an image's file": Mistake(
         FOLDER,
-        (PLACE, "2.png cannot be read as a picture: it is no picture, or damaged at its beginning"),
-        beside=pictures(train__cat__2_png=b"hello"),
+        (PLACE, "2.png cannot be read as an image: it is no image, or damaged at its beginning"),
+        beside=images(train__cat__2_png=b"hello"),
     ),
     "folder: pixels of 32 bits": Mistake(
         FOLDER,
         (
             PLACE,
-            "2.png cannot be read as a picture: its pixels are 32-bit numbers or have a sign; save it with 8 or ",
+            "2.png cannot be read as an image: its pixels are 32-bit numbers or have a sign; save it with 8 or ",
         ),
-        beside=pictures(train__cat__2_png=picture("F", kind="tiff")),
+        beside=images(train__cat__2_png=image("F", kind="tiff")),
     ),
     "folder: pixels of 12 bits": Mistake(
         FOLDER,
-        (PLACE, "2.png cannot be read as a picture: its pixels have 12 bits"),
-        beside=pictures(
-            train__cat__2_png=picture("I;16", kind="tiff").replace(
+        (PLACE, "2.png cannot be read as an image: its pixels have 12 bits"),
+        beside=images(
+            train__cat__2_png=image("I;16", kind="tiff").replace(
                 struct.pack("<HHIH", 258, 3, 1, 16), struct.pack("<HHIH", 258, 3, 1, 12)
             )
         ),
@@ -191,51 +189,51 @@ FOLDERS: dict[str, Mistake] = {
     "folder: pixels of another kind": Mistake(
         FOLDER,
         (PLACE, "its pixels are of Pillow's mode LAB; save it in grey or in red, green and blue"),
-        beside=pictures(train__cat__2_png=picture("LAB", kind="tiff")),
+        beside=images(train__cat__2_png=image("LAB", kind="tiff")),
     ),
     "folder: a transparent colour of 16 bits": Mistake(
         FOLDER,
         (PLACE, "one of its colours of 16 bits is transparent, and Pillow reads 8 bits of them; save it with an alpha"),
-        beside=pictures(train__cat__2_png=png(np.zeros((5, 5, 3)), 16, RGB, bytes(6))),
+        beside=images(train__cat__2_png=png(np.zeros((5, 5, 3)), 16, RGB, bytes(6))),
     ),
-    "folder: a picture beyond measure": Mistake(
+    "folder: an image beyond measure": Mistake(
         FOLDER,
-        (PLACE, "2.png cannot be read as a picture: it is too large (Image size (400000000 pixels) exceeds limit"),
-        beside=pictures(train__cat__2_png=b"P5 20000 20000 255 "),
+        (PLACE, "2.png cannot be read as an image: it is too large (Image size (400000000 pixels) exceeds limit"),
+        beside=images(train__cat__2_png=b"P5 20000 20000 255 "),
     ),
     "folder: a pipe": Mistake(
         FOLDER,
         (
             PLACE,
-            "pictures/train/cat/2.png is no file: a pipe, a socket, a device, or a link that leads nowhere; remove",
+            "images/train/cat/2.png is no file: a pipe, a socket, a device, or a link that leads nowhere; remove",
         ),
-        beside=then(pictures(), lambda folder: os.mkfifo(folder / "pictures/train/cat/2.png")),
+        beside=then(images(), lambda folder: os.mkfifo(folder / "images/train/cat/2.png")),
     ),
     "folder: a link in a circle": Mistake(
         FOLDER,
         (
             PLACE,
-            "pictures/train/cat/all is the folder train/cat again, by a symbolic link, and its pictures would count",
+            "images/train/cat/all is the folder train/cat again, by a symbolic link, and its images would count",
         ),
-        beside=then(pictures(), lambda folder: (folder / "pictures/train/cat/all").symlink_to(".")),
+        beside=then(images(), lambda folder: (folder / "images/train/cat/all").symlink_to(".")),
     ),
     "folder: a class that a terminal obeys": Mistake(
         FOLDER,
         (
             PLACE,
-            r"pictures/train: the name 'ca\x1b[2Jt' has a character that is obeyed and not shown, wr",
+            r"images/train: the name 'ca\x1b[2Jt' has a character that is obeyed and not shown, wr",
         ),
-        beside=pictures(**{"train__ca\x1b[2Jt__1_png": picture()}),
+        beside=images(**{"train__ca\x1b[2Jt__1_png": image()}),
     ),
     "folder: two sizes": Mistake(
         FOLDER,
         (PLACE, "2.png is 6 x 7 (height x width), while ", " is 5 x 5: make them one size, or have all resized with"),
-        beside=pictures(test__dog__2_png=picture("RGB", size=(7, 6))),
+        beside=images(test__dog__2_png=image("RGB", size=(7, 6))),
     ),
     "folder: more than the memory": Mistake(
-        FOLDER.replace("path: pictures", "path: pictures, size: [1000000, 1000000]"),
-        (PLACE, "pictures: 4 pictures of 1000000 x 1000000 take ", "have them made smaller with `size: [HEIGHT, WIDTH"),
-        beside=pictures(),
+        FOLDER.replace("path: images", "path: images, size: [1000000, 1000000]"),
+        (PLACE, "images: 4 images of 1000000 x 1000000 take ", "have them made smaller with `size: [HEIGHT, WIDTH"),
+        beside=images(),
     ),
 }
 
@@ -289,7 +287,7 @@ FILES: dict[str, Mistake] = {
         (PLACE, "train_images are of type float32, expected uint8 from 0 to 255; pixels in [0, 1] become that by"),
         beside=npz(train_images=PIXELS.astype(np.float32)),
     ),
-    "npz: flat pictures": Mistake(
+    "npz: flat images": Mistake(
         NPZ,
         (PLACE, "train_images have the shape (4, 25); expected (N, height, width), (N, height, width, channels) or"),
         beside=npz(train_images=PIXELS.reshape(4, 25)),
@@ -305,7 +303,7 @@ FILES: dict[str, Mistake] = {
         beside=npz(test_images=np.zeros((4, 6, 6), np.uint8)),
     ),
     "npz: too few labels": Mistake(
-        NPZ, (PLACE, "3 train_labels for 4 pictures: give one for each"), beside=npz(train_labels=LABELS[:3])
+        NPZ, (PLACE, "3 train_labels for 4 images: give one for each"), beside=npz(train_labels=LABELS[:3])
     ),
     "npz: a pipe": Mistake(
         NPZ,
@@ -317,7 +315,7 @@ FILES: dict[str, Mistake] = {
         (
             PLACE,
             "train_labels are of type float64 and shape (4, 2); ",
-            "each picture; of one-hot rows save labels.argm",
+            "each image; of one-hot rows save labels.argm",
         ),
         beside=npz(train_labels=np.eye(2)[LABELS]),
     ),
@@ -343,7 +341,7 @@ FILES: dict[str, Mistake] = {
     ),
     "npz: labels with halves": Mistake(
         NPZ,
-        (PLACE, "test_labels are of type float64 and shape (4,); expected whole numbers from 0, one for each picture"),
+        (PLACE, "test_labels are of type float64 and shape (4,); expected whole numbers from 0, one for each image"),
         beside=npz(test_labels=LABELS / 2),
     ),
     "npz: labels below 0": Mistake(
@@ -351,7 +349,7 @@ FILES: dict[str, Mistake] = {
     ),
     "npz: labels far too high": Mistake(
         NPZ,
-        (PLACE, "labels go up to 1000001, with too few pictures for so many classes; number them from 0"),
+        (PLACE, "labels go up to 1000001, with too few images for so many classes; number them from 0"),
         beside=npz(train_labels=LABELS + 1_000_000),
     ),
     "npz: classes not of text": Mistake(
@@ -372,9 +370,9 @@ FILES: dict[str, Mistake] = {
         (PLACE, "data.npz has one class, '0': there is nothing to tell apart"),
         beside=npz(train_labels=LABELS * 0, test_labels=LABELS * 0),
     ),
-    "npz: a class without pictures": Mistake(
+    "npz: a class without images": Mistake(
         NPZ,
-        (PLACE, "test_labels have no picture of class 1 ('b'); number the classes from 0 without gaps, and give each"),
+        (PLACE, "test_labels have no image of class 1 ('b'); number the classes from 0 without gaps, and give each"),
         beside=npz(test_labels=LABELS * 0, classes=np.array(["a", "b"])),
     ),
     "npz: wrong for a network that is tried before": Mistake(
@@ -393,13 +391,13 @@ SPLITS: dict[str, Mistake] = {
     "too few of a class": Mistake(
         NPZ + "  validation: {stratified: 0.1}\n",
         (
-            "suite.yaml:5: grid.validation: validation.stratified: 0.1 of the 2 pictures of class 0 is 0",
-            "each part needs at least one picture of every class; choose another fraction or use more pictures",
+            "suite.yaml:5: grid.validation: validation.stratified: 0.1 of the 2 images of class 0 is 0",
+            "each part needs at least one image of every class; choose another fraction or use more images",
         ),
         beside=npz(),
     ),
     "too few of a class, by default": Mistake(
-        NPZ, ("suite.yaml: validation.stratified: 0.1 of the 2 pictures of class 0 is 0",), beside=npz()
+        NPZ, ("suite.yaml: validation.stratified: 0.1 of the 2 images of class 0 is 0",), beside=npz()
     ),
     "a tail of ordered labels": Mistake(
         NPZ + "  validation: {tail: 0.5}\n",

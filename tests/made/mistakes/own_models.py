@@ -196,7 +196,7 @@ ROWS: dict[str, Mistake] = {
     "parameters before the shape": Mistake(
         suite("nets.py:Net"),
         (
-            f"{PLACE}'nets.py:Net': its first two parameters must take the pictures' shape, (1, 28, 28) here, and the "
+            f"{PLACE}'nets.py:Net': its first two parameters must take the images' shape, (1, 28, 28) here, and the "
             "number of classes, 10; it has (hidden=64, dropout=0.1)\n"
             "  write def __init__(self, input_shape, classes, ...)",
         ),
@@ -227,7 +227,7 @@ ROWS: dict[str, Mistake] = {
     ),
     "too many logits": Mistake(
         suite("nets.py:wide"),
-        ("returns shape (2, 11) for 2 pictures, expected (2, 10): one logit for each picture and class",),
+        ("returns shape (2, 11) for 2 images, expected (2, 10): one logit for each image and class",),
         beside=nets,
     ),
     "several answers": Mistake(
@@ -236,9 +236,9 @@ ROWS: dict[str, Mistake] = {
     "whole numbers": Mistake(
         suite("nets.py:whole"), ("returns torch.int64, expected floating-point logits",), beside=nets
     ),
-    "other pictures": Mistake(
+    "other images": Mistake(
         suite("nets.py:small"),
-        ("cannot take pictures of 1 x 28 x 28 (channels, height, width): RuntimeError: mat1 and mat2",),
+        ("cannot take images of 1 x 28 x 28 (channels, height, width): RuntimeError: mat1 and mat2",),
         beside=nets,
     ),
     "a file that it does not name": Mistake(

@@ -60,12 +60,12 @@ ROWS: dict[str, Row] = {
     ),
     "more workers than a batch feeds": (
         TOP + "  batch_size: 6\n  workers: 4\n",
-        "grid.workers: a batch of 6 leaves each of 4 workers less than 2 pictures",
+        "grid.workers: a batch of 6 leaves each of 4 workers less than 2 images",
         "take at most 3 workers, or a `batch_size` of at least 8",
     ),
     "no validation but early stopping": (
         TOP + "  validation: none\n  early_stopping: {patience: 3}\n",
-        "suite.yaml:5: grid.early_stopping: `early_stopping` needs validation pictures",
+        "suite.yaml:5: grid.early_stopping: `early_stopping` needs validation images",
     ),
     "no validation but best weights": (TOP + "  validation: none\n  weights: best\n", "suite.yaml:5: grid.weights: "),
     "no validation but refit": (TOP + "  validation: none\n  refit: true\n", "suite.yaml:5: grid.refit: "),
@@ -149,11 +149,21 @@ ROWS: dict[str, Row] = {
     "unknown pruning": (
         TOP + "pruning: hyperband\n",
         "suite.yaml:4: pruning: 'hyperband'",
-        "none or asha or {grace: 3",
+        "none or asha or {grace_period: 3",
     ),
-    "pruning a number": (TOP + "pruning: 5\n", "pruning: 5 is not allowed here", "{grace: 3, reduction: 3}"),
-    "unknown key of pruning": (TOP + "pruning: {grce: 1}\n", "pruning.grce: ", "did you mean 'grace'?"),
-    "no grace": (TOP + "pruning: {grace: 0}\n", "pruning.grace: 0 is out of range: it must be above 0"),
-    "no reduction": (TOP + "pruning: {reduction: 1}\n", "pruning.reduction: 1 is out of range: it must be at least 2"),
+    "pruning a number": (
+        TOP + "pruning: 5\n",
+        "pruning: 5 is not allowed here",
+        "{grace_period: 3, reduction_factor: 3}",
+    ),
+    "unknown key of pruning": (TOP + "pruning: {grce: 1}\n", "pruning.grce: ", "did you mean 'grace_period'?"),
+    "no grace_period": (
+        TOP + "pruning: {grace_period: 0}\n",
+        "pruning.grace_period: 0 is out of range: it must be above 0",
+    ),
+    "no reduction": (
+        TOP + "pruning: {reduction_factor: 1}\n",
+        "pruning.reduction_factor: 1 is out of range: it must be at least 2",
+    ),
     "group by no axis": (TOP + "pruning: {group: [modle]}\n", "pruning.group[0]: 'modle'", "did you mean 'model'?"),
 }

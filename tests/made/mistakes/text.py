@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.suite.document import MAX_BYTES
+from bench.suite.yaml_loader import MAX_BYTES
 from mistakes.row import Row
 
 BILLION_LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(

@@ -1,4 +1,4 @@
-"""Charts as pictures: escaped, offline, fit for light and dark pages, and as files."""
+"""Charts as images: escaped, offline, fit for light and dark pages, and as files."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import pytest
 from made_charts import HOSTILE, chart, grid, part
 from made_ledger import BASE, Ledger, config
 
-from bench.commands.figures import write_figures
+from bench.commands.report import write_figures
+from bench.errors import UserError
 from bench.report import build
 from bench.report.charts import library, png, svg
 from bench.report.charts.page import page_charts
-from bench.suite.errors import UserError
 
 
 @pytest.fixture(scope="module")
@@ -40,17 +40,17 @@ def test_names_are_escaped_in_the_picture() -> None:
 
 def test_pictures_of_a_page_have_ids_of_their_own(made: Ledger) -> None:
     of = part(made)
-    pictures = [one.picture for anchor in ("part-1", "part-2") for one in page_charts(of, anchor).shown]
-    ids = re.findall(r'\bid="([^"]+)"', " ".join(pictures))
+    images = [one.image for anchor in ("part-1", "part-2") for one in page_charts(of, anchor).shown]
+    ids = re.findall(r'\bid="([^"]+)"', " ".join(images))
     assert ids
     assert len(ids) == len(set(ids))
-    for picture in pictures:
-        assert set(re.findall(r"url\(#([^)]+)\)", picture)) <= set(re.findall(r'\bid="([^"]+)"', picture))
+    for image in images:
+        assert set(re.findall(r"url\(#([^)]+)\)", image)) <= set(re.findall(r'\bid="([^"]+)"', image))
 
 
 def test_pictures_let_the_pages_paper_through_and_scale(made: Ledger) -> None:
     one = page_charts(part(made), "part-1").shown[0]
-    root = ElementTree.fromstring(one.picture)
+    root = ElementTree.fromstring(one.image)
     assert root.get("width") is None
     assert root.get("aria-label") == "Accuracy against training time"
     assert one.spec["background"] == "transparent"

@@ -13,9 +13,9 @@ from bench.report.claims.analysis import MOST_LEADERS, Analysis
 from bench.report.claims.pairs import CONFIGURATIONS, TWO_RUNS
 from bench.report.estimates import MODERATED
 from bench.report.report import Part
-from bench.statistics.contrasts import difference
-from bench.statistics.mcnemar import mcnemar
-from bench.statistics.measured import measure, new_images, this_test_set
+from bench.statistics.factor_effects import difference
+from bench.statistics.means import measure, new_images, this_test_set
+from bench.statistics.paired_tests import mcnemar
 
 
 def part_of(ledger: Ledger) -> Part:

@@ -7,7 +7,7 @@ from bench.report import build
 
 def test_pruning_saves_the_rest_of_the_budget_and_the_seeds_never_begun(ledger: Ledger) -> None:
     ledger.add(config(), [0.9, 0.9, 0.9])
-    ledger.add_ended(config(regularizer=L2), 0, "pruned", 2, pruning={"rule": {"grace": 2}, "decisions": []})
+    ledger.add_ended(config(regularizer=L2), 0, "pruned", 2, pruning={"rule": {"grace_period": 2}, "decisions": []})
     asked = planned(config(), 3) + planned(config(regularizer=L2), 3)
     found = build(ledger.records, ledger.predictions, "title", planned=asked).parts[0].analysis.budget
     assert found[["status", "trials", "epochs", "saved_epochs"]].to_numpy().tolist() == [

@@ -7,8 +7,8 @@ from made_ledger import L2, Ledger, config
 
 from bench.published import find
 from bench.report import build
-from bench.statistics.measured import measure, new_images
-from bench.statistics.placement import placement
+from bench.statistics.means import measure, new_images
+from bench.statistics.versus_published import placement
 
 
 def placed(ledger: Ledger, *references: str, **repeats: list[dict]):  # type: ignore[no-untyped-def, type-arg]

@@ -9,12 +9,12 @@ import pytest
 from made_ledger import CLASSES, L2, Ledger, config
 from sklearn.metrics import classification_report
 
+from bench.errors import UserError
 from bench.ledger.record import Predictions
 from bench.report import build, to_html, to_json, to_markdown
 from bench.report.classes.details import Details
 from bench.report.classes.view import blocks, comparison
-from bench.statistics.calibration import calibration_error
-from bench.suite.errors import UserError
+from bench.statistics.reliability import calibration_error
 
 
 def built(ledger: Ledger, *detail: str) -> tuple[Details, ...]:
@@ -150,7 +150,7 @@ def test_calibration_is_a_mean_over_seeds(ledger: Ledger) -> None:
 def test_predictions_without_confidences_have_no_calibration(ledger: Ledger) -> None:
     ledger.add(config(), [0.9])
     nothing = np.full(1000, np.nan, dtype=np.float32)
-    exchange(ledger, 0, confidence=nothing, true_confidence=nothing)
+    exchange(ledger, 0, confidence=nothing, true_class_probability=nothing)
     report = build(ledger.records, ledger.predictions, "title")
     (one,) = report.parts[0].details
     assert math.isnan(one.ece) and math.isnan(one.nll)

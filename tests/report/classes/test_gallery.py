@@ -9,7 +9,7 @@ import pytest
 from made_ledger import L2, Ledger, config
 from PIL import Image
 
-from bench.data import Dataset, places
+from bench.data import Dataset, search_paths
 from bench.ledger.record import Predictions
 from bench.report import build, to_html, to_json
 from bench.report.classes.answers import Answers
@@ -20,7 +20,7 @@ CLASSES = ("sock", "hat", "glove")
 
 
 def data(images: int = 60, shape: tuple[int, int, int] = (1, 8, 8)) -> Dataset:
-    """Pictures of noise, whose classes take turns."""
+    """Images of noise, whose classes take turns."""
     generator = np.random.default_rng(0)
     train = generator.integers(0, 256, (20, *shape), dtype=np.uint8)
     test = generator.integers(0, 256, (images, *shape), dtype=np.uint8)
@@ -43,7 +43,7 @@ def answers(images: int, *wrong: dict[int, tuple[int, float]]) -> Answers:
 def made(
     said: dict[str, Answers], here: Dataset | None, leaders: tuple[str, ...] = (), budget: int = BUDGET
 ) -> Gallery:
-    found = gallery(CLASSES, said, leaders, lambda _: Here(here, "" if here else "No pictures."), budget)
+    found = gallery(CLASSES, said, leaders, lambda _: Here(here, "" if here else "No images."), budget)
     assert found is not None
     return found
 
@@ -52,7 +52,7 @@ def test_the_most_confident_mistakes_come_first() -> None:
     found = made({"one": answers(60, {4: (0, 0.6), 7: (2, 0.99), 2: (1, 0.8)})}, data())
     assert [(m.image, m.label, m.predicted) for m in found.mistakes[0].shown] == [(7, 1, 2), (2, 2, 1), (4, 1, 0)]
     first = shots(found, found.mistakes[0])[0]
-    assert (first.label, first.predicted, first.confidence, first.true_confidence) == (
+    assert (first.label, first.predicted, first.confidence, first.true_class_probability) == (
         "hat",
         "glove",
         "99.0\u00a0%",
@@ -81,8 +81,8 @@ def test_every_frequent_pair_has_pictures_however_unsure_it_is() -> None:
 def test_the_sprite_holds_the_very_pixels() -> None:
     here = data(shape=(3, 8, 6))
     found = made({"one": answers(60, {4: (0, 0.6), 7: (2, 0.99)})}, here)
-    assert found.pictures is not None
-    sheet = np.asarray(Image.open(io.BytesIO(found.pictures.png)))
+    assert found.images is not None
+    sheet = np.asarray(Image.open(io.BytesIO(found.images.png)))
     for shot in shots(found, found.mistakes[0]):
         assert shot.place is not None
         x, y = shot.place[0] * 6, shot.place[1] * 8
@@ -91,16 +91,16 @@ def test_the_sprite_holds_the_very_pixels() -> None:
 
 def test_large_pictures_are_reduced_with_their_proportions() -> None:
     found = made({"one": answers(3, {0: (1, 0.6)})}, data(3, shape=(3, 200, 100)))
-    assert found.pictures is not None
-    assert (found.pictures.width, found.pictures.height, found.pictures.scale) == (32, 64, 1)
+    assert found.images is not None
+    assert (found.images.width, found.images.height, found.images.scale) == (32, 64, 1)
 
 
 def test_pictures_keep_to_their_budget_by_showing_fewer() -> None:
     wrong = {image: ((image + 1) % 3, 0.6 + image / 1000) for image in range(200)}
     here = data(200, shape=(3, 32, 32))
     small = made({"one": answers(200, wrong)}, here, budget=60_000)
-    assert small.pictures is not None
-    assert len(small.pictures.png) <= 60_000
+    assert small.images is not None
+    assert len(small.images.png) <= 60_000
     (mistakes,) = small.mistakes
     assert 0 < len(mistakes.shown) < FIRST
     assert mistakes.shown[0].image == 199
@@ -141,13 +141,13 @@ def test_without_the_data_the_mistakes_stay_and_the_reason_is_given(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv("BENCH_DATA", raising=False)
-    monkeypatch.setattr(places, "SYSTEM_DATASETS", tmp_path / "datasets")
+    monkeypatch.setattr(search_paths, "SYSTEM_DATASETS", tmp_path / "datasets")
     labels = np.zeros(10_000, dtype=np.uint8)
     here = look_once()({"name": "fashion_mnist"}, labels)
     assert (here.data, here.duplicates) == (None, None)
     assert "bench data fetch fashion_mnist" in here.note
     found = made({"one": answers(60, {4: (0, 0.6)})}, None, ("one",))
-    assert found.pictures is None
+    assert found.images is None
     assert [shot.place for shot in shots(found, found.mistakes[0])] == [None]
 
 
@@ -176,7 +176,7 @@ def test_a_report_has_its_gallery_in_page_and_json(ledger: Ledger) -> None:
     ledger.add(config(regularizer=L2), [0.8])
     report = build(ledger.records, ledger.predictions, "title")
     page, exported = to_html(report), json.loads(to_json(report))["sections"][0]["gallery"]
-    assert "No pictures: the test part on this machine is not the one" in page
+    assert "No images: the test part on this machine is not the one" in page
     assert [one["label"] for one in exported["mistakes"]] == ["mlp", "mlp · l2"]
     assert exported["duplicates"] is None
 

@@ -18,7 +18,7 @@ from bench.report.dataset.terminal import BINS, bars, print_exploration
 
 @pytest.fixture
 def made() -> Dataset:
-    """Thirty colour pictures of two classes, one of them with a name that is HTML; two test pictures are equal."""
+    """Thirty colour images of two classes, one of them with a name that is HTML; two test images are equal."""
     images = np.random.default_rng(0).integers(0, 256, (30, 3, 4, 5), dtype=np.uint8)
     images[29] = images[28]
     labels = np.tile([0, 0, 1], 10)
@@ -34,7 +34,7 @@ def test_the_terminal_shows_sizes_classes_values_and_duplicates(found: Explorati
     console = Console(width=80, record=True, file=io.StringIO())
     print_exploration(found, console)
     text = console.export_text()
-    assert "24 training and 6 test pictures, 4 x 5 colour, 2 classes" in text
+    assert "24 training and 6 test images, 4 x 5 colour, 2 classes" in text
     assert re.search(r"<b>sock</b> +16 +66.7% +4\n", text)
     assert re.search(r"red +\d+ +\d+ +\d+\.\d\d", text)
     assert "exact duplicates within the test part: 1, 1 of them with another label" in text
@@ -68,16 +68,16 @@ def test_the_page_stands_alone_and_escapes_names(found: Exploration) -> None:
 
 def test_the_page_shows_the_validation_part_where_there_is_one(made: Dataset) -> None:
     page = data_page(explore(made, validation={"stratified": 0.25}))
-    assert "18 training, 6 validation and 6 test pictures of 4 x 5" in page
+    assert "18 training, 6 validation and 6 test images of 4 x 5" in page
     assert '<th scope="col" class="number">Validation</th>' in page
     assert page.count(", validation</td>") == 4, "all channels together and each"
     assert "alidation" not in data_page(explore(made))
 
 
 def test_a_strip_holds_the_pictures_side_by_side(found: Exploration) -> None:
-    pictures = found.samples[0][:3]
-    line = strip(pictures)
+    images = found.samples[0][:3]
+    line = strip(images)
     assert (line["width"], line["height"]) == (3 * 6 - 1, 4)
     png = Image.open(io.BytesIO(base64.b64decode(line["src"].partition(",")[2])))
-    np.testing.assert_array_equal(np.asarray(png)[:, 6:11, :3], pictures[1].transpose(1, 2, 0))
+    np.testing.assert_array_equal(np.asarray(png)[:, 6:11, :3], images[1].transpose(1, 2, 0))
     assert np.asarray(png)[0, 5, 3] == 0, "the gap is transparent"

@@ -6,7 +6,7 @@ import pytest
 from made_ledger import L2, Ledger, config
 from made_page import LONG, group, row, with_curve
 
-from bench.published.curves import curve
+from bench.published.reference_data import curve
 
 
 def test_at_equal_epochs_their_noise_is_that_of_their_curves(ledger: Ledger) -> None:

@@ -13,7 +13,7 @@ from made_page import LONG, MNIST, asked, group, row
 from bench.published import find
 from bench.report.quoted.published import beside_ours
 from bench.report.quoted.text import Page, to_json, to_markdown
-from bench.suite.references import Comparison
+from bench.suite.references import ReferenceMatch
 from bench.suite.trial import Trial
 
 
@@ -51,7 +51,7 @@ def test_of_a_search_the_configuration_that_validation_chose_stands_for_all(ledg
     ledger.add(rates[1], [0.93], validation=[0.94])
     ledger.add_ended(rates[2], 0, "pruned", 3, pruning={"rule": {}, "decisions": []})
     suite = asked(ledger, *(("lab-b-hyperband-vgg", rate) for rate in rates), seeds=1)
-    search = Comparison("lab-b-hyperband-vgg", tuple(rates), "")
+    search = ReferenceMatch("lab-b-hyperband-vgg", tuple(rates), "")
     suite = replace(suite, references=[(search, find(["lab-b-hyperband-vgg"])[0])])
     (found,) = beside_ours([suite], ledger.records, ledger.predictions)[0].rows
     assert found.config == rates[1]
@@ -83,11 +83,11 @@ def own(path: str, **changes: Any) -> dict[str, Any]:
 
 
 def test_own_data_are_the_same_wherever_they_lie(ledger: Ledger) -> None:
-    """The record names its folder whole, two suites by paths of their own; a third has other pictures."""
-    ledger.add(own("/data/pictures", epochs=20), [0.43, 0.44, 0.45])
-    ledger.add(own("/data/pictures", epochs=3), [0.3])
+    """The record names its folder whole, two suites by paths of their own; a third has other images."""
+    ledger.add(own("/data/images", epochs=20), [0.43, 0.44, 0.45])
+    ledger.add(own("/data/images", epochs=3), [0.3])
     ledger.add(own("/data/others", epochs=20), [0.1, 0.2, 0.3])
-    spelled = [own(path, epochs=20) for path in ("../pictures", "pictures", "others")]
+    spelled = [own(path, epochs=20) for path in ("../images", "images", "others")]
     suites = []
     for name, settings, first in zip("abc", spelled, (0, 0, 4), strict=True):
         suite = asked(ledger, ("lab-d-cifar10-sequential", settings), name=name)
@@ -104,8 +104,8 @@ def test_own_data_are_the_same_wherever_they_lie(ledger: Ledger) -> None:
 
 
 def test_a_shorter_run_counts_for_the_data_it_saw_only(ledger: Ledger) -> None:
-    ledger.add(own("/data/pictures", epochs=3), [0.3])
-    suites = [asked(ledger, ("lab-d-cifar10-sequential", own("pictures", epochs=20)), seeds=1)]
+    ledger.add(own("/data/images", epochs=3), [0.3])
+    suites = [asked(ledger, ("lab-d-cifar10-sequential", own("images", epochs=20)), seeds=1)]
     for checksum, verdict in (("d1", "not compared"), ("d2", "not run")):
         trials = [replace(trial, contents=checksum) for trial in suites[0].trials]
         contents = {ledger.records[0].key: "d1"}
@@ -116,8 +116,8 @@ def test_a_shorter_run_counts_for_the_data_it_saw_only(ledger: Ledger) -> None:
 def test_what_options_removed_is_not_compared(ledger: Ledger) -> None:
     (reference,) = find(["lab-e-baseline"])
     suite = asked(ledger, ("lab-e-l2", config(epochs=30)))
-    changed = Comparison("lab-e-baseline", (), "", removed=True)
-    left_out = Comparison("lab-e-baseline", (config(epochs=31),), "as there")
+    changed = ReferenceMatch("lab-e-baseline", (), "", removed=True)
+    left_out = ReferenceMatch("lab-e-baseline", (config(epochs=31),), "as there")
     pairs = [(changed, reference), (left_out, reference)]
     (found,) = beside_ours([replace(suite, references=pairs, options=" --set epochs=5")], [], ledger.predictions)
     assert [row.verdict for row in found.rows] == ["not compared"] * 2

@@ -1,0 +1,148 @@
+"""`bench add`: a row of any framework beside the rest, from its test predictions alone."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bench.commands.load_results import undamaged, warn_damaged
+from bench.commands.options import RESULTS, DataDir, Results
+from bench.errors import UserError
+from bench.ledger.address import with_results
+
+if TYPE_CHECKING:
+    from bench.ledger.ledger import Ledger
+    from bench.ledger.record import Predictions, Record
+
+
+LONGEST = 100
+"""Characters of a name."""
+
+
+def import_predictions(
+    files: Annotated[
+        list[Path], typer.Argument(help="An .npz or CSV of test predictions; one for each seed.", metavar="FILE...")
+    ],
+    name: Annotated[str, typer.Option("--name", help="What the leaderboard is to call it.")],
+    dataset: Annotated[str, typer.Option("--dataset", help="Whose test part, e.g. fashion-mnist.")],
+    seed: Annotated[
+        list[int] | None, typer.Option("--seed", min=0, help="The seed of each FILE; 0, 1, ... without.")
+    ] = None,
+    results: Results = RESULTS,
+    data_dir: DataDir = None,
+) -> None:
+    """Put a row of any framework into the leaderboard from its test predictions: classes or probabilities."""
+    from bench.data.catalogue import find
+
+    if not name.strip() or not name.isprintable() or len(name.strip()) > LONGEST:
+        shown = name if len(name) <= LONGEST else f"{name[:20]}..."
+        raise UserError(f"--name {shown!r}: give a name that can be read, of at most {LONGEST} characters")
+    seeds = seed or list(range(len(files)))
+    if len(seeds) != len(files) or len(set(seeds)) != len(seeds):
+        raise UserError(f"{len(files)} files and the seeds {seeds}: give a different --seed for each FILE, or none")
+    info = find(dataset)
+    for file in files:
+        if not os.path.isfile(file):  # noqa: PTH113 (a Path's own raises for names that are too long)
+            what = "is no file" if os.path.lexists(file) else "there is no such file"
+            raise UserError(f"{file}: {what}; give an .npz or CSV of test predictions")
+    from bench.data import load
+    from bench.ledger.external import external_config, external_key, predictions_of, read
+    from bench.ledger.ledger import Ledger
+
+    ledger = Ledger(results)
+    warn_damaged(ledger)
+    ledger.check_writable()
+    config = external_config(name.strip(), _entry(info.name))
+    data = load(info.name, data_dir, lambda line: typer.echo(line, err=True))
+    told = [
+        (predictions_of(read(path, data.classes, len(data.test_labels)), data.test_labels, data.classes, path))
+        for path in files
+    ]
+    for _, warnings in told:
+        for warning in warnings:
+            typer.echo(f"warning: {warning}", err=True)
+    # All are checked before the first is stored.
+    records = [
+        _record(
+            external_key(config, data.sha256, number),
+            external_key(config, data.sha256, None),
+            config,
+            number,
+            kept,
+            data,
+        )
+        for number, (kept, _) in zip(seeds, told, strict=True)
+    ]
+    undamaged(lambda: _check_seeds(records, told, ledger))
+    fresh = undamaged(lambda: [_is_new(record, kept, ledger) for record, (kept, _) in zip(records, told, strict=True)])
+    for record, (kept, _), new in zip(records, told, fresh, strict=True):
+        path = ledger.publish(record, kept) if new else None
+        accuracy = (record.result.test or {})["accuracy"]
+        where = f"wrote {path}" if path else "was there already"
+        typer.echo(f"{record.key}  {name.strip()}, seed {record.seed}: {100 * accuracy:.2f} %, {where}")
+    typer.echo(
+        f"It stands in `{with_results('bench report', results)}` wherever {info.title} does, marked as added; "
+        "remove its file to undo that."
+    )
+
+
+def _entry(name: str) -> dict[str, Any]:
+    """A data set's entry as a suite file would have it."""
+    head, _, split = name.partition("_")
+    return {"name": head, "split": split} if head == "emnist" else {"name": name}
+
+
+def _record(key: str, configuration: str, config: dict[str, Any], seed: int, kept: Predictions, data: Any) -> Record:
+    from dataclasses import asdict
+
+    from bench.ledger.record import Record, Result, RunInfo
+    from bench.statistics.stored_metrics import figures
+
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    test = figures(**asdict(kept), n_classes=len(data.classes))
+    result = Result(curves={}, epochs_run=0, test=test, classes=list(data.classes))
+    return Record(key, config, seed, "complete", result, RunInfo(finished=now), configuration)
+
+
+def _check_seeds(records: list[Record], told: list[tuple[Predictions, list[str]]], ledger: Ledger) -> None:
+    """UserError where two seeds say the same of every image: one training, which would pass for no noise at all."""
+    import numpy as np
+
+    mine = {record.key for record in records}
+    seen = {
+        other.seed: ledger.predictions(other.key).predicted
+        for other in ledger.records()
+        if other.configuration == records[0].configuration and other.key not in mine
+    }
+    for record, (kept, _) in zip(records, told, strict=True):
+        for seed, predicted in seen.items():
+            if np.array_equal(predicted, kept.predicted):
+                raise UserError(
+                    f"seed {record.seed}: says the same of every image as seed {seed}; seeds are trainings of their "
+                    "own, so give each file once, and of a method without chance one"
+                )
+        seen[record.seed] = kept.predicted
+
+
+def _is_new(record: Record, kept: Predictions, ledger: Ledger) -> bool:
+    """Whether the ledger lacks it; UserError where it has other predictions under this name and seed."""
+    from dataclasses import astuple
+
+    import numpy as np
+
+    if all(other.key != record.key for other in ledger.records()):
+        return True
+    there = ledger.predictions(record.key)
+    if all(
+        np.array_equal(a, b, equal_nan=a.dtype.kind == "f") for a, b in zip(astuple(there), astuple(kept), strict=True)
+    ):
+        return False
+    name = record.config["model"]["name"]
+    raise UserError(
+        f"--name {name!r}, seed {record.seed}: {ledger.root} has other predictions under this name and seed "
+        f"({record.key}); give another --seed or another --name, or remove that entry's file"
+    )

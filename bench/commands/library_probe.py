@@ -1,0 +1,113 @@
+"""What is asked of torch, timm and Ray by importing and using them, each in a process of its own.
+
+A broken installation may end the process that imports it, or never come back; `ask` tells that too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from typing import Any
+
+SECONDS = 180.0
+"""Longer than the slowest import from a cold network disk, shorter than a user's patience."""
+
+
+class ProbeError(Exception):
+    """What was asked does not work; the reason in a line or two."""
+
+
+def ask(library: str) -> dict[str, Any]:
+    """The facts about one of `PROBES`, found in a fresh process with this one's paths and environment.
+
+    Raises
+    ------
+    ProbeError
+        The library cannot be imported or used.
+    """
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-P", "-m", "bench.commands.library_probe", library]
+    try:
+        done = subprocess.run(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=SECONDS,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ProbeError(f"no answer within {SECONDS:.0f} s") from error
+    if done.returncode < 0:
+        raise ProbeError(f"ended its process by {signal.Signals(-done.returncode).name}")
+    last = (done.stdout.splitlines() or [""])[-1]
+    try:
+        answer: dict[str, Any] = json.loads(last)
+    except ValueError as error:
+        said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
+        raise ProbeError(f"ended its process with code {done.returncode}, saying {said}") from error
+    if "error" in answer:
+        raise ProbeError(answer["error"])
+    return answer
+
+
+def _torch() -> dict[str, Any]:
+    import torch
+
+    devices = []
+    for number in range(torch.cuda.device_count()):
+        properties = torch.cuda.get_device_properties(number)
+        _multiply(f"cuda:{number}")
+        devices.append({"name": properties.name, "memory": properties.total_memory})
+    _multiply("cpu")
+    return {
+        "version": str(torch.__version__),
+        "threads": torch.get_num_threads(),
+        "cuda": torch.version.cuda or torch.version.hip,
+        "devices": devices,
+        "mps": torch.backends.mps.is_available(),
+    }
+
+
+def _multiply(device: str) -> None:
+    """Some work: a device may be listed that this build of torch has no kernels for."""
+    import torch
+
+    ones = torch.ones(8, 8, device=device)
+    if float((ones @ ones).sum()) != 512.0:
+        raise ArithmeticError(f"{device} multiplies wrongly")
+
+
+def _timm() -> dict[str, Any]:
+    import timm
+    import torchvision
+
+    return {"version": timm.__version__, "torchvision": torchvision.__version__, "models": len(timm.list_models())}
+
+
+def _ray() -> dict[str, Any]:
+    from bench.execution.ray_cluster import TrialResources, local_ray  # which sets what Ray reads when it is imported
+
+    with local_ray(TrialResources(), 0) as place:
+        import ray
+
+        ray.get(ray.remote(lambda: 0).remote(), timeout=SECONDS)  # in a worker process of its own
+        return {"version": ray.__version__, "slots": place.room(place.gpus_per_trial)}
+
+
+PROBES = {"torch": _torch, "timm": _timm, "ray": _ray}
+
+
+def _answer(library: str) -> dict[str, Any]:
+    try:
+        return PROBES[library]()
+    except Exception as error:
+        return {"error": f"{type(error).__name__}: {error}"}
+
+
+if __name__ == "__main__":
+    print(json.dumps(_answer(sys.argv[1])))

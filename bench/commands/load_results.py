@@ -1,0 +1,138 @@
+"""What several commands make of a ledger: its damaged entries told, its records assembled into a report."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import typer
+
+from bench.characters import escaped_line
+from bench.errors import UserError
+from bench.ledger.address import with_results
+
+if TYPE_CHECKING:
+    from bench.ledger.ledger import Ledger
+    from bench.ledger.store import Location
+    from bench.report.report import Report
+    from bench.suite.suite import Suite
+    from bench.suite.trial import Trial
+
+
+T = TypeVar("T")
+
+
+def existing(results: str) -> Ledger:
+    """The ledger at a folder or URL; UserError where there is none, which a mistyped name would leave unsaid."""
+    from bench.ledger.files import ENTRIES
+    from bench.ledger.ledger import Ledger
+
+    ledger = Ledger(results)
+    if not ledger.home.check():
+        raise UserError(
+            f"{results}: there is no ledger here (no folder `{ENTRIES}`); `bench run` makes one, or name another"
+        )
+    return ledger
+
+
+def warn_damaged(ledger: Ledger, told: Collection[Location] = ()) -> set[Location]:
+    """Name on stderr the entries that could not be read, but those that were `told` of; where they are."""
+    damaged = dict(ledger.damaged)
+    for path, reason in damaged.items():
+        if path not in told:
+            typer.echo(f"passed over {escaped_line(str(path))}: {reason}", err=True)
+    if not told and (count := ledger.kept()):
+        waiting = f"{count} finished trials are on this machine only, in {ledger.home.local}"
+        typer.echo(f"{waiting}: the next `bench run` sends them", err=True)
+    return set(damaged)
+
+
+def undamaged(make: Callable[[], T], *ledgers: Ledger) -> T:
+    """What `make` makes of ledgers; made again without the entries that proved damaged as it read their predictions."""
+    from bench.ledger.ledger import MissingEntryError
+
+    lost = ""
+    while True:
+        try:
+            return make()
+        except MissingEntryError as error:
+            if str(error) == lost:
+                raise
+            lost = str(error)
+        for ledger in ledgers:
+            ledger.reread()
+
+
+def report_of_all(ledger: Ledger, detail: Sequence[str] = ()) -> Report:
+    """Everything in the ledger; `detail` names configurations to look at class by class."""
+    from bench.report import build
+
+    return undamaged(
+        lambda: build(
+            ledger.records(),
+            ledger.predictions,
+            title="All results",
+            command=with_results("bench report", ledger.root),
+            repeat=with_results("bench reproduce", ledger.root),
+            detail=detail,
+        ),
+        ledger,
+    )
+
+
+def report_of(ledger: Ledger, text: str, suite: Suite, trials: list[Trial], detail: Sequence[str] = ()) -> Report:
+    """The records of one suite's trials beside its references; `text` is the suite as a command line names it."""
+    from bench.jsonutil import canonical
+    from bench.ledger.external import is_external
+    from bench.published import find
+    from bench.report import build
+
+    keys = {trial.key for trial in trials}
+    data = {canonical(trial.config["dataset"]) for trial in trials}
+    references = find(suite.references)
+    home = {reference.id: reference.dataset for reference in references}
+    elsewhere = {
+        one.reference
+        for one in suite.comparisons
+        if one.configs and all(config["dataset"]["name"] != home.get(one.reference) for config in one.configs)
+    }
+    return undamaged(
+        lambda: build(
+            [
+                record
+                for record in ledger.records()
+                if record.key in keys or (is_external(record.config) and canonical(record.config["dataset"]) in data)
+            ],
+            ledger.predictions,
+            title=suite.title,
+            suite=suite.name,
+            references=references,
+            command=with_results(f"bench run {text}", ledger.root),
+            repeat=_repeat(ledger, suite, trials),
+            planned=trials,
+            metrics=suite.metrics,
+            elsewhere=elsewhere,
+            repeats={one.reference: one.configs for one in suite.comparisons if one.configs},
+            file=_named(suite.path),
+            detail=detail,
+        ),
+        ledger,
+    )
+
+
+def _repeat(ledger: Ledger, suite: Suite, trials: list[Trial]) -> str:
+    """The command that runs trials of a suite again, without their keys."""
+    is_own = any(trial.code or trial.data_path for trial in trials)
+    folder = suite.path.parent
+    start = f" --from {shlex.quote(str(folder))}" if is_own and folder.resolve() != Path.cwd() else ""
+    return with_results(f"bench reproduce{start}", ledger.root)
+
+
+def _named(path: Path) -> str:
+    """A suite file as this folder names it, or by its name alone: where it lies on this machine tells nobody else."""
+    try:
+        return path.resolve().relative_to(path.cwd()).as_posix()
+    except ValueError:
+        return path.name

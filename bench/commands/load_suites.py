@@ -1,0 +1,288 @@
+"""A suite as the commands use it: found, narrowed, its defaults spelled out, its trials keyed and checked."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from bench.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from bench.suite.suite import Suite
+    from bench.suite.trial import Trial
+
+
+CHECKED = ("model", "preprocessing", "optimizer", "regularizer", "augmentation")
+"""All that `bench.training.preflight` looks at, besides the images' shape and the number of classes."""
+
+
+def load(
+    text: str, only: list[str] | None, overrides: list[str] | None, seeds: int | None, user_code: bool = True
+) -> Suite:
+    """The suite that `text` names, narrowed by the options, with the libraries' own defaults filled in.
+
+    torch is imported only where the file names something that torch or timm has to explain.
+
+    Raises
+    ------
+    UserError
+        The file or an option is wrong, or a reference is unknown, or there is a model of the user's own without
+        `user_code`.
+    """
+    from bench.suite.suite import find_suite, load_suite
+
+    def notify(message: str) -> None:
+        print(message, file=sys.stderr)
+
+    suite = load_suite(find_suite(text), only or [], overrides or [], seeds, notify)
+    if not user_code:
+        _refuse_user_code(suite)
+    if not all(is_known({**config, "model": {"name": "mlp"}}) for config, _ in suite.configurations):
+        suite = _with_library_defaults(suite)
+    if suite.references:
+        _check_references(suite)
+    return suite
+
+
+def _with_library_defaults(suite: Suite) -> Suite:
+    """The suite with the defaults of torch's and timm's own optimizers spelled out in every configuration."""
+    from bench import library_cache
+    from bench.components import AXES
+    from bench.jsonutil import canonical
+
+    new: dict[str, Any] = {}
+
+    def spelled_out(entry: dict[str, Any]) -> dict[str, Any]:
+        if entry["name"] in AXES["optimizer"]:
+            return entry
+        question = canonical(["optimizer defaults", entry])
+        answer: dict[str, Any] | None = new.get(question) or library_cache.recall(question)
+        if answer is None:
+            from bench.training.optimizer_factory import resolved  # imports timm, which takes seconds
+
+            try:
+                answer = new[question] = resolved(entry)
+            except UserError:
+                return entry  # `check` tells of it, together with whatever else is wrong
+        return answer
+
+    suite = suite.resolved(spelled_out)
+    if new:
+        library_cache.remember(new)
+    return suite
+
+
+def trials_of(suite: Suite) -> list[Trial]:
+    """The trials of a suite, with the data's checksums and the source of the user's own models in their keys."""
+    from bench.data import fingerprint
+    from bench.models.user_code import read
+    from bench.suite.trial import trials
+
+    folder = suite.path.resolve().parent
+    return trials(suite, fingerprint, lambda entry: read(entry, folder))
+
+
+def is_known(config: dict[str, Any]) -> bool:
+    """Whether all names are bench's own, so that no library has to be asked about them."""
+    from bench.components import AXES, OPEN
+
+    return all(config[axis]["name"] in AXES[axis] for axis in OPEN)
+
+
+def check(suite: Suite, trials: list[Trial]) -> None:
+    """Whether all of it can be trained and measured; torch is left out where the file itself has told everything.
+
+    Raises
+    ------
+    UserError
+        A metric, a model or an optimizer is out of place; all of them are named. Or the user's own data are wrong.
+    """
+    check_metrics(suite, trials)
+    first = {trial.group: trial for trial in trials}.values()
+    if not any(asks_libraries(trial.config) or trial.config["model"]["name"] != "mlp" for trial in first):
+        return
+    from bench import library_cache
+    from bench.components import OPEN
+    from bench.jsonutil import canonical
+    from bench.suite.expand import DEFERRED_CHECKS
+
+    shapes = {text: _shape(suite, trial) for text, trial in {trial.data: trial for trial in first}.items()}
+    questions = {
+        trial.group: canonical(
+            [
+                "fits",
+                shapes[trial.data],
+                {axis: trial.config[axis] for axis in CHECKED},
+                trial.config["batch_size"] == 1,
+            ]
+        )
+        for trial in first
+    }
+    unchecked = [trial for trial in first if library_cache.recall(questions[trial.group]) is None]
+    if not unchecked:
+        return
+    places = {
+        canonical([axis, trial.run_config[axis]]): suite.place(axis, trial.config[axis])
+        for trial in unchecked
+        for axis in (*OPEN, *DEFERRED_CHECKS)
+    }
+    _check_configurations(suite, unchecked, shapes, places)
+    library_cache.remember({questions[trial.group]: True for trial in unchecked if trial.code is None})
+
+
+def _check_configurations(suite: Suite, trials: list[Trial], shapes: dict[str, Any], places: dict[str, str]) -> None:
+    """`bench.training.preflight.check`, with each of the user's own codes in a process of its own.
+
+    Files that such a code reads though its key does not hold them are told.
+    """
+    from bench.execution.forkserver import files_opened
+    from bench.training.preflight import check
+
+    alike: dict[str, list[Trial]] = {}
+    for trial in trials:
+        alike.setdefault(trial.code.identity if trial.code else "", []).append(trial)
+    problems: dict[str, None] = {}  # a set that keeps its order: an optimizer is tried beside each code
+    for first, *others in alike.values():
+        code, configs = first.code, [trial.run_config for trial in (first, *others)]
+        try:
+            if code is None:
+                check(configs, shapes, places)
+                continue
+            for path in files_opened(code, check, configs, shapes, places):
+                place = suite.place("model", first.config["model"])
+                typer.echo(
+                    f"note: {place}: {code.name!r} reads {path}, which the trials' keys do not hold: a change of it "
+                    f"changes results and no key; name it in `files: [...]` of the model's entry",
+                    err=True,
+                )
+        except UserError as error:
+            problems |= dict.fromkeys(re.split(r"\n(?! )", str(error)))  # further lines of one problem are indented
+    if problems:
+        raise UserError("\n".join(problems))
+
+
+def check_metrics(suite: Suite, trials: list[Trial]) -> None:
+    """UserError for metrics of the leaderboard that some data set of the suite has too few classes for."""
+    from bench.metrics import METRICS
+    from bench.suite.labels import axis_label
+
+    asked = {name: least for name in suite.metrics if (least := METRICS[name].classes) > 1}
+    if not asked:
+        return
+    first = {trial.data: trial for trial in trials}.values()
+    classes = {axis_label(one.config["dataset"], "dataset"): _shape(suite, one)[1] for one in first}
+    problems = []
+    for name, least in asked.items():
+        short = [f"{data} has {count}" for data, count in classes.items() if count < least]
+        if short:
+            place = suite.place("metrics", name)
+            problems.append(f"{place}: {name!r} needs {least} classes or more, and {', '.join(short)}")
+    if problems:
+        raise UserError("\n".join([*problems, "  take another metric; `bench list metrics` shows all"]))
+
+
+def data_places(suite: Suite, trials: list[Trial]) -> dict[str, str]:
+    """Where the suite file names each data set of its trials, by `Trial.data`."""
+    return {trial.data: suite.place("dataset", trial.config["dataset"]) for trial in trials}
+
+
+def check_own_data(suite: Suite, trials: list[Trial], notify: Callable[[str], None]) -> None:
+    """UserError where the user's own data are wrong, as far as that can be told without their pixels."""
+    from bench.data import train_labels
+
+    own = [trial for trial in trials if trial.data_path is not None]
+    labels = {}
+    for text, trial in {trial.data: trial for trial in own}.items():
+        try:
+            labels[text] = train_labels(trial.run_config["dataset"], notify)
+        except UserError as error:
+            raise UserError(f"{suite.place('dataset', trial.config['dataset'])}: {error}") from error
+    check_splits(suite, own, labels)
+
+
+def check_splits(suite: Suite, trials: list[Trial], train_labels: Mapping[str, NDArray[np.int64]]) -> None:
+    """UserError where a data set has too few images, or labels in an order, that a `validation` cannot divide.
+
+    `train_labels` are those of each data set, by `Trial.data`.
+    """
+    from bench.data.splits import split
+    from bench.jsonutil import canonical
+
+    for trial in {(trial.data, canonical(trial.config["validation"])): trial for trial in trials}.values():
+        validation = trial.config["validation"]
+        try:
+            split(train_labels[trial.data], validation)
+        except UserError as error:
+            raise UserError(f"{suite.place('validation', validation)}: {error}") from error
+
+
+def checked_for_plan(suite: Suite, trials: list[Trial]) -> list[Trial]:
+    """The trials that `check` was asked about for a plan, which need not import torch or decode images for the rest.
+
+    bench's own networks are left to the run where nothing else asks for torch; so are the user's own images, which
+    only names from elsewhere are worth decoding for. Errors as in `check`.
+    """
+    if not any(asks_libraries(trial.config) for trial in trials):
+        return []
+    checked = [trial for trial in trials if trial.data_path is None or not is_known(trial.config)]
+    check(suite, checked)
+    return checked
+
+
+def asks_libraries(config: dict[str, Any]) -> bool:
+    """Whether only torch or timm can tell if a configuration fits: its names, or what is as the images or layers are.
+
+    Patterns of layers may find none, mirrored borders may be wider than an image, columns are those of grey ones, and
+    networks with batch normalisation may not take one image at a time.
+    """
+    return (
+        not is_known(config)
+        or any(entry.get("mode") == "reflect" for entry in config["augmentation"])
+        or any(isinstance(entry.get("layers"), list) for entry in config["regularizer"])
+        or config["preprocessing"]["name"] == "column_standardize"
+        or (config["batch_size"] == 1 and config["model"]["name"] != "mlp")
+    )
+
+
+def _shape(suite: Suite, trial: Trial) -> tuple[tuple[int, int, int], int]:
+    """The (channels, height, width) of a trial's images, and how many classes; UserError with the data's place."""
+    from bench.data import shape
+
+    try:
+        return shape(trial.run_config["dataset"])
+    except UserError as error:
+        raise UserError(f"{suite.place('dataset', trial.config['dataset'])}: {error}") from error
+
+
+def _refuse_user_code(suite: Suite) -> None:
+    from bench.models.user_code import is_user
+
+    models = [config["model"] for config, _ in suite.configurations]
+    own = {suite.place("model", model): model["name"] for model in models if is_user(model["name"])}
+    if own:
+        lines = [
+            f"{place}: {name!r} is a model of the user's own, and --no-user-code runs none"
+            for place, name in own.items()
+        ]
+        raise UserError("\n".join([*lines, "  leave the option out where you trust that code, or take another model"]))
+
+
+def _check_references(suite: Suite) -> None:
+    from bench.published import find
+
+    unknown = []
+    for name in suite.references:
+        try:
+            find([name])
+        except UserError as error:
+            unknown.append(f"{suite.place('references', name)}: {str(error).removeprefix('references: ')}")
+    if unknown:
+        raise UserError("\n".join(unknown))

@@ -1,0 +1,247 @@
+"""`bench show`, `bench list`, `bench schema`: look at one record, at what there is, at what a suite file may say."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from textwrap import wrap
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.commands.load_results import warn_damaged
+from bench.commands.options import RESULTS, Results
+from bench.components import AXES
+from bench.components.base import Component
+from bench.errors import UserError, nearest, spelled
+from bench.ledger.address import with_results
+from bench.ledger.files import LOGS
+from bench.streams import reserve_stdout
+
+if TYPE_CHECKING:
+    from bench.ledger.ledger import Ledger
+    from bench.ledger.record import Record
+
+
+KINDS = {
+    "models": "model",
+    "optimizers": "optimizer",
+    "regularizers": "regularizer",
+    "augmentations": "augmentation",
+    "schedules": "schedule",
+    "losses": "loss",
+    "preprocessings": "preprocessing",
+    "datasets": "dataset",
+}
+WIDEST = 100
+
+
+def listing(kind: str, pattern: str = "*") -> Iterator[str]:
+    """Lines for `bench list KIND`; models and optimizers add the libraries' names when a pattern is given.
+
+    Raises
+    ------
+    UserError
+        No such kind, or nothing of it matches.
+    """
+    empty = True
+    for line in _lines(kind, pattern):
+        empty = False
+        yield line
+    if empty:
+        hint = nearest(pattern, AXES.get(KINDS.get(kind, kind), ()))
+        raise UserError(
+            f"list {kind}: nothing matches {pattern!r}; `bench list {kind}` shows what there is"
+            + (f"\n  {hint}" if hint else "")
+        )
+
+
+def _lines(kind: str, pattern: str) -> Iterator[str]:
+    kind = {axis: name for name, axis in KINDS.items()}.get(kind, kind)  # `optimizer` as a suite file has it
+    width = min(shutil.get_terminal_size((WIDEST, 24)).columns, WIDEST)
+    if kind == "suites":
+        yield from _suites(pattern)
+    elif kind == "published":
+        yield from _published(pattern, width)
+    elif kind == "metrics":
+        yield from _metrics(pattern, width)
+    elif kind in KINDS:
+        pattern = spelled(pattern, AXES["dataset"]) if kind == "datasets" else pattern
+        entries = {name: entry for name, entry in AXES[KINDS[kind]].items() if fnmatch.fnmatch(name, pattern)}
+        yield from _entries(entries, width)
+        yield from _libraries(kind, pattern)
+    else:
+        kinds = [*KINDS, "metrics", "suites", "published"]
+        hint = nearest(kind, kinds)
+        raise UserError(f"list {kind}: allowed: {', '.join(kinds)}" + (f"\n  {hint}" if hint else ""))
+
+
+def _entries(entries: dict[str, type[Component]], width: int) -> Iterator[str]:
+    """A line on what each entry is; below it its parameters with their defaults, as a suite file writes them."""
+    indent = " " * (max(map(len, entries), default=0) + 2)
+    for name, entry in entries.items():
+        about = wrap(" ".join((entry.__doc__ or "").split()), width - len(indent))
+        parameters = [
+            f"{key} (needed)" if field.is_required() else f"{key}={_written(field.default)}"
+            for key, field in entry.model_fields.items()
+            if key != "name"
+        ]
+        lines = [*about, *_filled(parameters, width - len(indent))]
+        yield name.ljust(len(indent)) + lines[0]
+        yield from (indent + line for line in lines[1:])
+
+
+def _written(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _filled(parts: Iterable[str], width: int) -> list[str]:
+    """Parts joined with commas into lines, none broken."""
+    lines: list[str] = []
+    for part in parts:
+        if lines and len(lines[-1]) + len(part) + 3 <= width:
+            lines[-1] += f", {part}"
+        else:
+            lines = [*(f"{line}," if line is lines[-1] else line for line in lines), part]
+    return lines
+
+
+def _suites(pattern: str) -> Iterator[str]:
+    from bench.suite.suite import shipped_suites
+    from bench.suite.yaml_loader import read
+
+    found = {name: path for name, path in shipped_suites().items() if fnmatch.fnmatch(name, pattern)}
+    data = {name: read(path).data for name, path in found.items()}
+    titles = {name: str(data[name].get("title", "")) for name in found}
+    yield from _columns((name, titles[name], _near(path)) for name, path in found.items())
+
+
+def _near(path: Path) -> str:
+    """A path as seen from the working folder where it lies below that."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def _metrics(pattern: str, width: int) -> Iterator[str]:
+    """What `metrics` and `rank_by` of a suite file may name."""
+    from bench.metrics import METRICS
+
+    indent = " " * (max(map(len, METRICS)) + 2)
+    for name, metric in METRICS.items():
+        if fnmatch.fnmatch(name, pattern):
+            about = f"{metric.about}{'; smaller is better' if metric.ascending else ''}"
+            first, *rest = wrap(about, width - len(indent), break_on_hyphens=False)
+            yield name.ljust(len(indent)) + first
+            yield from (indent + line for line in rest)
+
+
+def _published(pattern: str, width: int) -> Iterator[str]:
+    """The published results by dataset, each with its figure and flags; a pattern may mean ``dataset/id`` or a flag."""
+    from bench.published import load
+
+    found = [r for r in load() if fnmatch.filter((r.id, f"{r.dataset}/{r.id}", *r.flags), pattern)]
+    indent = " " * (max((len(reference.id) for reference in found), default=0) + 2)
+    for dataset in dict.fromkeys(reference.dataset for reference in found):
+        yield dataset
+        for reference in (r for r in found if r.dataset == dataset):
+            figure = reference.reported if reference.value is None else f"{100 * reference.value:.2f} %"
+            flags = f" ({', '.join(flag.replace('_', ' ') for flag in reference.flags)})" if reference.flags else ""
+            metric = reference.metric.replace("_", " ")
+            text = f"{metric} {figure}: {reference.model}{flags}"
+            lines = wrap(text, max(width - len(indent) - 2, 20), break_on_hyphens=False)
+            yield f"  {reference.id.ljust(len(indent))}{lines[0]}"
+            yield from (f"  {indent}{line}" for line in lines[1:])
+
+
+def _libraries(kind: str, pattern: str) -> Iterator[str]:
+    # A name of our own needs no library asked, which takes seconds.
+    if kind not in ("models", "optimizers") or pattern in AXES[KINDS[kind]]:
+        return
+    if pattern == "*":
+        yield f"... and by name what the libraries have: `bench list {kind} 'r*'` shows those that match"
+        return
+    if kind == "models":
+        import timm
+
+        yield from (f"{name}  (timm)" for name in timm.list_models(pattern))
+    else:
+        from bench.training.optimizer_factory import names
+
+        found = (name for name in names() if name not in AXES["optimizer"] and fnmatch.fnmatch(name, pattern))
+        yield from (f"{name}  (torch or timm)" for name in found)
+
+
+def _columns(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    table = list(rows)
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for row in table:
+        yield "  ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True)).rstrip()
+
+
+def show(
+    key: Annotated[
+        str,
+        typer.Argument(
+            help="A trial's key, or its first digits; or a configuration's label, as reports have it.",
+            metavar="KEY|LABEL",
+        ),
+    ],
+    results: Results = RESULTS,
+    as_json: Annotated[bool, typer.Option("--json", help="The whole record as JSON.")] = False,
+) -> None:
+    """Show one trial's record, or the trials of a configuration."""
+    out = reserve_stdout() if as_json else sys.stdout
+    from bench.ledger.ledger import Ledger
+    from bench.report.record import record_text, trial_lines
+
+    ledger = Ledger(results)
+    warn_damaged(ledger)
+    records = _named(key, ledger)
+    if as_json:
+        found = [record.to_json() for record in records]
+        typer.echo(json.dumps(found[0] if len(found) == 1 else found, indent=2), file=out)
+    elif len(records) == 1:
+        typer.echo(record_text(records[0], len(ledger.replicates(records[0].key))))
+        log = ledger.home.local / LOGS / f"{records[0].key}.log"
+        if log.is_file():
+            typer.echo(f"\nwhat it printed: {log}")
+    else:
+        typer.echo("\n".join(trial_lines(records)))
+        typer.echo(f"\nOne of them in full: {with_results(f'bench show {records[0].key[:10]}', results)}")
+
+
+def _named(text: str, ledger: Ledger) -> list[Record]:
+    """The record of a key, or those of all trials of the configuration with this label; UserError for neither."""
+    from bench.report.comparing.selection import KEY, select
+    from bench.report.sections import sections
+    from bench.suite.labels import SEPARATOR
+
+    records = ledger.records()
+    if not text or not records or (KEY.fullmatch(text) and any(record.key.startswith(text) for record in records)):
+        return [ledger.record(text)]
+    label, _, seed = text.partition(f"{SEPARATOR}seed ")  # as the lines of a run have it
+    _, one = select(label, sections(records), "show", str(ledger.root))
+    found = sorted(one.records, key=lambda record: record.seed)
+    return [record for record in found if str(record.seed) == seed] or found
+
+
+def list_(
+    kind: Annotated[str, typer.Argument(help="models, optimizers, regularizers, datasets, suites, published, ...")],
+    pattern: Annotated[str, typer.Argument(help="With wildcards, e.g. 'resnet*'; of published, flags too.")] = "*",
+) -> None:
+    """List what may be named in a suite file."""
+
+    for line in listing(kind, pattern):
+        typer.echo(line)
+
+
+def schema() -> None:
+    """Print the JSON Schema of suite files, for editors."""
+    out = reserve_stdout()
+    from bench.suite.json_schema import json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=2), file=out)

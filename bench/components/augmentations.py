@@ -1,0 +1,123 @@
+"""What is done to training images."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from bench.components.base import Component, Fraction, NotNegative, Positive, Probability, Ratio, low_to_high
+
+
+class Augmentation(Component):
+    static: bool = Field(False, description="Draw once before training instead of anew for every batch.")
+    validation_too: bool = Field(False, description="With `static`: the validation images as well.")
+
+    @model_validator(mode="after")
+    def _validation_only_once(self) -> Self:
+        if self.validation_too and not self.static:
+            raise ValueError("`validation_too: true` needs `static: true`: validation images are drawn once")
+        return self
+
+
+class Flip(Augmentation):
+    """Mirrors left and right."""
+
+    name: Literal["flip"] = "flip"
+    p: Probability = 0.5
+
+
+class Shift(Augmentation):
+    """Moves the image by up to this many whole pixels; what comes in is black."""
+
+    name: Literal["shift"] = "shift"
+    vertical: Annotated[int, Field(ge=0)] = 2
+    horizontal: Annotated[int, Field(ge=0)] = 2
+
+
+class Crop(Augmentation):
+    """Pads every side, then crops a window of the original size at a random place."""
+
+    name: Literal["crop"] = "crop"
+    padding: Positive = 2
+    mode: Literal["constant", "reflect", "replicate"] = "constant"
+
+
+class GaussianNoise(Augmentation):
+    """Adds noise of this standard deviation to pixels in [0, 1] and clips to [0, 1]."""
+
+    name: Literal["gaussian_noise"] = "gaussian_noise"
+    sigma: NotNegative = 0.05
+
+
+class RandomErasing(Augmentation):
+    """Erases one random rectangle with probability p (Zhong et al. 2020, arXiv 1708.04896)."""
+
+    name: Literal["random_erasing"] = "random_erasing"
+    p: Probability = 0.5
+    area: Annotated[list[Fraction], Field(min_length=2, max_length=2), AfterValidator(low_to_high)] = Field(
+        [0.02, 0.33], description="Smallest and largest share of the image."
+    )
+    aspect: Annotated[list[Ratio], Field(min_length=2, max_length=2), AfterValidator(low_to_high)] = Field(
+        [0.3, 3.3], description="Smallest and largest ratio of height to width."
+    )
+    fill: Literal["zero", "noise"] = "zero"
+
+
+class Cutout(Augmentation):
+    """Blackens one square around a random place with probability p (DeVries and Taylor 2017, arXiv 1708.04552)."""
+
+    name: Literal["cutout"] = "cutout"
+    size: Positive = Field(8, description="Pixels of a side; what lies outside the image is cut off.")
+    p: Probability = 1.0
+
+
+class Rotation(Augmentation):
+    """Rotates about the centre by an angle up to this either way; what comes in is black."""
+
+    name: Literal["rotation"] = "rotation"
+    degrees: Annotated[float, Field(ge=0, le=180)] = 15.0
+
+
+class Scaling(Augmentation):
+    """Enlarges about the centre by a factor between these two; what comes in is black."""
+
+    name: Literal["scaling"] = "scaling"
+    scale: Annotated[list[Ratio], AfterValidator(low_to_high)] = Field([0.8, 1.2], min_length=2, max_length=2)
+
+
+class Shearing(Augmentation):
+    """Slants upright lines by an angle up to this either way; what comes in is black."""
+
+    name: Literal["shearing"] = "shearing"
+    degrees: Annotated[float, Field(ge=0, lt=90)] = 15.0
+
+
+class RandAugment(Augmentation):
+    """Random operations of one strength (Cubuk et al. 2020, arXiv 1909.13719), with torchvision's ranges."""
+
+    name: Literal["rand_augment"] = "rand_augment"
+    num_ops: Annotated[int, Field(gt=0, le=100)] = Field(2, description="Operations one after the other.")
+    magnitude: Annotated[int, Field(ge=0, le=30)] = Field(9, description="Strength of each.")
+
+
+class TrivialAugment(Augmentation):
+    """One random operation of random strength (Müller and Hutter 2021, arXiv 2103.10158, the wide ranges)."""
+
+    name: Literal["trivial_augment"] = "trivial_augment"
+
+
+class Mixup(Component):
+    """Mixes each image of a batch with another, and their labels (Zhang et al. 2018, arXiv 1710.09412)."""
+
+    name: Literal["mixup"] = "mixup"
+    alpha: Ratio = Field(0.2, description="An image's own share is from the Beta(alpha, alpha) distribution.")
+    p: Probability = 1.0
+
+
+class CutMix(Component):
+    """Pastes a box of another image of the batch, and mixes their labels (Yun et al. 2019, arXiv 1905.04899)."""
+
+    name: Literal["cutmix"] = "cutmix"
+    alpha: Ratio = Field(1.0, description="The box's share is from the Beta(alpha, alpha) distribution.")
+    p: Probability = 1.0

@@ -1,0 +1,160 @@
+"""The head of a cluster, reached by Ray's own launcher: its commands bring the cluster up, run things and copy files.
+
+Each command is a process of its own, so that a connection that hangs or breaks takes nothing with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from bench.errors import UserError
+from bench.execution.cluster.launcher import Launcher
+
+BEGIN, END = "@@bench-begin", "@@bench-end"
+"""Lines around what a command on the head prints."""
+QUIET = ("--log-style", "pretty", "--log-color", "false")
+TOKEN = 'test -e ~/.ray/auth_token && export RAY_AUTH_MODE="${RAY_AUTH_MODE:-token}"'
+"""Ray starts with a token where it finds one; its job commands have to be told (Ray 2.60)."""
+EXEC_SECONDS = 300.0
+"""A command on the head takes seconds; this is when a connection counts as hanging."""
+
+
+class ConnectionLostError(Exception):
+    """The head could not be reached, or not any more."""
+
+
+class CommandError(Exception):
+    """A command on the head failed; the message is what it printed."""
+
+
+def ray_command(command: str, *arguments: str, quiet: bool = True) -> list[str]:
+    return [sys.executable, "-P", "-m", "ray.scripts.scripts", command, *(QUIET if quiet else ()), *arguments]
+
+
+def environment(launcher: Launcher) -> dict[str, str]:
+    """For the launcher's commands; settings of a Ray on this machine are none of the cluster's."""
+    kept = {name: text for name, text in os.environ.items() if name not in ("RAY_ADDRESS", "RAY_AUTH_TOKEN")}
+    kept["RAY_USAGE_STATS_ENABLED"] = "0"
+    kept["PYTHONUNBUFFERED"] = "1"
+    if launcher.provider == "local":
+        # The newer autoscaler counts the head as one of the workers and leaves one out (Ray 2.60).
+        kept.setdefault("RAY_UP_enable_autoscaler_v2", "0")
+    return kept
+
+
+def run_command(
+    launcher: Launcher, command: Sequence[str], timeout: float | None, watch: Callable[[str], bool] | None = None
+) -> tuple[int, str]:
+    """Run a launcher's command; its exit code and what it printed.
+
+    `watch` gets each line as it is printed, and ends the command by answering False.
+    """
+    process = subprocess.Popen(
+        command, env=environment(launcher), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        if watch is None:
+            out, _ = process.communicate(timeout=timeout)
+        else:
+            out = b""
+            for line in process.stdout:
+                out += line
+                if not watch(line.decode(errors="replace").strip()):
+                    leave(process)
+            process.wait()
+    except BaseException as error:
+        leave(process)
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise ConnectionLostError(f"no answer within {timeout:g} s") from error
+        raise
+    return process.returncode, out.decode(errors="replace").replace("\r\n", "\n")
+
+
+def shell(launcher: Launcher, command: str, timeout: float = EXEC_SECONDS) -> str:
+    """What a shell command on the head prints.
+
+    Raises
+    ------
+    CommandError
+        It failed.
+    ConnectionLostError
+        It could not be started, or the connection broke.
+    """
+    # The launcher prints a command that failed: its text must not look like the lines that the command prints.
+    begin, end = (f"{mark[:2]}''{mark[2:]}" for mark in (BEGIN, END))
+    wrapped = f"echo {begin}; ({TOKEN}; {command}); echo {end} $?"
+    _, out = run_command(launcher, ray_command("exec", str(launcher.path), wrapped), timeout)
+    # The launcher prints lines of its own before, and ssh some after.
+    body, ended, code = out.rpartition(f"{BEGIN}\n")[2].rpartition(f"{END} ")
+    if not ended:
+        raise ConnectionLostError(ssh_error(out))
+    if code.split()[0] != "0":
+        raise CommandError(last_lines(body))
+    return body
+
+
+def send_file(launcher: Launcher, source: Path, target: str) -> None:
+    """Copy what lies in a folder here into one on the head, which must be there."""
+    _copied(launcher, ray_command("rsync-up", str(launcher.path), f"{source}/", f"{target}/"))
+
+
+def fetch_file(launcher: Launcher, source: str, target: Path) -> None:
+    """Copy what lies in a folder on the head into one here; what is there already is not copied again."""
+    _copied(launcher, ray_command("rsync-down", str(launcher.path), f"{source}/", f"{target}/"))
+
+
+def _copied(launcher: Launcher, command: list[str]) -> None:
+    code, out = run_command(launcher, command, None)
+    if code:
+        raise ConnectionLostError(ssh_error(out))
+
+
+def stream(launcher: Launcher, command: str) -> subprocess.Popen[bytes]:
+    """Start a command on the head whose output is read as it comes; to be ended by `leave`."""
+    return subprocess.Popen(
+        ray_command("exec", str(launcher.path), command), env=environment(launcher), stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+    )  # fmt: skip
+
+
+def leave(process: subprocess.Popen[bytes]) -> None:
+    """End a command that was started, the connection with it."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    process.wait()
+
+
+@contextlib.contextmanager
+def reached(launcher: Launcher) -> Iterator[None]:
+    """Turn what goes wrong on the way to the head into a message for people."""
+    try:
+        yield
+    except (ConnectionLostError, CommandError) as error:
+        lines = "".join(f"    {line}\n" for line in str(error).splitlines())
+        if isinstance(error, CommandError):
+            problem = f"a command failed on the head of cluster {launcher.name!r}"
+        else:
+            problem = f"the head of cluster {launcher.name!r} cannot be reached"
+        see = shlex.join(["ray", "exec", str(launcher.path), "uptime"])
+        raise UserError(f"{launcher.path}: {problem}:\n{lines}  see whether it answers: {see}") from error
+
+
+def ssh_error(out: str) -> str:
+    """What ssh said of a connection that failed, out of all that Ray's launcher printed."""
+    said, _, _ = out.partition("\nError: Command failed")
+    _, _, after = said.rpartition("Fetched IP:")
+    lines = [line for line in after.splitlines()[1:] if "Permanently added" not in line]
+    return last_lines("\n".join(lines)) or last_lines(out)
+
+
+def last_lines(text: str, count: int = 15) -> str:
+    return "\n".join([line for line in text.splitlines() if line.strip()][-count:])

@@ -1,0 +1,207 @@
+"""One trial as one file: a zip of ``record.json`` and, where the trial was tested, one ``.npy`` per prediction field.
+
+The file is named ``<key>-<first 12 hex digits of its SHA-256>.npz``, so a name says what is in it: a damaged file
+shows itself, and ledgers merge by copying. Equal content gives equal bytes (on one version of zlib; a difference
+would only make a second entry of the same trial). ``unzip`` and ``numpy.load`` read it; nothing is ever pickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import zipfile
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+
+from bench.characters import escaped
+from bench.ledger.record import Predictions, Record
+
+_KEY = re.compile(r"[0-9a-f]{2,128}")
+_NAME = re.compile(r"([0-9a-f]{2,128})-([0-9a-f]{12})\.npz")
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The earliest time a zip can hold; the real one would make equal content differ."""
+
+LARGEST = 2**28
+"""Bytes that an entry may have, and that a member of one may unpack to.
+
+A record of 100,000 epochs, or a million predictions, has far less.
+"""
+
+
+_ONE = 1 + 1e-3
+"""Probabilities in single or half precision may exceed 1 by less."""
+
+
+class DamagedEntryError(Exception):
+    """A file that stands where an entry should and cannot be trusted; the message is the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """A record and the name of the file that holds it."""
+
+    name: str
+    record: Record
+
+
+def check_key(key: str) -> str:
+    """The key itself; ValueError where it could not be part of a file name."""
+    if not _KEY.fullmatch(key):
+        raise ValueError(f"a key is 2 to 128 lower-case hexadecimal digits, not {key!r}")
+    return key
+
+
+def is_entry_name(name: str) -> bool:
+    return _NAME.fullmatch(name) is not None
+
+
+def folder_of(name: str) -> str:
+    """The folder within ``entries`` for an entry's name (or a key)."""
+    return name[:2]
+
+
+def encode(record: Record, predictions: Predictions | None = None) -> tuple[str, bytes]:
+    """The name and the bytes of the entry for a trial.
+
+    Raises ValueError or TypeError when the record holds what JSON has no form for (NaN, infinity, arrays), or what
+    `decode` would refuse.
+    """
+    check_key(record.key)
+    try:
+        text = json.dumps(record.to_json(), sort_keys=True, allow_nan=False)
+    except ValueError as error:
+        raise ValueError(f"record {record.key}: {error}; a value that is not finite is stored as None") from error
+    try:
+        _check_predictions(Record.from_json(parse_json(text)), predictions)
+    except (ValueError, DamagedEntryError) as error:
+        raise ValueError(f"record {record.key}: {error}") from error
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(_member("record.json"), text.encode())
+        for field in fields(Predictions) if predictions else ():
+            archive.writestr(_member(f"{field.name}.npy"), _npy(getattr(predictions, field.name)))
+    data = buffer.getvalue()
+    return f"{record.key}-{digest(data)}.npz", data
+
+
+def decode(name: str, data: bytes) -> Record:
+    """The record in an entry's bytes, which hold the predictions that belong to it.
+
+    DamagedEntryError where the bytes are not those that the name promises, or no trial could have left them.
+    """
+    with _opened(name, data) as archive:
+        record = _record(archive)
+        predictions = _predictions(archive)
+    if record.key != name.partition("-")[0]:
+        raise DamagedEntryError(f"holds the record of another key, {record.key}")
+    _check_predictions(record, predictions)
+    return record
+
+
+def decode_predictions(entry: LedgerEntry, data: bytes) -> Predictions | None:
+    """The predictions in an entry's bytes, None where the trial left none; DamagedEntryError as in `decode`."""
+    with _opened(entry.name, data) as archive:
+        predictions = _predictions(archive)
+    _check_predictions(entry.record, predictions)
+    return predictions
+
+
+def check_digest(name: str, data: bytes) -> None:
+    """DamagedEntryError where the bytes are not those that the name promises; a hundredth of `decode`'s time."""
+    if digest(data) != name.removesuffix(".npz").rpartition("-")[2]:
+        raise DamagedEntryError("truncated or changed: the content does not match the digest in the name")
+
+
+def digest(data: bytes | memoryview) -> str:
+    """The first 12 hex digits of the SHA-256."""
+    return hashlib.sha256(data).hexdigest()[:12]
+
+
+def parse_json(text: str | bytes) -> Any:
+    """JSON as records are written; ValueError (RecursionError where it is nested deeply) for anything else."""
+    return _DECODER.decode(text if isinstance(text, str) else text.decode())
+
+
+def _record(archive: zipfile.ZipFile) -> Record:
+    try:
+        return Record.from_json(parse_json(_unpacked(archive, "record.json")))
+    except Exception as error:  # whatever zipfile and json make of such bytes
+        raise DamagedEntryError(_reason(error)) from error
+
+
+def _predictions(archive: zipfile.ZipFile) -> Predictions | None:
+    if f"{fields(Predictions)[0].name}.npy" not in archive.namelist():
+        return None
+    try:
+        return Predictions(**{field.name: _array(archive, field.name) for field in fields(Predictions)})
+    except Exception as error:  # whatever zipfile and numpy make of such bytes
+        raise DamagedEntryError(_reason(error)) from error
+
+
+def _check_predictions(record: Record, predictions: Predictions | None) -> None:
+    """DamagedEntryError where these are not the predictions of a trial with this record."""
+    if predictions is None:
+        if record.status == "complete":
+            raise DamagedEntryError("holds a complete trial and no predictions")
+        return
+    if not len(predictions.labels):
+        raise DamagedEntryError("holds predictions of no image")
+    highest = max(int(predictions.labels.max()), int(predictions.predicted.max()))
+    if record.result.classes and highest >= len(record.result.classes):
+        classes = len(record.result.classes)
+        raise DamagedEntryError(f"holds predictions of class {highest}, and names {classes} classes")
+    for name in ("confidence", "true_class_probability"):
+        values = getattr(predictions, name)
+        if not ((values >= 0) & (values <= _ONE) | np.isnan(values)).all():
+            raise DamagedEntryError(f"holds a {name} that is no probability")
+
+
+def _opened(name: str, data: bytes) -> zipfile.ZipFile:
+    check_digest(name, data)
+    try:
+        return zipfile.ZipFile(io.BytesIO(data))
+    except Exception as error:  # whatever zipfile, json and numpy make of such bytes
+        raise DamagedEntryError(_reason(error)) from error
+
+
+def _unpacked(archive: zipfile.ZipFile, member: str) -> bytes:
+    """A member's bytes; a few that would unpack to more than memory holds are refused first."""
+    if archive.getinfo(member).file_size > LARGEST:
+        raise ValueError(f"{member} would unpack to {archive.getinfo(member).file_size:,} bytes")
+    return archive.read(member)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"record.json holds {constant}, which JSON has no form for")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
+
+
+def _reason(error: Exception) -> str:
+    return escaped(str(error)) or type(error).__name__
+
+
+def _member(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name, date_time=_EPOCH)
+    info.compress_type = zipfile.ZIP_DEFLATED
+    info.create_system = 3  # Unix, on every platform
+    info.external_attr = 0o644 << 16
+    return info
+
+
+def _npy(array: np.ndarray[Any, Any]) -> bytes:
+    buffer = io.BytesIO()
+    little_endian = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+    npy.write_array(buffer, little_endian, version=(1, 0), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray[Any, Any]:
+    array: np.ndarray[Any, Any] = npy.read_array(io.BytesIO(_unpacked(archive, f"{name}.npy")), allow_pickle=False)
+    return array

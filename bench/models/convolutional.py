@@ -1,0 +1,188 @@
+"""A small ConvNeXt for few minutes of training."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from bench.errors import UserError
+from bench.models.layers import ACTIVATIONS, Residual, Shape, activated, initialise, register_model
+
+
+@register_model
+def cnn(
+    input_shape: Shape,
+    classes: int,
+    *,
+    filters: Sequence[int] = (32,),
+    kernel: int = 5,
+    padding: str = "valid",
+    pool: int = 2,
+    hidden: Sequence[int] = (128,),
+    activation: str = "relu",
+    batch_norm: str = "none",
+    dropout: float = 0.0,
+    init: str = "torch",
+) -> nn.Module:
+    """Blocks of convolution, activation (with batch normalisation, if asked for), max pooling and dropout.
+
+    The defaults with ``dropout: 0.2`` are lab document B's conv2D.
+
+    Raises
+    ------
+    UserError
+        The blocks leave nothing of the image.
+    """
+    channels, height, width = input_shape
+    shrink = kernel - 1 if padding == "valid" else 0
+    layers: list[nn.Module] = []
+    for block, count in enumerate(filters, start=1):
+        left = ((height - shrink) // pool, (width - shrink) // pool)
+        if min(left) < 1:
+            raise UserError(
+                f"model 'cnn': block {block} of {len(filters)} gets images of {height} x {width}, too small for a "
+                f"{kernel} x {kernel} kernel (padding {padding!r}) and pooling by {pool}; "
+                "use fewer blocks, a smaller kernel, padding 'same' or pool 1"
+            )
+        height, width = left
+        convolution = nn.Conv2d(channels, count, kernel, padding=padding)
+        layers += activated(convolution, nn.BatchNorm2d(count), activation, batch_norm)
+        if pool > 1:
+            layers.append(nn.MaxPool2d(pool))
+        if dropout:
+            layers.append(nn.Dropout(dropout))
+        channels = count
+    layers.append(nn.Flatten())
+    features = channels * height * width
+    for units in hidden:
+        layers += [nn.Linear(features, units), ACTIVATIONS[activation]()]
+        features = units
+    layers.append(nn.Linear(features, classes))
+    return initialise(nn.Sequential(*layers), init)
+
+
+@register_model
+def vgg(
+    input_shape: Shape,
+    classes: int,
+    *,
+    blocks: Sequence[Sequence[int]] = ((2, 32), (2, 64), (3, 128), (3, 256)),
+    hidden: Sequence[int] = (256,),
+    activation: str = "relu",
+    batch_norm: str = "before",
+    dropout: float = 0.3,
+    init: str = "torch",
+) -> nn.Module:
+    """A VGG net (Simonyan and Zisserman 2015, arXiv 1409.1556) with blocks given as (convolutions, filters).
+
+    The defaults with ``batch_norm: between`` are lab document B's customVGG. Layers are called ``block1.0`` and so on,
+    then ``dense.0`` and so on, and ``output``.
+
+    Raises
+    ------
+    UserError
+        The blocks halve the image to nothing.
+    """
+    channels, height, width = input_shape
+    if min(height, width) < 2 ** len(blocks):
+        raise UserError(
+            f"model 'vgg': {len(blocks)} blocks halve an image of {height} x {width} to nothing; use fewer blocks"
+        )
+    net: OrderedDict[str, nn.Module] = OrderedDict()
+    for number, (convolutions, filters) in enumerate(blocks, start=1):
+        layers: list[nn.Module] = []
+        for _ in range(convolutions):
+            convolution = nn.Conv2d(channels, filters, 3, padding="same")
+            layers += activated(convolution, nn.BatchNorm2d(filters), activation, batch_norm)
+            channels = filters
+        net[f"block{number}"] = nn.Sequential(*layers, nn.MaxPool2d(2))
+        height, width = height // 2, width // 2
+    net["flatten"] = nn.Flatten()
+    features = channels * height * width
+    dense: list[nn.Module] = []
+    for units in hidden:
+        dense += activated(nn.Linear(features, units), None, activation, "none")
+        if dropout:
+            dense.append(nn.Dropout(dropout))
+        features = units
+    net["dense"] = nn.Sequential(*dense)
+    net["output"] = nn.Linear(features, classes)
+    return initialise(nn.Sequential(net), init)
+
+
+@register_model
+def convnext(
+    input_shape: Shape,
+    classes: int,
+    *,
+    dims: Sequence[int] = (48, 128),
+    depths: Sequence[int] = (1, 3),
+    patch: int = 2,
+    kernel: int = 3,
+    expansion: int = 2,
+    activation: str = "relu",
+    drop_path: float = 0.0,
+    init: str = "torch",
+) -> nn.Module:
+    """A ConvNeXt of as many stages as `dims`, for any small image; timm's always have four, for larger ones.
+
+    A convolution of `patch` x `patch` pixels at that stride, then for each stage `depths` blocks: a depthwise
+    convolution of `kernel` x `kernel`, layer normalisation, and two dense layers over each pixel's channels with
+    `expansion` times as many between them, added to the block's input. A 2 x 2 convolution at stride 2 leads from stage
+    to stage, the mean of each channel to the output layer; rows and columns beyond the last whole window are left out.
+    There is no layer scale, and `drop_path` is the same in every block. The defaults are for CPUs, where large
+    depthwise kernels and GELU are slow; the paper's are patch 4, kernel 7, expansion 4 and GELU. Source: Liu et al.
+    2022, "A ConvNet for the 2020s" (arXiv 2201.03545).
+
+    Raises
+    ------
+    UserError
+        The strides divide the image to nothing.
+    """
+    channels, height, width = input_shape
+    divided = patch * 2 ** (len(dims) - 1)
+    if min(height, width) < divided:
+        raise UserError(
+            f"model 'convnext': patches of {patch} and {len(dims)} stages divide an image of {height} x {width} by "
+            f"{divided}, to nothing; give a smaller `patch` or fewer stages"
+        )
+    net: OrderedDict[str, nn.Module] = OrderedDict()
+    for number, (dim, depth) in enumerate(zip(dims, depths, strict=True), start=1):
+        stage: OrderedDict[str, nn.Module] = OrderedDict()
+        if number == 1:
+            stage["patches"] = nn.Conv2d(channels, dim, patch, patch)
+            stage["norm"] = _PerPixel(OrderedDict(norm=nn.LayerNorm(dim)))
+        else:
+            stage["norm"] = _PerPixel(OrderedDict(norm=nn.LayerNorm(channels)))
+            stage["halve"] = nn.Conv2d(channels, dim, 2, 2)
+        for block in range(1, depth + 1):
+            stage[f"block{block}"] = Residual(_branch(dim, kernel, expansion, activation), drop_path=drop_path)
+        net[f"stage{number}"] = nn.Sequential(stage)
+        channels = dim
+    net["pool"] = nn.AdaptiveAvgPool2d(1)
+    net["flatten"] = nn.Flatten()
+    net["norm"] = nn.LayerNorm(channels)
+    net["output"] = nn.Linear(channels, classes)
+    return initialise(nn.Sequential(net), init)
+
+
+def _branch(dim: int, kernel: int, expansion: int, activation: str) -> nn.Module:
+    convolution = nn.Conv2d(dim, dim, kernel, padding="same", groups=dim)
+    dense: OrderedDict[str, nn.Module] = OrderedDict()
+    dense["norm"] = nn.LayerNorm(dim)
+    dense["expand"] = nn.Linear(dim, expansion * dim)
+    dense["activation"] = ACTIVATIONS[activation]()
+    dense["project"] = nn.Linear(expansion * dim, dim)
+    return nn.Sequential(OrderedDict(conv=convolution, dense=_PerPixel(dense)))
+
+
+class _PerPixel(nn.Sequential):
+    """Layers over the channels of every pixel by itself: (B, C, H, W) to the same."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.permute(0, 2, 3, 1)
+        for layer in self:
+            x = layer(x)
+        return x.permute(0, 3, 1, 2)

@@ -1,0 +1,160 @@
+"""Pieces that several of our networks are built from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TypeVar
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
+
+Shape = tuple[int, int, int]
+"""Channels, height, width."""
+
+Factory = Callable[..., nn.Module]
+"""The whole contract of a network, ours or the user's: ``factory(input_shape, classes, **parameters)``.
+
+It returns a module that maps float32 pixels (B, C, H, W) to logits (B, classes).
+"""
+
+FactoryT = TypeVar("FactoryT", bound=Factory)
+
+MODELS: dict[str, Factory] = {}
+"""Name in a suite file to factory."""
+
+
+def register_model(factory: FactoryT) -> FactoryT:
+    """File a factory under its own name, which is its name in a suite file.
+
+    Raises
+    ------
+    ValueError
+        Another factory already has this name.
+    """
+    name = factory.__name__
+    if name in MODELS:
+        raise ValueError(f"two models are called {name!r}: {MODELS[name].__module__} and {factory.__module__}")
+    MODELS[name] = factory
+    return factory
+
+
+TRUNCATED_STD = 0.87962566103423978
+"""Standard deviation of a standard normal cut off at -2 and 2; Keras's VarianceScaling divides by it."""
+
+
+def initialise(net: nn.Module, init: str) -> nn.Module:
+    """Set kernels, biases and batch normalisation of `net` in place, and return it.
+
+    Parameters
+    ----------
+    init : {'torch', 'keras', 'he_normal'}
+        'torch' changes nothing. 'keras' is what a Keras layer does unless told otherwise: Glorot uniform kernels
+        (limit ``sqrt(6 / (fan_in + fan_out))``), zero biases, layer normalisation with eps 1e-3, and batch
+        normalisation with that and momentum 0.99, which is 0.01 in PyTorch's sense. 'he_normal' is Keras's
+        initializer of that name, a normal distribution cut off at two standard deviations and widened so that what
+        is left has the standard deviation ``sqrt(2 / fan_in)``, with zero biases; it names an initializer only, so
+        batch normalisation stays PyTorch's.
+    """
+    if init not in ("torch", "keras", "he_normal"):
+        raise ValueError(f"init is {init!r}; allowed: torch, keras, he_normal")
+    if init == "torch":
+        return net
+    for module in net.modules():
+        if isinstance(module, nn.Linear | nn.Conv2d):
+            if init == "keras":
+                nn.init.xavier_uniform_(module.weight)
+            else:
+                _he_normal(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, _BatchNorm) and init == "keras":
+            module.momentum, module.eps = 0.01, 1e-3
+        elif isinstance(module, nn.LayerNorm) and init == "keras":
+            module.eps = 1e-3
+    return net
+
+
+def _he_normal(weight: Tensor) -> None:
+    fan_in = weight[0].numel()
+    width = math.sqrt(2 / fan_in) / TRUNCATED_STD
+    nn.init.trunc_normal_(weight, std=width, a=-2 * width, b=2 * width)
+
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "gelu": nn.GELU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "silu": nn.SiLU,
+    "leaky_relu": nn.LeakyReLU,
+}
+
+
+def activated(layer: nn.Module, norm: nn.Module | None, activation: str, batch_norm: str) -> list[nn.Module]:
+    """A layer with its activation, and batch normalisation ``before`` it, ``after`` it, ``between`` two, or ``none``.
+
+    The layer keeps its bias where normalisation makes it idle, because Keras's does and parameter counts are compared.
+    """
+    if norm is None or batch_norm == "none":
+        return [layer, ACTIVATIONS[activation]()]
+    if batch_norm == "before":
+        return [layer, norm, ACTIVATIONS[activation]()]
+    last = [ACTIVATIONS[activation]()] if batch_norm == "between" else []
+    return [layer, ACTIVATIONS[activation](), norm, *last]
+
+
+class Residual(nn.Module):
+    """``branch(x) + shortcut(x)``, with the activation after the sum where there is one.
+
+    With `drop_path` above 0 each image's branch is left out with that chance (stochastic depth, Huang et al. 2016,
+    arXiv 1603.09382).
+    """
+
+    def __init__(
+        self,
+        branch: nn.Module,
+        shortcut: nn.Module | None = None,
+        activation: str | None = None,
+        drop_path: float = 0.0,
+    ):
+        super().__init__()
+        self.branch = branch
+        self.shortcut = shortcut or nn.Identity()
+        self.activation = ACTIVATIONS[activation]() if activation else nn.Identity()
+        self.drop_path = drop_path_layer(drop_path) if drop_path else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.activation(self.drop_path(self.branch(x)) + self.shortcut(x))
+        return out
+
+
+def drop_path_layer(rate: float) -> nn.Module:
+    """Leaves out a branch of an image with this chance while training, and makes up for it in the others."""
+    from timm.layers import DropPath  # type: ignore[attr-defined]  # timm takes seconds to import
+
+    layer: nn.Module = DropPath(rate)
+    return layer
+
+
+class SamePad(nn.Module):
+    """Pads as TensorFlow's 'same' does before a window of `kernel` at `stride`: odd rows and columns go to the end.
+
+    The output has ceil(size / stride) rows; PyTorch's own padding is the same on both sides. Source:
+    https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2
+    """
+
+    def __init__(self, kernel: int, stride: int = 1, value: float = 0.0):
+        super().__init__()
+        self.kernel, self.stride, self.value = kernel, stride, value
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = (self._missing(size) for size in x.shape[-2:])
+        if not height and not width:
+            return x
+        return F.pad(x, (width // 2, width - width // 2, height // 2, height - height // 2), value=self.value)
+
+    def _missing(self, size: int) -> int:
+        windows = -(-size // self.stride)
+        return max((windows - 1) * self.stride + self.kernel - size, 0)

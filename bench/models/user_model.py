@@ -1,0 +1,254 @@
+"""The user's own networks, 'package.module:factory' or 'path/to/file.py:factory': their code is put in place and run.
+
+What runs are the files that were read for the trial's key (`bench.models.user_code`), written to a folder of the
+process's own: no edit reaches it, and what it does not hold is not there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from bench.errors import UserError, nearest
+from bench.models.user_code import FILES, is_provided, read
+from bench.suite.trial import ModelCode
+
+_used: dict[str, tuple[ModelCode, Path]] = {}
+"""By a model's name: its code, and the folder it was unpacked to."""
+_read_here: dict[str, contextlib.ExitStack] = {}
+"""Of these, what `load` read itself, with what removes its folder."""
+
+SYSTEM = tuple(map(Path, ("/proc", "/sys", "/dev", "/etc", "/run", "/usr", "/lib", sys.prefix, sys.base_prefix)))
+"""Files there are this machine's, not a model's."""
+
+
+@contextlib.contextmanager
+def running(code: ModelCode) -> Iterator[None]:
+    """Let this process run a model's code: for a process that does nothing else before or after, as its own folder,
+    modules and state stay the code's."""
+    with unpacked(code) as folder:
+        _read_here.pop(code.name, None)
+        use(code, folder)
+        os.chdir(inside(folder, code.folder))
+        if code.declared:
+            watch_files(code)
+        yield
+
+
+@contextlib.contextmanager
+def unpacked(code: ModelCode) -> Iterator[Path]:
+    """A new folder with a model's files, each below it at the path that it had; gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="bench-model-", ignore_cleanup_errors=True) as name:
+        folder = Path(name).resolve()
+        for path in (code.folder, *code.roots):
+            inside(folder, path).mkdir(parents=True, exist_ok=True)
+        for path, content in code.files.items():
+            target = inside(folder, path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+        yield folder
+
+
+def use(code: ModelCode, folder: Path) -> None:
+    """Import a model's modules from the `folder` that they were unpacked to, whatever was imported by their names."""
+    _used[code.name] = code, folder
+    if code.installed:
+        return
+    for name in [name for name in sys.modules if name.partition(".")[0] in {m.partition(".")[0] for m in code.modules}]:
+        del sys.modules[name]
+    roots = [str(inside(folder, root)) for root in code.roots]
+    sys.path[:] = [*roots, *(path for path in sys.path if path not in roots)]
+    importlib.invalidate_caches()
+
+
+def cannot_unpack(error: OSError) -> str:
+    """What to tell of an error of `unpacked`."""
+    return (
+        f"cannot write its code to a temporary folder: {error.strerror or error} ({error.filename or 'no folder'})\n"
+        "  free some space there, or let TMPDIR name another folder"
+    )
+
+
+def inside(folder: Path, path: Path) -> Path:
+    """Where a file of the user's lies in the folder that its code was unpacked to."""
+    return folder / path.relative_to(path.anchor)
+
+
+def load(name: str) -> Callable[..., Any]:
+    """Import a model's code and return the factory named after the colon.
+
+    It is the code that this process was given by `use`; without such it is read now, and imported anew every time.
+
+    Raises
+    ------
+    UserError
+        No such file, module or factory, an import that fails, or something that cannot be called.
+    """
+    if name not in _used or name in _read_here:
+        code = read({"name": name})
+        if code is None:
+            raise UserError(f"model {name!r}: expected 'package.module:factory' or 'path/to/file.py:factory'")
+        if name in _read_here:
+            _read_here.pop(name).close()
+        stack = contextlib.ExitStack()
+        use(code, stack.enter_context(unpacked(code)))
+        _read_here[name] = stack
+    code, folder = _used[name]
+    try:
+        module = _imported(code, folder)
+    except UserError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise UserError(
+            f"model {name!r} does not import: {describe(error)}{place(error, name)}\n  mend the file and try again"
+        ) from error
+    attribute = name.rpartition(":")[2]
+    if attribute not in vars(module):
+        names = [key for key, value in vars(module).items() if _is_factory(value, module)]
+        there = f"it has {', '.join(names)}" if names else "it defines no function or class"
+        hint = nearest(attribute, names)
+        raise UserError(f"model {name!r}: {code.file} has no {attribute!r}; {there}" + (f"\n  {hint}" if hint else ""))
+    factory = vars(module)[attribute]
+    if not callable(factory):
+        raise UserError(
+            f"model {name!r}: {attribute!r} in {code.file} is of type {type(factory).__name__} and cannot be called; "
+            "expected a function (input_shape, classes, **parameters) that returns an nn.Module"
+        )
+    return factory  # type: ignore[no-any-return]  # callable() narrows to a bare object that can be called
+
+
+def describe(error: BaseException) -> str:
+    """The exception's type and message in one line."""
+    message = error.msg if isinstance(error, SyntaxError) else str(error)
+    return as_written(f"{type(error).__name__}: {message}".replace("\n", " ").rstrip(": "))
+
+
+def place(error: BaseException, name: str) -> str:
+    """`` (FILE, line N)`` for the last line of the model's own code that the error went through, '' without one.
+
+    Where a file or a module is missing, how to let the model have it.
+    """
+    code, folder = _used[name]
+    advice = ""
+    if isinstance(error, FileNotFoundError | ModuleNotFoundError) and not code.installed:
+        advice = (
+            "\n  a model has the files that its key holds: the modules that it imports by import statements, and what "
+            f"its entry names: {{name: {name!r}, {FILES}: [...]}}"
+        )
+    if isinstance(error, SyntaxError) and error.filename:
+        return f" ({as_written(error.filename)}, line {error.lineno})"
+    root = folder
+    if code.installed:
+        root = code.file.parent if code.file.name == "__init__.py" else code.file
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).is_relative_to(root)]
+    return (f" ({as_written(frames[-1].filename)}, line {frames[-1].lineno})" if frames else "") + advice
+
+
+def as_written(text: str) -> str:
+    """A message or a traceback with the files of unpacked code named as the user knows them."""
+    for _, folder in _used.values():
+        text = text.replace(str(folder), "")
+    return text
+
+
+def watch_files(code: ModelCode) -> Callable[[], list[Path]]:
+    """From now on see which files this process opens to read; refuse a declared one that changed since it was read.
+
+    Python cannot be told to stop this, so it is for a process that is over soon. Files that are opened by libraries
+    below Python are not seen.
+
+    Returns
+    -------
+    callable
+        The files opened until then that belong neither to the model nor to Python, its packages or the system.
+    """
+    opened: dict[Path, None] = {}
+    written: set[Path] = set()
+    looking = False
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        nonlocal looking
+        if event != "open" or looking or not isinstance(arguments[0], str | bytes):
+            return
+        path = Path(os.path.abspath(os.fsdecode(arguments[0])))  # noqa: PTH100 -- no look at the disk
+        if arguments[2] & (os.O_WRONLY | os.O_RDWR):
+            written.add(path)
+            return
+        looking = True
+        try:
+            if path in code.declared and path.is_file() and path.read_bytes() != code.files[path]:
+                raise UserError(f"model {code.name!r}: {path} has changed since the trial's key was made of it")
+        finally:
+            looking = False
+        opened[path] = None
+
+    def found() -> list[Path]:
+        ours = [folder for _, folder in _used.values()]
+        paths = {_source_of(path): None for path in opened.keys() - written}
+        return [
+            path
+            for path in sorted(paths)
+            if path.is_file()
+            and path not in code.files
+            and not is_provided(path)
+            and not any(path.is_relative_to(folder) for folder in (*SYSTEM, *ours))
+        ]
+
+    sys.addaudithook(hook)
+    return found
+
+
+def _source_of(path: Path) -> Path:
+    """Of a module's cached bytecode the module."""
+    if path.suffix != ".pyc":
+        return path
+    try:
+        return Path(importlib.util.source_from_cache(str(path)))
+    except ValueError:
+        return path
+
+
+def _imported(code: ModelCode, folder: Path) -> ModuleType:
+    if code.installed:
+        module = importlib.import_module(code.module)
+        _check_installed(code)
+        return module
+    file = inside(folder, code.file)
+    if code.module in sys.modules:
+        return sys.modules[code.module]
+    if file.stem == code.module.rpartition(".")[2] or file.name == "__init__.py":
+        return importlib.import_module(code.module)
+    spec = importlib.util.spec_from_file_location(code.module, file)  # its name is none that Python could import
+    assert spec is not None and spec.loader is not None
+    module = sys.modules[code.module] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[code.module]
+        raise
+    return module
+
+
+def _check_installed(code: ModelCode) -> None:
+    """UserError where a package's modules are not what the trial's key was made of."""
+    for name, path in code.modules.items():
+        module = sys.modules.get(name)
+        file = Path(getattr(module, "__file__", None) or path)
+        if not file.is_file() or file.read_bytes() != code.files[path]:
+            raise UserError(
+                f"model {code.name!r}: {file} is not what the trial's key was made of: another version of its package "
+                "was installed meanwhile, or is installed here"
+            )
+
+
+def _is_factory(value: object, module: ModuleType) -> bool:
+    return callable(value) and getattr(value, "__module__", None) == module.__name__

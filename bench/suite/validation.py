@@ -1,0 +1,235 @@
+"""Holds plain data against a pydantic model, and says what is wrong in people's words instead of pydantic's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from bench.components import AXES
+from bench.errors import SYNONYMS, Problem, flow, nearest, shorten
+from bench.suite.arguments import how_to_write
+from bench.suite.schema import BLOCK_KEYS, SWEEPS, SuiteFile
+from bench.suite.yaml_loader import KeyPath, YamlDocument, path_text
+
+_BOUNDS = {
+    "greater_than": ("gt", "above"),
+    "greater_than_equal": ("ge", "at least"),
+    "less_than": ("lt", "below"),
+    "less_than_equal": ("le", "at most"),
+}
+_TYPES = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+}
+_PLAIN = {"int_type": int, "int_from_float": int, "float_type": float, "bool_type": bool}
+
+MOST_ADVISED = 100
+"""Mistakes in one mapping that come with advice."""
+
+
+def check(
+    model: type[BaseModel], data: Any, document: YamlDocument, path: KeyPath, what: str
+) -> BaseModel | list[Problem]:
+    """Validate data that stands at `path`; the model's object, or every problem found."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        return _problems(error, model, data, document, path, what)
+
+
+def _problems(
+    error: ValidationError, model: type[BaseModel], data: Any, document: YamlDocument, path: KeyPath, what: str
+) -> list[Problem]:
+    found: dict[tuple[KeyPath, str], tuple[int, Problem]] = {}
+    unions: set[KeyPath] = set()
+    for detail in error.errors(include_url=False):
+        missing = str(detail["loc"][-1]) if detail["type"] == "missing" else ""
+        loc, value, in_union = _place(detail["loc"][:-1] if missing else detail["loc"], data)
+        if in_union:
+            unions.add(loc[:1])
+        message, hint = _message(detail, value, model, loc, what, len(found) < MOST_ADVISED)
+        # A union complains once per branch, and the branches that were not meant complain of the type or of a key.
+        rank = 0
+        if in_union and (detail["type"] == "extra_forbidden" or missing):
+            rank = 1
+        elif in_union and len(loc) == 1 and detail["type"] in (*_TYPES, "literal_error"):
+            rank = 2
+        place = (loc, missing)
+        if place not in found or rank < found[place][0]:
+            full = (*path, *loc)
+            found[place] = (rank, Problem(path_text(full), message, document.line(full), hint))
+    best: dict[KeyPath, int] = {}
+    for (loc, _), (rank, _) in found.items():
+        best[loc[:1]] = min(rank, best.get(loc[:1], rank))
+    with_more_below = {loc[:length] for loc, _ in found for length in range(len(loc))}
+    return [
+        problem
+        for (loc, _), (rank, problem) in found.items()
+        if loc[:1] not in unions or (rank == best[loc[:1]] and not (rank and loc in with_more_below))
+    ]
+
+
+def _place(parts: KeyPath, data: Any) -> tuple[KeyPath, Any, bool]:
+    """The part of pydantic's location that is in the data, what stands there, and whether branches were left out."""
+    loc: KeyPath = ()
+    left_out = False
+    for part in parts:
+        inside: Any = data if isinstance(data, dict | list) else {}
+        try:
+            data = inside[part]
+        except (KeyError, IndexError, TypeError):
+            left_out = True
+        else:
+            loc = (*loc, part)
+    return loc, data, left_out
+
+
+def _message(
+    detail: Any, found: Any, model: type[BaseModel], loc: KeyPath, what: str, advised: bool
+) -> tuple[str, str]:
+    """What is wrong, and, where `advised`, what may be meant: to look for it takes its time."""
+    context = detail.get("ctx", {})
+    shown = shorten(found)
+    field = model.model_fields.get(str(loc[0])) if len(loc) == 1 else None
+    match detail["type"]:
+        case "extra_forbidden":
+            key = str(loc[-1])
+            if model is SuiteFile and len(loc) == 1:
+                return f"unknown key {key!r} of a suite", unknown_key_hint(key, top=True) if advised else ""
+            owner = f"`{loc[-2]}`" if len(loc) > 1 else what
+            allowed = _allowed(model, loc[:-1])
+            if key in allowed:  # of another branch of the same union
+                return f"{' and '.join(f'`{name}`' for name in allowed)} exclude each other", "keep one of them"
+            return f"unknown key {key!r} of {owner}", _names_hint(key, allowed) if advised else ""
+        case "missing":
+            return f"{f'`{loc[-1]}`' if loc else what} lacks `{detail['loc'][-1]}`", ""
+        case "literal_error" if not (field and field.examples):
+            names = str(context["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
+            return f"{shown} is not allowed here", _names_hint(found, names) if advised else ""
+        case kind if kind in _BOUNDS:
+            key, word = _BOUNDS[kind]
+            bound = context[key]
+            return f"{shown} is out of range: it must be {word} {bound:{'g' if isinstance(bound, float) else ','}}", ""
+        case "finite_number":
+            return f"{shown} must be a finite number", ""
+        case "too_short":
+            least = context["min_length"]
+            return f"{shown} is too short: it must have at least {_entries(least)}", _example(field)
+        case "too_long":
+            return f"{shown} is too long: it may have {_entries(context['max_length'])}", _example(field)
+        case "string_too_short":
+            return "an empty text is not allowed here", _example(field)
+        case "string_pattern_mismatch":
+            return f"{shown} is not a name", "up to 64 letters, digits, '-', '_' and '.', and a letter or digit first"
+        case "value_error":
+            return str(context["error"]), ""
+        case kind:
+            wanted = f": it must be {_TYPES[kind]}" if kind in _TYPES and not (field and field.examples) else ""
+            hint = _sweep_hint(found, model, loc) or _example(field)
+            if not hint and kind == "string_type" and isinstance(found, int | float):
+                hint = f"put it in quotes: '{shown}'"
+            if not hint and kind in _PLAIN:
+                hint = how_to_write(found, _PLAIN[kind])
+            return f"{shown} is not allowed here{wanted}", hint
+
+
+COMMAND_LINE = {
+    **dict.fromkeys(
+        ("device", "devices", "gpu", "gpus", "cuda", "use_cuda", "num_gpus", "accelerator"),
+        "trials train on the GPUs that are there, and on CPUs with `bench run --gpus-per-trial 0`",
+    ),
+    **dict.fromkeys(("threads", "num_threads", "cpus", "num_cpus"), "`bench run --cpus-per-trial N`"),
+    **dict.fromkeys(("jobs", "n_jobs", "parallel"), "`bench run --jobs N`"),
+    **dict.fromkeys(("results", "output", "output_dir", "out_dir", "save_dir", "log_dir"), "`bench run --results DIR`"),
+    **dict.fromkeys(("data_dir", "data_path", "data_root", "root"), "`bench run --data-dir DIR`"),
+    "cluster": "`bench run --cluster FILE`",
+}
+"""Keys of other tools' files for what belongs on the command line, and how it is said there."""
+
+
+def unknown_key_hint(key: str, top: bool) -> str:
+    """What an unknown key at the top level, or in a sub-grid, was probably meant to be and where it belongs."""
+    allowed = tuple(SuiteFile.model_fields) if top else BLOCK_KEYS
+    elsewhere = BLOCK_KEYS if top else tuple(SuiteFile.model_fields)
+    belongs = "it belongs under `grid` or `defaults`" if top else "it belongs at the top level of the file"
+    lines = []
+    parameter = parameter_meant(key)
+    if key in elsewhere:
+        lines.append(belongs)
+    elif key in COMMAND_LINE:
+        lines.append(f"that is no part of a suite, which means the same everywhere: {COMMAND_LINE[key]}")
+    elif owners := [axis for axis, entries in AXES.items() if key in entries]:
+        lines.append(f"{key!r} is an entry of the axis `{owners[0]}`: write `{owners[0]}: {key}` under `grid`")
+    elif axes := axes_with(parameter):
+        lines.append(
+            f"{parameter!r} is a parameter: write it inside its {axes[0]}, {axes[0]}: {{name: ..., {parameter}: ...}}"
+        )
+    else:
+        near = nearest(key, [*allowed, *elsewhere])
+        lines.append(near)
+        if near and not any(f"'{name}'" in near for name in allowed):
+            lines.append(belongs)
+    return "\n".join([*filter(None, lines), f"allowed: {', '.join(allowed)}"])
+
+
+def parameter_meant(key: str) -> str:
+    """A parameter that another tool calls by this name; the name itself where there is none."""
+    return next((name for name in SYNONYMS.get(key.lower(), "").split() if axes_with(name)), key)
+
+
+def axes_with(parameter: str) -> list[str]:
+    """The axes that have an entry with this parameter."""
+    return [axis for axis, entries in AXES.items() if any(parameter in e.model_fields for e in entries.values())]
+
+
+def _names_hint(found: object, names: list[str]) -> str:
+    return "\n".join(part for part in (nearest(found, names), f"allowed: {', '.join(names)}") if part)
+
+
+def _entries(count: int) -> str:
+    return "1 entry" if count == 1 else f"{count} entries"
+
+
+def _example(field: FieldInfo | None) -> str:
+    """How to write a field's value: its examples, else a default that is a list."""
+    if field is None:
+        return ""
+    examples = field.examples or ([field.default] if isinstance(field.default, list) and field.default else [])
+    forms = " or ".join(flow(example) for example in examples)
+    leave = ", or leave it out" if field.default is None else ""
+    return f"write it like {forms}{leave}" if examples else ""
+
+
+def _sweep_hint(found: Any, model: type[BaseModel], loc: KeyPath) -> str:
+    """A list or a misspelt sweep stands where a parameter takes one value."""
+    if "name" not in model.model_fields or model is SuiteFile or len(loc) != 1:
+        return ""
+    several = "for several values write"
+    if isinstance(found, dict):
+        near = nearest(next(iter(found), ""), SWEEPS)
+        forms = ", ".join(f"{{{sweep}: [...]}}" for sweep in SWEEPS)
+        return "\n".join(filter(None, [near, f"{several} one of {forms}"]))
+    takes_list = isinstance(model.model_fields[str(loc[0])].default, list)
+    return f"{several} {{grid: {flow(found)}}}" if isinstance(found, list) and found and not takes_list else ""
+
+
+def _allowed(model: type[BaseModel], loc: KeyPath) -> list[str]:
+    """Keys allowed at a place inside a model, following sub-models (unions give all branches')."""
+    fields = model.model_fields
+    for part in loc:
+        if not isinstance(part, str) or part not in fields:
+            continue
+        annotation = fields[part].annotation
+        branches = [a for a in (annotation, *getattr(annotation, "__args__", ())) if isinstance(a, type)]
+        inner = [a for a in branches if issubclass(a, BaseModel)]
+        fields = {name: f for branch in inner for name, f in branch.model_fields.items()}
+    return [name for name in fields if name != "name" or model is SuiteFile]

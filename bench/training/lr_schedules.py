@@ -1,0 +1,155 @@
+"""Learning-rate schedules: each gives the factor on the optimizer's own learning rate, step by step."""
+
+from __future__ import annotations
+
+import bisect
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.training.function_registry import registrar
+
+Factor = Callable[[int], float]
+"""Factor at a 0-based step."""
+
+
+@dataclass(frozen=True)
+class ScheduleContext:
+    """What a schedule runs along.
+
+    `epochs` is the whole budget, `rate` the optimizer's own learning rate. `curves` are figures by name with one value
+    for each epoch that is over; a schedule that follows them reads them as training goes on (a refit gives those of
+    the search).
+    """
+
+    epochs: int
+    steps_per_epoch: int
+    rate: float
+    curves: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
+
+
+SCHEDULES: dict[str, Callable[..., Factor | None]] = {}
+
+register_schedule = registrar(SCHEDULES, "schedules")
+
+
+def create(entry: dict[str, Any], course: ScheduleContext) -> Factor | None:
+    """The factor that a configuration's `schedule` entry asks for, or None where the rate never changes."""
+    parameters = {key: value for key, value in entry.items() if key not in ("name", "warmup")}
+    factor = SCHEDULES[entry["name"]](course, **parameters)
+    return _warmed_up(factor, entry["warmup"] * course.steps_per_epoch) if entry["warmup"] else factor
+
+
+@register_schedule
+def constant(course: ScheduleContext) -> None:  # noqa: ARG001 (every schedule takes the course)
+    return None
+
+
+@register_schedule
+def cosine(course: ScheduleContext, *, final_factor: float = 0.0) -> Factor:
+    """Half a cosine over the whole budget (Loshchilov and Hutter 2017, arXiv 1608.03983, no restart)."""
+    total = course.epochs * course.steps_per_epoch
+
+    def factor(step: int) -> float:
+        return final_factor + (1 - final_factor) * 0.5 * (1 + math.cos(math.pi * min(step / total, 1.0)))
+
+    return factor
+
+
+@register_schedule
+def step(
+    course: ScheduleContext,
+    *,
+    every: int | None = None,
+    milestones: list[int] | None = None,
+    gamma: float = 0.1,
+    factors: list[float] | None = None,
+) -> Factor:
+    """Times `gamma` after every `every` epochs or after each of `milestones`, or one of `factors` after each."""
+    marks = sorted(milestones or [])
+
+    def factor(at: int) -> float:
+        done = at // course.steps_per_epoch
+        drops = done // every if every else bisect.bisect_right(marks, done)
+        if factors is not None:
+            return [1.0, *factors][drops]
+        try:
+            return float(gamma**drops)
+        except OverflowError:
+            return math.inf
+
+    return factor
+
+
+@register_schedule
+def one_cycle(
+    course: ScheduleContext, *, pct_start: float = 0.3, div_factor: float = 25.0, final_div_factor: float = 1e4
+) -> Factor:
+    """Up to the optimizer's learning rate and down again (Smith and Topin 2018, arXiv 1708.07120).
+
+    As torch's OneCycleLR in two phases with cosine annealing and ``cycle_momentum=False``: from 1 / `div_factor` to 1
+    in the share `pct_start` of all steps, then down to 1 / (`div_factor` * `final_div_factor`) with the last step.
+    """
+    total = course.epochs * course.steps_per_epoch
+    start, end = 1 / div_factor, 1 / (div_factor * final_div_factor)
+    peak, last = pct_start * total - 1, total - 1
+
+    def factor(step: int) -> float:
+        if step < peak:
+            return _annealed(start, 1.0, step / peak)
+        return _annealed(1.0, end, min((step - peak) / (last - peak), 1.0)) if last > peak else 1.0
+
+    return factor
+
+
+@register_schedule
+def time_decay(course: ScheduleContext, *, decay: float = 1e-6) -> Factor:  # noqa: ARG001
+    """1 / (1 + `decay` * step), what Keras's optimizers did with their argument `decay`."""
+    return lambda step: 1 / (1 + decay * step)
+
+
+@register_schedule
+def plateau(
+    course: ScheduleContext,
+    *,
+    factor: float = 0.1,
+    patience: int = 10,
+    monitor: str = "val_loss",
+    min_delta: float = 1e-4,
+    min_lr: float = 0.0,
+) -> Factor:
+    """Times `factor` after `patience` epochs in which the monitored figure did not improve by more than `min_delta`.
+
+    Keras's ReduceLROnPlateau without a cooldown. The rate does not fall below `min_lr`; where it starts below, it
+    stays.
+    """
+    sign = -1 if monitor == "val_loss" else 1
+    lowest = min(min_lr / course.rate, 1.0)
+
+    def at(step: int) -> float:
+        now, best, waited = 1.0, -math.inf, 0
+        for figure in course.curves[monitor][: step // course.steps_per_epoch]:
+            if figure is not None and sign * figure > best + min_delta:
+                best, waited = sign * figure, 0
+                continue
+            waited += 1
+            if waited >= patience:
+                now, waited = max(now * factor, lowest), 0
+        return now
+
+    return at
+
+
+def _warmed_up(factor: Factor | None, steps: float) -> Factor:
+    """A schedule whose first `steps` are scaled by a straight line, from 1 / `steps` up to 1."""
+
+    def warmed_up(step: int) -> float:
+        return (factor(step) if factor else 1.0) * min((step + 1) / steps, 1.0)
+
+    return warmed_up
+
+
+def _annealed(start: float, end: float, share: float) -> float:
+    """On half a cosine from `start` to `end`."""
+    return end + (start - end) * 0.5 * (1 + math.cos(math.pi * share))

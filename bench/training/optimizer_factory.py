@@ -1,0 +1,191 @@
+"""Optimizers by name: torch's, or timm's where torch has none of that name."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from bench.components import AXES
+from bench.errors import UserError, nearest
+from bench.suite.arguments import accepted_types, misfits
+
+Groups = list[dict[str, Any]]
+Factory = Callable[..., torch.optim.Optimizer]
+
+UNFIT = {
+    "adahessian": "needs second derivatives",
+    "lbfgs": "evaluates the loss several times a step",
+    "momentum": "is sgd; write {name: sgd, momentum: 0.9}",
+    "nesterov": "is sgd; write {name: sgd, momentum: 0.9, nesterov: true}",
+    "sparseadam": "takes sparse gradients only",
+}
+"""Optimizers that a plain training step cannot serve, or that are others under another name, and why."""
+
+NOT_SETTINGS = {"params", "foreach", "fused", "capturable", "differentiable", "maximize"}
+"""Parameters that say how an optimizer computes, which is decided here, or that would turn the descent around."""
+
+
+def create(entry: dict[str, Any], groups: Groups) -> torch.optim.Optimizer:
+    """The optimizer that a configuration's `optimizer` entry names, over parameter groups.
+
+    What the entry leaves out has the default of the optimizer's own class.
+
+    Raises
+    ------
+    UserError
+        An unknown or unfit name, an unknown parameter, a value the optimizer refuses, no learning rate, or weight
+        decay in `groups` for an optimizer that has none.
+    """
+    name = entry["name"]
+    # A suite file has lists only; torch takes pairs such as betas as tuples.
+    parameters = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items() if k != "name"}
+    factory = _factory(name)
+    signature = inspect.signature(factory).parameters
+    known = [key for key in signature if key not in NOT_SETTINGS]
+    unknown = [key for key in parameters if key not in known]
+    if unknown:
+        hint = nearest(unknown[0], known)
+        raise UserError(
+            f"optimizer {name!r}: unknown parameter {unknown[0]!r}, allowed: {', '.join(known)}"
+            + (f"\n  {hint}" if hint else "")
+        )
+    if wrong := misfits({key: value for key, value in entry.items() if key != "name"}, accepted_types(factory)):
+        raise UserError(f"optimizer {name!r}: {wrong}")
+    if "weight_decay" not in known and any("weight_decay" in group for group in groups):
+        raise UserError(f"optimizer {name!r} has no weight decay: leave out that regularizer, or take l2")
+    # One fused kernel per step instead of several per tensor; CPU and CUDA both have it.
+    fused = {"fused": True} if "fused" in signature else {}
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*opt_einsum")  # kron works without, and its users cannot act
+            optimizer = factory(groups, **parameters, **fused)
+    except (TypeError, ValueError, AssertionError, IndexError) as error:  # the last for too few betas
+        raise UserError(f"optimizer {name!r} does not accept {parameters}: {error}") from error
+    if any(group["lr"] is None for group in optimizer.param_groups):
+        raise UserError(
+            f"optimizer {name!r} would set its learning rate by itself, and no schedule could act on it; "
+            f"give it one: {{name: {name}, lr: 0.01}}"
+        )
+    return optimizer
+
+
+def resolved(entry: dict[str, Any]) -> dict[str, Any]:
+    """The entry with all that is left to its class spelled out, so that equal optimizers are equal entries.
+
+    The name is in lower case, defaults that are plain values are filled in, and whole numbers stand as floats where
+    the default is a float. Our own entries come back unchanged: they are complete already.
+
+    Raises
+    ------
+    UserError
+        An unknown or unfit name; parameters are left to `check`.
+    """
+    if entry["name"] in AXES["optimizer"]:
+        return entry
+    signature = inspect.signature(_factory(entry["name"])).parameters
+    defaults = {key: p.default for key, p in signature.items() if key not in NOT_SETTINGS and _is_plain(p.default)}
+    given = {key: _like(value, defaults.get(key)) for key, value in entry.items() if key != "name"}
+    if "lr" in given:
+        given["lr"] = _like(given["lr"], 0.0)  # timm's default for one is None: a rate that depends on the step
+    filled = {key: list(value) if isinstance(value, tuple) else value for key, value in defaults.items()}
+    return {"name": entry["name"].lower()} | filled | given
+
+
+def parameter_groups(model: nn.Module, decay: float | None, kernels_only: bool) -> Groups:
+    """All trainable parameters in one group, or split where `decay` spares biases and normalisation."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    if decay is None:
+        return [{"params": parameters}]
+    if not kernels_only:
+        return [{"params": parameters, "weight_decay": decay}]
+    kernels = [p for p in parameters if p.ndim > 1]
+    others = [p for p in parameters if p.ndim <= 1]
+    return [{"params": kernels, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
+
+
+def check(entry: dict[str, Any], decay: float | None = None, kernels_only: bool = False) -> None:
+    """UserError unless `create` can build the optimizer and it can take a step, tried on one small layer.
+
+    Muon leaves matrices of fewer than four rows to another optimizer, and would not look at its parameters there.
+
+    An optimizer that compiles its step takes it as plain Python here, and a compiler must be there for the real ones.
+    """
+    layer = nn.Linear(8, 8, device="meta").to_empty(device="cpu")  # draws nothing from the global random state
+    for parameter in layer.parameters():
+        parameter.data.fill_(1.0)
+        parameter.grad = torch.ones_like(parameter)
+    optimizer = create(entry, parameter_groups(layer, decay, kernels_only))
+    try:
+        _step(optimizer)
+    except Exception as error:
+        raise UserError(f"optimizer {entry['name']!r} cannot take a step: {error}") from error
+
+
+def _step(optimizer: torch.optim.Optimizer) -> None:
+    """A step; one that the optimizer compiles (kron) as plain Python, which saves ten seconds and more."""
+    if not any(hasattr(value, "_torchdynamo_orig_callable") for value in vars(optimizer).values()):
+        optimizer.step()
+        return
+    from torch._inductor.cpp_builder import get_cpp_compiler
+
+    with torch.compiler.set_stance("force_eager"):
+        optimizer.step()
+    get_cpp_compiler()  # raises where there is none, as compiling would
+
+
+def names() -> list[str]:
+    """Every name `create` knows, sorted."""
+    from timm.optim import list_optimizers  # type: ignore[attr-defined]
+
+    return sorted({*_torch_optimizers(), *map(str, list_optimizers())} - UNFIT.keys())
+
+
+def _factory(name: str) -> Factory:
+    from timm.optim import get_optimizer_class, list_optimizers  # type: ignore[attr-defined]
+
+    lower = name.lower()
+    if lower in UNFIT:
+        raise UserError(f"optimizer {name!r} cannot be used here: it {UNFIT[lower]}; `bench list optimizers` shows all")
+    if lower in _torch_optimizers():
+        return _torch_optimizers()[lower]
+    if lower not in list_optimizers():
+        hint = nearest(name, names())
+        raise UserError(
+            f"there is no optimizer {name!r} in torch or timm"
+            + (f"\n  {hint}" if hint else "")
+            + "\n  `bench list optimizers` shows all"
+        )
+    try:
+        # The class itself: timm's own factory would set a momentum of 0.9 that the class's documentation has not.
+        factory: Factory = get_optimizer_class(lower)
+    except (AssertionError, ImportError) as error:  # no CUDA, or a package that timm wraps
+        raise UserError(f"optimizer {name!r} cannot be used on this machine: {error}") from error
+    return factory
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether JSON can hold it, a tuple as a list; a parameter's missing default is not plain."""
+    if isinstance(value, tuple | list):
+        return all(map(_is_plain, value))
+    return isinstance(value, bool | int | str | None) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _like(value: Any, default: Any) -> Any:
+    """A whole number as a float where the default is one, in lists too."""
+    if isinstance(value, list) and isinstance(default, tuple | list) and len(value) == len(default):
+        return [_like(one, other) for one, other in zip(value, default, strict=True)]
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return float(value) if whole and isinstance(default, float) else value
+
+
+def _torch_optimizers() -> dict[str, Factory]:
+    """Class by lower-case name, without Muon: torch's takes matrices alone, timm's of that name takes biases too."""
+    base = torch.optim.Optimizer
+    classes = [value for value in vars(torch.optim).values() if inspect.isclass(value) and issubclass(value, base)]
+    return {kind.__name__.lower(): kind for kind in classes if kind is not base and kind.__name__ != "Muon"}

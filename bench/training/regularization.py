@@ -1,0 +1,153 @@
+"""Regularizers: each says what it asks of the model, the optimizer, the loss, the gradients or the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bench.components.regularizers import Layers
+from bench.models.count_operations import kernels
+from bench.training.function_registry import registrar
+
+Penalty = Callable[[nn.Module, int], Callable[[], None]]
+"""From a model and its number of classes to a function that adds the penalty's gradient to its kernels' gradients."""
+
+Constraint = Callable[[nn.Module, int], Callable[[], None]]
+"""From a model and its number of classes to a function that brings its kernels back to where they may be."""
+
+
+@dataclass(frozen=True)
+class RegularizerSpec:
+    """What the regularizers of one configuration ask for, together."""
+
+    model: dict[str, Any] = field(default_factory=dict)
+    weight_decay: float | None = None
+    kernels_only: bool = False
+    label_smoothing: float = 0.0
+    penalties: tuple[Penalty, ...] = ()
+    constraints: tuple[Constraint, ...] = ()
+
+
+REGULARIZERS: dict[str, Callable[..., RegularizerSpec]] = {}
+
+register_regularizer = registrar(REGULARIZERS, "regularizers")
+
+
+def combine(entries: list[dict[str, Any]]) -> RegularizerSpec:
+    """The effects of all regularizers of a configuration; no two of them set the same thing."""
+    all_of = [REGULARIZERS[e["name"]](**{k: v for k, v in e.items() if k != "name"}) for e in entries]
+    return RegularizerSpec(
+        model={key: value for one in all_of for key, value in one.model.items()},
+        weight_decay=next((one.weight_decay for one in all_of if one.weight_decay is not None), None),
+        kernels_only=any(one.kernels_only for one in all_of),
+        label_smoothing=sum(one.label_smoothing for one in all_of),
+        penalties=tuple(penalty for one in all_of for penalty in one.penalties),
+        constraints=tuple(constraint for one in all_of for constraint in one.constraints),
+    )
+
+
+@register_regularizer
+def l1(*, strength: float, layers: Layers) -> RegularizerSpec:
+    """strength * sum(|w|) in the loss: a gradient of strength * sign(w) (Keras's `regularizers.l1`)."""
+
+    def add(gradients: list[Tensor], weights: list[Tensor]) -> None:
+        torch._foreach_add_(gradients, torch._foreach_sign(weights), alpha=strength)
+
+    return _penalty(add, layers)
+
+
+@register_regularizer
+def l2(*, strength: float, layers: Layers) -> RegularizerSpec:
+    """strength * sum(w^2) in the loss: a gradient of 2 * strength * w (Keras's `regularizers.l2`)."""
+
+    def add(gradients: list[Tensor], weights: list[Tensor]) -> None:
+        torch._foreach_add_(gradients, weights, alpha=2 * strength)
+
+    return _penalty(add, layers)
+
+
+@register_regularizer
+def elastic_net(*, l1: float, l2: float, layers: Layers) -> RegularizerSpec:
+    """l1 * sum(|w|) + l2 * sum(w^2) in the loss (Keras's `regularizers.l1_l2`)."""
+
+    def add(gradients: list[Tensor], weights: list[Tensor]) -> None:
+        torch._foreach_add_(gradients, torch._foreach_sign(weights), alpha=l1)
+        torch._foreach_add_(gradients, weights, alpha=2 * l2)
+
+    return _penalty(add, layers)
+
+
+@register_regularizer
+def max_norm(*, max_value: float, layers: Layers) -> RegularizerSpec:
+    """Weights into a unit longer than `max_value` are scaled down to it after each step (Srivastava et al. 2014).
+
+    Keras's `MaxNorm` along the input axis of a dense kernel, axes [0, 1, 2] of a convolution's.
+    """
+
+    def constraint(model: nn.Module, classes: int) -> Callable[[], None]:
+        weights = kernels(model, layers, classes)
+
+        @torch.no_grad()
+        def shorten() -> None:
+            for weight in weights:
+                weight.renorm_(2, 0, max_value)
+
+        return shorten
+
+    return RegularizerSpec(constraints=(constraint,))
+
+
+@register_regularizer
+def weight_decay(*, strength: float, kernels_only: bool) -> RegularizerSpec:
+    """The optimizer's own weight decay (PyTorch's sense)."""
+    return RegularizerSpec(weight_decay=strength, kernels_only=kernels_only)
+
+
+@register_regularizer
+def dropout(*, rate: float) -> RegularizerSpec:
+    """The model's own parameter `dropout`."""
+    return RegularizerSpec(model={"dropout": rate})
+
+
+@register_regularizer
+def stochastic_depth(*, rate: float) -> RegularizerSpec:
+    """The model's own parameter `drop_path` (Huang et al. 2016, arXiv 1603.09382)."""
+    return RegularizerSpec(model={"drop_path": rate})
+
+
+@register_regularizer
+def label_smoothing(*, amount: float) -> RegularizerSpec:
+    """(1 - amount) of a label's weight stays on it, the rest is spread over all classes evenly, its own included."""
+    return RegularizerSpec(label_smoothing=amount)
+
+
+def _penalty(add: Callable[[list[Tensor], list[Tensor]], None], layers: Layers) -> RegularizerSpec:
+    """A penalty from what it adds to the gradients of its kernels; nothing where the network has no such kernels.
+
+    Adding the gradient costs one pass over the kernels; adding the term to the loss costs several and gives the same
+    update.
+    """
+
+    def penalty(model: nn.Module, classes: int) -> Callable[[], None]:
+        weights: list[Tensor] = list(kernels(model, layers, classes))
+
+        @torch.no_grad()
+        def add_gradient() -> None:
+            if weights:
+                add(_gradients(weights), weights)
+
+        return add_gradient
+
+    return RegularizerSpec(penalties=(penalty,))
+
+
+def _gradients(weights: list[Tensor]) -> list[Tensor]:
+    """The gradients of the weights; zeros where the loss does not depend on one (the penalty still does)."""
+    for weight in weights:
+        if weight.grad is None:
+            weight.grad = torch.zeros_like(weight)
+    return [weight.grad for weight in weights if weight.grad is not None]

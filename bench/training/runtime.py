@@ -1,0 +1,120 @@
+"""The process a trial runs in: its settings, and what it is and used (device, versions, peak memory)."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib.metadata
+import os
+import platform
+import resource
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from bench.system import processor_name
+
+PACKAGES = ("bench", "torch", "torchvision", "timm", "ray", "numpy")
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+"""Of mallopt, from glibc's malloc.h."""
+
+KEPT = 2**30
+"""Bytes below which freed memory is handed out again. By itself glibc gives blocks above 32 MiB back to the system;
+activations of wide networks are larger, and every step would have their pages made and zeroed anew."""
+
+USUALLY_KEPT = 2**25
+"""The most that glibc keeps by itself."""
+
+
+@contextlib.contextmanager
+def settings(deterministic: bool) -> Iterator[None]:
+    """Process-wide switches for the time of one trial, since worker processes are reused.
+
+    On a CPU every kernel we use is deterministic anyway; on CUDA `deterministic` takes such kernels where there are
+    some, and an operation that has none raises RuntimeError.
+    """
+    # Read once, at the first cuBLAS call in the process, so it must be there before, for whichever later trial is to
+    # be deterministic; 8 buffers of 4 MiB on the device (https://docs.nvidia.com/cuda/cublas/#results-reproducibility).
+    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
+    torch.use_deterministic_algorithms(deterministic)
+    # The search for the fastest convolution goes by the clock, so it may choose another one in every run.
+    torch.backends.cudnn.benchmark = not deterministic
+    # By default PyTorch lets CUDA convolutions round float32 to the 10 bits of TensorFloat-32, and `precision` does not
+    # say so; convolutions and matrix products both take float32 as it is.
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    tf32 = matmul.allow_tf32, cudnn.allow_tf32
+    matmul.allow_tf32 = cudnn.allow_tf32 = False
+    # Regularised weights that decay towards zero end as denormal numbers, which a CPU multiplies much more
+    # slowly; here they count as zero. The switch is this thread's own.
+    torch.set_flush_denormal(True)
+    keeps = _keep_freed_memory(KEPT)
+    try:
+        yield
+    finally:
+        if keeps:
+            _keep_freed_memory(USUALLY_KEPT)
+        torch.set_flush_denormal(False)
+        matmul.allow_tf32, cudnn.allow_tf32 = tf32
+        torch.use_deterministic_algorithms(False)
+        torch.backends.cudnn.benchmark = False
+
+
+def _keep_freed_memory(size: int) -> bool:
+    """Let glibc keep blocks up to so many bytes when they are freed, and give back what it kept until now.
+
+    Whether it does: others than glibc cannot be told, and glibc before 2.35 not for so much.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    libc = ctypes.CDLL(None)
+    # Where the one is refused, the other alone would end glibc's own adjusting of both.
+    taken = bool(libc.mallopt(M_MMAP_THRESHOLD, size))
+    if taken:
+        libc.mallopt(M_TRIM_THRESHOLD, size)
+    libc.malloc_trim(0)
+    return taken
+
+
+def device_name(device: torch.device) -> str:
+    """The accelerator's or processor's own name."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return processor_name()
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the packages that can change a figure, those that are installed."""
+    return dict(_versions())
+
+
+@cache
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = importlib.metadata.version(package)
+    return found
+
+
+def reset_peak_memory(device: torch.device) -> None:
+    """Start a new peak, so that a reused process does not report an earlier trial's."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_memory(device: torch.device) -> int:
+    """Bytes: the device's allocations on an accelerator, else the process's resident set at its largest."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM"):
+                return int(line.split()[1]) * 1024
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used if sys.platform == "darwin" else used * 1024
