@@ -152,7 +152,11 @@ class Predictions:
         if len(set(shapes.values())) != 1 or self.labels.ndim != 1:
             raise ValueError(f"predictions must be arrays of one length, found shapes {shapes}")
         for name, array in arrays.items():
-            stored = array.dtype.str[1:] == "f4" if name.endswith("confidence") else array.dtype.kind == "u"
+            stored = (
+                array.dtype.str[1:] == "f4"
+                if name in ("confidence", "true_class_probability")
+                else array.dtype.kind == "u"
+            )
             if not stored:
                 raise ValueError(f"predictions: {name} is {array.dtype}; numbers are unsigned, confidences float32")
 
