@@ -29,10 +29,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import bench.execution.ray_cluster  # noqa: F401
+from bench.execution.ray_cluster import set_environment
+
+set_environment()
 
 # isort: split
-# Ray reads its settings when it is imported, and the module above has set them.
 import numpy as np
 from figures import load_now, memory_of, show, write_suite
 from ray.cluster_utils import Cluster

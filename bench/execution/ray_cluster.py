@@ -19,8 +19,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import ray  # Ray reads its settings when it is imported, so not before they are set
-
 from bench.errors import UserError
 from bench.execution.resources import ResourceLimits
 from bench.execution.signals import finishing
@@ -47,7 +45,7 @@ SETTINGS = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
 }
 
-NOT_OURS = ("TUNE_", "RAY_TUNE_", "RAY_AIR_", "RAY_TRAIN_", "TRAIN_PLACEMENT_GROUP_", "TRAIN_ENABLE_")
+OTHER_SETTINGS = ("TUNE_", "RAY_TUNE_", "RAY_AIR_", "RAY_TRAIN_", "TRAIN_PLACEMENT_GROUP_", "TRAIN_ENABLE_")
 """What the names of Ray Tune's and Ray Train's settings begin with.
 
 Runs are built on how these two work, and a setting from the user's shell, made for another program, would change that:
@@ -56,10 +54,17 @@ Ray's own settings (memory, ports, timeouts) are the machine's, and stay as the 
 """
 
 
-def settle(environment: MutableMapping[str, str]) -> None:
-    """Set what bench needs, whatever the user's shell says, and take out what else it says of Tune and Train."""
+def set_environment(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Set what bench needs of Ray, whatever the user's shell says, and remove other settings of Tune and Train.
+
+    To be called before Ray is imported: it reads most of its settings then.
+    """
+    if not {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH"} & environment.keys():
+        # A token of this run's own: other users of the machine stay out, and no file in the home folder is needed.
+        environment.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        environment["RAY_AUTH_MODE"] = "token"
     for name in list(environment):
-        if name.startswith(NOT_OURS):
+        if name.startswith(OTHER_SETTINGS):
             del environment[name]
     environment.update(SETTINGS)
 
@@ -234,13 +239,6 @@ def _nodes() -> list[dict[str, float]]:
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
 
 
-if not {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys():
-    # A token of this run's own: other users of the machine stay out, and no file in the home folder is needed.
-    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    os.environ["RAY_AUTH_MODE"] = "token"
-settle(os.environ)
-
-
 NEW_SECONDS = 60.0
 """A folder younger than this may not be locked by its driver yet."""
 
@@ -264,6 +262,9 @@ def local_ray(resources: TrialResources, data_bytes: int) -> Iterator[ResourceLi
 
     Ray's files go to a temporary folder of this run, so that users of one machine do not meet in /tmp/ray.
     """
+    set_environment()
+    import ray
+
     with _temporary_ray_folder() as folder:
         wanted = max(cpu_count(), int((resources.jobs or 1) * resources.cpus_per_trial))
         keep_quiet()
@@ -284,6 +285,8 @@ def local_ray(resources: TrialResources, data_bytes: int) -> Iterator[ResourceLi
 
 
 def _start(num_cpus: int, object_store_memory: int, folder: str) -> None:
+    import ray
+
     try:
         ray.init(
             address="local",

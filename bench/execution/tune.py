@@ -18,6 +18,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bench.execution.ray_cluster import set_environment
+
+set_environment()
+
+# isort: split
 import ray
 from ray import tune
 from ray.tune.execution import class_cache
@@ -40,6 +45,13 @@ from bench.ledger.files import LOGS
 from bench.models.user_code import installed_packages
 from bench.suite.trial import Trial
 
+# Tune would give workers the driver's AWS credentials in their runtime environment, which Ray writes into its logs.
+class_cache.ENV_VARS_TO_PROPAGATE -= {name for name in class_cache.ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")}
+
+REPORT_SECONDS = 0.5
+"""Without pruning, progress is told at most this often: every report waits for the driver."""
+POLL_SECONDS = 2.0
+MANY = 1_000_000
 LONGEST = 200
 
 
@@ -57,19 +69,6 @@ def worker_failure(text: str) -> str:
         return f"process {process[-1]}{on} was killed or crashed, perhaps for want of memory"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1][:LONGEST] if lines else "Ray gives no reason"
-
-
-# isort: split
-# Ray reads its settings when it is imported, and the module above has set them.
-
-
-# Tune would give workers the driver's AWS credentials in their runtime environment, which Ray writes into its logs.
-class_cache.ENV_VARS_TO_PROPAGATE -= {name for name in class_cache.ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")}
-
-REPORT_SECONDS = 0.5
-"""Without pruning, progress is told at most this often: every report waits for the driver."""
-POLL_SECONDS = 2.0
-MANY = 1_000_000
 
 
 def run_on_ray(

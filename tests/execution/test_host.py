@@ -13,7 +13,7 @@ import pytest
 from bench import system
 from bench.commands.run import git_commit
 from bench.errors import UserError
-from bench.execution.ray_cluster import SETTINGS, settle
+from bench.execution.ray_cluster import SETTINGS, set_environment
 from bench.system import LONGEST_TEMPORARY, gpu_count, temporary_folder
 
 
@@ -80,10 +80,16 @@ def test_what_the_shell_says_of_tune_and_train_does_not_reach_a_run() -> None:
         "RAY_TRAIN_V2_ENABLED": "0",
         "MALLOC_ARENA_MAX": "8",
         "RAY_memory_usage_threshold": "0.8",
+        "RAY_AUTH_MODE": "disabled",
         "TUNED": "x",
     }
-    settle(environment)
-    assert environment == {**SETTINGS, "RAY_memory_usage_threshold": "0.8", "TUNED": "x"}
+    set_environment(environment)
+    assert environment == {
+        **SETTINGS,
+        "RAY_memory_usage_threshold": "0.8",
+        "RAY_AUTH_MODE": "disabled",
+        "TUNED": "x",
+    }
 
 
 def test_a_user_without_a_name_and_a_home_is_given_both(tmp_path: Path) -> None:
@@ -93,8 +99,8 @@ from pathlib import Path
 def unknown(number): raise KeyError(f"uid not found: {number}")
 pwd.getpwuid = unknown
 for name in ("HOME", "LOGNAME", "USER", "LNAME", "USERNAME"): os.environ.pop(name, None)
-from bench.system import settle_user
-settle_user()
+from bench.system import set_environment_user
+set_environment_user()
 print(getpass.getuser(), Path.home(), oct(Path.home().stat().st_mode & 0o777))
 """
     environment = os.environ | {"TMPDIR": str(tmp_path)}
