@@ -19,8 +19,8 @@ from bench.streams import reserve_stdout
 if TYPE_CHECKING:
     from bench.ledger.ledger import Ledger
     from bench.ledger.record import Record
-    from bench.report.comparing.shared import LedgerSource
-    from bench.report.comparing.text import Told
+    from bench.report.compare.compare_text import CompareResult
+    from bench.report.compare.match_ledgers import LedgerSource
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def compare(
     """
     out = reserve_stdout() if as_json else sys.stdout
     from bench.ledger.address import is_url
-    from bench.report.comparing.text import to_json, to_text
+    from bench.report.compare.compare_text import to_json, to_text
 
     kept = [_only(one) for one in suite or []]
     if len(kept) > 2:
@@ -95,11 +95,13 @@ def compare(
     raise typer.Exit(told.exit_code)
 
 
-def _ledgers(base: str, new: str, kept: tuple[_Subset | None, _Subset | None], max_drop: float, matched: bool) -> Told:
-    from bench.report.comparing.comparison import compare as compared
-    from bench.report.comparing.shared import best
-    from bench.report.comparing.shared import matched as all_shared
-    from bench.report.comparing.text import Told
+def _ledgers(
+    base: str, new: str, kept: tuple[_Subset | None, _Subset | None], max_drop: float, matched: bool
+) -> CompareResult:
+    from bench.report.compare.compare_text import CompareResult
+    from bench.report.compare.match_ledgers import match_best
+    from bench.report.compare.match_ledgers import match_configurations as all_shared
+    from bench.report.compare.non_inferiority import compare as compared
 
     first, second = (_opened(text) for text in (base, new))
     if _place(first) == _place(second) and (kept[0] is None or kept[0] == kept[1]):
@@ -108,9 +110,9 @@ def _ledgers(base: str, new: str, kept: tuple[_Subset | None, _Subset | None], m
             "both (--suite BASE'S --suite NEW'S)"
         )
     sources = _source(base, first, kept[0]), _source(new, second, kept[1])
-    found = all_shared(*sources) if matched else best(*sources, kept[1].metric if kept[1] else "accuracy")
+    found = all_shared(*sources) if matched else match_best(*sources, kept[1].metric if kept[1] else "accuracy")
     rows = compared(found.pairs, found.others, max_drop) if found.pairs else []
-    return Told(
+    return CompareResult(
         base,
         new,
         max_drop,
@@ -124,7 +126,7 @@ def _ledgers(base: str, new: str, kept: tuple[_Subset | None, _Subset | None], m
 
 
 def _source(name: str, ledger: Ledger, kept: _Subset | None) -> LedgerSource:
-    from bench.report.comparing.shared import LedgerSource
+    from bench.report.compare.match_ledgers import LedgerSource
 
     return LedgerSource(name, _of_suite(ledger.records(), kept, name), ledger.predictions)
 
@@ -137,13 +139,13 @@ def _passed_over(role: str, ledger: Ledger) -> list[str]:
 
 def _configurations(
     base: str, new: str, kept: tuple[_Subset | None, _Subset | None], results: str, max_drop: float
-) -> Told:
+) -> CompareResult:
     from bench.ledger.ledger import Ledger
-    from bench.report.comparing.comparison import Pair, Side
-    from bench.report.comparing.comparison import compare as compared
-    from bench.report.comparing.selection import select
-    from bench.report.comparing.shared import ended, lacking
-    from bench.report.comparing.text import Told
+    from bench.report.compare.compare_text import CompareResult
+    from bench.report.compare.find_configuration import find_configuration
+    from bench.report.compare.match_ledgers import end_counts, missing_seeds
+    from bench.report.compare.non_inferiority import ComparedConfiguration, ConfigurationPair
+    from bench.report.compare.non_inferiority import compare as compared
     from bench.report.sections import sections
 
     ledger = Ledger(results)
@@ -154,34 +156,34 @@ def _configurations(
         )
     warn_damaged(ledger)
     place, records = f"{results}/", ledger.records()
-    ours, one = select(base, sections(_of_suite(records, kept[0], results)), "BASE", place)
-    theirs, other = select(new, sections(_of_suite(records, kept[1], results)), "NEW", place)
+    ours, one = find_configuration(base, sections(_of_suite(records, kept[0], results)), "BASE", place)
+    theirs, other = find_configuration(new, sections(_of_suite(records, kept[1], results)), "NEW", place)
     if one.identity == other.identity:
         raise UserError(f"BASE {base!r} and NEW {new!r} are one configuration, {one.label}; name another")
     label = f"{other.label} against {one.label}"
     if not one.having("complete"):
         raise UserError(
-            f"BASE {base!r}: every trial of {one.label} ended early ({ended(one)}): there is nothing to compare with"
+            f"BASE {base!r}: every trial of {one.label} ended early ({end_counts(one)}): nothing to compare with"
         )
     if not other.having("complete"):
-        return Told(base, new, max_drop, (), lost={label: ended(other)})
+        return CompareResult(base, new, max_drop, (), lost={label: end_counts(other)})
     notes = []
     if ours.protocol != theirs.protocol:
         notes.append(f"other protocols: BASE has {ours.protocol}; NEW has {theirs.protocol}")
     chosen = (one.identity, other.identity)
     others = {
-        beside.identity: Side(beside, ledger.predictions)
+        beside.identity: ComparedConfiguration(beside, ledger.predictions)
         for section in (ours, theirs)
         for beside in section.configurations
         if beside.identity not in chosen and len(beside.having("complete")) > 1
     }
-    base_side, new_side = (Side(side, ledger.predictions) for side in (one, other))
-    rows = compared([Pair(label, base_side, new_side)], list(others.values()), max_drop)
+    base_side, new_side = (ComparedConfiguration(side, ledger.predictions) for side in (one, other))
+    rows = compared([ConfigurationPair(label, base_side, new_side)], list(others.values()), max_drop)
     if others and rows[0].method != "McNemar":
         notes.append(f"the noise of a seed is told by {len(others) + 2} configurations together")
     notes += _passed_over(results, ledger)
-    missing = {label: lacking(other)} if other.absent else {}
-    return Told(base, new, max_drop, tuple(rows), missing=missing, notes=tuple(notes))
+    missing = {label: missing_seeds(other)} if other.absent else {}
+    return CompareResult(base, new, max_drop, tuple(rows), missing=missing, notes=tuple(notes))
 
 
 def _opened(text: str) -> Ledger:

@@ -62,11 +62,11 @@ def show(
     data = load(entry, data_dir, lambda line: typer.echo(line, err=True))
     found = explore(data, validation=held_out)
     if not html:
-        from bench.report.dataset.terminal import print_exploration
+        from bench.report.show_dataset import print_exploration
 
         print_exploration(found, terminal())
         return
-    from bench.report.dataset.page import data_page
+    from bench.report.show_dataset import data_page
 
     rows = _augmented([config["augmentation"] for config, _ in loaded.configurations], data) if loaded else []
     page = data_page(found, rows)

@@ -52,13 +52,12 @@ def published(
         )
     from bench.ledger.ledger import Ledger
     from bench.report.provenance import provenance
-    from bench.report.quoted.published import beside_ours
-    from bench.report.quoted.rows import Asked
-    from bench.report.quoted.text import Page, to_json, to_markdown
+    from bench.report.published.match_published import Request, compare_published
+    from bench.report.published.published_text import PublishedPage, to_json, to_markdown
     from bench.report.sections import sections
 
     asked = [
-        Asked(suite.name, suite.title, suite.description, references, trials_of(suite), options)
+        Request(suite.name, suite.title, suite.description, references, trials_of(suite), options)
         for suite, references, options in loaded
         if references
     ]
@@ -66,12 +65,12 @@ def published(
     trials = list({trial.key: trial for one in asked for trial in one.trials}.values())
     keys = {trial.key for trial in trials}
 
-    def made() -> Page:
+    def made() -> PublishedPage:
         records = ledger.records()
         used = [record for record in records if record.key in keys]
         contents = _contents([record for record in records if record.key not in keys], trials)
-        return Page(
-            beside_ours(
+        return PublishedPage(
+            compare_published(
                 asked,
                 [record for record in records if record.key in keys or record.key in contents],
                 ledger.predictions,

@@ -17,7 +17,7 @@ from bench.errors import UserError
 if TYPE_CHECKING:
     from bench.ledger.ledger import Ledger
     from bench.ledger.record import Predictions, Record
-    from bench.report.comparing.agreement import Again
+    from bench.report.compare.reproduction import Reproduction
     from bench.suite.trial import Trial
 
 
@@ -68,9 +68,9 @@ def _refuse_user_code(records: Iterable[Record]) -> None:
             )
 
 
-def _again(trial: Trial, record: Record, ledger: Ledger, data: Any, device: str | None) -> Again:
+def _again(trial: Trial, record: Record, ledger: Ledger, data: Any, device: str | None) -> Reproduction:
     from bench.execution.rerun import train
-    from bench.report.comparing.agreement import again, seed_noise, to_text
+    from bench.report.compare.reproduction import check_reproduction, reproduction_text, seed_noise
 
     def report(progress: Any) -> None:
         stage = "refit, " if progress.refit else ""
@@ -79,7 +79,7 @@ def _again(trial: Trial, record: Record, ledger: Ledger, data: Any, device: str 
     threads = record.measured.threads or 1
     stored: Predictions | None = ledger.predictions(record.key) if record.status == "complete" else None
     message, on_cpu = train(trial, data, threads, record.measured.device, device, report)
-    found = again(
+    found = check_reproduction(
         record,
         stored,
         message["result"],
@@ -89,5 +89,5 @@ def _again(trial: Trial, record: Record, ledger: Ledger, data: Any, device: str 
         seed_noise(record, ledger.records()),
         on_cpu,
     )
-    typer.echo(to_text(record, found, git_commit()))
+    typer.echo(reproduction_text(record, found, git_commit()))
     return found

@@ -8,8 +8,8 @@ from bench.report.board import board
 from bench.report.cells import count, number, percent, unit
 from bench.report.claims.table import MOST_OPEN
 from bench.report.claims.tables import claims
+from bench.report.classes import class_report as class_view
 from bench.report.classes import gallery_view
-from bench.report.classes import view as class_view
 from bench.report.glance import glance
 from bench.report.leading import ELSEWHERE, MOST, leading
 from bench.report.page import Script, environment, policy, script, shipped

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from bench.report.cells import percent, rows, told_headings, told_marks
 from bench.report.claims.table import Claim
 from bench.report.claims.tables import claims
+from bench.report.classes.class_report import HEADINGS, published_table
 from bench.report.classes.details import Details
-from bench.report.classes.view import HEADINGS, beside
 from bench.report.report import Part, Report
 
 MOST_PAIRS = 5
@@ -112,7 +112,7 @@ def _classes(one: Details) -> list[str]:
 def _beside(one: Details) -> list[str]:
     """Published figures by class beside ours, with the counts of their matrix."""
     out = []
-    for found in (beside(one, theirs) for theirs in one.theirs):
+    for found in (published_table(one, theirs) for theirs in one.theirs):
         theirs = found.theirs
         heading = ["Class", *(f"{name} % {whose}" for name in HEADINGS.values() for whose in ("ours", "theirs"))]
         counts = [[escape(name), *(count for count, _ in cells)] for name, cells in found.matrix.rows]

@@ -11,10 +11,9 @@ from bench.ledger.record import Predictions, Record
 from bench.published.reference_data import Reference
 from bench.report.checks import RecordCheck, checks
 from bench.report.claims.analysis import Analysis, analyse
-from bench.report.classes.closer import Closer, closer
-from bench.report.classes.detailed import check_patterns
+from bench.report.classes.build_details import DetailedAnalysis, build_details, check_patterns
 from bench.report.classes.details import Details
-from bench.report.classes.gallery import Gallery, look_once
+from bench.report.classes.gallery import Gallery, cached_finder
 from bench.report.curves import curves
 from bench.report.figures import completed
 from bench.report.frame import apart, empty, leaderboard
@@ -110,7 +109,7 @@ def build(
     file
         The suite's file.
     detail
-        Patterns of further configurations to look at class by class; see `bench.report.classes.detailed`.
+        Patterns of further configurations to look at class by class; see `bench.report.classes.build_details`.
 
     Raises
     ------
@@ -122,10 +121,10 @@ def build(
     found = sections(records, planned)
     check_patterns(detail, found)
     datasets = {section.dataset for section in found}
-    here = look_once(planned)
+    here = cached_finder(planned)
 
-    def closely(section: Section, frame: pd.DataFrame, leaders: Sequence[str]) -> Closer:
-        return closer(section, frame, leaders, predictions, here, repeats, detail, len(found))
+    def closely(section: Section, frame: pd.DataFrame, leaders: Sequence[str]) -> DetailedAnalysis:
+        return build_details(section, frame, leaders, predictions, here, repeats, detail, len(found))
 
     parts = tuple(
         _part(
@@ -174,7 +173,7 @@ def _part(
     predictions: Callable[[str], Predictions],
     metrics: tuple[str, ...],
     repeats: Mapping[str, Sequence[Config]],
-    closely: Callable[[Section, pd.DataFrame, Sequence[str]], Closer],
+    closely: Callable[[Section, pd.DataFrame, Sequence[str]], DetailedAnalysis],
     repeat: str,
 ) -> Part:
     analysis = analyse(section, references, predictions, metrics[0], repeats)

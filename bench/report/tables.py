@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from bench.report.claims.analysis import Analysis
-from bench.report.classes.tables import details_json, gallery_json
+from bench.report.classes.class_json import details_json, gallery_json
 from bench.report.report import Part, Report
 
 FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")

@@ -9,8 +9,7 @@ from typing import Any
 from made_ledger import Ledger
 
 from bench.published import find
-from bench.report.quoted.published import beside_ours
-from bench.report.quoted.rows import Asked, Group, Row
+from bench.report.published.match_published import PublishedRow, Request, SuiteComparison, compare_published
 from bench.suite.references import ReferenceMatch
 from bench.suite.trial import Trial
 
@@ -20,21 +19,21 @@ LONG = {"epochs": 100, "weights": "best", "early_stopping": {"patience": 10, "mo
 
 def asked(
     ledger: Ledger, *pairs: tuple[str, dict[str, Any] | None], seeds: int = 3, note: str = "", name: str = "labs"
-) -> Asked:
+) -> Request:
     """A suite that holds these references against these configurations, `seeds` of each planned."""
     trials = []
     for settings in [settings for _, settings in pairs if settings]:
         known = {record.seed: record.key for record in ledger.records if record.config == settings}
         trials += [Trial(known.get(s, f"none{s}"), "", settings, s, 0) for s in range(max(seeds, len(known)))]
     references = [(ReferenceMatch(i, (c,) if c else (), note), find([i])[0]) for i, c in pairs]
-    return Asked(name, "Labs", "What the labs did.", references, trials)
+    return Request(name, "Labs", "What the labs did.", references, trials)
 
 
-def group(ledger: Ledger, *pairs: tuple[str, dict[str, Any] | None], **options: Any) -> Group:
-    return beside_ours([asked(ledger, *pairs, **options)], ledger.records, ledger.predictions)[0]
+def group(ledger: Ledger, *pairs: tuple[str, dict[str, Any] | None], **options: Any) -> SuiteComparison:
+    return compare_published([asked(ledger, *pairs, **options)], ledger.records, ledger.predictions)[0]
 
 
-def row(ledger: Ledger, reference: str, settings: dict[str, Any] | None, **options: Any) -> Row:
+def row(ledger: Ledger, reference: str, settings: dict[str, Any] | None, **options: Any) -> PublishedRow:
     return group(ledger, (reference, settings), **options).rows[0]
 
 

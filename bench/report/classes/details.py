@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,9 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench.ledger.record import Record
+from bench.ledger.record import Predictions, Record
 from bench.published.reference_data import PublishedClasses
-from bench.report.classes.answers import Answers
 from bench.report.figures import value
 from bench.report.sections import Configuration
 from bench.statistics.per_class import (
@@ -28,8 +27,48 @@ from bench.statistics.per_class import (
 )
 from bench.statistics.reliability import calibration_error, reliability
 
-PAIRS = 10
-COMPARED = 28
+
+@dataclass(frozen=True, eq=False)
+class SeedPredictions:
+    """The predictions of a configuration's complete seeds on the same images.
+
+    `labels` are class numbers, shape (images,). The others have shape (seeds, images): class numbers, and the
+    probabilities of the predicted and of the true class, nan where the predictions were made without any.
+    """
+
+    labels: NDArray[np.unsignedinteger[Any]]
+    predicted: NDArray[np.unsignedinteger[Any]]
+    confidence: NDArray[np.float32]
+    true_class_probability: NDArray[np.float32]
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """Which images each seed got right, shape (seeds, images)."""
+        right: NDArray[np.bool_] = self.predicted == self.labels
+        return right
+
+    @property
+    def seeds(self) -> int:
+        return len(self.predicted)
+
+    @property
+    def images(self) -> int:
+        return len(self.labels)
+
+
+def seed_predictions(one: Configuration, predictions: Callable[[str], Predictions]) -> SeedPredictions:
+    """Read the predictions of a configuration's complete seeds, by seed; there is at least one."""
+    said = [predictions(record.key) for record in one.having("complete")]
+    return SeedPredictions(
+        said[0].labels,
+        np.stack([p.predicted for p in said]),
+        np.stack([p.confidence for p in said]),
+        np.stack([p.true_class_probability for p in said]),
+    )
+
+
+MAX_PAIRS = 10
+MAX_COMPARED = 28
 """Of so many configurations every two get intervals of their differences; their number grows with the square."""
 CALIBRATION = ("bin", "low", "high", "confidence", "accuracy", "count")
 
@@ -71,9 +110,9 @@ class Details:
     theirs: tuple[PublishedClasses, ...] = ()
 
 
-def details(
+def details_of(
     shown: Sequence[Configuration],
-    said: Mapping[str, Answers],
+    said: Mapping[str, SeedPredictions],
     chosen: Sequence[str] = (),
     leaders: Sequence[str] = (),
     theirs: Mapping[str, Sequence[PublishedClasses]] | None = None,
@@ -93,7 +132,7 @@ def details(
     found = []
     for group in _same_images(shown, said):
         first = said[group[0].label]
-        together = bounds(first.labels, [said[one.label].predicted for one in group], len(classes), COMPARED)
+        together = bounds(first.labels, [said[one.label].predicted for one in group], len(classes), MAX_COMPARED)
         found += [
             _details(one, said[one.label], classes, together, group, number, one.label in chosen, one.label in leaders)
             for number, one in enumerate(group)
@@ -105,7 +144,7 @@ def details(
 
 def _details(
     one: Configuration,
-    answers: Answers,
+    answers: SeedPredictions,
     classes: tuple[str, ...],
     together: dict[Figure, Bounds],
     group: Sequence[Configuration],
@@ -129,7 +168,7 @@ def _details(
         bounds={figure: np.stack([its.low[number], its.high[number]], axis=1) for figure, its in together.items()},
         differences=_differences(together, group, number),
         matrix=matrix,
-        pairs=tuple(most_confused(matrix, classes, PAIRS)),
+        pairs=tuple(most_confused(matrix, classes, MAX_PAIRS)),
         **_calibration(done, answers),
     )
 
@@ -138,7 +177,7 @@ def _differences(
     together: dict[Figure, Bounds], group: Sequence[Configuration], number: int
 ) -> dict[str, dict[Figure, NDArray[np.float64]]]:
     """Half widths to the later ones of the group; rows of `half` are in the order of `itertools.combinations`."""
-    compared = min(len(group), COMPARED)
+    compared = min(len(group), MAX_COMPARED)
     if number >= compared:
         return {}
     start = number * compared - number * (number + 1) // 2 - number - 1
@@ -148,7 +187,7 @@ def _differences(
     }
 
 
-def _calibration(done: Sequence[Record], answers: Answers) -> dict[str, Any]:
+def _calibration(done: Sequence[Record], answers: SeedPredictions) -> dict[str, Any]:
     if np.isnan(answers.confidence).any():
         nothing = pd.DataFrame(columns=list(CALIBRATION))
         return {"calibration": nothing, "ece": math.nan, "nll": math.nan, "confidence": math.nan}
@@ -156,8 +195,7 @@ def _calibration(done: Sequence[Record], answers: Answers) -> dict[str, Any]:
     columns = (range(1, len(found.low) + 1), found.low, found.high, found.confidence, found.accuracy, found.count)
     errors = [calibration_error(sure, right) for sure, right in zip(answers.confidence, answers.right, strict=True)]
     likelihoods = [
-        _likelihood(record, true)
-        for record, true in zip(done, answers.true_class_probability.astype(np.float64), strict=True)
+        _nll(record, true) for record, true in zip(done, answers.true_class_probability.astype(np.float64), strict=True)
     ]
     return {
         "calibration": pd.DataFrame(dict(zip(CALIBRATION, columns, strict=True))),
@@ -167,7 +205,7 @@ def _calibration(done: Sequence[Record], answers: Answers) -> dict[str, Any]:
     }
 
 
-def _likelihood(record: Record, true_class_probability: NDArray[np.float64]) -> float:
+def _nll(record: Record, true_class_probability: NDArray[np.float64]) -> float:
     """As training measured it; else from the predictions, where a probability that rounds to 0 leaves none."""
     kept = value(record, "test", "nll")
     if not math.isnan(kept):
@@ -175,7 +213,7 @@ def _likelihood(record: Record, true_class_probability: NDArray[np.float64]) -> 
     return float(-np.log(true_class_probability).mean()) if true_class_probability.min() > 0 else math.nan
 
 
-def _classes(shown: Sequence[Configuration], said: Mapping[str, Answers]) -> tuple[str, ...]:
+def _classes(shown: Sequence[Configuration], said: Mapping[str, SeedPredictions]) -> tuple[str, ...]:
     """The names of the classes; numbers where the records have none."""
     names: list[str] = max(
         (record.result.classes for one in shown for record in one.having("complete")), key=len, default=[]
@@ -185,7 +223,7 @@ def _classes(shown: Sequence[Configuration], said: Mapping[str, Answers]) -> tup
     return (*names, *(str(number) for number in range(len(names), size)))
 
 
-def _same_images(shown: Sequence[Configuration], said: Mapping[str, Answers]) -> list[list[Configuration]]:
+def _same_images(shown: Sequence[Configuration], said: Mapping[str, SeedPredictions]) -> list[list[Configuration]]:
     """The configurations by what they were tested on: only those on the same images can be compared."""
     groups: dict[bytes, list[Configuration]] = {}
     for one in shown:

@@ -7,13 +7,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.report.cells import percent
-from bench.report.classes.gallery import DUPLICATES, SUSPECTS, Gallery, Mistake, Mistakes
-from bench.report.classes.sprite import COLUMNS
-from bench.report.classes.suspects import FEWEST_NETWORKS, Suspect
+from bench.report.classes.gallery import (
+    MAX_DUPLICATES,
+    MAX_LABEL_ISSUES,
+    MIN_NETWORKS,
+    SPRITE_COLUMNS,
+    Gallery,
+    LabelIssue,
+    Mistake,
+    Mistakes,
+)
 
 
 @dataclass(frozen=True)
-class Shot:
+class GalleryImage:
     """One image of the gallery: its place in the sprite (column and row, None without), and what stands below it."""
 
     image: int
@@ -25,26 +32,30 @@ class Shot:
     seeds: str
 
 
-def shots(gallery: Gallery, mistakes: Mistakes) -> list[Shot]:
+def confident_mistakes(gallery: Gallery, mistakes: Mistakes) -> list[GalleryImage]:
     """The most confident mistakes of a configuration, which the page shows first."""
     return [
-        _shot(gallery, one, f"{one.seeds} of {mistakes.seeds} seeds" if mistakes.seeds > 1 else "")
+        _gallery_image(gallery, one, f"{one.seeds} of {mistakes.seeds} seeds" if mistakes.seeds > 1 else "")
         for one in mistakes.shown[: mistakes.first]
     ]
 
 
-def doubted(gallery: Gallery) -> list[Shot]:
+def label_issue_images(gallery: Gallery) -> list[GalleryImage]:
     """The suspects, as far as they are shown."""
-    return [_shot(gallery, one, "") for one in gallery.suspects.images[:SUSPECTS]] if gallery.suspects else []
+    return (
+        [_gallery_image(gallery, one, "") for one in gallery.label_issues.images[:MAX_LABEL_ISSUES]]
+        if gallery.label_issues
+        else []
+    )
 
 
-def copies(gallery: Gallery) -> list[dict[str, Any]]:
+def duplicate_rows(gallery: Gallery) -> list[dict[str, Any]]:
     """Test images that are training images too, as far as they are shown: image, labels, numbers."""
-    found = (gallery.suspects.duplicates or ())[:DUPLICATES] if gallery.suspects else ()
+    found = (gallery.label_issues.duplicates or ())[:MAX_DUPLICATES] if gallery.label_issues else ()
     return [
         {
             "image": twin.test,
-            "place": _place(gallery, twin.test),
+            "place": _sprite_position(gallery, twin.test),
             "label": gallery.classes[twin.label],
             "train": [
                 (number, gallery.classes[label]) for number, label in zip(twin.train, twin.train_labels, strict=True)
@@ -54,7 +65,7 @@ def copies(gallery: Gallery) -> list[dict[str, Any]]:
     ]
 
 
-SENSITIVITY = {
+SENSITIVITY_HEADINGS = {
     "accuracy": "All images",
     "without_suspects": "Without contradicted labels",
     "without_duplicates": "Without copies of training images",
@@ -67,7 +78,7 @@ def sensitivity(gallery: Gallery) -> tuple[list[str], list[tuple[str, list[str]]
 
     What there is none of is not left out.
     """
-    found = gallery.suspects
+    found = gallery.label_issues
     if found is None:
         return [], []
     shown = ["accuracy"]
@@ -75,19 +86,19 @@ def sensitivity(gallery: Gallery) -> tuple[list[str], list[tuple[str, list[str]]
     shown += ["without_duplicates"] if found.duplicates else []
     shown += ["without_both"] if found.images and found.duplicates else []
     rows = [(str(row["label"]), [percent(row[name]) for name in shown]) for row in found.sensitivity.to_dict("records")]
-    return [SENSITIVITY[name] for name in shown], rows
+    return [SENSITIVITY_HEADINGS[name] for name in shown], rows
 
 
 def agreement(gallery: Gallery) -> str:
     """Who must agree on a suspect, in words; why there is none where too few could."""
-    found = gallery.suspects
+    found = gallery.label_issues
     if found is None:
         return ""
     who = f"{found.networks} network{'s' * (found.networks != 1)} of {len(found.leaders)} leading configuration" + (
         "s" * (len(found.leaders) != 1)
     )
-    if found.networks < FEWEST_NETWORKS:
-        return f"With {who} there is no agreement to speak of; {FEWEST_NETWORKS} networks are the least."
+    if found.networks < MIN_NETWORKS:
+        return f"With {who} there is no agreement to speak of; {MIN_NETWORKS} networks are the least."
     return (
         f"All {who} give these the same class, which is not the label's: {len(found.images):,} of {gallery.images:,}."
     )
@@ -98,7 +109,7 @@ def gallery_data(gallery: Gallery) -> dict[str, Any]:
     sheet = gallery.sprite
     return {
         "classes": list(gallery.classes),
-        "columns": COLUMNS,
+        "columns": SPRITE_COLUMNS,
         "places": list(sheet.places) if sheet else [],
         "configurations": [
             {
@@ -130,26 +141,26 @@ def _pairs(one: Mistakes) -> list[list[int]]:
     return [[*pair, count] for pair, count in one.pairs.items() if pair in there]
 
 
-def _shot(gallery: Gallery, one: Mistake | Suspect, seeds: str) -> Shot:
-    return Shot(
+def _gallery_image(gallery: Gallery, one: Mistake | LabelIssue, seeds: str) -> GalleryImage:
+    return GalleryImage(
         one.image,
-        _place(gallery, one.image),
+        _sprite_position(gallery, one.image),
         gallery.classes[one.label],
         gallery.classes[one.predicted],
-        _sure(one.confidence),
-        _sure(one.true_class_probability),
+        _probability(one.confidence),
+        _probability(one.true_class_probability),
         seeds,
     )
 
 
-def _place(gallery: Gallery, image: int) -> tuple[int, int] | None:
+def _sprite_position(gallery: Gallery, image: int) -> tuple[int, int] | None:
     if gallery.sprite is None or image not in gallery.sprite.places:
         return None
-    row, column = divmod(gallery.sprite.places[image], COLUMNS)
+    row, column = divmod(gallery.sprite.places[image], SPRITE_COLUMNS)
     return column, row
 
 
-def _sure(confidence: float) -> str:
+def _probability(confidence: float) -> str:
     return "" if math.isnan(confidence) else f"{100 * confidence:.1f}\N{NO-BREAK SPACE}%"
 
 

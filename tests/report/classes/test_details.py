@@ -12,8 +12,8 @@ from sklearn.metrics import classification_report
 from bench.errors import UserError
 from bench.ledger.record import Predictions
 from bench.report import build, to_html, to_json, to_markdown
+from bench.report.classes.class_report import class_reports, comparison_data
 from bench.report.classes.details import Details
-from bench.report.classes.view import blocks, comparison
 from bench.statistics.reliability import calibration_error
 
 
@@ -128,7 +128,7 @@ def test_a_class_without_test_images_has_dashes_and_no_interval(ledger: Ledger) 
     labels[labels == 3] = 2
     exchange(ledger, 0, labels=labels, predicted=labels)
     report = build(ledger.records, ledger.predictions, "title")
-    row = blocks(report.parts[0])[0].rows[3]
+    row = class_reports(report.parts[0])[0].rows[3]
     assert (row.name, row.support) == ("Dress", 0)
     assert row.figures == (("–", ""),) * 3
     assert json.loads(to_json(report))["sections"][0]["per_class"][0]["classes"][3]["recall_interval"] is None
@@ -165,11 +165,11 @@ def test_a_hundred_classes_stay_a_small_page(ledger: Ledger) -> None:
     for number in range(20):
         ledger.add(config(batch_size=number + 1), [0.7 - number / 100], classes=names)
     part = build(ledger.records, ledger.predictions, "title").parts[0]
-    first, second, *_ = blocks(part)
+    first, second, *_ = class_reports(part)
     assert (len(first.rows), len(second.rows)) == (100, 12)
     assert len(second.matrix.rows) == 20
     assert second.matrix.columns[-1] == "all others"
-    assert len(json.dumps(comparison(part), separators=(",", ":"))) < 700_000
+    assert len(json.dumps(comparison_data(part), separators=(",", ":"))) < 700_000
 
 
 def test_lab_document_b_stands_beside_the_configuration_that_repeats_its_network(ledger: Ledger) -> None:

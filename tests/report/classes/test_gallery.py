@@ -12,9 +12,25 @@ from PIL import Image
 from bench.data import Dataset, search_paths
 from bench.ledger.record import Predictions
 from bench.report import build, to_html, to_json
-from bench.report.classes.answers import Answers
-from bench.report.classes.gallery import BUDGET, FIRST, OTHER, PER_PAIR, Gallery, Here, gallery, look_once
-from bench.report.classes.gallery_view import agreement, copies, doubted, gallery_data, sensitivity, shots
+from bench.report.classes.details import SeedPredictions
+from bench.report.classes.gallery import (
+    MAX_SPRITE_BYTES,
+    MOST_CONFIDENT,
+    OTHER_TEST_PART,
+    PER_PAIR,
+    Gallery,
+    LocalData,
+    build_gallery,
+    cached_finder,
+)
+from bench.report.classes.gallery_view import (
+    agreement,
+    confident_mistakes,
+    duplicate_rows,
+    gallery_data,
+    label_issue_images,
+    sensitivity,
+)
 
 CLASSES = ("sock", "hat", "glove")
 
@@ -28,7 +44,7 @@ def data(images: int = 60, shape: tuple[int, int, int] = (1, 8, 8)) -> Dataset:
     return Dataset("noise", CLASSES, train, np.arange(20) % 3, test, labels, "00", Path("there"))
 
 
-def answers(images: int, *wrong: dict[int, tuple[int, float]]) -> Answers:
+def answers(images: int, *wrong: dict[int, tuple[int, float]]) -> SeedPredictions:
     """A seed per mapping of the images it gets wrong to what it says and how sure it is."""
     labels = (np.arange(images) % 3).astype(np.uint8)
     predicted = np.tile(labels, (len(wrong), 1))
@@ -37,13 +53,16 @@ def answers(images: int, *wrong: dict[int, tuple[int, float]]) -> Answers:
     for seed, said in enumerate(wrong):
         for image, (answer, sure) in said.items():
             predicted[seed, image], confidence[seed, image], true[seed, image] = answer, sure, (1 - sure) / 2
-    return Answers(labels, predicted, confidence, true)
+    return SeedPredictions(labels, predicted, confidence, true)
 
 
 def made(
-    said: dict[str, Answers], here: Dataset | None, leaders: tuple[str, ...] = (), budget: int = BUDGET
+    said: dict[str, SeedPredictions],
+    here: Dataset | None,
+    leaders: tuple[str, ...] = (),
+    budget: int = MAX_SPRITE_BYTES,
 ) -> Gallery:
-    found = gallery(CLASSES, said, leaders, lambda _: Here(here, "" if here else "No images."), budget)
+    found = build_gallery(CLASSES, said, leaders, lambda _: LocalData(here, "" if here else "No images."), budget)
     assert found is not None
     return found
 
@@ -51,7 +70,7 @@ def made(
 def test_the_most_confident_mistakes_come_first() -> None:
     found = made({"one": answers(60, {4: (0, 0.6), 7: (2, 0.99), 2: (1, 0.8)})}, data())
     assert [(m.image, m.label, m.predicted) for m in found.mistakes[0].shown] == [(7, 1, 2), (2, 2, 1), (4, 1, 0)]
-    first = shots(found, found.mistakes[0])[0]
+    first = confident_mistakes(found, found.mistakes[0])[0]
     assert (first.label, first.predicted, first.confidence, first.true_class_probability) == (
         "hat",
         "glove",
@@ -72,18 +91,18 @@ def test_every_frequent_pair_has_pictures_however_unsure_it_is() -> None:
     sure = dict.fromkeys(range(0, 300, 3), (1, 0.95))
     unsure = dict.fromkeys(range(1, 60, 3), (2, 0.5))
     (mistakes,) = made({"one": answers(300, sure | unsure)}, data(300)).mistakes
-    assert mistakes.first == FIRST
-    assert {m.predicted for m in mistakes.shown[:FIRST]} == {1}
-    assert [m.predicted for m in mistakes.shown[FIRST:]] == [2] * PER_PAIR
+    assert mistakes.first == MOST_CONFIDENT
+    assert {m.predicted for m in mistakes.shown[:MOST_CONFIDENT]} == {1}
+    assert [m.predicted for m in mistakes.shown[MOST_CONFIDENT:]] == [2] * PER_PAIR
     assert mistakes.pairs == {(0, 1): 100, (1, 2): 20}
 
 
 def test_the_sprite_holds_the_very_pixels() -> None:
     here = data(shape=(3, 8, 6))
     found = made({"one": answers(60, {4: (0, 0.6), 7: (2, 0.99)})}, here)
-    assert found.images is not None
-    sheet = np.asarray(Image.open(io.BytesIO(found.images.png)))
-    for shot in shots(found, found.mistakes[0]):
+    assert found.sprite is not None
+    sheet = np.asarray(Image.open(io.BytesIO(found.sprite.png)))
+    for shot in confident_mistakes(found, found.mistakes[0]):
         assert shot.place is not None
         x, y = shot.place[0] * 6, shot.place[1] * 8
         np.testing.assert_array_equal(sheet[y : y + 8, x : x + 6], here.test_images[shot.image].transpose(1, 2, 0))
@@ -91,18 +110,18 @@ def test_the_sprite_holds_the_very_pixels() -> None:
 
 def test_large_pictures_are_reduced_with_their_proportions() -> None:
     found = made({"one": answers(3, {0: (1, 0.6)})}, data(3, shape=(3, 200, 100)))
-    assert found.images is not None
-    assert (found.images.width, found.images.height, found.images.scale) == (32, 64, 1)
+    assert found.sprite is not None
+    assert (found.sprite.width, found.sprite.height, found.sprite.scale) == (32, 64, 1)
 
 
 def test_pictures_keep_to_their_budget_by_showing_fewer() -> None:
     wrong = {image: ((image + 1) % 3, 0.6 + image / 1000) for image in range(200)}
     here = data(200, shape=(3, 32, 32))
     small = made({"one": answers(200, wrong)}, here, budget=60_000)
-    assert small.images is not None
-    assert len(small.images.png) <= 60_000
+    assert small.sprite is not None
+    assert len(small.sprite.png) <= 60_000
     (mistakes,) = small.mistakes
-    assert 0 < len(mistakes.shown) < FIRST
+    assert 0 < len(mistakes.shown) < MOST_CONFIDENT
     assert mistakes.shown[0].image == 199
     assert mistakes.total == 200
 
@@ -111,8 +130,8 @@ def test_suspects_are_what_every_seed_of_every_leader_contradicts() -> None:
     one = answers(60, {4: (0, 0.6), 7: (2, 0.99)}, {4: (0, 0.8), 7: (2, 0.9)})
     two = answers(60, {4: (0, 0.7), 7: (0, 0.9)})
     found = made({"one": one, "two": two}, data(), ("one", "two"))
-    assert found.suspects is not None
-    assert [s.image for s in found.suspects.images] == [4]
+    assert found.label_issues is not None
+    assert [s.image for s in found.label_issues.images] == [4]
     assert agreement(found).startswith("All 3 networks of 2 leading configurations")
     headings, rows = sensitivity(found)
     assert headings == ["All images", "Without contradicted labels"]
@@ -121,7 +140,7 @@ def test_suspects_are_what_every_seed_of_every_leader_contradicts() -> None:
 
 def test_two_networks_that_agree_make_no_suspect() -> None:
     found = made({"one": answers(60, {4: (0, 0.6)}, {4: (0, 0.8)})}, data(), ("one",))
-    assert doubted(found) == []
+    assert label_issue_images(found) == []
     assert "no agreement to speak of" in agreement(found)
 
 
@@ -129,7 +148,7 @@ def test_copies_of_training_images_are_shown_with_both_labels_and_left_out_in_th
     here = data()
     here.test_images[4] = here.train_images[2]
     found = made({"one": answers(60, {4: (0, 0.6)})}, here, ("one",))
-    (copy,) = copies(found)
+    (copy,) = duplicate_rows(found)
     assert (copy["image"], copy["label"], copy["train"]) == (4, "hat", [(2, "glove")])
     headings, rows = sensitivity(found)
     assert (headings, rows) == (["All images", "Without copies of training images"], [("one", ["98.33", "100.00"])])
@@ -143,23 +162,23 @@ def test_without_the_data_the_mistakes_stay_and_the_reason_is_given(
     monkeypatch.delenv("BENCH_DATA", raising=False)
     monkeypatch.setattr(search_paths, "SYSTEM_DATASETS", tmp_path / "datasets")
     labels = np.zeros(10_000, dtype=np.uint8)
-    here = look_once()({"name": "fashion_mnist"}, labels)
+    here = cached_finder()({"name": "fashion_mnist"}, labels)
     assert (here.data, here.duplicates) == (None, None)
     assert "bench data fetch fashion_mnist" in here.note
     found = made({"one": answers(60, {4: (0, 0.6)})}, None, ("one",))
-    assert found.images is None
-    assert [shot.place for shot in shots(found, found.mistakes[0])] == [None]
+    assert found.sprite is None
+    assert [shot.place for shot in confident_mistakes(found, found.mistakes[0])] == [None]
 
 
 def test_another_test_part_than_the_networks_saw_is_not_shown(tmp_path: Path) -> None:
-    assert look_once()({"name": "fashion_mnist"}, np.zeros(1000, dtype=np.uint8)) is OTHER
+    assert cached_finder()({"name": "fashion_mnist"}, np.zeros(1000, dtype=np.uint8)) is OTHER_TEST_PART
     here = data()
     file = tmp_path / "own.npz"
     names = ("train_images", "train_labels", "test_images", "test_labels")
     np.savez(file, **{name: getattr(here, name) for name in names})
-    look = look_once()
+    look = cached_finder()
     entry = {"name": "npz", "path": str(file)}
-    assert look(entry, np.zeros(60, dtype=np.uint8)) is OTHER
+    assert look(entry, np.zeros(60, dtype=np.uint8)) is OTHER_TEST_PART
     assert look(entry, here.test_labels.astype(np.uint8)).data is not None
 
 
@@ -167,7 +186,7 @@ def test_unknown_confidences_are_left_out_and_come_last() -> None:
     one = answers(60, {4: (0, float("nan")), 7: (2, 0.5)})
     found = made({"one": one}, data())
     assert [m.image for m in found.mistakes[0].shown] == [7, 4]
-    assert shots(found, found.mistakes[0])[1].confidence == ""
+    assert confident_mistakes(found, found.mistakes[0])[1].confidence == ""
     assert gallery_data(found)["configurations"][0]["shown"][1][4:] == [None, None]
 
 

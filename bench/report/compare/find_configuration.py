@@ -14,12 +14,12 @@ from bench.suite.select import matches, only_patterns
 
 KEY = re.compile(r"[0-9a-f]{4,}")
 """At least four digits, so that no short name is taken for a key."""
-SHOWN = 10
+MAX_MATCHES_LISTED = 10
 
-Found = tuple[Section, Configuration]
+Match = tuple[Section, Configuration]
 
 
-def select(text: str, sections: Sequence[Section], role: str, place: str) -> Found:
+def find_configuration(text: str, sections: Sequence[Section], role: str, place: str) -> Match:
     """The one configuration that `text` names, of those with complete trials; else of those whose trials ended early.
 
     Tried in this order: a label as the leaderboard has it; the beginning of the key of one of its trials (it stands for
@@ -50,23 +50,26 @@ def select(text: str, sections: Sequence[Section], role: str, place: str) -> Fou
     every = [pair for pair in begun if pair[1].having("complete")]
     if not begun:
         raise UserError(f"{role} {text!r}: {place} holds no trial; run a suite first")
-    for found in (*_meant(text, every), *_meant(text, [pair for pair in begun if not pair[1].having("complete")])):
+    for found in (
+        *_by_priority(text, every),
+        *_by_priority(text, [pair for pair in begun if not pair[1].having("complete")]),
+    ):
         if len(found) == 1:
             return found[0]
         if found:
             raise UserError(
                 f"{role} {text!r}: {len(found)} configurations of {place} are meant; give one's whole label, or its "
-                f"key:{_listed(found)}"
+                f"key:{_match_list(found)}"
             )
     hint = nearest(text, [one.label for _, one in begun])
     raise UserError(
         f"{role} {text!r}: no configuration of {place} has this key or label" + (f"; {hint}" if hint else "") + "\n"
         "  give a label of `bench report`, with wildcards too, a key, or AXIS=VALUE. There are:"
-        + _listed(every or begun)
+        + _match_list(every or begun)
     )
 
 
-def _meant(text: str, every: Sequence[Found]) -> Iterator[list[Found]]:
+def _by_priority(text: str, every: Sequence[Match]) -> Iterator[list[Match]]:
     yield [pair for pair in every if text in _names(pair[1])]
     yield [pair for pair in every if KEY.fullmatch(text) and _has_key(pair[1], text)]
     yield [pair for pair in every if fnmatch.fnmatchcase(pair[1].label, text)]
@@ -82,7 +85,7 @@ def _has_key(one: Configuration, text: str) -> bool:
     return one.identity.startswith(text) or any(record.key.startswith(text) for record in one.records)
 
 
-def _by_axes(text: str, every: Sequence[Found]) -> list[Found]:
+def _by_axes(text: str, every: Sequence[Match]) -> list[Match]:
     try:
         patterns = [only_patterns(word) for word in text.split()]
     except UserError:
@@ -94,6 +97,8 @@ def _fits(one: Configuration, patterns: list[dict[str, Any]]) -> bool:
     return any(pattern.keys() <= one.config.keys() and matches(one.config, pattern) for pattern in patterns)
 
 
-def _listed(found: Sequence[Found]) -> str:
+def _match_list(found: Sequence[Match]) -> str:
     lines = [f"\n  {one.records[0].key[:10]}  {one.label}  ({section.title})" for section, one in found]
-    return "".join(lines[:SHOWN]) + (f"\n  ... and {len(lines) - SHOWN} more" if len(lines) > SHOWN else "")
+    return "".join(lines[:MAX_MATCHES_LISTED]) + (
+        f"\n  ... and {len(lines) - MAX_MATCHES_LISTED} more" if len(lines) > MAX_MATCHES_LISTED else ""
+    )

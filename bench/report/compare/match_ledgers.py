@@ -13,7 +13,7 @@ from bench.errors import UserError
 from bench.jsonutil import canonical
 from bench.ledger.record import Predictions, Record
 from bench.metrics import METRICS
-from bench.report.comparing.comparison import Pair, Side
+from bench.report.compare.non_inferiority import ComparedConfiguration, ConfigurationPair
 from bench.report.estimates import validation_mean
 from bench.report.sections import Configuration, Section, sections, seeds_text
 from bench.suite.labels import labels
@@ -40,8 +40,8 @@ class MatchedRecords:
     `only_new` are labels.
     """
 
-    pairs: list[Pair] = field(default_factory=list)
-    others: list[Side] = field(default_factory=list)
+    pairs: list[ConfigurationPair] = field(default_factory=list)
+    others: list[ComparedConfiguration] = field(default_factory=list)
     lost: dict[str, str] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     only_base: list[str] = field(default_factory=list)
@@ -49,25 +49,33 @@ class MatchedRecords:
     notes: list[str] = field(default_factory=list)
 
 
-def matched(base: LedgerSource, new: LedgerSource) -> MatchedRecords:
+def match_configurations(base: LedgerSource, new: LedgerSource) -> MatchedRecords:
     """Every configuration that both ledgers have.
 
     The key is no match: it changes with the user's own model, which is what a comparison may be about. Where one ledger
     has a configuration with several states of data or code, the one run last counts.
     """
     found = MatchedRecords()
-    ours, theirs = (_latest(_configurations(sections(one.records)), one.name, found.notes) for one in (base, new))
-    for label, first, second in _labelled(ours, theirs):
+    ours, theirs = (
+        _latest_states(_configurations(sections(one.records)), one.name, found.notes) for one in (base, new)
+    )
+    for label, first, second in _match_labels(ours, theirs):
         has_base, has_new = (one is not None and bool(one.having("complete")) for one in (first, second))
         if has_base and has_new:
             assert first is not None and second is not None
             first, second = (replace(one, label=label) for one in (first, second))
-            found.pairs.append(Pair(label, Side(first, base.predictions), Side(second, new.predictions)))
+            found.pairs.append(
+                ConfigurationPair(
+                    label,
+                    ComparedConfiguration(first, base.predictions),
+                    ComparedConfiguration(second, new.predictions),
+                )
+            )
             _note_fewer(found, label, first, second)
             if second.absent:
-                found.missing[label] = lacking(second)
+                found.missing[label] = missing_seeds(second)
         elif has_base and second is not None:
-            found.lost[label] = ended(second)
+            found.lost[label] = end_counts(second)
         elif has_base:
             found.only_base.append(label)
             found.missing[label] = "NEW has no trial of it"
@@ -82,7 +90,7 @@ def matched(base: LedgerSource, new: LedgerSource) -> MatchedRecords:
     return found
 
 
-def best(base: LedgerSource, new: LedgerSource, metric: str = "accuracy") -> MatchedRecords:
+def match_best(base: LedgerSource, new: LedgerSource, metric: str = "accuracy") -> MatchedRecords:
     """The best configuration of each ledger as validation chose it, for each data set and protocol.
 
     Protocols may differ where each ledger has only one more on a data set: those are compared too, and a note says so.
@@ -101,11 +109,11 @@ def best(base: LedgerSource, new: LedgerSource, metric: str = "accuracy") -> Mat
     found = MatchedRecords()
     ours, theirs = (_trained(sections(one.records)) for one in (base, new))
     ours = [one for one in ours if any(c.having("complete") for c in one.configurations)]
-    pairs, only_base, only_new = _paired(ours, theirs, _SECTION)
+    pairs, only_base, only_new = _match_items(ours, theirs, _SECTION)
     if not pairs:
         raise UserError(
             f"{base.name} and {new.name} share no data set, or no protocol on it:\n"
-            f"  BASE has complete trials of {_listed(ours)}\n  NEW has trials of {_listed(theirs)}\n"
+            f"  BASE has complete trials of {_list_groups(ours)}\n  NEW has trials of {_list_groups(theirs)}\n"
             "  run the same suite in both, or a changed one"
         )
     for first, second in pairs:
@@ -116,12 +124,12 @@ def best(base: LedgerSource, new: LedgerSource, metric: str = "accuracy") -> Mat
     return found
 
 
-def ended(one: Configuration) -> str:
+def end_counts(one: Configuration) -> str:
     """How the trials of a configuration ended: ``2 diverged, 1 failed``."""
     return ", ".join(f"{count} {status}" for status, count in Counter(r.status for r in one.records).items())
 
 
-def lacking(one: Configuration) -> str:
+def missing_seeds(one: Configuration) -> str:
     """The seeds that NEW lacks of a configuration."""
     return f"NEW lacks {', '.join(one.absent)}"
 
@@ -129,18 +137,18 @@ def lacking(one: Configuration) -> str:
 def _best_of_section(
     found: MatchedRecords, base: LedgerSource, new: LedgerSource, first: Section, second: Section, metric: str
 ) -> None:
-    ours = _latest(first.configurations, base.name, found.notes)
-    theirs = _latest(second.configurations, new.name, found.notes)
-    named = _labelled(ours, theirs)
+    ours = _latest_states(first.configurations, base.name, found.notes)
+    theirs = _latest_states(second.configurations, new.name, found.notes)
+    named = _match_labels(ours, theirs)
     label_of = {one.identity: label for label, *both in named for one in both if one is not None}
     if not any(one.having("complete") for one in theirs):
-        found.lost[first.title] = "; ".join(f"{label_of[one.identity]}: {ended(one)}" for one in theirs)
+        found.lost[first.title] = "; ".join(f"{label_of[one.identity]}: {end_counts(one)}" for one in theirs)
         return
     _note_missing(found, f"{first.title}: ", named)
     sides, counts = [], []
     for role, source, configurations in (("BASE", base, ours), ("NEW", new, theirs)):
-        chosen, count = _chosen(configurations, metric, f"{role} {source.name}: {first.title}")
-        sides.append(Side(replace(chosen, label=label_of[chosen.identity]), source.predictions))
+        chosen, count = _select_on_validation(configurations, metric, f"{role} {source.name}: {first.title}")
+        sides.append(ComparedConfiguration(replace(chosen, label=label_of[chosen.identity]), source.predictions))
         counts.append(count)
         found.notes.extend(
             f"{role}: {label_of[one.identity]} could not be chosen, it lacks {', '.join(one.absent)}"
@@ -148,18 +156,18 @@ def _best_of_section(
             if chosen.complete and one.having("complete") and not one.complete
         )
     base_side, new_side = sides
-    found.pairs.append(Pair(first.title, base_side, new_side, chosen_of=(counts[0], counts[1])))
+    found.pairs.append(ConfigurationPair(first.title, base_side, new_side, chosen_of=(counts[0], counts[1])))
     _note_fewer(found, first.title, base_side.configuration, new_side.configuration)
     if new_side.configuration.absent:
-        found.missing[f"{first.title}: {new_side.configuration.label}"] = lacking(new_side.configuration)
+        found.missing[f"{first.title}: {new_side.configuration.label}"] = missing_seeds(new_side.configuration)
     if first.protocol != second.protocol:
         found.notes.append(f"{first.title}: BASE has the protocol {first.protocol}; NEW has {second.protocol}")
-    seen = {_keys(side.configuration) for side in sides}
+    seen = {_complete_keys(side.configuration) for side in sides}
     for source, configurations in ((base, ours), (new, theirs)):
         for one in configurations:
-            if len(one.having("complete")) > 1 and _keys(one) not in seen:
-                seen.add(_keys(one))
-                found.others.append(Side(one, source.predictions))
+            if len(one.having("complete")) > 1 and _complete_keys(one) not in seen:
+                seen.add(_complete_keys(one))
+                found.others.append(ComparedConfiguration(one, source.predictions))
 
 
 def _note_missing(
@@ -177,9 +185,9 @@ def _note_missing(
         elif _was_pruned(second):
             found.notes.append(f"{before}{label} was pruned in NEW, where others were better on validation")
         elif not second.having("complete"):
-            found.missing[before + label] = f"every trial of it in NEW ended early ({ended(second)})"
+            found.missing[before + label] = f"every trial of it in NEW ended early ({end_counts(second)})"
         elif second.absent:
-            found.missing[before + label] = lacking(second)
+            found.missing[before + label] = missing_seeds(second)
     found.only_base.extend(before + label for label in gone)
     found.only_new.extend(before + label for label in fresh)
     if (fewer := len(gone) - len(fresh)) > 0:
@@ -198,7 +206,9 @@ def _was_pruned(one: Configuration) -> bool:
     return {record.status for record in one.records} == {"pruned"}
 
 
-def _chosen(configurations: Sequence[Configuration], metric: str, where: str) -> tuple[Configuration, int]:
+def _select_on_validation(
+    configurations: Sequence[Configuration], metric: str, where: str
+) -> tuple[Configuration, int]:
     """The configuration that validation chose, and of how many; with all their seeds, unless none has them."""
     begun = [one for one in configurations if one.having("complete")]
     asked = [one for one in begun if one.complete] or begun
@@ -224,7 +234,7 @@ def _configurations(found: Sequence[Section]) -> list[Configuration]:
     return list({one.identity: one for section in found for one in section.configurations}.values())
 
 
-def _latest(configurations: Iterable[Configuration], name: str, notes: list[str]) -> list[Configuration]:
+def _latest_states(configurations: Iterable[Configuration], name: str, notes: list[str]) -> list[Configuration]:
     """One of each configuration: of several states of its data or code the one run last, and a note."""
     states: dict[str, list[Configuration]] = {}
     for one in configurations:
@@ -236,11 +246,11 @@ def _latest(configurations: Iterable[Configuration], name: str, notes: list[str]
     return [sorted(of_one, key=_finished)[-1] for of_one in states.values()]
 
 
-def _labelled(
+def _match_labels(
     ours: Sequence[Configuration], theirs: Sequence[Configuration]
 ) -> list[tuple[str, Configuration | None, Configuration | None]]:
     """Both sides' configurations, matched, with a label that tells them apart from all others, in its order."""
-    pairs, only_ours, only_theirs = _paired(ours, theirs, _CONFIGURATION)
+    pairs, only_ours, only_theirs = _match_items(ours, theirs, _CONFIGURATION)
     every: list[tuple[Configuration | None, Configuration | None]] = [
         *pairs,
         *((one, None) for one in only_ours),
@@ -251,7 +261,7 @@ def _labelled(
     return sorted(((label, *both) for label, both in zip(named, every, strict=True)), key=lambda one: one[0])
 
 
-def _paired(
+def _match_items(
     ours: Sequence[Item], theirs: Sequence[Item], keys: Sequence[Text[Item]]
 ) -> tuple[list[tuple[Item, Item]], list[Item], list[Item]]:
     """Pair what has the same key, by the first key that only one of each side's has; then what is left of each."""
@@ -294,7 +304,7 @@ _CONFIGURATION = tuple(_config_key(path) for path in _PATHS)
 _SECTION = tuple(_section_key(path, protocol) for protocol in (True, False) for path in _PATHS)
 
 
-def _keys(one: Configuration) -> tuple[str, ...]:
+def _complete_keys(one: Configuration) -> tuple[str, ...]:
     return tuple(record.key for record in one.having("complete"))
 
 
@@ -303,5 +313,5 @@ def _finished(one: Configuration) -> tuple[bool, str]:
     return bool(done), max((record.measured.finished for record in done or one.records), default="")
 
 
-def _listed(found: Sequence[Section]) -> str:
+def _list_groups(found: Sequence[Section]) -> str:
     return "; ".join(f"{section.dataset} ({section.protocol})" for section in found) or "none"

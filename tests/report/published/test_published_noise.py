@@ -10,9 +10,9 @@ from made_page import LONG, asked, group, row
 from scipy import stats
 
 from bench.published import find
-from bench.report.quoted.noise import half_unit
-from bench.report.quoted.published import beside_ours
-from bench.report.quoted.text import Page, to_markdown
+from bench.report.published.match_published import compare_published
+from bench.report.published.published_noise import half_unit
+from bench.report.published.published_text import PublishedPage, to_markdown
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_one_seed_alone_gets_theorys_noise_and_a_mark(ledger: Ledger) -> None:
     found = group(ledger, ("lab-e-baseline", settings), seeds=1)
     assert found.rows[0].whole and found.rows[0].whole.source == "theory"
     # 1.96 * sqrt(2 * .12 / 2000), and the rounding.
-    assert "cannot tell (−0.35 ± 2.15 †)" in to_markdown(Page((found,), ()))
+    assert "cannot tell (−0.35 ± 2.15 †)" in to_markdown(PublishedPage((found,), ()))
 
 
 def test_noise_of_another_suite_on_the_page_is_better_than_theory(ledger: Ledger) -> None:
@@ -68,7 +68,7 @@ def test_noise_of_another_suite_on_the_page_is_better_than_theory(ledger: Ledger
         asked(ledger, ("lab-e-baseline", single), seeds=1),
         asked(ledger, ("lab-e-l2", several), name="other"),
     ]
-    first, second = beside_ours(suites, ledger.records, ledger.predictions)
+    first, second = compare_published(suites, ledger.records, ledger.predictions)
     assert first.rows[0].whole and first.rows[0].whole.source == "page"
     assert second.rows[0].whole and second.rows[0].whole.source == "suite"
     assert list(first.noise) == ["test accuracy, mlp, fashion_mnist, all suites of this page"]
@@ -135,7 +135,9 @@ def test_their_repeated_runs_tell_the_noise_where_ours_has_one_seed(ledger: Ledg
     assert judged and judged.agreement
     assert judged.source == "theirs"
     assert judged.agreement.half == pytest.approx(stats.t.ppf(0.975, 1) * 0.0404 + 0.00005)
-    assert "cannot tell (" in to_markdown(Page((found,), ())) and "§)" in to_markdown(Page((found,), ()))
+    assert "cannot tell (" in to_markdown(PublishedPage((found,), ())) and "§)" in to_markdown(
+        PublishedPage((found,), ())
+    )
     ledger.add(config(**LONG), [0.9, 0.901])
     both = ("lab-b-baseline-aug-1", settings), ("lab-b-baseline-aug-2", settings)
     more = group(ledger, *both, ("lab-b-baseline", config(**LONG)), seeds=1)

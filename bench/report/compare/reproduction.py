@@ -14,14 +14,14 @@ from bench.ledger.record import PARTS, Predictions, Record, Result, RunInfo
 from bench.statistics.intervals import PooledDeviation, binomial_noise, pooled_seed_deviation
 from bench.statistics.versus_published import agreement
 
-Word = Literal["to the bit", "within noise", "differs"]
+ReproductionVerdict = Literal["to the bit", "within noise", "differs"]
 
-NOT_COUNTED = ("ray",)
+IGNORED_PACKAGES = ("ray",)
 """Decides where a trial runs, not what it finds."""
 
 
 @dataclass(frozen=True)
-class Again:
+class Reproduction:
     """What a repetition showed.
 
     `fields` are the result fields that differ, `new_fields` those that the record does not have, `environment` what
@@ -29,7 +29,7 @@ class Again:
     as fractions, None where there is none; `noise` is how far they may differ by chance.
     """
 
-    word: Word
+    word: ReproductionVerdict
     strict: bool
     fields: tuple[str, ...]
     new_fields: tuple[str, ...]
@@ -43,7 +43,7 @@ class Again:
         return self.word != "differs"
 
 
-def again(
+def check_reproduction(
     record: Record,
     predictions: Predictions | None,
     result: Result,
@@ -52,7 +52,7 @@ def again(
     status: str,
     pooled: PooledDeviation | None,
     on_cpu: bool,
-) -> Again:
+) -> Reproduction:
     """Hold a repetition against its record.
 
     On the same processor, with the same versions and number of threads, every result field must be equal (on a GPU only
@@ -74,12 +74,12 @@ def again(
     if status != record.status:
         differing.insert(0, f"status: {record.status} -> {status}")
     differing += _prediction_fields(predictions, now)
-    environment = _environment(record.measured, measured)
+    environment = _environment_changes(record.measured, measured)
     strict = not environment and (on_cpu or bool(record.config.get("deterministic")))
     before, after = ((one.test or {}).get("accuracy") for one in (record.result, result))
     images = len(predictions.labels) if predictions else 0
     noise = None
-    word: Word = "differs"
+    word: ReproductionVerdict = "differs"
     if not differing:
         word = "to the bit"
     elif before is not None and after is not None and images and status == record.status:
@@ -89,7 +89,7 @@ def again(
             word = "within noise"
     elif status == record.status and not strict:
         word = "within noise"  # it diverged again, in another way
-    return Again(word, strict, tuple(differing), tuple(new), tuple(environment), before, after, noise)
+    return Reproduction(word, strict, tuple(differing), tuple(new), tuple(environment), before, after, noise)
 
 
 def _result_fields(before: Result, now: Result) -> tuple[list[str], list[str]]:
@@ -130,10 +130,12 @@ def _prediction_fields(before: Predictions | None, now: Predictions | None) -> l
     return found
 
 
-def _environment(before: RunInfo, now: RunInfo) -> list[str]:
+def _environment_changes(before: RunInfo, now: RunInfo) -> list[str]:
     pairs = [("device", before.device, now.device), ("threads", before.threads, now.threads)]
     names = sorted(before.versions.keys() | now.versions.keys())
-    pairs += [(name, before.versions.get(name), now.versions.get(name)) for name in names if name not in NOT_COUNTED]
+    pairs += [
+        (name, before.versions.get(name), now.versions.get(name)) for name in names if name not in IGNORED_PACKAGES
+    ]
     return [f"{name}: {old or 'unknown'} -> {new or 'unknown'}" for name, old, new in pairs if old != new]
 
 
@@ -151,7 +153,7 @@ def seed_noise(record: Record, records: Iterable[Record]) -> PooledDeviation | N
     return pooled if pooled and pooled.degrees >= 2 else None
 
 
-def to_text(record: Record, found: Again, commit: str | None) -> str:
+def reproduction_text(record: Record, found: Reproduction, commit: str | None) -> str:
     """What a repetition showed, for people: the verdict first."""
     name = f"{record.key} (seed {record.seed})"
     figures = f"test accuracy {_percent(found.before)}, now {_percent(found.now)}"

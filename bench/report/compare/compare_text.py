@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from bench.report.comparing.comparison import Row, Word
+from bench.report.compare.non_inferiority import PairComparison, PairVerdict
 
 RUNS_ONLY = "single runs: this speaks of these two networks' weights only, not of how other seeds would do"
 
@@ -17,17 +17,17 @@ WORSE, CANNOT_TELL = 1, 3
 
 
 @dataclass(frozen=True)
-class Told:
+class CompareResult:
     """Everything that `bench compare` says. `base` and `new` are as they were given, `max_drop` is a fraction.
 
-    `lost` and `missing` are by label, with what became of it (`bench.report.comparing.shared`); `allow_missing` and
-    `allow_cannot_tell` say what is no failure.
+    `lost` and `missing` are by label, with what became of it (`bench.report.compare.match_ledgers`); `allow_missing`
+    and `allow_cannot_tell` say what is no failure.
     """
 
     base: str
     new: str
     max_drop: float
-    rows: tuple[Row, ...]
+    rows: tuple[PairComparison, ...]
     lost: Mapping[str, str] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
     only_base: tuple[str, ...] = ()
@@ -53,23 +53,23 @@ class Told:
             return WORSE
         return CANNOT_TELL if self.cannot_tell and not self.allow_cannot_tell else 0
 
-    def _labels(self, word: Word) -> list[str]:
+    def _labels(self, word: PairVerdict) -> list[str]:
         return [row.label for row in self.rows if row.word == word]
 
 
-def to_text(told: Told) -> str:
+def to_text(told: CompareResult) -> str:
     """Effect first, then its intervals and p, then what was decided and what differed."""
     lines = [line for row in told.rows for line in (*_row(row, told.max_drop), "")]
     lines += [
         f"{label}\n  NEW is worse: every trial of it ended early ({ended})\n" for label, ended in told.lost.items()
     ]
     lines += [f"missing in NEW: {label}: {why}" for label, why in told.missing.items()]
-    lines += [f"only in {name}: {', '.join(labels)}" for name, labels in _only(told) if labels]
+    lines += [f"only in {name}: {', '.join(labels)}" for name, labels in _only_in_one(told) if labels]
     lines += [f"note: {note}" for note in told.notes]
-    return "\n".join([*lines, *_verdict(told)])
+    return "\n".join([*lines, *_exit_reason(told)])
 
 
-def to_json(told: Told) -> str:
+def to_json(told: CompareResult) -> str:
     """The same as JSON; differences, bounds and means are fractions."""
     data: dict[str, Any] = {
         "base": told.base,
@@ -88,7 +88,7 @@ def to_json(told: Told) -> str:
     return json.dumps(data, indent=2, allow_nan=False)
 
 
-def _row(row: Row, max_drop: float) -> list[str]:
+def _row(row: PairComparison, max_drop: float) -> list[str]:
     sides = [f"{role:4}  {label}" for role, label in (("BASE", row.base), ("NEW", row.new))]
     if row.chosen_of:
         counts = zip(sides, row.chosen_of, strict=True)
@@ -112,15 +112,15 @@ def _row(row: Row, max_drop: float) -> list[str]:
     if row.this_low is not None and row.this_high is not None:
         lines.append(f"  on this test set, where only seeds vary: {_points(row.this_low)} to {_points(row.this_high)}")
     lines.append(means)
-    lines.append(f"  {_decided(row, max_drop)}")
+    lines.append(f"  {_conclusion(row, max_drop)}")
     if runs:
         lines.append(f"  {RUNS_ONLY}")
-    lines += [f"  differs: {line}" for line in row.differed]
+    lines += [f"  differs: {line}" for line in row.config_diff]
     return lines
 
 
-def _decided(row: Row, max_drop: float) -> str:
-    bound = _beyond(max_drop)
+def _conclusion(row: PairComparison, max_drop: float) -> str:
+    bound = _margin(max_drop)
     if row.word == "worse":
         return f"NEW is worse{bound}"
     if row.word == "better":
@@ -137,23 +137,23 @@ def _decided(row: Row, max_drop: float) -> str:
     )
 
 
-def _beyond(max_drop: float) -> str:
+def _margin(max_drop: float) -> str:
     points = f"{100 * max_drop:g}"
     return f" by more than {points} point{'s' * (points != '1')}" if max_drop else ""
 
 
-def _seeds(row: Row) -> str:
+def _seeds(row: PairComparison) -> str:
     if row.base_seeds == row.new_seeds:
         return f"{row.base_seeds} seeds each"
     return f"{row.base_seeds} and {row.new_seeds} seeds"
 
 
-def _verdict(told: Told) -> list[str]:
+def _exit_reason(told: CompareResult) -> list[str]:
     """The last lines: what is decided, and what exit code this is."""
     count = len(told.rows) + len(told.lost)
     tested = sum(row.word != "same" for row in told.rows)
     family = f", family-wise over {tested} comparisons by Holm" if tested > 1 else ""
-    bound = _beyond(told.max_drop)
+    bound = _margin(told.max_drop)
     lines = []
     if told.worse:
         lines.append(
@@ -173,7 +173,7 @@ def _verdict(told: Told) -> list[str]:
     return lines
 
 
-def _only(told: Told) -> Sequence[tuple[str, tuple[str, ...]]]:
+def _only_in_one(told: CompareResult) -> Sequence[tuple[str, tuple[str, ...]]]:
     return (("BASE", told.only_base), ("NEW", told.only_new))
 
 

@@ -12,13 +12,14 @@ from typing import Any
 from bench.metrics import METRICS
 from bench.report.cells import NOTHING, count, figure, number, percent
 from bench.report.markdown import escape, provenance_lines, table
-from bench.report.quoted.rows import Group, Judged, Row, Verdict
+from bench.report.published.match_published import PublishedRow, SuiteComparison
+from bench.report.published.published_noise import PublishedVerdict, ValueComparison
 
 TITLE = "Published systems, run again"
 MARKS = {"suite": "", "page": " ‡", "theirs": " §", "theory": " †"}
 PARTS = {"test": "test", "validation": "val."}
-HEADING = ["System", "Figure", "Quoted %", "Ours %", "Seeds", "Epochs", "Parameters", "Ours is", "Notes"]
-EARLY = ["System", "Epochs", "Theirs, best %", "Ours, best %", "Seeds", "Ours is"]
+HEADINGS = ["System", "Figure", "Quoted %", "Ours %", "Seeds", "Epochs", "Parameters", "Ours is", "Notes"]
+EQUAL_EPOCHS_HEADINGS = ["System", "Epochs", "Theirs, best %", "Ours, best %", "Seeds", "Ours is"]
 
 LEGEND = (
     "*Ours*: the mean over seeds. ± is its 95 % interval on these images over seeds (t, with a variance pooled over "
@@ -46,28 +47,28 @@ LEGEND = (
 
 
 @dataclass(frozen=True)
-class Page:
+class PublishedPage:
     """All suites' comparisons, and how the page was made."""
 
-    groups: tuple[Group, ...]
+    groups: tuple[SuiteComparison, ...]
     provenance: tuple[tuple[str, str], ...]
 
     @property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[PublishedRow]:
         return [row for group in self.groups for row in group.rows]
 
 
-def to_markdown(page: Page) -> str:
+def to_markdown(page: PublishedPage) -> str:
     """The page: what agrees, how to read it, a table per suite, and the rows outside the noise."""
     parts = [f"# {TITLE}", _summary(page.rows), "\n".join(f"- {line}" for line in LEGEND)]
     for group in page.groups:
         parts += _group(group)
-    parts += ["## Outside the noise", _outside(page.rows), "## Provenance"]
+    parts += ["## Outside the noise", _outside_noise(page.rows), "## Provenance"]
     parts.append(provenance_lines(page.provenance))
     return "\n\n".join(parts) + "\n"
 
 
-def to_json(page: Page) -> str:
+def to_json(page: PublishedPage) -> str:
     """The same for programs; figures are fractions, what is not known is null."""
     groups = [
         {
@@ -85,23 +86,31 @@ def to_json(page: Page) -> str:
     return json.dumps(data, indent=2, allow_nan=False) + "\n"
 
 
-def _summary(rows: Sequence[Row]) -> str:
+def _summary(rows: Sequence[PublishedRow]) -> str:
     counts = Counter(row.verdict for row in rows)
     early = sum(row.decisive is not None and row.decisive is not row.whole for row in rows)
-    order: tuple[Verdict, ...] = ("within", "above", "below", "cannot tell", "not compared", "not run", "not repeated")
+    order: tuple[PublishedVerdict, ...] = (
+        "within",
+        "above",
+        "below",
+        "cannot tell",
+        "not compared",
+        "not run",
+        "not repeated",
+    )
     found = ", ".join(f"{counts[word]} {word}" for word in order if counts[word])
     later = f" {early} of the verdicts {'is' if early == 1 else 'are'} at equal epochs." if early else ""
     return f"{len(rows)} published figures: {found}.{later}"
 
 
-def _group(group: Group) -> list[str]:
+def _group(group: SuiteComparison) -> list[str]:
     out = [f"## {escape(group.title)}", escape(f"Suite {group.name}{group.options}. {group.description}").strip()]
     body = [
         [
             _system(row),
             f"{PARTS[row.reference.part]} {METRICS[row.reference.figure].heading}",
-            _quoted(row),
-            _ours(row),
+            _published_value(row),
+            _measured_value(row),
             _seeds(row),
             _epochs(row),
             _parameters(row),
@@ -110,7 +119,7 @@ def _group(group: Group) -> list[str]:
         ]
         for row in group.rows
     ]
-    out.append(table(HEADING, body, "llrrrrrll"))
+    out.append(table(HEADINGS, body, "llrrrrrll"))
     early = [
         [
             _system(row),
@@ -118,13 +127,13 @@ def _group(group: Group) -> list[str]:
             number(row.early.judged.theirs or 0.0, "accuracy"),
             figure(row.early.judged.ours, "accuracy"),
             str(row.early.judged.seeds),
-            _judged(row.early.judged),
+            _comparison(row.early.judged),
         ]
         for row in group.rows
         if row.early
     ]
     if early:
-        out += ["At equal epochs:", table(EARLY, early, "lrrrrl")]
+        out += ["At equal epochs:", table(EQUAL_EPOCHS_HEADINGS, early, "lrrrrl")]
     if group.noise:
         noises = [
             f"{name}: {percent(noise.deviation)} points ({noise.degrees:g} degrees of freedom)"
@@ -134,7 +143,7 @@ def _group(group: Group) -> list[str]:
     return out
 
 
-def _outside(rows: Sequence[Row]) -> str:
+def _outside_noise(rows: Sequence[PublishedRow]) -> str:
     lines = []
     for row in rows:
         judged = row.decisive
@@ -143,34 +152,34 @@ def _outside(rows: Sequence[Row]) -> str:
         ours, theirs = number(judged.ours.mean, row.reference.figure), percent(judged.theirs or 0.0)
         when = "" if judged is row.whole or row.early is None else f" within the first {row.early.epochs} epochs"
         why = "; ".join(row.reasons) or "no reason is stated in the suite file"
-        lines.append(f"- {_system(row)}: ours {ours} %, theirs {theirs} %{when}; {_judged(judged)}. {escape(why)}")
+        lines.append(f"- {_system(row)}: ours {ours} %, theirs {theirs} %{when}; {_comparison(judged)}. {escape(why)}")
     return "\n".join(lines) or "None."
 
 
-def _system(row: Row) -> str:
+def _system(row: PublishedRow) -> str:
     return f"{escape(row.reference.model)} ({escape(row.reference.id)})"
 
 
-def _quoted(row: Row) -> str:
+def _published_value(row: PublishedRow) -> str:
     if row.reference.value is None:
         return escape(row.reference.reported) or NOTHING
     return percent(row.reference.value)
 
 
-def _ours(row: Row) -> str:
+def _measured_value(row: PublishedRow) -> str:
     if row.short:
         return f"{row.short.epochs} epochs: {figure(row.short.ours, row.reference.figure)}"
     return figure(row.whole.ours, row.reference.figure) if row.whole else NOTHING
 
 
-def _seeds(row: Row) -> str:
+def _seeds(row: PublishedRow) -> str:
     if not row.planned:
         return NOTHING
     seeds = row.whole.seeds if row.whole else 0
     return str(seeds) if seeds == row.planned else f"{seeds} of {row.planned}"
 
 
-def _epochs(row: Row) -> str:
+def _epochs(row: PublishedRow) -> str:
     theirs = f" (theirs {row.reference.epochs})" if row.reference.epochs is not None else ""
     if row.epochs_run is None:
         return f"{NOTHING}{theirs}"
@@ -178,20 +187,20 @@ def _epochs(row: Row) -> str:
     return (run if row.epochs_run == row.epochs else f"{run} of {row.epochs}") + theirs
 
 
-def _parameters(row: Row) -> str:
+def _parameters(row: PublishedRow) -> str:
     quoted = row.reference.parameters
     if quoted is None or row.parameters is None:
         return count(row.parameters) if quoted is None else f"{NOTHING} (quoted {count(quoted)})"
     return f"{count(row.parameters)} ({'as quoted' if row.parameters == quoted else f'quoted {count(quoted)}'})"
 
 
-def _verdict(row: Row) -> str:
+def _verdict(row: PublishedRow) -> str:
     if row.decisive is None:
         return row.verdict
-    return _judged(row.decisive) + ("" if row.decisive is row.whole else ", at equal epochs")
+    return _comparison(row.decisive) + ("" if row.decisive is row.whole else ", at equal epochs")
 
 
-def _judged(judged: Judged) -> str:
+def _comparison(judged: ValueComparison) -> str:
     found = judged.agreement
     if found is None:
         return "not compared"
@@ -200,7 +209,7 @@ def _judged(judged: Judged) -> str:
     return f"{word} ({signed} ± {percent(found.half)}{MARKS[judged.source]})"
 
 
-def _row_json(row: Row) -> dict[str, Any]:
+def _row_json(row: PublishedRow) -> dict[str, Any]:
     reference = row.reference
     return {
         "reference": reference.id,
@@ -215,11 +224,13 @@ def _row_json(row: Row) -> dict[str, Any]:
         "config": row.config,
         "keys": list(row.keys),
         "verdict": row.verdict,
-        "whole": _judged_json(row.whole),
+        "whole": _comparison_json(row.whole),
         "shorter": (
             {"epochs": row.short.epochs, "mean": row.short.ours.mean, "seeds": row.short.seeds} if row.short else None
         ),
-        "first_epochs": {"epochs": row.early.epochs, **(_judged_json(row.early.judged) or {})} if row.early else None,
+        "first_epochs": {"epochs": row.early.epochs, **(_comparison_json(row.early.judged) or {})}
+        if row.early
+        else None,
         "seeds_planned": row.planned,
         "epochs": row.epochs,
         "epochs_run": row.epochs_run,
@@ -230,7 +241,7 @@ def _row_json(row: Row) -> dict[str, Any]:
     }
 
 
-def _judged_json(judged: Judged | None) -> dict[str, Any] | None:
+def _comparison_json(judged: ValueComparison | None) -> dict[str, Any] | None:
     if judged is None:
         return None
     found = judged.agreement

@@ -11,8 +11,8 @@ from made_ledger import FLIP, L2, Ledger, config
 from made_page import LONG, MNIST, asked, group, row
 
 from bench.published import find
-from bench.report.quoted.published import beside_ours
-from bench.report.quoted.text import Page, to_json, to_markdown
+from bench.report.published.match_published import compare_published
+from bench.report.published.published_text import PublishedPage, to_json, to_markdown
 from bench.suite.references import ReferenceMatch
 from bench.suite.trial import Trial
 
@@ -53,11 +53,11 @@ def test_of_a_search_the_configuration_that_validation_chose_stands_for_all(ledg
     suite = asked(ledger, *(("lab-b-hyperband-vgg", rate) for rate in rates), seeds=1)
     search = ReferenceMatch("lab-b-hyperband-vgg", tuple(rates), "")
     suite = replace(suite, references=[(search, find(["lab-b-hyperband-vgg"])[0])])
-    (found,) = beside_ours([suite], ledger.records, ledger.predictions)[0].rows
+    (found,) = compare_published([suite], ledger.records, ledger.predictions)[0].rows
     assert found.config == rates[1]
     assert found.whole and found.whole.ours.mean == pytest.approx(0.93)
     assert found.reasons == ("chosen by validation among 2 complete",)
-    (before,) = beside_ours([suite], [], ledger.predictions)[0].rows
+    (before,) = compare_published([suite], [], ledger.predictions)[0].rows
     assert (before.verdict, before.planned) == ("not run", 3)
 
 
@@ -66,9 +66,11 @@ def test_a_shorter_run_is_shown_where_no_curve_of_theirs_is_kept(ledger: Ledger)
     found = group(ledger, ("lab-e-baseline", config(epochs=30)))
     assert (found.rows[0].verdict, found.rows[0].early) == ("not compared", None)
     assert found.rows[0].reasons == ("2 epochs of ours, 30 of theirs, and no curve of theirs is kept here",)
-    text = to_markdown(Page((found,), ()))
+    text = to_markdown(PublishedPage((found,), ()))
     assert "| 88.35 | 2 epochs: 82.00 [" in text
-    assert json.loads(to_json(Page((found,), ())))["suites"][0]["rows"][0]["shorter"]["mean"] == pytest.approx(0.82)
+    assert json.loads(to_json(PublishedPage((found,), ())))["suites"][0]["rows"][0]["shorter"]["mean"] == pytest.approx(
+        0.82
+    )
 
 
 def test_a_shorter_run_without_validation_is_shown_too(ledger: Ledger) -> None:
@@ -96,7 +98,7 @@ def test_own_data_are_the_same_wherever_they_lie(ledger: Ledger) -> None:
         trials = [Trial(key, "", settings, seed, 0, contents=contents) for seed, key in enumerate(keys)]
         suites.append(replace(suite, trials=trials))
     shorter = {ledger.records[3].key: "d1"}
-    a, b, c = beside_ours(suites, ledger.records, ledger.predictions, shorter)
+    a, b, c = compare_published(suites, ledger.records, ledger.predictions, shorter)
     for found, mean, degrees in ((a, 0.44, 2), (b, 0.44, 2), (c, 0.2, 2)):
         whole = found.rows[0].whole
         assert whole and whole.ours.mean == pytest.approx(mean)
@@ -109,7 +111,7 @@ def test_a_shorter_run_counts_for_the_data_it_saw_only(ledger: Ledger) -> None:
     for checksum, verdict in (("d1", "not compared"), ("d2", "not run")):
         trials = [replace(trial, contents=checksum) for trial in suites[0].trials]
         contents = {ledger.records[0].key: "d1"}
-        (found,) = beside_ours([replace(suites[0], trials=trials)], ledger.records, ledger.predictions, contents)
+        (found,) = compare_published([replace(suites[0], trials=trials)], ledger.records, ledger.predictions, contents)
         assert found.rows[0].verdict == verdict
 
 
@@ -119,7 +121,7 @@ def test_what_options_removed_is_not_compared(ledger: Ledger) -> None:
     changed = ReferenceMatch("lab-e-baseline", (), "", removed=True)
     left_out = ReferenceMatch("lab-e-baseline", (config(epochs=31),), "as there")
     pairs = [(changed, reference), (left_out, reference)]
-    (found,) = beside_ours([replace(suite, references=pairs, options=" --set epochs=5")], [], ledger.predictions)
+    (found,) = compare_published([replace(suite, references=pairs, options=" --set epochs=5")], [], ledger.predictions)
     assert [row.verdict for row in found.rows] == ["not compared"] * 2
     assert [row.reasons for row in found.rows] == [
         ("changed by --set epochs=5",),
@@ -128,17 +130,17 @@ def test_what_options_removed_is_not_compared(ledger: Ledger) -> None:
 
 
 @pytest.fixture
-def page(ledger: Ledger) -> Page:
+def page(ledger: Ledger) -> PublishedPage:
     good, bad, unfinished = config(epochs=30), config(epochs=30, regularizer=L2), config(epochs=30, augmentation=FLIP)
     ledger.add(good, [0.882, 0.883, 0.884])
     ledger.add(bad, [0.851, 0.852, 0.853])
     ledger.add(unfinished, [0.88])
     pairs = (("lab-e-baseline", good), ("lab-e-l2", bad), ("lab-e-dropout", unfinished), ("lab-a-reference", good))
     found = group(ledger, *pairs, note="a | note")
-    return Page((found,), (("Command", "bench published labs"),))
+    return PublishedPage((found,), (("Command", "bench published labs"),))
 
 
-def test_the_page_has_a_row_per_reference_and_lists_what_is_outside(page: Page) -> None:
+def test_the_page_has_a_row_per_reference_and_lists_what_is_outside(page: PublishedPage) -> None:
     text = to_markdown(page)
     lines = {line.split("(lab-")[1].split(")")[0]: line for line in text.splitlines() if line.startswith("| lab ")}
     assert "| test accuracy | 88.35 | 88.30 ± 0." in lines["e-baseline"]
@@ -153,12 +155,12 @@ def test_the_page_has_a_row_per_reference_and_lists_what_is_outside(page: Page) 
     assert "lab-e-baseline" not in outside
 
 
-def test_tables_keep_their_columns(page: Page) -> None:
+def test_tables_keep_their_columns(page: PublishedPage) -> None:
     rows = [line.replace("\\|", "") for line in to_markdown(page).splitlines() if line.startswith("|")]
     assert {line.count("|") for line in rows} == {10}
 
 
-def test_json_holds_the_same_rows_as_fractions(page: Page) -> None:
+def test_json_holds_the_same_rows_as_fractions(page: PublishedPage) -> None:
     (suite,) = json.loads(to_json(page))["suites"]
     first = suite["rows"][0]
     assert (first["reference"], first["verdict"], first["quoted"]) == ("lab-e-baseline", "within", 0.8835)
@@ -172,6 +174,6 @@ def test_parameters_are_held_against_the_quoted_ones(ledger: Ledger) -> None:
     settings = config(epochs=20)
     ledger.add(settings, [0.97])
     found = group(ledger, ("lab-d-mnist-sequential", settings), ("lab-e-baseline", settings), seeds=1)
-    text = to_markdown(Page((found,), ()))
+    text = to_markdown(PublishedPage((found,), ()))
     assert "109,386 (quoted 59,210)" in text
     assert "| 109,386 |" in text

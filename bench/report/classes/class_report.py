@@ -16,9 +16,9 @@ from bench.report.classes.details import Details
 from bench.report.report import Part
 from bench.statistics.per_class import FIGURES
 
-MOST_CLASSES = 20
+MAX_CLASSES = 20
 """With more, a confusion matrix shows those with the most errors, and tables of all but the first block the worst."""
-WORST = 12
+WORST_CLASSES = 12
 HEADINGS = {"precision": "Precision", "recall": "Recall", "f1": "F1"}
 
 
@@ -32,7 +32,7 @@ class ClassRow:
 
 
 @dataclass(frozen=True)
-class Matrix:
+class MatrixView:
     """A confusion matrix as cells of (text, strength of the colour); `columns` are the predicted classes shown."""
 
     columns: tuple[str, ...]
@@ -41,46 +41,46 @@ class Matrix:
 
 
 @dataclass(frozen=True)
-class Beside:
+class PublishedClassTable:
     """A published table beside ours: rows of class, then theirs and ours of each figure; their matrix."""
 
     theirs: PublishedClasses
     rows: tuple[tuple[str, tuple[str, ...]], ...]
-    matrix: Matrix
+    matrix: MatrixView
 
 
 @dataclass(frozen=True)
-class Block:
+class ClassReport:
     """Everything that the page shows of one configuration."""
 
     one: Details
     rows: tuple[ClassRow, ...]
     whole: bool
-    matrix: Matrix
-    beside: tuple[Beside, ...]
+    matrix: MatrixView
+    published: tuple[PublishedClassTable, ...]
 
 
-def blocks(part: Part) -> list[Block]:
+def class_reports(part: Part) -> list[ClassReport]:
     """A block per configuration shown in detail, in their order."""
-    return [_block(one, place == 0) for place, one in enumerate(part.details)]
+    return [_class_report(one, place == 0) for place, one in enumerate(part.details)]
 
 
-def calibrated(part: Part) -> list[Details]:
+def with_confidences(part: Part) -> list[Details]:
     """The configurations whose confidences are known."""
     return [one for one in part.details if not math.isnan(one.ece)]
 
 
-def _block(one: Details, first: bool) -> Block:
+def _class_report(one: Details, first: bool) -> ClassReport:
     order = list(range(len(one.classes)))
-    if len(order) > MOST_CLASSES and not first:
+    if len(order) > MAX_CLASSES and not first:
         there = [number for number in order if one.figures.support[number]]
-        order = sorted(there, key=lambda number: one.figures.f1[number])[:WORST]
-    return Block(
+        order = sorted(there, key=lambda number: one.figures.f1[number])[:WORST_CLASSES]
+    return ClassReport(
         one=one,
         rows=tuple(_row(one, number) for number in order),
         whole=len(order) == len(one.classes),
-        matrix=matrix(one.matrix, one.classes),
-        beside=tuple(beside(one, theirs) for theirs in one.theirs),
+        matrix=matrix_view(one.matrix, one.classes),
+        published=tuple(published_table(one, theirs) for theirs in one.theirs),
     )
 
 
@@ -94,18 +94,18 @@ def _row(one: Details, number: int) -> ClassRow:
     return ClassRow(one.classes[number], tuple(figures), int(one.figures.support[number]))
 
 
-def matrix(counts: NDArray[np.int64], classes: Sequence[str], missing: Sequence[int] = ()) -> Matrix:
+def matrix_view(counts: NDArray[np.int64], classes: Sequence[str], missing: Sequence[int] = ()) -> MatrixView:
     """Lay out a confusion matrix; of many classes those with the most errors, and one column for the rest.
 
     The colour grows with the root of a cell's share of the row, so that small errors show. Rows of `missing` classes
     are left empty.
     """
     order = np.arange(len(classes))
-    whole = len(classes) <= MOST_CLASSES
+    whole = len(classes) <= MAX_CLASSES
     if not whole:
         wrong = counts.copy()
         np.fill_diagonal(wrong, 0)
-        order = np.sort(np.argsort(-(wrong.sum(axis=0) + wrong.sum(axis=1)), kind="stable")[:MOST_CLASSES])
+        order = np.sort(np.argsort(-(wrong.sum(axis=0) + wrong.sum(axis=1)), kind="stable")[:MAX_CLASSES])
     rows = []
     for number in order.tolist():
         shown = counts[number, order].tolist()
@@ -114,7 +114,7 @@ def matrix(counts: NDArray[np.int64], classes: Sequence[str], missing: Sequence[
             shown.append(total - sum(shown))
         cells = [("", 0.0)] * len(shown) if number in missing else [(f"{n:,}", _shade(n, total)) for n in shown]
         rows.append((classes[number], tuple(cells)))
-    return Matrix(
+    return MatrixView(
         (*(classes[number] for number in order.tolist()), *(() if whole else ("all others",))), tuple(rows), whole
     )
 
@@ -123,7 +123,7 @@ def _shade(count: int, total: int) -> float:
     return round(math.sqrt(count / total), 2) if total else 0.0
 
 
-def beside(one: Details, theirs: PublishedClasses) -> Beside:
+def published_table(one: Details, theirs: PublishedClasses) -> PublishedClassTable:
     """Lay out a published table and ours together; a class that ours lacks gets dashes."""
     rows = []
     for number, name in enumerate(theirs.classes):
@@ -133,21 +133,21 @@ def beside(one: Details, theirs: PublishedClasses) -> Beside:
             printed = f"{100 * getattr(theirs, figure)[number]:.0f}"
             cells += [percent(getattr(one.figures, figure)[ours]) if ours is not None else NOTHING, printed]
         rows.append((name, tuple(cells)))
-    counts, missing = _their_counts(theirs)
-    return Beside(theirs, tuple(rows), matrix(counts, theirs.classes, missing))
+    counts, missing = _published_counts(theirs)
+    return PublishedClassTable(theirs, tuple(rows), matrix_view(counts, theirs.classes, missing))
 
 
-def _their_counts(theirs: PublishedClasses) -> tuple[NDArray[np.int64], list[int]]:
+def _published_counts(theirs: PublishedClasses) -> tuple[NDArray[np.int64], list[int]]:
     size = len(theirs.classes)
     counts = np.array([row or (0,) * size for row in theirs.confusion], dtype=np.int64)
     return counts, [number for number, row in enumerate(theirs.confusion) if row is None]
 
 
-def comparison(part: Part) -> dict[str, Any]:
+def comparison_data(part: Part) -> dict[str, Any]:
     """What the page's script compares any two configurations by.
 
-    Figures are whole numbers of 1/10,000, null where there is none; `matrix` lists cells that are not empty as number
-    and count, over all seeds; `decimals` is how exact the figures are in percent; `half` are half widths of the
+    Figures are whole numbers of 1/10,000, null where there is none; `matrix` lists cells that are not empty as
+    number and count, over all seeds; `decimals` is how exact the figures are in percent; `half` are half widths of the
     differences to later configurations, by their place.
     """
     details = part.details
@@ -159,37 +159,38 @@ def comparison(part: Part) -> dict[str, Any]:
         "classes": list(details[0].classes),
         "figures": [HEADINGS[figure] for figure in FIGURES],
         "configurations": [
-            *(_ours(one, places) for one in details),
-            *(_theirs(theirs) for theirs in published.values() if theirs.classes == details[0].classes),
+            *(_configuration_data(one, places) for one in details),
+            *(_published_data(theirs) for theirs in published.values() if theirs.classes == details[0].classes),
         ],
     }
 
 
-def _ours(one: Details, places: dict[str, int]) -> dict[str, Any]:
+def _configuration_data(one: Details, places: dict[str, int]) -> dict[str, Any]:
     return {
         "label": one.label,
         "seeds": len(one.seeds),
         "support": one.figures.support.tolist(),
         "figures": [
-            _whole(np.where(np.isnan(one.bounds[figure][:, 0]), np.nan, getattr(one.figures, figure)))
+            _ten_thousandths(np.where(np.isnan(one.bounds[figure][:, 0]), np.nan, getattr(one.figures, figure)))
             for figure in FIGURES
         ],
         "matrix": _sparse(one.matrix),
         "missing": [],
         "decimals": 2,
         "half": {
-            str(places[other]): [_whole(half[figure]) for figure in FIGURES] for other, half in one.differences.items()
+            str(places[other]): [_ten_thousandths(half[figure]) for figure in FIGURES]
+            for other, half in one.differences.items()
         },
     }
 
 
-def _theirs(theirs: PublishedClasses) -> dict[str, Any]:
-    counts, missing = _their_counts(theirs)
+def _published_data(theirs: PublishedClasses) -> dict[str, Any]:
+    counts, missing = _published_counts(theirs)
     return {
         "label": f"published: {theirs.system} ({theirs.reference})",
         "seeds": 1,
         "support": list(theirs.support),
-        "figures": [_whole(np.array(getattr(theirs, figure))) for figure in FIGURES],
+        "figures": [_ten_thousandths(np.array(getattr(theirs, figure))) for figure in FIGURES],
         "matrix": _sparse(counts),
         "missing": missing,
         "decimals": 0,
@@ -197,7 +198,7 @@ def _theirs(theirs: PublishedClasses) -> dict[str, Any]:
     }
 
 
-def _whole(values: NDArray[np.float64]) -> list[int | None]:
+def _ten_thousandths(values: NDArray[np.float64]) -> list[int | None]:
     return [None if math.isnan(value) else round(10_000 * value) for value in values.tolist()]
 
 

@@ -8,8 +8,7 @@ from typing import Any
 import pandas as pd
 
 from bench.report.classes.details import Details
-from bench.report.classes.gallery import Gallery, Mistake
-from bench.report.classes.suspects import Suspect
+from bench.report.classes.gallery import Gallery, LabelIssue, Mistake
 from bench.statistics.per_class import FIGURES
 
 
@@ -23,10 +22,10 @@ def details_json(one: Details) -> dict[str, Any]:
         "classes": [_class(one, number) for number in range(len(one.classes))],
         "confusion_over_seeds": one.matrix.tolist(),
         "accuracy": one.accuracy,
-        "mean_confidence": known(one.confidence),
-        "ece": known(one.ece),
-        "nll": known(one.nll),
-        "calibration": rows(one.calibration),
+        "mean_confidence": finite(one.confidence),
+        "ece": finite(one.ece),
+        "nll": finite(one.nll),
+        "calibration": frame_rows(one.calibration),
         "published": [
             {
                 "reference": theirs.reference,
@@ -48,7 +47,7 @@ def gallery_json(gallery: Gallery | None) -> dict[str, Any] | None:
     """The mistakes that the page shows, suspects, duplicates and what leaving them out would change."""
     if gallery is None:
         return None
-    found = gallery.suspects
+    found = gallery.label_issues
     return {
         "note": gallery.note,
         "mistakes": [
@@ -59,8 +58,8 @@ def gallery_json(gallery: Gallery | None) -> dict[str, Any] | None:
             }
             for one in gallery.mistakes
         ],
-        "suspects": [_image(one, gallery.classes) for one in found.images] if found else [],
-        "suspects_agreed_by": {"leaders": list(found.leaders), "networks": found.networks} if found else None,
+        "label_issues": [_image(one, gallery.classes) for one in found.images] if found else [],
+        "label_issues_agreed_by": {"leaders": list(found.leaders), "networks": found.networks} if found else None,
         "duplicates": None
         if found is None or found.duplicates is None
         else [
@@ -72,17 +71,17 @@ def gallery_json(gallery: Gallery | None) -> dict[str, Any] | None:
             }
             for twin in found.duplicates
         ],
-        "sensitivity": rows(found.sensitivity) if found else [],
+        "sensitivity": frame_rows(found.sensitivity) if found else [],
     }
 
 
-def rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+def frame_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """A frame's rows, with None for what is missing."""
     plain = frame.astype(object).where(frame.notna(), None)
     return [{str(name): value for name, value in row.items()} for row in plain.to_dict("records")]
 
 
-def known(value: float) -> float | None:
+def finite(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
@@ -95,11 +94,11 @@ def _class(one: Details, number: int) -> dict[str, Any]:
     return {**found, "support": int(one.figures.support[number])}
 
 
-def _image(one: Mistake | Suspect, classes: tuple[str, ...]) -> dict[str, Any]:
+def _image(one: Mistake | LabelIssue, classes: tuple[str, ...]) -> dict[str, Any]:
     return {
         "image": one.image,
         "class": classes[one.label],
         "predicted": classes[one.predicted],
-        "confidence": known(one.confidence),
-        "true_class_probability": known(one.true_class_probability),
+        "confidence": finite(one.confidence),
+        "true_class_probability": finite(one.true_class_probability),
     }

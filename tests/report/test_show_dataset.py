@@ -12,8 +12,7 @@ from rich.console import Console
 
 from bench.data import Dataset
 from bench.data.explore import Exploration, explore
-from bench.report.dataset.page import data_page, strip
-from bench.report.dataset.terminal import BINS, bars, print_exploration
+from bench.report.show_dataset import TERMINAL_BINS, bars, data_page, print_exploration, strip
 
 
 @pytest.fixture
@@ -45,7 +44,7 @@ def test_a_histogram_fills_its_lines_with_its_tallest_bar() -> None:
     counts = np.zeros(256, np.int64)
     counts[8:16], counts[248:] = 50, 100
     lines = bars(counts)
-    assert {len(line) for line in lines} == {BINS}
+    assert {len(line) for line in lines} == {TERMINAL_BINS}
     assert [line[-1] for line in lines] == ["█"] * 6
     assert [line[1] for line in lines] == [" "] * 3 + ["█"] * 3
 
@@ -53,7 +52,7 @@ def test_a_histogram_fills_its_lines_with_its_tallest_bar() -> None:
 def test_black_backgrounds_do_not_flatten_the_histogram() -> None:
     counts = np.full(256, 10)
     counts[0] = 10_000
-    assert bars(counts)[0][1:] == "█" * (BINS - 1)
+    assert bars(counts)[0][1:] == "█" * (TERMINAL_BINS - 1)
 
 
 def test_the_page_stands_alone_and_escapes_names(found: Exploration) -> None:

@@ -5,26 +5,57 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from bench.jsonutil import canonical
 from bench.metrics import METRICS
 from bench.published.reference_data import Reference, curve
-from bench.report.estimates import estimate
+from bench.report.estimates import Estimate, estimate
 from bench.report.figures import values
-from bench.report.quoted.first_epochs import Begun
-from bench.report.quoted.rows import Judged, Source
-from bench.report.quoted.runs import Planned, Runs, merged
+from bench.report.published.published_runs import PlannedConfiguration, PrefixCurve, RunIndex, merge_planned
 from bench.statistics.intervals import PooledDeviation, binomial_noise, pooled_seed_deviation
-from bench.statistics.versus_published import agreement
+from bench.statistics.versus_published import Agreement, agreement
 
-WHERE: dict[Source, str] = {
+PublishedVerdict = Literal["within", "above", "below", "cannot tell", "not compared", "not run", "not repeated"]
+NoiseSource = Literal["suite", "page", "theirs", "theory"]
+"""What told the noise between seeds: ours of this suite; ours of all suites; their repeated runs; or no second run."""
+
+
+MAX_INTERVAL = 0.01
+"""A point: from more noise than that does not follow that two figures agree."""
+
+
+@dataclass(frozen=True)
+class ValueComparison:
+    """A figure of ours over `seeds` seeds against one of theirs, with the noise from `source`, too `few` runs or not.
+
+    There is no agreement where theirs is no single figure, or nothing tells the noise.
+    """
+
+    ours: Estimate
+    theirs: float | None
+    seeds: int
+    agreement: Agreement | None
+    source: NoiseSource
+    few: bool = False
+
+    @property
+    def word(self) -> PublishedVerdict:
+        """Where ours lies; noise of more than `MAX_INTERVAL`, or of two runs, would call nearly anything within."""
+        if self.agreement is None:
+            return "not compared"
+        wide = self.agreement.word == "within" and self.agreement.half > MAX_INTERVAL
+        return "cannot tell" if wide or self.few else self.agreement.word
+
+
+SOURCE_NOTES: dict[NoiseSource, str] = {
     "suite": "",
     "page": ", all suites of this page",
     "theirs": ", their repeated runs",
     "theory": "",
 }
 
-FEWEST = 2
+MIN_DEGREES = 2
 """Degrees of freedom that a verdict must rest on: with one, t is 12.7, and anything is within."""
 
 FOUR_DECIMALS = 0.00005
@@ -34,14 +65,14 @@ _NUMBER = re.compile(r"(?<![\w.])(\d*)(?:\.(\d+))?\s*(%?)")
 
 
 @dataclass(frozen=True)
-class Noise:
+class SeedNoise:
     """The deviation between seeds, and what told it: nothing did where theory's is all there is."""
 
-    source: Source
+    source: NoiseSource
     pooled: PooledDeviation | None = None
 
 
-class Kin:
+class SameNetworkRuns:
     """What tells the noise of a configuration: runs of its network on its data, ours and theirs.
 
     Those of other networks do not: one may start from a lucky draw or not start at all, where another differs by less
@@ -50,14 +81,14 @@ class Kin:
 
     def __init__(
         self,
-        one: Planned,
-        suite: Iterable[Planned],
-        page: Iterable[Planned],
-        published: Iterable[tuple[Planned, Reference]],
-        runs: Runs,
+        one: PlannedConfiguration,
+        suite: Iterable[PlannedConfiguration],
+        page: Iterable[PlannedConfiguration],
+        published: Iterable[tuple[PlannedConfiguration, Reference]],
+        runs: RunIndex,
     ):
         self.suite = [other for other in suite if one.akin(other)]
-        self.page = merged(other for other in page if one.akin(other))
+        self.page = merge_planned(other for other in page if one.akin(other))
         self.runs = runs
         self.one = canonical(one.told)
         self.published: dict[str, dict[str, Reference]] = {}
@@ -65,43 +96,43 @@ class Kin:
             if one.akin(other) and "continued_fit" not in reference.flags:
                 self.published.setdefault(canonical(other.told), {})[reference.id] = reference
 
-    def of_figure(self, reference: Reference) -> Noise:
+    def of_figure(self, reference: Reference) -> SeedNoise:
         """The noise of what a published result is of, at the end of a training."""
 
-        def ours(planned: Iterable[Planned]) -> list[list[float]]:
+        def ours(planned: Iterable[PlannedConfiguration]) -> list[list[float]]:
             return [values(self.runs.of(one), reference.part, reference.figure) for one in planned]
 
-        theirs = [_quoted(group.values(), reference.metric) for group in self.published.values()]
-        return _told_by(("suite", ours(self.suite)), ("page", ours(self.page)), ("theirs", theirs))
+        theirs = [_published_values(group.values(), reference.metric) for group in self.published.values()]
+        return _first_sufficient(("suite", ours(self.suite)), ("page", ours(self.page)), ("theirs", theirs))
 
-    def of_first(self, epochs: int) -> Noise:
+    def of_first(self, epochs: int) -> SeedNoise:
         """The noise of the best validation accuracy within so many epochs."""
 
-        def ours(planned: Iterable[Planned]) -> list[list[float]]:
+        def ours(planned: Iterable[PlannedConfiguration]) -> list[list[float]]:
             # Configurations that differ in their budget have the same first epochs, which are to count once.
             starts = dict.fromkeys(one.start for one in planned)
             return [within(self.runs.begun(start)) for start in starts]
 
-        def within(begun: Iterable[Begun]) -> list[float]:
+        def within(begun: Iterable[PrefixCurve]) -> list[float]:
             return [best for one in begun if (best := one.best_within(epochs)) is not None]
 
-        theirs = [_printed(group, epochs) for group in self.published.values()]
-        return _told_by(("suite", ours(self.suite)), ("page", ours(self.page)), ("theirs", theirs))
+        theirs = [_published_prefixes(group, epochs) for group in self.published.values()]
+        return _first_sufficient(("suite", ours(self.suite)), ("page", ours(self.page)), ("theirs", theirs))
 
     def their_runs(self, metric: str) -> list[float]:
         """Their figures of the configuration itself."""
-        return _quoted(self.published.get(self.one, {}).values(), metric)
+        return _published_values(self.published.get(self.one, {}).values(), metric)
 
 
-def judged(
+def judge(
     found: Sequence[float],
     theirs: float | None,
     metric: str,
-    noise: Noise,
+    noise: SeedNoise,
     images: int | None,
     other: bool = False,
     rounding: float = 0.0,
-) -> Judged:
+) -> ValueComparison:
     """Hold the mean of our seeds against their figure, by `bench.statistics.versus_published.agreement`.
 
     The pooled noise is taken; without any what theory expects of a share of so many images; else nothing is said. Their
@@ -122,13 +153,15 @@ def judged(
     """
     ours = estimate(found, metric, noise.pooled, images)
     if theirs is None:
-        return Judged(ours, None, len(found), None, noise.source)
+        return ValueComparison(ours, None, len(found), None, noise.source)
     sampling = sum(share * (1 - share) / images for share in (ours.mean, theirs)) if other and images else 0.0
     floor = binomial_noise(1 - ours.mean, images) if images and METRICS[metric].share else None
     candidates = (noise.pooled,) if noise.source in ("suite", "page") else (noise.pooled, floor)
     tried = [agreement(ours.mean, len(found), theirs, one, sampling, rounding) for one in candidates if one is not None]
-    few = noise.pooled is not None and noise.pooled.degrees < FEWEST
-    return Judged(ours, theirs, len(found), max(tried, key=lambda one: one.half, default=None), noise.source, few)
+    few = noise.pooled is not None and noise.pooled.degrees < MIN_DEGREES
+    return ValueComparison(
+        ours, theirs, len(found), max(tried, key=lambda one: one.half, default=None), noise.source, few
+    )
 
 
 def half_unit(reference: Reference) -> float:
@@ -148,18 +181,18 @@ def half_unit(reference: Reference) -> float:
     return 0.005 if value == round(value, 2) else FOUR_DECIMALS
 
 
-def _quoted(references: Iterable[Reference], metric: str) -> list[float]:
+def _published_values(references: Iterable[Reference], metric: str) -> list[float]:
     return [one.value for one in references if one.metric == metric and one.value is not None]
 
 
-def _printed(references: Iterable[str], epochs: int) -> list[float]:
+def _published_prefixes(references: Iterable[str], epochs: int) -> list[float]:
     """The best within so many epochs of those of their runs that began from scratch and lasted as long."""
     kept = [found for name in references if (found := curve(name)) is not None]
     return [one.best_within(epochs) for one in kept if one.from_scratch and len(one.values) >= epochs]
 
 
-def _told_by(*places: tuple[Source, list[list[float]]]) -> Noise:
+def _first_sufficient(*places: tuple[NoiseSource, list[list[float]]]) -> SeedNoise:
     """The noise from the first of these that has degrees of freedom enough, else from the first that has any."""
-    found = [Noise(source, pooled) for source, groups in places if (pooled := pooled_seed_deviation(groups))]
-    enough = (one for one in found if one.pooled and one.pooled.degrees >= FEWEST)
-    return next(enough, found[0] if found else Noise("theory"))
+    found = [SeedNoise(source, pooled) for source, groups in places if (pooled := pooled_seed_deviation(groups))]
+    enough = (one for one in found if one.pooled and one.pooled.degrees >= MIN_DEGREES)
+    return next(enough, found[0] if found else SeedNoise("theory"))
