@@ -24,7 +24,7 @@ from bench.suite.labels import ORDER, axis_label
 
 MEASURED = ("parameters", "parameters_trainable", "flops", "train_seconds", "evaluation_seconds", "peak_memory_bytes")
 PLACES = ("device", "threads", "git_commit", "started", "finished")
-NAMES = ("configuration", "section", "label")
+NAMES = ("config_key", "section", "label")
 """What names a configuration in every frame; labels alone are unique within a section only."""
 IMAGES = (
     "key",
@@ -58,7 +58,7 @@ class Results:
     def trials(self) -> pd.DataFrame:
         """A row per trial, ordered by data set, label and seed.
 
-        Columns: ``key``, ``configuration`` (equal for the seeds of one configuration, and for no others), ``section``
+        Columns: ``key``, ``config_key`` (equal for the seeds of one configuration, and for no others), ``section``
         and ``label`` as in `bench report`, which has a table per section: a label is unique within its section only.
         Then ``suite``, ``status``, ``seed``, ``added`` (from its predictions alone); a column per axis and
         setting as labels name it (``model``, ``optimizer``, ..., ``epochs``); ``epochs_run`` and ``best_epoch``;
@@ -87,7 +87,7 @@ class Results:
         columns = ["key", *NAMES, "seed", "status", "epoch", *FIGURES]
         if not parts:
             return pd.DataFrame(columns=columns)
-        names = self.trials[["key", "configuration", "section"]]
+        names = self.trials[["key", "config_key", "section"]]
         return pd.concat(parts, ignore_index=True).merge(names, on="key", validate="many_to_one")[columns]
 
     def predictions(self, trials: str | pd.DataFrame | Iterable[str]) -> pd.DataFrame:
@@ -101,7 +101,7 @@ class Results:
         Returns
         -------
         pd.DataFrame
-            A row per trial and image, in the test set's order: ``key``, ``configuration``, ``section``, ``label`` and
+            A row per trial and image, in the test set's order: ``key``, ``config_key``, ``section``, ``label`` and
             ``seed`` as in `trials`, ``image`` (from 0), ``true`` and ``predicted`` (class numbers), ``right``,
             ``confidence`` (the probability of the predicted class), ``true_class_probability`` and ``true_rank`` (how
             many classes were rated above the true one). Where a row was added as classes alone, confidences are nan,
@@ -216,7 +216,7 @@ def _row(section: Section, one: Configuration, axes: dict[str, Any], record: Rec
     }
     return {
         "key": record.key,
-        "configuration": one.identity,
+        "config_key": one.identity,
         "section": section.title,
         "label": one.label,
         "suite": record.suite,
@@ -227,6 +227,6 @@ def _row(section: Section, one: Configuration, axes: dict[str, Any], record: Rec
         "epochs_run": record.result.epochs_run,
         "best_epoch": record.result.best_epoch,
         **figures,
-        **{name: getattr(record.measured, name) for name in (*MEASURED, *PLACES)},
+        **{name: getattr(record.run_info, name) for name in (*MEASURED, *PLACES)},
         "config": record.config,
     }

@@ -135,7 +135,7 @@ def undisturbed(folder: Path, epochs: int) -> Peace:
     arguments = ["run", str(suite), "--results", str(folder / "undisturbed"), *HERE]
     scene = Scene(arguments, folder / "undisturbed", folder / "undisturbed", random.Random(0), 0)
     scene.start().must_end(0)
-    seconds = [record.measured.train_seconds for record in Ledger(scene.results).records()]
+    seconds = [record.run_info.train_seconds for record in Ledger(scene.results).records()]
     return Peace(suite, scene.results, found_in(scene.results), statistics.median(seconds))
 
 

@@ -101,9 +101,9 @@ def main() -> None:
         spread = f" ± {100 * statistics.stdev(found):.2f}" if len(found) > 1 else ""
         images = IMAGES * (0.9 if given.validate else 1.0) * epochs
         gflops = [
-            training_gflops(record.measured.flops, images / record.measured.train_seconds)
+            training_gflops(record.run_info.flops, images / record.run_info.train_seconds)
             for record, _ in runs
-            if record.measured.flops is not None
+            if record.run_info.flops is not None
         ]
         rows.append((
             str(epochs), f"{100 * mean:.2f}{spread}", f"{100 * min(found):.2f} to {100 * max(found):.2f}",

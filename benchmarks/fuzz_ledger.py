@@ -1,6 +1,6 @@
 """What do commands make of a ledger that was damaged, or made by others? ``python benchmarks/fuzz_ledger.py``.
 
-Claims: of 5,000 mutated entries, index lines and claims none ends a command by an exception; an entry is read exactly
+Claims: of 5,000 mutated entries, index lines and leases none ends a command by an exception; an entry is read exactly
 as it was written or passed over by name; an index line that was changed changes no record; nothing printed holds a
 character that a terminal obeys; no command takes 10 s of processor time.
 
@@ -143,7 +143,7 @@ def whole_entries(suite: Path) -> list[tuple[Record, Predictions | None]]:
         made.append(
             (
                 Record(
-                    trial.key, trial.config, trial.seed, status, result, measured, trial.configuration, "fuzz",
+                    trial.key, trial.config, trial.seed, status, result, measured, trial.config_key, "fuzz",
                     {"rule": {"method": "asha"}, "decisions": decisions} if status == "pruned" else None,
                     {"kind": "E", "message": "m", "traceback": "t\n"} if status == "failed" else None,
                 ),
@@ -152,7 +152,7 @@ def whole_entries(suite: Path) -> list[tuple[Record, Predictions | None]]:
         )  # fmt: skip
     first, said_first = made[0]
     config = external_config("theirs", first.config["dataset"])
-    made.append((replace(first, key="ad" * 10, config=config, configuration="ad" * 10, suite=""), said_first))
+    made.append((replace(first, key="ad" * 10, config=config, config_key="ad" * 10, suite=""), said_first))
     return made
 
 
@@ -305,7 +305,7 @@ def put_entry(root: Path, mutation: Mutation, whole: list[tuple[Record, Predicti
         return path, None
     if mutation.kind in ("bits", "cut") and chance.random() < 0.5:  # the index knows the whole one
         path.write_bytes(encode(record, predictions)[1])
-        Ledger(root).home.published(LedgerEntry(name, record))
+        Ledger(root).store.add_to_index(LedgerEntry(name, record))
     path.write_bytes(data)
     return path, written
 
@@ -369,10 +369,10 @@ def faults_of(arguments: list[str], outcome: Outcome) -> list[str]:
 def same(read: Record, written: Any) -> bool:
     """Whether a record says just what was written, fields that were left out aside."""
     told = json.loads(json.dumps(read.to_json()))
-    for place in (written, written["result"], written["measured"]):
+    for place in (written, written["result"], written["run_info"]):
         for name in place:
-            inner = told if place is written else told["result"] if place is written["result"] else told["measured"]
-            if name not in ("result", "measured") and inner[name] != place[name]:
+            inner = told if place is written else told["result"] if place is written["result"] else told["run_info"]
+            if name not in ("result", "run_info") and inner[name] != place[name]:
                 return False
     return True
 
@@ -404,7 +404,7 @@ def try_entries(
     for record, _ in whole:
         if records.get(record.key) != record:
             found.append(f"the whole entry {record.key} is read otherwise")
-    compared = [whole[0][0].configuration, whole[4][0].configuration]
+    compared = [whole[0][0].config_key, whole[4][0].config_key]
     for arguments in commands(root, folder, suite, compared, mutations[0].number // AT_ONCE):
         found += faults_of(arguments, outcome)
     for mutation in mutations:
@@ -467,7 +467,7 @@ def try_index(mutation: Mutation, folder: Path, whole: list[tuple[Record, Predic
 def try_claim(mutation: Mutation, folder: Path) -> list[str]:
     """Change a claim file; it is taken or waited for, and given back."""
     chance = mutation.chance
-    claim = folder / "claims" / mutation.key
+    claim = folder / "leases" / mutation.key
     claim.parent.mkdir(parents=True)
     owner = json.loads(owner_bytes(this_process()))
     how = chance.randrange(5)
@@ -480,11 +480,11 @@ def try_claim(mutation: Mutation, folder: Path) -> list[str]:
     else:
         claim.write_text(json.dumps(mutated_json(owner, chance)))
     try:
-        claims = Leases(folder)
-        if claims.claim(mutation.key) not in (True, False):
+        leases = Leases(folder)
+        if leases.acquire(mutation.key) not in (True, False):
             return [f"{mutation}: neither taken nor left"]
-        claims.renew_all()
-        claims.release_all()
+        leases.renew_all()
+        leases.release_all()
     except UserError:
         return []
     except Exception as error:

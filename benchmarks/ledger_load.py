@@ -47,7 +47,7 @@ def synthetic_record(number: int, random: np.random.Generator) -> Record:
         seed=number,
         status="complete",
         result=Result(figures, EPOCHS, EPOCHS, metrics, metrics, metrics, [f"class {i}" for i in range(10)]),
-        measured=RunInfo(parameters=109_386, device="cpu", versions=VERSIONS, finished="2025-01-01T00:00:00+00:00"),
+        run_info=RunInfo(parameters=109_386, device="cpu", versions=VERSIONS, finished="2025-01-01T00:00:00+00:00"),
         suite="benchmark",
     )
 

@@ -131,8 +131,8 @@ def _record(trial: Trial, accuracy: float, classes: int, random: np.random.Gener
     names = [f"class {number}" for number in range(classes)]
     result = Result(curves, EPOCHS, EPOCHS, figures, figures, figures, names)
     measured = RunInfo(109_386, 109_386, 218_000, float(random.uniform(10, 60)), 1.0, device="cpu", threads=1)
-    config, seed, group = trial.config, trial.seed, trial.configuration
-    return Record(trial.key, config, seed, "complete", result, measured, suite="made", configuration=group)
+    config, seed, group = trial.config, trial.seed, trial.config_key
+    return Record(trial.key, config, seed, "complete", result, measured, suite="made", config_key=group)
 
 
 def _answers(

@@ -121,7 +121,7 @@ def replayed(
     now, started = 0.0, 0
 
     def pace(key: str) -> float:
-        return whole[key].measured.train_seconds / whole[key].result.epochs_run
+        return whole[key].run_info.train_seconds / whole[key].result.epochs_run
 
     while True:
         while len(board.running) < slots and (trial := board.next_trial()):
@@ -137,7 +137,7 @@ def replayed(
         if epoch < record.result.epochs_run:
             heapq.heappush(coming, (now + pace(key), order, key, epoch + 1))
         else:
-            board.finished(key, record.status, record.result, record.measured, None)
+            board.finished(key, record.status, record.result, record.run_info, None)
 
 
 def chosen(records: Sequence[Record], seeds: int) -> str:
@@ -145,7 +145,7 @@ def chosen(records: Sequence[Record], seeds: int) -> str:
     by_configuration: dict[str, list[float]] = {}
     for record in records:
         if record.status == "complete" and record.result.validation:
-            by_configuration.setdefault(record.configuration, []).append(record.result.validation["accuracy"])
+            by_configuration.setdefault(record.config_key, []).append(record.result.validation["accuracy"])
     means = {name: statistics.fmean(found) for name, found in by_configuration.items() if len(found) == seeds}
     return min(means, key=lambda name: (-means[name], name))
 
@@ -167,7 +167,7 @@ def searched(
         found = replayed(mine, whole, Pruning(**settings), slots, Ledger(Path(folder)))
     full = [whole[trial.key] for trial in mine]
     epochs = [sum(record.result.epochs_run for record in records) for records in (found.values(), full)]
-    seconds = [sum(record.measured.train_seconds for record in records) for records in (found.values(), full)]
+    seconds = [sum(record.run_info.train_seconds for record in records) for records in (found.values(), full)]
     pruned, best = chosen(list(found.values()), seeds), chosen(full, seeds)
     return Searched(
         epochs=epochs[0] / epochs[1],
@@ -193,7 +193,7 @@ def really(planned: dict[str, list[Trial]], whole: dict[str, Record], data: dict
         == (replay[record.key].status, replay[record.key].result, replay[record.key].pruning)
         for record in records
     )
-    took = sum(whole[trial.key].measured.train_seconds + whole[trial.key].measured.evaluation_seconds for trial in mine)
+    took = sum(whole[trial.key].run_info.train_seconds + whole[trial.key].run_info.evaluation_seconds for trial in mine)
     return (
         f"Trained for real, repetition 1 of `{name_of(THREE)}` on 1 slot: {seconds:.0f} s from start to end; "
         f"the whole grid's trials took {took:.0f} s; records equal to the replay's: {same} of {len(mine)}."
@@ -236,9 +236,9 @@ def main() -> None:
     planned: dict[str, list[Trial]] = {}
     tests: dict[str, list[float]] = {}
     for trial in every:
-        planned.setdefault(trial.configuration, []).append(trial)
+        planned.setdefault(trial.config_key, []).append(trial)
         test = whole[trial.key].result.test
-        tests.setdefault(trial.configuration, []).append(test["accuracy"] if test else 0.0)
+        tests.setdefault(trial.config_key, []).append(test["accuracy"] if test else 0.0)
     fewest = min(map(len, planned.values()))
     worth = {name: statistics.fmean(found) for name, found in tests.items()}
     rows = []

@@ -37,7 +37,7 @@ def run(suite: Path, results: Path, options: list[str]) -> tuple[float, float]:
     if done.returncode != 0:
         sys.exit(f"{' '.join(command)} gave exit code {done.returncode}:\n{done.stdout}{done.stderr}")
     records = Ledger(results).records()
-    ends = sorted((datetime.fromisoformat(record.measured.finished).timestamp(), record.measured) for record in records)
+    ends = sorted((datetime.fromisoformat(record.run_info.finished).timestamp(), record.run_info) for record in records)
     if len(ends) != TRIALS:
         sys.exit(f"{len(ends)} of {TRIALS} trials are in the ledger")
     first, measured = ends[0]

@@ -25,8 +25,8 @@ PAGE = Path(__file__).parents[1] / "docs" / "notebooks.md"
 @pytest.fixture
 def made() -> Ledger:
     made = Ledger()
-    made.add(config(), [0.90, 0.91, 0.92], configuration="aa11")
-    made.add(config(regularizer=L2), [0.88, 0.89, 0.90], configuration="bb22")
+    made.add(config(), [0.90, 0.91, 0.92], config_key="aa11")
+    made.add(config(regularizer=L2), [0.88, 0.89, 0.90], config_key="bb22")
     made.add_ended(config(batch_size=64), 0, "failed", 2, failure={"kind": "MemoryError", "message": "no room"})
     return made
 
@@ -57,7 +57,7 @@ def test_a_row_per_trial_with_axes_figures_and_cost(results: Results) -> None:
     means = trials.groupby("regularizer")["test_accuracy"].mean()
     assert means["none"] == pytest.approx(0.91)
     assert means["l2 strength=0.001"] == pytest.approx(0.89)
-    row = trials[trials["configuration"] == "aa11"].iloc[0]
+    row = trials[trials["config_key"] == "aa11"].iloc[0]
     assert (row["model"], row["optimizer"], row["epochs"], row["parameters"]) == ("mlp", "adam", 5, 109386)
     assert row["config"]["model"]["hidden"] == [128, 64]
 
@@ -137,10 +137,10 @@ def test_every_frame_names_its_configurations_apart(several: Path) -> None:
     results = bench.load(several)
     trials = results.trials
     assert trials["label"].nunique() == 2
-    assert trials["configuration"].nunique() == len(trials.groupby(["section", "label"])) == 6
+    assert trials["config_key"].nunique() == len(trials.groupby(["section", "label"])) == 6
     said = results.predictions(trials)
     for frame in (results.curves, said):
-        assert len(frame.groupby("configuration")) == len(frame.groupby(["section", "label"])) == 6
+        assert len(frame.groupby("config_key")) == len(frame.groupby(["section", "label"])) == 6
         assert (frame.groupby("key")["seed"].nunique() == 1).all()
     means = said.groupby(["section", "label"])["right"].mean()
     tested = trials.groupby(["section", "label"])["test_accuracy"].mean()

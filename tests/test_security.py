@@ -89,12 +89,12 @@ def test_a_pickle_in_place_of_a_file_of_the_ledger_is_not_run(place: str, tmp_pa
     elif place == "index":
         (root / "index.jsonl").write_bytes(data)
     else:
-        (root / "claims").mkdir()
-        (root / "claims" / RECORD.key).write_bytes(data)
+        (root / "leases").mkdir()
+        (root / "leases" / RECORD.key).write_bytes(data)
     ledger = Ledger(root)
     assert [record.key for record in ledger.records()] == [RECORD.key]
     assert len(ledger.damaged) == (place == "entry")
-    Leases(root).claim(RECORD.key)
+    Leases(root).acquire(RECORD.key)
     assert not (tmp_path / "trace").exists()
 
 
@@ -123,7 +123,7 @@ def test_a_key_leads_nowhere_out_of_the_ledger(key: str, tmp_path: Path) -> None
     with pytest.raises(ValueError, match="hexadecimal"):
         encode(record)
     with pytest.raises(ValueError, match="hexadecimal"):
-        Leases(tmp_path).claim(key)
+        Leases(tmp_path).acquire(key)
 
 
 @pytest.mark.parametrize("key", KEYS)

@@ -149,7 +149,7 @@ def _configurations(
     from bench.report.sections import sections
 
     ledger = Ledger(results)
-    if not ledger.home.check():
+    if not ledger.store.check():
         raise UserError(
             f"BASE {base!r} and NEW {new!r}: neither is a ledger's folder or URL, and there is no ledger {results} to "
             "find configurations in; give two ledgers, or name one with --results"

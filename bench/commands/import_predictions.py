@@ -116,7 +116,7 @@ def _check_seeds(records: list[Record], told: list[tuple[Predictions, list[str]]
     seen = {
         other.seed: ledger.predictions(other.key).predicted
         for other in ledger.records()
-        if other.configuration == records[0].configuration and other.key not in mine
+        if other.config_key == records[0].config_key and other.key not in mine
     }
     for record, (kept, _) in zip(records, told, strict=True):
         for seed, predicted in seen.items():

@@ -30,7 +30,7 @@ def existing(results: str) -> Ledger:
     from bench.ledger.ledger import Ledger
 
     ledger = Ledger(results)
-    if not ledger.home.check():
+    if not ledger.store.check():
         raise UserError(
             f"{results}: there is no ledger here (no folder `{ENTRIES}`); `bench run` makes one, or name another"
         )
@@ -43,8 +43,8 @@ def warn_damaged(ledger: Ledger, told: Collection[Location] = ()) -> set[Locatio
     for path, reason in damaged.items():
         if path not in told:
             typer.echo(f"passed over {escaped_line(str(path))}: {reason}", err=True)
-    if not told and (count := ledger.kept()):
-        waiting = f"{count} finished trials are on this machine only, in {ledger.home.local}"
+    if not told and (count := ledger.pending()):
+        waiting = f"{count} finished trials are on this machine only, in {ledger.store.local}"
         typer.echo(f"{waiting}: the next `bench run` sends them", err=True)
     return set(damaged)
 

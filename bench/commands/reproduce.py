@@ -76,14 +76,14 @@ def _again(trial: Trial, record: Record, ledger: Ledger, data: Any, device: str 
         stage = "refit, " if progress.refit else ""
         typer.echo(f"{trial.key}: {stage}epoch {progress.epoch} of {progress.epochs}", err=True)
 
-    threads = record.measured.threads or 1
+    threads = record.run_info.threads or 1
     stored: Predictions | None = ledger.predictions(record.key) if record.status == "complete" else None
-    message, on_cpu = train(trial, data, threads, record.measured.device, device, report)
+    message, on_cpu = train(trial, data, threads, record.run_info.device, device, report)
     found = check_reproduction(
         record,
         stored,
         message["result"],
-        message["measured"],
+        message["run_info"],
         message["predictions"],
         message["status"],
         seed_noise(record, ledger.records()),

@@ -206,7 +206,7 @@ def show(
         typer.echo(json.dumps(found[0] if len(found) == 1 else found, indent=2), file=out)
     elif len(records) == 1:
         typer.echo(record_text(records[0], len(ledger.replicates(records[0].key))))
-        log = ledger.home.local / LOGS / f"{records[0].key}.log"
+        log = ledger.store.local / LOGS / f"{records[0].key}.log"
         if log.is_file():
             typer.echo(f"\nwhat it printed: {log}")
     else:

@@ -81,7 +81,7 @@ def operation_cost(
     for trial, operations in zip(trials, forward, strict=True):
         works.append(training_flops(trial.run_config, operations, sizes[trial.data]))
         longest = max(longest, works[-1] / trial.run_config["workers"])
-    rates = [rate for record in records if record.measured.device == device and (rate := _rate(record))]
+    rates = [rate for record in records if record.run_info.device == device and (rate := _rate(record))]
     assumed = GPU_RATE * (gpus_per_trial or 1) if on_gpu else CPU_RATE * max(1, int(cpus_per_trial))
     rate = median(rates) if rates else assumed
     wanted = sum(trial.config["workers"] for trial in trials)
@@ -120,7 +120,7 @@ def _gpu_name() -> str | None:
 
 def _rate(record: Record) -> float | None:
     """Operations per second that a complete record's training reached; None where it cannot be told."""
-    flops, seconds, config = record.measured.flops, record.measured.train_seconds, record.config
+    flops, seconds, config = record.run_info.flops, record.run_info.train_seconds, record.config
     if record.status != "complete" or not flops or not seconds or is_user_defined(config["dataset"]):
         return None
     try:
@@ -182,9 +182,9 @@ def from_records(trials: Iterable[Trial], records: Iterable[Record]) -> dict[str
     found: list[dict[str, list[tuple[float, int]]]] = [defaultdict(list) for _ in LIKE]
     for record in records:
         if record.status == "complete" and record.result.epochs_run:
-            spent = record.measured.train_seconds + record.measured.evaluation_seconds
+            spent = record.run_info.train_seconds + record.run_info.evaluation_seconds
             for axes, table in zip(LIKE, found, strict=True):
-                pace = spent / record.result.epochs_run, record.measured.peak_memory_bytes or 0
+                pace = spent / record.result.epochs_run, record.run_info.peak_memory_bytes or 0
                 table[_similar(record.config, axes)].append(pace)
     costs: dict[str, TrialCost | None] = {}
     memo: dict[str, TrialCost | None] = {}
@@ -246,7 +246,7 @@ def _measure_trial(trial: Trial, data: Dataset, device: str, threads: int) -> Tr
             break
         took = perf_counter() - started
         spent += took
-        if measured := message.get("measured"):
+        if measured := message.get("run_info"):
             seconds = measured.train_seconds + measured.evaluation_seconds
             cost = TrialCost(seconds * times / trial.config["workers"], measured.peak_memory_bytes or 0)
         if times == 1.0 or spent > PROBE_SECONDS or (cost and spent + took * PROBE_GROWTH > PROBE_SECONDS):

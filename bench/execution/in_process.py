@@ -59,7 +59,7 @@ def run_in_process(
                 threads,
                 report,
                 passed_on=(_PrunedError,),
-                checkpoint=path_of(board.ledger.home.local, key),
+                checkpoint=path_of(board.ledger.store.local, key),
                 checkpoint_after=checkpoint_after,
                 note=board.view.note,
             )
@@ -73,4 +73,4 @@ def run_in_process(
             raise_if_stopped()  # what an interrupted import became is no failure of the trial
             board.failed(key, message["failure"])
         else:
-            board.finished(key, message["status"], message["result"], message["measured"], message["predictions"])
+            board.finished(key, message["status"], message["result"], message["run_info"], message["predictions"])

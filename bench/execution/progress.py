@@ -65,7 +65,7 @@ class ProgressStats:
             self.spared += sum(self._ended(key) for key in self._of_group.get(trial.group, []))
         if record.result.epochs_run:
             seconds, epochs = self._pace.get(_kind(trial), (0.0, 0))
-            spent = record.measured.train_seconds + record.measured.evaluation_seconds
+            spent = record.run_info.train_seconds + record.run_info.evaluation_seconds
             self._pace[_kind(trial)] = seconds + spent, epochs + record.result.epochs_run
         self._consider(record)
 

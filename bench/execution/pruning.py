@@ -60,7 +60,7 @@ class Asha:
 
     def bracket(self, trial: Trial) -> int:
         """A configuration's bracket, drawn from the suite's sampling seed and its own key."""
-        digest = hashlib.sha256(f"{self.sampling_seed}/{trial.configuration}".encode()).digest()
+        digest = hashlib.sha256(f"{self.sampling_seed}/{trial.config_key}".encode()).digest()
         drawn = int.from_bytes(digest[:8], "big") / 2**64
         bounds = list(accumulate(self.shares(trial.config["epochs"])))
         return sum(drawn >= bound for bound in bounds[:-1])

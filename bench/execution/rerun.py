@@ -47,7 +47,7 @@ def rebuild_trial(record: Record, folder: Path) -> Trial:
     config = record.config
     if odd := _of_another_form(config):
         raise UserError(
-            f"{record.key}: was made by another version of bench ({record.measured.versions.get('bench', 'unknown')}), "
+            f"{record.key}: was made by another version of bench ({record.run_info.versions.get('bench', 'unknown')}), "
             f"whose configurations had another form: {'; '.join(odd)}\n"
             "  go back to that version, or run its suite again for a record of this one"
         )
@@ -125,9 +125,9 @@ def _changed(record: Record, own_data: bool) -> str:
     parts = [f"the source of {name}, or of what it imports or reads,"] if is_user(name) else []
     parts += ["the contents of its data"] if own_data else []
     parts.append("the data set's release or how bench trains")
-    since = f", bench {record.measured.versions['bench']}" if "bench" in record.measured.versions else ""
-    commit = f", commit {record.measured.git_commit[:12]}" if record.measured.git_commit else ""
-    when = record.measured.finished or "at an unknown time"
+    since = f", bench {record.run_info.versions['bench']}" if "bench" in record.run_info.versions else ""
+    commit = f", commit {record.run_info.git_commit[:12]}" if record.run_info.git_commit else ""
+    when = record.run_info.finished or "at an unknown time"
     return (
         f"{' or '.join(parts)} changed since it ran ({when}{since}{commit})\n"
         "  go back to what it was, or run its suite again for a record of how it is now"

@@ -101,7 +101,7 @@ def run_trials(
                     run_in_process(board, datasets, max(1, int(cpus_per_trial)), gpus_per_trial, checkpoint_after)
         finally:
             with finishing():
-                board.claims.release_all()
+                board.leases.release_all()
     ledger.flush_pending()
     return board.ended
 
@@ -113,7 +113,7 @@ def _heartbeat(board: Scheduler) -> Iterator[None]:
 
     def beat() -> None:
         while not over.wait(RENEW_SECONDS):
-            board.claims.renew_all()
+            board.leases.renew_all()
 
     thread = threading.Thread(target=beat, name="claims", daemon=True)
     thread.start()

@@ -114,7 +114,7 @@ class Scheduler:
         self.suite = suite
         self.git_commit = git_commit
         self.asha = Asha(pruning, sampling_seed) if pruning else None
-        self.claims = Leases(ledger.home)
+        self.leases = Leases(ledger.store)
         self.running: dict[str, RunningTrial] = {}
         self.ended: list[Record] = []
         self.retries = retries
@@ -122,13 +122,13 @@ class Scheduler:
         self._elsewhere: dict[str, Trial] = {}
         self._told_waiting = False
         done = ledger.done(self.asha.rule if self.asha else None)
-        sweep(ledger.home.local, done)
+        sweep(ledger.store.local, done)
         left = work_plan(trials, done, searches=self.asha is not None)
         self._queue = deque(left.now)
         self._later = left.later
         if self.asha:
             firsts = {trial.group: trial for trial in reversed(trials)}.values()
-            earlier = sorted((done[t.key].measured.finished, t.key, t) for t in firsts if t.key in done)
+            earlier = sorted((done[t.key].run_info.finished, t.key, t) for t in firsts if t.key in done)
             self.asha.replay((t, done[key].result.curves.get("val_accuracy", [])) for _, key, t in earlier)
 
     @property
@@ -149,11 +149,11 @@ class Scheduler:
         while self._queue and fits(self._queue[0]):
             raise_if_stopped()
             trial = self._queue.popleft()
-            if not self.claims.claim(trial.key):
+            if not self.leases.acquire(trial.key):
                 self._elsewhere[trial.key] = trial
                 continue
             if self._finished_elsewhere(trial):
-                self.claims.release(trial.key)
+                self.leases.release(trial.key)
                 continue
             self.running[trial.key] = RunningTrial(trial, _now())
             self.view.trial_started(self.running[trial.key])
@@ -166,7 +166,7 @@ class Scheduler:
         The first time, the view is told for whom this run waits.
         """
         if self._elsewhere and not self._told_waiting:
-            self.view.note(self.claims.waiting_for(self._elsewhere))
+            self.view.note(self.leases.waiting_for(self._elsewhere))
             self._told_waiting = True
         for trial in self.elsewhere:
             del self._elsewhere[trial.key]
@@ -281,19 +281,21 @@ class Scheduler:
             seed=trial.seed,
             status=status,
             result=result,
-            measured=replace(measured, started=running.started, finished=_now(), git_commit=self.git_commit),
-            configuration=trial.configuration,
+            run_info=replace(measured, started=running.started, finished=_now(), git_commit=self.git_commit),
+            config_key=trial.config_key,
             suite=self.suite,
             pruning=self.asha.decisions(trial) if self.asha and searched else None,
             failure=failure,
         )
-        reached = self.ledger.away is None
+        reached = self.ledger.store_error is None
         kept = self.ledger.publish(record, predictions)
-        if reached and self.ledger.away:
-            self.view.note(f"{self.ledger.away}\n  the run goes on; what ends is kept, {kept} for one, and sent later")
+        if reached and self.ledger.store_error:
+            self.view.note(
+                f"{self.ledger.store_error}\n  the run goes on; what ends is kept, {kept} for one, and sent later"
+            )
         if status != "failed":  # the next run tries it again, perhaps with more memory
-            remove(self.ledger.home.local, trial.key)
-        self.claims.release(trial.key)
+            remove(self.ledger.store.local, trial.key)
+        self.leases.release(trial.key)
         self._after(trial, record)
         self.ended.append(record)
         self.view.trial_ended(trial, record)

@@ -266,7 +266,7 @@ class QueueSearcher(TuneAdapter, Searcher):
         trial = self.board.next_trial(self._fits)
         if trial is not None:
             # One string instead of a tree: Tune flattens, copies and compares every leaf with every result.
-            local = self.board.ledger.home.local
+            local = self.board.ledger.store.local
             with contextlib.suppress(OSError):  # without it, what trials print goes with them
                 (local / LOGS).mkdir(parents=True, exist_ok=True)
             about = {
@@ -326,11 +326,11 @@ class ResultCallback(TuneAdapter, TrialProgressCallback):
         if message is None or key not in self.board.running:
             return
         printed = message.get("printed", "")
-        keep(printed, log_of(self.board.ledger.home.local, key))
+        keep(printed, log_of(self.board.ledger.store.local, key))
         if "failure" in message:
             self.board.failed(key, with_printed(message["failure"], printed))
         else:
-            self.board.finished(key, message["status"], message["result"], message["measured"], message["predictions"])
+            self.board.finished(key, message["status"], message["result"], message["run_info"], message["predictions"])
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         self.over.append(trial)

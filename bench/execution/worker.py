@@ -93,7 +93,7 @@ def run_trial(
             test=outcome.test,
             classes=outcome.classes,
         ),
-        "measured": RunInfo(
+        "run_info": RunInfo(
             parameters=outcome.parameters,
             parameters_trainable=outcome.parameters_trainable,
             flops=outcome.flops,

@@ -12,9 +12,9 @@ from pathlib import Path
 from bench.errors import UserError
 from bench.ledger.entries import LARGEST, LedgerEntry, folder_of, is_entry_name
 from bench.ledger.files import (
-    CLAIMS,
     ENTRIES,
     INDEX,
+    LEASES,
     TEMPORARY,
     cannot_write,
     check_folder,
@@ -138,7 +138,7 @@ class FileStore:
         return check_folder(self.root)
 
     def check_writable(self) -> None:
-        for name in (ENTRIES, CLAIMS, TEMPORARY):
+        for name in (ENTRIES, LEASES, TEMPORARY):
             check_writable(self.root / name)
 
     def location(self, name: str) -> Path:
@@ -147,7 +147,7 @@ class FileStore:
     def listing(self) -> StoreListing:
         return list_files(self.root)
 
-    def of_key(self, key: str) -> Iterable[str]:
+    def names_of(self, key: str) -> Iterable[str]:
         with contextlib.suppress(FileNotFoundError):
             for file in os.scandir(self.root / ENTRIES / folder_of(key)):
                 if file.name.startswith(f"{key}-") and is_entry_name(file.name) and is_file(file):
@@ -178,12 +178,12 @@ class FileStore:
                     return read_index(lines, files)
         return IndexedFiles([], {})
 
-    def published(self, entry: LedgerEntry) -> None:
+    def add_to_index(self, entry: LedgerEntry) -> None:
         with contextlib.suppress(OSError):
             stat = self.location(entry.name).stat()
             append_index(self.root / INDEX, [(entry, (stat.st_size, stat.st_ctime_ns))])
 
-    def opened(self, entries: list[Written], everything: Callable[[], Iterable[Written]]) -> None:
+    def update_index(self, entries: list[Written], everything: Callable[[], Iterable[Written]]) -> None:
         known = list(everything())
         if 2 * len(entries) < len(known) or not (self.root / INDEX).exists():
             append_index(self.root / INDEX, entries)
@@ -193,12 +193,12 @@ class FileStore:
         with contextlib.suppress(UserError):
             place(lines, self.root / INDEX, aside=self.root / TEMPORARY)
 
-    def doubt(self, name: str) -> None:
+    def distrust(self, name: str) -> None:
         with contextlib.suppress(OSError):
             os.utime(self.location(name))  # so that it was touched since its line was written
 
-    def take(self, key: str, me: LeaseOwner) -> bool:
-        path = self.root / CLAIMS / key
+    def acquire(self, key: str, me: LeaseOwner) -> bool:
+        path = self.root / LEASES / key
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             return acquire_file(path, me)
@@ -206,16 +206,16 @@ class FileStore:
             raise cannot_write(path, error) from error
 
     def holder(self, key: str) -> LeaseOwner | None:
-        return file_holder(self.root / CLAIMS / key)
+        return file_holder(self.root / LEASES / key)
 
     def renew(self, key: str, me: LeaseOwner) -> None:
         # Where this fails, and where `drop` does, the claim ends by its age.
         with contextlib.suppress(OSError):
-            renew_file(self.root / CLAIMS / key, me)
+            renew_file(self.root / LEASES / key, me)
 
-    def drop(self, key: str, me: LeaseOwner) -> None:
+    def release(self, key: str, me: LeaseOwner) -> None:
         with contextlib.suppress(OSError):
-            release_file(self.root / CLAIMS / key, me)
+            release_file(self.root / LEASES / key, me)
 
 
 def _read(path: Path) -> bytes:

@@ -104,7 +104,7 @@ def _sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-ENTRIES, INDEX, CLAIMS, TEMPORARY, CHECKPOINTS = "entries", "index.jsonl", "claims", "tmp", "checkpoints"
+ENTRIES, INDEX, LEASES, TEMPORARY, CHECKPOINTS = "entries", "index.jsonl", "leases", "tmp", "checkpoints"
 LOGS = "logs"
 """What trials printed, a file each; not read by anything but people."""
 
@@ -129,7 +129,7 @@ def check_folder(root: Path) -> bool:
 def check_names(root: Location, names: set[str]) -> bool:
     """Whether there are entries among what lies in `root`; UserError where it is clearly something else."""
     visible = sorted(name for name in names if not name.startswith("."))
-    if visible and not names & {ENTRIES, INDEX, CLAIMS, TEMPORARY, CHECKPOINTS}:
+    if visible and not names & {ENTRIES, INDEX, LEASES, TEMPORARY, CHECKPOINTS}:
         raise UserError(
             f"{root}: not a ledger: it has no folder `{ENTRIES}` but holds {', '.join(visible[:3])}"
             f"{', ...' if len(visible) > 3 else ''}; name a ledger, or a new or empty folder"

@@ -24,13 +24,13 @@ class Leases:
     """
 
     def __init__(self, root: Location | Store) -> None:
-        self._home = open_store(root)
-        self._home.check()
+        self._store = open_store(root)
+        self._store.check()
         self._me = this_process()
         self._held: set[str] = set()
         self._guard = threading.Lock()
 
-    def claim(self, key: str) -> bool:
+    def acquire(self, key: str) -> bool:
         """Take `key`, if nobody else is at work on it; True when it is ours now (or was before).
 
         Raises UserError when the folder cannot be written. A ledger that is away for the moment does not stop the
@@ -38,7 +38,7 @@ class Leases:
         """
         check_key(key)
         try:
-            taken = self._home.take(key, self._me)
+            taken = self._store.acquire(key, self._me)
         except StoreUnavailableError:
             taken = True
         if taken:
@@ -48,7 +48,7 @@ class Leases:
 
     def waiting_for(self, keys: Iterable[str]) -> str:
         """A line on who is at work on keys that could not be claimed, and how long to wait for them at most."""
-        holders = Counter(described(self._home.holder(key)) for key in keys)
+        holders = Counter(described(self._store.holder(key)) for key in keys)
         each = "; ".join(f"{count} trial{'s' * (count != 1)} claimed by {who}" for who, count in holders.items())
         return (
             f"waiting for {each}; what a driver that is gone has claimed is free after {LEASE_SECONDS / 60:.0f} minutes"
@@ -59,7 +59,7 @@ class Leases:
         check_key(key)
         with self._guard:
             self._held.discard(key)
-        self._home.drop(key, self._me)
+        self._store.release(key, self._me)
 
     def release_all(self) -> None:
         """Give back all that are held."""
@@ -69,7 +69,7 @@ class Leases:
     def renew_all(self) -> None:
         """Show that this driver is still at work; to be called about once a minute."""
         for key in self._snapshot():
-            self._home.renew(key, self._me)
+            self._store.renew(key, self._me)
 
     def _snapshot(self) -> list[str]:
         with self._guard:

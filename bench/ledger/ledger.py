@@ -38,27 +38,27 @@ def merge(sources: Iterable[Location | Store], into: Location | Store) -> MergeS
     so those that both have are read there and their digests checked. Raises UserError where a source is no ledger or
     `into` cannot be written.
     """
-    homes = [open_store(source) for source in sources]
-    for home in homes:
-        if not home.check():
-            raise UserError(f"{home.root}: nothing to merge: there is no ledger here (no folder `{ENTRIES}`)")
+    stores = [open_store(source) for source in sources]
+    for store in stores:
+        if not store.check():
+            raise UserError(f"{store.root}: nothing to merge: there is no ledger here (no folder `{ENTRIES}`)")
     target = open_store(into)
     target.check()
     there, whole = target.listing().entries, set[str]()
     merged = MergeSummary()
-    for home in homes:
-        listing = home.listing()
+    for store in stores:
+        listing = store.listing()
         merged.damaged += [(stranger, UNEXPECTED) for stranger in listing.unexpected_files]
         whole |= _intact(target, {name: there[name] for name in listing.entries.keys() & there.keys() - whole})
         lacking = {name: file for name, file in listing.entries.items() if name not in whole}
         merged.present += len(listing.entries) - len(lacking)
-        for name, data in home.read_all(lacking.items()):
+        for name, data in store.read_all(lacking.items()):
             try:
                 if isinstance(data, OSError):
                     raise data
                 decode(name, data)
             except (DamagedEntryError, OSError) as error:
-                merged.damaged.append((home.location(name), str(error)))
+                merged.damaged.append((store.location(name), str(error)))
                 continue
             target.put(name, data)
             whole.add(name)
@@ -66,10 +66,10 @@ def merge(sources: Iterable[Location | Store], into: Location | Store) -> MergeS
     return merged
 
 
-def _intact(home: Store, files: dict[str, StoredFile]) -> set[str]:
+def _intact(store: Store, files: dict[str, StoredFile]) -> set[str]:
     """The names of those files whose content is what their names promise."""
     found = set()
-    for name, data in home.read_all(files.items()):
+    for name, data in store.read_all(files.items()):
         with contextlib.suppress(DamagedEntryError):
             if not isinstance(data, OSError):
                 check_digest(name, data)
@@ -89,7 +89,7 @@ def precedence_key(entry: LedgerEntry) -> tuple[int, float, str]:
     things stand now. Ties go by the name, which holds a digest of the content: the answer depends on what the
     entries say and not on where they lie or the order they came in, so merged ledgers agree.
     """
-    finished = _seconds(entry.record.measured.finished)
+    finished = _seconds(entry.record.run_info.finished)
     if entry.record.status in DONE:
         return 0, inf if finished is None else finished, entry.name
     return 1 if entry.record.status == "pruned" else 2, inf if finished is None else -finished, entry.name
@@ -113,14 +113,14 @@ class Ledger:
 
     Read on first use and kept; `refresh` picks up what other drivers published since. A folder that is missing reads
     as empty and is made by the first `publish`. Raises UserError where `root` is a file or clearly something else, or
-    a URL that cannot be reached. `away` says why the latest entry could not be sent to its URL and is kept here.
+    a URL that cannot be reached. `store_error` says why the latest entry could not be sent to its URL and is kept here.
     """
 
     def __init__(self, root: Location | Store) -> None:
-        self.home = open_store(root)
-        self.home.check()
-        self.root = self.home.root
-        self.away: StoreUnavailableError | None = None
+        self.store = open_store(root)
+        self.store.check()
+        self.root = self.store.root
+        self.store_error: StoreUnavailableError | None = None
         self._read = False
         self._entries: dict[str, LedgerEntry] = {}
         self._by_key: dict[str, list[LedgerEntry]] = {}
@@ -152,13 +152,13 @@ class Ledger:
     def predictions(self, key: str) -> Predictions:
         """The test predictions of the record that counts for a key (or prefix), read from its file at each call.
 
-        Raises UserError where the trial left none (it was pruned or failed), LostEntryError where the file has been
+        Raises UserError where the trial left none (it was pruned or failed), MissingEntryError where the file has been
         damaged: the ledger then reads on without it.
         """
         entry = self._counting(key)
-        location = self.home.location(entry.name)
+        location = self.store.location(entry.name)
         try:
-            predictions = decode_predictions(entry, self.home.read(entry.name))
+            predictions = decode_predictions(entry, self.store.read(entry.name))
         except (DamagedEntryError, OSError) as error:
             self._lose(entry, str(error))
             raise MissingEntryError(
@@ -191,10 +191,10 @@ class Ledger:
         """
         self._read_once()
         with contextlib.suppress(StoreUnavailableError):  # then what was read before has to do
-            for name in self.home.of_key(key):
+            for name in self.store.names_of(key):
                 if name not in self._entries:
                     with contextlib.suppress(DamagedEntryError, OSError):
-                        self._add([LedgerEntry(name, decode(name, self.home.read(name)))])
+                        self._add([LedgerEntry(name, decode(name, self.store.read(name)))])
         rule = json.loads(json.dumps(pruning_rule))
         return next((entry.record for entry in self._by_key.get(key, []) if _is_done(entry.record, rule)), None)
 
@@ -207,37 +207,37 @@ class Ledger:
         name, data = encode(record, predictions)
         entry = LedgerEntry(name, record)
         try:
-            path = self.home.put(name, data)
+            path = self.store.put(name, data)
         except StoreUnavailableError as error:
-            self.away = error
-            path = FileStore(self.home.local).put(name, data)
+            self.store_error = error
+            path = FileStore(self.store.local).put(name, data)
         else:
-            self.home.published(entry)
-            if self.away:
+            self.store.add_to_index(entry)
+            if self.store_error:
                 with contextlib.suppress(StoreUnavailableError):
                     self.flush_pending()
         if self._read:
             self._add([entry])
         return path
 
-    def kept(self) -> int:
+    def pending(self) -> int:
         """How many entries wait on this machine to be sent to the ledger's URL."""
-        return 0 if isinstance(self.home, FileStore) else len(FileStore(self.home.local).listing().entries)
+        return 0 if isinstance(self.store, FileStore) else len(FileStore(self.store.local).listing().entries)
 
     def flush_pending(self) -> int:
-        """Send them, and return how many there were. Raises AwayError where that still cannot be."""
-        if not self.kept():
+        """Send them, and return how many there were. Raises StoreUnavailableError where that still cannot be."""
+        if not self.pending():
             return 0
-        here = FileStore(self.home.local)
+        here = FileStore(self.store.local)
         try:
-            merged = merge([here], self.home)
+            merged = merge([here], self.store)
         except StoreUnavailableError as error:
             send = with_results(shlex.join(["bench", "merge", str(here.root)]), self.root)
             raise StoreUnavailableError(
-                f"{error}\n  {self.kept()} finished trials are kept in {here.root}, nothing is lost: the next "
+                f"{error}\n  {self.pending()} finished trials are kept in {here.root}, nothing is lost: the next "
                 f"`bench run` sends them, or `{send}`"
             ) from error
-        self.away = None
+        self.store_error = None
         left = {location for location, _ in merged.damaged}
         for name in here.listing().entries:
             if here.location(name) not in left:
@@ -246,20 +246,20 @@ class Ledger:
 
     def check_writable(self) -> None:
         """UserError where a trial could not be claimed or published."""
-        self.home.check_writable()
+        self.store.check_writable()
 
     def reread(self) -> None:
         """Read every entry from its own file, whatever the index says; what is damaged is passed over from then on."""
-        listing = self.home.listing()
+        listing = self.store.listing()
         self._entries, self._by_key = {}, {}
         self._add(entry for entry, _ in self._open(listing.entries, {}))
         self._read = True
         for name in listing.entries.keys() - self._entries.keys():
-            self.home.doubt(name)
+            self.store.distrust(name)
 
     def refresh(self) -> None:
         """Take in what was published, copied in or removed since the ledger was read."""
-        listing = self.home.listing()
+        listing = self.store.listing()
         if self._entries.keys() - listing.entries.keys():
             kept = [entry for name, entry in self._entries.items() if name in listing.entries]
             self._entries, self._by_key = {}, {}
@@ -267,7 +267,7 @@ class Ledger:
         new = {name: file for name, file in listing.entries.items() if name not in self._entries}
         moved: dict[str, LedgerEntry] = {}
         if not self._read and new:
-            indexed = self.home.read_index(new)
+            indexed = self.store.read_index(new)
             self._add(indexed.same)
             moved = indexed.moved
             new = {name: file for name, file in new.items() if name not in self._entries}
@@ -277,7 +277,9 @@ class Ledger:
         if opened and not self._read:
             # Those that come later are left to their publisher, who adds the line.
             files = listing.entries
-            self.home.opened(opened, lambda: ((entry, state_of(files[entry.name])) for entry in self._entries.values()))
+            self.store.update_index(
+                opened, lambda: ((entry, state_of(files[entry.name])) for entry in self._entries.values())
+            )
         self._read = True
 
     def _read_once(self) -> None:
@@ -296,8 +298,8 @@ class Ledger:
         left = [other for other in self._by_key.pop(entry.record.key) if other.name != entry.name]
         if left:
             self._by_key[entry.record.key] = left
-        self.home.doubt(entry.name)
-        self._damaged[self.home.location(entry.name)] = (0, None), reason
+        self.store.distrust(entry.name)
+        self._damaged[self.store.location(entry.name)] = (0, None), reason
 
     def _open(self, files: dict[str, StoredFile], known: dict[str, LedgerEntry]) -> list[Written]:
         """Read entries (and their files' states) from their files, and note the damaged ones.
@@ -308,7 +310,7 @@ class Ledger:
         states: dict[str, State] = {}
         unread = []
         for name, file in files.items():
-            location = self.home.location(name)
+            location = self.store.location(name)
             with contextlib.suppress(OSError):  # what is wrong shows when it is read
                 states[name] = state_of(file)
                 if location in damaged and damaged[location][0] == states[name] and states[name][1] is not None:
@@ -316,7 +318,7 @@ class Ledger:
                     continue
             unread.append((name, file))
         opened = []
-        for name, data in self.home.read_all(unread):
+        for name, data in self.store.read_all(unread):
             if isinstance(data, FileNotFoundError):
                 continue  # removed since it was listed
             try:
@@ -326,7 +328,7 @@ class Ledger:
                     check_digest(name, data)
                 opened.append((known.get(name) or LedgerEntry(name, decode(name, data)), states[name]))
             except (DamagedEntryError, OSError) as error:
-                self._damaged[self.home.location(name)] = states.get(name, (0, None)), str(error)
+                self._damaged[self.store.location(name)] = states.get(name, (0, None)), str(error)
         return opened
 
     def _counting(self, prefix: str) -> LedgerEntry:

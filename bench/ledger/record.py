@@ -19,8 +19,8 @@ from bench.components import AXES
 from bench.metrics import METRICS
 from bench.suite.schema import VALUE_AXES
 
-SCHEMA = 1
-"""Raised when the meaning of a stored field changes; readers refuse records of a later schema."""
+SCHEMA = 2
+"""Raised when the meaning of a stored field changes; records of another schema are refused."""
 
 Status = Literal["complete", "diverged", "pruned", "failed"]
 Metrics = dict[str, float]
@@ -76,7 +76,7 @@ class RunInfo:
 class Record:
     """One trial, whole: what was asked (`config`, `seed`, under `key`), what came of it, and what it cost.
 
-    `configuration` is the key without the seed: records that share it are seeds of one configuration, of the same
+    `config_key` is the key without the seed: records that share it are seeds of one configuration, of the same
     data and code. `pruning` holds the rule and the rung decisions for a trial that ran under ASHA, `failure` the kind,
     message and traceback of one that failed.
     """
@@ -86,8 +86,8 @@ class Record:
     seed: int
     status: Status
     result: Result
-    measured: RunInfo
-    configuration: str = ""
+    run_info: RunInfo
+    config_key: str = ""
     suite: str = ""
     pruning: dict[str, Any] | None = None
     failure: dict[str, str] | None = None
@@ -101,19 +101,19 @@ class Record:
 
     def to_json(self) -> dict[str, Any]:
         """As dicts all the way down, to be written out; the lists and dicts in it are the record's own."""
-        return {**vars(self), "result": dict(vars(self.result)), "measured": dict(vars(self.measured))}
+        return {**vars(self), "result": dict(vars(self.result)), "run_info": dict(vars(self.run_info))}
 
     @classmethod
     def from_json(cls, data: Any) -> Record:
         """Build a record from `to_json`'s form.
 
         A field that has a default may be missing, so that an older ledger stays readable after one was added.
-        Raises ValueError when `data` is not a record (`bench.ledger.record`) or is one of a later schema.
+        Raises ValueError when `data` is not a record (`bench.ledger.record`) or is one of another schema.
         """
         if not isinstance(data, dict) or type(data.get("schema")) is not int:
             raise ValueError("not a record: no schema number")
-        if not 1 <= data["schema"] <= SCHEMA:
-            raise ValueError(f"record of schema {data['schema']}, this version reads up to {SCHEMA}")
+        if data["schema"] != SCHEMA:
+            raise ValueError(f"record of schema {data['schema']}, this version of bench reads schema {SCHEMA}")
         missing = _REQUIRED - data.keys()
         if missing:
             raise ValueError(f"record lacks {', '.join(sorted(missing))}")
@@ -121,7 +121,7 @@ class Record:
             raise ValueError(f"record has status {data['status']!r}, allowed are {', '.join(_STATUSES)}")
         check_record(data)
         try:
-            return cls(**{**data, "result": Result(**data["result"]), "measured": RunInfo(**data["measured"])})
+            return cls(**{**data, "result": Result(**data["result"]), "run_info": RunInfo(**data["run_info"])})
         except TypeError as error:
             raise ValueError(f"not a record: {error}") from error
 
@@ -152,13 +152,11 @@ class Predictions:
         if len(set(shapes.values())) != 1 or self.labels.ndim != 1:
             raise ValueError(f"predictions must be arrays of one length, found shapes {shapes}")
         for name, array in arrays.items():
-            stored = (
-                array.dtype.str[1:] == "f4"
-                if name in ("confidence", "true_class_probability")
-                else array.dtype.kind == "u"
-            )
-            if not stored:
-                raise ValueError(f"predictions: {name} is {array.dtype}; numbers are unsigned, confidences float32")
+            is_probability = name in ("confidence", "true_class_probability")
+            if array.dtype.str[1:] != "f4" if is_probability else array.dtype.kind != "u":
+                raise ValueError(
+                    f"predictions: {name} is {array.dtype}; class numbers are unsigned, probabilities float32"
+                )
 
 
 MAX_DEPTH = 30
@@ -176,20 +174,20 @@ def check_record(data: dict[str, Any]) -> None:
     """ValueError where `data` has a field that no record could have; missing fields are not looked for."""
     _check_fields(data, _RECORD, "")
     result: Any = data.get("result")
-    measured: Any = data.get("measured")
+    run_info: Any = data.get("run_info")
     _check_fields(result, _RESULT, "result.")
-    _check_fields(measured, _MEASURED, "measured.")
+    _check_fields(run_info, _RUN_INFO, "run_info.")
     _check_config(data["config"])
     texts = _check_values([data["config"], data.get("pruning") or {}])
-    for part in (result, measured):
+    for part in (result, run_info):
         for value in part.values():
             if type(value) is str:
                 texts.append(value)
             elif type(value) is dict:
                 texts += value  # names of curves, metrics and packages
-    texts += [data.get(name, "") for name in ("key", "configuration", "suite")]
+    texts += [data.get(name, "") for name in ("key", "config_key", "suite")]
     texts += result.get("classes", ())
-    texts += measured.get("versions", {}).values()
+    texts += run_info.get("versions", {}).values()
     for name, text in (data.get("failure") or {}).items():
         texts += [name, text]
     if bad := control_character("\n".join(texts)):
@@ -332,7 +330,7 @@ _RECORD: dict[str, tuple[str, _Check]] = {
     "key": _TEXT,
     "config": ("a configuration", lambda value: isinstance(value, dict)),
     "seed": _COUNT,
-    "configuration": _TEXT,
+    "config_key": _TEXT,
     "suite": _TEXT,
     "pruning": ("a rule with decisions", _optional(_is_pruning)),
     "failure": ("texts", _optional(_is_texts)),
@@ -346,7 +344,7 @@ _RESULT: dict[str, tuple[str, _Check]] = {
     "test": _METRICS_OR_NONE,
     "classes": ("names of classes", lambda value: isinstance(value, list) and all(map(_is_text, value))),
 }
-_MEASURED: dict[str, tuple[str, _Check]] = {
+_RUN_INFO: dict[str, tuple[str, _Check]] = {
     "parameters": _COUNT_OR_NONE,
     "parameters_trainable": _COUNT_OR_NONE,
     "flops": _COUNT_OR_NONE,

@@ -177,7 +177,7 @@ class StoreListing:
 
 
 UNEXPECTED = "not named as an entry, in the wrong folder, or no file"
-"""Why one of `StoreListing.strangers` is passed over."""
+"""Why one of `StoreListing.unexpected_files` is passed over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +216,7 @@ class Store(Protocol):
     def listing(self) -> StoreListing:
         """What there is; nothing where there is no ledger yet."""
 
-    def of_key(self, key: str) -> Iterable[str]:
+    def names_of(self, key: str) -> Iterable[str]:
         """The names of a key's entries, at a cost that does not grow with the ledger."""
 
     def read(self, name: str) -> bytes:
@@ -231,16 +231,16 @@ class Store(Protocol):
     def read_index(self, files: dict[str, StoredFile]) -> IndexedFiles:
         """What the index knows of `files`."""
 
-    def published(self, entry: LedgerEntry) -> None:
+    def add_to_index(self, entry: LedgerEntry) -> None:
         """Let the index know of an entry that was just put."""
 
-    def opened(self, entries: list[Written], everything: Callable[[], Iterable[Written]]) -> None:
+    def update_index(self, entries: list[Written], everything: Callable[[], Iterable[Written]]) -> None:
         """Let the index know of entries that it lacked; `everything` gives all of them."""
 
-    def doubt(self, name: str) -> None:
+    def distrust(self, name: str) -> None:
         """Let no index speak for an entry that proved damaged."""
 
-    def take(self, key: str, me: LeaseOwner) -> bool:
+    def acquire(self, key: str, me: LeaseOwner) -> bool:
         """Claim a key; False where another driver is at work on it."""
 
     def holder(self, key: str) -> LeaseOwner | None:
@@ -249,7 +249,7 @@ class Store(Protocol):
     def renew(self, key: str, me: LeaseOwner) -> None:
         """Show that the claim is alive, if it is mine."""
 
-    def drop(self, key: str, me: LeaseOwner) -> None:
+    def release(self, key: str, me: LeaseOwner) -> None:
         """End the claim, if it is mine."""
 
 

@@ -26,7 +26,7 @@ from platformdirs import user_state_path
 
 from bench.errors import UserError, nearest
 from bench.ledger.entries import LedgerEntry, folder_of, is_entry_name
-from bench.ledger.files import CLAIMS, ENTRIES, check_names
+from bench.ledger.files import ENTRIES, LEASES, check_names
 from bench.ledger.store import (
     LEASE_SECONDS,
     IndexedFiles,
@@ -225,7 +225,7 @@ class UrlStore:
                 listing.unexpected_files.append(f"{self.root}{path.removeprefix(self._path)}")
         return listing
 
-    def of_key(self, key: str) -> Iterable[str]:
+    def names_of(self, key: str) -> Iterable[str]:
         with self._reaching():
             found = self._fs.glob(f"{self._path}/{ENTRIES}/{folder_of(key)}/{key}-*")
         return [name for path in found if is_entry_name(name := path.rpartition("/")[2])]
@@ -265,10 +265,10 @@ class UrlStore:
             except (FileNotFoundError, gzip.BadGzipFile, EOFError, zlib.error):
                 return IndexedFiles([], {})
 
-    def published(self, entry: LedgerEntry) -> None:
+    def add_to_index(self, entry: LedgerEntry) -> None:
         """Nothing: the next reader whom enough is lacking writes the index."""
 
-    def opened(self, entries: list[Written], everything: Callable[[], Iterable[Written]]) -> None:
+    def update_index(self, entries: list[Written], everything: Callable[[], Iterable[Written]]) -> None:
         known = list(everything())
         if len(entries) < max(LEAST, LACKING * len(known)):
             return
@@ -276,27 +276,27 @@ class UrlStore:
         with contextlib.suppress(StoreUnavailableError), self._reaching():  # a reader who may not write does without
             self._fs.pipe_file(f"{self._path}/{INDEX}", gzip.compress(lines, 1))
 
-    def doubt(self, name: str) -> None:  # noqa: ARG002
+    def distrust(self, name: str) -> None:  # noqa: ARG002
         # The index needs no word: a store that says when an object was changed also says so of one that was damaged.
         self._once.clear_cache()
 
-    def take(self, key: str, me: LeaseOwner) -> bool:
+    def acquire(self, key: str, me: LeaseOwner) -> bool:
         with self._reaching():
-            return acquire_object(self._fs, f"{self._path}/{CLAIMS}", key, me, self._clock)
+            return acquire_object(self._fs, f"{self._path}/{LEASES}", key, me, self._clock)
 
     def holder(self, key: str) -> LeaseOwner | None:
         with contextlib.suppress(StoreUnavailableError), self._reaching():
-            return object_holder(self._fs, f"{self._path}/{CLAIMS}", key)
+            return object_holder(self._fs, f"{self._path}/{LEASES}", key)
         return None
 
     def renew(self, key: str, me: LeaseOwner) -> None:
         # Where this fails, and where `drop` does, the claim ends by its age.
         with contextlib.suppress(StoreUnavailableError), self._reaching():
-            renew_object(self._fs, f"{self._path}/{CLAIMS}", key, me)
+            renew_object(self._fs, f"{self._path}/{LEASES}", key, me)
 
-    def drop(self, key: str, me: LeaseOwner) -> None:
+    def release(self, key: str, me: LeaseOwner) -> None:
         with contextlib.suppress(StoreUnavailableError), self._reaching():
-            release_object(self._fs, f"{self._path}/{CLAIMS}", key, me)
+            release_object(self._fs, f"{self._path}/{LEASES}", key, me)
 
     def _object(self, name: str) -> str:
         return f"{self._path}/{ENTRIES}/{folder_of(name)}/{name}"

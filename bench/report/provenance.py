@@ -30,7 +30,7 @@ def provenance(
     `file` is the suite's, `data` the checksum of each data set by name (`checksums`), `labels` those of the test labels
     that predictions were stored with.
     """
-    measured = [record.measured for record in records if not is_external(record.config)]
+    measured = [record.run_info for record in records if not is_external(record.config)]
     commits = [m.git_commit or "" for m in measured]
     versions = [f"{name} {version}" for m in measured for name, version in sorted(m.versions.items())]
     started, finished = [m.started for m in measured if m.started], [m.finished for m in measured if m.finished]

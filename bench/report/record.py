@@ -26,7 +26,7 @@ def record_text(record: Record, replicates: int = 0) -> str:
     """
     suite = f", suite {record.suite}" if record.suite else ""
     lines = [f"{record.key}  {record.status}, seed {record.seed}{suite}"]
-    pairs = [*_configuration(record), *_figures(record), *_cost(record.measured)]
+    pairs = [*_configuration(record), *_figures(record), *_cost(record.run_info)]
     if replicates:
         pairs.append(("replicates", f"{replicates} more finished with the same key"))
     lines += [f"  {name.ljust(WIDTH)} {text}" for name, text in pairs if text]

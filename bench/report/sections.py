@@ -143,12 +143,12 @@ def _configurations(records: Sequence[Record], planned: Iterable[Trial]) -> list
     seeds: dict[str, set[int]] = {}
     best: dict[str, dict[int, Record]] = {}
     for trial in planned:
-        name = identities[trial.key] = trial.configuration or canonical(trial.config)
+        name = identities[trial.key] = trial.config_key or canonical(trial.config)
         configs.setdefault(name, trial.config)
         seeds.setdefault(name, set()).add(trial.seed)
     for record in sorted(records, key=lambda record: PREFERENCE.index(record.status)):
         # Records of earlier versions do not name their configuration; a planned trial of the same key does.
-        name = record.configuration or identities.get(record.key) or canonical(record.config)
+        name = record.config_key or identities.get(record.key) or canonical(record.config)
         configs.setdefault(name, record.config)
         best.setdefault(name, {}).setdefault(record.seed, record)
     out = []

@@ -62,7 +62,7 @@ class Trial:
     """A configuration with a seed. `key` names it in the ledger, `group` counts its configuration in the suite."""
 
     key: str
-    configuration: str
+    config_key: str
     """The key without the seed: trials that share it are seeds of one configuration, of the same data and code."""
     config: dict[str, Any]
     seed: int

@@ -74,10 +74,10 @@ def seconds_until(run: Run, accuracy: float) -> float:
     if not run.records:
         when = next((when for when, value in run.found["ended"] if value >= accuracy), math.inf)
         return run.fixed + when - run.found["first"]
-    starts = [datetime.fromisoformat(record.measured.started) for record in run.records]
+    starts = [datetime.fromisoformat(record.run_info.started) for record in run.records]
     soonest = math.inf
     for record, start in zip(run.records, starts, strict=True):
-        took = datetime.fromisoformat(record.measured.finished) - start
+        took = datetime.fromisoformat(record.run_info.finished) - start
         curve = record.result.curves["val_accuracy"]
         enough = (epoch for epoch, value in enumerate(curve, 1) if value is not None and value >= accuracy)
         if epoch := next(enough, None):
@@ -125,7 +125,7 @@ def main() -> None:
             equal.setdefault(KERAS_TUNER, []).append(seconds_until(theirs, theirs.found["best"]))
             for precision in chosen.precisions:
                 found = search(folder, images, draws, seed, precision)
-                forward = int(found.records[0].measured.flops or 0)
+                forward = int(found.records[0].run_info.flops or 0)
                 trained = sum(record.result.epochs_run for record in found.records)
                 figures[f"bench, {precision}"] = (found.seconds, best_of(found), trained)
                 equal.setdefault(f"bench, {precision}", []).append(seconds_until(found, theirs.found["best"]))

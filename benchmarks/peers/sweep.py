@@ -55,7 +55,7 @@ def accuracies(run: Run, part: str) -> dict[Point, float]:
 
 def flops(run: Run) -> int:
     """Floating-point operations of the network for one image forward, as the records say."""
-    return int(run.records[0].measured.flops or 0)
+    return int(run.records[0].run_info.flops or 0)
 
 
 @dataclass

@@ -79,8 +79,8 @@ def ours(suite: Path, results: Path, *options: str, epochs: int = 1) -> Run:
     records = Ledger(results).records()
     if not records or any(record.status not in ("complete", "pruned", "diverged") for record in records):
         sys.exit(f"not every trial of {suite} is done: see {results}")
-    first = min(datetime.fromisoformat(record.measured.started) for record in records)
-    last = max(datetime.fromisoformat(record.measured.finished) for record in records)
+    first = min(datetime.fromisoformat(record.run_info.started) for record in records)
+    last = max(datetime.fromisoformat(record.run_info.finished) for record in records)
     return Run(seconds, (last - first).total_seconds(), len(records), epochs, {}, records)
 
 

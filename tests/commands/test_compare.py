@@ -191,8 +191,8 @@ def test_a_configuration_that_no_longer_trains_is_worse(stored: Store, bench: An
 def test_an_edited_model_is_compared_with_itself_before_the_edit(stored: Store, bench: Any) -> None:
     mine = config(model={"name": "nets.py:wide"})
     before, after = Ledger(), Ledger()
-    before.add(mine, [0.88, 0.89], configuration="aaaa")
-    after.add(mine, [0.80, 0.81], configuration="bbbb")
+    before.add(mine, [0.88, 0.89], config_key="aaaa")
+    after.add(mine, [0.80, 0.81], config_key="bbbb")
     ran = bench("compare", stored(before, "main"), stored(after, "branch"))
     assert ran.code == 1
     assert "differs: data or code: another checksum" in ran.out
@@ -203,7 +203,7 @@ def test_versions_that_changed_between_two_ledgers_are_named(stored: Store, benc
     before.add(config(), [0.9, 0.9])
     after.add(config(), [0.9, 0.901])
     after.records = [
-        replace(one, measured=replace(one.measured, versions={"bench": "0.1.0", "torch": "2.10.0"}))
+        replace(one, run_info=replace(one.run_info, versions={"bench": "0.1.0", "torch": "2.10.0"}))
         for one in after.records
     ]
     ran = bench("compare", stored(before, "main"), stored(after, "branch"))

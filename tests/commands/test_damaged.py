@@ -17,8 +17,8 @@ ADAM, SGD = config(), config(optimizer={"name": "sgd", "lr": 0.1})
 @pytest.fixture
 def made() -> Made:
     made = Made()
-    made.add(ADAM, [0.9, 0.91], configuration="a" * 20)
-    made.add(SGD, [0.8, 0.81], configuration="b" * 20)
+    made.add(ADAM, [0.9, 0.91], config_key="a" * 20)
+    made.add(SGD, [0.8, 0.81], config_key="b" * 20)
     return made
 
 
@@ -38,7 +38,7 @@ def without_a_trace(folder: Path, made: Made, number: int) -> Path:
     """Change one bit of an entry, and let the index know its file so, as when a disk forgets by itself."""
     path = entry_of(folder, number)
     flip(path)
-    Ledger(folder).home.published(LedgerEntry(path.name, made.records[number]))
+    Ledger(folder).store.add_to_index(LedgerEntry(path.name, made.records[number]))
     return path
 
 
@@ -105,7 +105,7 @@ def test_the_name_of_a_file_reaches_no_terminal_as_it_is(bench, stored, made):
 
 def test_a_failure_is_shown_and_obeyed_by_no_terminal(bench, stored, made):
     made.add_ended(
-        ADAM, 5, "failed", 1, configuration="a" * 20, failure={"kind": "E", "message": r"\x1b[2J", "traceback": ""}
+        ADAM, 5, "failed", 1, config_key="a" * 20, failure={"kind": "E", "message": r"\x1b[2J", "traceback": ""}
     )
     folder = stored(made)
     assert r"\x1b[2J" in bench("show", f"{4:020x}", "--results", folder).out

@@ -98,12 +98,12 @@ def test_another_figure_on_the_same_machine_differs_and_the_fields_are_named(
 
 def test_with_other_versions_the_figure_must_agree_within_noise(ran: Any, bench: Any, tmp_path: Path) -> None:
     record = ran("mlp")
-    versions = {**record.measured.versions, "torch": "1.0"}
+    versions = {**record.run_info.versions, "torch": "1.0"}
     test = {**record.result.test, "accuracy": record.result.test["accuracy"] - 0.01}
     tampered(
         tmp_path,
         record,
-        measured=replace(record.measured, versions=versions),
+        run_info=replace(record.run_info, versions=versions),
         result=replace(record.result, test=test),
     )
     found = again(bench, tmp_path, record.key, results="other")
@@ -114,12 +114,12 @@ def test_with_other_versions_the_figure_must_agree_within_noise(ran: Any, bench:
 
 def test_a_figure_beyond_the_noise_differs_whatever_the_versions(ran: Any, bench: Any, tmp_path: Path) -> None:
     record = ran("mlp")
-    versions = {**record.measured.versions, "torch": "1.0"}
+    versions = {**record.run_info.versions, "torch": "1.0"}
     test = {**record.result.test, "accuracy": record.result.test["accuracy"] - 0.5}
     tampered(
         tmp_path,
         record,
-        measured=replace(record.measured, versions=versions),
+        run_info=replace(record.run_info, versions=versions),
         result=replace(record.result, test=test),
     )
     assert again(bench, tmp_path, record.key, results="other").code == 1

@@ -81,7 +81,7 @@ def test_what_the_ledger_has_is_not_run_again(board_of: Callable[[str], Schedule
     trial = first.next_trial()
     assert trial is not None
     complete(first, trial, [0.5])
-    first.claims.release_all()
+    first.leases.release_all()
     again = board_of(GRID)
     assert len(again.waiting) == 7
     assert trial.key not in {t.key for t in again.waiting}
@@ -93,7 +93,7 @@ def test_a_failed_trial_is_tried_again_by_the_next_run(board_of: Callable[[str],
     assert trial is not None
     board.failed(trial.key, {"kind": "ValueError", "message": "no", "traceback": ""})
     assert board.ended[-1].status == "failed"
-    board.claims.release_all()
+    board.leases.release_all()
     assert len(board_of(GRID).waiting) == 8
 
 
@@ -121,7 +121,7 @@ def test_a_resumed_search_remembers_its_rungs(board_of: Callable[[str], Schedule
     assert best is not None
     assert not first.progress(best.key, 1, {"train_loss": 0.1, "val_accuracy": 0.9}, 1.0)
     complete(first, best, [0.9] * 9)
-    first.claims.release_all()
+    first.leases.release_all()
     second = board_of(text)
     other = second.next_trial()
     assert other is not None
@@ -233,7 +233,7 @@ def test_another_drivers_trial_is_left_to_it_and_the_wait_is_told_once(
     board = board_of(GRID)
     other = Leases(tmp_path / "results")
     taken = board.waiting[0]
-    assert other.claim(taken.key)
+    assert other.acquire(taken.key)
     started = board.next_trial()
     assert started is not None
     assert started.key != taken.key
@@ -259,5 +259,5 @@ def test_a_first_seed_that_diverges_ends_its_configuration(board_of: Callable[[s
         result = Result(curves={"train_loss": [None]}, epochs_run=1)
         board.finished(trial.key, "diverged", result, RunInfo(), None)
     assert [(record.seed, record.status) for record in board.ended] == [(0, "diverged")] * 4
-    board.claims.release_all()
+    board.leases.release_all()
     assert not board_of(text).waiting

@@ -205,7 +205,7 @@ def test_a_run_stops_cleanly_before_it_trains(folder: Path, seconds: float, stop
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert err == STOPPED
-    assert not list((folder / "early").glob("claims/[0-9a-f]*"))
+    assert not list((folder / "early").glob("leases/[0-9a-f]*"))
 
 
 def test_a_gpu_that_is_not_there_is_told(folder: Path) -> None:

@@ -80,7 +80,7 @@ def test_a_run_into_a_bucket_leaves_what_a_run_into_a_folder_does(suite: Path, b
     code, out, _ = bench("run", suite, "--no-ray", "--results", bucket.url)
     assert (code, "nothing to run" in out) == (0, True)
     assert found(Ledger(bucket.url)) == found(Ledger(alone))
-    assert [path for path in bucket.paths("claims") if not path.endswith(".clock")] == []
+    assert [path for path in bucket.paths("leases") if not path.endswith(".clock")] == []
 
 
 def test_so_does_a_run_on_ray(suite: Path, bucket: Bucket, alone: Path) -> None:
@@ -164,7 +164,7 @@ def test_a_full_disk_ends_the_run_with_one_message_and_a_later_run_goes_on(suite
     assert "the same command goes on from there" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert list((results / "tmp").iterdir()) == []
-    assert not list(results.glob("claims/[0-9a-f]*"))
+    assert not list(results.glob("leases/[0-9a-f]*"))
     code, out, err = bench("run", suite, "--no-ray", "--results", results)
     assert (code, err) == (0, ""), err
     assert "4 of 4 trials ended" in out
@@ -184,9 +184,9 @@ def test_a_half_written_entry_is_told_and_its_trial_runs_again(suite: Path, tmp_
 
 def test_claims_from_before_a_clock_was_set_back_hold_nobody_up(suite: Path, tmp_path: Path, alone: Path) -> None:
     results = tmp_path / "clock"
-    (results / "claims").mkdir(parents=True)
+    (results / "leases").mkdir(parents=True)
     for record in Ledger(alone).records():
-        claim = results / "claims" / record.key
+        claim = results / "leases" / record.key
         claim.write_bytes(owner_bytes(replace(this_process(), host="another machine")))
         os.utime(claim, (time.time() + 86_400,) * 2)
     code, out, err = bench("run", suite, "--no-ray", "--results", results)

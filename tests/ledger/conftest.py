@@ -32,7 +32,7 @@ def make_record() -> MakeRecord:
             seed=0,
             status=status,
             result=Result({"val_accuracy": [0.8, None, accuracy]}, 3, 3, test={"accuracy": accuracy}),
-            measured=RunInfo(parameters=109_386, finished=f"2025-03-01T12:{minute:02}:00+00:00"),
+            run_info=RunInfo(parameters=109_386, finished=f"2025-03-01T12:{minute:02}:00+00:00"),
             pruning=None if rule is None else {"rule": rule},
             failure={"kind": "MemoryError", "message": "…", "traceback": "…"} if status == "failed" else None,
         )

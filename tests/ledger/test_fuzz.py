@@ -52,8 +52,8 @@ values = st.recursive(
 places = st.sampled_from(
     [(name,) for name in GOOD.to_json()]
     + [("result", name) for name in GOOD.to_json()["result"]]
-    + [("measured", name) for name in GOOD.to_json()["measured"]]
-    + [("result", "curves", "val_accuracy"), ("result", "test", "accuracy"), ("measured", "versions", "torch")]
+    + [("run_info", name) for name in GOOD.to_json()["run_info"]]
+    + [("result", "curves", "val_accuracy"), ("result", "test", "accuracy"), ("run_info", "versions", "torch")]
 )
 
 
@@ -149,10 +149,10 @@ def test_any_index_gives_the_same_records(edits: list[tuple[int, int, bytes]], c
 @TRIES
 def test_any_claim_is_taken_or_waited_for(data: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        claim = Path(folder, "claims", KEY)
+        claim = Path(folder, "leases", KEY)
         claim.parent.mkdir()
         claim.write_bytes(data)
-        claims = Leases(Path(folder))
-        assert claims.claim(KEY) in (True, False)
-        claims.renew_all()
-        claims.release_all()
+        leases = Leases(Path(folder))
+        assert leases.acquire(KEY) in (True, False)
+        leases.renew_all()
+        leases.release_all()

@@ -59,11 +59,11 @@ def test_of_finished_trials_the_first_counts_and_the_others_are_replicates(ledge
 def test_times_are_compared_across_time_zones(ledger, make_record, predictions):
     def finished(at):
         record = make_record()
-        return replace(record, measured=replace(record.measured, finished=at))
+        return replace(record, run_info=replace(record.run_info, finished=at))
 
     ledger.publish(finished("2025-03-01T12:00:00+02:00"), predictions)
     ledger.publish(finished("2025-03-01T11:00:00Z"), predictions)
-    assert ledger.record("ab12cd34").measured.finished == "2025-03-01T12:00:00+02:00"
+    assert ledger.record("ab12cd34").run_info.finished == "2025-03-01T12:00:00+02:00"
 
 
 @pytest.mark.parametrize("status", ["pruned", "failed"])
@@ -104,7 +104,7 @@ def test_complete_and_diverged_trials_are_done_and_failed_ones_are_not(ledger, m
 def test_a_pruned_trial_is_done_under_the_same_rule_only(ledger, make_record, predictions):
     ledger.publish(make_record(status="pruned", minute=1, rule={"eta": 3, "rungs": [1, 3]}), predictions)
     ledger.publish(make_record(status="pruned", minute=2, rule={"eta": 4, "rungs": [1, 4]}), predictions)
-    assert ledger.done({"eta": 3, "rungs": (1, 3)})["ab12cd34"].measured.finished.startswith("2025-03-01T12:01")
+    assert ledger.done({"eta": 3, "rungs": (1, 3)})["ab12cd34"].run_info.finished.startswith("2025-03-01T12:01")
     assert ledger.done({"eta": 4, "rungs": [1, 4]}).keys() == {"ab12cd34"}
     assert ledger.done({"eta": 5, "rungs": [1, 5]}) == {}
     assert ledger.done(None) == {}
@@ -251,7 +251,7 @@ def test_what_a_disk_damaged_without_a_trace_is_found_by_reading_and_then_no_ind
     name = path.name
     flip(path)
     (ledger.root / "index.jsonl").unlink()
-    ledger.home.published(LedgerEntry(name, make_record()))  # as if the file had been so when its line was written
+    ledger.store.add_to_index(LedgerEntry(name, make_record()))  # as if the file had been so when its line was written
     again = Ledger(ledger.root)
     assert again.records() == [make_record()]
     with pytest.raises(MissingEntryError):
@@ -295,7 +295,7 @@ def test_a_file_larger_than_any_entry_is_not_read(ledger, make_record, predictio
 def test_a_ledger_that_cannot_be_written_says_so_before_anything_runs(tmp_path):
     with pytest.raises(UserError, match="cannot write /sys/results/entries: "):
         Ledger("/sys/results").check_writable()
-    for name in ("entries", "claims", "tmp"):
+    for name in ("entries", "leases", "tmp"):
         root = tmp_path / name
         root.mkdir()
         (root / name).write_text("a file where a folder should be")

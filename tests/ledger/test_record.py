@@ -18,7 +18,7 @@ def test_a_record_survives_json(make_record):
 
 def test_a_record_of_an_older_version_that_lacks_an_optional_field_is_read(make_record):
     data = make_record().to_json()
-    del data["suite"], data["measured"]["git_commit"]
+    del data["suite"], data["run_info"]["git_commit"]
     assert Record.from_json(data) == make_record()
 
 
@@ -32,7 +32,7 @@ def deep(levels):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema": SCHEMA + 1}, f"record of schema {SCHEMA + 1}, this version reads up to {SCHEMA}"),
+        ({"schema": SCHEMA + 1}, f"record of schema {SCHEMA + 1}, this version of bench reads schema {SCHEMA}"),
         ({"schema": "one"}, "no schema number"),
         ({"status": "done"}, "status 'done', allowed are complete"),
         ({"key": 7}, "7 as key, where text belongs"),
@@ -42,7 +42,7 @@ def deep(levels):
         ({"seed": True}, "True as seed, where a count belongs"),
         ({"seed": 2**63}, "as seed, where a count belongs"),
         ({"suite": "\x1b[31mred"}, r"control character '\\x1b'"),
-        ({"configuration": "a\x00"}, r"control character '\\x00'"),
+        ({"config_key": "a\x00"}, r"control character '\\x00'"),
         ({"failure": {"message": "caf\udce9"}}, r"control character '\\udce9'"),
         ({"failure": {"message": 1}}, "as failure, where texts belong"),
         ({"failure": {"\x9b": ""}}, r"control character '\\x9b'"),
@@ -80,11 +80,11 @@ def test_what_is_not_a_record_is_refused(make_record, change, message):
         ("result", {"test": {"accuracy": None}}, "as result.test"),
         ("result", {"classes": ["a", "\x1b]0;title\x07"]}, "control character"),
         ("result", {"classes": "ab"}, "as result.classes, where names of classes belong"),
-        ("measured", {"device": "\x1b[2J"}, "control character"),
-        ("measured", {"versions": {"torch": 2}}, "as measured.versions, where texts belong"),
-        ("measured", {"train_seconds": -1}, "as measured.train_seconds, where seconds belong"),
-        ("measured", {"parameters": 1.5}, "1.5 as measured.parameters, where a count belongs"),
-        ("measured", {"finished": None}, "as measured.finished, where text belongs"),
+        ("run_info", {"device": "\x1b[2J"}, "control character"),
+        ("run_info", {"versions": {"torch": 2}}, "as run_info.versions, where texts belong"),
+        ("run_info", {"train_seconds": -1}, "as run_info.train_seconds, where seconds belong"),
+        ("run_info", {"parameters": 1.5}, "1.5 as run_info.parameters, where a count belongs"),
+        ("run_info", {"finished": None}, "as run_info.finished, where text belongs"),
     ],
 )
 def test_what_no_part_of_a_record_holds_is_refused(make_record, part, change, message):
@@ -100,7 +100,7 @@ def test_any_text_that_can_be_shown_is_read_as_it_is(make_record, text):
 
 
 def test_a_missing_part_is_not_a_traceback(make_record):
-    for part in ("result", "measured", "config"):
+    for part in ("result", "run_info", "config"):
         data = make_record().to_json()
         del data[part]
         with pytest.raises(ValueError, match=f"lacks {part}"):

@@ -24,12 +24,12 @@ from bench.ledger.store import LEASE_SECONDS, owner_bytes, this_process
 
 CLAIM = """
 import json, sys
-from bench.ledger.leases import Claims
+from bench.ledger.leases import Leases
 
-claims = Claims(sys.argv[1])
+leases = Leases(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()
-print(json.dumps([key for key in json.loads(sys.argv[2]) if claims.claim(key)]), flush=True)
+print(json.dumps([key for key in json.loads(sys.argv[2]) if leases.acquire(key)]), flush=True)
 sys.stdin.readline()
 """
 PUBLISH = """
@@ -69,7 +69,7 @@ def together(children):
 
 
 def write_claim(bucket, key, owner, number=0):
-    bucket.fs.pipe_file(f"{bucket.name}/results/claims/{key}.{number}", owner_bytes(owner))
+    bucket.fs.pipe_file(f"{bucket.name}/results/leases/{key}.{number}", owner_bytes(owner))
 
 
 @pytest.fixture
@@ -216,14 +216,14 @@ def test_refresh_sees_what_came_and_what_was_removed(bucket, make_record, predic
 
 def test_a_key_is_claimed_by_one_driver_until_it_is_released(bucket):
     one, other = Leases(bucket.url), Leases(bucket.url)
-    assert one.claim("ab12")
-    assert one.claim("ab12")
-    assert not other.claim("ab12")
+    assert one.acquire("ab12")
+    assert one.acquire("ab12")
+    assert not other.acquire("ab12")
     other.release("ab12")
-    assert not other.claim("ab12")
+    assert not other.acquire("ab12")
     one.release_all()
-    assert bucket.paths("claims") == ["claims/.clock"]
-    assert other.claim("ab12")
+    assert bucket.paths("leases") == ["leases/.clock"]
+    assert other.acquire("ab12")
 
 
 def test_two_processes_at_once_claim_each_key_exactly_once(bucket, start_child):
@@ -243,44 +243,44 @@ def test_two_processes_at_once_take_over_each_dead_claim_exactly_once(bucket, st
 def test_a_claim_of_another_machine_ends_by_its_age_only(bucket, stranger, later):
     write_claim(bucket, "ab12", stranger)
     later(LEASE_SECONDS - 30)
-    assert not Leases(bucket.url).claim("ab12")
+    assert not Leases(bucket.url).acquire("ab12")
     later(60)
-    assert Leases(bucket.url).claim("ab12")
-    assert bucket.paths("claims") == ["claims/.clock", "claims/ab12.1"]
+    assert Leases(bucket.url).acquire("ab12")
+    assert bucket.paths("leases") == ["leases/.clock", "leases/ab12.1"]
 
 
 def test_a_claim_from_the_future_is_free_since_the_clock_was_set_back(bucket, stranger, later):
     write_claim(bucket, "ab12", stranger)
     later(-3600)
-    assert Leases(bucket.url).claim("ab12")
+    assert Leases(bucket.url).acquire("ab12")
 
 
 def test_a_driver_that_lost_its_claim_neither_renews_nor_releases_the_new_one(bucket, later):
     slow, quick = Leases(bucket.url), Leases(bucket.url)
-    slow.claim("ab12")
+    slow.acquire("ab12")
     write_claim(bucket, "ab12", replace(this_process(), host="another"))  # as another machine's
     later(LEASE_SECONDS + 30)
-    assert quick.claim("ab12")
+    assert quick.acquire("ab12")
     slow.renew_all()
     slow.release_all()
-    assert bucket.paths("claims") == ["claims/.clock", "claims/ab12.1"]
+    assert bucket.paths("leases") == ["leases/.clock", "leases/ab12.1"]
 
 
 def test_a_half_written_claim_ends_by_its_age(bucket, later):
-    bucket.fs.pipe_file(f"{bucket.name}/results/claims/ab12.0", b'{"host": "')
-    assert not Leases(bucket.url).claim("ab12")
+    bucket.fs.pipe_file(f"{bucket.name}/results/leases/ab12.0", b'{"host": "')
+    assert not Leases(bucket.url).acquire("ab12")
     later(LEASE_SECONDS + 30)
-    assert Leases(bucket.url).claim("ab12")
+    assert Leases(bucket.url).acquire("ab12")
 
 
 def test_a_server_that_goes_away_costs_no_finished_trial(bucket, make_record, predictions):
-    ledger, claims = Ledger(bucket.url), Leases(bucket.url)
+    ledger, leases = Ledger(bucket.url), Leases(bucket.url)
     ledger.publish(make_record("aa00"), predictions)
     bucket.go_away()
-    assert claims.claim("bb00")
+    assert leases.acquire("bb00")
     kept = ledger.publish(make_record("bb00"), predictions)
     assert Path(kept).is_file()
-    assert "cannot be reached" in str(ledger.away)
+    assert "cannot be reached" in str(ledger.store_error)
     with pytest.raises(UserError, match=r"1 finished trials are kept in .*nothing is lost(.|\n)*bench merge"):
         ledger.flush_pending()
     with pytest.raises(UserError, match=r"cannot be reached(.|\n)*AWS_ENDPOINT_URL"):
@@ -288,7 +288,7 @@ def test_a_server_that_goes_away_costs_no_finished_trial(bucket, make_record, pr
     bucket.come_back()
     assert Ledger(bucket.url).flush_pending() == 1
     assert [record.key for record in Ledger(bucket.url).records()] == ["aa00", "bb00"]
-    assert Ledger(bucket.url).kept() == 0
+    assert Ledger(bucket.url).pending() == 0
 
 
 def test_what_was_kept_goes_with_the_next_trial_that_gets_through(bucket, make_record, predictions):
@@ -297,7 +297,7 @@ def test_what_was_kept_goes_with_the_next_trial_that_gets_through(bucket, make_r
     ledger.publish(make_record("aa00"), predictions)
     bucket.come_back()
     ledger.publish(make_record("bb00"), predictions)
-    assert ledger.away is None
+    assert ledger.store_error is None
     assert [record.key for record in Ledger(bucket.url).records()] == ["aa00", "bb00"]
 
 
@@ -391,10 +391,10 @@ def test_any_other_file_system_of_fsspec_will_do(make_record, predictions):
     """Memory's has no conditional put of its own; fsspec looks whether the file is there."""
     ledger = Ledger("memory://results")
     ledger.publish(make_record(), predictions)
-    claims = Leases("memory://results")
-    assert claims.claim("ab12")
-    assert not Leases("memory://results").claim("ab12")
-    claims.release_all()
+    leases = Leases("memory://results")
+    assert leases.acquire("ab12")
+    assert not Leases("memory://results").acquire("ab12")
+    leases.release_all()
     assert Ledger("memory://results").records() == [make_record()]
 
 

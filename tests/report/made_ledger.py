@@ -25,9 +25,9 @@ def config(**changes: Any) -> dict[str, Any]:
     return {**copy.deepcopy(BASE), **changes}
 
 
-def planned(settings: dict[str, Any], seeds: int, configuration: str = "") -> list[Trial]:
+def planned(settings: dict[str, Any], seeds: int, config_key: str = "") -> list[Trial]:
     """The trials of a suite that asks for this configuration with so many seeds."""
-    return [Trial(f"{configuration}/{seed}", configuration, settings, seed, 0) for seed in range(seeds)]
+    return [Trial(f"{config_key}/{seed}", config_key, settings, seed, 0) for seed in range(seeds)]
 
 
 @dataclass
@@ -47,7 +47,7 @@ class Ledger:
         test: list[float],
         validation: list[float] | None = None,
         classes: list[str] = CLASSES,
-        configuration: str = "",
+        config_key: str = "",
     ) -> None:
         """A complete trial per test accuracy; validation stands half a point above it unless given."""
         for seed, accuracy in enumerate(test):
@@ -71,8 +71,8 @@ class Ledger:
                         test={"accuracy": exact, "loss": 0.35},
                         classes=list(classes),
                     ),
-                    measured=_measured(),
-                    configuration=configuration,
+                    run_info=_measured(),
+                    config_key=config_key,
                     suite="quick",
                 )
             )
@@ -87,7 +87,7 @@ class Ledger:
                 seed=seed,
                 status=status,
                 result=Result(curves=curves, epochs_run=epoch),
-                measured=_measured(),
+                run_info=_measured(),
                 suite="quick",
                 **extra,
             )

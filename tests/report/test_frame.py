@@ -116,8 +116,8 @@ def test_after_a_refit_there_is_no_gap_since_training_and_validation_are_of_two_
 
 def test_an_edited_model_file_gets_a_row_of_its_own(ledger: Ledger) -> None:
     mine = config(model={"name": "nets.py:wide"})
-    ledger.add(mine, [0.88, 0.89], configuration="1111aa")
-    ledger.add(mine, [0.9, 0.91], configuration="2222bb")
+    ledger.add(mine, [0.88, 0.89], config_key="1111aa")
+    ledger.add(mine, [0.9, 0.91], config_key="2222bb")
     table = frame(ledger)
     assert table["label"].tolist() == ["nets.py:wide [2222]", "nets.py:wide [1111]"]
     assert table["seeds"].tolist() == [2, 2]

@@ -59,11 +59,11 @@ def test_seeds_without_a_figure_are_named_with_why(ledger: Ledger) -> None:
 
 def test_an_edited_model_file_makes_another_configuration_of_the_same_config(ledger: Ledger) -> None:
     mine = config(model={"name": "nets.py:wide"})
-    ledger.add(mine, [0.88, 0.89], configuration="abcd11")
-    ledger.add(mine, [0.9, 0.91], configuration="abcd22")
-    ledger.add(mine, [0.92], configuration="ef0033")
+    ledger.add(mine, [0.88, 0.89], config_key="abcd11")
+    ledger.add(mine, [0.9, 0.91], config_key="abcd22")
+    ledger.add(mine, [0.92], config_key="ef0033")
     ledger.add(mine, [0.93])  # by a version that did not write it down
-    ledger.add(config(), [0.87], configuration="777777")
+    ledger.add(config(), [0.87], config_key="777777")
     (section,) = sections(ledger.records)
     assert {one.label: len(one.records) for one in section.configurations} == {
         "mlp": 1,
@@ -75,7 +75,7 @@ def test_an_edited_model_file_makes_another_configuration_of_the_same_config(led
 
 
 def test_seeds_of_another_source_do_not_stand_in_for_planned_ones(ledger: Ledger) -> None:
-    ledger.add(config(), [0.88, 0.89], configuration="old")
+    ledger.add(config(), [0.88, 0.89], config_key="old")
     found = sections(ledger.records, planned(config(), 2, "new"))[0].configurations
     assert {one.identity: one.missing for one in found} == {"old": 0, "new": 2}
 

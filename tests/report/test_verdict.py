@@ -98,8 +98,8 @@ def test_it_says_which_others_cannot_be_told_from_it_and_how_far_the_next_is_beh
     ledger.add(config(regularizer=L2), [0.899] * 4, validation=[0.9] * 4)
     ledger.add(config(augmentation=FLIP), [0.7] * 4, validation=[0.75] * 4)
     for place in range(8, 12):
-        measured = replace(ledger.records[place].measured, train_seconds=37.02)
-        ledger.records[place] = replace(ledger.records[place], measured=measured)
+        measured = replace(ledger.records[place].run_info, train_seconds=37.02)
+        ledger.records[place] = replace(ledger.records[place], run_info=measured)
     said = verdict(ledger)
     assert said.comparison.startswith(
         "“mlp · l2” cannot be told from it. The next, mlp · flip, is 20.05 points lower ("

@@ -245,7 +245,7 @@ def test_a_learning_rate_that_is_not_finite_is_diverged(
     assert message["status"] == "diverged" and message["predictions"] is None
     result = message["result"]
     assert (result.epochs_run, result.curves["lr"]) == (2, [10.0, None])
-    json.dumps([asdict(result), asdict(message["measured"])], allow_nan=False)
+    json.dumps([asdict(result), asdict(message["run_info"])], allow_nan=False)
 
 
 def test_a_last_step_that_goes_too_far_is_found_before_the_test_set_is_read(configured: Any, small: Dataset) -> None:

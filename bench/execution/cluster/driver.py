@@ -164,11 +164,11 @@ def export_records(ledger: Ledger, part: BundledSuite, run: RunBundle, folder: P
 
 def export_record(ledger: Ledger, key: str, folder: Path) -> None:
     """Put a key's entries where the run's watchers fetch them; those of a ledger at a URL they read there."""
-    home = ledger.home
+    home = ledger.store
     if not isinstance(home, FileStore):
         return
     out = FileStore(folder / OUT)
-    for name in home.of_key(key):
+    for name in home.names_of(key):
         target = out.location(name)
         target.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileExistsError):

@@ -159,8 +159,8 @@ def copy_entries(ledger: Ledger, keys: Iterable[str], folder: Path) -> None:
     """Write the entries of some keys into a folder, as a ledger of their own."""
     target = FileStore(folder)
     for key in keys:
-        for name in ledger.home.of_key(key):
-            target.put(name, ledger.home.read(name))
+        for name in ledger.store.names_of(key):
+            target.put(name, ledger.store.read(name))
 
 
 def jobs_of(launcher: Launcher) -> dict[str, Job]:

@@ -30,7 +30,7 @@ def budget(configurations: Sequence[Configuration]) -> pd.DataFrame:
             continue
         epochs = [record.result.epochs_run for _, record in trials]
         left = sum(_epochs(one) for one, _ in trials) - sum(epochs)
-        seconds = sum(record.measured.train_seconds for _, record in trials)
+        seconds = sum(record.run_info.train_seconds for _, record in trials)
         rows.append((status, len(trials), sum(epochs), seconds, max(left, 0) if status == "pruned" else 0))
     spared = [(len(one.planned) - len(one.records) - one.missing, _epochs(one)) for one in configurations]
     if seeds := sum(count for count, _ in spared):

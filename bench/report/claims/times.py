@@ -41,7 +41,7 @@ def times(numbers: Sequence[Configuration], target: float | None = None) -> pd.D
 def _curves(one: Configuration) -> tuple[list[Curve], list[float]] | None:
     done = one.having("complete")
     lines = [record.result.curves.get("val_accuracy", []) for record in done]
-    return (lines, [record.measured.train_seconds for record in done]) if all(lines) and lines else None
+    return (lines, [record.run_info.train_seconds for record in done]) if all(lines) and lines else None
 
 
 def _reached_by_half(configurations: Sequence[list[Curve]]) -> float | None:

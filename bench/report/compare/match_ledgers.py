@@ -310,7 +310,7 @@ def _complete_keys(one: Configuration) -> tuple[str, ...]:
 
 def _finished(one: Configuration) -> tuple[bool, str]:
     done = one.having("complete")
-    return bool(done), max((record.measured.finished for record in done or one.records), default="")
+    return bool(done), max((record.run_info.finished for record in done or one.records), default="")
 
 
 def _list_groups(found: Sequence[Section]) -> str:

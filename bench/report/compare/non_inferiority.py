@@ -24,9 +24,9 @@ from bench.suite.schema import LATER
 
 RUN_FIELDS: tuple[tuple[str, Callable[[Record], str]], ...] = (
     ("seeds", lambda one: str(one.seed)),
-    ("device", lambda one: one.measured.device),
-    ("threads", lambda one: str(one.measured.threads or "")),
-    ("git commit", lambda one: (one.measured.git_commit or "")[:12]),
+    ("device", lambda one: one.run_info.device),
+    ("threads", lambda one: str(one.run_info.threads or "")),
+    ("git commit", lambda one: (one.run_info.git_commit or "")[:12]),
 )
 
 
@@ -51,14 +51,14 @@ def axes_diff(base: dict[str, Any], new: dict[str, Any]) -> list[str]:
 
 def runs_diff(base: list[Record], new: list[Record]) -> list[str]:
     """What two sets of records do not share of seeds, machine, commit and packages."""
-    packages = sorted({name for record in (*base, *new) for name in record.measured.versions})
+    packages = sorted({name for record in (*base, *new) for name in record.run_info.versions})
     versions = tuple((name, _version(name)) for name in packages)
     texts = ((name, _joined(base, text_of), _joined(new, text_of)) for name, text_of in (*RUN_FIELDS, *versions))
     return [_change(name, first, second) for name, first, second in texts if first != second]
 
 
 def _version(name: str) -> Callable[[Record], str]:
-    return lambda record: record.measured.versions.get(name, "")
+    return lambda record: record.run_info.versions.get(name, "")
 
 
 def _value_texts(base: dict[str, Any], new: dict[str, Any], key: str) -> tuple[str, str]:

@@ -74,7 +74,7 @@ def check_reproduction(
     if status != record.status:
         differing.insert(0, f"status: {record.status} -> {status}")
     differing += _prediction_fields(predictions, now)
-    environment = _environment_changes(record.measured, measured)
+    environment = _environment_changes(record.run_info, measured)
     strict = not environment and (on_cpu or bool(record.config.get("deterministic")))
     before, after = ((one.test or {}).get("accuracy") for one in (record.result, result))
     images = len(predictions.labels) if predictions else 0
@@ -148,7 +148,7 @@ def seed_noise(record: Record, records: Iterable[Record]) -> PooledDeviation | N
     for other in records:
         same = all(other.config.get(key) == record.config.get(key) for key in ("dataset", "model", "epochs"))
         if same and other.status == "complete" and other.result.test:
-            alike.setdefault(other.configuration or canonical(other.config), []).append(other.result.test["accuracy"])
+            alike.setdefault(other.config_key or canonical(other.config), []).append(other.result.test["accuracy"])
     pooled = pooled_seed_deviation(alike.values())
     return pooled if pooled and pooled.degrees >= 2 else None
 
@@ -168,7 +168,7 @@ def reproduction_text(record: Record, found: Reproduction, commit: str | None) -
     lines += [f"  differs: {text}" for text in found.fields]
     lines += [f"  not in the record: {', '.join(found.new_fields)}"] if found.new_fields else []
     lines += [f"  another {text}" for text in found.environment] or ["  the same processor, versions and threads"]
-    before = record.measured.git_commit
+    before = record.run_info.git_commit
     if before != commit:
         lines.append(f"  another git commit: {before or 'unknown'} -> {commit or 'unknown'}")
     lines.append("  the same data, to the checksum: it is part of the key")

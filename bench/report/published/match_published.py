@@ -199,7 +199,7 @@ class _SuiteMatcher:
         theirs = kin.their_runs(reference.metric)
         if len(theirs) > 1:
             why.append(f"their {len(theirs)} runs of it lie {100 * (max(theirs) - min(theirs)):.2f} points apart")
-        measured = [record.measured for record in [*done, *records]]
+        measured = [record.run_info for record in [*done, *records]]
         return PublishedRow(
             reference,
             config,

@@ -30,7 +30,7 @@ def test_the_front_holds_what_no_other_beats_in_both() -> None:
     made = grid()
     for place in range(3):
         record = made.records[place]
-        made.records[place] = replace(record, measured=replace(record.measured, train_seconds=30.0))
+        made.records[place] = replace(record, run_info=replace(record.run_info, train_seconds=30.0))
     front = {row["x"]: row["front"] for row in rows(chart(part(made), "time"))}
     assert front == {20: True, 30: False, 40: True, 80: True}
 

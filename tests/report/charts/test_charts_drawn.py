@@ -28,7 +28,7 @@ def hostile() -> Ledger:
     for number, name in enumerate((HOSTILE, "plain")):
         ledger.add(config(model={**BASE["model"], "name": name}), [0.85 + 0.02 * number])
         record = ledger.records[-1]
-        ledger.records[-1] = replace(record, measured=replace(record.measured, train_seconds=10.0 + number))
+        ledger.records[-1] = replace(record, run_info=replace(record.run_info, train_seconds=10.0 + number))
     return ledger
 
 

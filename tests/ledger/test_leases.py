@@ -20,12 +20,12 @@ KEYS = [f"{number:04x}" for number in range(50)]
 CLAIM = """
 import json, sys
 from pathlib import Path
-from bench.ledger.leases import Claims
+from bench.ledger.leases import Leases
 
-claims = Claims(Path(sys.argv[1]))
+leases = Leases(Path(sys.argv[1]))
 print("ready", flush=True)
 sys.stdin.readline()
-print(json.dumps([key for key in json.loads(sys.argv[2]) if claims.claim(key)]), flush=True)
+print(json.dumps([key for key in json.loads(sys.argv[2]) if leases.acquire(key)]), flush=True)
 sys.stdin.readline()
 """
 
@@ -46,42 +46,42 @@ def claimed_by(children):
 
 
 def set_age(root, key, seconds):
-    os.utime(root / "claims" / key, (time.time() - seconds,) * 2)
+    os.utime(root / "leases" / key, (time.time() - seconds,) * 2)
 
 
 def write_claim(root, key, owner):
-    (root / "claims").mkdir(parents=True)
-    (root / "claims" / key).write_text(json.dumps(asdict(owner)))
+    (root / "leases").mkdir(parents=True)
+    (root / "leases" / key).write_text(json.dumps(asdict(owner)))
 
 
 def test_a_key_is_claimed_by_one_driver_until_it_is_released(root):
     one, other = Leases(root), Leases(root)
-    assert one.claim("ab12")
-    assert not other.claim("ab12")
+    assert one.acquire("ab12")
+    assert not other.acquire("ab12")
     one.release("ab12")
-    assert other.claim("ab12")
-    assert not one.claim("ab12")
+    assert other.acquire("ab12")
+    assert not one.acquire("ab12")
 
 
 def test_claiming_what_one_holds_already_succeeds(root):
-    claims = Leases(root)
-    assert claims.claim("ab12")
-    assert claims.claim("ab12")
+    leases = Leases(root)
+    assert leases.acquire("ab12")
+    assert leases.acquire("ab12")
 
 
 def test_only_the_owner_can_release(root):
     one, other = Leases(root), Leases(root)
-    one.claim("ab12")
+    one.acquire("ab12")
     other.release("ab12")
-    assert not other.claim("ab12")
+    assert not other.acquire("ab12")
 
 
 def test_release_all_leaves_no_claim_behind(root):
-    claims = Leases(root)
+    leases = Leases(root)
     for key in KEYS:
-        claims.claim(key)
-    claims.release_all()
-    assert [path.name for path in (root / "claims").iterdir() if path.name in KEYS] == []
+        leases.acquire(key)
+    leases.release_all()
+    assert [path.name for path in (root / "leases").iterdir() if path.name in KEYS] == []
 
 
 def test_two_processes_at_once_claim_each_key_exactly_once(root, start_child):
@@ -103,22 +103,22 @@ def test_a_take_over_waits_for_another_and_then_looks_again(root, start_child):
     write_claim(root, "ab12", replace(this_process(), started="1"))
     heir = start_child(CLAIM, root, '["ab12"]')
     assert heir.stdout.readline() == "ready\n"
-    with (root / "claims" / ".lock").open("w") as lock:
+    with (root / "leases" / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         heir.stdin.write("go\n")
         heir.stdin.flush()
         time.sleep(0.3)  # long enough to find the claim stale and to come to the lock
-        (root / "claims" / "ab12").write_text(json.dumps(asdict(this_process())))
+        (root / "leases" / "ab12").write_text(json.dumps(asdict(this_process())))
     assert json.loads(heir.stdout.readline()) == []
 
 
 def test_the_claim_of_a_killed_process_is_free_at_once(root, start_child):
     child = start_child(CLAIM, root, '["ab12"]')
     assert claimed_by([child]) == [["ab12"]]
-    assert not Leases(root).claim("ab12")
+    assert not Leases(root).acquire("ab12")
     child.kill()
     child.wait()
-    assert Leases(root).claim("ab12")
+    assert Leases(root).acquire("ab12")
 
 
 def test_a_zombie_is_dead(root, start_child):
@@ -126,7 +126,7 @@ def test_a_zombie_is_dead(root, start_child):
     claimed_by([child])
     child.kill()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # ended, but not yet collected by its parent
-    assert Leases(root).claim("ab12")
+    assert Leases(root).acquire("ab12")
 
 
 def test_a_process_number_used_again_does_not_keep_a_claim_alive():
@@ -136,7 +136,7 @@ def test_a_process_number_used_again_does_not_keep_a_claim_alive():
 
 def test_a_claim_from_before_the_machine_started_again_is_free(root):
     write_claim(root, "ab12", replace(this_process(), boot="another"))
-    assert Leases(root).claim("ab12")
+    assert Leases(root).acquire("ab12")
 
 
 @pytest.mark.parametrize("elsewhere", [{"host": "another"}, {"namespace": "another container"}])
@@ -144,27 +144,27 @@ def test_a_claim_from_elsewhere_ends_by_its_age_only(root, elsewhere):
     no_process_here = 2**22 + 1
     write_claim(root, "ab12", replace(this_process(), pid=no_process_here, **elsewhere))
     set_age(root, "ab12", LEASE_SECONDS - 30)
-    assert not Leases(root).claim("ab12")
+    assert not Leases(root).acquire("ab12")
     set_age(root, "ab12", LEASE_SECONDS + 30)
-    assert Leases(root).claim("ab12")
+    assert Leases(root).acquire("ab12")
 
 
 def test_a_driver_killed_before_it_wrote_its_name_holds_nothing_up(root):
-    (root / "claims").mkdir(parents=True)
-    (root / "claims" / "ab12").touch()
-    assert not Leases(root).claim("ab12")  # one that is being made is left alone
+    (root / "leases").mkdir(parents=True)
+    (root / "leases" / "ab12").touch()
+    assert not Leases(root).acquire("ab12")  # one that is being made is left alone
     set_age(root, "ab12", EMPTY_SECONDS + 1)
-    assert Leases(root).claim("ab12")
+    assert Leases(root).acquire("ab12")
 
 
 @pytest.mark.parametrize("text", ['{"host": "', "[]", '{"host": 1}'])
 def test_a_half_written_claim_ends_by_its_age(root, text):
-    (root / "claims").mkdir(parents=True)
-    (root / "claims" / "ab12").write_text(text)
+    (root / "leases").mkdir(parents=True)
+    (root / "leases" / "ab12").write_text(text)
     set_age(root, "ab12", LEASE_SECONDS - 30)
-    assert not Leases(root).claim("ab12")
+    assert not Leases(root).acquire("ab12")
     set_age(root, "ab12", LEASE_SECONDS + 30)
-    assert Leases(root).claim("ab12")
+    assert Leases(root).acquire("ab12")
 
 
 @pytest.mark.parametrize(
@@ -172,65 +172,65 @@ def test_a_half_written_claim_ends_by_its_age(root, text):
     [{"pid": 10**30}, {"pid": True}, {"pid": -1}, {"host": ["a"]}, {"started": None}, {"token": "\ud800"}, {"more": 1}],
 )
 def test_a_claim_that_names_no_process_ends_by_its_age(root, change):
-    (root / "claims").mkdir(parents=True)
-    (root / "claims" / "ab12").write_text(json.dumps({**asdict(this_process()), **change}))
-    assert not Leases(root).claim("ab12")
+    (root / "leases").mkdir(parents=True)
+    (root / "leases" / "ab12").write_text(json.dumps({**asdict(this_process()), **change}))
+    assert not Leases(root).acquire("ab12")
     set_age(root, "ab12", LEASE_SECONDS + 30)
-    assert Leases(root).claim("ab12")
+    assert Leases(root).acquire("ab12")
 
 
 @pytest.mark.parametrize(
     "make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), lambda path: path.write_text("[" * 10**6)]
 )
 def test_what_is_no_claim_is_neither_waited_for_nor_read_without_an_end(root, make):
-    (root / "claims").mkdir(parents=True)
-    make(root / "claims" / "ab12")
-    claims = Leases(root)
-    claims.claim("ab12")
-    claims.renew_all()
-    claims.release_all()
+    (root / "leases").mkdir(parents=True)
+    make(root / "leases" / "ab12")
+    leases = Leases(root)
+    leases.acquire("ab12")
+    leases.renew_all()
+    leases.release_all()
 
 
 def test_renewing_keeps_a_claim(root):
-    claims = Leases(root)
-    claims.claim("ab12")
+    leases = Leases(root)
+    leases.acquire("ab12")
     set_age(root, "ab12", LEASE_SECONDS + 30)
-    claims.renew_all()
-    assert not Leases(root).claim("ab12")
+    leases.renew_all()
+    assert not Leases(root).acquire("ab12")
 
 
 def test_a_driver_that_lost_its_claim_neither_renews_nor_releases_the_new_one(root):
     slow, quick = Leases(root), Leases(root)
-    slow.claim("ab12")
+    slow.acquire("ab12")
     set_age(root, "ab12", LEASE_SECONDS + 30)
-    assert quick.claim("ab12")
+    assert quick.acquire("ab12")
     set_age(root, "ab12", 300)
-    before = (root / "claims" / "ab12").stat().st_mtime
+    before = (root / "leases" / "ab12").stat().st_mtime
     slow.renew_all()
     slow.release("ab12")
-    assert (root / "claims" / "ab12").stat().st_mtime == before
+    assert (root / "leases" / "ab12").stat().st_mtime == before
 
 
 def test_a_claim_from_the_future_is_free_since_the_clock_was_set_back(root):
-    Leases(root).claim("ab12")
+    Leases(root).acquire("ab12")
     set_age(root, "ab12", -3600)
-    assert Leases(root).claim("ab12")
+    assert Leases(root).acquire("ab12")
 
 
 def test_claims_do_not_give_the_name_of_the_host_away(root):
-    Leases(root).claim("ab12")
-    claim = json.loads((root / "claims" / "ab12").read_text())
+    Leases(root).acquire("ab12")
+    claim = json.loads((root / "leases" / "ab12").read_text())
     assert set(claim) == {"host", "boot", "namespace", "pid", "started", "token"}
     assert len(claim["host"]) == 16 and int(claim["host"], 16)
 
 
 def test_a_folder_that_cannot_be_written_is_one_clear_error(root):
     root.mkdir()
-    (root / "claims").write_text("")
-    with pytest.raises(UserError, match=f"cannot write {root}/claims/ab12"):
-        Leases(root).claim("ab12")
+    (root / "leases").write_text("")
+    with pytest.raises(UserError, match=f"cannot write {root}/leases/ab12"):
+        Leases(root).acquire("ab12")
 
 
 def test_a_key_cannot_lead_out_of_the_folder(root):
     with pytest.raises(ValueError, match="hexadecimal"):
-        Leases(root).claim("../../ab12")
+        Leases(root).acquire("../../ab12")
