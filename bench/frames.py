@@ -19,7 +19,7 @@ from bench.ledger.ledger import Ledger
 from bench.ledger.record import PARTS, Record
 from bench.report.curves import FIGURES
 from bench.report.curves import curves as curves_of
-from bench.report.sections import Configuration, Section, sections
+from bench.report.grouping import Configuration, TrialGroup, group_trials
 from bench.suite.labels import ORDER, axis_label
 
 MEASURED = ("parameters", "parameters_trainable", "flops", "train_seconds", "evaluation_seconds", "peak_memory_bytes")
@@ -67,9 +67,9 @@ class Results:
         itself is in ``config``, a dictionary.
         """
         rows = [
-            _row(section, one, axes, record)
-            for section in self._sections
-            for one in section.configurations
+            _row(group, one, axes, record)
+            for group in self._groups
+            for one in group.configurations
             for axes in [_axes(one.config)]
             for record in one.records
         ]
@@ -83,7 +83,7 @@ class Results:
 
         These are ``train_loss``, ``val_loss``, ``train_accuracy`` and ``val_accuracy``; nan where there is none.
         """
-        parts = [curves_of(section) for section in self._sections]
+        parts = [curves_of(group) for group in self._groups]
         columns = ["key", *NAMES, "seed", "status", "epoch", *FIGURES]
         if not parts:
             return pd.DataFrame(columns=columns)
@@ -148,8 +148,8 @@ class Results:
         return self.ledger.records()
 
     @cached_property
-    def _sections(self) -> list[Section]:
-        return sections(self._records)
+    def _groups(self) -> list[TrialGroup]:
+        return group_trials(self._records)
 
     def _said(self, key: str) -> pd.DataFrame:
         said = self.ledger.predictions(key)
@@ -210,14 +210,14 @@ def _axes(config: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _row(section: Section, one: Configuration, axes: dict[str, Any], record: Record) -> dict[str, Any]:
+def _row(group: TrialGroup, one: Configuration, axes: dict[str, Any], record: Record) -> dict[str, Any]:
     figures = {
         f"{part}_{metric}": value for part in PARTS for metric, value in (getattr(record.result, part) or {}).items()
     }
     return {
         "key": record.key,
         "config_key": one.identity,
-        "section": section.title,
+        "section": group.title,
         "label": one.label,
         "suite": record.suite,
         "status": record.status,

@@ -146,7 +146,7 @@ def _configurations(
     from bench.report.compare.match_ledgers import end_counts, missing_seeds
     from bench.report.compare.non_inferiority import ComparedConfiguration, ConfigurationPair
     from bench.report.compare.non_inferiority import compare as compared
-    from bench.report.sections import sections
+    from bench.report.grouping import group_trials
 
     ledger = Ledger(results)
     if not ledger.store.check():
@@ -156,8 +156,8 @@ def _configurations(
         )
     warn_damaged(ledger)
     place, records = f"{results}/", ledger.records()
-    ours, one = find_configuration(base, sections(_of_suite(records, kept[0], results)), "BASE", place)
-    theirs, other = find_configuration(new, sections(_of_suite(records, kept[1], results)), "NEW", place)
+    ours, one = find_configuration(base, group_trials(_of_suite(records, kept[0], results)), "BASE", place)
+    theirs, other = find_configuration(new, group_trials(_of_suite(records, kept[1], results)), "NEW", place)
     if one.identity == other.identity:
         raise UserError(f"BASE {base!r} and NEW {new!r} are one configuration, {one.label}; name another")
     label = f"{other.label} against {one.label}"

@@ -51,10 +51,10 @@ def published(
             "  write it like references: [{id: lab-e-l2, match: {regularizer: l2}}]; docs/protocol.md has more"
         )
     from bench.ledger.ledger import Ledger
+    from bench.report.grouping import group_trials
     from bench.report.provenance import provenance
     from bench.report.published.match_published import Request, compare_published
     from bench.report.published.published_text import PublishedPage, to_json, to_markdown
-    from bench.report.sections import sections
 
     asked = [
         Request(suite.name, suite.title, suite.description, references, trials_of(suite), options)
@@ -78,7 +78,7 @@ def published(
             ),
             provenance(
                 used,
-                sections(used, trials),
+                group_trials(used, trials),
                 ", ".join(one.name for one in asked),
                 f"bench published {shlex.join(suites)}",
             ),

@@ -49,7 +49,7 @@ def write_figures(report: Report, folder: Path) -> None:
                 path.write_bytes(content)
             except OSError as error:
                 raise UserError(f"{path}: cannot be written: {error.strerror}; choose another --figures") from error
-        typer.echo(f"wrote {folder / name}.svg and .png: {figure.title}{f', {title}' * (len(report.parts) > 1)}")
+        typer.echo(f"wrote {folder / name}.svg and .png: {figure.title}{f', {title}' * (len(report.comparisons) > 1)}")
         count += 1
     if not count:
         typer.echo("no figures: no chart has something to show yet")
@@ -58,12 +58,15 @@ def write_figures(report: Report, folder: Path) -> None:
 def _named(report: Report) -> Iterator[tuple[str, str, Figure]]:
     from bench.report.charts import charts
 
-    datasets = [re.sub(r"[^a-z0-9]+", "-", part.section.dataset.lower()).strip("-")[:60] for part in report.parts]
-    for number, (part, dataset) in enumerate(zip(report.parts, datasets, strict=True)):
+    datasets = [
+        re.sub(r"[^a-z0-9]+", "-", comparison.group.dataset.lower()).strip("-")[:60]
+        for comparison in report.comparisons
+    ]
+    for number, (comparison, dataset) in enumerate(zip(report.comparisons, datasets, strict=True)):
         place = f"-{datasets[: number + 1].count(dataset)}" if datasets.count(dataset) > 1 else ""
-        prefix = f"{dataset}{place}-" if len(report.parts) > 1 else ""
-        for figure in charts(part):
-            yield f"{prefix}{figure.name}", part.section.title, figure
+        prefix = f"{dataset}{place}-" if len(report.comparisons) > 1 else ""
+        for figure in charts(comparison):
+            yield f"{prefix}{figure.name}", comparison.group.title, figure
 
 
 LONGEST = 100

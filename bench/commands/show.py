@@ -217,14 +217,14 @@ def show(
 def _named(text: str, ledger: Ledger) -> list[Record]:
     """The record of a key, or those of all trials of the configuration with this label; UserError for neither."""
     from bench.report.compare.find_configuration import KEY, find_configuration
-    from bench.report.sections import sections
+    from bench.report.grouping import group_trials
     from bench.suite.labels import SEPARATOR
 
     records = ledger.records()
     if not text or not records or (KEY.fullmatch(text) and any(record.key.startswith(text) for record in records)):
         return [ledger.record(text)]
     label, _, seed = text.partition(f"{SEPARATOR}seed ")  # as the lines of a run have it
-    _, one = find_configuration(label, sections(records), "show", str(ledger.root))
+    _, one = find_configuration(label, group_trials(records), "show", str(ledger.root))
     found = sorted(one.records, key=lambda record: record.seed)
     return [record for record in found if str(record.seed) == seed] or found
 

@@ -17,7 +17,7 @@ from bench.report import plots
 from bench.report.cells import NOTHING, Row, headings, number, rows
 from bench.report.frame import NEVER_RANKED, extra_columns
 from bench.report.leading import MOST, leading
-from bench.report.report import Part
+from bench.report.report import Comparison
 from bench.report.tables import csv_of
 from bench.suite.labels import by_axis
 
@@ -97,15 +97,15 @@ class Board:
     rest: tuple[Row, ...]
 
 
-def board(part: Part, most: int = MOST) -> Board:
+def board(comparison: Comparison, most: int = MOST) -> Board:
     """Lay out a part's leaderboard frame, with at most the first `most` configurations in full."""
-    everything = rows(part.frame)
-    places = leading(part.frame, most)
+    everything = rows(comparison.frame)
+    places = leading(comparison.frame, most)
     shown = [everything[place] for place in places]
-    first = METRICS[part.metrics[0]]
+    first = METRICS[comparison.metrics[0]]
     limits = plots.scale(shown)
-    columns = _columns(everything, part.metrics)
-    shades = {column.name: _shades(everything, column.of, part.metrics) for column in columns}
+    columns = _columns(everything, comparison.metrics)
+    shades = {column.name: _shades(everything, column.of, comparison.metrics) for column in columns}
     faint = {place: "faint" for place, row in enumerate(everything) if _flag(row.numbers["below_floor"])}
     told = {**shades, "behind": faint}
     lines = tuple(
@@ -124,15 +124,15 @@ def board(part: Part, most: int = MOST) -> Board:
     return Board(
         columns=columns,
         lines=lines,
-        ends=tuple(number(end, part.metrics[0]) for end in limits or ()),
+        ends=tuple(number(end, comparison.metrics[0]) for end in limits or ()),
         metric=first.heading,
         percent=first.percent,
         judged=any(line.tie is not None for line in lines),
         shaded=any(shades.values()),
         faint=bool(faint),
-        here=part.analysis.here is not None,
+        here=comparison.analysis.here is not None,
         jointly=any(line.tie is not None and line.tie.sign == JOINTLY for line in lines),
-        data=_data(part.frame.iloc[places], lines),
+        data=_data(comparison.frame.iloc[places], lines),
         rest=tuple(everything[place] for place in sorted(set(range(len(everything))) - set(places))),
     )
 

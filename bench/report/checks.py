@@ -20,7 +20,7 @@ from bench.metrics import METRICS
 from bench.suite.trial import trial_key
 
 if TYPE_CHECKING:
-    from bench.report.report import Part
+    from bench.report.report import Comparison
 
 ROUNDING = 1e-6
 """How far two figures may lie apart that are the same: a stored one may have been summed in single precision."""
@@ -40,7 +40,7 @@ class RecordCheck:
     detail: str
 
 
-def checks(parts: Sequence[Part]) -> tuple[RecordCheck, ...]:
+def checks(comparisons: Sequence[Comparison]) -> tuple[RecordCheck, ...]:
     """Every check of which there was something to look at."""
     tried = (
         ("Each test accuracy is that of its stored predictions", "trials", recomputed),
@@ -56,7 +56,7 @@ def checks(parts: Sequence[Part]) -> tuple[RecordCheck, ...]:
     )
     found = []
     for name, things, look in tried:
-        results = [fault for part in parts for fault in look(part)]
+        results = [fault for comparison in comparisons for fault in look(comparison)]
         faults = [fault for fault in results if fault]
         if results:
             found.append(RecordCheck(name, not faults, _told(faults, len(results), things)))
@@ -67,29 +67,29 @@ Found = Iterator[str]
 """One string per thing looked at: what is wrong with it, or nothing."""
 
 
-def recomputed(part: Part) -> Found:
+def recomputed(comparison: Comparison) -> Found:
     """The stored predictions give the stored accuracy."""
-    for record in _complete(part):
+    for record in _complete(comparison):
         told = (record.result.test or {}).get("accuracy")
-        again = part.analysis.seen.accuracies.get(record.key)
+        again = comparison.analysis.seen.accuracies.get(record.key)
         if told is not None and again is not None:
             close = abs(told - again) <= ROUNDING
             yield "" if close else f"{record.key}: stored {told:.6f}, predictions give {again:.6f}"
 
 
-def same_labels(part: Part) -> Found:
+def same_labels(comparison: Comparison) -> Found:
     """Every trial was tested on images of the same labels in the same order."""
-    seen = part.analysis.seen
+    seen = comparison.analysis.seen
     for key, checksum in seen.checksums.items():
         yield "" if checksum == seen.checksum else f"{key}: test labels {checksum[:12]}, most have {seen.checksum[:12]}"
 
 
-def keys_agree(part: Part) -> Found:
+def keys_agree(comparison: Comparison) -> Found:
     """The key, made again from the record and the catalogue's checksums, is the record's.
 
     Own data and networks from elsewhere are passed over: their contents are not known here.
     """
-    for record in _every(part):
+    for record in _every(comparison):
         config = record.config
         dataset, model = config.get("dataset", {}).get("name"), config.get("model", {}).get("name")
         if dataset in OWN_DATA or model not in AXES["model"]:
@@ -101,34 +101,34 @@ def keys_agree(part: Part) -> Found:
         yield "" if key == record.key else f"{record.key}: would be {key} today"
 
 
-def counted_once(part: Part) -> Found:
+def counted_once(comparison: Comparison) -> Found:
     """A key stands in one place of the leaderboard or among those never ranked."""
-    keys = [key for row in part.frame["keys"] for key in row.split()] + part.apart["key"].tolist()
+    keys = [key for row in comparison.frame["keys"] for key in row.split()] + comparison.apart["key"].tolist()
     known: set[str] = set()
     for key in keys:
         yield f"{key} stands twice" if key in known else ""
         known.add(key)
 
 
-def trials_add_up(part: Part) -> Found:
+def trials_add_up(comparison: Comparison) -> Found:
     """What was asked for is what the tables hold."""
-    planned = sum(len(one.planned) for one in part.section.configurations if not one.added)
-    ours = part.frame[part.frame["kind"] == "ours"]
-    budget = part.analysis.budget
+    planned = sum(len(one.planned) for one in comparison.group.configurations if not one.added)
+    ours = comparison.frame[comparison.frame["kind"] == "ours"]
+    budget = comparison.analysis.budget
     waiting = budget.loc[~budget["status"].isin(["complete", "diverged", "pruned", "failed"]), "trials"].sum()
-    shown = int(ours["seeds"].sum()) + len(part.apart) + int(waiting)
+    shown = int(ours["seeds"].sum()) + len(comparison.apart) + int(waiting)
     total = int(budget["trials"].sum())
-    wrong = f"{part.section.title}: {planned} asked for, {shown} in the tables, {total} in the budget"
+    wrong = f"{comparison.group.title}: {planned} asked for, {shown} in the tables, {total} in the budget"
     yield "" if planned == shown == total else wrong
 
 
-def means_agree(part: Part) -> Found:
+def means_agree(comparison: Comparison) -> Found:
     """Where accuracy is shown, its mean is the share of right predictions over all seeds."""
-    column = "test_mean" if part.metrics[0] == "accuracy" else "test_accuracy"
-    if column not in part.frame:
+    column = "test_mean" if comparison.metrics[0] == "accuracy" else "test_accuracy"
+    if column not in comparison.frame:
         return
-    means = dict(zip(part.frame["label"], part.frame[column], strict=True))
-    for label, right in part.analysis.seen.right.items():
+    means = dict(zip(comparison.frame["label"], comparison.frame[column], strict=True))
+    for label, right in comparison.analysis.seen.right.items():
         again = float(np.mean(right))
         yield (
             ""
@@ -137,9 +137,9 @@ def means_agree(part: Part) -> Found:
         )
 
 
-def intervals_hold(part: Part) -> Found:
+def intervals_hold(comparison: Comparison) -> Found:
     """Low, mean, high, in this order, on this test set and on new images."""
-    for row in part.frame[part.frame["kind"] != "published"].to_dict("records"):
+    for row in comparison.frame[comparison.frame["kind"] != "published"].to_dict("records"):
         for low, high in (("test_low", "test_high"), ("new_low", "new_high")):
             if not pd.isna(row[low]):
                 inside = row[low] - ROUNDING <= row["test_mean"] <= row[high] + ROUNDING
@@ -148,30 +148,34 @@ def intervals_hold(part: Part) -> Found:
                 )
 
 
-def chose_the_best(part: Part) -> Found:
+def chose_the_best(comparison: Comparison) -> Found:
     """The chosen row has the best mean on validation of all complete ones."""
-    complete = part.frame[part.frame["status"] == "complete"]
+    complete = comparison.frame[comparison.frame["status"] == "complete"]
     winner = complete[complete["chosen"]]
     if winner.empty:
         return
-    better = _better(part)
+    better = _better(comparison)
     best = max(better(value) for value in complete["validation_mean"].dropna())
     label, mean = winner.iloc[0]["label"], winner.iloc[0]["validation_mean"]
     right = len(winner) == 1 and better(mean) >= best
-    yield "" if right else f"{part.section.title}: {label} was chosen with {mean:.6f}, the best is {abs(best):.6f}"
+    yield "" if right else f"{comparison.group.title}: {label} was chosen with {mean:.6f}, the best is {abs(best):.6f}"
 
 
-def tied_hold_the_best(part: Part) -> Found:
+def tied_hold_the_best(comparison: Comparison) -> Found:
     """The highest mean is in the set that is tied with it."""
-    measured, tied = part.analysis.measured, part.analysis.tied
+    measured, tied = comparison.analysis.measured, comparison.analysis.tied
     if measured is not None and tied is not None:
         best = int(np.argmax(measured.means))
-        yield "" if tied.tied[best] else f"{part.section.title}: {part.analysis.numbers[best].label} is left out"
+        yield (
+            ""
+            if tied.tied[best]
+            else f"{comparison.group.title}: {comparison.analysis.numbers[best].label} is left out"
+        )
 
 
-def confusions_sum(part: Part) -> Found:
+def confusions_sum(comparison: Comparison) -> Found:
     """A matrix of counts over seeds holds every test image once per seed."""
-    for one in part.details:
+    for one in comparison.details:
         counted, wanted = int(one.matrix.sum()), one.images * len(one.seeds)
         yield "" if counted == wanted else f"{one.label}: {counted:,} counted, {wanted:,} predicted"
 
@@ -187,13 +191,13 @@ def _one(things: str) -> str:
     return "matrix" if things == "matrices" else things.removesuffix("s")
 
 
-def _every(part: Part) -> Iterable[Record]:
-    return (record for one in part.section.configurations for record in one.records)
+def _every(comparison: Comparison) -> Iterable[Record]:
+    return (record for one in comparison.group.configurations for record in one.records)
 
 
-def _complete(part: Part) -> Iterable[Record]:
-    return (record for record in _every(part) if record.status == "complete")
+def _complete(comparison: Comparison) -> Iterable[Record]:
+    return (record for record in _every(comparison) if record.status == "complete")
 
 
-def _better(part: Part) -> Callable[[float], float]:
-    return METRICS[part.metrics[0]].better
+def _better(comparison: Comparison) -> Callable[[float], float]:
+    return METRICS[comparison.metrics[0]].better

@@ -6,13 +6,13 @@ import math
 
 import pandas as pd
 
-from bench.report.sections import Section
+from bench.report.grouping import TrialGroup
 
 FIGURES = ("train_loss", "val_loss", "train_accuracy", "val_accuracy")
 COLUMNS = ("label", "key", "seed", "status", "epoch", *FIGURES)
 
 
-def curves(section: Section) -> pd.DataFrame:
+def curves(group: TrialGroup) -> pd.DataFrame:
     """A row per trial and epoch, trials of every status, in the section's order.
 
     Returns
@@ -23,7 +23,7 @@ def curves(section: Section) -> pd.DataFrame:
     """
     rows = [
         (one.label, record.key, record.seed, record.status, epoch, *figures)
-        for one in section.configurations
+        for one in group.configurations
         for record in one.records
         for epoch, figures in enumerate(_figures(record.result.curves), 1)
     ]

@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.metrics import METRICS
 from bench.report.figures import value, values
-from bench.report.sections import Configuration, Section
+from bench.report.grouping import Configuration, TrialGroup
 from bench.statistics.intervals import PooledDeviation, seed_interval, wilson
 from bench.statistics.seed_noise import moderated
 
@@ -23,13 +23,13 @@ ONE_SEED = "1 seed, no interval"
 """Of a metric that is no share of the images: one network says nothing of its noise."""
 
 
-def seed_noise(section: Section, metric: str = "accuracy") -> dict[str, PooledDeviation]:
+def seed_noise(group: TrialGroup, metric: str = "accuracy") -> dict[str, PooledDeviation]:
     """The deviation between the seeds of each configuration of a section, by label, moderated by the others'.
 
     Empty where no configuration has two complete seeds. Nothing tells of other metrics than accuracy how noisy they
     should be, so that the variances themselves are compared.
     """
-    found = {one.label: found for one in section.configurations if (found := seed_values(one, metric))}
+    found = {one.label: found for one in group.configurations if (found := seed_values(one, metric))}
     between = np.array([np.var(one, ddof=1) if len(one) > 1 else np.nan for one in found.values()])
     noise = moderated(between, np.ones(len(found)), np.array([len(one) for one in found.values()], dtype=int))
     if noise is None:
@@ -46,12 +46,12 @@ def middle(noise: Mapping[str, PooledDeviation]) -> PooledDeviation | None:
     return ordered[len(ordered) // 2] if ordered else None
 
 
-def chosen(section: Section, metric: str = "accuracy") -> Configuration | None:
+def chosen(group: TrialGroup, metric: str = "accuracy") -> Configuration | None:
     """The complete configuration with the best mean on validation, the first by name among equals.
 
     None where there was no choice: without validation, or with fewer than two complete configurations that have it.
     """
-    rated = [(one, validation_mean(one, metric)) for one in section.configurations if one.complete]
+    rated = [(one, validation_mean(one, metric)) for one in group.configurations if one.complete]
     rated = [(one, METRICS[metric].better(average)) for one, average in rated if not math.isnan(average)]
     return max(rated, key=lambda pair: pair[1])[0] if len(rated) > 1 else None
 

@@ -12,7 +12,6 @@ import pandas as pd
 from bench.ledger.record import Record
 from bench.metrics import METRICS
 from bench.published.reference_data import Reference
-from bench.report.claims.standing import Standing
 from bench.report.estimates import (
     MODERATED,
     Estimate,
@@ -24,7 +23,8 @@ from bench.report.estimates import (
     validation_mean,
 )
 from bench.report.figures import value
-from bench.report.sections import Configuration, Section
+from bench.report.findings.standings import RankStatistics
+from bench.report.grouping import Configuration, TrialGroup
 from bench.statistics.intervals import PooledDeviation
 
 NEVER_RANKED = "exclude_from_ranking"
@@ -70,11 +70,11 @@ _WHOLE = ("seeds", "seeds_planned", "parameters", "flops", "epochs", "diverged",
 
 
 def leaderboard(
-    section: Section,
+    group: TrialGroup,
     references: Sequence[Reference],
     images: int,
     metrics: Sequence[str] = ("accuracy",),
-    standings: Mapping[str, Standing] | None = None,
+    standings: Mapping[str, RankStatistics] | None = None,
     repeat: str = "bench reproduce",
 ) -> pd.DataFrame:
     """The section's table, the best test mean first: complete ones and published figures, then incomplete ones.
@@ -92,16 +92,16 @@ def leaderboard(
     metrics
         What is shown; the first one ranks.
     standings
-        By label, what the predictions say of the accuracy: `bench.report.claims.analysis.Analysis.standings`.
+        By label, what the predictions say of the accuracy: `bench.report.findings.analysis.Analysis.standings`.
     repeat
         The command that runs trials again, to which each row adds its keys.
     """
-    shown = [one for one in section.configurations if one.having("complete")]
-    noise = {metric: seed_noise(section, metric) for metric in metrics}
-    winner = chosen(section, metrics[0])
+    shown = [one for one in group.configurations if one.having("complete")]
+    noise = {metric: seed_noise(group, metric) for metric in metrics}
+    winner = chosen(group, metrics[0])
     judged = standings or {}
-    rows = [_row(section, one, noise, images, one is winner, judged.get(one.label), repeat) for one in shown]
-    rows += [_reference_row(section, reference, metrics) for reference in references]
+    rows = [_row(group, one, noise, images, one is winner, judged.get(one.label), repeat) for one in shown]
+    rows += [_reference_row(group, reference, metrics) for reference in references]
     rows.sort(key=_place)
     return _typed(rows, metrics[1:])
 
@@ -116,11 +116,11 @@ def extra_columns(metric: str) -> tuple[str, str, str]:
     return f"test_{metric}", f"test_{metric}_low", f"test_{metric}_high"
 
 
-def apart(section: Section) -> pd.DataFrame:
+def apart(group: TrialGroup) -> pd.DataFrame:
     """A row per trial that is never ranked: pruned, diverged or failed, with its last epoch and the reason."""
     rows = [
         {
-            "section": section.title,
+            "section": group.title,
             "label": one.label,
             "status": record.status,
             "seed": record.seed,
@@ -128,7 +128,7 @@ def apart(section: Section) -> pd.DataFrame:
             "reason": _reason(record),
             "key": record.key,
         }
-        for one in section.configurations
+        for one in group.configurations
         for record in one.records
         if record.status != "complete"
     ]
@@ -136,12 +136,12 @@ def apart(section: Section) -> pd.DataFrame:
 
 
 def _row(
-    section: Section,
+    group: TrialGroup,
     one: Configuration,
     noise: dict[str, dict[str, PooledDeviation]],
     images: int,
     is_chosen: bool,
-    standing: Standing | None,
+    standing: RankStatistics | None,
     repeat: str,
 ) -> dict[str, Any]:
     done = one.having("complete")
@@ -157,8 +157,8 @@ def _row(
         )
     }
     return {
-        "section": section.title,
-        "dataset": section.dataset,
+        "section": group.title,
+        "dataset": group.dataset,
         "kind": "added" if one.added else "ours",
         "label": one.label,
         "status": "complete" if one.complete else "incomplete",
@@ -192,7 +192,7 @@ def _row(
     }
 
 
-def _judged(standing: Standing) -> dict[str, Any]:
+def _judged(standing: RankStatistics) -> dict[str, Any]:
     return {
         "new_low": standing.new.low,
         "new_high": standing.new.high,
@@ -204,7 +204,7 @@ def _judged(standing: Standing) -> dict[str, Any]:
     }
 
 
-def _reference_row(section: Section, reference: Reference, metrics: Sequence[str]) -> dict[str, Any]:
+def _reference_row(group: TrialGroup, reference: Reference, metrics: Sequence[str]) -> dict[str, Any]:
     notes = [flag.replace("_", " ") for flag in reference.flags]
     number = math.nan if reference.value is None else reference.value
     place = (reference.part, reference.figure)
@@ -217,8 +217,8 @@ def _reference_row(section: Section, reference: Reference, metrics: Sequence[str
     return {
         "test_mean": math.nan,
         "validation_mean": math.nan,
-        "section": section.title,
-        "dataset": section.dataset,
+        "section": group.title,
+        "dataset": group.dataset,
         "kind": "published",
         "label": f"{reference.model} ({reference.id})",
         "status": "published",

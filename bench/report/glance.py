@@ -3,41 +3,41 @@
 from __future__ import annotations
 
 from bench.report.cells import counted, percent
-from bench.report.report import Part
+from bench.report.report import Comparison
 
 PAIRS = 3
 NAMED = 3
 
 
-def glance(part: Part) -> tuple[tuple[str, str], ...]:
+def glance(comparison: Comparison) -> tuple[tuple[str, str], ...]:
     """Headings with a sentence each; what is not known is left out."""
-    found = (("Where it errs", errors(part)), ("Beside published", beside_published(part)))
+    found = (("Where it errs", errors(comparison)), ("Beside published", beside_published(comparison)))
     return tuple((heading, text) for heading, text in found if text)
 
 
-def errors(part: Part) -> str:
+def errors(comparison: Comparison) -> str:
     """The classes that the first of the details, the chosen one where there was a choice, confuses most."""
-    if not part.details or not part.details[0].pairs:
+    if not comparison.details or not comparison.details[0].pairs:
         return ""
-    first = part.details[0]
+    first = comparison.details[0]
     pairs = first.pairs[:PAIRS]
     named = [f"{percent(pair.share)} % of {pair.true} taken for {pair.predicted}" for pair in pairs]
     of = "" if first.chosen else f" ({first.label})"
     return f"{', '.join(named)}{of}."
 
 
-def beside_published(part: Part) -> str:
+def beside_published(comparison: Comparison) -> str:
     """How many published accuracies lie above, within and below our intervals on new images, and the nearest above."""
-    table = part.analysis.placements
+    table = comparison.analysis.placements
     placed = table[table["place"] != "not placed"]
     if placed.empty:
         return ""
-    parts = []
+    comparisons = []
     for place in ("above", "within", "below"):
         some = placed[placed["place"] == place]
         if not some.empty:
             names = [f"{row['published']} {percent(row['value'])}" for row in some.to_dict("records")[:NAMED]]
             more = f" and {len(some) - NAMED} more" if len(some) > NAMED else ""
-            parts.append(f"{len(some)} {place} ({', '.join(names)}{more})")
+            comparisons.append(f"{len(some)} {place} ({', '.join(names)}{more})")
     figures = counted(len(placed), "published figure")
-    return f"Of {figures}, held against our 95 % interval on new images: {'; '.join(parts)}."
+    return f"Of {figures}, held against our 95 % interval on new images: {'; '.join(comparisons)}."

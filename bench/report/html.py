@@ -6,14 +6,14 @@ from typing import Any
 
 from bench.report.board import board
 from bench.report.cells import count, number, percent, unit
-from bench.report.claims.table import MOST_OPEN
-from bench.report.claims.tables import claims
 from bench.report.classes import class_report as class_view
 from bench.report.classes import gallery_view
+from bench.report.findings.table import MOST_OPEN
+from bench.report.findings.tables import claims
 from bench.report.glance import glance
 from bench.report.leading import ELSEWHERE, MOST, leading
 from bench.report.page import Script, environment, policy, script, shipped
-from bench.report.report import Part, Report
+from bench.report.report import Comparison, Report
 
 
 def to_html(report: Report, most: int = MOST) -> str:
@@ -29,7 +29,7 @@ def to_html(report: Report, most: int = MOST) -> str:
     templates.filters |= {"percent": percent, "number": number, "count": count, "unit": unit}
     templates.globals |= {
         "claims_of": claims,
-        "board_of": lambda part: board(part, most),
+        "board_of": lambda comparison: board(comparison, most),
         "glance_of": glance,
         "class_view": class_view,
         "gallery_view": gallery_view,
@@ -38,9 +38,12 @@ def to_html(report: Report, most: int = MOST) -> str:
         "most": most,
         "elsewhere": ELSEWHERE,
         "leading": lambda frame: leading(frame, most),
-        "many": any(len(leading(part.frame, most)) < len(part.frame) for part in report.parts),
+        "many": any(len(leading(comparison.frame, most)) < len(comparison.frame) for comparison in report.comparisons),
     }
-    charts = {f"part-{number}": page_charts(part, f"part-{number}") for number, part in enumerate(report.parts, 1)}
+    charts = {
+        f"part-{number}": page_charts(comparison, f"part-{number}")
+        for number, comparison in enumerate(report.comparisons, 1)
+    }
     templates.globals |= {"charts_of": charts.__getitem__}
     scripts = _scripts(report)
     if any(one.shown for one in charts.values()):
@@ -51,7 +54,7 @@ def to_html(report: Report, most: int = MOST) -> str:
 
 def _scripts(report: Report) -> list[Script]:
     """The scripts of the page in the order they run: a page without tables needs none."""
-    if not any(len(part.frame) for part in report.parts):
+    if not any(len(comparison.frame) for comparison in report.comparisons):
         return []
     return [_tables(), shipped("board.js"), shipped("classes.js"), shipped("gallery.js")]
 
@@ -73,10 +76,10 @@ def _tables() -> Script:
     return script(f"{text[: exported.start()]}globalThis.jQuery={name[1]}{text[exported.end() :]}")
 
 
-def apart_of(part: Part) -> list[tuple[str, list[dict[str, Any]], int]]:
+def apart_of(comparison: Comparison) -> list[tuple[str, list[dict[str, Any]], int]]:
     """Trials that are never ranked, by status, with the number of their configurations."""
     return [
         (str(status), [{str(name): value for name, value in one.items()} for one in trials.to_dict("records")], labels)
-        for status, trials in part.apart.groupby("status", sort=True)
+        for status, trials in comparison.apart.groupby("status", sort=True)
         if (labels := trials["label"].nunique())
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.report.cells import rows, told_headings, told_marks
-from bench.report.report import Part, Report
+from bench.report.report import Comparison, Report
 
 SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -32,7 +32,9 @@ HEAD = "% Needs \\usepackage{booktabs} and \\usepackage[T1]{fontenc}.\n"
 
 def to_latex(report: Report) -> str:
     """A ``table`` with booktabs rules for each leaderboard; caption and label name its data set and protocol."""
-    return HEAD + "\n".join(_table(part, number) for number, part in enumerate(report.parts, 1) if len(part.frame))
+    return HEAD + "\n".join(
+        _table(comparison, number) for number, comparison in enumerate(report.comparisons, 1) if len(comparison.frame)
+    )
 
 
 def escape(text: str) -> str:
@@ -40,9 +42,9 @@ def escape(text: str) -> str:
     return "".join(SPECIAL.get(character, character) for character in text)
 
 
-def _table(part: Part, number: int) -> str:
-    shown = rows(part.frame)
-    columns = told_headings(shown, part.metrics)
+def _table(comparison: Comparison, number: int) -> str:
+    shown = rows(comparison.frame)
+    columns = told_headings(shown, comparison.metrics)
     body = []
     for row in shown:
         name = escape(row.label)
@@ -50,7 +52,7 @@ def _table(part: Part, number: int) -> str:
         marks = f" ({escape(', '.join(told_marks(row)))})" if told_marks(row) else ""
         # In braces: a bracket behind a line's end would be taken for the space to leave there.
         body.append(" & ".join([f"{{{name}{marks}}}", *(escape(row.cells[cell]) for cell in columns)]))
-    caption = f"{part.section.dataset}: {part.section.protocol}. {part.verdict.sentence}"
+    caption = f"{comparison.group.dataset}: {comparison.group.protocol}. {comparison.verdict.sentence}"
     heading = " & ".join(["Configuration", *(escape(text) for text in columns.values())])
     lines = [
         r"\begin{table}",

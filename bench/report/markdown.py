@@ -6,11 +6,11 @@ import re
 from collections.abc import Sequence
 
 from bench.report.cells import percent, rows, told_headings, told_marks
-from bench.report.claims.table import Claim
-from bench.report.claims.tables import claims
 from bench.report.classes.class_report import HEADINGS, published_table
 from bench.report.classes.details import Details
-from bench.report.report import Part, Report
+from bench.report.findings.table import Finding
+from bench.report.findings.tables import claims
+from bench.report.report import Comparison, Report
 
 MOST_PAIRS = 5
 MOST_ROWS = 20
@@ -18,54 +18,54 @@ MOST_ROWS = 20
 
 def to_markdown(report: Report) -> str:
     """Verdicts, leaderboards, the classes of one configuration (chosen, else best), what was not ranked, provenance."""
-    parts = [f"# {escape(report.title)}", *(escape(note) for note in report.notes)]
-    for part in report.parts:
-        parts += _part(part)
+    comparisons = [f"# {escape(report.title)}", *(escape(note) for note in report.notes)]
+    for comparison in report.comparisons:
+        comparisons += _part(comparison)
     if report.checks:
         lines = [
             f"- {'passed' if c.passed else '**FAILED**'}: {escape(c.name)} ({escape(c.detail)})" for c in report.checks
         ]
-        parts += ["## Checks that this report made of itself", "\n".join(lines)]
-    parts.append("## Provenance")
-    parts.append(provenance_lines(report.provenance))
-    return "\n\n".join(parts) + "\n"
+        comparisons += ["## Checks that this report made of itself", "\n".join(lines)]
+    comparisons.append("## Provenance")
+    comparisons.append(provenance_lines(report.provenance))
+    return "\n\n".join(comparisons) + "\n"
 
 
-def _part(part: Part) -> list[str]:
-    section, verdict = part.section, part.verdict
+def _part(comparison: Comparison) -> list[str]:
+    group, verdict = comparison.group, comparison.verdict
     label = f" **{escape(verdict.label)}**:" if verdict.label else ""
-    out = [f"## {escape(section.title)}", f"{escape(verdict.lead)}{label} {escape(verdict.figures)}".strip()]
+    out = [f"## {escape(group.title)}", f"{escape(verdict.lead)}{label} {escape(verdict.figures)}".strip()]
     out += [escape(text) for text in (" ".join(filter(None, [verdict.comparison, verdict.caution])),) if text]
     above = (
         ("What was run", verdict.ran),
-        ("Protocol", section.protocol),
-        ("Same for all", section.common),
-        ("Wherever named", section.legend),
+        ("Protocol", group.protocol),
+        ("Same for all", group.common),
+        ("Wherever named", group.legend),
     )
     out.append("\n".join(f"- {name}: {escape(text)}" for name, text in above if text))
-    if len(part.frame):
-        out.append(_leaderboard(part))
+    if len(comparison.frame):
+        out.append(_leaderboard(comparison))
     if verdict.notes:
         out.append("\n".join(f"- {escape(note)}" for note in verdict.notes))
-    for claim in claims(part.analysis):
+    for claim in claims(comparison.analysis):
         out += _claim(claim)
-    if part.details:
-        out += _classes(part.details[0])
-    for one in part.details:
+    if comparison.details:
+        out += _classes(comparison.details[0])
+    for one in comparison.details:
         out += _beside(one)
-    if len(part.apart):
+    if len(comparison.apart):
         heading = ["Trial", "Status", "Seed", "Epoch", "Reason"]
         trials = [
             [escape(str(trial[name])) for name in ("label", "status", "seed", "epoch", "reason")]
-            for trial in part.apart.to_dict("records")
+            for trial in comparison.apart.to_dict("records")
         ]
         out += ["### Never ranked", table(heading, trials, "llrrl")]
     return out
 
 
-def _leaderboard(part: Part) -> str:
-    shown = rows(part.frame)
-    columns = told_headings(shown, part.metrics)
+def _leaderboard(comparison: Comparison) -> str:
+    shown = rows(comparison.frame)
+    columns = told_headings(shown, comparison.metrics)
     body = []
     for row in shown:
         name = escape(row.label)
@@ -75,7 +75,7 @@ def _leaderboard(part: Part) -> str:
     return table(["Configuration", *columns.values()], body, "l" + "r" * len(columns))
 
 
-def _claim(claim: Claim) -> list[str]:
+def _claim(claim: Finding) -> list[str]:
     body = [[escape(cell.text) for cell in row] for row in claim.rows[:MOST_ROWS]]
     alignment = "".join("r" if numeric else "l" for numeric in claim.numeric)
     out = [

@@ -11,9 +11,9 @@ from scipy import stats
 from bench.metrics import METRICS
 from bench.report.cells import FIXED, NOTHING, counted, headings, number
 from bench.report.cells import rows as cells_of
-from bench.report.claims.analysis import Analysis
 from bench.report.estimates import IMAGES, ONE_SEED, middle, seed_noise, seed_values
-from bench.report.sections import Configuration, Section
+from bench.report.findings.analysis import Analysis
+from bench.report.grouping import Configuration, TrialGroup
 from bench.statistics.factor_effects import variance
 from bench.statistics.intervals import binomial_noise
 from bench.statistics.means import MeanEstimates, subset
@@ -34,11 +34,11 @@ DOUBTED = 0.1
 """p of the F test from which a configuration's noise is not shown to differ from the others'."""
 
 
-def notes_on(section: Section, ours: pd.DataFrame, metrics: Sequence[str], analysis: Analysis) -> tuple[str, ...]:
+def notes_on(group: TrialGroup, ours: pd.DataFrame, metrics: Sequence[str], analysis: Analysis) -> tuple[str, ...]:
     """The notes on a leaderboard; `ours` are its rows without the published ones, the first of `metrics` ranks."""
     metric = METRICS[metrics[0]]
-    planned = sum(len(one.planned) for one in section.configurations)
-    missing = sum(one.missing for one in section.configurations)
+    planned = sum(len(one.planned) for one in group.configurations)
+    missing = sum(one.missing for one in group.configurations)
     left = (f"Not run yet: {missing:,} of {counted(planned, 'trial')}.",) if missing else ()
     if ours.empty:
         return left
@@ -54,7 +54,7 @@ def notes_on(section: Section, ours: pd.DataFrame, metrics: Sequence[str], analy
             "ranks the table, and no row of it is marked as tied."
         )
     notes += _few(analysis)
-    notes += _noise(section, metrics[0], analysis)
+    notes += _noise(group, metrics[0], analysis)
     if (ours["interval"] == IMAGES).any():
         notes.append(
             "Where there is 1 seed, the brackets are Wilson's 95 % interval over images for that one network; they "
@@ -73,7 +73,7 @@ def notes_on(section: Section, ours: pd.DataFrame, metrics: Sequence[str], analy
         )
     if (ours["interval"] == ONE_SEED).any():
         notes.append(f"Where there is 1 seed, {metric.heading} has no interval.")
-    notes += _missing(section, ours, metrics)
+    notes += _missing(group, ours, metrics)
     if (ours["status"] == "incomplete").any():
         notes.append(
             "Configurations without all their seeds stand below the others and cannot be chosen. Their figures are "
@@ -103,12 +103,12 @@ def _few(analysis: Analysis) -> list[str]:
     return found
 
 
-def _noise(section: Section, metric: str, analysis: Analysis) -> list[str]:
+def _noise(group: TrialGroup, metric: str, analysis: Analysis) -> list[str]:
     """How seeds differ, what of that is flips of single images, and whose seeds differ otherwise than the others'."""
     accuracy = metric == "accuracy"
     measured = analysis.measured if accuracy else None
-    groups = [found for one in section.configurations if len(found := seed_values(one, metric)) > 1]
-    typical = middle(seed_noise(section, metric))
+    groups = [found for one in group.configurations if len(found := seed_values(one, metric)) > 1]
+    typical = middle(seed_noise(group, metric))
     if typical is None:
         return []
     deviation = analysis.seed_noise if measured else typical.deviation
@@ -166,11 +166,11 @@ def _alone(numbers: Sequence[Configuration], measured: MeanEstimates, noise: See
     ]
 
 
-def _missing(section: Section, ours: pd.DataFrame, metrics: Sequence[str]) -> list[str]:
+def _missing(group: TrialGroup, ours: pd.DataFrame, metrics: Sequence[str]) -> list[str]:
     """Which figures some rows lack although the protocol has them."""
     shown = cells_of(ours)
     titles = {name: text for name, text in headings(shown, metrics).items() if name not in FIXED}
-    if all(one.config.get("validation") == "none" for one in section.configurations if not one.added):
+    if all(one.config.get("validation") == "none" for one in group.configurations if not one.added):
         del titles["validation"]
     lacking = [text.removesuffix(" %") for name, text in titles.items() if any(r.cells[name] == NOTHING for r in shown)]
     if not lacking:

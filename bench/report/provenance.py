@@ -9,7 +9,7 @@ from bench.data.dataset import fingerprint
 from bench.errors import UserError
 from bench.ledger.external import is_external
 from bench.ledger.record import Record, Status
-from bench.report.sections import Section
+from bench.report.grouping import TrialGroup
 from bench.suite.labels import axis_label
 from bench.suite.trial import Trial
 
@@ -18,7 +18,7 @@ STATUSES: tuple[Status, ...] = ("complete", "diverged", "pruned", "failed")
 
 def provenance(
     records: Sequence[Record],
-    sections: Sequence[Section],
+    groups: Sequence[TrialGroup],
     suite: str,
     command: str,
     file: str = "",
@@ -39,10 +39,10 @@ def provenance(
         ("Suite", suite),
         ("Suite file", file),
         ("Command", command),
-        ("Data sets", _distinct(section.dataset for section in sections)),
+        ("Data sets", _distinct(group.dataset for group in groups)),
         ("Data checksums (SHA-256)", _distinct(f"{name} {checksum}" for name, checksum in (data or {}).items())),
         ("Test labels (SHA-256)", _distinct(labels)),
-        ("Trials", trial_counts(sections)),
+        ("Trials", trial_counts(groups)),
         ("Device", _distinct(m.device for m in measured)),
         ("Threads per trial", _distinct(str(m.threads) for m in measured if m.threads is not None)),
         ("Versions", _distinct(versions)),
@@ -53,22 +53,22 @@ def provenance(
     return tuple((name, value) for name, value in pairs if value)
 
 
-def checksums(sections: Sequence[Section], planned: Iterable[Trial]) -> dict[str, str]:
+def checksums(groups: Sequence[TrialGroup], planned: Iterable[Trial]) -> dict[str, str]:
     """Each data set's checksum: as the planned trials have it, else the catalogue's; what neither knows is left out."""
     found = {axis_label(trial.config["dataset"], "dataset"): trial.contents for trial in planned if trial.contents}
-    for section in sections:
-        entry = section.configurations[0].config["dataset"]
-        if section.dataset not in found and "path" not in entry:
+    for group in groups:
+        entry = group.configurations[0].config["dataset"]
+        if group.dataset not in found and "path" not in entry:
             try:
-                found[section.dataset] = fingerprint(entry)
+                found[group.dataset] = fingerprint(entry)
             except UserError:  # a data set that an earlier version knew
                 continue
     return found
 
 
-def trial_counts(sections: Sequence[Section]) -> str:
+def trial_counts(groups: Sequence[TrialGroup]) -> str:
     """``36: 33 complete, 1 pruned, 2 spared by pruning``."""
-    configurations = [one for section in sections for one in section.configurations if not one.added]
+    configurations = [one for group in groups for one in group.configurations if not one.added]
     found = Counter(record.status for one in configurations for record in one.records)
     planned = sum(len(one.planned) for one in configurations)
     parts = [f"{found[status]} {status}" for status in STATUSES if found[status]]

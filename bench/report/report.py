@@ -10,27 +10,27 @@ import pandas as pd
 from bench.ledger.record import Predictions, Record
 from bench.published.reference_data import Reference
 from bench.report.checks import RecordCheck, checks
-from bench.report.claims.analysis import Analysis, analyse
 from bench.report.classes.build_details import DetailedAnalysis, build_details, check_patterns
 from bench.report.classes.details import Details
 from bench.report.classes.gallery import Gallery, cached_finder
 from bench.report.curves import curves
 from bench.report.figures import completed
+from bench.report.findings.analysis import Analysis, analyse
 from bench.report.frame import apart, empty, leaderboard
+from bench.report.grouping import Config, TrialGroup, group_trials
 from bench.report.provenance import checksums, provenance
-from bench.report.sections import Config, Section, sections
 from bench.report.verdict import Verdict, verdict
 from bench.suite.trial import Trial
 
 
 @dataclass(frozen=True)
-class Part:
+class Comparison:
     """One table's worth: a dataset under one protocol, its leaderboard, verdict and what was left out of ranking.
 
     `metrics` is what the leaderboard shows; the first one ranks. `curves` has a row per trial and epoch.
     """
 
-    section: Section
+    group: TrialGroup
     frame: pd.DataFrame
     verdict: Verdict
     details: tuple[Details, ...]
@@ -50,7 +50,7 @@ class Report:
 
     title: str
     suite: str
-    parts: tuple[Part, ...]
+    comparisons: tuple[Comparison, ...]
     notes: tuple[str, ...]
     provenance: tuple[tuple[str, str], ...]
     keys: tuple[str, ...]
@@ -59,12 +59,20 @@ class Report:
     @property
     def frame(self) -> pd.DataFrame:
         """All leaderboards below one another; columns in `bench.report.frame.COLUMNS`."""
-        return pd.concat([part.frame for part in self.parts], ignore_index=True) if self.parts else empty()
+        return (
+            pd.concat([comparison.frame for comparison in self.comparisons], ignore_index=True)
+            if self.comparisons
+            else empty()
+        )
 
     @property
     def apart(self) -> pd.DataFrame:
         """Every pruned, diverged or failed trial."""
-        return pd.concat([part.apart for part in self.parts], ignore_index=True) if self.parts else pd.DataFrame()
+        return (
+            pd.concat([comparison.apart for comparison in self.comparisons], ignore_index=True)
+            if self.comparisons
+            else pd.DataFrame()
+        )
 
 
 def build(
@@ -118,25 +126,25 @@ def build(
     """
     planned = list(planned)
     records = completed(records, predictions, metrics)
-    found = sections(records, planned)
+    found = group_trials(records, planned)
     check_patterns(detail, found)
-    datasets = {section.dataset for section in found}
+    datasets = {group.dataset for group in found}
     here = cached_finder(planned)
 
-    def closely(section: Section, frame: pd.DataFrame, leaders: Sequence[str]) -> DetailedAnalysis:
-        return build_details(section, frame, leaders, predictions, here, repeats, detail, len(found))
+    def closely(group: TrialGroup, frame: pd.DataFrame, leaders: Sequence[str]) -> DetailedAnalysis:
+        return build_details(group, frame, leaders, predictions, here, repeats, detail, len(found))
 
-    parts = tuple(
+    comparisons = tuple(
         _part(
-            section,
-            [r for r in references if r.dataset == section.dataset],
+            group,
+            [r for r in references if r.dataset == group.dataset],
             predictions,
             tuple(metrics),
             repeats or {},
             closely,
             repeat,
         )
-        for section in found
+        for group in found
     )
     shown = {reference.id for reference in references if reference.dataset in datasets}  # some are of several data sets
     stray = list(dict.fromkeys(reference.id for reference in references if reference.id not in shown))
@@ -151,7 +159,7 @@ def build(
     return Report(
         title=title,
         suite=suite,
-        parts=parts,
+        comparisons=comparisons,
         notes=notes if found else ("The ledger holds no trial of this selection yet.",),
         provenance=provenance(
             records,
@@ -160,34 +168,34 @@ def build(
             command,
             file,
             checksums(found, planned),
-            (part.analysis.seen.checksum for part in parts),
+            (comparison.analysis.seen.checksum for comparison in comparisons),
         ),
-        keys=tuple(record.key for section in found for one in section.configurations for record in one.records),
-        checks=checks(parts),
+        keys=tuple(record.key for group in found for one in group.configurations for record in one.records),
+        checks=checks(comparisons),
     )
 
 
 def _part(
-    section: Section,
+    group: TrialGroup,
     references: Sequence[Reference],
     predictions: Callable[[str], Predictions],
     metrics: tuple[str, ...],
     repeats: Mapping[str, Sequence[Config]],
-    closely: Callable[[Section, pd.DataFrame, Sequence[str]], DetailedAnalysis],
+    closely: Callable[[TrialGroup, pd.DataFrame, Sequence[str]], DetailedAnalysis],
     repeat: str,
-) -> Part:
-    analysis = analyse(section, references, predictions, metrics[0], repeats)
+) -> Comparison:
+    analysis = analyse(group, references, predictions, metrics[0], repeats)
     images = analysis.seen.images
-    frame = leaderboard(section, references, images, metrics, analysis.standings, repeat)
-    close = closely(section, frame, analysis.leaders)
-    return Part(
-        section=section,
+    frame = leaderboard(group, references, images, metrics, analysis.standings, repeat)
+    close = closely(group, frame, analysis.leaders)
+    return Comparison(
+        group=group,
         frame=frame,
-        verdict=verdict(section, frame, analysis, metrics),
+        verdict=verdict(group, frame, analysis, metrics),
         details=close.details,
-        apart=apart(section),
+        apart=apart(group),
         metrics=metrics,
         analysis=analysis,
-        curves=curves(section),
+        curves=curves(group),
         gallery=close.gallery,
     )

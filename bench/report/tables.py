@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from bench.report.claims.analysis import Analysis
 from bench.report.classes.class_json import details_json, gallery_json
-from bench.report.report import Part, Report
+from bench.report.findings.analysis import Analysis
+from bench.report.report import Comparison, Report
 
 FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 """What a formula begins with in some spreadsheet; the last four are the wide forms of the first."""
@@ -57,33 +57,33 @@ def to_json(report: Report) -> str:
         "suite": report.suite,
         "provenance": dict(report.provenance),
         "notes": list(report.notes),
-        "sections": [_part(part) for part in report.parts],
+        "sections": [_part(comparison) for comparison in report.comparisons],
         "checks": [asdict(check) for check in report.checks],
         "keys": list(report.keys),
     }
     return json.dumps(data, indent=2, allow_nan=False) + "\n"
 
 
-def _part(part: Part) -> dict[str, Any]:
-    rows = _records(part.frame)
+def _part(comparison: Comparison) -> dict[str, Any]:
+    rows = _records(comparison.frame)
     for row in rows:
         row["config"] = json.loads(row["config"]) if row["config"] else None
         row["keys"] = row["keys"].split()
     return {
-        "title": part.section.title,
-        "dataset": part.section.dataset,
-        "protocol": part.section.protocol,
-        "metrics": list(part.metrics),
-        "common": part.section.common,
-        "legend": part.section.legend,
-        "verdict": part.verdict.sentence,
-        "trials": part.verdict.ran,
-        "notes": list(part.verdict.notes),
+        "title": comparison.group.title,
+        "dataset": comparison.group.dataset,
+        "protocol": comparison.group.protocol,
+        "metrics": list(comparison.metrics),
+        "common": comparison.group.common,
+        "legend": comparison.group.legend,
+        "verdict": comparison.verdict.sentence,
+        "trials": comparison.verdict.ran,
+        "notes": list(comparison.verdict.notes),
         "leaderboard": rows,
-        "claims": _claims(part.analysis),
-        "per_class": [details_json(one) for one in part.details],
-        "gallery": gallery_json(part.gallery),
-        "apart": _records(part.apart),
+        "claims": _claims(comparison.analysis),
+        "per_class": [details_json(one) for one in comparison.details],
+        "gallery": gallery_json(comparison.gallery),
+        "apart": _records(comparison.apart),
     }
 
 

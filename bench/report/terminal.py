@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.report.cells import Row, rows, told_headings, told_marks
-from bench.report.report import Part, Report
+from bench.report.report import Comparison, Report
 from bench.suite.labels import SEPARATOR
 
 IMPORTANCE = ("test", "validation", "seeds", "key", "new", "gap", "parameters", "seconds")
@@ -41,49 +41,49 @@ def print_terminal(report: Report, console: Console, top: int | None = None) -> 
     console.print(Text(report.title, style="bold"))
     for note in report.notes:
         console.print(Text(note))
-    for part in report.parts:
-        _print_part(part, console, top)
+    for comparison in report.comparisons:
+        _print_part(comparison, console, top)
     for check in report.checks:
         if not check.passed:
             console.print(Text(f"CHECK FAILED: {check.name}: {check.detail}", style="bold red"))
 
 
-def _print_part(part: Part, console: Console, top: int | None) -> None:
-    section = part.section
+def _print_part(comparison: Comparison, console: Console, top: int | None) -> None:
+    group = comparison.group
     console.print()
-    console.print(Text.assemble((section.title, "bold"), f"  {section.protocol}"))
-    for name, text in (("same for all", section.common), ("wherever named", section.legend)):
+    console.print(Text.assemble((group.title, "bold"), f"  {group.protocol}"))
+    for name, text in (("same for all", group.common), ("wherever named", group.legend)):
         if text:
             console.print(Text("\n".join(_fold(f"{name}: {text}", console.width)), style="dim"))
-    everything = rows(part.frame)
+    everything = rows(comparison.frame)
     shown = [row for place, row in enumerate(everything) if top is None or place < top or row.chosen]
     if shown:
         console.print()
-        _print_table(shown, part.metrics, console)
+        _print_table(shown, comparison.metrics, console)
         console.print()
     if len(shown) < len(everything):
         console.print(Text(f"{len(everything) - len(shown)} more rows are not shown", style="dim"))
-    lead, label, figures = part.verdict.lead, part.verdict.label, part.verdict.figures
+    lead, label, figures = comparison.verdict.lead, comparison.verdict.label, comparison.verdict.figures
     console.print(Text.assemble(lead, " " if label else "", (label, "bold green"), ": " if label else "", figures))
-    for text in filter(None, (part.verdict.comparison, part.verdict.caution)):
+    for text in filter(None, (comparison.verdict.comparison, comparison.verdict.caution)):
         console.print(Text(text))
-    if part.verdict.ran:
-        console.print(Text(part.verdict.ran))
-    for note in part.verdict.notes:
+    if comparison.verdict.ran:
+        console.print(Text(comparison.verdict.ran))
+    for note in comparison.verdict.notes:
         console.print(Text("\n".join(wrap(f"- {note}", console.width, subsequent_indent="  ")), style="dim"))
-    _print_apart(part, console)
+    _print_apart(comparison, console)
 
 
-def _print_apart(part: Part, console: Console) -> None:
-    if part.apart.empty:
+def _print_apart(comparison: Comparison, console: Console) -> None:
+    if comparison.apart.empty:
         return
-    counts = part.apart["status"].value_counts(sort=False)
+    counts = comparison.apart["status"].value_counts(sort=False)
     console.print(Text("Never ranked: " + ", ".join(f"{n} {status}" for status, n in counts.items())))
-    for trial in part.apart[:MOST_APART].itertuples():
+    for trial in comparison.apart[:MOST_APART].itertuples():
         where = f"  {trial.status} {trial.label}, seed {trial.seed}, epoch {trial.epoch}: {trial.reason}"
         console.print(Text(where, style="dim"))
-    if len(part.apart) > MOST_APART:
-        console.print(Text(f"  and {len(part.apart) - MOST_APART} more", style="dim"))
+    if len(comparison.apart) > MOST_APART:
+        console.print(Text(f"  and {len(comparison.apart) - MOST_APART} more", style="dim"))
 
 
 def _print_table(shown: list[Row], metrics: Sequence[str], console: Console) -> None:
@@ -146,11 +146,11 @@ def _short(name: str, text: str) -> str:
 def _fold(text: str, width: int) -> list[str]:
     """Labels or a legend in lines, broken at separators; a part too long for a line is broken between words."""
     lines: list[str] = []
-    for part in _BREAKS.split(text):
-        if lines and len(lines[-1]) + 1 + len(part) <= width:
-            lines[-1] += f" {part}"
+    for comparison in _BREAKS.split(text):
+        if lines and len(lines[-1]) + 1 + len(comparison) <= width:
+            lines[-1] += f" {comparison}"
         else:
-            lines += _wrapped(part, width, "  " if lines else "")
+            lines += _wrapped(comparison, width, "  " if lines else "")
     return lines
 
 

@@ -10,10 +10,10 @@ import pandas as pd
 
 from bench.metrics import METRICS
 from bench.report.cells import NOTHING, counted, number, ranked, unit
-from bench.report.claims.analysis import Analysis
+from bench.report.findings.analysis import Analysis
+from bench.report.grouping import ADDED_ALONE, TrialGroup
 from bench.report.notes import notes_on
 from bench.report.provenance import trial_counts
-from bench.report.sections import ADDED_ALONE, Section
 from bench.statistics.factor_effects import difference
 
 NAMED = 3
@@ -49,7 +49,7 @@ class Verdict:
 
 
 def verdict(
-    section: Section, frame: pd.DataFrame, analysis: Analysis, metrics: Sequence[str] = ("accuracy",)
+    group: TrialGroup, frame: pd.DataFrame, analysis: Analysis, metrics: Sequence[str] = ("accuracy",)
 ) -> Verdict:
     """State what validation chose in this section, from its leaderboard; the first of `metrics` ranks."""
     ours = frame[frame["kind"] == "ours"]
@@ -57,13 +57,13 @@ def verdict(
     # Added rows are never chosen, but they are compared.
     compared = frame[frame["kind"].isin(["ours", "added"]) & (frame["status"] == "complete")]
     metric = METRICS[metrics[0]]
-    ran = _ran(section)
-    notes = notes_on(section, ours, metrics, analysis)
+    ran = _ran(group)
+    notes = notes_on(group, ours, metrics, analysis)
     winner = complete[complete["chosen"]]
-    if not any(one.records for one in section.configurations):
-        planned = sum(len(one.planned) for one in section.configurations)
+    if not any(one.records for one in group.configurations):
+        planned = sum(len(one.planned) for one in group.configurations)
         return Verdict(f"Nothing has been run yet ({counted(planned, 'trial')}).", "", "", ())
-    if section.protocol == ADDED_ALONE:
+    if group.protocol == ADDED_ALONE:
         lead = "Only rows that were added from their predictions: nothing was trained here, and nothing chosen."
         return Verdict(lead, "", "", notes, _without_choice(compared, analysis))
     if complete.empty:
@@ -74,7 +74,7 @@ def verdict(
         row = complete.to_dict("records")[0]
         return Verdict(lead, row["label"], _figures(row), notes, caution=caution, ran=ran)
     if winner.empty:
-        lead = f"Nothing was chosen: {_unrated(section, complete, metrics[0])}."
+        lead = f"Nothing was chosen: {_unrated(group, complete, metrics[0])}."
         tied = _without_choice(compared, analysis)
         return Verdict(lead, "", "", notes, tied, caution if tied else "", ran)
     row = winner.to_dict("records")[0]
@@ -87,15 +87,15 @@ def verdict(
     return Verdict(lead, row["label"], _figures(row), notes, _comparison(row, compared, analysis), caution, ran)
 
 
-def _ran(section: Section) -> str:
+def _ran(group: TrialGroup) -> str:
     """``36 trials: 33 complete, 1 pruned, 2 spared by pruning``; nothing where none was asked for."""
-    number, _, rest = trial_counts([section]).partition(": ")
+    number, _, rest = trial_counts([group]).partition(": ")
     return f"{number} {'trial' if number == '1' else 'trials'}: {rest}" if rest else ""
 
 
-def _unrated(section: Section, complete: pd.DataFrame, metric: str) -> str:
+def _unrated(group: TrialGroup, complete: pd.DataFrame, metric: str) -> str:
     """Why validation could not choose among several complete configurations."""
-    if all(one.config.get("validation") == "none" for one in section.configurations if not one.added):
+    if all(one.config.get("validation") == "none" for one in group.configurations if not one.added):
         return "this protocol keeps no validation images"
     rated = int(complete["validation_mean"].notna().sum())
     return f"{rated or 'none'} of {len(complete)} complete configurations has {METRICS[metric].heading} on validation"

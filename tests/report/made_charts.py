@@ -10,13 +10,13 @@ from made_ledger import BASE, FLIP, L2, Ledger, config
 from bench.published.reference_data import Reference
 from bench.report import build
 from bench.report.charts import Figure, LeftOut, drawn, specification
-from bench.report.report import Part
+from bench.report.report import Comparison
 
 HOSTILE = "</script><script>alert(1)</script>"
 
 
-def part(ledger: Ledger, references: list[Reference] | None = None) -> Part:
-    return build(ledger.records, ledger.predictions, title="Charts", references=references or []).parts[0]
+def comparison(ledger: Ledger, references: list[Reference] | None = None) -> Comparison:
+    return build(ledger.records, ledger.predictions, title="Charts", references=references or []).comparisons[0]
 
 
 def grid() -> Ledger:
@@ -55,11 +55,11 @@ def pruned(made: Ledger) -> Ledger:
     return made
 
 
-def chart(of: Part, name: str) -> Figure:
+def chart(of: Comparison, name: str) -> Figure:
     return next(one for one in drawn(of) if isinstance(one, Figure) and one.name == name)
 
 
-def why_left_out(of: Part) -> dict[str, str]:
+def why_left_out(of: Comparison) -> dict[str, str]:
     return {one.title: one.reason for one in drawn(of) if isinstance(one, LeftOut)}
 
 

@@ -11,7 +11,7 @@ from made_ledger import L2, Ledger, config
 from bench.data import fingerprint
 from bench.report import Report, build, checks, to_html, to_markdown
 from bench.report.checks import RecordCheck
-from bench.report.report import Part
+from bench.report.report import Comparison
 from bench.suite.trial import trial_key
 
 
@@ -19,8 +19,8 @@ def report_of(ledger: Ledger) -> Report:
     return build(ledger.records, ledger.predictions, "title")
 
 
-def faults(look, part: Part) -> list[str]:  # type: ignore[no-untyped-def]
-    return [fault for fault in look(part) if fault]
+def faults(look, comparison: Comparison) -> list[str]:  # type: ignore[no-untyped-def]
+    return [fault for fault in look(comparison) if fault]
 
 
 @pytest.fixture
@@ -36,8 +36,8 @@ def two(ledger: Ledger) -> Ledger:
 
 
 @pytest.fixture
-def part(two: Ledger) -> Part:
-    return report_of(two).parts[0]
+def comparison(two: Ledger) -> Comparison:
+    return report_of(two).comparisons[0]
 
 
 def test_a_sound_ledger_passes_every_check(two: Ledger) -> None:
@@ -60,59 +60,59 @@ def test_a_stored_accuracy_that_its_predictions_do_not_give(two: Ledger) -> None
 def test_other_test_labels(two: Ledger) -> None:
     key = two.records[0].key
     two.stored[key] = replace(two.stored[key], labels=two.stored[key].labels[::-1].copy())
-    assert len(faults(checks.same_labels, report_of(two).parts[0])) == 1
+    assert len(faults(checks.same_labels, report_of(two).comparisons[0])) == 1
 
 
 def test_a_key_of_another_configuration_or_other_data(two: Ledger) -> None:
     two.records[0] = replace(two.records[0], config=config(batch_size=7))
-    (fault,) = faults(checks.keys_agree, report_of(two).parts[0])
+    (fault,) = faults(checks.keys_agree, report_of(two).comparisons[0])
     assert fault.startswith(two.records[0].key)
 
 
 def test_own_data_and_networks_are_passed_over(ledger: Ledger) -> None:
     ledger.add(config(model={"name": "nets.py:wide"}), [0.9])
-    assert list(checks.keys_agree(report_of(ledger).parts[0])) == []
+    assert list(checks.keys_agree(report_of(ledger).comparisons[0])) == []
 
 
-def test_a_trial_that_counts_twice(part: Part) -> None:
-    twice = part.frame.assign(keys=part.frame["keys"].iloc[0])
-    assert len(faults(checks.counted_once, replace(part, frame=twice))) == 2
+def test_a_trial_that_counts_twice(comparison: Comparison) -> None:
+    twice = comparison.frame.assign(keys=comparison.frame["keys"].iloc[0])
+    assert len(faults(checks.counted_once, replace(comparison, frame=twice))) == 2
 
 
-def test_a_trial_that_is_lost(part: Part) -> None:
-    assert faults(checks.trials_add_up, replace(part, frame=part.frame[1:])) == [
+def test_a_trial_that_is_lost(comparison: Comparison) -> None:
+    assert faults(checks.trials_add_up, replace(comparison, frame=comparison.frame[1:])) == [
         "fashion_mnist: 4 asked for, 2 in the tables, 4 in the budget"
     ]
 
 
-def test_a_mean_that_is_not_of_its_seeds(part: Part) -> None:
-    wrong = part.frame.assign(test_mean=part.frame["test_mean"] + 0.001)
-    assert len(faults(checks.means_agree, replace(part, frame=wrong))) == 2
+def test_a_mean_that_is_not_of_its_seeds(comparison: Comparison) -> None:
+    wrong = comparison.frame.assign(test_mean=comparison.frame["test_mean"] + 0.001)
+    assert len(faults(checks.means_agree, replace(comparison, frame=wrong))) == 2
 
 
 @pytest.mark.parametrize("bound", ["test_low", "new_high"])
-def test_an_interval_beside_its_mean(part: Part, bound: str) -> None:
+def test_an_interval_beside_its_mean(comparison: Comparison, bound: str) -> None:
     shift = 0.1 if bound.endswith("low") else -0.1
-    wrong = part.frame.assign(**{bound: part.frame["test_mean"] + shift})
-    assert len(faults(checks.intervals_hold, replace(part, frame=wrong))) == 2
+    wrong = comparison.frame.assign(**{bound: comparison.frame["test_mean"] + shift})
+    assert len(faults(checks.intervals_hold, replace(comparison, frame=wrong))) == 2
 
 
-def test_a_choice_that_validation_did_not_make(part: Part) -> None:
-    wrong = part.frame.assign(chosen=~part.frame["chosen"])
-    assert len(faults(checks.chose_the_best, replace(part, frame=wrong))) == 1
+def test_a_choice_that_validation_did_not_make(comparison: Comparison) -> None:
+    wrong = comparison.frame.assign(chosen=~comparison.frame["chosen"])
+    assert len(faults(checks.chose_the_best, replace(comparison, frame=wrong))) == 1
 
 
-def test_a_tied_set_without_the_best(part: Part) -> None:
-    assert part.analysis.tied is not None
-    wrong = replace(part.analysis, tied=replace(part.analysis.tied, tied=np.array([False, True])))
-    assert faults(checks.tied_hold_the_best, replace(part, analysis=wrong)) == ["fashion_mnist: mlp is left out"]
+def test_a_tied_set_without_the_best(comparison: Comparison) -> None:
+    assert comparison.analysis.tied is not None
+    wrong = replace(comparison.analysis, tied=replace(comparison.analysis.tied, tied=np.array([False, True])))
+    assert faults(checks.tied_hold_the_best, replace(comparison, analysis=wrong)) == ["fashion_mnist: mlp is left out"]
 
 
-def test_a_confusion_matrix_that_lost_an_image(part: Part) -> None:
-    first = part.details[0]
+def test_a_confusion_matrix_that_lost_an_image(comparison: Comparison) -> None:
+    first = comparison.details[0]
     matrix = first.matrix.copy()
     matrix[0, 0] -= 1
-    wrong = replace(part, details=(replace(first, matrix=matrix), *part.details[1:]))
+    wrong = replace(comparison, details=(replace(first, matrix=matrix), *comparison.details[1:]))
     assert faults(checks.confusions_sum, wrong) == [f"{first.label}: 1,999 counted, 2,000 predicted"]
 
 

@@ -7,12 +7,12 @@ import math
 from made_ledger import BASE, L2, Ledger, config
 
 from bench.report.curves import COLUMNS, curves
-from bench.report.sections import sections
+from bench.report.grouping import group_trials
 
 
 def test_a_row_per_trial_and_epoch(ledger: Ledger) -> None:
     ledger.add(config(), [0.88, 0.89])
-    frame = curves(sections(ledger.records)[0])
+    frame = curves(group_trials(ledger.records)[0])
     assert tuple(frame.columns) == COLUMNS
     assert len(frame) == 2 * BASE["epochs"]
     first = frame[frame["key"] == ledger.records[0].key]
@@ -21,7 +21,7 @@ def test_a_row_per_trial_and_epoch(ledger: Ledger) -> None:
 
 
 def test_trials_that_ended_early_are_there_as_far_as_they_came(full: Ledger) -> None:
-    frame = curves(sections(full.records)[0])
+    frame = curves(group_trials(full.records)[0])
     pruned = frame[frame["status"] == "pruned"]
     assert list(pruned["epoch"]) == [1, 2]
     assert math.isnan(frame.loc[frame["status"] == "diverged", "train_loss"].iloc[-1])
@@ -29,6 +29,6 @@ def test_trials_that_ended_early_are_there_as_far_as_they_came(full: Ledger) -> 
 
 def test_what_was_not_kept_is_nan(ledger: Ledger) -> None:
     ledger.add(config(regularizer=L2, validation="none"), [0.88])
-    frame = curves(sections(ledger.records)[0])
+    frame = curves(group_trials(ledger.records)[0])
     assert frame["val_accuracy"].isna().all()
     assert frame["train_accuracy"].notna().all()

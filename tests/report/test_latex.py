@@ -11,7 +11,7 @@ from bench.report.latex import escape, to_latex
 def test_a_table_has_a_row_per_configuration_and_as_many_cells_as_columns(full: Ledger) -> None:
     report = build(full.records, full.predictions, "A title")
     text = to_latex(report)
-    assert text.count(r"\begin{tabular}") == len(report.parts) == 1
+    assert text.count(r"\begin{tabular}") == len(report.comparisons) == 1
     (columns,) = re.findall(r"\\begin\{tabular\}\{(l r*|lr*)\}", text)
     lines = [line for line in text.splitlines() if line.endswith(r" \\")]
     assert len(lines) == 1 + len(report.frame)

@@ -35,7 +35,7 @@ def test_the_chosen_and_the_published_are_always_in() -> None:
 
 
 def test_the_board_keeps_the_leading_rows_and_the_data_of_those(ledger: Ledger) -> None:
-    shown = board(report_of(ledger).parts[0], most=2)
+    shown = board(report_of(ledger).comparisons[0], most=2)
     assert [size_of(line.row.label) for line in shown.lines if not line.row.published] == [32, 64]
     assert [size_of(row.label) for row in shown.rest] == [128, 256]
     assert len(shown.data["csv"]) == 1 + len(shown.lines) == 1 + len(shown.data["tiers"])
@@ -44,7 +44,7 @@ def test_the_board_keeps_the_leading_rows_and_the_data_of_those(ledger: Ledger) 
 
 def test_the_worst_of_a_column_is_that_of_all_rows(ledger: Ledger) -> None:
     """A leading row is not shaded as the worst for being last in the page."""
-    shown = board(report_of(ledger).parts[0], most=3)
+    shown = board(report_of(ledger).comparisons[0], most=3)
     assert {cell.shade for line in shown.lines for cell in line.cells} == {"", "best"}
 
 
@@ -74,7 +74,7 @@ def test_of_trials_that_are_never_ranked_the_first_are_shown(ledger: Ledger) -> 
 
 
 def test_the_front_is_drawn_however_many_lead(ledger: Ledger) -> None:
-    points = frame(report_of(ledger).parts[0], "train_seconds")
+    points = frame(report_of(ledger).comparisons[0], "train_seconds")
     ours = points[points["role"] != "published"].assign(role="rest")
     ours["front"] = ours["label"].str.endswith("256")
     kept = ours[leading_points(ours, ascending=False, most=1)]

@@ -73,7 +73,7 @@ def test_every_readable_form_shows_the_metrics_under_their_names(calibrated: Led
 
 
 def test_the_verdict_is_of_the_ranking_metric(calibrated: Ledger) -> None:
-    said = report(calibrated, "ece").parts[0].verdict
+    said = report(calibrated, "ece").comparisons[0].verdict
     assert (said.label, said.lead) == ("mlp · l2", "Of 2 complete configurations, validation chose")
     assert said.figures.startswith("test ECE 2.10 ± 0.")
     assert "validation 1.90 %, 2 seeds." in said.figures
@@ -83,7 +83,7 @@ def test_the_verdict_is_of_the_ranking_metric(calibrated: Ledger) -> None:
 
 def test_a_lower_test_mean_that_validation_did_not_choose_is_told(calibrated: Ledger) -> None:
     measured(calibrated, test_ece=[0.07, 0.07])
-    note = report(calibrated, "ece").parts[0].verdict.notes[0]
+    note = report(calibrated, "ece").comparisons[0].verdict.notes[0]
     assert note.startswith("The lowest test mean among the complete is 6.10 (mlp).")
 
 
@@ -111,7 +111,7 @@ def test_a_record_made_before_a_metric_gets_its_test_figure_from_its_predictions
     assert built.frame["test_mean"].iloc[0] == pytest.approx(wanted)
     assert built.frame["validation_mean"].isna().all()
     assert not built.frame["chosen"].any()
-    said = built.parts[0].verdict
+    said = built.comparisons[0].verdict
     assert "the records do not tell it (Validation)" in " ".join(said.notes)
     assert said.lead == "Nothing was chosen: none of 2 complete configurations has F1 (macro) on validation."
 
@@ -137,7 +137,7 @@ def test_one_seed_has_wilsons_interval_only_where_the_metric_is_a_share(ledger: 
     built = report(ledger, "f1_macro", "top_2_accuracy")
     row = built.frame.iloc[0]
     assert np.isnan(row["test_low"]) and row["test_top_2_accuracy_low"] > 0.8
-    assert "Where there is 1 seed, F1 (macro) has no interval." in built.parts[0].verdict.notes
+    assert "Where there is 1 seed, F1 (macro) has no interval." in built.comparisons[0].verdict.notes
     assert to_html(built)
 
 

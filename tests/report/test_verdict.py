@@ -9,7 +9,7 @@ from bench.report.verdict import Verdict
 
 
 def verdict(ledger: Ledger) -> Verdict:
-    return build(ledger.records, ledger.predictions, "title").parts[0].verdict
+    return build(ledger.records, ledger.predictions, "title").comparisons[0].verdict
 
 
 def test_it_names_what_validation_chose_with_its_test_figure_and_interval(full: Ledger) -> None:
@@ -74,17 +74,17 @@ def test_a_table_of_one_row_has_no_order_to_warn_of(ledger: Ledger) -> None:
 
 def test_it_says_what_was_not_run(ledger: Ledger) -> None:
     asked = planned(config(), 3)
-    empty = build([], ledger.predictions, "title", planned=asked).parts[0].verdict
+    empty = build([], ledger.predictions, "title", planned=asked).comparisons[0].verdict
     assert (empty.sentence, empty.notes) == ("Nothing has been run yet (3 trials).", ())
     ledger.add(config(), [0.88])
-    half = build(ledger.records, ledger.predictions, "title", planned=asked).parts[0].verdict
+    half = build(ledger.records, ledger.predictions, "title", planned=asked).comparisons[0].verdict
     assert half.notes[0] == "Not run yet: 2 of 3 trials."
 
 
 def test_the_other_seeds_of_a_pruned_configuration_are_not_waited_for(ledger: Ledger) -> None:
     ledger.add_ended(config(), 0, "pruned", 2, pruning={"rule": {"grace_period": 2}, "decisions": []})
     report = build(ledger.records, ledger.predictions, "title", planned=planned(config(), 3))
-    assert report.parts[0].verdict.notes == ()
+    assert report.comparisons[0].verdict.notes == ()
     assert dict(report.provenance)["Trials"] == "3: 1 pruned, 2 spared by pruning"
 
 
@@ -143,7 +143,7 @@ def test_the_luck_of_the_top_is_put_in_points(ledger: Ledger) -> None:
 def test_another_ranking_metric_leaves_ties_to_accuracy_and_says_so(ledger: Ledger) -> None:
     ledger.add(config(), [0.88, 0.88])
     ledger.add(config(regularizer=L2), [0.9, 0.9])
-    said = build(ledger.records, ledger.predictions, "title", metrics=("loss",)).parts[0].verdict
+    said = build(ledger.records, ledger.predictions, "title", metrics=("loss",)).comparisons[0].verdict
     assert said.comparison == ""
     assert any(note.startswith("Ties, differences and effects are judged by accuracy") for note in said.notes)
 

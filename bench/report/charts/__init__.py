@@ -14,7 +14,7 @@ from bench.report.charts.effects import effects, interactions
 from bench.report.charts.figure import Figure, LeftOut
 from bench.report.charts.losses import losses
 from bench.report.charts.tries import tries
-from bench.report.report import Part
+from bench.report.report import Comparison
 
 __all__ = ["Figure", "LeftOut", "charts", "drawn", "library", "png", "specification", "svg"]
 
@@ -25,28 +25,28 @@ CAUTIONS = {
 }
 
 
-def charts(part: Part) -> tuple[Figure, ...]:
+def charts(comparison: Comparison) -> tuple[Figure, ...]:
     """The charts that have something to say of this part."""
-    return tuple(one for one in drawn(part) if isinstance(one, Figure))
+    return tuple(one for one in drawn(comparison) if isinstance(one, Figure))
 
 
-def drawn(part: Part) -> tuple[Figure | LeftOut, ...]:
+def drawn(comparison: Comparison) -> tuple[Figure | LeftOut, ...]:
     """Every chart or why it is left out, in the order of the page; heat maps for files come last."""
-    return tuple(_all(part))
+    return tuple(_all(comparison))
 
 
-def _all(part: Part) -> Iterator[Figure | LeftOut]:
-    yield cost(part, "train_seconds", "time", "Accuracy against training time", "training seconds",
+def _all(comparison: Comparison) -> Iterator[Figure | LeftOut]:
+    yield cost(comparison, "train_seconds", "time", "Accuracy against training time", "training seconds",
                CAUTIONS["train_seconds"])  # fmt: skip
-    yield cost(part, "parameters", "parameters", "Accuracy against parameters", "parameters",
+    yield cost(comparison, "parameters", "parameters", "Accuracy against parameters", "parameters",
                CAUTIONS["parameters"])  # fmt: skip
-    yield effects(part)
-    yield interactions(part)
-    yield learning_curves(part)
-    yield losses(part)
-    yield calibration(part)
-    yield tries(part)
-    yield spent(part)
-    yield rungs(part)
-    yield matrix(part)
-    yield difference(part)
+    yield effects(comparison)
+    yield interactions(comparison)
+    yield learning_curves(comparison)
+    yield losses(comparison)
+    yield calibration(comparison)
+    yield tries(comparison)
+    yield spent(comparison)
+    yield rungs(comparison)
+    yield matrix(comparison)
+    yield difference(comparison)

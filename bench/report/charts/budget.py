@@ -7,7 +7,7 @@ import pandas as pd
 
 from bench.report.charts.figure import Figure, LeftOut, values
 from bench.report.charts.theme import BLUE, GREY, INK, SKY, WIDTH
-from bench.report.report import Part
+from bench.report.report import Comparison
 
 SPENT, RUNGS = "Epochs spent", "What pruning decided"
 
@@ -15,9 +15,9 @@ TRAINED, SAVED = "trained", "saved by pruning"
 STOPPED, WENT_ON = "stopped", "went on"
 
 
-def spent(part: Part) -> Figure | LeftOut:
+def spent(comparison: Comparison) -> Figure | LeftOut:
     """Trial-epochs by status, from `part.analysis.budget`; a bar alone would say nothing."""
-    rows = epochs(part)
+    rows = epochs(comparison)
     if len(rows) < 2:
         return LeftOut(SPENT, "all trials ended the same way", "budget")
     total = int(rows.loc[rows["kind"] == TRAINED, "epochs"].sum())
@@ -45,9 +45,9 @@ def spent(part: Part) -> Figure | LeftOut:
     return Figure("budget", SPENT, caption, chart, "budget")
 
 
-def rungs(part: Part) -> Figure | LeftOut:
+def rungs(comparison: Comparison) -> Figure | LeftOut:
     """Configurations judged at each rung: stopped or let through."""
-    rows = decisions(part)
+    rows = decisions(comparison)
     if not len(rows):
         return LeftOut(RUNGS, "no trial ran under pruning", "budget")
     caption = (
@@ -72,14 +72,14 @@ def rungs(part: Part) -> Figure | LeftOut:
     return Figure("rungs", RUNGS, caption, chart, "budget")
 
 
-def epochs(part: Part) -> pd.DataFrame:
+def epochs(comparison: Comparison) -> pd.DataFrame:
     """Columns status, trials, kind (trained or saved), epochs, text; a row per figure above 0."""
-    told = part.analysis.budget
-    parts = [
+    told = comparison.analysis.budget
+    comparisons = [
         told[["status", "trials"]].assign(kind=kind, epochs=told[column].astype("int64"))
         for kind, column in ((TRAINED, "epochs"), (SAVED, "saved_epochs"))
     ]
-    rows = pd.concat(parts, ignore_index=True)
+    rows = pd.concat(comparisons, ignore_index=True)
     rows = rows[rows["epochs"] > 0].reset_index(drop=True)
     text = [
         f"{count:,} by {trials:,} trial{'s' * (trials != 1)}" if kind == TRAINED else f"{count:,} saved"
@@ -88,11 +88,11 @@ def epochs(part: Part) -> pd.DataFrame:
     return rows.assign(text=text)
 
 
-def decisions(part: Part) -> pd.DataFrame:
+def decisions(comparison: Comparison) -> pd.DataFrame:
     """Columns epoch, rung, decision, place (in the bar), trials; from what the records say was decided."""
     told = [
         (int(decision["epoch"]), STOPPED if decision["decision"] == "stop" else WENT_ON)
-        for one in part.section.configurations
+        for one in comparison.group.configurations
         for record in one.records
         for decision in (record.pruning or {}).get("decisions", [])
     ]

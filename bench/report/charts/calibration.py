@@ -9,7 +9,7 @@ from bench.metrics import ECE_BINS
 from bench.report.charts.figure import Figure, LeftOut, values
 from bench.report.charts.series import colour, series, shape
 from bench.report.charts.theme import GREY
-from bench.report.report import Part
+from bench.report.report import Comparison
 
 TITLE = "Reliability of confidences"
 MOST = 4
@@ -21,9 +21,9 @@ LEAST = 10
 SIDE = 300
 
 
-def calibration(part: Part) -> Figure | LeftOut:
+def calibration(comparison: Comparison) -> Figure | LeftOut:
     """The reliability diagram of the leaders whose confidences were kept."""
-    rows = frame(part)
+    rows = frame(comparison)
     if not len(rows):
         return LeftOut(TITLE, "no leader's confidences were kept", "calibration")
     errors = [f"{label} {100 * ece:.2f} %" for label, ece in rows.groupby("label", sort=False)["ece"].first().items()]
@@ -35,28 +35,28 @@ def calibration(part: Part) -> Figure | LeftOut:
         f"Expected calibration error, mean over seeds: {'; '.join(errors)}. "
         "Calibration on this test set says nothing of images of another kind."
     )
-    return Figure("calibration", TITLE, caption, _chart(rows, part), "calibration")
+    return Figure("calibration", TITLE, caption, _chart(rows, comparison), "calibration")
 
 
-def frame(part: Part) -> pd.DataFrame:
+def frame(comparison: Comparison) -> pd.DataFrame:
     """A row per leader and bin with enough images: label, name, confidence, accuracy (percent), images, ece."""
-    known = {one.label: one for one in part.details}
-    drawn = [one for one in series(part) if one.label in known and len(known[one.label].calibration)][:MOST]
-    parts = [
+    known = {one.label: one for one in comparison.details}
+    drawn = [one for one in series(comparison) if one.label in known and len(known[one.label].calibration)][:MOST]
+    comparisons = [
         known[one.label].calibration.assign(label=one.label, name=one.name, ece=known[one.label].ece) for one in drawn
     ]
     columns = ["label", "name", "confidence", "accuracy", "images", "ece"]
-    if not parts:
+    if not comparisons:
         return pd.DataFrame(columns=columns)
-    rows = pd.concat(parts, ignore_index=True).rename(columns={"count": "images"})
+    rows = pd.concat(comparisons, ignore_index=True).rename(columns={"count": "images"})
     rows = rows[rows["images"] >= LEAST].assign(
         confidence=lambda found: 100 * found["confidence"], accuracy=lambda found: 100 * found["accuracy"]
     )
     return rows[columns].reset_index(drop=True)
 
 
-def _chart(rows: pd.DataFrame, part: Part) -> alt.LayerChart:
-    there = tuple(one for one in series(part) if one.label in set(rows["label"]))
+def _chart(rows: pd.DataFrame, comparison: Comparison) -> alt.LayerChart:
+    there = tuple(one for one in series(comparison) if one.label in set(rows["label"]))
     scale = alt.Scale(domain=[0, 100], nice=False)
     ends = alt.Chart(values(pd.DataFrame({"end": [0, 100]})))
     base = alt.Chart(values(rows)).encode(

@@ -12,7 +12,7 @@ from bench.report.charts.figure import Figure, LeftOut, values
 from bench.report.charts.names import label_expression
 from bench.report.charts.theme import AXIS_NAME, BLUE, INK, VERMILLION
 from bench.report.classes.details import Details
-from bench.report.report import Part
+from bench.report.report import Comparison
 
 MATRIX, DIFFERENCE = "Confusion matrix", "Difference of two confusion matrices"
 
@@ -22,11 +22,11 @@ MOST_CLASSES = 30
 CELL = 40
 
 
-def matrix(part: Part) -> Figure | LeftOut:
+def matrix(comparison: Comparison) -> Figure | LeftOut:
     """Of the chosen configuration, or of the first that has its details."""
-    if not part.details:
+    if not comparison.details:
         return LeftOut(MATRIX, "no configuration is complete", "")
-    one = next((one for one in part.details if one.chosen), part.details[0])
+    one = next((one for one in comparison.details if one.chosen), comparison.details[0])
     if len(one.classes) > MOST_CLASSES:
         return LeftOut(MATRIX, f"{len(one.classes)} classes are too many for a heat map", "")
     rows = shares(one)
@@ -39,10 +39,10 @@ def matrix(part: Part) -> Figure | LeftOut:
     return Figure("confusion", MATRIX, caption, _heat(rows, one.classes, scale, tone), "")
 
 
-def difference(part: Part) -> Figure | LeftOut:
+def difference(comparison: Comparison) -> Figure | LeftOut:
     """Of the first two leaders."""
-    known = {one.label: one for one in part.details}
-    leaders = [known[label] for label in part.analysis.leaders if label in known][:2]
+    known = {one.label: one for one in comparison.details}
+    leaders = [known[label] for label in comparison.analysis.leaders if label in known][:2]
     if len(leaders) < 2:
         return LeftOut(DIFFERENCE, "there are no two leaders", "")
     one, other = leaders

@@ -15,7 +15,7 @@ from bench.report.charts.series import MARKS, Series, legend, series
 from bench.report.charts.theme import GREY, HEIGHT, INK, SOFT, WIDTH
 from bench.report.frame import NEVER_RANKED
 from bench.report.leading import MOST
-from bench.report.report import Part
+from bench.report.report import Comparison
 
 TIED, OTHER, PUBLISHED = "other configuration (tied)", "other configuration", "published figure (hollow)"
 
@@ -38,10 +38,10 @@ FRONT = (
 ALONE = "One configuration is best in both, so that there is no front to draw."
 
 
-def cost(part: Part, column: str, name: str, title: str, axis: str, caution: str) -> Figure | LeftOut:
+def cost(comparison: Comparison, column: str, name: str, title: str, axis: str, caution: str) -> Figure | LeftOut:
     """The chart of test figures against one of the leaderboard's columns, on a log scale."""
-    everything = frame(part, column)
-    points = everything[leading_points(everything, METRICS[part.metrics[0]].ascending)]
+    everything = frame(comparison, column)
+    points = everything[leading_points(everything, METRICS[comparison.metrics[0]].ascending)]
     ours = points[points["role"] != "published"]
     if len(ours) < 2 or ours["x"].nunique() < 2:
         return LeftOut(title, f"fewer than two complete configurations differ in {axis}", "cost")
@@ -54,23 +54,23 @@ def cost(part: Part, column: str, name: str, title: str, axis: str, caution: str
         name=name,
         title=title,
         caption=f"{caution} {MARKS} {INTERVALS}{several}{left_out} {front}",
-        chart=_chart(points, series(part), part.metrics[0], axis),
+        chart=_chart(points, series(comparison), comparison.metrics[0], axis),
         group="cost",
     )
 
 
-def frame(part: Part, column: str) -> pd.DataFrame:
+def frame(comparison: Comparison, column: str) -> pd.DataFrame:
     """A row per complete configuration, and per published figure that is not refuted, with a cost above 0.
 
     Columns: label, kind (as the legend calls it), role (leader, rest or published), x, y, low, high, new_low, new_high,
     seeds, front, bars. Figures as they are shown (percent where the metric is).
     """
-    board = part.frame
+    board = comparison.frame
     usable = (board["status"] != "incomplete") & board["test_mean"].notna() & (board[column].fillna(0) > 0)
     refuted = board["note"].str.contains(NEVER_RANKED.replace("_", " "), regex=False)
     board = board[usable & ~refuted]
-    names = {one.label: one.name for one in series(part)}
-    metric = part.metrics[0]
+    names = {one.label: one.name for one in series(comparison)}
+    metric = comparison.metrics[0]
     out = pd.DataFrame({"label": board["label"], "x": board[column].astype("float64"), "seeds": board["seeds"]})
     columns = {"y": "test_mean", "low": "test_low", "high": "test_high", "new_low": "new_low", "new_high": "new_high"}
     for ours, theirs in columns.items():

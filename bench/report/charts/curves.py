@@ -10,7 +10,7 @@ from bench.report.charts.figure import Figure, LeftOut, values
 from bench.report.charts.live import OFF, ON, pick, zoom
 from bench.report.charts.series import Series, colour, dash, series
 from bench.report.charts.theme import GREY, HEIGHT, WIDTH
-from bench.report.report import Part
+from bench.report.report import Comparison
 
 TITLE = "Learning curves"
 
@@ -21,13 +21,13 @@ MOST_EPOCHS = 60
 """Longer curves are drawn at so many epochs, evenly spaced, the last one among them."""
 
 
-def learning_curves(part: Part) -> Figure | LeftOut:
+def learning_curves(comparison: Comparison) -> Figure | LeftOut:
     """Validation accuracy by epoch, or training accuracy where nothing was held out."""
-    column = "val_accuracy" if part.curves["val_accuracy"].notna().any() else "train_accuracy"
-    kept = part.curves[part.curves[column].notna()]
+    column = "val_accuracy" if comparison.curves["val_accuracy"].notna().any() else "train_accuracy"
+    kept = comparison.curves[comparison.curves[column].notna()]
     if not len(kept) or kept["epoch"].nunique() < 2:
         return LeftOut(TITLE, "no trial kept the curve of two epochs or more", "curves")
-    leaders = series(part)
+    leaders = series(comparison)
     bands = band(kept[kept["status"] == "complete"], column)
     led = bands[bands["label"].isin([one.label for one in leaders])]
     if not len(led):

@@ -10,7 +10,7 @@ import pandas as pd
 from bench.report.charts.figure import Figure, LeftOut, values
 from bench.report.charts.names import fitted, label_expression
 from bench.report.charts.theme import BLUE, GREY, SOFT, WHOLE
-from bench.report.report import Part
+from bench.report.report import Comparison
 from bench.statistics.factor_effects import MEAN
 
 EFFECTS, INTERACTIONS = "What each setting adds", "Settings that do more, or less, together"
@@ -32,9 +32,9 @@ CLEAR, UNCLEAR = "95 % interval without 0 (filled)", "with 0 (hollow)"
 UNIT = "points of test accuracy"
 
 
-def effects(part: Part) -> Figure | LeftOut:
+def effects(comparison: Comparison) -> Figure | LeftOut:
     """The effect of every level of every axis, from `part.analysis.effects`."""
-    found = part.analysis.effects
+    found = comparison.analysis.effects
     rows = _shown(found) if len(found) else found
     if not len(rows):
         return LeftOut(EFFECTS, "no two complete configurations differ in one axis alone", "effects")
@@ -60,9 +60,9 @@ def effects(part: Part) -> Figure | LeftOut:
     return Figure("effects", EFFECTS, caption, chart, "effects")
 
 
-def interactions(part: Part) -> Figure | LeftOut:
+def interactions(comparison: Comparison) -> Figure | LeftOut:
     """The strongest two-way interactions, from `part.analysis.interactions`."""
-    found = part.analysis.interactions
+    found = comparison.analysis.interactions
     rows = found[found["effect"].notna()].head(MOST_PAIRS)
     if not len(rows):
         return LeftOut(INTERACTIONS, "no two axes were crossed over complete configurations", "effects")

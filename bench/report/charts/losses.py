@@ -13,7 +13,7 @@ from bench.report.charts.figure import Figure, LeftOut, values
 from bench.report.charts.names import fitted
 from bench.report.charts.series import series
 from bench.report.charts.theme import BLUE, INK, VERMILLION
-from bench.report.report import Part
+from bench.report.report import Comparison
 
 TITLE = "Training against validation loss"
 MOST = 6
@@ -27,7 +27,7 @@ TITLE_PIXELS = 500
 """Of a whole title, which takes three lines or four."""
 
 
-def losses(part: Part) -> Figure | LeftOut:
+def losses(part: Comparison) -> Figure | LeftOut:
     """A panel per leader: both losses by epoch, and the epoch of the least validation loss marked."""
     complete = part.curves[part.curves["status"] == "complete"]
     both = complete[complete["train_loss"].notna() & complete["val_loss"].notna()]

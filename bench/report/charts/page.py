@@ -12,7 +12,7 @@ from markupsafe import Markup
 from bench.report.charts import LeftOut, drawn
 from bench.report.charts.draw import specification, svg_of
 from bench.report.charts.figure import Figure
-from bench.report.report import Part
+from bench.report.report import Comparison
 
 SVG = "http://www.w3.org/2000/svg"
 DECIMALS = re.compile(r"(\.\d)\d+")
@@ -41,9 +41,9 @@ class Charts:
         return [one for one in self.shown if one.figure.group in names]
 
 
-def page_charts(part: Part, anchor: str) -> Charts:
+def page_charts(comparison: Comparison, anchor: str) -> Charts:
     """Draw every chart that the page shows; `anchor` is the part's id, which makes those within the images unique."""
-    everything = drawn(part)
+    everything = drawn(comparison)
     figures = [one for one in everything if isinstance(one, Figure) and one.group]
     left_out = tuple(one for one in everything if isinstance(one, LeftOut) and one.group)
     return Charts(tuple(_shown(one, f"{anchor}-{one.name}") for one in figures), left_out)

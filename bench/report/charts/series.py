@@ -9,7 +9,7 @@ import altair as alt
 
 from bench.report.charts.names import label_expression
 from bench.report.charts.theme import DASHES, LEGEND_NAME, SERIES, SHAPES
-from bench.report.report import Part
+from bench.report.report import Comparison
 
 MARKS = "“Chosen” is by validation; “tied” cannot be told from the best."
 
@@ -25,10 +25,10 @@ class Series:
     dash: list[int]
 
 
-def series(part: Part) -> tuple[Series, ...]:
+def series(comparison: Comparison) -> tuple[Series, ...]:
     """The part's leaders in order, the chosen one first; where all complete ones are few enough, then the others."""
-    done = part.frame[(part.frame["kind"] == "ours") & (part.frame["status"] == "complete")]
-    shown = list(part.analysis.leaders)
+    done = comparison.frame[(comparison.frame["kind"] == "ours") & (comparison.frame["status"] == "complete")]
+    shown = list(comparison.analysis.leaders)
     if len(done) <= len(SERIES):
         shown = list(dict.fromkeys([*shown, *done["label"]]))
     chosen, tied = set(done.loc[done["chosen"], "label"]), set(done.loc[done["tied"].fillna(False), "label"])

@@ -8,7 +8,7 @@ import pandas as pd
 from bench.report.charts.figure import Figure, LeftOut, values
 from bench.report.charts.names import label_expression, width
 from bench.report.charts.theme import DASHES, LEGEND_NAME, SERIES, WIDTH
-from bench.report.report import Part
+from bench.report.report import Comparison
 
 TITLE = "Expected best against number of tries"
 MOST_LEVELS = 6
@@ -23,9 +23,9 @@ THIRD = 110
 EVERYTHING = "all configurations"
 
 
-def tries(part: Part) -> Figure | LeftOut:
+def tries(comparison: Comparison) -> Figure | LeftOut:
     """A panel per axis, a line per level, from `part.analysis.tries`."""
-    found = part.analysis.tries
+    found = comparison.analysis.tries
     found = found[found.groupby("axis")["tries"].transform("max") >= LEAST_TRIES]
     if not len(found):
         return LeftOut(TITLE, "fewer than three configurations have a validation figure", "tries")

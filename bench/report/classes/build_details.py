@@ -14,7 +14,7 @@ from bench.ledger.record import Predictions
 from bench.published.reference_data import PublishedClasses, class_metrics
 from bench.report.classes.details import Details, details_of, seed_predictions
 from bench.report.classes.gallery import MAX_SPRITE_BYTES, FindData, Gallery, build_gallery
-from bench.report.sections import Config, Configuration, Section
+from bench.report.grouping import Config, Configuration, TrialGroup
 
 MAX_DETAILED = 20
 """How many of a data set's best are shown, over all its tables."""
@@ -22,17 +22,17 @@ MAX_LISTED = 10
 
 
 def select_details(
-    section: Section, frame: pd.DataFrame, leaders: Sequence[str], patterns: Sequence[str], best: int = MAX_DETAILED
+    group: TrialGroup, frame: pd.DataFrame, leaders: Sequence[str], patterns: Sequence[str], best: int = MAX_DETAILED
 ) -> list[Configuration]:
     """The chosen configuration, the other leaders, the `best` by the leaderboard, and those that `patterns` name."""
     ours = frame[frame["kind"] == "ours"]
-    by_label = {one.label: one for one in section.configurations if one.having("complete")}
+    by_label = {one.label: one for one in group.configurations if one.having("complete")}
     labels = [*ours["label"][ours["chosen"]], *leaders, *ours["label"][:best]]
     labels += [label for pattern in patterns for label in ours["label"] if _matches(by_label[label], pattern)]
     return [by_label[label] for label in dict.fromkeys(labels)]
 
 
-def check_patterns(patterns: Sequence[str], sections: Sequence[Section]) -> None:
+def check_patterns(patterns: Sequence[str], groups: Sequence[TrialGroup]) -> None:
     """Refuse a pattern that no configuration with a complete trial answers to.
 
     Raises
@@ -40,7 +40,7 @@ def check_patterns(patterns: Sequence[str], sections: Sequence[Section]) -> None
     UserError
         Naming the nearest label, and some of those there are.
     """
-    every = [one for section in sections for one in section.configurations if one.having("complete")]
+    every = [one for group in groups for one in group.configurations if one.having("complete")]
     for pattern in patterns:
         if any(_matches(one, pattern) for one in every):
             continue
@@ -77,7 +77,7 @@ MIN_PER_COMPARISON = 5
 
 
 def build_details(
-    section: Section,
+    group: TrialGroup,
     frame: pd.DataFrame,
     leaders: Sequence[str],
     predictions: Callable[[str], Predictions],
@@ -93,7 +93,7 @@ def build_details(
     section, frame
         The configurations and their leaderboard.
     leaders
-        Labels, as `bench.report.claims.analysis.Analysis` has them.
+        Labels, as `bench.report.findings.analysis.Analysis` has them.
     predictions
         From a trial's key to its predictions.
     look
@@ -106,10 +106,8 @@ def build_details(
         Among how many parts the report's room is shared.
     """
     chosen = list(frame["label"][(frame["kind"] == "ours") & frame["chosen"]])
-    theirs = _published_classes(section, repeats or {}, chosen)
-    shown = select_details(
-        section, frame, [*leaders, *theirs], patterns, max(MIN_PER_COMPARISON, MAX_DETAILED // share)
-    )
+    theirs = _published_classes(group, repeats or {}, chosen)
+    shown = select_details(group, frame, [*leaders, *theirs], patterns, max(MIN_PER_COMPARISON, MAX_DETAILED // share))
     if not shown:
         return DetailedAnalysis((), None)
     said = {one.label: seed_predictions(one, predictions) for one in shown}
@@ -122,19 +120,19 @@ def build_details(
 
 
 def _published_classes(
-    section: Section, repeats: Mapping[str, Sequence[Config]], chosen: Sequence[str]
+    group: TrialGroup, repeats: Mapping[str, Sequence[Config]], chosen: Sequence[str]
 ) -> dict[str, list[PublishedClasses]]:
     """Published figures by class, by the label of the one configuration that stands for their system.
 
     Where several may, as in a search, validation's choice stands for it.
     """
-    labels = {canonical(one.config): one.label for one in section.configurations if one.having("complete")}
+    labels = {canonical(one.config): one.label for one in group.configurations if one.having("complete")}
     found: dict[str, list[PublishedClasses]] = {}
     for reference, configs in repeats.items():
         fitting = [labels[name] for name in map(canonical, configs) if name in labels]
         standing = fitting if len(configs) == 1 else [label for label in fitting if label in chosen]
         for label in standing:
             for one in class_metrics([reference]):
-                if one.dataset == section.dataset and one not in found.setdefault(label, []):
+                if one.dataset == group.dataset and one not in found.setdefault(label, []):
                     found[label].append(one)
     return found

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bench.published.reference_data import PublishedClasses
 from bench.report.cells import NOTHING, percent
 from bench.report.classes.details import Details
-from bench.report.report import Part
+from bench.report.report import Comparison
 from bench.statistics.per_class import FIGURES
 
 MAX_CLASSES = 20
@@ -60,14 +60,14 @@ class ClassReport:
     published: tuple[PublishedClassTable, ...]
 
 
-def class_reports(part: Part) -> list[ClassReport]:
+def class_reports(comparison: Comparison) -> list[ClassReport]:
     """A block per configuration shown in detail, in their order."""
-    return [_class_report(one, place == 0) for place, one in enumerate(part.details)]
+    return [_class_report(one, place == 0) for place, one in enumerate(comparison.details)]
 
 
-def with_confidences(part: Part) -> list[Details]:
+def with_confidences(comparison: Comparison) -> list[Details]:
     """The configurations whose confidences are known."""
-    return [one for one in part.details if not math.isnan(one.ece)]
+    return [one for one in comparison.details if not math.isnan(one.ece)]
 
 
 def _class_report(one: Details, first: bool) -> ClassReport:
@@ -143,14 +143,14 @@ def _published_counts(theirs: PublishedClasses) -> tuple[NDArray[np.int64], list
     return counts, [number for number, row in enumerate(theirs.confusion) if row is None]
 
 
-def comparison_data(part: Part) -> dict[str, Any]:
+def comparison_data(comparison: Comparison) -> dict[str, Any]:
     """What the page's script compares any two configurations by.
 
     Figures are whole numbers of 1/10,000, null where there is none; `matrix` lists cells that are not empty as
     number and count, over all seeds; `decimals` is how exact the figures are in percent; `half` are half widths of the
     differences to later configurations, by their place.
     """
-    details = part.details
+    details = comparison.details
     if not details:
         return {"classes": [], "configurations": []}
     places = {one.label: place for place, one in enumerate(details)}

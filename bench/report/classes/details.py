@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from bench.ledger.record import Predictions, Record
 from bench.published.reference_data import PublishedClasses
 from bench.report.figures import value
-from bench.report.sections import Configuration
+from bench.report.grouping import Configuration
 from bench.statistics.per_class import (
     Bounds,
     ConfusedPair,

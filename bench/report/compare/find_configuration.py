@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bench.errors import UserError, nearest
-from bench.report.sections import Configuration, Section
+from bench.report.grouping import Configuration, TrialGroup
 from bench.suite.labels import SEPARATOR
 from bench.suite.select import matches, only_patterns
 
@@ -16,10 +16,10 @@ KEY = re.compile(r"[0-9a-f]{4,}")
 """At least four digits, so that no short name is taken for a key."""
 MAX_MATCHES_LISTED = 10
 
-Match = tuple[Section, Configuration]
+Match = tuple[TrialGroup, Configuration]
 
 
-def find_configuration(text: str, sections: Sequence[Section], role: str, place: str) -> Match:
+def find_configuration(text: str, groups: Sequence[TrialGroup], role: str, place: str) -> Match:
     """The one configuration that `text` names, of those with complete trials; else of those whose trials ended early.
 
     Tried in this order: a label as the leaderboard has it; the beginning of the key of one of its trials (it stands for
@@ -40,9 +40,9 @@ def find_configuration(text: str, sections: Sequence[Section], role: str, place:
     # An added row stands in several sections; the first stands for it.
     every = list(
         {
-            one.identity: (section, one)
-            for section in reversed(sections)
-            for one in reversed(section.configurations)
+            one.identity: (group, one)
+            for group in reversed(groups)
+            for one in reversed(group.configurations)
             if one.records
         }.values()
     )[::-1]
@@ -98,7 +98,7 @@ def _fits(one: Configuration, patterns: list[dict[str, Any]]) -> bool:
 
 
 def _match_list(found: Sequence[Match]) -> str:
-    lines = [f"\n  {one.records[0].key[:10]}  {one.label}  ({section.title})" for section, one in found]
+    lines = [f"\n  {one.records[0].key[:10]}  {one.label}  ({group.title})" for group, one in found]
     return "".join(lines[:MAX_MATCHES_LISTED]) + (
         f"\n  ... and {len(lines) - MAX_MATCHES_LISTED} more" if len(lines) > MAX_MATCHES_LISTED else ""
     )

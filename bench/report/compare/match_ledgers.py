@@ -15,7 +15,7 @@ from bench.ledger.record import Predictions, Record
 from bench.metrics import METRICS
 from bench.report.compare.non_inferiority import ComparedConfiguration, ConfigurationPair
 from bench.report.estimates import validation_mean
-from bench.report.sections import Configuration, Section, sections, seeds_text
+from bench.report.grouping import Configuration, TrialGroup, group_trials, seeds_text
 from bench.suite.labels import labels
 
 Item = TypeVar("Item")
@@ -57,7 +57,7 @@ def match_configurations(base: LedgerSource, new: LedgerSource) -> MatchedRecord
     """
     found = MatchedRecords()
     ours, theirs = (
-        _latest_states(_configurations(sections(one.records)), one.name, found.notes) for one in (base, new)
+        _latest_states(_configurations(group_trials(one.records)), one.name, found.notes) for one in (base, new)
     )
     for label, first, second in _match_labels(ours, theirs):
         has_base, has_new = (one is not None and bool(one.having("complete")) for one in (first, second))
@@ -107,7 +107,7 @@ def match_best(base: LedgerSource, new: LedgerSource, metric: str = "accuracy") 
         The ledgers share no data set, or validation chose none of several configurations.
     """
     found = MatchedRecords()
-    ours, theirs = (_trained(sections(one.records)) for one in (base, new))
+    ours, theirs = (_trained(group_trials(one.records)) for one in (base, new))
     ours = [one for one in ours if any(c.having("complete") for c in one.configurations)]
     pairs, only_base, only_new = _match_items(ours, theirs, _SECTION)
     if not pairs:
@@ -135,7 +135,7 @@ def missing_seeds(one: Configuration) -> str:
 
 
 def _best_of_section(
-    found: MatchedRecords, base: LedgerSource, new: LedgerSource, first: Section, second: Section, metric: str
+    found: MatchedRecords, base: LedgerSource, new: LedgerSource, first: TrialGroup, second: TrialGroup, metric: str
 ) -> None:
     ours = _latest_states(first.configurations, base.name, found.notes)
     theirs = _latest_states(second.configurations, new.name, found.notes)
@@ -222,16 +222,16 @@ def _select_on_validation(
     return max(asked, key=lambda one: rated[one.identity]), len(asked)
 
 
-def _trained(found: Sequence[Section]) -> list[Section]:
+def _trained(found: Sequence[TrialGroup]) -> list[TrialGroup]:
     """Sections that have a complete trial, without added rows wherever something was trained."""
     trained = [replace(one, configurations=tuple(c for c in one.configurations if not c.added)) for one in found]
     parts = [slim if slim.configurations else whole for slim, whole in zip(trained, found, strict=True)]
     return [part for part in parts if any(one.records for one in part.configurations)]
 
 
-def _configurations(found: Sequence[Section]) -> list[Configuration]:
+def _configurations(found: Sequence[TrialGroup]) -> list[Configuration]:
     """Each once: an added row stands in several sections."""
-    return list({one.identity: one for section in found for one in section.configurations}.values())
+    return list({one.identity: one for group in found for one in group.configurations}.values())
 
 
 def _latest_states(configurations: Iterable[Configuration], name: str, notes: list[str]) -> list[Configuration]:
@@ -296,7 +296,7 @@ def _config_key(path: Callable[[str], str]) -> Text[Configuration]:
     return lambda one: canonical({**one.config, "dataset": _dataset(one.config, path)})
 
 
-def _section_key(path: Callable[[str], str], protocol: bool) -> Text[Section]:
+def _section_key(path: Callable[[str], str], protocol: bool) -> Text[TrialGroup]:
     return lambda one: canonical([_dataset(one.configurations[0].config, path), one.protocol if protocol else ""])
 
 
@@ -313,5 +313,5 @@ def _finished(one: Configuration) -> tuple[bool, str]:
     return bool(done), max((record.run_info.finished for record in done or one.records), default="")
 
 
-def _list_groups(found: Sequence[Section]) -> str:
-    return "; ".join(f"{section.dataset} ({section.protocol})" for section in found) or "none"
+def _list_groups(found: Sequence[TrialGroup]) -> str:
+    return "; ".join(f"{group.dataset} ({group.protocol})" for group in found) or "none"

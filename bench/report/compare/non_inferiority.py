@@ -13,7 +13,7 @@ from statsmodels.stats.multitest import multipletests
 from bench.components import AXES
 from bench.errors import UserError
 from bench.ledger.record import Predictions, Record
-from bench.report.sections import Configuration
+from bench.report.grouping import Configuration
 from bench.statistics import paired_tests
 from bench.statistics.factor_effects import difference
 from bench.statistics.intervals import Interval

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from made_charts import chart, grid, part, pruned, rows, why_left_out
+from made_charts import chart, comparison, grid, pruned, rows, why_left_out
 from made_ledger import BASE, Ledger, config
 
 from bench.published import find
@@ -13,7 +13,7 @@ from bench.report.charts.theme import BLUE
 
 
 def test_accuracy_against_time_shows_the_leaderboards_figures() -> None:
-    made = part(grid())
+    made = comparison(grid())
     shown = {row["label"]: row for row in rows(chart(made, "time"))}
     board = made.frame.set_index("label")
     assert set(shown) == set(board.index)
@@ -25,13 +25,13 @@ def test_accuracy_against_time_shows_the_leaderboards_figures() -> None:
 
 
 def test_the_front_holds_what_no_other_beats_in_both() -> None:
-    front = {row["x"]: row["front"] for row in rows(chart(part(grid()), "time"))}
+    front = {row["x"]: row["front"] for row in rows(chart(comparison(grid()), "time"))}
     assert front == {10: True, 20: True, 40: True, 80: True}
     made = grid()
     for place in range(3):
         record = made.records[place]
         made.records[place] = replace(record, run_info=replace(record.run_info, train_seconds=30.0))
-    front = {row["x"]: row["front"] for row in rows(chart(part(made), "time"))}
+    front = {row["x"]: row["front"] for row in rows(chart(comparison(made), "time"))}
     assert front == {20: True, 30: False, 40: True, 80: True}
 
 
@@ -39,19 +39,19 @@ def test_published_figures_with_known_parameters_are_hollow_and_never_on_the_fro
     references = [replace(one, dataset="fashion_mnist") for one in find(["lab-e-baseline"])]
     known = replace(references[0], parameters=1000, value=0.99)
     refuted = replace(known, id="refuted", flags=("exclude_from_ranking",))
-    shown = [r for r in rows(chart(part(grid(), [known, refuted]), "parameters")) if r["role"] == "published"]
+    shown = [r for r in rows(chart(comparison(grid(), [known, refuted]), "parameters")) if r["role"] == "published"]
     assert [(row["x"], row["y"], row["front"]) for row in shown] == [(1000, 99, False)]
 
 
 def test_the_chosen_configuration_is_named_first() -> None:
-    made = part(grid())
+    made = comparison(grid())
     chosen = made.frame.loc[made.frame["chosen"], "label"].item()
     shown = next(row for row in rows(chart(made, "time")) if row["label"] == chosen)
     assert shown["kind"].startswith(f"{chosen} (chosen")
 
 
 def test_effects_are_those_of_the_analysis() -> None:
-    made = part(grid())
+    made = comparison(grid())
     shown = {row["level"]: row["effect"] for row in rows(chart(made, "effects")) if "level" in row}
     frame = made.analysis.effects.set_index("level")["effect"]
     assert set(shown) == set(frame.index)
@@ -59,7 +59,7 @@ def test_effects_are_those_of_the_analysis() -> None:
 
 
 def test_learning_curves_band_spans_the_seeds() -> None:
-    made = part(grid())
+    made = comparison(grid())
     label = made.analysis.leaders[0]
     last = next(r for r in rows(chart(made, "curves")) if r["label"] == label and r["epoch"] == 5 and "low" in r)
     seeds = made.curves[(made.curves["label"] == label) & (made.curves["epoch"] == 5)]["val_accuracy"]
@@ -69,7 +69,7 @@ def test_learning_curves_band_spans_the_seeds() -> None:
 
 
 def test_pruned_trials_are_drawn_to_where_they_ended() -> None:
-    made = part(pruned(grid()))
+    made = comparison(pruned(grid()))
     figure = chart(made, "curves")
     ends = {row["key"]: row["epoch"] for row in rows(figure) if row.get("last")}
     assert sorted(ends.values()) == [1, 2]
@@ -77,11 +77,11 @@ def test_pruned_trials_are_drawn_to_where_they_ended() -> None:
 
 
 def test_over_fitting_starts_at_the_least_validation_loss() -> None:
-    assert {row["text"] for row in rows(chart(part(grid()), "losses")) if "text" in row} == {"epoch 3"}
+    assert {row["text"] for row in rows(chart(comparison(grid()), "losses")) if "text" in row} == {"epoch 3"}
 
 
 def test_budget_and_rungs_count_what_pruning_did() -> None:
-    made = part(pruned(grid()))
+    made = comparison(pruned(grid()))
     spent = {(row["status"], row["kind"]): row["epochs"] for row in rows(chart(made, "budget"))}
     assert spent["complete", "trained"] == 60
     assert spent["pruned", "trained"] == 3
@@ -91,14 +91,14 @@ def test_budget_and_rungs_count_what_pruning_did() -> None:
 
 
 def test_tries_are_those_of_the_analysis() -> None:
-    made = part(grid())
+    made = comparison(grid())
     everything = made.analysis.tries[made.analysis.tries["axis"] == ""]
     shown = [row for row in rows(chart(made, "tries")) if row["level"] == "all"]
     assert [row["test"] for row in shown] == pytest.approx(list(100 * everything["test"]), rel=1e-5)
 
 
 def test_heat_map_holds_the_shares_of_the_true_class() -> None:
-    made = part(grid())
+    made = comparison(grid())
     one = next(one for one in made.details if one.chosen)
     shown = rows(chart(made, "confusion"))
     assert [row["count"] for row in shown] == one.matrix.ravel().tolist()
@@ -106,7 +106,7 @@ def test_heat_map_holds_the_shares_of_the_true_class() -> None:
 
 
 def test_reliability_is_of_the_leaders_bins() -> None:
-    made = part(grid())
+    made = comparison(grid())
     one = next(one for one in made.details if one.label == made.analysis.leaders[0])
     shown = [row for row in rows(chart(made, "calibration")) if row.get("label") == one.label]
     kept = one.calibration[one.calibration["count"] >= 10]
@@ -115,7 +115,7 @@ def test_reliability_is_of_the_leaders_bins() -> None:
 
 def test_one_configuration_leaves_out_what_compares(ledger: Ledger) -> None:
     ledger.add(config(), [0.88])
-    reasons = why_left_out(part(ledger))
+    reasons = why_left_out(comparison(ledger))
     assert "fewer than two complete configurations" in reasons["Accuracy against training time"]
     assert reasons["What pruning decided"] == "no trial ran under pruning"
     assert "Learning curves" not in reasons
@@ -123,19 +123,19 @@ def test_one_configuration_leaves_out_what_compares(ledger: Ledger) -> None:
 
 def test_a_single_epoch_has_no_curve(ledger: Ledger) -> None:
     ledger.add(config(epochs=1), [0.88])
-    assert why_left_out(part(ledger))["Learning curves"] == "no trial kept the curve of two epochs or more"
+    assert why_left_out(comparison(ledger))["Learning curves"] == "no trial kept the curve of two epochs or more"
 
 
 def test_a_part_of_failures_alone_has_no_chart(ledger: Ledger) -> None:
     ledger.add_ended(config(), 0, "failed", 0, failure={"kind": "MemoryError", "message": "no room"})
-    made = part(ledger)
+    made = comparison(ledger)
     assert len(why_left_out(made)) == 12
 
 
 def test_many_configurations_are_thinned_and_the_caption_says_so(ledger: Ledger) -> None:
     for number in range(60):
         ledger.add(config(optimizer={**BASE["optimizer"], "lr": 0.001 * (number + 1)}), [0.7 + 0.003 * number])
-    made = part(ledger)
+    made = comparison(ledger)
     curves = chart(made, "curves")
     leaders = len(made.analysis.leaders)
     assert len({row["label"] for row in rows(curves)}) == leaders + 30

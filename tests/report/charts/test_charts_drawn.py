@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from made_charts import HOSTILE, chart, grid, part
+from made_charts import HOSTILE, chart, comparison, grid
 from made_ledger import BASE, Ledger, config
 
 from bench.commands.report import write_figures
@@ -33,13 +33,13 @@ def hostile() -> Ledger:
 
 
 def test_names_are_escaped_in_the_picture() -> None:
-    text = svg(chart(part(hostile()), "time"))
+    text = svg(chart(comparison(hostile()), "time"))
     assert "<script" not in text
     assert HOSTILE in " ".join(ElementTree.fromstring(text).itertext())
 
 
 def test_pictures_of_a_page_have_ids_of_their_own(made: Ledger) -> None:
-    of = part(made)
+    of = comparison(made)
     images = [one.image for anchor in ("part-1", "part-2") for one in page_charts(of, anchor).shown]
     ids = re.findall(r'\bid="([^"]+)"', " ".join(images))
     assert ids
@@ -49,7 +49,7 @@ def test_pictures_of_a_page_have_ids_of_their_own(made: Ledger) -> None:
 
 
 def test_pictures_let_the_pages_paper_through_and_scale(made: Ledger) -> None:
-    one = page_charts(part(made), "part-1").shown[0]
+    one = page_charts(comparison(made), "part-1").shown[0]
     root = ElementTree.fromstring(one.image)
     assert root.get("width") is None
     assert root.get("aria-label") == "Accuracy against training time"
@@ -57,7 +57,7 @@ def test_pictures_let_the_pages_paper_through_and_scale(made: Ledger) -> None:
 
 
 def test_heat_maps_are_for_files_only(made: Ledger) -> None:
-    assert not [one for one in page_charts(part(made), "part-1").shown if one.figure.name.startswith("confusion")]
+    assert not [one for one in page_charts(comparison(made), "part-1").shown if one.figure.name.startswith("confusion")]
 
 
 def test_the_library_interprets_expressions() -> None:
@@ -67,7 +67,7 @@ def test_the_library_interprets_expressions() -> None:
 
 
 def test_png_is_a_picture(made: Ledger) -> None:
-    assert png(chart(part(made), "tries")).startswith(b"\x89PNG")
+    assert png(chart(comparison(made), "tries")).startswith(b"\x89PNG")
 
 
 def test_figures_are_written_beside_each_other(

@@ -7,13 +7,13 @@ import re
 from collections import Counter
 
 import pytest
-from made_charts import chart, costing, part
+from made_charts import chart, comparison, costing
 from made_ledger import BASE, Ledger, config
 
 from bench.report.charts import svg
 from bench.report.charts.names import fitted, width
 from bench.report.charts.theme import LEGEND_NAME
-from bench.report.report import Part
+from bench.report.report import Comparison
 
 LONG = "models/experiments/2024/wide_and_deep_residual_networks.py:factory with a depth of {} and a width of {}, tuned"
 
@@ -58,12 +58,12 @@ def grid() -> Ledger:
 
 
 @pytest.fixture(scope="module")
-def long() -> Part:
-    return part(grid())
+def long() -> Comparison:
+    return comparison(grid())
 
 
 @pytest.mark.parametrize("name", ["time", "effects", "interactions", "curves", "losses", "tries"])
-def test_no_two_names_of_a_chart_are_alike_and_none_is_cut_at_its_end(long: Part, name: str) -> None:
+def test_no_two_names_of_a_chart_are_alike_and_none_is_cut_at_its_end(long: Comparison, name: str) -> None:
     text = svg(chart(long, name))
     texts = [html.unescape(" ".join(re.findall(r">([^<]+)<", one))) for one in re.findall(r"<text.*?</text>", text)]
     names = [one for one in texts if "models/" in one or "…" in one]
@@ -73,7 +73,7 @@ def test_no_two_names_of_a_chart_are_alike_and_none_is_cut_at_its_end(long: Part
     assert max(map(width, names)) <= LEGEND_NAME + 130
 
 
-def test_fractions_of_a_second_are_written_as_such(long: Part) -> None:
+def test_fractions_of_a_second_are_written_as_such(long: Comparison) -> None:
     texts = re.findall(r">([^<]+)</text>", svg(chart(long, "time")))
     assert "0.15" in texts or "0.2" in texts
     assert not [one for one in texts if re.fullmatch(r"\d+m", one)]

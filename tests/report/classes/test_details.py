@@ -18,7 +18,7 @@ from bench.statistics.reliability import calibration_error
 
 
 def built(ledger: Ledger, *detail: str) -> tuple[Details, ...]:
-    return build(ledger.records, ledger.predictions, "title", detail=detail).parts[0].details
+    return build(ledger.records, ledger.predictions, "title", detail=detail).comparisons[0].details
 
 
 def exchange(ledger: Ledger, number: int, **arrays: np.ndarray) -> None:
@@ -128,7 +128,7 @@ def test_a_class_without_test_images_has_dashes_and_no_interval(ledger: Ledger) 
     labels[labels == 3] = 2
     exchange(ledger, 0, labels=labels, predicted=labels)
     report = build(ledger.records, ledger.predictions, "title")
-    row = class_reports(report.parts[0])[0].rows[3]
+    row = class_reports(report.comparisons[0])[0].rows[3]
     assert (row.name, row.support) == ("Dress", 0)
     assert row.figures == (("–", ""),) * 3
     assert json.loads(to_json(report))["sections"][0]["per_class"][0]["classes"][3]["recall_interval"] is None
@@ -152,7 +152,7 @@ def test_predictions_without_confidences_have_no_calibration(ledger: Ledger) -> 
     nothing = np.full(1000, np.nan, dtype=np.float32)
     exchange(ledger, 0, confidence=nothing, true_class_probability=nothing)
     report = build(ledger.records, ledger.predictions, "title")
-    (one,) = report.parts[0].details
+    (one,) = report.comparisons[0].details
     assert math.isnan(one.ece) and math.isnan(one.nll)
     assert len(one.calibration) == 0
     assert json.loads(to_json(report))["sections"][0]["per_class"][0]["ece"] is None
@@ -164,7 +164,7 @@ def test_a_hundred_classes_stay_a_small_page(ledger: Ledger) -> None:
     ledger.images = 10_000
     for number in range(20):
         ledger.add(config(batch_size=number + 1), [0.7 - number / 100], classes=names)
-    part = build(ledger.records, ledger.predictions, "title").parts[0]
+    part = build(ledger.records, ledger.predictions, "title").comparisons[0]
     first, second, *_ = class_reports(part)
     assert (len(first.rows), len(second.rows)) == (100, 12)
     assert len(second.matrix.rows) == 20
@@ -177,9 +177,9 @@ def test_lab_document_b_stands_beside_the_configuration_that_repeats_its_network
     ledger.add(config(regularizer=L2), [0.9])
     repeats = {"lab-b-vgg": [ledger.records[1].config]}
     report = build(ledger.records, ledger.predictions, "title", repeats=repeats)
-    theirs = {one.label: [found.reference for found in one.theirs] for one in report.parts[0].details}
+    theirs = {one.label: [found.reference for found in one.theirs] for one in report.comparisons[0].details}
     assert theirs == {"mlp": [], "mlp · l2": ["lab-b-hyperband-vgg"]}
-    ours = report.parts[0].details[1 if report.parts[0].details[1].theirs else 0]
+    ours = report.comparisons[0].details[1 if report.comparisons[0].details[1].theirs else 0]
     shirt = f"| Shirt | {100 * ours.figures.precision[6]:.2f} | 81 | {100 * ours.figures.recall[6]:.2f} | 78 |"
     assert shirt in to_markdown(report)
     assert "| Shirt | 94 | 0 | 46 | 23 | 54 | 0 | 777 | 0 | 6 | 0 |" in to_markdown(report)

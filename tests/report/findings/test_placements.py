@@ -14,7 +14,7 @@ from bench.statistics.versus_published import placement
 def placed(ledger: Ledger, *references: str, **repeats: list[dict]):  # type: ignore[no-untyped-def, type-arg]
     named = {name.replace("_", "-"): configs for name, configs in repeats.items()}
     built = build(ledger.records, ledger.predictions, "title", references=find(references), repeats=named)
-    return built.parts[0].analysis.placements.set_index("id")
+    return built.comparisons[0].analysis.placements.set_index("id")
 
 
 def test_a_single_run_is_placed_with_its_own_interval_against_ours_on_new_images(ledger: Ledger) -> None:

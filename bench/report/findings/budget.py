@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from bench.ledger.record import Status
-from bench.report.sections import Configuration
+from bench.report.grouping import Configuration
 
 STATUSES: tuple[Status, ...] = ("complete", "diverged", "pruned", "failed")
 SPARED = "spared by pruning"

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.ledger.record import Predictions
-from bench.report.sections import Configuration
+from bench.report.grouping import Configuration
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class Correctness:
     """`right` by label, booleans of shape (seeds, images), of the configurations that saw the same `images` images.
 
     `checksum` is the SHA-256 of those images' labels, `checksums` and `accuracies` those of each complete trial by key.
@@ -29,7 +29,7 @@ class Seen:
     accuracies: dict[str, float]
 
 
-def look(configurations: Sequence[Configuration], predictions: Callable[[str], Predictions]) -> Seen:
+def look(configurations: Sequence[Configuration], predictions: Callable[[str], Predictions]) -> Correctness:
     """Read the predictions of every complete trial; a byte per image is kept."""
     tables: dict[str, list[NDArray[np.bool_]]] = {}
     checksums: dict[str, str] = {}
@@ -42,7 +42,7 @@ def look(configurations: Sequence[Configuration], predictions: Callable[[str], P
             checksums[record.key] = hashlib.sha256(said.labels.astype("<u2").tobytes()).hexdigest()
             accuracies[record.key] = float(np.count_nonzero(right) / len(right))
     if not checksums:
-        return Seen({}, 0, "", {}, {})
+        return Correctness({}, 0, "", {}, {})
     (checksum, _), *_ = Counter(checksums.values()).most_common(1)
     same = {
         one.label: np.stack(tables[one.label])
@@ -50,4 +50,4 @@ def look(configurations: Sequence[Configuration], predictions: Callable[[str], P
         if one.label in tables and {checksums[r.key] for r in one.having("complete")} == {checksum}
     }
     images = next((table.shape[1] for table in same.values()), 0)
-    return Seen(same, images, checksum, checksums, accuracies)
+    return Correctness(same, images, checksum, checksums, accuracies)

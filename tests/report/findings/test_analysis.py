@@ -9,21 +9,21 @@ import pytest
 from made_ledger import FLIP, L2, Ledger, config
 
 from bench.report import build
-from bench.report.claims.analysis import MOST_LEADERS, Analysis
-from bench.report.claims.pairs import CONFIGURATIONS, TWO_RUNS
 from bench.report.estimates import MODERATED
-from bench.report.report import Part
+from bench.report.findings.analysis import MOST_LEADERS, Analysis
+from bench.report.findings.pairs import CONFIGURATIONS, TWO_RUNS
+from bench.report.report import Comparison
 from bench.statistics.factor_effects import difference
 from bench.statistics.means import measure, new_images, this_test_set
 from bench.statistics.paired_tests import mcnemar
 
 
-def part_of(ledger: Ledger) -> Part:
-    return build(ledger.records, ledger.predictions, "title").parts[0]
+def comparison_of(ledger: Ledger) -> Comparison:
+    return build(ledger.records, ledger.predictions, "title").comparisons[0]
 
 
 def analysis_of(ledger: Ledger) -> Analysis:
-    return part_of(ledger).analysis
+    return comparison_of(ledger).analysis
 
 
 @pytest.fixture
@@ -40,9 +40,9 @@ def right(ledger: Ledger, first: int, seeds: int) -> np.ndarray:
 
 
 def test_both_intervals_are_those_of_the_statistics(grid: Ledger) -> None:
-    part = part_of(grid)
+    comparison = comparison_of(grid)
     measured = measure(right(grid, first, 2) for first in (0, 2, 4, 6))
-    best = part.frame.iloc[0]
+    best = comparison.frame.iloc[0]
     this, new = this_test_set(measured, 0), new_images(measured, 0)
     assert this is not None
     assert (best["label"], best["interval"]) == ("mlp", MODERATED)
@@ -53,7 +53,7 @@ def test_both_intervals_are_those_of_the_statistics(grid: Ledger) -> None:
 
 
 def test_the_tied_may_be_the_best_and_the_others_not(grid: Ledger) -> None:
-    table = part_of(grid).frame.set_index("label")
+    table = comparison_of(grid).frame.set_index("label")
     assert table["tied"].to_dict() == {"mlp": True, "mlp · l2": True, "mlp · flip": False, "mlp · l2 · flip": False}
     assert table.loc["mlp · flip", "behind"] == pytest.approx(0.2)
 
@@ -63,13 +63,13 @@ def test_gaps_that_seeds_alone_make_are_marked(ledger: Ledger) -> None:
     ledger.add(config(), [0.9, 0.9])
     ledger.add(config(regularizer=L2), [0.895, 0.895])
     ledger.add(config(augmentation=FLIP), [0.85, 0.85])
-    part = part_of(ledger)
-    measured = part.analysis.measured
+    comparison = comparison_of(ledger)
+    measured = comparison.analysis.measured
     assert measured is not None and measured.noise is not None
-    assert part.analysis.seed_noise == pytest.approx(float(np.sqrt(np.median(measured.noise.variances))))
-    assert 0.005 < 2 * part.analysis.seed_noise < 0.05
-    assert part.frame["below_floor"].tolist() == [False, True, False]
-    assert part.analysis.pairs["below_floor"].tolist() == [True, False, False]
+    assert comparison.analysis.seed_noise == pytest.approx(float(np.sqrt(np.median(measured.noise.variances))))
+    assert 0.005 < 2 * comparison.analysis.seed_noise < 0.05
+    assert comparison.frame["below_floor"].tolist() == [False, True, False]
+    assert comparison.analysis.pairs["below_floor"].tolist() == [True, False, False]
 
 
 def test_leaders_are_the_chosen_one_and_then_the_tied_by_test_mean(full: Ledger) -> None:
@@ -181,9 +181,9 @@ def test_the_target_is_what_half_of_the_configurations_reach(ledger: Ledger) -> 
 def test_a_configuration_of_other_test_images_is_not_compared(grid: Ledger) -> None:
     key = grid.records[0].key
     grid.stored[key] = replace(grid.stored[key], labels=grid.stored[key].labels[::-1].copy())
-    part = part_of(grid)
-    row = part.frame.set_index("label").loc["mlp"]
-    assert len(part.analysis.numbers) == 3
+    comparison = comparison_of(grid)
+    row = comparison.frame.set_index("label").loc["mlp"]
+    assert len(comparison.analysis.numbers) == 3
     assert row[["tied", "new_low"]].isna().all()
 
 
@@ -196,10 +196,10 @@ def test_a_lone_configuration_is_measured_and_tied_with_nothing(ledger: Ledger) 
 
 
 def test_predictions_are_read_once_for_the_analysis(grid: Ledger) -> None:
-    from bench.report.claims.analysis import analyse
-    from bench.report.sections import sections
+    from bench.report.findings.analysis import analyse
+    from bench.report.grouping import group_trials
 
     asked: list[str] = []
-    (section,) = sections(grid.records)
+    (section,) = group_trials(grid.records)
     analyse(section, [], lambda key: asked.append(key) or grid.stored[key])  # type: ignore[func-returns-value]
     assert sorted(asked) == sorted(record.key for record in grid.records)

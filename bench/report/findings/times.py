@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from bench.report.sections import Configuration
+from bench.report.grouping import Configuration
 from bench.statistics.time_to_accuracy import time_to_target
 
 STEP = 0.005

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bench.report.estimates import validation_mean
-from bench.report.sections import Configuration
+from bench.report.grouping import Configuration
 from bench.statistics.means import MeanEstimates
 from bench.statistics.tuning_effect import compare_levels, expected_best
 

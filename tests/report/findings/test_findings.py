@@ -10,8 +10,8 @@ from made_ledger import FLIP, L2, Ledger, config
 
 from bench.published import find
 from bench.report import Report, build, to_html, to_json, to_markdown
-from bench.report.claims.table import Claim, signed
-from bench.report.claims.tables import claims
+from bench.report.findings.table import Finding, signed
+from bench.report.findings.tables import claims
 from bench.report.markdown import escape
 
 
@@ -26,12 +26,12 @@ def report_of(ledger: Ledger) -> Report:
     return build(ledger.records, ledger.predictions, "title", references=find(["lab-e-baseline"]))
 
 
-def claim(ledger: Ledger, name: str) -> Claim:
-    return next(one for one in claims(report_of(ledger).parts[0].analysis) if one.name == name)
+def claim(ledger: Ledger, name: str) -> Finding:
+    return next(one for one in claims(report_of(ledger).comparisons[0].analysis) if one.name == name)
 
 
 def test_each_table_heads_its_columns(grid: Ledger) -> None:
-    for one in claims(report_of(grid).parts[0].analysis):
+    for one in claims(report_of(grid).comparisons[0].analysis):
         assert len(one.headings) == len(one.numeric)
         assert {len(row) for row in one.rows} == {len(one.headings)}
 
@@ -95,7 +95,7 @@ def test_missing_cells_are_explained_where_there_are_any(grid: Ledger) -> None:
 def test_page_and_markdown_show_the_same_cells(grid: Ledger) -> None:
     report = report_of(grid)
     page, text = to_html(report), to_markdown(report)
-    for one in claims(report.parts[0].analysis):
+    for one in claims(report.comparisons[0].analysis):
         assert one.title in page and f"### {one.title}" in text
         for cell in (cell for row in one.rows for cell in row if not cell.label):
             assert str(markupsafe.escape(cell.text)) in page

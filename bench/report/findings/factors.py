@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from bench.report.sections import Configuration
+from bench.report.grouping import Configuration
 from bench.statistics.factor_effects import EFFECT_COLUMNS as EFFECTS
 from bench.statistics.factor_effects import INTERACTION_COLUMNS as INTERACTIONS
 from bench.statistics.factor_effects import interactions, main_effects, strata_of

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.report.sections import Configuration
+from bench.report.grouping import Configuration
 from bench.statistics.best_set import BestSet
 from bench.statistics.factor_effects import FAINT, seed_error
 from bench.statistics.intervals import Interval
@@ -15,7 +15,7 @@ from bench.statistics.means import MeanEstimates, new_images, this_test_set
 
 
 @dataclass(frozen=True)
-class Standing:
+class RankStatistics:
     """A configuration's accuracy: `this` on this test set (None without seed noise), `new` on new images, both at 95 %.
 
     `tied` and `jointly` say whether it may be the best, each by itself and all at once (`bench.statistics.best_set`),
@@ -39,7 +39,7 @@ def standings(
     compared: Mapping[str, int],
     tied: BestSet | None,
     here: BestSet | None,
-) -> dict[str, Standing]:
+) -> dict[str, RankStatistics]:
     """By label.
 
     Parameters
@@ -60,13 +60,13 @@ def standings(
         this, new = this_test_set(measured, number), new_images(measured, number)
         place = compared.get(one.label)
         if place is None or len(places) < 2:
-            found[one.label] = Standing(this, new)
+            found[one.label] = RankStatistics(this, new)
             continue
         weights = np.zeros((1, len(shown)))
         weights[0, best] += 1
         weights[0, number] -= 1
         behind = float(measured.means[best] - measured.means[number])
-        found[one.label] = Standing(
+        found[one.label] = RankStatistics(
             this,
             new,
             bool(tied.tied[place]) if tied else None,

@@ -6,7 +6,7 @@ import pytest
 from made_ledger import L2, Ledger, config, planned
 
 from bench.ledger.record import Status
-from bench.report.sections import sections
+from bench.report.grouping import group_trials
 
 
 def test_datasets_and_protocols_never_share_a_section(ledger: Ledger) -> None:
@@ -14,7 +14,7 @@ def test_datasets_and_protocols_never_share_a_section(ledger: Ledger) -> None:
     ledger.add(config(dataset={"name": "mnist"}), [0.98])
     ledger.add(config(validation="none"), [0.89])
     ledger.add(config(weights="best"), [0.87])
-    found = sections(ledger.records)
+    found = group_trials(ledger.records)
     assert [section.dataset for section in found] == ["fashion_mnist"] * 3 + ["mnist"]
     assert len({section.title for section in found}) == 4
 
@@ -23,7 +23,7 @@ def test_flips_at_test_time_have_a_section_whose_heading_says_so(ledger: Ledger)
     ledger.add(config(), [0.88])
     ledger.add(config(ema=0.99), [0.89])
     ledger.add(config(test_time="flip"), [0.9])
-    plain, flipped = sorted(sections(ledger.records), key=lambda section: section.protocol)
+    plain, flipped = sorted(group_trials(ledger.records), key=lambda section: section.protocol)
     assert [one.label for one in plain.configurations] == ["mlp", "mlp · ema=0.99"]
     assert len(flipped.configurations) == 1
     assert "test-time augmentation" in flipped.protocol and "test-time" not in plain.protocol
@@ -33,9 +33,9 @@ def test_flips_at_test_time_have_a_section_whose_heading_says_so(ledger: Ledger)
 def test_another_budget_is_another_section_unless_epochs_are_an_axis(ledger: Ledger) -> None:
     ledger.add(config(), [0.88])
     ledger.add(config(regularizer=L2, epochs=9), [0.89])
-    assert len(sections(ledger.records)) == 2
+    assert len(group_trials(ledger.records)) == 2
     ledger.add(config(epochs=9), [0.885])
-    (section,) = sections(ledger.records)
+    (section,) = group_trials(ledger.records)
     assert [one.label for one in section.configurations] == [
         "mlp · epochs=5",
         "mlp · epochs=9",
@@ -45,15 +45,15 @@ def test_another_budget_is_another_section_unless_epochs_are_an_axis(ledger: Led
 
 def test_seeds_still_to_be_run_make_a_configuration_incomplete(ledger: Ledger) -> None:
     ledger.add(config(), [0.88, 0.89])
-    assert sections(ledger.records)[0].configurations[0].complete
-    assert not sections(ledger.records, planned(config(), 3))[0].configurations[0].complete
+    assert group_trials(ledger.records)[0].configurations[0].complete
+    assert not group_trials(ledger.records, planned(config(), 3))[0].configurations[0].complete
 
 
 def test_seeds_without_a_figure_are_named_with_why(ledger: Ledger) -> None:
     ledger.add(config(), [0.88])
     for seed, status in ((1, "diverged"), (2, "diverged"), (3, "diverged"), (5, "failed")):
         ledger.add_ended(config(), seed, status, 1)
-    (one,) = sections(ledger.records, planned(config(), 8))[0].configurations
+    (one,) = group_trials(ledger.records, planned(config(), 8))[0].configurations
     assert one.absent == ("seeds 1-3 diverged", "seed 5 failed", "seeds 4, 6, 7 not run")
 
 
@@ -64,7 +64,7 @@ def test_an_edited_model_file_makes_another_configuration_of_the_same_config(led
     ledger.add(mine, [0.92], config_key="ef0033")
     ledger.add(mine, [0.93])  # by a version that did not write it down
     ledger.add(config(), [0.87], config_key="777777")
-    (section,) = sections(ledger.records)
+    (section,) = group_trials(ledger.records)
     assert {one.label: len(one.records) for one in section.configurations} == {
         "mlp": 1,
         "nets.py:wide [abcd1]": 2,
@@ -76,14 +76,14 @@ def test_an_edited_model_file_makes_another_configuration_of_the_same_config(led
 
 def test_seeds_of_another_source_do_not_stand_in_for_planned_ones(ledger: Ledger) -> None:
     ledger.add(config(), [0.88, 0.89], config_key="old")
-    found = sections(ledger.records, planned(config(), 2, "new"))[0].configurations
+    found = group_trials(ledger.records, planned(config(), 2, "new"))[0].configurations
     assert {one.identity: one.missing for one in found} == {"old": 0, "new": 2}
 
 
 def test_an_earlier_versions_record_belongs_to_the_planned_trial_of_its_key(ledger: Ledger) -> None:
     ledger.add(config(), [0.88])
     asked = [replace(trial, key=ledger.records[0].key) for trial in planned(config(), 1, "new")]
-    (one,) = sections(ledger.records, asked)[0].configurations
+    (one,) = group_trials(ledger.records, asked)[0].configurations
     assert (one.identity, one.missing) == ("new", 0)
 
 
@@ -92,16 +92,16 @@ def test_pruning_spares_the_other_seeds_of_a_first_one_that_did_not_come_through
     status: Status, ledger: Ledger
 ) -> None:
     ledger.add_ended(config(), 0, status, 2, pruning={"rule": {"grace_period": 2}, "decisions": []})
-    assert sections(ledger.records, planned(config(), 3))[0].configurations[0].missing == 0
+    assert group_trials(ledger.records, planned(config(), 3))[0].configurations[0].missing == 0
 
 
 def test_without_pruning_a_diverged_seed_spares_no_other(ledger: Ledger) -> None:
     ledger.add_ended(config(), 0, "diverged", 1)
-    assert sections(ledger.records, planned(config(), 3))[0].configurations[0].missing == 2
+    assert group_trials(ledger.records, planned(config(), 3))[0].configurations[0].missing == 2
 
 
 def test_a_trial_run_again_counts_once_and_the_complete_run_wins(ledger: Ledger) -> None:
     ledger.add_ended(config(), 0, "failed", 1)
     ledger.add(config(), [0.88])
-    (configuration,) = sections(ledger.records)[0].configurations
+    (configuration,) = group_trials(ledger.records)[0].configurations
     assert [record.status for record in configuration.records] == ["complete"]

@@ -72,7 +72,7 @@ class Configuration:
 
 
 @dataclass(frozen=True)
-class Section:
+class TrialGroup:
     """Configurations of one dataset and protocol.
 
     `common` names what all of them share beside it, `legend` what their labels leave out of an entry wherever its
@@ -99,7 +99,7 @@ def seeds_text(seeds: Sequence[int]) -> str:
     return f"seed{'s' * (len(seeds) != 1)} {', '.join(parts)}"
 
 
-def sections(records: Sequence[Record], planned: Iterable[Trial] = ()) -> list[Section]:
+def group_trials(records: Sequence[Record], planned: Iterable[Trial] = ()) -> list[TrialGroup]:
     """Group records into configurations and these into sections, by dataset, then by protocol.
 
     Records of one config are two configurations where the data or the user's own code had changed between them.
@@ -120,18 +120,18 @@ def sections(records: Sequence[Record], planned: Iterable[Trial] = ()) -> list[S
     # Budgets that are an axis are not in the protocol, and two sections may differ in nothing else.
     titles = Counter(s.title for s in found)
     found = [replace(s, title=f"{s.title}, {_budgets(s)}") if titles[s.title] > 1 else s for s in found]
-    return sorted(_beside(added, found), key=lambda section: (section.dataset, section.protocol))
+    return sorted(_beside(added, found), key=lambda group: (group.dataset, group.protocol))
 
 
-def _beside(added: Sequence[Configuration], found: Sequence[Section]) -> list[Section]:
+def _beside(added: Sequence[Configuration], found: Sequence[TrialGroup]) -> list[TrialGroup]:
     """The sections with the added rows of their datasets; one of their own for those of other datasets."""
     by_dataset: dict[str, list[Configuration]] = {}
     for one in sorted(added, key=lambda one: one.label):
         by_dataset.setdefault(axis_label(one.config["dataset"], "dataset"), []).append(one)
     out = [replace(s, configurations=(*s.configurations, *by_dataset.get(s.dataset, ()))) for s in found]
-    known = {section.dataset for section in found}
+    known = {group.dataset for group in found}
     return out + [
-        Section(dataset, dataset, ADDED_ALONE, "", "", tuple(rows))
+        TrialGroup(dataset, dataset, ADDED_ALONE, "", "", tuple(rows))
         for dataset, rows in by_dataset.items()
         if dataset not in known
     ]
@@ -173,7 +173,7 @@ def _by_epochs(group: list[Configuration]) -> list[list[Configuration]]:
     return [[one for one in group if one.config.get("epochs") in cluster] for cluster in clusters]
 
 
-def _section(group: list[Configuration]) -> Section:
+def _section(group: list[Configuration]) -> TrialGroup:
     configs = [one.config for one in group]
     named = _told_apart([replace(one, label=label) for one, label in zip(group, labels(configs), strict=True)])
     first = configs[0]
@@ -181,7 +181,7 @@ def _section(group: list[Configuration]) -> Section:
     budgets = {config.get("epochs") for config in configs}
     named_above = PROTOCOL if len(budgets) > 1 else (*PROTOCOL, "epochs")
     shared = [{key: value for key, value in config.items() if key not in named_above} for config in configs]
-    return Section(
+    return TrialGroup(
         title=dataset,
         dataset=dataset,
         protocol=_protocol_text(configs),
@@ -206,8 +206,8 @@ def _mark(one: Configuration, named: list[Configuration]) -> str:
     return one.identity[:size]
 
 
-def _budgets(section: Section) -> str:
-    return f"{', '.join(sorted({str(one.config.get('epochs')) for one in section.configurations}, key=int))} epochs"
+def _budgets(group: TrialGroup) -> str:
+    return f"{', '.join(sorted({str(one.config.get('epochs')) for one in group.configurations}, key=int))} epochs"
 
 
 def _protocol_text(configs: list[Config]) -> str:

@@ -10,17 +10,17 @@ import pandas as pd
 
 from bench.ledger.record import Predictions
 from bench.published.reference_data import Reference
-from bench.report.claims.budget import budget
-from bench.report.claims.factors import factors
-from bench.report.claims.pairs import COLUMNS as PAIRS
-from bench.report.claims.pairs import pairs
-from bench.report.claims.placements import placements
-from bench.report.claims.seen import Seen, look
-from bench.report.claims.standing import Standing, seed_noise, standings
-from bench.report.claims.times import times
-from bench.report.claims.tuned import tries, tuned
 from bench.report.estimates import chosen
-from bench.report.sections import Config, Configuration, Section
+from bench.report.findings.budget import budget
+from bench.report.findings.correctness import Correctness, look
+from bench.report.findings.factors import factors
+from bench.report.findings.pairs import COLUMNS as PAIRS
+from bench.report.findings.pairs import pairs
+from bench.report.findings.placements import placements
+from bench.report.findings.standings import RankStatistics, seed_noise, standings
+from bench.report.findings.times import times
+from bench.report.findings.tuned import tries, tuned
+from bench.report.grouping import Config, Configuration, TrialGroup
 from bench.statistics.best_set import BestSet, find_best_set, fixed_images
 from bench.statistics.means import MeanEstimates, measure, subset
 
@@ -68,9 +68,9 @@ class Analysis:
     times: pd.DataFrame
     placements: pd.DataFrame
     budget: pd.DataFrame
-    standings: dict[str, Standing]
+    standings: dict[str, RankStatistics]
     seed_noise: float
-    seen: Seen
+    seen: Correctness
 
     @property
     def networks_alone(self) -> bool:
@@ -86,15 +86,15 @@ class Analysis:
 
 
 def analyse(
-    section: Section,
+    group: TrialGroup,
     references: Sequence[Reference],
     predictions: Callable[[str], Predictions],
     metric: str = "accuracy",
     repeats: Mapping[str, Sequence[Config]] | None = None,
 ) -> Analysis:
     """Analyse one section; `metric` is what validation chooses by, `repeats` as in `bench.report.report.build`."""
-    seen = look(section.configurations, predictions)
-    shown = [one for one in section.configurations if one.label in seen.right and seen.images > 1]
+    seen = look(group.configurations, predictions)
+    shown = [one for one in group.configurations if one.label in seen.right and seen.images > 1]
     everything = measure(seen.right[one.label] for one in shown) if shown else None
     numbers = tuple(one for one in shown if one.complete)
     places = {one.label: place for place, one in enumerate(numbers)}
@@ -106,9 +106,9 @@ def analyse(
         tied = find_best_set(measured)
         if measured.seeds.min() >= THIS_TEST_SET:
             here = find_best_set(fixed_images(measured))
-    leaders = _leaders(numbers, measured, tied, chosen(section, metric))
+    leaders = _leaders(numbers, measured, tied, chosen(group, metric))
     # Nobody knows the axes of a configuration that was added from its predictions alone, nor what it cost.
-    asked = [one for one in section.configurations if not one.added]
+    asked = [one for one in group.configurations if not one.added]
     grid = [place for place, one in enumerate(numbers) if not one.added]
     ran, of_ran = tuple(numbers[place] for place in grid), subset(measured, grid) if measured and grid else None
     effects, together = factors(asked, ran, of_ran)
@@ -138,7 +138,7 @@ def _pairs(
     numbers: Sequence[Configuration],
     places: Mapping[str, int],
     measured: MeanEstimates | None,
-    seen: Seen,
+    seen: Correctness,
 ) -> pd.DataFrame:
     """The leaders and, below them, the next best by test mean: a leader that stands alone is to be compared too."""
     if measured is None:

@@ -8,17 +8,17 @@ from collections.abc import Callable
 import pandas as pd
 
 from bench.report.cells import NOTHING, count, percent
-from bench.report.claims.analysis import Analysis
-from bench.report.claims.budget import NOT_RUN, SPARED
-from bench.report.claims.factors import MOST_INTERACTIONS
-from bench.report.claims.pairs import TWO_RUNS
-from bench.report.claims.table import Cell, Claim, Row, p_value, points, signed, spaced, span, table
-from bench.report.claims.tuned import EVERYTHING
+from bench.report.findings.analysis import Analysis
+from bench.report.findings.budget import NOT_RUN, SPARED
+from bench.report.findings.factors import MOST_INTERACTIONS
+from bench.report.findings.pairs import TWO_RUNS
+from bench.report.findings.table import Cell, Finding, Row, p_value, points, signed, spaced, span, table
+from bench.report.findings.tuned import EVERYTHING
 
 ALIKE = "·"
 
 
-def claims(analysis: Analysis) -> tuple[Claim, ...]:
+def claims(analysis: Analysis) -> tuple[Finding, ...]:
     """The tables that have a row, in the order of a report."""
     made = [
         _effects(analysis),
@@ -34,7 +34,7 @@ def claims(analysis: Analysis) -> tuple[Claim, ...]:
     return tuple(one for one in made if one.rows)
 
 
-def _effects(analysis: Analysis) -> Claim:
+def _effects(analysis: Analysis) -> Finding:
     frame = analysis.effects
     missing = (
         " Cells are missing because the grid has no such pair, or pruning or failure left none: what survives "
@@ -70,7 +70,7 @@ def _alone(analysis: Analysis) -> str:
     return " One seed each: how seeds differ is not counted." if analysis.networks_alone else ""
 
 
-def _interactions(analysis: Analysis) -> Claim:
+def _interactions(analysis: Analysis) -> Finding:
     return table(
         "interactions",
         "Interactions",
@@ -91,7 +91,7 @@ def _interactions(analysis: Analysis) -> Claim:
     )
 
 
-def _tuned(axis: str, levels: pd.DataFrame, alone: str) -> Claim:
+def _tuned(axis: str, levels: pd.DataFrame, alone: str) -> Finding:
     return table(
         f"tuned-{axis}",
         f"Each {spaced(axis)} at its best setting",
@@ -115,7 +115,7 @@ def _tuned(axis: str, levels: pd.DataFrame, alone: str) -> Claim:
     )
 
 
-def _tries(analysis: Analysis) -> Claim:
+def _tries(analysis: Analysis) -> Finding:
     """A row per level and a column per number of tries, doubled each time."""
     frame = analysis.tries
     most = int(frame["tries"].max()) if len(frame) else 0
@@ -146,7 +146,7 @@ def _tries(analysis: Analysis) -> Claim:
     )
 
 
-def _times(analysis: Analysis) -> Claim:
+def _times(analysis: Analysis) -> Finding:
     frame = analysis.times
     target = f"{100 * frame['target'].iloc[0]:g} %" if len(frame) else ""
     return table(
@@ -166,7 +166,7 @@ def _times(analysis: Analysis) -> Claim:
     )
 
 
-def _placements(analysis: Analysis) -> Claim:
+def _placements(analysis: Analysis) -> Finding:
     return table(
         "placements",
         "Beside published figures",
@@ -191,7 +191,7 @@ def _placements(analysis: Analysis) -> Claim:
     )
 
 
-def _pairs(analysis: Analysis) -> Claim:
+def _pairs(analysis: Analysis) -> Finding:
     """A square matrix; what is above the diagonal stands below it with the other sign."""
     frame = analysis.pairs
     labels = list(dict.fromkeys([*frame["ours"], *frame["theirs"]]))
@@ -230,7 +230,7 @@ def _pairs(analysis: Analysis) -> Claim:
     )
 
 
-def _budget(analysis: Analysis) -> Claim:
+def _budget(analysis: Analysis) -> Finding:
     frame = analysis.budget
     saved = bool((frame["saved_epochs"] > 0).any())
     total = {"status": "total", **frame[["trials", "epochs", "seconds", "saved_epochs"]].sum().to_dict()}

@@ -11,7 +11,7 @@ from bench.jsonutil import canonical
 from bench.published.reference_data import Reference
 from bench.report.estimates import validation_mean
 from bench.report.frame import NEVER_RANKED
-from bench.report.sections import Config, Configuration
+from bench.report.grouping import Config, Configuration
 from bench.statistics.intervals import Interval
 from bench.statistics.means import MeanEstimates, new_images
 from bench.statistics.versus_published import placement

@@ -27,7 +27,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Claim:
+class Finding:
     """A table: `numeric` says of each column whether it holds numbers. The first column heads the row."""
 
     name: str
@@ -61,13 +61,13 @@ def table(
     columns: dict[str, Callable[[Row], Cell]],
     text: int,
     also_text: tuple[int, ...] = (),
-) -> Claim:
+) -> Finding:
     """A claim with a row per row of `frame`, its cells written by `columns`.
 
     The first `text` columns hold text, and those numbered in `also_text`; the others numbers.
     """
     rows: list[Row] = frame.to_dict("records")
-    return Claim(
+    return Finding(
         name=name,
         title=title,
         caption=caption.strip(),
