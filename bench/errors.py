@@ -61,7 +61,7 @@ SYNONYMS = {
     "wd": "weight_decay",
     "dropout_rate": "dropout rate",
     "units": "hidden",
-    "channels": "filters",
+    "filters": "channels",
     "net": "model",
     "network": "model",
     "arch": "model",

@@ -30,7 +30,7 @@ CASES: dict[str, dict[str, Any]] = {
         "optimizer": {"name": "adam", "lr": 1e-3}, "batch_size": 256, "images": 60_000, "epochs": 3,
     },
     "conv2D, batch 64": {
-        "model": {"name": "cnn", "filters": [32], "kernel": 5, "padding": "valid", "hidden": [128], "dropout": 0.2},
+        "model": {"name": "cnn", "channels": [32], "kernel": 5, "padding": "valid", "hidden": [128], "dropout": 0.2},
         "optimizer": {"name": "sgd", "lr": 0.01, "momentum": 0.9}, "batch_size": 64, "images": 12_000, "epochs": 1,
     },
 }  # fmt: skip

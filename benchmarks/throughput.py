@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 
 SIZE = 2048
 PICTURES, FILTERS, SIDE = 128, 128, 14
-"""Of the convolution: images, filters in and out, rows and columns."""
+"""Of the convolution: images, channels in and out, rows and columns."""
 
 
 def matrix_throughput(seconds: float = 1.0) -> dict[str, float]:
     """GF/s on two threads, float32 and bfloat16: the best that `seconds` of matrix products, and of convolutions, gave.
 
-    A product of two 2048 x 2048 matrices, and the forward pass of a 3 x 3 convolution of 128 filters on 14 x 14.
+    A product of two 2048 x 2048 matrices, and the forward pass of a 3 x 3 convolution of 128 channels on 14 x 14.
     """
     import torch
     from torch.nn import functional as F

@@ -2,7 +2,7 @@
 
 Claim: `bench.training.train_trial.train_trial` trains at least 0.95 times as many images per second as a bare loop of
 the same network, batch size and optimizer, in one thread on a CPU: for the 784-128-64-10 network with Adam and batches
-of 256, and for one convolution block (32 filters of 5 x 5, dropout 0.2) with SGD and batches of 64.
+of 256, and for one convolution block (32 channels of 5 x 5, dropout 0.2) with SGD and batches of 64.
 
 The bare loop is what a good practitioner writes: float32 images ready in memory, a `randperm` cut into batches, no
 figures, no copy of the images per epoch. It stands here three times: as PyTorch comes, with `fused=True`, and with
@@ -60,7 +60,7 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "conv2D, batch 64": {
         "build": conv2d, "optimizer": sgd, "batch_size": 64, "images": 12_000,
-        "model": {"name": "cnn", "filters": [32], "kernel": 5, "padding": "valid", "hidden": [128], "dropout": 0.2},
+        "model": {"name": "cnn", "channels": [32], "kernel": 5, "padding": "valid", "hidden": [128], "dropout": 0.2},
         "ours": {"name": "sgd", "lr": 0.01, "momentum": 0.9},
     },
 }  # fmt: skip

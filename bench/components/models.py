@@ -39,7 +39,7 @@ class Cnn(Component):
     """Convolution blocks (convolution, activation, max pooling, dropout), then dense layers."""
 
     name: Literal["cnn"] = "cnn"
-    filters: Widths = Field([32], min_length=1, description="Filters of each convolution block.")
+    channels: Widths = Field([32], min_length=1, description="Output channels of each convolution block.")
     kernel: Positive = 5
     padding: Literal["valid", "same"] = "valid"
     pool: Positive = Field(2, description="Max pooling window and stride of each block; 1 for none.")
@@ -62,7 +62,7 @@ class Vgg(Component):
     blocks: Annotated[list[Pair], AfterValidator(few_layers)] = Field(
         [[2, 32], [2, 64], [3, 128], [3, 256]],
         min_length=1,
-        description="Convolutions and filters of each block.",
+        description="Convolutions and output channels of each block.",
     )
     hidden: Widths = Field([256], description="Units of each dense layer before the output.")
     activation: Activation = "relu"
@@ -84,7 +84,7 @@ class ResNet(Component):
     blocks: Annotated[list[Pair], AfterValidator(few_layers)] = Field(
         [[1, 64], [1, 128], [1, 256], [1, 512]],
         min_length=1,
-        description="Residual blocks and filters of each group; the first group's filters are the stem's too.",
+        description="Residual blocks and channels of each group; the first group's are the stem's too.",
     )
     stem_padding: Annotated[int, Field(ge=0)] = Field(3, description="Rows and columns of zeros around the input.")
     drop_path: Rate = Field(0.0, description="Stochastic depth: chance to leave out a block's convolutions.")
@@ -151,9 +151,9 @@ class PreactResNet(Component):
     blocks: Annotated[list[Pair], AfterValidator(few_layers)] = Field(
         [[2, 64], [2, 128], [2, 256], [2, 512]],
         min_length=1,
-        description="Residual blocks and filters of each group.",
+        description="Residual blocks and channels of each group.",
     )
-    stem: Positive = Field(64, description="Filters of the first convolution.")
+    stem: Positive = Field(64, description="Output channels of the first convolution.")
     stem_stride: Literal[1, 2] = Field(1, description="2 halves the image at once, with a 4 x 4 convolution.")
     dropout: Rate = Field(0.0, description="Dropout between the two convolutions of a block.")
     drop_path: Rate = Field(0.0, description="Stochastic depth: chance to leave out a block's convolutions.")
@@ -161,7 +161,7 @@ class PreactResNet(Component):
 
 
 class WideResNet(Component):
-    """A pre-activation residual network of three groups, with 16, 32 and 64 filters times `width_multiplier`.
+    """A pre-activation residual network of three groups, with 16, 32 and 64 channels times `width_multiplier`.
 
     After Zagoruyko and Komodakis 2016 (arXiv 1605.07146): WRN-16-4, and with ``depth: 28, width_multiplier: 10``
     WRN-28-10.
@@ -171,7 +171,7 @@ class WideResNet(Component):
     depth: Annotated[int, Field(ge=10, le=MOST_LAYERS)] = Field(
         16, description="6n + 4 for n blocks a group: 10, 16, ..."
     )
-    width_multiplier: Positive = Field(4, description="What the filters are multiplied by.")
+    width_multiplier: Positive = Field(4, description="What the channels are multiplied by.")
     dropout: Rate = Field(0.0, description="Dropout between the two convolutions of a block.")
     drop_path: Rate = Field(0.0, description="Stochastic depth: chance to leave out a block's convolutions.")
     init: Init = "he_normal"
@@ -185,13 +185,13 @@ class WideResNet(Component):
 
 
 class ResNet9(Component):
-    """A convolution for each of `filters`, pooled in all but the first; residual blocks after some; pooling, output.
+    """A convolution for each of `channels`, pooled in all but the first; residual blocks after some; pooling, output.
 
     Page's network for fast training on CIFAR-10 (2018, "How to train your ResNet").
     """
 
     name: Literal["resnet9"] = "resnet9"
-    filters: Widths = Field([64, 128, 256, 512], min_length=1, description="Filters of each group.")
+    channels: Widths = Field([64, 128, 256, 512], min_length=1, description="Output channels of each group.")
     residual: list[Positive] = Field([2, 4], description="Groups that end with a residual block, counted from 1.")
     stem_stride: Literal[1, 2] = Field(1, description="2 halves the image at once, with a 4 x 4 convolution.")
     scale: Ratio = Field(0.125, description="What the logits are multiplied by.")

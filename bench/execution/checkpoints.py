@@ -58,7 +58,7 @@ class LocalCheckpointFiles:
 
 
 class Checkpoint:
-    """The checkpoint of one trial; see `bench.training.checkpoint.Keeper`.
+    """The checkpoint of one trial; see `bench.training.checkpoint.Checkpointer`.
 
     Parameters
     ----------

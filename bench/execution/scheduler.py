@@ -186,14 +186,14 @@ class Scheduler:
         self,
         key: str,
         epoch: int,
-        figures: dict[str, float | None],
+        metrics: dict[str, float | None],
         train_seconds: float,
         *,
         epochs: int = 0,
         refit: bool = False,
         resumed: dict[str, list[float | None]] | None = None,
     ) -> bool:
-        """Take in a trial's figures after an epoch; True when it is pruned there, and its record published.
+        """Take in a trial's metrics after an epoch; True when it is pruned there, and its record published.
 
         The arguments are those of `bench.training.fit.Progress`.
         """
@@ -210,11 +210,11 @@ class Scheduler:
             return False
         if epoch <= running.epoch:  # its worker died and it started over
             running.curves, running.refit, running.resumed = {}, None, None
-        for name, value in figures.items():
+        for name, value in metrics.items():
             running.curves.setdefault(name, []).append(value)
         running.train_seconds = train_seconds
         self.view.trial_progressed(running)
-        trial, score = running.trial, figures.get("val_accuracy")
+        trial, score = running.trial, metrics.get("val_accuracy")
         if self.asha is None or score is None or not self._is_searched(trial):
             return False
         if not self.asha.stops(trial, epoch, score):

@@ -71,14 +71,14 @@ def run_trial(
     # Ray decides where a trial runs, not what it finds.
     packages = {name: text for name, text in versions().items() if name != "ray"}
     about = {"device": device_name(target), "threads": threads, "versions": packages}
-    keeper = Checkpoint(checkpoint, about, checkpoint_after, note, files) if checkpoint else None
+    checkpointer = Checkpoint(checkpoint, about, checkpoint_after, note, files) if checkpoint else None
     try:
-        outcome = train_trial(config, seed, data, target, report, keeper, ranks)
-        peak = max(ranks.gathered(peak_memory(target)))
+        outcome = train_trial(config, seed, data, target, report, checkpointer, ranks)
+        peak = max(ranks.all_gather(peak_memory(target)))
     except passed_on:
         raise
     except (Exception, SystemExit) as error:
-        if ranks.several and is_lost_peer(error):
+        if ranks.is_distributed and is_lost_peer(error):
             raise
         return {"failure": failure(error)}
     predicted = outcome.predicted

@@ -1,4 +1,4 @@
-"""A small ConvNeXt for few minutes of training."""
+"""Convolutional networks: blocks of convolutions (`cnn`), a VGG net, and a small ConvNeXt."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def cnn(
     input_shape: Shape,
     classes: int,
     *,
-    filters: Sequence[int] = (32,),
+    channels: Sequence[int] = (32,),
     kernel: int = 5,
     padding: str = "valid",
     pool: int = 2,
@@ -35,27 +35,27 @@ def cnn(
     UserError
         The blocks leave nothing of the image.
     """
-    channels, height, width = input_shape
+    in_channels, height, width = input_shape
     shrink = kernel - 1 if padding == "valid" else 0
     layers: list[nn.Module] = []
-    for block, count in enumerate(filters, start=1):
+    for block, out_channels in enumerate(channels, start=1):
         left = ((height - shrink) // pool, (width - shrink) // pool)
         if min(left) < 1:
             raise UserError(
-                f"model 'cnn': block {block} of {len(filters)} gets images of {height} x {width}, too small for a "
+                f"model 'cnn': block {block} of {len(channels)} gets images of {height} x {width}, too small for a "
                 f"{kernel} x {kernel} kernel (padding {padding!r}) and pooling by {pool}; "
                 "use fewer blocks, a smaller kernel, padding 'same' or pool 1"
             )
         height, width = left
-        convolution = nn.Conv2d(channels, count, kernel, padding=padding)
-        layers += activated(convolution, nn.BatchNorm2d(count), activation, batch_norm)
+        convolution = nn.Conv2d(in_channels, out_channels, kernel, padding=padding)
+        layers += activated(convolution, nn.BatchNorm2d(out_channels), activation, batch_norm)
         if pool > 1:
             layers.append(nn.MaxPool2d(pool))
         if dropout:
             layers.append(nn.Dropout(dropout))
-        channels = count
+        in_channels = out_channels
     layers.append(nn.Flatten())
-    features = channels * height * width
+    features = in_channels * height * width
     for units in hidden:
         layers += [nn.Linear(features, units), ACTIVATIONS[activation]()]
         features = units
@@ -75,7 +75,7 @@ def vgg(
     dropout: float = 0.3,
     init: str = "torch",
 ) -> nn.Module:
-    """A VGG net (Simonyan and Zisserman 2015, arXiv 1409.1556) with blocks given as (convolutions, filters).
+    """A VGG net (Simonyan and Zisserman 2015, arXiv 1409.1556) with blocks given as (convolutions, channels).
 
     The defaults with ``batch_norm: between`` are lab document B's customVGG. Layers are called ``block1.0`` and so on,
     then ``dense.0`` and so on, and ``output``.
@@ -85,22 +85,22 @@ def vgg(
     UserError
         The blocks halve the image to nothing.
     """
-    channels, height, width = input_shape
+    in_channels, height, width = input_shape
     if min(height, width) < 2 ** len(blocks):
         raise UserError(
             f"model 'vgg': {len(blocks)} blocks halve an image of {height} x {width} to nothing; use fewer blocks"
         )
     net: OrderedDict[str, nn.Module] = OrderedDict()
-    for number, (convolutions, filters) in enumerate(blocks, start=1):
+    for number, (convolutions, out_channels) in enumerate(blocks, start=1):
         layers: list[nn.Module] = []
         for _ in range(convolutions):
-            convolution = nn.Conv2d(channels, filters, 3, padding="same")
-            layers += activated(convolution, nn.BatchNorm2d(filters), activation, batch_norm)
-            channels = filters
+            convolution = nn.Conv2d(in_channels, out_channels, 3, padding="same")
+            layers += activated(convolution, nn.BatchNorm2d(out_channels), activation, batch_norm)
+            in_channels = out_channels
         net[f"block{number}"] = nn.Sequential(*layers, nn.MaxPool2d(2))
         height, width = height // 2, width // 2
     net["flatten"] = nn.Flatten()
-    features = channels * height * width
+    features = in_channels * height * width
     dense: list[nn.Module] = []
     for units in hidden:
         dense += activated(nn.Linear(features, units), None, activation, "none")
@@ -141,7 +141,7 @@ def convnext(
     UserError
         The strides divide the image to nothing.
     """
-    channels, height, width = input_shape
+    in_channels, height, width = input_shape
     divided = patch * 2 ** (len(dims) - 1)
     if min(height, width) < divided:
         raise UserError(
@@ -152,29 +152,29 @@ def convnext(
     for number, (dim, depth) in enumerate(zip(dims, depths, strict=True), start=1):
         stage: OrderedDict[str, nn.Module] = OrderedDict()
         if number == 1:
-            stage["patches"] = nn.Conv2d(channels, dim, patch, patch)
+            stage["patches"] = nn.Conv2d(in_channels, dim, patch, patch)
             stage["norm"] = _PerPixel(OrderedDict(norm=nn.LayerNorm(dim)))
         else:
-            stage["norm"] = _PerPixel(OrderedDict(norm=nn.LayerNorm(channels)))
-            stage["halve"] = nn.Conv2d(channels, dim, 2, 2)
+            stage["norm"] = _PerPixel(OrderedDict(norm=nn.LayerNorm(in_channels)))
+            stage["halve"] = nn.Conv2d(in_channels, dim, 2, 2)
         for block in range(1, depth + 1):
             stage[f"block{block}"] = Residual(_branch(dim, kernel, expansion, activation), drop_path=drop_path)
         net[f"stage{number}"] = nn.Sequential(stage)
-        channels = dim
+        in_channels = dim
     net["pool"] = nn.AdaptiveAvgPool2d(1)
     net["flatten"] = nn.Flatten()
-    net["norm"] = nn.LayerNorm(channels)
-    net["output"] = nn.Linear(channels, classes)
+    net["norm"] = nn.LayerNorm(in_channels)
+    net["output"] = nn.Linear(in_channels, classes)
     return initialise(nn.Sequential(net), init)
 
 
-def _branch(dim: int, kernel: int, expansion: int, activation: str) -> nn.Module:
-    convolution = nn.Conv2d(dim, dim, kernel, padding="same", groups=dim)
+def _branch(channels: int, kernel: int, expansion: int, activation: str) -> nn.Module:
+    convolution = nn.Conv2d(channels, channels, kernel, padding="same", groups=channels)
     dense: OrderedDict[str, nn.Module] = OrderedDict()
-    dense["norm"] = nn.LayerNorm(dim)
-    dense["expand"] = nn.Linear(dim, expansion * dim)
+    dense["norm"] = nn.LayerNorm(channels)
+    dense["expand"] = nn.Linear(channels, expansion * channels)
     dense["activation"] = ACTIVATIONS[activation]()
-    dense["project"] = nn.Linear(expansion * dim, dim)
+    dense["project"] = nn.Linear(expansion * channels, channels)
     return nn.Sequential(OrderedDict(conv=convolution, dense=_PerPixel(dense)))
 
 

@@ -1,4 +1,4 @@
-"""Residual networks of dense layers."""
+"""Networks of dense layers, without and with residual connections."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def common_label(configs: list[Config]) -> str:
 def legend(configs: list[Config]) -> str:
     """Name the parameters that `labels` leaves out: what all entries of a name share, unless it is the default.
 
-    ``cnn: filters=16-32 kernel=3; sgd: momentum=0.9``. Axes that all configurations share are left to `common_label`.
+    ``cnn: channels=16-32 kernel=3; sgd: momentum=0.9``. Axes that all configurations share are left to `common_label`.
     """
     parts: dict[str, None] = {}
     for axis in (key for key in _keys(configs) if key in AXES and not _shared(configs, key)):

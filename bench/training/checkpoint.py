@@ -1,4 +1,4 @@
-"""A training in the middle of its budget as tensors and plain values, and back; knows nothing of files."""
+"""A training between two epochs as tensors and plain values, and back; knows nothing of files."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from torch import nn
 from bench.training.distributed import SINGLE_PROCESS, DistributedContext
 
 State = dict[str, Any]
-"""Tensors, numbers, texts, None, and lists, tuples and dicts of them: to read one back nothing is ever unpickled."""
+"""Tensors, numbers, texts, None, and lists, tuples and dicts of them: it is read back without unpickling anything."""
 
 Save = Callable[[Callable[[], State]], None]
-"""Called after an epoch that is not the last with a function that gives the state, should it be wanted by then."""
+"""Called after an epoch that is not the last with a function that returns the state, for when it is to be saved."""
 
 
 class Checkpointer(Protocol):
-    """Who keeps a trial's latest state; `bench.execution.checkpoints.Checkpoint` does so in a file."""
+    """Keeps a trial's latest state; `bench.execution.checkpoints.Checkpoint` does so in a file."""
 
     def load(self) -> State | None:
         """The state to go on from; None to start at the beginning."""
 
     def save(self, state: Callable[[], State]) -> None:
-        """Keep a state in place of the one before, if it is time for that."""
+        """Replace the saved state by this one, if it is time for that."""
 
     def refuse(self, reason: str) -> None:
-        """The state given by `load` does not fit its trial, which starts at the beginning."""
+        """Discard the state that `load` returned: it does not fit its trial, which starts at the beginning."""
 
 
 class UnfitStateError(Exception):
@@ -39,35 +39,35 @@ class UnfitStateError(Exception):
 
 @dataclass(frozen=True)
 class SharedCheckpointer:
-    """A keeper for all ranks of a trial: rank 0 has the one that keeps, and every rank's streams are kept with it."""
+    """A checkpointer for all ranks of a trial: rank 0's saves, every rank's random streams with it."""
 
-    keeper: Checkpointer | None
-    ranks: DistributedContext
+    checkpointer: Checkpointer | None
+    distributed: DistributedContext
 
     def load(self) -> State | None:
-        return self.ranks.told(self.keeper.load() if self.keeper else None)
+        return self.distributed.broadcast(self.checkpointer.load() if self.checkpointer else None)
 
     def save(self, state: Callable[[], State]) -> None:
-        """Rank 0's keeper says whether it is time; a state then takes all ranks."""
-        asked = False
+        """Rank 0's checkpointer decides whether it is time; all ranks then take part in the state."""
+        saving = False
 
-        def whole() -> State:
-            nonlocal asked
-            asked = self.ranks.told(True)
+        def state_of_all_ranks() -> State:
+            nonlocal saving
+            saving = self.distributed.broadcast(True)
             return state()
 
-        if self.ranks.rank:
-            if self.ranks.told(False):
+        if self.distributed.rank:
+            if self.distributed.broadcast(False):
                 state()
             return
-        if self.keeper:
-            self.keeper.save(whole)
-        if not asked:
-            self.ranks.told(False)
+        if self.checkpointer:
+            self.checkpointer.save(state_of_all_ranks)
+        if not saving:
+            self.distributed.broadcast(False)
 
     def refuse(self, reason: str) -> None:
-        if self.keeper:
-            self.keeper.refuse(reason)
+        if self.checkpointer:
+            self.checkpointer.refuse(reason)
 
 
 def capture(
@@ -75,11 +75,11 @@ def capture(
     optimizer: torch.optim.Optimizer,
     generators: Mapping[str, torch.Generator],
     device: torch.device,
-    ranks: DistributedContext = SINGLE_PROCESS,
+    distributed: DistributedContext = SINGLE_PROCESS,
 ) -> State:
     """Everything that training changes, but not copied: to be written out before the next step.
 
-    Buffers stand beside the model's own state, which leaves some out (`persistent=False`). Of several ranks each has
+    Buffers are saved next to the model's state, which leaves some out (`persistent=False`). Each of several ranks has
     its own streams; everything else is the same on all.
     """
     streams = {
@@ -91,7 +91,7 @@ def capture(
         "buffers": dict(model.named_buffers()),
         "optimizer": optimizer.state_dict(),
         **streams,
-        **({"ranks": ranks.gathered(streams)} if ranks.several else {}),
+        **({"ranks": distributed.all_gather(streams)} if distributed.is_distributed else {}),
     }
 
 
@@ -101,28 +101,28 @@ def restore(
     optimizer: torch.optim.Optimizer,
     generators: Mapping[str, torch.Generator],
     device: torch.device,
-    ranks: DistributedContext = SINGLE_PROCESS,
+    distributed: DistributedContext = SINGLE_PROCESS,
 ) -> None:
-    """Put back what `capture` took into a model and an optimizer made as they were then."""
+    """Put back what `capture` took into a model and an optimizer that were built in the same way."""
     model.load_state_dict(state["model"])
     with torch.no_grad():
         for name, buffer in model.named_buffers():
             buffer.copy_(state["buffers"][name])
     optimizer.load_state_dict(state["optimizer"])
-    streams = state["ranks"][ranks.rank] if ranks.several else state
+    streams = state["ranks"][distributed.rank] if distributed.is_distributed else state
     for name, generator in generators.items():
         generator.set_state(streams["generators"][name])
     _set_global_streams(streams["global streams"], device)
 
 
 def _global_streams(device: torch.device) -> State:
-    """PyTorch's streams, Python's and NumPy's: dropout and a user's own network draw from them."""
-    kind, numbers, *rest = np.random.get_state()
+    """PyTorch's, Python's and NumPy's random states: dropout and a user-defined network draw from them."""
+    algorithm, numbers, *position = np.random.get_state()
     return {
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
         "python": random.getstate(),
-        "numpy": (kind, np.asarray(numbers).tolist(), *rest),
+        "numpy": (algorithm, np.asarray(numbers).tolist(), *position),
     }
 
 

@@ -1,13 +1,11 @@
-"""Several processes that train one trial together: who takes which images, and how what they find becomes one.
+"""Several processes that train one trial together: which images each takes, and how their results are combined.
 
-They are ranks 0, 1, ... of a `torch.distributed` process group, which whoever started them has made. Every method that
-says "all ranks" must be called by all of them at the same point, since they wait for one another there.
+They are ranks 0, 1, ... of a `torch.distributed` process group, initialised before. Every method that says "all ranks" must be called by all of them at the same point, since they wait for one another there.
 """
 
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -26,111 +24,103 @@ T = TypeVar("T")
 class BatchSlice:
     """A rank's part of one batch.
 
-    `weight` is what its mean loss counts in the mean over the ranks: the part's size over an even share.
-    `counted` tells whether its images count in the epoch's figures; of a part that all ranks have, only rank 0's do.
+    `indices` names its images. `weight` is the factor on its mean loss in the mean over the ranks: its size over that
+    of an even slice. `counted` is whether its images count in the epoch's metrics; of a batch that all ranks train on
+    whole, only rank 0's do.
     """
 
-    part: Tensor
+    indices: Tensor
     weight: float
     counted: bool
 
 
 @dataclass(frozen=True)
 class DistributedContext:
-    """This process's place among those that train the trial; `SINGLE_PROCESS` where it is the only one."""
+    """This process's rank among those that train the trial; `SINGLE_PROCESS` where it is the only one."""
 
     rank: int = 0
-    count: int = 1
+    world_size: int = 1
 
     @property
-    def several(self) -> bool:
-        return self.count > 1
+    def is_distributed(self) -> bool:
+        return self.world_size > 1
 
-    def share(self, batch: Tensor) -> BatchSlice:
-        """This rank's part of a batch (B,): slices in order, as even as can be.
+    def batch_slice(self, batch: Tensor) -> BatchSlice:
+        """This rank's part of a batch of indices (B,): consecutive slices, as even as can be.
 
         A last batch too small for `LEAST` images each is trained on whole by every rank: the mean of their gradients
         is the batch's own.
         """
         size = len(batch)
-        if not self.several:
+        if not self.is_distributed:
             return BatchSlice(batch, 1.0, True)
-        if size < LEAST * self.count:
+        if size < LEAST * self.world_size:
             return BatchSlice(batch, 1.0, self.rank == 0)
-        part = batch[self.rank * size // self.count : (self.rank + 1) * size // self.count]
-        return BatchSlice(part, len(part) * self.count / size, True)
+        indices = batch[self.rank * size // self.world_size : (self.rank + 1) * size // self.world_size]
+        return BatchSlice(indices, len(indices) * self.world_size / size, True)
 
     def parallel(self, model: nn.Module) -> nn.Module:
         """The model as training calls it: after its backward pass every rank has the mean of the ranks' gradients.
 
-        Statistics of batch normalisation are each rank's own in training, and rank 0's are kept.
+        Batch normalisation computes its statistics on each rank's own images in training; rank 0's are kept.
         """
-        if not self.several:
+        if not self.is_distributed:
             return model
         # A parameter that the loss does not depend on keeps no gradient, as on one worker.
         return DistributedDataParallel(model, find_unused_parameters=True)
 
     @torch.no_grad()
-    def same_buffers(self, model: nn.Module) -> None:
-        """Give all ranks the buffers of rank 0: running statistics are of the images each has seen."""
-        if self.several:
+    def broadcast_buffers(self, model: nn.Module) -> None:
+        """Give all ranks the buffers of rank 0: running statistics depend on the images of a rank."""
+        if self.is_distributed:
             for buffer in model.buffers():
                 dist.broadcast(buffer, 0)
 
-    def total(self, *sums: Tensor) -> None:
+    def all_reduce(self, *sums: Tensor) -> None:
         """Add up each of these over all ranks, in place."""
-        if self.several:
-            for one in sums:
-                dist.all_reduce(one)
+        if self.is_distributed:
+            for tensor in sums:
+                dist.all_reduce(tensor)
 
-    def agreed(self, figures: dict[str, float | None]) -> dict[str, float | None]:
-        """Rank 0's figures on all ranks, so that none decides otherwise for a last bit; they have the same names."""
-        if not self.several:
-            return figures
-        values = torch.tensor([math.nan if value is None else value for value in figures.values()], dtype=torch.float64)
-        dist.broadcast(values, 0)
-        told = zip(figures, values.tolist(), strict=True)
-        return {name: None if math.isnan(value) else value for name, value in told}
+    def all_gather(self, value: T) -> list[T]:
+        """All ranks' values, on all ranks."""
+        if not self.is_distributed:
+            return [value]
+        values: list[Any] = [None] * self.world_size
+        dist.all_gather_object(values, value)
+        return values
 
-    def mine(self, parts: Sequence[Tensor]) -> Sequence[Tensor]:
-        """This rank's run of the parts; all of them where there are fewer than ranks."""
-        if not self._shared(parts):
-            return parts
-        return parts[self._start(self.rank, parts) : self._start(self.rank + 1, parts)]
+    def broadcast(self, value: T) -> T:
+        """Rank 0's value, on all ranks."""
+        if not self.is_distributed:
+            return value
+        values = [value]
+        dist.broadcast_object_list(values, 0)
+        return values[0]
 
-    def rows(self, rows: Tensor, parts: Sequence[Tensor]) -> Tensor:
-        """The rows that all ranks found for `mine` of these parts, in the parts' order, on all ranks."""
-        if not self._shared(parts):
+    def local_batches(self, batches: Sequence[Tensor]) -> Sequence[Tensor]:
+        """This rank's consecutive share of the batches; all of them where there are fewer batches than ranks."""
+        if not self._are_shared(batches):
+            return batches
+        return batches[self._start(self.rank, batches) : self._start(self.rank + 1, batches)]
+
+    def all_gather_rows(self, rows: Tensor, batches: Sequence[Tensor]) -> Tensor:
+        """The rows that all ranks computed for their `local_batches`, in the batches' order, on all ranks."""
+        if not self._are_shared(batches):
             return rows
-        bounds = [self._start(rank, parts) for rank in range(self.count + 1)]
-        sizes = [sum(map(len, parts[low:high])) for low, high in itertools.pairwise(bounds)]
+        bounds = [self._start(rank, batches) for rank in range(self.world_size + 1)]
+        sizes = [sum(map(len, batches[low:high])) for low, high in itertools.pairwise(bounds)]
         padded = rows.new_zeros(max(sizes), *rows.shape[1:])  # a collective takes equal shapes
         padded[: len(rows)] = rows
-        found = [torch.empty_like(padded) for _ in sizes]
-        dist.all_gather(found, padded)
-        return torch.cat([one[:size] for one, size in zip(found, sizes, strict=True)])
+        gathered = [torch.empty_like(padded) for _ in sizes]
+        dist.all_gather(gathered, padded)
+        return torch.cat([part[:size] for part, size in zip(gathered, sizes, strict=True)])
 
-    def _shared(self, parts: Sequence[Tensor]) -> bool:
-        return self.several and len(parts) >= self.count
+    def _are_shared(self, batches: Sequence[Tensor]) -> bool:
+        return self.is_distributed and len(batches) >= self.world_size
 
-    def _start(self, rank: int, parts: Sequence[Tensor]) -> int:
-        return rank * len(parts) // self.count
-
-    def gathered(self, value: T) -> list[T]:
-        """All ranks' values, on all ranks."""
-        if not self.several:
-            return [value]
-        found: list[Any] = [None] * self.count
-        dist.all_gather_object(found, value)
-        return found
-
-    def told(self, value: T) -> T:
-        """Rank 0's value, on all ranks."""
-        if not self.several:
-            return value
-        box = [value]
-        dist.broadcast_object_list(box, 0)
-        return box[0]
+    def _start(self, rank: int, batches: Sequence[Tensor]) -> int:
+        return rank * len(batches) // self.world_size
 
 
 SINGLE_PROCESS = DistributedContext()

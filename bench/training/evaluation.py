@@ -1,4 +1,4 @@
-"""Figures of a network on images it does not train on."""
+"""Logits and metrics of a network on images that it does not train on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BATCH = 250
 """Images per forward pass: above this a CPU spends its time on fresh memory."""
 
 PRECISIONS: dict[str, torch.dtype | None] = {"float32": None, "bfloat16": torch.bfloat16}
-"""What `precision` in a configuration asks torch.autocast for; weights and losses are float32 in any case."""
+"""`precision` in a configuration to the type that torch.autocast uses; weights and losses are float32 in any case."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class PredictionArrays:
     true_rank: NDArray[np.unsignedinteger]
 
 
-class Mirrored(nn.Module):
+class FlipAveraged(nn.Module):
     """The mean of the logits for images (B, C, H, W) and for their mirror images."""
 
     def __init__(self, model: nn.Module):
@@ -44,9 +44,9 @@ class Mirrored(nn.Module):
         return mean
 
 
-def as_tested(model: nn.Module, config: dict[str, Any]) -> nn.Module:
-    """The network as `test_time` in a configuration has it validated and tested."""
-    return Mirrored(model) if config.get("test_time") == "flip" else model
+def with_test_time_augmentation(model: nn.Module, config: dict[str, Any]) -> nn.Module:
+    """The network as a configuration's `test_time` has it validated and tested."""
+    return FlipAveraged(model) if config.get("test_time") == "flip" else model
 
 
 def pixels(images: Tensor) -> Tensor:
@@ -54,64 +54,64 @@ def pixels(images: Tensor) -> Tensor:
     return images.float().div_(255) if images.dtype == torch.uint8 else images
 
 
-def logits_of(
+def predict_logits(
     model: nn.Module,
     images: Tensor,
-    index: Tensor,
+    indices: Tensor,
     autocast: torch.dtype | None = None,
-    ranks: DistributedContext = SINGLE_PROCESS,
+    distributed: DistributedContext = SINGLE_PROCESS,
 ) -> Tensor:
-    """Logits (n, classes) in float32 of the images that `index` (n,) names, in eval mode.
+    """Logits (n, classes) in float32 of the images at `indices` (n,), in eval mode.
 
-    Several ranks share the images out, in the same batches as one would take, and each gets all the logits.
+    Several ranks divide the batches among themselves, and each gets all the logits.
     """
     was_training = model.training
     model.eval()
-    parts = torch.split(index, BATCH)
+    batches = torch.split(indices, BATCH)
     with torch.inference_mode(), torch.autocast(images.device.type, autocast, enabled=autocast is not None):
-        out = torch.cat([model(pixels(images.index_select(0, part))).float() for part in ranks.mine(parts)])
+        local_batches = distributed.local_batches(batches)
+        logits = torch.cat([model(pixels(images.index_select(0, batch))).float() for batch in local_batches])
     model.train(was_training)
-    return ranks.rows(out, parts)
+    return distributed.all_gather_rows(logits, batches)
 
 
 def evaluate(
     model: nn.Module,
     images: Tensor,
     labels: Tensor,
-    index: Tensor,
+    indices: Tensor,
     autocast: torch.dtype | None = None,
     loss: Loss = F.cross_entropy,
-    ranks: DistributedContext = SINGLE_PROCESS,
+    distributed: DistributedContext = SINGLE_PROCESS,
 ) -> dict[str, float]:
-    """`metrics` of the images that `index` names; the rest of them are for the end, in
-    `bench.training.final_metrics`."""
-    return metrics(logits_of(model, images, index, autocast, ranks), labels[index], loss)
+    """`metrics` of the images at `indices`; all other metrics are computed once, by `bench.training.final_metrics`."""
+    return metrics(predict_logits(model, images, indices, autocast, distributed), labels[indices], loss)
 
 
 def metrics(logits: Tensor, labels: Tensor, loss: Loss = F.cross_entropy) -> dict[str, float]:
     """Accuracy and `loss` (the configuration's own, without label smoothing) as means over the images."""
-    right = int((logits.argmax(1) == labels).sum())
-    return {"accuracy": right / len(labels), "loss": float(loss(logits, labels))}
+    hits = int((logits.argmax(1) == labels).sum())
+    return {"accuracy": hits / len(labels), "loss": float(loss(logits, labels))}
 
 
 def predictions(logits: Tensor, labels: Tensor) -> PredictionArrays:
-    """What each image was taken for, and how sure the network was."""
+    """The predicted class of each image and its probability, and the probability and rank of the true class."""
     probabilities = logits.softmax(1)
-    small = np.uint8 if logits.shape[1] <= 256 else np.uint16
+    class_type = np.uint8 if logits.shape[1] <= 256 else np.uint16
     predicted = logits.argmax(1)
     return PredictionArrays(
-        labels=labels.cpu().numpy().astype(small),
-        predicted=predicted.cpu().numpy().astype(small),
+        labels=labels.cpu().numpy().astype(class_type),
+        predicted=predicted.cpu().numpy().astype(class_type),
         confidence=probabilities.gather(1, predicted[:, None])[:, 0].cpu().numpy().astype(np.float32),
         true_class_probability=probabilities.gather(1, labels[:, None])[:, 0].cpu().numpy().astype(np.float32),
-        true_rank=true_ranks(logits, labels).cpu().numpy().astype(small),
+        true_rank=true_ranks(logits, labels).cpu().numpy().astype(class_type),
     )
 
 
 def true_ranks(logits: Tensor, labels: Tensor) -> Tensor:
     """How many classes are rated above the true one, (n,)."""
-    mine = logits.gather(1, labels[:, None])
-    above = (logits > mine).sum(1)
+    true_logits = logits.gather(1, labels[:, None])
+    above = (logits > true_logits).sum(1)
     # Among equal logits argmax takes the first class, so a tie with an earlier class counts as above.
     classes = torch.arange(logits.shape[1], device=logits.device)
-    return above + ((logits == mine) & (classes < labels[:, None])).sum(1)
+    return above + ((logits == true_logits) & (classes < labels[:, None])).sum(1)

@@ -1,4 +1,4 @@
-"""The training loop: one model, one device, one epoch after the other."""
+"""The training loop: one model on one device. Set up; then for every epoch train, validate, decide, checkpoint."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from bench.training import augment, loss_functions, lr_schedules, mixing, optimizer_factory
-from bench.training.best_checkpoint import EMA, EarlyStopping, Figures
+from bench.training.best_checkpoint import EMA, BestCheckpoint, EarlyStopping, EpochMetrics
 from bench.training.checkpoint import Save, State, UnfitStateError, capture, restore
 from bench.training.distributed import SINGLE_PROCESS, DistributedContext
-from bench.training.evaluation import PRECISIONS, as_tested, evaluate, pixels
+from bench.training.evaluation import PRECISIONS, evaluate, pixels, with_test_time_augmentation
 from bench.training.random_streams import generator, seed_global_streams
 from bench.training.regularization import RegularizerSpec
+from bench.training.steps import Batch, standard
 
 Curves = dict[str, list[float | None]]
 
@@ -35,15 +36,15 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class Progress:
-    """What is told after every epoch: figures so far, never the test set's.
+    """What is reported after every epoch: its metrics, never the test set's.
 
-    `refit`: of the second training, with a budget of its own. `resumed`: nothing was trained just now, the trial goes
-    on after this epoch from a saved state; the curves of the epochs that lie behind it.
+    `refit`: of the second training, with a budget of its own. `resumed`: nothing was trained since the last report, the
+    trial goes on after this epoch from a saved state; it holds the curves of the epochs before.
     """
 
     epoch: int
     epochs: int
-    figures: Figures
+    metrics: EpochMetrics
     train_seconds: float
     refit: bool = False
     resumed: Curves | None = None
@@ -51,7 +52,7 @@ class Progress:
 
 @dataclass
 class FitResult:
-    """A finished training: the model with the weights that count, and how it got there."""
+    """A finished training: the model with the selected weights, and its curves."""
 
     model: nn.Module
     curves: Curves
@@ -66,158 +67,228 @@ def fit(
     config: dict[str, Any],
     seed: int,
     data: TrainingData,
-    effects: RegularizerSpec,
+    regularizers: RegularizerSpec,
     report: Callable[[Progress], None] = lambda _: None,
     epochs: int | None = None,
-    followed: Curves | None = None,
+    search_curves: Curves | None = None,
     saved: State | None = None,
     save: Save = lambda _: None,
-    ranks: DistributedContext = SINGLE_PROCESS,
+    distributed: DistributedContext = SINGLE_PROCESS,
 ) -> FitResult:
     """Train a model for the configured budget, or for the first `epochs` of it (a refit).
 
-    A schedule that follows validation follows these `followed` curves where they are given (a refit's search).
+    A schedule that follows validation follows `search_curves` where they are given (a refit has no validation).
     Training goes on from a state `saved` where one is given, to the same bits as without a break; `save` is offered one
     after every epoch but the last. Raises UnfitStateError when `saved` is not a state of this training.
 
     Several ranks take the same batches in the same order, each rank its slice of every one, and gradients are weighted
-    by the slices' sizes. What is drawn for a batch (augmentation, dropout) each rank draws from streams of its own.
+    by the slices' sizes. Each rank draws what a batch needs (augmentation, dropout) from streams of its own.
 
     Nothing inside an epoch waits for the device: loss and hits are summed there and read once at its end. The
     curves' train_loss is the mean over the epoch's batches as they were trained on (augmented, smoothed, with
     dropout) and leaves l1 and l2 penalties out; lr is that of the epoch's last step. The first loss or learning rate
     that is not finite ends the training as diverged and stands as None.
     """
-    device = data.images.device
-    static, per_batch = augment.build(config["augmentation"])
-    mix = mixing.build(config["augmentation"])
-    images, labels, train = data.images, data.labels, data.train
-    if static is not None:
-        images, labels, train = _drawn_once(static, data, train, generator(seed, "static augmentation", device))
-    draws = generator(seed, "augmentation", device, ranks.rank)
-    orders = generator(seed, "order")
-    # nn.Dropout draws from torch's, a user's network perhaps from the others.
-    seed_global_streams(seed, "dropout", ranks.rank)
-
-    count = len(train)
-    sizes = batch_sizes(count, config["batch_size"])
-    groups = optimizer_factory.parameter_groups(model, effects.weight_decay, effects.kernels_only)
-    optimizer = optimizer_factory.create(config["optimizer"], groups)
-    rates = [group["lr"] for group in optimizer.param_groups]
-    loss_of = loss_functions.create(config["loss"], effects.label_smoothing)
-    plain_loss = loss_functions.create(config["loss"], label_smoothing=0.0)
-    penalties = [penalty(model, data.classes) for penalty in effects.penalties]
-    constraints = [constraint(model, data.classes) for constraint in effects.constraints]
-    autocast = PRECISIONS[config["precision"]]
-    if config["compile"]:
-        torch.compiler.reset()  # else code compiled for an earlier trial's network serves this one, rounding otherwise
-    spread = ranks.parallel(model)
-    net = torch.compile(spread) if config["compile"] else spread
-    average = EMA(model, config["ema"]) if config.get("ema") else None
-    counted = average.model if average else model
-    judged = as_tested(counted, config)
-
-    held_out = validation_part(config, seed, data)
-    validates = len(data.validation) > 0
-    names = ["train_loss", "train_accuracy", *(["val_loss", "val_accuracy"] if validates else []), "lr"]
-    out = FitResult(model, {name: [] for name in names})
-    course = lr_schedules.ScheduleContext(
-        config["epochs"], len(sizes), rates[0], out.curves if followed is None else followed
-    )
-    factor = lr_schedules.create(config["schedule"], course)
-    chooser = EarlyStopping(config, counted)
     budget = epochs or config["epochs"]
-    streams = {"orders": orders, "augmentation": draws}
-    step = 0
+    training = Training(model, config, seed, data, regularizers, search_curves, distributed)
+    result = training.result
+    if saved is not None:
+        training.load_state_dict(saved)
+        curves = {name: curve.copy() for name, curve in result.curves.items()}
+        report(Progress(len(curves["lr"]), budget, {}, result.train_seconds, resumed=curves))
+    for epoch in range(len(result.curves["lr"]) + 1, budget + 1):
+        metrics = train_epoch(training)
+        validate(training, metrics)
+        stop = decide(training, epoch, metrics)
+        if not stop and epoch < budget:
+            save(training.state_dict)
+        report(Progress(epoch, budget, metrics, result.train_seconds))
+        if stop:
+            break
+    result.best_epoch = training.best.restore(last_epoch=epoch)
+    if training.ema:
+        training.ema.copy_to_network()
+    return result
 
-    def state() -> State:
+
+class Training:
+    """Everything that the epochs of one training share, set up before the first of them."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        config: dict[str, Any],
+        seed: int,
+        data: TrainingData,
+        regularizers: RegularizerSpec,
+        search_curves: Curves | None,
+        distributed: DistributedContext,
+    ):
+        self.model, self.data, self.distributed = model, data, distributed
+        self.device = data.images.device
+        self.autocast = PRECISIONS[config["precision"]]
+        static_augment, self.augment = augment.build(config["augmentation"])
+        self.mix = mixing.build(config["augmentation"])
+        self.images, self.labels, self.train = data.images, data.labels, data.train
+        if static_augment is not None:
+            stream = generator(seed, "static augmentation", self.device)
+            self.images, self.labels, self.train = _augmented_once(static_augment, data, data.train, stream)
+        self.validation = validation_part(config, seed, data)
+        self.generators = {
+            "order": generator(seed, "order"),
+            "augmentation": generator(seed, "augmentation", self.device, distributed.rank),
+        }
+        # nn.Dropout draws from torch's, a user's network perhaps from the others.
+        seed_global_streams(seed, "dropout", distributed.rank)
+
+        groups = optimizer_factory.parameter_groups(model, regularizers.weight_decay, regularizers.kernels_only)
+        self.optimizer = optimizer_factory.create(config["optimizer"], groups)
+        self.learning_rates = [group["lr"] for group in self.optimizer.param_groups]
+        self.training_loss = loss_functions.create(config["loss"], regularizers.label_smoothing)
+        self.evaluation_loss = loss_functions.create(config["loss"], label_smoothing=0.0)
+        self.penalties = [penalty(model, data.classes) for penalty in regularizers.penalties]
+        self.constraints = [constraint(model, data.classes) for constraint in regularizers.constraints]
+        if config["compile"]:
+            torch.compiler.reset()  # else code compiled for an earlier trial's network serves this one
+        parallel = distributed.parallel(model)
+        self.net = torch.compile(parallel) if config["compile"] else parallel
+
+        self.ema = EMA(model, config["ema"]) if config.get("ema") else None
+        selected = self.ema.model if self.ema else model
+        self.eval_model = with_test_time_augmentation(selected, config)
+        stopping = config["early_stopping"] or {"patience": math.inf, "monitor": "val_accuracy", "min_delta": 0.0}
+        self.best = BestCheckpoint(selected, stopping["monitor"], keep_weights=config["weights"] == "best")
+        self.early_stopping = EarlyStopping(stopping["monitor"], stopping["patience"], stopping["min_delta"])
+
+        self.batch_sizes = batch_sizes(len(self.train), config["batch_size"])
+        validation_curves = ["val_loss", "val_accuracy"] if len(data.validation) else []
+        self.result = FitResult(
+            model, {name: [] for name in ("train_loss", "train_accuracy", *validation_curves, "lr")}
+        )
+        context = lr_schedules.ScheduleContext(
+            epochs=config["epochs"],
+            steps_per_epoch=len(self.batch_sizes),
+            learning_rate=self.learning_rates[0],
+            curves=self.result.curves if search_curves is None else search_curves,
+        )
+        self.schedule = lr_schedules.create(config["schedule"], context)
+        self.step = 0
+
+    def state_dict(self) -> State:
+        """All that training has changed, as `bench.training.checkpoint.State`."""
         return {
-            "step": step,
-            "curves": out.curves,
-            "seconds": [out.train_seconds, out.evaluation_seconds],
-            "chooser": chooser.state(),
-            "training": capture(model, optimizer, streams, device, ranks),
-            **({"average": average.state()} if average else {}),
+            "step": self.step,
+            "curves": self.result.curves,
+            "seconds": [self.result.train_seconds, self.result.evaluation_seconds],
+            "best": self.best.state_dict(),
+            "early_stopping": self.early_stopping.state_dict(),
+            "training": capture(self.model, self.optimizer, self.generators, self.device, self.distributed),
+            **({"ema": self.ema.state_dict()} if self.ema else {}),
         }
 
-    if saved is not None:
+    def load_state_dict(self, saved: State) -> None:
+        """Go on from a `state_dict`; UnfitStateError where it is not one of this training."""
+        result = self.result
         try:
-            restore(saved["training"], model, optimizer, streams, device, ranks)
-            chooser.go_on(saved["chooser"])
-            if average:
-                average.go_on(saved["average"])
-            step = saved["step"]
-            out.train_seconds, out.evaluation_seconds = saved["seconds"]
-            for name, curve in out.curves.items():
+            restore(saved["training"], self.model, self.optimizer, self.generators, self.device, self.distributed)
+            self.best.load_state_dict(saved["best"])
+            self.early_stopping.load_state_dict(saved["early_stopping"])
+            if self.ema:
+                self.ema.load_state_dict(saved["ema"])
+            self.step = saved["step"]
+            result.train_seconds, result.evaluation_seconds = saved["seconds"]
+            for name, curve in result.curves.items():
                 curve += saved["curves"][name]
         except Exception as error:  # torch raises many kinds when shapes or names differ
             raise UnfitStateError(f"{type(error).__name__}: {error}") from error
-        told = {name: curve.copy() for name, curve in out.curves.items()}
-        report(Progress(len(told["lr"]), budget, {}, out.train_seconds, resumed=told))
-    for epoch in range(len(out.curves["lr"]) + 1, budget + 1):
-        start = time.perf_counter()
-        model.train()
-        order = train[torch.randperm(count, generator=orders).to(device)]
-        loss_sum = torch.zeros((), device=device)
-        right = torch.zeros((), device=device, dtype=torch.long)
-        for batch in torch.split(order, sizes):
-            share = ranks.share(batch)
-            part = share.part
-            if factor is not None:
-                for group, rate in zip(optimizer.param_groups, rates, strict=True):
-                    group["lr"] = rate * factor(step)
-            x, y = pixels(images.index_select(0, part)), labels[part]  # whole images at a time, unlike images[part]
-            if per_batch is not None:
-                x = per_batch(x, draws)
-            targets = y
-            if mix is not None:
-                x, targets = mix(x, y, data.classes, draws)
-                y = targets.argmax(1)  # a hit is the label with the larger share
-            with torch.autocast(device.type, autocast, enabled=autocast is not None):
-                logits = net(x)
-                loss = loss_of(logits, targets)
-            optimizer.zero_grad()
-            (loss * share.weight if ranks.several else loss).backward()  # type: ignore[no-untyped-call]
-            for add_gradient in penalties:
-                add_gradient()
-            optimizer.step()
-            for bring_back in constraints:
-                bring_back()
-            if average:
-                average.update(step)
-            step += 1
-            if share.counted:
-                loss_sum += loss.detach() * len(part)
-                right += (logits.detach().argmax(1) == y).sum()
-        ranks.total(loss_sum, right)
-        ranks.same_buffers(model)
-        if average:
-            ranks.same_buffers(average.model)
-        figures: Figures = {
-            "train_loss": _finite(float(loss_sum) / count),
-            "train_accuracy": int(right) / count,
-            "lr": _finite(float(optimizer.param_groups[0]["lr"])),
-        }
-        out.train_seconds += time.perf_counter() - start
-        out.diverged = figures["train_loss"] is None or figures["lr"] is None
-        if validates and not out.diverged:
-            start = time.perf_counter()
-            found = evaluate(judged, *held_out, autocast, plain_loss, ranks)
-            figures |= ranks.agreed({"val_loss": _finite(found["loss"]), "val_accuracy": found["accuracy"]})
-            out.diverged = figures["val_loss"] is None
-            out.evaluation_seconds += time.perf_counter() - start
-        for name, curve in out.curves.items():
-            curve.append(figures.get(name))
-        stops = out.diverged or chooser.stop_after(epoch, figures)
-        if not stops and epoch < budget:
-            save(state)
-        report(Progress(epoch, budget, figures, out.train_seconds))
-        if stops:
-            break
-    out.best_epoch = chooser.restore(counted, last=epoch)
-    if average:
-        average.hand_over()
-    return out
+
+
+def train_epoch(training: Training) -> EpochMetrics:
+    """Train on every batch once, in a new order; the epoch's training metrics."""
+    start = time.perf_counter()
+    training.model.train()
+    count = len(training.train)
+    order = training.train[torch.randperm(count, generator=training.generators["order"]).to(training.device)]
+    loss_sum = torch.zeros((), device=training.device)
+    hits = torch.zeros((), device=training.device, dtype=torch.long)
+    for indices in torch.split(order, training.batch_sizes):
+        train_batch(training, indices, loss_sum, hits)
+    training.distributed.all_reduce(loss_sum, hits)
+    training.distributed.broadcast_buffers(training.model)
+    if training.ema:
+        training.distributed.broadcast_buffers(training.ema.model)
+    metrics: EpochMetrics = {
+        "train_loss": _finite(float(loss_sum) / count),
+        "train_accuracy": int(hits) / count,
+        "lr": _finite(float(training.optimizer.param_groups[0]["lr"])),
+    }
+    training.result.train_seconds += time.perf_counter() - start
+    return metrics
+
+
+def train_batch(training: Training, indices: Tensor, loss_sum: Tensor, hits: Tensor) -> None:
+    """One step on this rank's slice of a batch; its loss and hits are added to the epoch's sums on the device."""
+    batch_slice = training.distributed.batch_slice(indices)
+    if training.schedule is not None:
+        factor = training.schedule(training.step)
+        for group, learning_rate in zip(training.optimizer.param_groups, training.learning_rates, strict=True):
+            group["lr"] = learning_rate * factor
+    # index_select copies whole images at a time, unlike images[indices]
+    images = pixels(training.images.index_select(0, batch_slice.indices))
+    labels = training.labels[batch_slice.indices]
+    if training.augment is not None:
+        images = training.augment(images, training.generators["augmentation"])
+    targets = labels
+    if training.mix is not None:
+        images, targets = training.mix(images, labels, training.data.classes, training.generators["augmentation"])
+        labels = targets.argmax(1)  # a hit is the label with the larger weight
+    batch = Batch(
+        net=training.net,
+        model=training.model,
+        optimizer=training.optimizer,
+        loss=training.training_loss,
+        images=images,
+        targets=targets,
+        penalties=training.penalties,
+        weight=batch_slice.weight if training.distributed.is_distributed else None,
+        autocast=training.autocast,
+    )
+    standard(batch)
+    loss, logits = batch.first_result()
+    for constrain in training.constraints:
+        constrain()
+    if training.ema:
+        training.ema.update(training.step)
+    training.step += 1
+    if batch_slice.counted:
+        loss_sum += loss * len(labels)
+        hits += (logits.argmax(1) == labels).sum()
+
+
+def validate(training: Training, metrics: EpochMetrics) -> None:
+    """Add the validation metrics to the epoch's, unless it has diverged or there are no validation images."""
+    result = training.result
+    result.diverged = metrics["train_loss"] is None or metrics["lr"] is None
+    if "val_loss" not in result.curves or result.diverged:
+        return
+    start = time.perf_counter()
+    values = evaluate(
+        training.eval_model, *training.validation, training.autocast, training.evaluation_loss, training.distributed
+    )
+    # Rank 0's values on all ranks, so that none decides otherwise for a last bit.
+    metrics |= training.distributed.broadcast({"val_loss": _finite(values["loss"]), "val_accuracy": values["accuracy"]})
+    result.diverged = metrics["val_loss"] is None
+    result.evaluation_seconds += time.perf_counter() - start
+
+
+def decide(training: Training, epoch: int, metrics: EpochMetrics) -> bool:
+    """Append the epoch to the curves, keep its weights if it is the best one; whether training ends with it."""
+    for name, curve in training.result.curves.items():
+        curve.append(metrics.get(name))
+    if training.result.diverged:
+        return True
+    training.best.update(epoch, metrics)
+    return training.early_stopping.should_stop(metrics)
 
 
 def validation_part(config: dict[str, Any], seed: int, data: TrainingData) -> tuple[Tensor, Tensor, Tensor]:
@@ -225,34 +296,34 @@ def validation_part(config: dict[str, Any], seed: int, data: TrainingData) -> tu
 
     Drawn once, from a stream of their own: what training draws is the same with and without them.
     """
-    static = augment.build_validation(config["augmentation"])
-    if static is None or not len(data.validation):
+    static_augment = augment.build_validation(config["augmentation"])
+    if static_augment is None or not len(data.validation):
         return data.images, data.labels, data.validation
-    draws = generator(seed, "static augmentation of validation", data.images.device)
-    return _drawn_once(static, data, data.validation, draws)
+    stream = generator(seed, "static augmentation of validation", data.images.device)
+    return _augmented_once(static_augment, data, data.validation, stream)
 
 
 def batch_sizes(count: int, batch_size: int) -> list[int]:
     """The sizes of an epoch's batches; the last one is smaller where `count` asks for it, as Keras has it.
 
     A single image left over joins the batch before it: batch normalisation has no variance of one value, and
-    PyTorch raises there.
+    PyTorch raises an error.
     """
-    full, left = divmod(count, batch_size)
+    full, remainder = divmod(count, batch_size)
     sizes = [batch_size] * full
-    if left == 1 and full:
+    if remainder == 1 and full:
         sizes[-1] += 1
-    elif left:
-        sizes.append(left)
+    elif remainder:
+        sizes.append(remainder)
     return sizes
 
 
-def _drawn_once(
-    static: augment.Augment, data: TrainingData, index: Tensor, draws: torch.Generator
+def _augmented_once(
+    static_augment: augment.Augment, data: TrainingData, indices: Tensor, stream: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
     """A part augmented once, as floats (noise does not fit into bytes), its labels and its indices."""
-    parts = [static(pixels(data.images.index_select(0, part)), draws) for part in torch.split(index, 1000)]
-    labels = data.labels[index]
+    parts = [static_augment(pixels(data.images.index_select(0, part)), stream) for part in torch.split(indices, 1000)]
+    labels = data.labels[indices]
     return torch.cat(parts), labels, torch.arange(len(labels), device=labels.device)
 
 

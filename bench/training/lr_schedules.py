@@ -18,14 +18,13 @@ Factor = Callable[[int], float]
 class ScheduleContext:
     """What a schedule runs along.
 
-    `epochs` is the whole budget, `rate` the optimizer's own learning rate. `curves` are figures by name with one value
-    for each epoch that is over; a schedule that follows them reads them as training goes on (a refit gives those of
-    the search).
+    `epochs` is the whole budget, `learning_rate` the optimizer's. `curves` are metrics by name with one value for each
+    finished epoch; a schedule that follows them reads them as training goes on (in a refit, those of the search).
     """
 
     epochs: int
     steps_per_epoch: int
-    rate: float
+    learning_rate: float
     curves: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
 
 
@@ -34,22 +33,22 @@ SCHEDULES: dict[str, Callable[..., Factor | None]] = {}
 register_schedule = registrar(SCHEDULES, "schedules")
 
 
-def create(entry: dict[str, Any], course: ScheduleContext) -> Factor | None:
+def create(entry: dict[str, Any], context: ScheduleContext) -> Factor | None:
     """The factor that a configuration's `schedule` entry asks for, or None where the rate never changes."""
     parameters = {key: value for key, value in entry.items() if key not in ("name", "warmup")}
-    factor = SCHEDULES[entry["name"]](course, **parameters)
-    return _warmed_up(factor, entry["warmup"] * course.steps_per_epoch) if entry["warmup"] else factor
+    factor = SCHEDULES[entry["name"]](context, **parameters)
+    return _warmed_up(factor, entry["warmup"] * context.steps_per_epoch) if entry["warmup"] else factor
 
 
 @register_schedule
-def constant(course: ScheduleContext) -> None:  # noqa: ARG001 (every schedule takes the course)
+def constant(context: ScheduleContext) -> None:  # noqa: ARG001 (every schedule takes the context)
     return None
 
 
 @register_schedule
-def cosine(course: ScheduleContext, *, final_factor: float = 0.0) -> Factor:
+def cosine(context: ScheduleContext, *, final_factor: float = 0.0) -> Factor:
     """Half a cosine over the whole budget (Loshchilov and Hutter 2017, arXiv 1608.03983, no restart)."""
-    total = course.epochs * course.steps_per_epoch
+    total = context.epochs * context.steps_per_epoch
 
     def factor(step: int) -> float:
         return final_factor + (1 - final_factor) * 0.5 * (1 + math.cos(math.pi * min(step / total, 1.0)))
@@ -59,7 +58,7 @@ def cosine(course: ScheduleContext, *, final_factor: float = 0.0) -> Factor:
 
 @register_schedule
 def step(
-    course: ScheduleContext,
+    context: ScheduleContext,
     *,
     every: int | None = None,
     milestones: list[int] | None = None,
@@ -70,7 +69,7 @@ def step(
     marks = sorted(milestones or [])
 
     def factor(at: int) -> float:
-        done = at // course.steps_per_epoch
+        done = at // context.steps_per_epoch
         drops = done // every if every else bisect.bisect_right(marks, done)
         if factors is not None:
             return [1.0, *factors][drops]
@@ -84,14 +83,14 @@ def step(
 
 @register_schedule
 def one_cycle(
-    course: ScheduleContext, *, pct_start: float = 0.3, div_factor: float = 25.0, final_div_factor: float = 1e4
+    context: ScheduleContext, *, pct_start: float = 0.3, div_factor: float = 25.0, final_div_factor: float = 1e4
 ) -> Factor:
     """Up to the optimizer's learning rate and down again (Smith and Topin 2018, arXiv 1708.07120).
 
     As torch's OneCycleLR in two phases with cosine annealing and ``cycle_momentum=False``: from 1 / `div_factor` to 1
     in the share `pct_start` of all steps, then down to 1 / (`div_factor` * `final_div_factor`) with the last step.
     """
-    total = course.epochs * course.steps_per_epoch
+    total = context.epochs * context.steps_per_epoch
     start, end = 1 / div_factor, 1 / (div_factor * final_div_factor)
     peak, last = pct_start * total - 1, total - 1
 
@@ -104,14 +103,14 @@ def one_cycle(
 
 
 @register_schedule
-def time_decay(course: ScheduleContext, *, decay: float = 1e-6) -> Factor:  # noqa: ARG001
+def time_decay(context: ScheduleContext, *, decay: float = 1e-6) -> Factor:  # noqa: ARG001
     """1 / (1 + `decay` * step), what Keras's optimizers did with their argument `decay`."""
     return lambda step: 1 / (1 + decay * step)
 
 
 @register_schedule
 def plateau(
-    course: ScheduleContext,
+    context: ScheduleContext,
     *,
     factor: float = 0.1,
     patience: int = 10,
@@ -125,11 +124,11 @@ def plateau(
     stays.
     """
     sign = -1 if monitor == "val_loss" else 1
-    lowest = min(min_lr / course.rate, 1.0)
+    lowest = min(min_lr / context.learning_rate, 1.0)
 
     def at(step: int) -> float:
         now, best, waited = 1.0, -math.inf, 0
-        for figure in course.curves[monitor][: step // course.steps_per_epoch]:
+        for figure in context.curves[monitor][: step // context.steps_per_epoch]:
             if figure is not None and sign * figure > best + min_delta:
                 best, waited = sign * figure, 0
                 continue

@@ -1,7 +1,7 @@
-"""One trial, whole: split, build, train, choose, test once.
+"""One trial from its configuration to its test metrics: split, build, train, refit, test once.
 
-Everything that may change a figure is drawn from the trial's configuration and seed, so the same trial gives
-the same figures to the last bit on the same CPU, in any process, in any order.
+Everything that may change a result is drawn from the trial's configuration and seed, so the same trial gives
+the same results to the last bit on the same CPU, in any process, in any order.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from bench.models.create import create as create_model
 from bench.training import loss_functions, runtime
 from bench.training.checkpoint import Checkpointer, Save, SharedCheckpointer, State, UnfitStateError
 from bench.training.distributed import SINGLE_PROCESS, DistributedContext
-from bench.training.evaluation import PRECISIONS, PredictionArrays, as_tested, logits_of, predictions
+from bench.training.evaluation import PRECISIONS, PredictionArrays, predict_logits, predictions
+from bench.training.evaluation import with_test_time_augmentation as tested_model
 from bench.training.final_metrics import all_metrics
 from bench.training.fit import Curves, Progress, TrainingData, fit, validation_part
 from bench.training.random_streams import global_streams_kept, seed_global_streams
@@ -34,8 +35,8 @@ from bench.training.regularization import RegularizerSpec, combine
 
 @dataclass
 class TrialOutcome:
-    """What a trial found and what it cost. `status` is complete or diverged; seconds, bytes and counts are
-    as in `bench.ledger.record`."""
+    """A trial's results and costs. `status` is complete or diverged; seconds, bytes and counts are as in
+    `bench.ledger.record`."""
 
     status: str
     curves: Curves
@@ -53,14 +54,28 @@ class TrialOutcome:
     evaluation_seconds: float = 0.0
 
 
+@dataclass(frozen=True)
+class TrialSetup:
+    """What the parts of one trial share."""
+
+    config: dict[str, Any]
+    seed: int
+    data: Dataset
+    device: torch.device
+    regularizers: RegularizerSpec
+    report: Callable[[Progress], None]
+    save: Save
+    distributed: DistributedContext
+
+
 def train_trial(
     config: dict[str, Any],
     seed: int,
     data: Dataset,
     device: torch.device | str = "cpu",
     report: Callable[[Progress], None] = lambda _: None,
-    keeper: Checkpointer | None = None,
-    ranks: DistributedContext = SINGLE_PROCESS,
+    checkpointer: Checkpointer | None = None,
+    distributed: DistributedContext = SINGLE_PROCESS,
 ) -> TrialOutcome:
     """Train one configuration with one seed and test it once.
 
@@ -68,160 +83,194 @@ def train_trial(
     ----------
     config : a resolved configuration, see `bench.suite.expand.Configuration`.
     data : uint8 images (N, C, H, W) and labels (N,), train and test part; not written to.
-    report : called after every epoch; what it raises ends the trial and is passed on.
-    keeper : gives the state to go on from, if there is one, and is offered one after every epoch.
-    ranks : this process's place among the configuration's `workers`; each of them calls this function, and gets the
-        same outcome. Only rank 0's keeper is asked.
+    report : called after every epoch; an exception that it raises ends the trial and is passed on.
+    checkpointer : gives the state to go on from, if there is one, and is offered one after every epoch.
+    distributed : this process's rank among the configuration's `workers`; each of them calls this function, and gets
+        the same outcome. Only rank 0's checkpointer is used.
     """
-    if ranks.count != config["workers"]:
-        raise ValueError(f"{ranks.count} processes cannot train a trial of `workers: {config['workers']}`")
-    if ranks.several:
-        keeper = SharedCheckpointer(keeper, ranks)
-    saved, save = (keeper.load(), keeper.save) if keeper else (None, lambda _: None)
+    if distributed.world_size != config["workers"]:
+        raise ValueError(f"{distributed.world_size} processes cannot train a trial of `workers: {config['workers']}`")
+    if distributed.is_distributed:
+        checkpointer = SharedCheckpointer(checkpointer, distributed)
+    saved, save = (checkpointer.load(), checkpointer.save) if checkpointer else (None, lambda _: None)
+    regularizers = combine(config["regularizer"])
+    setup = TrialSetup(config, seed, data, torch.device(device), regularizers, report, save, distributed)
     with runtime.settings(config["deterministic"]), global_streams_kept():
-        if keeper and saved is not None:
+        if checkpointer and saved is not None:
             try:
-                return _train_trial(config, seed, data, torch.device(device), report, saved, save, ranks)
+                return _train_trial(setup, saved)
             except UnfitStateError as error:
-                keeper.refuse(f"it does not fit the trial ({error})")
-        return _train_trial(config, seed, data, torch.device(device), report, None, save, ranks)
+                checkpointer.refuse(f"it does not fit the trial ({error})")
+        return _train_trial(setup, None)
 
 
-def _train_trial(
-    config: dict[str, Any],
-    seed: int,
-    data: Dataset,
-    device: torch.device,
-    report: Callable[[Progress], None],
-    saved: State | None,
-    save: Save,
-    ranks: DistributedContext,
-) -> TrialOutcome:
-    effects = combine(config["regularizer"])
-    autocast = PRECISIONS[config["precision"]]
-    loss = loss_functions.create(config["loss"], label_smoothing=0.0)
-    train, validation = split(data.train_labels, config["validation"])
-    training_data = TrainingData(
+def _train_trial(setup: TrialSetup, saved: State | None) -> TrialOutcome:
+    """Search on the training part, refit on all training images where asked for, test."""
+    train, validation = split(setup.data.train_labels, setup.config["validation"])
+    training_data = _training_data(setup, train, validation)
+    if saved is not None and "searched" in saved:
+        outcome, model = _searched(saved["searched"]), None
+    else:
+        outcome, model = _search(setup, training_data, train, saved)
+    if outcome.best_epoch is None:  # it diverged
+        return outcome
+    if setup.config["refit"]:
+        training_data, model = _refit(setup, outcome, training_data, saved)
+    if model is not None:
+        _test(setup, outcome, training_data, model)
+    return outcome
+
+
+def _training_data(setup: TrialSetup, train: NDArray[np.int64], validation: NDArray[np.int64]) -> TrainingData:
+    data, device = setup.data, setup.device
+    return TrainingData(
         images=torch.from_numpy(data.train_images).to(device),
         labels=torch.from_numpy(data.train_labels).to(device).long(),
         classes=len(data.classes),
         train=torch.from_numpy(train).to(device),
         validation=torch.from_numpy(validation).to(device),
     )
-    searched = (saved or {}).get("searched")
-    if searched is not None:
-        outcome = _searched(searched)
-    else:
-        model = _build(config, seed, data, train, effects, device)
-        parameters, trainable = count_parameters(model)
-        flops = forward_flops(model, data.train_images.shape[1:])
 
-        done = fit(model, config, seed, training_data, effects, report, saved=saved, save=save, ranks=ranks)
-        outcome = TrialOutcome(
-            status="diverged",
-            curves=done.curves,
-            epochs_run=len(done.curves["train_loss"]),
-            classes=list(data.classes),
-            parameters=parameters,
-            parameters_trainable=trainable,
-            flops=flops,
-            train_seconds=done.train_seconds,
-            evaluation_seconds=done.evaluation_seconds,
-        )
-        if done.diverged:
-            return outcome
-        start = time.perf_counter()
-        if len(validation):
-            images, labels, index = validation_part(config, seed, training_data)
-            judged = as_tested(model, config)
-            found = all_metrics(logits_of(judged, images, index, autocast, ranks), labels[index], loss)
-            if not math.isfinite(found["loss"]):  # a user's network may answer otherwise than after its epoch
-                return outcome
-            outcome.validation = found
-        outcome.best_epoch = done.best_epoch
-        outcome.evaluation_seconds += time.perf_counter() - start
 
-    if config["refit"]:
-        # From here on this is the trial with `validation: none`, ended after the chosen epoch of the same schedule.
-        train, validation = split(data.train_labels, "none")
-        training_data = replace(
-            training_data, train=torch.from_numpy(train).to(device), validation=torch.from_numpy(validation).to(device)
-        )
-        model = _build(config, seed, data, train, effects, device)
-        again = fit(
-            model,
-            config,
-            seed,
-            training_data,
-            effects,
-            _report_refit(report, outcome),
-            epochs=outcome.best_epoch,
-            followed=outcome.curves,
-            saved=saved["fit"] if saved is not None and searched is not None else None,
-            save=lambda state: save(lambda: {"searched": dict(vars(outcome)), "fit": state()}),
-            ranks=ranks,
-        )
-        outcome.train_seconds += again.train_seconds
-        if again.diverged:
-            return outcome
-
+def _search(
+    setup: TrialSetup, training_data: TrainingData, train: NDArray[np.int64], saved: State | None
+) -> tuple[TrialOutcome, nn.Module]:
+    """Train with validation; the outcome has a best epoch and validation metrics unless it diverged."""
+    config, seed = setup.config, setup.seed
+    model = _build(setup, train)
+    parameters, trainable = count_parameters(model)
+    flops = forward_flops(model, setup.data.train_images.shape[1:])
+    fitted = fit(
+        model,
+        config,
+        seed,
+        training_data,
+        setup.regularizers,
+        setup.report,
+        saved=saved,
+        save=setup.save,
+        distributed=setup.distributed,
+    )
+    outcome = TrialOutcome(
+        status="diverged",
+        curves=fitted.curves,
+        epochs_run=len(fitted.curves["train_loss"]),
+        classes=list(setup.data.classes),
+        parameters=parameters,
+        parameters_trainable=trainable,
+        flops=flops,
+        train_seconds=fitted.train_seconds,
+        evaluation_seconds=fitted.evaluation_seconds,
+    )
+    if fitted.diverged:
+        return outcome, model
     start = time.perf_counter()
-    judged = as_tested(model, config)
-    logits = logits_of(judged, training_data.images, training_data.train, autocast, ranks)
-    on_train = all_metrics(logits, training_data.labels[training_data.train], loss)
-    if not math.isfinite(on_train["loss"]):  # the very last step can be the one that went too far
-        return outcome
-    test_images = torch.from_numpy(data.test_images).to(device)
-    test_labels = torch.from_numpy(data.test_labels).to(device).long()
-    logits = logits_of(judged, test_images, torch.arange(len(test_labels), device=device), autocast, ranks)
-    on_test = all_metrics(logits, test_labels, loss)
-    if not math.isfinite(on_test["loss"]):
-        return outcome
-    outcome.train, outcome.test, outcome.predicted = on_train, on_test, predictions(logits, test_labels)
+    if len(training_data.validation):
+        images, labels, indices = validation_part(config, seed, training_data)
+        metrics = _all_metrics(setup, model, images, labels, indices)
+        if not math.isfinite(metrics["loss"]):  # a user-defined network may answer otherwise than after its epoch
+            return outcome, model
+        outcome.validation = metrics
+    outcome.best_epoch = fitted.best_epoch
+    outcome.evaluation_seconds += time.perf_counter() - start
+    return outcome, model
+
+
+def _refit(
+    setup: TrialSetup, outcome: TrialOutcome, training_data: TrainingData, saved: State | None
+) -> tuple[TrainingData, nn.Module | None]:
+    """Train on all training images: the trial with `validation: none`, ended after the best epoch of the same schedule.
+
+    The data and the model; no model where it diverged.
+    """
+    train, validation = split(setup.data.train_labels, "none")
+    device = setup.device
+    training_data = replace(
+        training_data, train=torch.from_numpy(train).to(device), validation=torch.from_numpy(validation).to(device)
+    )
+    model = _build(setup, train)
+    fitted = fit(
+        model,
+        setup.config,
+        setup.seed,
+        training_data,
+        setup.regularizers,
+        _report_refit(setup.report, outcome),
+        epochs=outcome.best_epoch,
+        search_curves=outcome.curves,
+        saved=saved["fit"] if saved is not None and "searched" in saved else None,
+        save=lambda state: setup.save(lambda: {"searched": dict(vars(outcome)), "fit": state()}),
+        distributed=setup.distributed,
+    )
+    outcome.train_seconds += fitted.train_seconds
+    return training_data, None if fitted.diverged else model
+
+
+def _test(setup: TrialSetup, outcome: TrialOutcome, training_data: TrainingData, model: nn.Module) -> None:
+    """Evaluate once on the training and the test images; the outcome is then complete, unless a loss is not finite."""
+    start = time.perf_counter()
+    train_metrics = _all_metrics(setup, model, training_data.images, training_data.labels, training_data.train)
+    if not math.isfinite(train_metrics["loss"]):  # the very last step can be the one that went too far
+        return
+    images = torch.from_numpy(setup.data.test_images).to(setup.device)
+    labels = torch.from_numpy(setup.data.test_labels).to(setup.device).long()
+    logits = _logits(setup, model, images, torch.arange(len(labels), device=setup.device))
+    test_metrics = all_metrics(logits, labels, _evaluation_loss(setup))
+    if not math.isfinite(test_metrics["loss"]):
+        return
+    outcome.train, outcome.test, outcome.predicted = train_metrics, test_metrics, predictions(logits, labels)
     outcome.evaluation_seconds += time.perf_counter() - start
     outcome.status = "complete"
-    return outcome
 
 
-def _searched(found: State) -> TrialOutcome:
-    """The outcome of a search that was over when a refit's state was saved."""
+def _all_metrics(
+    setup: TrialSetup, model: nn.Module, images: torch.Tensor, labels: torch.Tensor, indices: torch.Tensor
+) -> dict[str, float]:
+    return all_metrics(_logits(setup, model, images, indices), labels[indices], _evaluation_loss(setup))
+
+
+def _logits(setup: TrialSetup, model: nn.Module, images: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
+    autocast = PRECISIONS[setup.config["precision"]]
+    return predict_logits(tested_model(model, setup.config), images, indices, autocast, setup.distributed)
+
+
+def _evaluation_loss(setup: TrialSetup) -> loss_functions.Loss:
+    return loss_functions.create(setup.config["loss"], label_smoothing=0.0)
+
+
+def _searched(outcome: State) -> TrialOutcome:
+    """The outcome of a search that was finished when a refit's state was saved."""
     try:
-        return TrialOutcome(**found)
+        return TrialOutcome(**outcome)
     except TypeError as error:
         raise UnfitStateError(f"TypeError: {error}") from error
 
 
 def _report_refit(report: Callable[[Progress], None], outcome: TrialOutcome) -> Callable[[Progress], None]:
-    """Tells a refit's progress as the trial's: its seconds come on top, and the curves are those of the search."""
+    """Reports a refit's progress as the trial's: its seconds are added to the search's, whose curves it shows."""
 
-    def tell(progress: Progress) -> None:
+    def report_refit(progress: Progress) -> None:
         curves = outcome.curves if progress.resumed is not None else None
         seconds = outcome.train_seconds + progress.train_seconds
         report(replace(progress, train_seconds=seconds, refit=True, resumed=curves))
 
-    return tell
+    return report_refit
 
 
-def _build(
-    config: dict[str, Any],
-    seed: int,
-    data: Dataset,
-    train: NDArray[np.int64],
-    effects: RegularizerSpec,
-    device: torch.device,
-) -> nn.Module:
+def _build(setup: TrialSetup, train: NDArray[np.int64]) -> nn.Module:
     """The network before training: preprocessing fitted on the training part, start values from the seed."""
+    data, config = setup.data, setup.config
     statistics = fit_preprocessing(config["preprocessing"], data.train_images[train])
     channels, height, width = data.train_images.shape[1:]
     # Start values are drawn on the CPU, so that they are the same on every device.
-    seed_global_streams(seed, "init")
+    seed_global_streams(setup.seed, "init")
     model = create_model(
         config["model"],
         (channels, height, width),
         len(data.classes),
         (statistics.mean, statistics.std),
-        effects.model,
+        setup.regularizers.model,
         preprocessing=config["preprocessing"],
     )
     # Convolutions on a CPU are mostly faster with the channels last.
-    return model.to(device).to(memory_format=torch.channels_last)
+    return model.to(setup.device).to(memory_format=torch.channels_last)

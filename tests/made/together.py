@@ -28,10 +28,10 @@ class Together:
         for process in self.processes:
             process.start()
 
-    def __call__(self, config: dict[str, Any], seed: int, data: Any, keeper: Any = None) -> list[Any]:
-        """The outcomes of both ranks; `keeper` is rank 0's. What was raised on the first to raise is raised here."""
+    def __call__(self, config: dict[str, Any], seed: int, data: Any, checkpointer: Any = None) -> list[Any]:
+        """The outcomes of both ranks; `checkpointer` is rank 0's. The first exception is raised."""
         for rank, orders in enumerate(self.orders):
-            orders.put((config | {"workers": WORKERS}, seed, data, keeper if rank == 0 else None))
+            orders.put((config | {"workers": WORKERS}, seed, data, checkpointer if rank == 0 else None))
         found = {}
         for _ in self.orders:
             rank, outcome = self.answers.get(timeout=120)
@@ -80,9 +80,11 @@ def _rank(rank: int, address: str, orders: Any, answers: Any) -> None:
     limit = timedelta(seconds=60)
     dist.init_process_group("gloo", init_method=address, rank=rank, world_size=WORKERS, timeout=limit)
     while True:
-        config, seed, data, keeper = orders.get()
+        config, seed, data, checkpointer = orders.get()
         try:
-            outcome = train_trial(config, seed, data, keeper=keeper, ranks=DistributedContext(rank, WORKERS))
+            outcome = train_trial(
+                config, seed, data, checkpointer=checkpointer, distributed=DistributedContext(rank, WORKERS)
+            )
         except Exception as error:
             answers.put((rank, f"{type(error).__name__}: {error}"))
         else:

@@ -21,8 +21,8 @@ MODELS: list[dict[str, Any]] = [
     {"name": "preact_resnet", "blocks": [[1, 4], [2, 6]], "stem": 5, "drop_path": 0.2},
     {"name": "preact_resnet", "blocks": [[1, 4]], "stem": 4, "stem_stride": 2, "dropout": 0.2},
     {"name": "wide_resnet", "depth": 10, "width_multiplier": 1},
-    {"name": "resnet9", "filters": [4, 6, 8], "residual": [1, 3], "drop_path": 0.2},
-    {"name": "resnet9", "filters": [4, 6], "stem_stride": 2, "residual": []},
+    {"name": "resnet9", "channels": [4, 6, 8], "residual": [1, 3], "drop_path": 0.2},
+    {"name": "resnet9", "channels": [4, 6], "stem_stride": 2, "residual": []},
     {"name": "convnext", "dims": [4, 6], "depths": [1, 2], "drop_path": 0.2},
     {"name": "convnext", "dims": [5], "depths": [1], "patch": 4, "kernel": 5, "activation": "gelu"},
     {"name": "skip_mlp", "width": 8, "stacks": [2], "skip": False, "hidden": [], "per_pixel": True},
@@ -64,8 +64,8 @@ def test_networks_of_papers_have_the_parameters_that_those_quote(model: dict[str
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ({"filters": [4] * 5}, "divide an image of 9 x 9 by 16, to nothing; give fewer `filters`"),
-        ({"filters": [4, 4], "residual": [3]}, "names group 3, and `filters` gives 2 groups; allowed: 1 to 2"),
+        ({"channels": [4] * 5}, "divide an image of 9 x 9 by 16, to nothing; give fewer `channels`"),
+        ({"channels": [4, 4], "residual": [3]}, "names group 3, and `channels` gives 2 groups; allowed: 1 to 2"),
     ],
 )
 def test_a_resnet9_that_cannot_be_says_why(model: dict[str, Any], message: str) -> None:

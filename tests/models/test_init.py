@@ -36,7 +36,7 @@ def test_keras_dense_kernels_are_glorot_uniform() -> None:
 
 
 def test_keras_conv_kernels_count_the_receptive_field() -> None:
-    kernel = values(cnn((3, 32, 32), 10, filters=[64], kernel=5, init="keras")[0].weight)
+    kernel = values(cnn((3, 32, 32), 10, channels=[64], kernel=5, init="keras")[0].weight)
     limit = np.sqrt(6 / (5 * 5 * 3 + 5 * 5 * 64))
     assert stats.kstest(kernel, stats.uniform(-limit, 2 * limit).cdf).pvalue > 0.01
 

@@ -18,7 +18,7 @@ PER_PIXEL = {"name": "skip_mlp", "stacks": [2], "skip": False, "hidden": [], "pe
 SYSTEMS: dict[str, tuple[dict[str, Any], tuple[int, int, int], dict[str, str], int]] = {
     "A: deep residual MLP (worked out)": ({"name": "residual_mlp"}, GREY, UNIT, 5_320_842),
     "B: baseline": ({"name": "mlp", "hidden": [128, 128, 128]}, GREY, COLUMNS, 2_844_355),
-    "B: conv2D": ({"name": "cnn", "filters": [32], "hidden": [128], "dropout": 0.2}, GREY, COLUMNS, 613_731),
+    "B: conv2D": ({"name": "cnn", "channels": [32], "hidden": [128], "dropout": 0.2}, GREY, COLUMNS, 613_731),
     "B: customVGG": ({"name": "vgg"}, GREY, COLUMNS, 1_990_915),
     "B: customResNet": ({"name": "resnet"}, GREY, COLUMNS, 4_994_435),
     "C: 100-512-512-1024-10": ({"name": "mlp", "hidden": [512, 512, 1024]}, (1, 10, 10), UNIT, 849_930),

@@ -23,7 +23,7 @@ def test_hidden_kernels_leave_out_the_output_layer(statistics: tuple[float, floa
 
 
 def test_conv_kernels_are_the_convolutions() -> None:
-    net = create({"name": "cnn", "filters": [32, 64], "kernel": 3}, GREY, 10)
+    net = create({"name": "cnn", "channels": [32, 64], "kernel": 3}, GREY, 10)
     assert shapes(kernels(net, "conv")) == [(32, 1, 3, 3), (64, 32, 3, 3)]
 
 

@@ -13,7 +13,7 @@ SGD = {"name": "sgd", "lr": 0.1, "momentum": 0.9, "nesterov": False, "weight_dec
 FLIP = {"name": "flip", "static": False, "p": 0.5}
 CNN = {
     "name": "cnn",
-    "filters": [16, 32],
+    "channels": [16, 32],
     "kernel": 3,
     "padding": "same",
     "pool": 2,
@@ -84,7 +84,7 @@ def test_the_legend_names_once_what_the_labels_leave_out_and_is_not_the_default(
     configs = [config(optimizer=SGD), config(model=CNN, regularizer=[l2(0.01)]), config(model=CNN)]
     assert labels(configs) == ["mlp · sgd", "cnn · adam · l2", "cnn · adam"]
     assert legend(configs) == (
-        "cnn: filters=16-32 kernel=3 padding=same hidden=64; sgd: lr=0.1 momentum=0.9; l2: strength=0.01"
+        "cnn: channels=16-32 kernel=3 padding=same hidden=64; sgd: lr=0.1 momentum=0.9; l2: strength=0.01"
     )
 
 

@@ -22,7 +22,7 @@ def test_a_linear_model_by_hand(configured: Any) -> None:
 
 @pytest.mark.parametrize("preprocessing", ["standardize", "column_standardize"])
 def test_the_count_without_numbers_is_that_of_the_record(preprocessing: str, configured: Any, small: Dataset) -> None:
-    model = {"name": "cnn", "filters": [2], "kernel": 3, "hidden": [4]}
+    model = {"name": "cnn", "channels": [2], "kernel": 3, "hidden": [4]}
     config = configured(model=model, preprocessing={"name": preprocessing}, epochs=1)
     shape = small.train_images.shape[1:]
     assert flops_per_image(config, shape, len(small.classes)) == train_trial(config, 0, small).flops

@@ -22,7 +22,7 @@ def test_good_configurations_pass(configured: Any) -> None:
 
 
 def test_every_wrong_entry_is_reported_once(configured: Any) -> None:
-    too_deep = {"name": "cnn", "filters": [8, 8, 8, 8]}
+    too_deep = {"name": "cnn", "channels": [8, 8, 8, 8]}
     wrong = [
         configured(model=too_deep),
         configured(model=too_deep, optimizer={"name": "no_such"}),

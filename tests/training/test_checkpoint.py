@@ -46,7 +46,7 @@ CASES: dict[str, dict[str, Any]] = {
         "epochs": 7,
     },
     "convolutions": {
-        "model": {"name": "cnn", "filters": [4, 8], "hidden": [16], "batch_norm": "before", "dropout": 0.2},
+        "model": {"name": "cnn", "channels": [4, 8], "hidden": [16], "batch_norm": "before", "dropout": 0.2},
         "optimizer": {"name": "adamw"},
     },
     "bfloat16": {"precision": "bfloat16"},
@@ -93,7 +93,7 @@ def broken_off(config: dict[str, Any], data: Dataset, kept: Kept, epoch: int, re
             raise BrokenOffError
 
     with pytest.raises(BrokenOffError):
-        train_trial(config, 7, data, report=report, keeper=kept)
+        train_trial(config, 7, data, report=report, checkpointer=kept)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -102,7 +102,7 @@ def test_a_trial_goes_on_to_the_same_bits(case: str, configured: Any, small: Dat
     kept = Kept()
     broken_off(config, small, kept, 2)
     told: list[Progress] = []
-    after = train_trial(config, 7, small, report=told.append, keeper=kept)
+    after = train_trial(config, 7, small, report=told.append, checkpointer=kept)
     whole = train_trial(config, 7, small)
     assert found(after) == found(whole)
     assert (kept.refused, told[0].epoch, told[1].epoch) == ([], 2, 3)
@@ -121,7 +121,7 @@ def test_a_trial_with_a_refit_goes_on_in_either_training(refit: bool, configured
     kept = Kept()
     broken_off(config, small, kept, 2, refit)
     told: list[Progress] = []
-    after = train_trial(config, 7, small, report=told.append, keeper=kept)
+    after = train_trial(config, 7, small, report=told.append, checkpointer=kept)
     whole = train_trial(config, 7, small)
     assert found(after) == found(whole)
     seen = [(one.refit, one.epoch) for one in told]
@@ -133,7 +133,7 @@ def test_seconds_go_on_from_those_before(configured: Any, small: Dataset) -> Non
     kept = Kept()
     broken_off(configured(), small, kept, 2)
     told: list[Progress] = []
-    after = train_trial(configured(), 7, small, report=told.append, keeper=kept)
+    after = train_trial(configured(), 7, small, report=told.append, checkpointer=kept)
     assert 0 < told[0].train_seconds < told[1].train_seconds == after.train_seconds
 
 
@@ -161,12 +161,12 @@ def network(input_shape, classes):
     config = configured(model={"name": f"{file}:network"}, epochs=4)
     kept = Kept()
     broken_off(config, small, kept, 2)
-    assert found(train_trial(config, 7, small, keeper=kept)) == found(train_trial(config, 7, small))
+    assert found(train_trial(config, 7, small, checkpointer=kept)) == found(train_trial(config, 7, small))
 
 
 def test_the_last_epoch_is_not_kept(configured: Any, small: Dataset) -> None:
     kept = Kept()
-    train_trial(configured(epochs=1), 7, small, keeper=kept)
+    train_trial(configured(epochs=1), 7, small, checkpointer=kept)
     assert kept.data == b""
 
 
@@ -176,7 +176,7 @@ def test_the_last_epoch_is_not_kept(configured: Any, small: Dataset) -> None:
         lambda state: state["training"]["model"].popitem(),
         lambda state: state["training"]["optimizer"]["param_groups"].clear(),
         lambda state: state["training"]["generators"].clear(),
-        lambda state: state.pop("chooser"),
+        lambda state: state.pop("best"),
         lambda state: state.update(searched={"status": "complete", "curve": {}}),
     ],
 )
@@ -190,7 +190,7 @@ def test_a_state_that_does_not_fit_is_refused_and_the_trial_starts_anew(
     change(state)
     kept.save(lambda: state)
     told: list[Progress] = []
-    after = train_trial(configured(), 7, small, report=told.append, keeper=kept)
+    after = train_trial(configured(), 7, small, report=told.append, checkpointer=kept)
     assert len(kept.refused) == 1 and "does not fit" in kept.refused[0]
     assert [one.epoch for one in told] == [1, 2, 3]
     assert found(after) == found(train_trial(configured(), 7, small))

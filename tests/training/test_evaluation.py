@@ -9,7 +9,15 @@ from scipy.special import softmax
 from sklearn.metrics import accuracy_score, log_loss, top_k_accuracy_score
 from torch import Tensor, nn
 
-from bench.training.evaluation import BATCH, as_tested, evaluate, logits_of, metrics, pixels, predictions
+from bench.training.evaluation import (
+    BATCH,
+    evaluate,
+    metrics,
+    pixels,
+    predict_logits,
+    predictions,
+    with_test_time_augmentation,
+)
 
 
 def random_logits(count: int, classes: int, levels: int | None = None) -> tuple[Tensor, Tensor]:
@@ -74,7 +82,7 @@ def test_logits_are_of_eval_mode_in_the_order_of_the_index_and_training_mode_com
     net = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(4, 3))
     images = torch.randint(256, (BATCH + 7, 1, 2, 2), dtype=torch.uint8)
     index = torch.arange(len(images)).flip(0)
-    found = logits_of(net, images, index)
+    found = predict_logits(net, images, index)
     with torch.no_grad():
         wanted = net[2](images.flip(0).flatten(1) / 255)
     assert torch.allclose(found, wanted, atol=1e-6)
@@ -85,7 +93,7 @@ def test_evaluate_takes_the_pictures_of_the_index_only() -> None:
     net = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
     images, labels = torch.randint(256, (10, 1, 2, 2), dtype=torch.uint8), torch.arange(10) % 2
     index = torch.tensor([8, 3, 5])
-    assert evaluate(net, images, labels, index) == metrics(logits_of(net, images, index), labels[index])
+    assert evaluate(net, images, labels, index) == metrics(predict_logits(net, images, index), labels[index])
 
 
 class LeftHalf(nn.Module):
@@ -100,6 +108,6 @@ def test_flips_at_test_time_average_a_picture_with_its_mirror_image() -> None:
     images = torch.zeros(1, 1, 2, 4, dtype=torch.uint8)
     images[..., 2:] = 255
     index = torch.tensor([0])
-    plain = logits_of(as_tested(LeftHalf(), {}), images, index)
-    flipped = logits_of(as_tested(LeftHalf(), {"test_time": "flip"}), images, index)
+    plain = predict_logits(with_test_time_augmentation(LeftHalf(), {}), images, index)
+    flipped = predict_logits(with_test_time_augmentation(LeftHalf(), {"test_time": "flip"}), images, index)
     assert (plain.tolist(), flipped.tolist()) == ([[0.0, 0.0]], [[0.5, 0.0]])

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from bench.data import Dataset
 from bench.models.create import create as create_model
-from bench.training.evaluation import logits_of, predictions
+from bench.training.evaluation import predict_logits, predictions
 from bench.training.fit import batch_sizes
 from bench.training.random_streams import generator, stream_seed
 from bench.training.train_trial import train_trial
@@ -70,7 +70,7 @@ def test_a_trial_is_the_loop_one_would_write_by_hand(configured: Any, small: Dat
 
     assert found.test is not None and found.predicted is not None
     test_images, test_labels = torch.from_numpy(small.test_images), torch.from_numpy(small.test_labels)
-    wanted = predictions(logits_of(net, test_images, torch.arange(300)), test_labels)
+    wanted = predictions(predict_logits(net, test_images, torch.arange(300)), test_labels)
     assert found.predicted.true_class_probability == pytest.approx(wanted.true_class_probability, abs=1e-3)
     assert found.test["accuracy"] == pytest.approx((wanted.true_rank == 0).mean(), abs=0.01)
 

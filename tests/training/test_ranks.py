@@ -36,22 +36,22 @@ def close(one: TrialOutcome, other: TrialOutcome, tolerance: float = 1e-5) -> bo
 
 def test_a_batch_is_cut_in_order_and_evenly() -> None:
     batch = torch.arange(10)
-    shares = [DistributedContext(rank, 3).share(batch) for rank in range(3)]
-    assert [share.part.tolist() for share in shares] == [[0, 1, 2], [3, 4, 5], [6, 7, 8, 9]]
+    shares = [DistributedContext(rank, 3).batch_slice(batch) for rank in range(3)]
+    assert [share.indices.tolist() for share in shares] == [[0, 1, 2], [3, 4, 5], [6, 7, 8, 9]]
     assert sum(share.weight for share in shares) == pytest.approx(3)
     assert all(share.counted for share in shares)
 
 
 def test_too_small_a_last_batch_is_every_ranks_and_counts_once() -> None:
-    shares = [DistributedContext(rank, 2).share(torch.arange(3)) for rank in range(2)]
-    assert [share.part.tolist() for share in shares] == [[0, 1, 2], [0, 1, 2]]
+    shares = [DistributedContext(rank, 2).batch_slice(torch.arange(3)) for rank in range(2)]
+    assert [share.indices.tolist() for share in shares] == [[0, 1, 2], [0, 1, 2]]
     assert [(share.weight, share.counted) for share in shares] == [(1.0, True), (1.0, False)]
 
 
 def test_one_process_takes_everything() -> None:
     batch = torch.arange(1)
-    assert SINGLE_PROCESS.share(batch).part is batch
-    assert SINGLE_PROCESS.mine([batch]) == [batch]
+    assert SINGLE_PROCESS.batch_slice(batch).indices is batch
+    assert SINGLE_PROCESS.local_batches([batch]) == [batch]
 
 
 def test_further_ranks_have_streams_of_their_own() -> None:
@@ -122,9 +122,9 @@ def test_a_trial_of_two_workers_goes_on_to_the_same_bits(
     model, augmentation = {**MLP, "dropout": 0.3}, [{"name": "flip"}]
     config = configured(model=model, augmentation=augmentation, epochs=4, batch_size=100, refit=refit)
     data, path = sliced(800, 300), path_of(tmp_path, "0123456789abcdef0123")
-    keeper = KeepsFirst(path, {}, 0, print)
-    keeper.epochs = 5 if refit else 2  # a search of four epochs offers three
-    undisturbed = together(config, 0, data, keeper)[0]
+    checkpointer = KeepsFirst(path, {}, 0, print)
+    checkpointer.epochs = 5 if refit else 2  # a search of four epochs offers three
+    undisturbed = together(config, 0, data, checkpointer)[0]
     assert path.exists()
     resumed = together(config, 0, data, NotAnew(path, {}, 0, print))[0]
     assert resumed.curves == undisturbed.curves

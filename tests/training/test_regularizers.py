@@ -21,7 +21,7 @@ from bench.training.regularization import REGULARIZERS, RegularizerSpec, combine
 from bench.training.train_trial import train_trial
 
 MLP = {"name": "mlp", "hidden": [16, 8], "batch_norm": "before"}
-CNN = {"name": "cnn", "filters": [4, 6], "hidden": [8]}
+CNN = {"name": "cnn", "channels": [4, 6], "hidden": [8]}
 KERNELS = {
     # Flatten, Linear, BatchNorm, ReLU, Linear, BatchNorm, ReLU, Linear
     ("mlp", "hidden"): ["1.weight", "4.weight"],

@@ -27,7 +27,7 @@ CHANGES: dict[str, dict[str, Any]] = {
         "refit": True,
     },
     "cnn": {
-        "model": {"name": "cnn", "filters": [4, 8], "hidden": [16], "batch_norm": "before", "dropout": 0.2},
+        "model": {"name": "cnn", "channels": [4, 8], "hidden": [16], "batch_norm": "before", "dropout": 0.2},
         "optimizer": {"name": "sgd", "lr": 0.05, "momentum": 0.9, "nesterov": True},
         "augmentation": [{"name": "crop"}, {"name": "random_erasing", "fill": "noise"}],
         "validation": {"stratified": 0.2},

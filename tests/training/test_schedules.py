@@ -15,10 +15,10 @@ from bench.training.lr_schedules import SCHEDULES, Factor, ScheduleContext, crea
 from bench.training.train_trial import train_trial
 
 
-def factor_of(entry: dict[str, Any], epochs: int, steps_per_epoch: int, **course: Any) -> Factor:
+def factor_of(entry: dict[str, Any], epochs: int, steps_per_epoch: int, **context: Any) -> Factor:
     """The factor of an entry that changes the rate; what it leaves out has its default."""
     full = AXES["schedule"][entry["name"]](**entry).model_dump(exclude_none=True)
-    factor = create(full, ScheduleContext(epochs, steps_per_epoch, **{"rate": 1.0} | course))
+    factor = create(full, ScheduleContext(epochs, steps_per_epoch, **{"learning_rate": 1.0} | context))
     assert factor is not None
     return factor
 
@@ -26,14 +26,17 @@ def factor_of(entry: dict[str, Any], epochs: int, steps_per_epoch: int, **course
 def test_registry_and_schema_have_the_same_names_parameters_and_defaults() -> None:
     assert SCHEDULES.keys() == AXES["schedule"].keys()
     for name, function in SCHEDULES.items():
-        course, *parameters = inspect.signature(function).parameters.values()
+        context, *parameters = inspect.signature(function).parameters.values()
         fields = {key: field.default for key, field in AXES["schedule"][name].model_fields.items() if key != "name"}
-        assert course.name == "course"
+        assert context.name == "context"
         assert {p.name: p.default for p in parameters} | {"warmup": 0.0} == fields
 
 
 def test_constant_changes_nothing() -> None:
-    assert create({"name": "constant", "warmup": 0.0}, ScheduleContext(epochs=10, steps_per_epoch=7, rate=0.1)) is None
+    assert (
+        create({"name": "constant", "warmup": 0.0}, ScheduleContext(epochs=10, steps_per_epoch=7, learning_rate=0.1))
+        is None
+    )
 
 
 def test_cosine_starts_at_one_is_halfway_in_the_middle_and_never_quite_ends() -> None:
@@ -121,7 +124,7 @@ def test_plateau_lowers_the_rate_when_validation_does_not_improve(
     entry: dict[str, Any], sign: int, by_epoch: list[float]
 ) -> None:
     curves = {entry.get("monitor", "val_loss"): [sign * figure for figure in FALLING]}
-    factor = factor_of({"name": "plateau", "factor": 0.5, **entry}, 10, 3, rate=0.1, curves=curves)
+    factor = factor_of({"name": "plateau", "factor": 0.5, **entry}, 10, 3, learning_rate=0.1, curves=curves)
     # The last step of each epoch and the first: an epoch's rate depends on the epochs before it only.
     assert [factor(3 * epoch + 2) for epoch in range(10)] == pytest.approx(by_epoch)
     assert [factor(3 * epoch) for epoch in range(10)] == pytest.approx(by_epoch)

@@ -84,7 +84,7 @@ def test_a_small_network_learns_fashion_mnist(configured: Any, sliced: Any) -> N
 
 
 def test_a_convolutional_network_learns_fashion_mnist(configured: Any, sliced: Any) -> None:
-    model = {"name": "cnn", "filters": [16], "hidden": [64], "dropout": 0.2}
+    model = {"name": "cnn", "channels": [16], "hidden": [64], "dropout": 0.2}
     found = train_trial(configured(model=model, batch_size=32, epochs=3), 0, sliced(2000, 1000))
     assert found.test is not None and found.test["accuracy"] > 0.74
 
@@ -155,7 +155,7 @@ def test_the_test_set_is_read_after_the_last_epoch_and_once(refit: bool, configu
     seen: list[str] = []
 
     def report(progress: Progress) -> None:
-        assert not any("test" in name for name in progress.figures)
+        assert not any("test" in name for name in progress.metrics)
         seen.append(f"epoch {progress.epoch}")
 
     train_trial(configured(epochs=2, refit=refit), 0, watched(small, seen), report=report)
@@ -167,7 +167,7 @@ def test_progress_tells_the_curves_as_they_grow(configured: Any, small: Dataset)
     told: list[Progress] = []
     found = train_trial(configured(), 0, small, report=told.append)
     assert [(one.epoch, one.epochs) for one in told] == [(1, 3), (2, 3), (3, 3)]
-    assert {name: [one.figures[name] for one in told] for name in found.curves} == found.curves
+    assert {name: [one.metrics[name] for one in told] for name in found.curves} == found.curves
     assert 0 < told[0].train_seconds < told[2].train_seconds == found.train_seconds
 
 

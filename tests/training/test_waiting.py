@@ -35,7 +35,7 @@ VARIANTS: list[dict[str, Any]] = [
     {"optimizer": {"name": "rmsprop", "momentum": 0.9, "centered": True}, "precision": "bfloat16"},
     {"optimizer": {"name": "adam", "amsgrad": True}, "schedule": {"name": "plateau", "warmup": 0.5}},
     {"preprocessing": {"name": "standardize"}, "model": {"name": "mlp", "hidden": [8], "batch_norm": "before"}},
-    {"preprocessing": {"name": "column_standardize"}, "model": {"name": "cnn", "filters": [2], "hidden": [4]}},
+    {"preprocessing": {"name": "column_standardize"}, "model": {"name": "cnn", "channels": [2], "hidden": [4]}},
     {"preprocessing": {"name": "column_l2"}, "weights": "best", "early_stopping": {"patience": 9}},
     {"ema": 0.9, "test_time": "flip", "augmentation": [{"name": "crop"}, {"name": "random_erasing"}]},
     {"model": {"name": "test_resnet"}, "regularizer": [{"name": "l2", "layers": "all"}]},

@@ -80,13 +80,13 @@ ROWS: dict[str, Row] = {
         "suite.yaml:3: grid.model: model 'vgg': 5 blocks halve an image of 28 x 28 to nothing; use fewer blocks",
     ),
     "more groups than halves": (
-        model("{name: resnet9, filters: [8, 8, 8, 8, 8, 8, 8]}"),
+        model("{name: resnet9, channels: [8, 8, 8, 8, 8, 8, 8]}"),
         "suite.yaml:3: grid.model: model 'resnet9': its 7 groups divide an image of 28 x 28 by ",
-        "to nothing; give fewer `filters`",
+        "to nothing; give fewer `channels`",
     ),
     "residual blocks of no group": (
-        model("{name: resnet9, filters: [8, 8], residual: [3]}"),
-        "suite.yaml:3: grid.model: model 'resnet9': `residual` names group 3, and `filters` gives 2 groups; "
+        model("{name: resnet9, channels: [8, 8], residual: [3]}"),
+        "suite.yaml:3: grid.model: model 'resnet9': `residual` names group 3, and `channels` gives 2 groups; "
         "allowed: 1 to 2",
     ),
     "patches and stages larger than the image": (

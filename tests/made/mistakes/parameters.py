@@ -58,9 +58,9 @@ ROWS: dict[str, Row] = {
         TOP + "  optimizer: {name: adam, betas: [0.9, 1]}\n",
         "betas[1]: 1 is out of range: it must be below 1",
     ),
-    "no filters": (
-        "name: t\ngrid: {model: {name: cnn, filters: []}}\n",
-        "filters: [] is too short",
+    "no channels": (
+        "name: t\ngrid: {model: {name: cnn, channels: []}}\n",
+        "channels: [] is too short",
         "at least 1 entry",
     ),
     "half a unit": ("name: t\ngrid: {model: {name: mlp, hidden: [1.5]}}\n", "hidden[0]: 1.5", "a whole number"),
