@@ -1,4 +1,4 @@
-"""What is done to training images."""
+"""Augmentations: what is done to training images."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Shift(Augmentation):
 
 
 class Crop(Augmentation):
-    """Pads every side, then crops a window of the original size at a random place."""
+    """Pads every side, then crops a window of the original size at a random position."""
 
     name: Literal["crop"] = "crop"
     padding: Positive = 2
@@ -56,7 +56,7 @@ class RandomErasing(Augmentation):
     name: Literal["random_erasing"] = "random_erasing"
     p: Probability = 0.5
     area: Annotated[list[Fraction], Field(min_length=2, max_length=2), AfterValidator(low_to_high)] = Field(
-        [0.02, 0.33], description="Smallest and largest share of the image."
+        [0.02, 0.33], description="Smallest and largest fraction of the image."
     )
     aspect: Annotated[list[Ratio], Field(min_length=2, max_length=2), AfterValidator(low_to_high)] = Field(
         [0.3, 3.3], description="Smallest and largest ratio of height to width."
@@ -65,7 +65,7 @@ class RandomErasing(Augmentation):
 
 
 class Cutout(Augmentation):
-    """Blackens one square around a random place with probability p (DeVries and Taylor 2017, arXiv 1708.04552)."""
+    """Blackens one square around a random position with probability p (DeVries and Taylor 2017, arXiv 1708.04552)."""
 
     name: Literal["cutout"] = "cutout"
     size: Positive = Field(8, description="Pixels of a side; what lies outside the image is cut off.")
@@ -111,7 +111,7 @@ class Mixup(Component):
     """Mixes each image of a batch with another, and their labels (Zhang et al. 2018, arXiv 1710.09412)."""
 
     name: Literal["mixup"] = "mixup"
-    alpha: Ratio = Field(0.2, description="An image's own share is from the Beta(alpha, alpha) distribution.")
+    alpha: Ratio = Field(0.2, description="An image's own weight is from the Beta(alpha, alpha) distribution.")
     p: Probability = 1.0
 
 
@@ -119,5 +119,5 @@ class CutMix(Component):
     """Pastes a box of another image of the batch, and mixes their labels (Yun et al. 2019, arXiv 1905.04899)."""
 
     name: Literal["cutmix"] = "cutmix"
-    alpha: Ratio = Field(1.0, description="The box's share is from the Beta(alpha, alpha) distribution.")
+    alpha: Ratio = Field(1.0, description="The box's area is from the Beta(alpha, alpha) distribution.")
     p: Probability = 1.0

@@ -1,4 +1,4 @@
-"""What every axis entry is, and the bounds and words that several of them share."""
+"""What every component is, and the bounds and types that several of them share."""
 
 from __future__ import annotations
 
@@ -50,6 +50,6 @@ def rising(values: list[int]) -> list[int]:
 
 
 class Component(BaseModel):
-    """An axis entry: a name and its parameters, nothing else."""
+    """What an axis lists: a name and its parameters."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)

@@ -43,7 +43,9 @@ class MaxNorm(Component):
     """Scales each unit's incoming weights down to this Euclidean length after every step (Keras's MaxNorm)."""
 
     name: Literal["max_norm"] = "max_norm"
-    max_value: Ratio = Field(2.0, description="Of a convolution, the length over all inputs and places of a filter.")
+    max_value: Ratio = Field(
+        2.0, description="Of a convolution, the length over all inputs and positions of an output channel."
+    )
     layers: Layers = Field("hidden", description=LAYERS)
 
 
@@ -70,7 +72,7 @@ class StochasticDepth(Component):
 
 
 class LabelSmoothing(Component):
-    """Moves this share of each label's weight to a uniform distribution over the classes."""
+    """Moves this fraction of each label's weight to a uniform distribution over the classes."""
 
     name: Literal["label_smoothing"] = "label_smoothing"
     amount: Rate = 0.1

@@ -73,7 +73,7 @@ class OneCycle(Schedule):
     """Up to the learning rate and down to nearly nothing on half cosines, moved every step (torch's OneCycleLR)."""
 
     name: Literal["one_cycle"] = "one_cycle"
-    pct_start: Probability = Field(0.3, description="Share of all steps that rise.")
+    pct_start: Probability = Field(0.3, description="Fraction of all steps that rise.")
     div_factor: Ratio = Field(25.0, description="The first step's rate is the learning rate over this.")
     final_div_factor: Ratio = Field(1e4, description="The last step's rate is the first one's over this.")
 

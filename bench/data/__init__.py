@@ -1,7 +1,22 @@
-"""Which pixels and labels? Catalogue, fetching, the user's own data, splits, fitted preprocessing; NumPy only."""
+"""Which images and labels? NumPy only.
+
+dataset          a data set's name or component to its arrays: `load`, `fingerprint`, `shape`
+catalogue        the data sets that bench knows: files, checksums, classes, sources
+search_paths     folders where their files may already be
+download         fetching them from mirrors or Debian's package
+file_formats     reading IDX files, EMNIST's zip, CIFAR's tar
+user_data        the user's own data: a folder of images or a file of arrays
+image_folder     a folder of images, decoded once
+image_file       one image file to its pixels
+npz              a file of arrays
+checksum_cache   checksums of the user's own files
+splits           training and validation part
+scaling          statistics that preprocessing takes from the training part
+explore          what is in a data set: sizes, classes, pixel values, duplicates
+"""
 
 from bench.data.catalogue import DATASETS, DatasetInfo
-from bench.data.dataset import Dataset, fetch, fingerprint, load, load_here, shape, train_labels, train_size
+from bench.data.dataset import Dataset, fetch, fingerprint, load, load_local, shape, train_labels, train_size
 
 __all__ = [
     "DATASETS",
@@ -10,7 +25,7 @@ __all__ = [
     "fetch",
     "fingerprint",
     "load",
-    "load_here",
+    "load_local",
     "shape",
     "train_labels",
     "train_size",

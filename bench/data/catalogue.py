@@ -57,21 +57,21 @@ def check_names(names: Iterable[str], what: str) -> None:
 
     They are checked here, where they enter; terminal, page, CSV and Markdown show them as they are.
     """
-    known: dict[str, str] = {}
+    by_normal_form: dict[str, str] = {}
     for name in names:
-        shown = f"{escaped_line(name[:40])}..." if len(name) > LONGEST else escaped_line(name)
+        text = f"{escaped_line(name[:40])}..." if len(name) > LONGEST else escaped_line(name)
         if not name.strip():
-            raise UserError(f"{what}: the name '{shown}' is blank: give every class a name that can be read")
+            raise UserError(f"{what}: the name '{text}' is blank: give every class a name that can be read")
         if escaped_line(name) != name:
             raise UserError(
-                f"{what}: the name '{shown}' has a character that is obeyed and not shown, written out here: "
+                f"{what}: the name '{text}' has a character that is obeyed and not shown, written out here: "
                 "rename the class"
             )
         if len(name) > LONGEST:
-            raise UserError(f"{what}: the name '{shown}' has {len(name):,} characters, allowed are {LONGEST}")
-        alike = known.setdefault(unicodedata.normalize("NFC", name).strip(), name)
-        if alike != name:
-            raise UserError(f"{what}: the names {alike!a} and {name!a} look the same: rename one of the classes")
+            raise UserError(f"{what}: the name '{text}' has {len(name):,} characters, allowed are {LONGEST}")
+        same_text = by_normal_form.setdefault(unicodedata.normalize("NFC", name).strip(), name)
+        if same_text != name:
+            raise UserError(f"{what}: the names {same_text!a} and {name!a} look the same: rename one of the classes")
 
 
 @dataclass(frozen=True)
@@ -189,8 +189,8 @@ def _digits_like(
         train_size=60_000,
         test_size=10_000,
         files=tuple(
-            FileInfo(f"{file}{suffix}", what, *both, as_distributed=as_distributed)
-            for (file, what), both in zip(IDX_FILES, sums, strict=True)
+            FileInfo(f"{file}{suffix}", title_of_file, *checksums, as_distributed=as_distributed)
+            for (file, title_of_file), checksums in zip(IDX_FILES, sums, strict=True)
         ),
         mirrors=mirrors,
         folders=folders,

@@ -47,27 +47,27 @@ def file_checksum(path: Path) -> str:
 
 
 def _remembered(subject: Path, root: Path, names: Sequence[str], digest: Callable[[], str]) -> str:
-    begun = time.time()
+    started_at = time.time()
     state, latest = _state(root, names)
-    note = _note(subject)
+    note_path = _note(subject)
     try:
-        noted = json.loads(note.read_text())
-        if noted["state"] == state:
-            return str(noted["checksum"])
+        remembered = json.loads(note_path.read_text())
+        if remembered["state"] == state:
+            return str(remembered["checksum"])
     except (OSError, ValueError, KeyError, TypeError):
-        pass  # never noted, or half a file: the contents tell
-    found = digest()
-    if latest < begun - SETTLED_SECONDS:
-        _write(note, json.dumps({"state": state, "checksum": found}))
-    return found
+        pass  # never noted, or half a file: compute it
+    digest_value = digest()
+    if latest < started_at - SETTLED_SECONDS:
+        _write(note_path, json.dumps({"state": state, "checksum": digest_value}))
+    return digest_value
 
 
 def correct(subject: Path, checksum: str) -> None:
-    """Forget what is remembered of a file or folder if it is another checksum than its contents were found to have."""
-    note = _note(subject)
+    """Forget what is remembered of a file or folder if its contents have another checksum."""
+    note_path = _note(subject)
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        if json.loads(note.read_text())["checksum"] != checksum:
-            note.unlink()
+        if json.loads(note_path.read_text())["checksum"] != checksum:
+            note_path.unlink()
 
 
 def _note(subject: Path) -> Path:
@@ -76,10 +76,10 @@ def _note(subject: Path) -> Path:
 
 def combined(digests: Iterable[tuple[str, str]]) -> str:
     """The checksum of files from their names and their own SHA-256 (hex)."""
-    whole = hashlib.sha256()
+    hasher = hashlib.sha256()
     for name, digest in sorted(digests):
-        whole.update(os.fsencode(f"{name}\0{digest}\n"))
-    return whole.hexdigest()
+        hasher.update(os.fsencode(f"{name}\0{digest}\n"))
+    return hasher.hexdigest()
 
 
 def read(path: Path) -> bytes:
@@ -108,26 +108,26 @@ def check_file(path: Path) -> None:
 
 def _state(root: Path, names: Iterable[str]) -> tuple[str, float]:
     """A hash of what the file system says about the files, and when the last of them changed."""
-    whole = hashlib.sha256()
+    hasher = hashlib.sha256()
     latest = 0
     for name in names:
         path = os.path.join(root, name)  # noqa: PTH118 (a Path each takes ten times as long)
         try:
-            found = os.stat(path)  # noqa: PTH116
+            status = os.stat(path)  # noqa: PTH116
         except OSError as error:
             raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
-        facts = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev)
-        whole.update(os.fsencode(f"{name}\0{facts}\n"))
-        latest = max(latest, found.st_mtime_ns, found.st_ctime_ns)
-    return whole.hexdigest(), latest / 1e9
+        attributes = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev)
+        hasher.update(os.fsencode(f"{name}\0{attributes}\n"))
+        latest = max(latest, status.st_mtime_ns, status.st_ctime_ns)
+    return hasher.hexdigest(), latest / 1e9
 
 
 def _write(path: Path, text: str) -> None:
     """Whole or not at all; a cache that cannot be written to costs time, nothing else."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".", delete=False) as aside:
-            aside.write(text)
-        Path(aside.name).replace(path)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".", delete=False) as temporary:
+            temporary.write(text)
+        Path(temporary.name).replace(path)
     except OSError:
         pass

@@ -1,4 +1,4 @@
-"""From a dataset's name or entry to its verified arrays: look, else fetch, then read."""
+"""From a data set's name or component to its verified arrays: locate the files, else download them, then read."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from bench.data.download import Notify, SourceError, from_debian, from_mirrors
 from bench.data.file_formats import read, verify
 from bench.data.search_paths import cached, locate, search_paths, user_cache
 from bench.data.user_data import Entry, fields, is_user_defined
-from bench.data.user_data import fingerprint as own_fingerprint
-from bench.data.user_data import train_labels as own_train_labels
+from bench.data.user_data import fingerprint as user_fingerprint
+from bench.data.user_data import train_labels as user_train_labels
 from bench.errors import UserError
 
 SOURCES: dict[str, Callable[[DatasetInfo, Path, Path, Notify], None]] = {
@@ -50,11 +50,11 @@ def _quietly(_: str) -> None:
 
 
 def load(dataset: str | Entry, data_dir: Path | None = None, notify: Notify = _quietly) -> Dataset:
-    """A dataset's pixels and labels, fetched first where no place has them.
+    """A dataset's pixels and labels, downloaded first where no folder has them.
 
-    Places in order: `data_dir`, the environment variable BENCH_DATA, the user cache, ``/usr/share/datasets``.
-    Else it is downloaded into the user cache, from the public mirrors or Debian's package. Whatever the
-    route, every file is checked by its SHA-256.
+    Folders in order: `data_dir`, the environment variable BENCH_DATA, the user cache, ``/usr/share/datasets``.
+    Else it is downloaded into the user cache, from the public mirrors or Debian's package. Every file
+    is checked by its SHA-256, wherever it comes from.
 
     Parameters
     ----------
@@ -69,8 +69,8 @@ def load(dataset: str | Entry, data_dir: Path | None = None, notify: Notify = _q
     Raises
     ------
     UserError
-        Unknown name; a file that is found but truncated, damaged or another one; or no place and no
-        route has the files, with the reason for each. For the user's own data, see `bench.data.image_folder` and
+        Unknown name; a file that is found but truncated, damaged or another one; or no folder and no
+        source has the files, with the reason for each. For the user's own data, see `bench.data.image_folder` and
         `bench.data.npz`.
     """
     if not isinstance(dataset, str) and is_user_defined(dataset):
@@ -78,8 +78,8 @@ def load(dataset: str | Entry, data_dir: Path | None = None, notify: Notify = _q
     return load_info(find(dataset), data_dir, notify)
 
 
-def load_here(dataset: str | Entry) -> Dataset | None:
-    """As `load`, but only what is on this machine: None where no place has the files, and nothing is fetched.
+def load_local(dataset: str | Entry) -> Dataset | None:
+    """As `load`, but only what is on this machine: None where no folder has the files, and nothing is fetched.
 
     Raises
     ------
@@ -89,8 +89,8 @@ def load_here(dataset: str | Entry) -> Dataset | None:
     if not isinstance(dataset, str) and is_user_defined(dataset):
         return load(dataset) if os.path.exists(dataset["path"]) else None  # noqa: PTH110 (a Path's own may raise)
     info = find(dataset)
-    found = any(locate(info, place)[0] is not None for place in search_paths(info, None))
-    return load_info(info) if found else None
+    is_found = any(locate(info, search_path)[0] is not None for search_path in search_paths(info, None))
+    return load_info(info) if is_found else None
 
 
 def fetch(name: str, data_dir: Path | None = None, notify: Notify = _quietly) -> Path:
@@ -111,7 +111,7 @@ def fingerprint(dataset: str | Entry) -> str:
         Unknown name; the user's own files are missing or cannot be read.
     """
     if not isinstance(dataset, str) and is_user_defined(dataset):
-        return own_fingerprint(dataset)
+        return user_fingerprint(dataset)
     return find(dataset).fingerprint
 
 
@@ -134,7 +134,7 @@ def train_size(dataset: str | Entry) -> int:
 
 def train_labels(dataset: Entry, notify: Notify = _quietly) -> NDArray[np.int64]:
     """The training labels of the user's own data, checked as far as that takes no pixels; errors as in `load`."""
-    return own_train_labels(dataset, notify)
+    return user_train_labels(dataset, notify)
 
 
 def load_info(info: DatasetInfo, data_dir: Path | None = None, notify: Notify = _quietly) -> Dataset:
@@ -154,16 +154,16 @@ def load_info(info: DatasetInfo, data_dir: Path | None = None, notify: Notify = 
 
 
 def _obtain(info: DatasetInfo, data_dir: Path | None, notify: Notify) -> list[Path]:
-    """The paths of the files, not verified yet; downloaded where no place has them."""
-    tried = []
-    for place in search_paths(info, data_dir):
-        paths, reason = locate(info, place)
+    """The paths of the files, not verified yet; downloaded where no folder has them."""
+    attempts = []
+    for search_path in search_paths(info, data_dir):
+        paths, reason = locate(info, search_path)
         if paths is not None:
             return paths
-        tried.append(f"{place.label} ({place.root}): {reason}")
-        if place.given:
-            notify(f"{info.name}: {tried[-1]}; looking elsewhere")
-    _download(info, tried, notify)
+        attempts.append(f"{search_path.label} ({search_path.root}): {reason}")
+        if search_path.given:
+            notify(f"{info.name}: {attempts[-1]}; looking elsewhere")
+    _download(info, attempts, notify)
     paths, reason = locate(info, cached(info))
     if paths is None:
         raise UserError(
@@ -172,31 +172,34 @@ def _obtain(info: DatasetInfo, data_dir: Path | None, notify: Notify) -> list[Pa
     return paths
 
 
-def _download(info: DatasetInfo, tried: list[str], notify: Notify) -> None:
-    """Fetch into the user cache by the first route that leads there: written aside, verified, then renamed.
+def _download(info: DatasetInfo, attempts: list[str], notify: Notify) -> None:
+    """Fetch into the user cache from the first source that has them: written to a temporary folder, verified, renamed.
 
-    `tried` holds the places that were looked in, with the reasons; the routes' reasons are added to it.
+    `attempts` holds the folders that were searched, with the reasons; the sources' reasons are added to it.
     """
     cache = user_cache()
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{info.name}-", dir=cache, ignore_cleanup_errors=True) as aside:
-            for label, route in SOURCES.items():
-                fetched, scratch = Path(aside, route.__name__, "fetched"), Path(aside, route.__name__, "scratch")
+        with tempfile.TemporaryDirectory(prefix=f".{info.name}-", dir=cache, ignore_cleanup_errors=True) as temporary:
+            for label, fetch_from in SOURCES.items():
+                fetched, scratch = (
+                    Path(temporary, fetch_from.__name__, "fetched"),
+                    Path(temporary, fetch_from.__name__, "scratch"),
+                )
                 fetched.mkdir(parents=True)
                 scratch.mkdir()
                 try:
-                    route(info, fetched, scratch, notify)
+                    fetch_from(info, fetched, scratch, notify)
                 except SourceError as error:
-                    tried.append(f"{label}: {error}")
+                    attempts.append(f"{label}: {error}")
                     continue
                 _publish(fetched, cached(info).root)
-                notify(f"{info.name}: verified and kept in {cached(info).root}")
+                notify(f"{info.name}: verified and saved in {cached(info).root}")
                 return
     except OSError as error:
         reason = f"{error.strerror or error}; let XDG_CACHE_HOME name a folder that can be written to"
-        tried.append(f"no download, since the user cache ({cache}) cannot be written to: {reason}")
-    raise _nowhere(info, tried)
+        attempts.append(f"no download, since the user cache ({cache}) cannot be written to: {reason}")
+    raise _nowhere(info, attempts)
 
 
 def _publish(fetched: Path, folder: Path) -> None:
@@ -209,8 +212,8 @@ def _publish(fetched: Path, folder: Path) -> None:
             path.replace(folder / path.name)
 
 
-def _nowhere(info: DatasetInfo, tried: list[str]) -> UserError:
-    lines = "".join(f"\n  - {line}" for line in tried)
+def _nowhere(info: DatasetInfo, attempts: list[str]) -> UserError:
+    lines = "".join(f"\n  - {line}" for line in attempts)
     names = ", ".join(f"{file.distributed}" for file in info.files)
     unpacked = "" if any(file.as_distributed for file in info.files) else "(or the unpacked files) "
     return UserError(

@@ -1,4 +1,4 @@
-"""Fetching a dataset's files from its public mirrors."""
+"""Fetching a data set's files from its public mirrors or from Debian's package of it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def from_debian(info: DatasetInfo, into: Path, scratch: Path, notify: Notify) ->
 
     Raises
     ------
-    RouteError
+    SourceError
         No package, no apt, or apt could not get it, or it holds other files; says which.
     """
     package = info.debian_package
@@ -34,7 +34,7 @@ def from_debian(info: DatasetInfo, into: Path, scratch: Path, notify: Notify) ->
         raise SourceError("Debian has no package of it")
     for tool in ("apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
-            raise SourceError(f"{tool} is not on this machine (the route needs Debian or a relative of it)")
+            raise SourceError(f"{tool} is not on this machine (this source needs Debian or a relative of it)")
     notify(f"{info.name}: downloading Debian's package {package}")
     archive = _archive(package, scratch, notify)
     unpacked = scratch / "unpacked"
@@ -83,10 +83,10 @@ def _archive(package: str, scratch: Path, notify: Notify) -> Path:
 
 
 def _run(command: Sequence[str], folder: Path) -> str:
-    """The standard error of a command that ended well; RouteError otherwise."""
-    what = " ".join(word for word in command if word in {"apt-get", "update", "download", "dpkg-deb", "-x"})
+    """The standard error of a command that ended well; SourceError otherwise."""
+    command_name = " ".join(word for word in command if word in {"apt-get", "update", "download", "dpkg-deb", "-x"})
     try:
-        done = subprocess.run(
+        completed = subprocess.run(
             command,
             cwd=folder,
             stdin=subprocess.DEVNULL,
@@ -98,12 +98,14 @@ def _run(command: Sequence[str], folder: Path) -> str:
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise SourceError(f"`{what}` took longer than {LIMIT_SECONDS:g} seconds") from error
+        raise SourceError(f"`{command_name}` took longer than {LIMIT_SECONDS:g} seconds") from error
     except OSError as error:
-        raise SourceError(f"`{what}` cannot be run: {error.strerror or error}") from error
-    if done.returncode:
-        raise SourceError(f"`{what}` failed: {_complaints(done.stderr) or f'exit code {done.returncode}'}")
-    return done.stderr
+        raise SourceError(f"`{command_name}` cannot be run: {error.strerror or error}") from error
+    if completed.returncode:
+        raise SourceError(
+            f"`{command_name}` failed: {_complaints(completed.stderr) or f'exit code {completed.returncode}'}"
+        )
+    return completed.stderr
 
 
 def _complaints(text: str) -> str:
@@ -124,7 +126,7 @@ Requests' own connect timeout covers neither the look-up nor a host with eight d
 
 
 class SourceError(Exception):
-    """A route that did not give the files; the message is the reason."""
+    """A source that did not give the files; the message is the reason."""
 
 
 def from_mirrors(info: DatasetInfo, into: Path, scratch: Path, notify: Notify) -> None:
@@ -134,7 +136,7 @@ def from_mirrors(info: DatasetInfo, into: Path, scratch: Path, notify: Notify) -
 
     Raises
     ------
-    RouteError
+    SourceError
         A file came from no mirror; says why for each.
     """
     missing = list(info.files)
@@ -188,16 +190,16 @@ def _download(info: DatasetInfo, file: FileInfo, mirror: str, folder: Path) -> P
 def _retrieve(url: str, file: FileInfo, folder: Path, answered: threading.Event) -> None:
     import pooch
 
-    def begun(*_: Any, **__: Any) -> None:
+    def mark_answered(*_: Any, **__: Any) -> None:
         answered.set()
 
-    # pooch announces downloads on standard error; what is said and where is the caller's business.
+    # pooch announces downloads on standard error; the caller decides what is printed and where.
     pooch.get_logger().setLevel("WARNING")
     downloader = pooch.HTTPDownloader(
         chunk_size=1 << 16,
         timeout=(CONNECT_SECONDS, READ_SECONDS),
         headers={"Accept-Encoding": "identity"},
-        hooks={"response": begun},
+        hooks={"response": mark_answered},
     )
     pooch.retrieve(url, known_hash=f"md5:{file.md5}", fname=file.distributed, path=folder, downloader=downloader)
 

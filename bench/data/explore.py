@@ -37,14 +37,17 @@ def fingerprints(images: NDArray[np.uint8]) -> Iterator[bytes]:
 def duplicate_images(data: Dataset) -> tuple[DuplicateImage, ...]:
     """The test images that equal a training image, by number; equal are those with equal fingerprints."""
     known: dict[bytes, list[int]] = defaultdict(list)
-    for number, name in enumerate(fingerprints(data.train_images)):
-        known[name].append(number)
+    for number, digest in enumerate(fingerprints(data.train_images)):
+        known[digest].append(number)
     return tuple(
         DuplicateImage(
-            number, int(data.test_labels[number]), tuple(known[name]), tuple(data.train_labels[known[name]].tolist())
+            number,
+            int(data.test_labels[number]),
+            tuple(known[digest]),
+            tuple(data.train_labels[known[digest]].tolist()),
         )
-        for number, name in enumerate(fingerprints(data.test_images))
-        if name in known
+        for number, digest in enumerate(fingerprints(data.test_images))
+        if digest in known
     )
 
 
@@ -100,41 +103,43 @@ class Exploration:
 
 
 def explore(data: Dataset, samples: int = 10, validation: dict[str, float] | None = None) -> Exploration:
-    """Look at a dataset; `samples` is how many images of each class are kept, the first of the training part.
+    """Look at a dataset; `samples` is how many images of each class it shows, the first of the training part.
 
     With `validation`, as in a suite file (``{"tail": 0.2}``), the training part is split as trials split it.
     UserError where `bench.data.splits.split` refuses that.
     """
-    held_out = None
+    validation_part = None
     if validation is not None:
-        learnt, held_out_from = split(data.train_labels, validation)
-        held_out = data.train_images[held_out_from], data.train_labels[held_out_from]
-        data = replace(data, train_images=data.train_images[learnt], train_labels=data.train_labels[learnt])
+        train_indices, validation_indices = split(data.train_labels, validation)
+        validation_part = data.train_images[validation_indices], data.train_labels[validation_indices]
+        data = replace(
+            data, train_images=data.train_images[train_indices], train_labels=data.train_labels[train_indices]
+        )
     channels, height, width = data.train_images.shape[1:]
-    count = len(data.classes)
-    shown = np.zeros((count, samples, channels, height, width), dtype=np.uint8)
-    means = np.zeros((count, channels, height, width))
-    for number in range(count):
+    n_classes = len(data.classes)
+    sample_images = np.zeros((n_classes, samples, channels, height, width), dtype=np.uint8)
+    means = np.zeros((n_classes, channels, height, width))
+    for number in range(n_classes):
         members = np.flatnonzero(data.train_labels == number)
-        shown[number, : len(members[:samples])] = data.train_images[members[:samples]]
+        sample_images[number, : len(members[:samples])] = data.train_images[members[:samples]]
         means[number] = _sum(data.train_images, members) / max(len(members), 1)
     parts = {"train": (data.train_images, data.train_labels)}
-    parts |= {"validation": held_out} if held_out else {}
+    parts |= {"validation": validation_part} if validation_part else {}
     parts |= {"test": (data.test_images, data.test_labels)}
-    counts = {part: np.bincount(labels, minlength=count).astype(np.int64) for part, (_, labels) in parts.items()}
+    counts = {part: np.bincount(labels, minlength=n_classes).astype(np.int64) for part, (_, labels) in parts.items()}
     return Exploration(
         data.name,
         data.classes,
         (channels, height, width),
         counts,
         pixels(data.train_images),
-        shown,
+        sample_images,
         np.average(means, axis=0, weights=counts["train"]),
         means,
         duplicates(parts),
         data.sha256,
         escaped_line(str(data.source)),
-        pixels(held_out[0]) if held_out else (),
+        pixels(validation_part[0]) if validation_part else (),
     )
 
 
@@ -142,11 +147,11 @@ def pixels(images: NDArray[np.uint8]) -> tuple[PixelStatistics, ...]:
     """The values of uint8 images (N, C, H, W): of all channels together, and of each where there are several."""
     names = ["red", "green", "blue"] if images.shape[1] == 3 else [f"channel {i + 1}" for i in range(images.shape[1])]
     histograms = [histogram(images[:, channel]) for channel in range(images.shape[1])]
-    together = [sum(counts) for counts in zip(*histograms, strict=True)]
+    all_channels = [sum(counts) for counts in zip(*histograms, strict=True)]
     if len(histograms) == 1:
-        return (_pixels("all", together),)
+        return (_pixels("all", all_channels),)
     return (
-        _pixels("all", together),
+        _pixels("all", all_channels),
         *(_pixels(name, counts) for name, counts in zip(names, histograms, strict=True)),
     )
 
@@ -165,26 +170,30 @@ def duplicates(parts: dict[str, Part]) -> tuple[Duplicates, ...]:
 
 
 def _within(where: str, labels: dict[bytes, list[int]]) -> Duplicates:
-    several = [found for found in labels.values() if len(found) > 1]
-    otherwise = sum(label != found[0] for found in several for label in found[1:])
-    return Duplicates(where, sum(len(found) - 1 for found in several), otherwise)
+    groups = [group for group in labels.values() if len(group) > 1]
+    relabelled = sum(label != group[0] for group in groups for label in group[1:])
+    return Duplicates(where, sum(len(group) - 1 for group in groups), relabelled)
 
 
 def _across(part: str, known: dict[bytes, list[int]], other: str, labels: dict[bytes, list[int]]) -> Duplicates:
-    both = [(known[key], found) for key, found in labels.items() if key in known]
+    shared = [(known[key], later_labels) for key, later_labels in labels.items() if key in known]
     return Duplicates(
         f"of {part} images in the {other} part",
-        sum(len(found) for _, found in both),
-        sum(any(label != other for other in before) for before, found in both for label in found),
+        sum(len(later_labels) for _, later_labels in shared),
+        sum(
+            any(label != other for other in earlier_labels)
+            for earlier_labels, later_labels in shared
+            for label in later_labels
+        ),
     )
 
 
 def _by_hash(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> dict[bytes, list[int]]:
     """Labels of the images, in their order, by the hash of their pixels."""
-    found: dict[bytes, list[int]] = defaultdict(list)
-    for name, label in zip(fingerprints(images), labels.tolist(), strict=True):
-        found[name].append(label)
-    return found
+    labels_by_hash: dict[bytes, list[int]] = defaultdict(list)
+    for digest, label in zip(fingerprints(images), labels.tolist(), strict=True):
+        labels_by_hash[digest].append(label)
+    return labels_by_hash
 
 
 def _pixels(channel: str, counts: list[int]) -> PixelStatistics:
@@ -197,7 +206,7 @@ def _pixels(channel: str, counts: list[int]) -> PixelStatistics:
 
 
 def _sum(images: NDArray[np.uint8], members: NDArray[np.int64]) -> NDArray[np.int64]:
-    whole = np.zeros(images.shape[1:], dtype=np.int64)
+    total = np.zeros(images.shape[1:], dtype=np.int64)
     for start in range(0, len(members), CHUNK):
-        whole += images[members[start : start + CHUNK]].sum(axis=0, dtype=np.int64)
-    return whole
+        total += images[members[start : start + CHUNK]].sum(axis=0, dtype=np.int64)
+    return total

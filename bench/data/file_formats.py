@@ -57,10 +57,10 @@ def parse(data: bytes) -> NDArray[np.uint8]:
     if len(data) < start:
         raise ValueError("it is truncated within its header")
     shape = tuple(int(size) for size in np.frombuffer(data[4:start], dtype=">u4"))
-    expected, found = math.prod(shape), len(data) - start
-    if found != expected:
-        how = "it is truncated" if found < expected else "it is too long"
-        raise ValueError(f"{how}: its header promises {expected:,} values, {found:,} follow")
+    expected, actual = math.prod(shape), len(data) - start
+    if actual != expected:
+        how = "it is truncated" if actual < expected else "it is too long"
+        raise ValueError(f"{how}: its header promises {expected:,} values, {actual:,} follow")
     return np.frombuffer(data, dtype=np.uint8, offset=start).reshape(shape)
 
 
@@ -71,11 +71,11 @@ def verify(info: DatasetInfo, file: FileInfo, path: Path) -> None:
         return
     try:
         with path.open("rb") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
+            checksum = hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise _unreadable(info, file, path, error) from error
-    if found != file.sha256:
-        raise _other_file(info, file, path, found)
+    if checksum != file.sha256:
+        raise _other_file(info, file, path, checksum)
 
 
 def verified(info: DatasetInfo, file: FileInfo, path: Path) -> bytes:
@@ -90,35 +90,35 @@ def verified(info: DatasetInfo, file: FileInfo, path: Path) -> bytes:
     if file.as_distributed:
         return _unpacked(info, file, path, verified_archive(info, file, path))
     data = _unpacked(info, file, path, _bytes(info, file, path))
-    found = hashlib.sha256(data).hexdigest()
-    if found == file.sha256:
+    checksum = hashlib.sha256(data).hexdigest()
+    if checksum == file.sha256:
         return data
-    _name_the_other(info, file, path, found)
+    _name_the_other(info, file, path, checksum)
     try:
         parse(data)
     except ValueError as error:
         raise _wrong(info, file, path, str(error)) from error
-    reason = f"it is damaged or another release (SHA-256 of its unpacked bytes {found}, expected {file.sha256})"
+    reason = f"it is damaged or another release (SHA-256 of its unpacked bytes {checksum}, expected {file.sha256})"
     raise _wrong(info, file, path, reason)
 
 
 def verified_archive(info: DatasetInfo, file: FileInfo, path: Path) -> bytes:
     """The bytes of a file as it is distributed, which are then read from memory; errors as in `verified`."""
     data = _bytes(info, file, path)
-    found = hashlib.sha256(data).hexdigest()
-    if found != file.sha256:
-        raise _other_file(info, file, path, found)
+    checksum = hashlib.sha256(data).hexdigest()
+    if checksum != file.sha256:
+        raise _other_file(info, file, path, checksum)
     return data
 
 
-def _other_file(info: DatasetInfo, file: FileInfo, path: Path, found: str) -> UserError:
+def _other_file(info: DatasetInfo, file: FileInfo, path: Path, checksum: str) -> UserError:
     """Why a file with this checksum is not the one that is distributed."""
-    _name_the_other(info, file, path, found)
+    _name_the_other(info, file, path, checksum)
     if info.layout == "idx":
         # Another dataset's file of this name, and what is wrong with the compression, tell more than a checksum does.
         data = _unpacked(info, file, path, _bytes(info, file, path))
         _name_the_other(info, file, path, hashlib.sha256(data).hexdigest())
-    return _wrong(info, file, path, f"it is damaged or another release (SHA-256 {found}, expected {file.sha256})")
+    return _wrong(info, file, path, f"it is damaged or another release (SHA-256 {checksum}, expected {file.sha256})")
 
 
 def _bytes(info: DatasetInfo, file: FileInfo, path: Path) -> bytes:

@@ -94,8 +94,8 @@ def _pixels(opened: Image.Image, channels: int, size: tuple[int, int] | None, st
 def _form(opened: Image.Image) -> str:
     """Pillow's name of the form that the pixels have in the file, its "raw mode"; empty where it tells none."""
     tiles = getattr(opened, "tile", None)
-    found = tiles[0][3] if tiles else ""
-    return str(found[0] if isinstance(found, tuple) and found else found)
+    raw_mode = tiles[0][3] if tiles else ""
+    return str(raw_mode[0] if isinstance(raw_mode, tuple) and raw_mode else raw_mode)
 
 
 def _refuse(opened: Image.Image, form: str, deep: bool) -> None:
@@ -129,5 +129,5 @@ def _on_black(image: Image.Image) -> Image.Image:
     transparent = image.info.get("transparency")
     if image.mode == "RGB" and isinstance(transparent, tuple):  # 8 of 16 bits count
         image.info["transparency"] = tuple(value & 255 for value in transparent)
-    whole = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", whole.size, (0, 0, 0, 255)), whole)
+    with_alpha = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", with_alpha.size, (0, 0, 0, 255)), with_alpha)

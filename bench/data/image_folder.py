@@ -1,4 +1,4 @@
-"""The user's own images: a folder of files, decoded once and kept as arrays in the user cache."""
+"""The user's own images: a folder of files, decoded once and saved as arrays in the user cache."""
 
 from __future__ import annotations
 
@@ -58,47 +58,47 @@ def list_images(root: Path) -> ImageListing:
         A folder is missing or cannot be read, a file is in no class or no image, a class has no images in one of
         the parts, a class's name cannot be shown, a folder is reached twice; the message names it.
     """
-    found: dict[str, dict[str, list[str]]] = {}
+    images: dict[str, dict[str, list[str]]] = {}
     for part in PARTS:
         folder = root / part
         if not os.path.isdir(folder):  # noqa: PTH112 (a Path's own raises where a folder above cannot be read)
             raise _no_part(root, part)
-        found[part] = {}
+        images[part] = {}
         visited: dict[tuple[int, int], str] = {}
         for entry in _entries(folder):
             if _is_folder(entry):
                 catalogue.check_names([entry.name], str(folder))
-                found[part][entry.name] = list(_below(Path(entry.path), f"{part}/{entry.name}", visited))
+                images[part][entry.name] = list(_below(Path(entry.path), f"{part}/{entry.name}", visited))
             elif _suffix(entry.name) in SUFFIXES:
                 raise UserError(f"{entry.path} is in no class: put it into a folder {part}/CLASS below {root}")
-        if not found[part]:
+        if not images[part]:
             raise UserError(f"{folder} has no classes: put images into a folder per class, {part}/CLASS/FILE")
-    _hold_together(root, found)
-    classes = tuple(sorted(found["train"]))
+    _hold_together(root, images)
+    classes = tuple(sorted(images["train"]))
     catalogue.check_names(classes, str(root))
     return ImageListing(
         root,
         classes,
-        {part: [name for label in classes for name in found[part][label]] for part in PARTS},
-        {part: [number for number, label in enumerate(classes) for _ in found[part][label]] for part in PARTS},
+        {part: [name for label in classes for name in images[part][label]] for part in PARTS},
+        {part: [number for number, label in enumerate(classes) for _ in images[part][label]] for part in PARTS},
     )
 
 
-def _hold_together(root: Path, found: dict[str, dict[str, list[str]]]) -> None:
+def _hold_together(root: Path, images: dict[str, dict[str, list[str]]]) -> None:
     """Every class has images to learn from and images to be tested on."""
-    names = set(found["train"]) | set(found["test"])
+    names = set(images["train"]) | set(images["test"])
     if len(names) < 2:
         raise UserError(f"{root} has one class, {next(iter(names))!r}: there is nothing to tell apart")
     for part, purpose in (("train", "learned"), ("test", "tested")):
-        lacking = [name for name in sorted(names) if not found[part].get(name)]
+        lacking = [name for name in sorted(names) if not images[part].get(name)]
         if lacking:
             name = lacking[0]
-            what = "is empty" if name in found[part] else "does not exist"
+            what = "is empty" if name in images[part] else "does not exist"
             more = f" (nor can {', '.join(lacking[1:])})" if len(lacking) > 1 else ""
             other = next(other for other in PARTS if other != part)
-            fill = [f"{each}/{name}" for each in PARTS if not found[each].get(name)]
-            remove = [f"{each}/{name}" for each in PARTS if name in found[each]]  # only what is there
-            hint = nearest(name, set(found[part]) - set(found[other]) - {name})
+            fill = [f"{each}/{name}" for each in PARTS if not images[each].get(name)]
+            remove = [f"{each}/{name}" for each in PARTS if name in images[each]]  # only what is there
+            hint = nearest(name, set(images[part]) - set(images[other]) - {name})
             raise UserError(
                 f"{root / part / name} {what}, so class {name!r} cannot be {purpose}{more}: put images of it into "
                 f"{' and '.join(fill)}, or remove {' and '.join(remove)}" + (f"\n  {hint}" if hint else "")
@@ -136,11 +136,11 @@ def _below(top: Path, name: str, visited: dict[tuple[int, int], str]) -> Iterato
 
 def _entered(folder: Path, name: str, visited: dict[tuple[int, int], str]) -> tuple[str, Iterator[os.DirEntry[str]]]:
     entries = iter(_entries(folder))
-    found = folder.stat()
-    before = visited.setdefault((found.st_dev, found.st_ino), name)
-    if before != name:
+    status = folder.stat()
+    first_path = visited.setdefault((status.st_dev, status.st_ino), name)
+    if first_path != name:
         raise UserError(
-            f"{folder} is the folder {before} again, by a symbolic link, and its images would count twice: "
+            f"{folder} is the folder {first_path} again, by a symbolic link, and its images would count twice: "
             "remove the link"
         )
     return name, entries
@@ -163,8 +163,8 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
     """What is in a folder, by name: the order of a file system is another one on every machine."""
     try:
-        with os.scandir(folder) as found:
-            entries = [e for e in found if not e.name.startswith(".") and e.name.lower() not in _LITTER]
+        with os.scandir(folder) as scanned:
+            entries = [e for e in scanned if not e.name.startswith(".") and e.name.lower() not in _LITTER]
     except OSError as error:
         raise UserError(f"{folder} cannot be read: {error.strerror or error}") from error
     return sorted(entries, key=lambda entry: entry.name)
@@ -194,7 +194,7 @@ DECODER = 2
 """Raised whenever the same image would be decoded to other pixels than before."""
 
 DIGESTS = "sha256.json"
-"""The checksums of the arrays in a folder of the cache, which lies beside them."""
+"""The checksums of the arrays in a folder of the cache, next to them."""
 
 
 def fingerprint(path: Path) -> str:
@@ -229,7 +229,7 @@ def load(entry: dict[str, Any], notify: Callable[[str], None]) -> dict[str, Any]
         notify(f"{listing.root}: reading {len(listing.all_names):,} images")
         pixels = _decoded(listing.root, names, entry, sha256)
         if _keep(pixels, folder):
-            notify(f"{listing.root}: kept as arrays in {folder}")
+            notify(f"{listing.root}: saved as arrays in {folder}")
             pixels = _cached(folder, listing) or pixels
     return {
         "classes": listing.classes,
@@ -298,20 +298,20 @@ def _decode_all(
             if i == 0:
                 pixels[part] = np.empty((len(names[part]), *image.shape), dtype=np.uint8)
             pixels[part][i] = image
-    found = combined(digests)
-    if found != sha256:
-        correct(root, found)
+    checksum_read = combined(digests)
+    if checksum_read != sha256:
+        correct(root, checksum_read)
         raise UserError(f"{root}: its files changed while they were read; run the command again")
     return pixels
 
 
 def _fits(root: Path, count: int, shape: tuple[int, ...]) -> None:
     needed = count * math.prod(shape)
-    there = memory()
-    if needed > MOST_MEMORY * there:
+    available = memory()
+    if needed > MOST_MEMORY * available:
         raise UserError(
             f"{root}: {count:,} images of {shape[1]} x {shape[2]} take {needed / 2**30:.1f} GiB, more than half of "
-            f"the {there / 2**30:.1f} GiB that this machine or container has; "
+            f"the {available / 2**30:.1f} GiB that this machine or container has; "
             "have them made smaller with `size: [HEIGHT, WIDTH]`"
         )
 
@@ -334,34 +334,34 @@ def _cache_name(sha256: str, entry: dict[str, Any]) -> str:
 
 def _cached(folder: Path, listing: ImageListing) -> dict[str, NDArray[np.uint8]] | None:
     """Pixels of an earlier time, mapped; None where there are none, not all, or others than were written."""
-    found = {}
+    arrays = {}
     try:
         digests = json.loads((folder / DIGESTS).read_text())
         for part in PARTS:
-            mapped = np.load(folder / f"{part}.npy", mmap_mode="r", allow_pickle=False)
-            if mapped.dtype != np.uint8 or mapped.ndim != 4 or len(mapped) != len(listing.names[part]):
+            array = np.load(folder / f"{part}.npy", mmap_mode="r", allow_pickle=False)
+            if array.dtype != np.uint8 or array.ndim != 4 or len(array) != len(listing.names[part]):
                 return None
-            found[part] = np.asarray(mapped)  # a plain array, which pickles without being copied first
-            if _digest(found[part]) != digests[part]:
+            arrays[part] = np.asarray(array)  # a plain array, which pickles without being copied first
+            if _digest(arrays[part]) != digests[part]:
                 return None
     except (OSError, ValueError, EOFError, KeyError, TypeError):
         return None
-    return found
+    return arrays
 
 
 def _digest(pixels: NDArray[np.uint8]) -> str:
     """SHA-256 (hex) over the shape and the values."""
-    found = hashlib.sha256(str(pixels.shape).encode())
-    found.update(np.ascontiguousarray(pixels).data)
-    return found.hexdigest()
+    hasher = hashlib.sha256(str(pixels.shape).encode())
+    hasher.update(np.ascontiguousarray(pixels).data)
+    return hasher.hexdigest()
 
 
 def _keep(pixels: dict[str, NDArray[np.uint8]], folder: Path) -> bool:
     """Put both arrays into place at once; False where the cache cannot be written to, which costs time only."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".", dir=folder.parent, ignore_cleanup_errors=True) as aside:
-            fresh = Path(aside, "arrays")
+        with tempfile.TemporaryDirectory(prefix=".", dir=folder.parent, ignore_cleanup_errors=True) as temporary:
+            fresh = Path(temporary, "arrays")
             fresh.mkdir()
             for part, array in pixels.items():
                 np.save(fresh / f"{part}.npy", array, allow_pickle=False)

@@ -198,8 +198,8 @@ def _classes(path: Path, names: tuple[str, ...] | None, labels: dict[str, NDArra
         key = next(key for key, part in labels.items() if part.max() == highest)
         raise UserError(f"{path}: {key} go up to {highest}, while {CLASSES} has {len(classes)} names, for 0 and up")
     if len(classes) < 2:
-        found = f"one class, {classes[0]!r}" if classes else "no class"
-        raise UserError(f"{path} has {found}: there is nothing to tell apart")
+        classes_text = f"one class, {classes[0]!r}" if classes else "no class"
+        raise UserError(f"{path} has {classes_text}: there is nothing to tell apart")
     for key, part in labels.items():
         present = np.isin(np.arange(len(classes)), part)
         if not present.all():

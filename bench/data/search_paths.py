@@ -1,4 +1,4 @@
-"""Where may a dataset's files lie already?"""
+"""In which folders may a data set's files be already?"""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SYSTEM_DATASETS = Path("/usr/share/datasets")
 
 @dataclass(frozen=True)
 class SearchPath:
-    """A folder to look in: `folders` in the order they are tried, `given` where the user named the place."""
+    """A folder to look in: `folders` in the order they are tried, `given` where the user named it."""
 
     label: str
     root: Path
@@ -24,32 +24,32 @@ class SearchPath:
 
 
 def user_cache() -> Path:
-    """The folder downloads are kept in, a folder per dataset."""
+    """The folder of downloads, with a folder for each data set."""
     from platformdirs import user_cache_dir
 
     return Path(user_cache_dir("bench", appauthor=False))
 
 
 def search_paths(info: DatasetInfo, data_dir: Path | None) -> list[SearchPath]:
-    """The places to look in, in order: --data-dir, BENCH_DATA, the user cache, the system's datasets.
+    """The folders to search, in order: --data-dir, BENCH_DATA, the user cache, the system's datasets.
 
     Raises
     ------
     UserError
         `data_dir` is not a folder.
     """
-    found = []
+    paths = []
     if data_dir is not None:
         root = _expanded(data_dir)
         if not _is_folder(root):
             raise UserError(f"--data-dir {data_dir}: there is no such folder; name one that exists, or leave it out")
-        found.append(_given("--data-dir", info, root))
+        paths.append(_given("--data-dir", info, root))
     if os.environ.get("BENCH_DATA"):
-        found.append(_given("BENCH_DATA", info, _expanded(Path(os.environ["BENCH_DATA"]))))
-    found.append(cached(info))
+        paths.append(_given("BENCH_DATA", info, _expanded(Path(os.environ["BENCH_DATA"]))))
+    paths.append(cached(info))
     system = tuple(SYSTEM_DATASETS / folder for folder in info.folders)
-    found.append(SearchPath("system", SYSTEM_DATASETS, system))
-    return found
+    paths.append(SearchPath("system", SYSTEM_DATASETS, system))
+    return paths
 
 
 def cached(info: DatasetInfo) -> SearchPath:
@@ -58,13 +58,13 @@ def cached(info: DatasetInfo) -> SearchPath:
     return SearchPath("user cache", folder, (folder,))
 
 
-def locate(info: DatasetInfo, place: SearchPath) -> tuple[list[Path] | None, str]:
-    """The paths of the files in a place, or None and the reason.
+def locate(info: DatasetInfo, search_path: SearchPath) -> tuple[list[Path] | None, str]:
+    """The paths of the files at a search path, or None and the reason.
 
-    An incomplete set is no find, since it may be a download under way: the reason names what it lacks.
+    An incomplete set does not count, since it may be a download under way: the reason names what it lacks.
     """
     incomplete = []
-    for folder in place.folders:
+    for folder in search_path.folders:
         try:
             paths = [_file(folder, file.names) for file in info.files]
         except OSError as error:
@@ -77,7 +77,7 @@ def locate(info: DatasetInfo, place: SearchPath) -> tuple[list[Path] | None, str
             incomplete.append(f"{folder} is incomplete: it lacks {', '.join(lacking)}")
     if incomplete:
         return None, "; ".join(incomplete)
-    return None, "holds none of its files" if _is_folder(place.root) else "no such folder"
+    return None, "holds none of its files" if _is_folder(search_path.root) else "no such folder"
 
 
 def _given(label: str, info: DatasetInfo, root: Path) -> SearchPath:

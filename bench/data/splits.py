@@ -52,26 +52,25 @@ def tail(labels: NDArray[Any], fraction: float) -> tuple[Indices, Indices]:
     As Keras does it (keras/src/trainers/data_adapters/array_slicing.py, `train_validation_split`). It stands
     for the whole only where the order is random, so it is refused where either part lacks a class (as with
     labels sorted by class), or where some class's count in the tail is more than six standard deviations of
-    the hypergeometric distribution away from its share.
+    the hypergeometric distribution away from the expected one.
     """
     count = len(labels)
-    at = math.floor(count * (1.0 - fraction))
+    boundary = math.floor(count * (1.0 - fraction))
     _, numbers = np.unique(labels, return_inverse=True)
     totals = np.bincount(numbers)
-    inside = np.bincount(numbers[at:], minlength=len(totals))
-    size = count - at
-    if np.any(inside == 0) or np.any(inside == totals):
+    tail_counts = np.bincount(numbers[boundary:], minlength=len(totals))
+    size = count - boundary
+    if np.any(tail_counts == 0) or np.any(tail_counts == totals):
         raise _refused(fraction, f"of the last {size:,} of {count:,} labels and those before, one part lacks a class")
-    share = totals / count
-    deviation = np.sqrt(size * share * (1 - share) * (count - size) / max(count - 1, 1))
-    off = np.abs(inside - size * share)
-    if np.any(off > WILDLY_OFF * deviation):
-        worst = int(np.argmax(off))
-        found = (
-            f"{inside[worst]:,} of the last {size:,} labels are of one class, {size * share[worst]:,.0f} were expected"
-        )
-        raise _refused(fraction, found)
-    return np.arange(at, dtype=np.int64), np.arange(at, count, dtype=np.int64)
+    fractions = totals / count
+    deviation = np.sqrt(size * fractions * (1 - fractions) * (count - size) / max(count - 1, 1))
+    distance = np.abs(tail_counts - size * fractions)
+    if np.any(distance > WILDLY_OFF * deviation):
+        worst = int(np.argmax(distance))
+        expected = size * fractions[worst]
+        unusual = f"{tail_counts[worst]:,} of the last {size:,} labels are of one class, {expected:,.0f} were expected"
+        raise _refused(fraction, unusual)
+    return np.arange(boundary, dtype=np.int64), np.arange(boundary, count, dtype=np.int64)
 
 
 def stratified(labels: NDArray[Any], fraction: float) -> tuple[Indices, Indices]:
@@ -97,8 +96,8 @@ def stratified(labels: NDArray[Any], fraction: float) -> tuple[Indices, Indices]
 SPLITS = {"tail": tail, "stratified": stratified}
 
 
-def _refused(fraction: float, found: str) -> UserError:
+def _refused(fraction: float, reason: str) -> UserError:
     return UserError(
-        f"validation.tail: {fraction} is refused, the labels are ordered or too few: {found}."
-        f" Use {{stratified: {fraction}}}, which takes the same share of every class"
+        f"validation.tail: {fraction} is refused, the labels are ordered or too few: {reason}."
+        f" Use {{stratified: {fraction}}}, which takes the same fraction of every class"
     )

@@ -33,14 +33,14 @@ def fingerprint(entry: Entry) -> str:
 
 def fields(entry: Entry, notify: Callable[[str], None]) -> dict[str, Any]:
     """The fields of a `Dataset`; UserError names the file that is at fault."""
-    own = image_folder.load(entry, notify) if entry["name"] == "image_folder" else npz.load(entry, notify)
-    if _is_grey(own["train_images"]):
+    arrays = image_folder.load(entry, notify) if entry["name"] == "image_folder" else npz.load(entry, notify)
+    if _is_grey(arrays["train_images"]):
         write = "write `channels: 1`" if entry["name"] == "image_folder" else "save one channel"
         notify(
             f"note: {escaped_line(Path(entry['path']).name)}: all its images are grey, saved with three equal "
             f"channels, and networks will see three; {write} to train on one"
         )
-    return {"name": escaped_line(Path(entry["path"]).name), **own}
+    return {"name": escaped_line(Path(entry["path"]).name), **arrays}
 
 
 def _is_grey(images: NDArray[np.uint8]) -> bool:

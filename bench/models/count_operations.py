@@ -93,11 +93,11 @@ def forward_flops(model: nn.Module, input_shape: Shape) -> int:
     training = [module for module in model.modules() if module.training]
     model.eval()
     try:
-        one, two = (_flops(model, torch.zeros(count, *input_shape, device=device)) for count in (1, 2))
+        of_one, of_two = (_flops(model, torch.zeros(count, *input_shape, device=device)) for count in (1, 2))
     finally:
         for module in training:
             module.training = True
-    return two - one
+    return of_two - of_one
 
 
 def _flops(model: nn.Module, pixels: Tensor) -> int:

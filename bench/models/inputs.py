@@ -1,4 +1,4 @@
-"""What a network does with its pixels before its first layer, so that it travels with its preprocessing."""
+"""Preprocessing as the first part of a network, so that a saved network includes it."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Input(nn.Module, ABC):
         self.net = net
 
     def forward(self, pixels: Tensor) -> Tensor:
-        logits: Tensor = self.net(self.prepared(pixels))
+        logits: Tensor = self.net(self.prepare(pixels))
         return logits
 
     @abstractmethod
-    def prepared(self, pixels: Tensor) -> Tensor:
-        """From pixels in [0, 1], (B, C, H, W), to what the network sees."""
+    def prepare(self, pixels: Tensor) -> Tensor:
+        """From pixels in [0, 1], (B, C, H, W), to the network's input."""
 
 
 class Standardized(Input):
@@ -42,7 +42,7 @@ class Standardized(Input):
         self.register_buffer("mean", mean)
         self.register_buffer("std", std)
 
-    def prepared(self, pixels: Tensor) -> Tensor:
+    def prepare(self, pixels: Tensor) -> Tensor:
         return (pixels - self.mean) / self.std
 
 
@@ -56,7 +56,7 @@ class ColumnL2(Input):
         super().__init__(net)
         self.divisor = divisor
 
-    def prepared(self, pixels: Tensor) -> Tensor:
+    def prepare(self, pixels: Tensor) -> Tensor:
         length = torch.linalg.vector_norm(pixels, dim=2, keepdim=True)
         return pixels / (torch.where(length == 0, 1.0, length) * self.divisor)
 
@@ -81,7 +81,7 @@ class ColumnViews(Input):
         if first is not None:
             parametrize.register_parametrization(first, "weight", _Folded(mean, std), unsafe=True)
 
-    def prepared(self, pixels: Tensor) -> Tensor:
+    def prepare(self, pixels: Tensor) -> Tensor:
         if self.folded:
             return torch.cat([pixels, torch.ones_like(pixels)], 1)
         return (pixels - self.mean[:, None, None]) / self.std[:, None, None]

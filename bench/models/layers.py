@@ -1,4 +1,4 @@
-"""Pieces that several of our networks are built from."""
+"""Layers and initialisation that several built-in networks share."""
 
 from __future__ import annotations
 

@@ -177,8 +177,8 @@ def resnet9(
 ) -> nn.Module:
     """The nine-layer residual network of fast training on CIFAR-10, for any small image.
 
-    A 3 x 3 convolution for each of `channels`, with batch normalisation and ReLU, and max pooling in all but the first; after
-    those of the groups that `residual` counts from 1, a residual block of two more; then the largest value of
+    A 3 x 3 convolution for each of `channels`, with batch normalisation and ReLU, and max pooling in all but the first;
+    after those of the groups that `residual` counts from 1, a residual block of two more; then the largest value of
     each channel and an output layer without bias, whose logits are multiplied by `scale`. A stem of stride 2 is a 4 x 4
     convolution, which halves the image at once. Source: Page 2018, "How to train your ResNet", and its code
     (github.com/davidcpage/cifar10-fast).

@@ -61,13 +61,13 @@ def build_validation(entries: Sequence[dict[str, Any]]) -> Augment | None:
 
 def check(entries: Sequence[dict[str, Any]], shape: tuple[int, int, int]) -> None:
     """UserError unless the entries can be drawn for images of `shape` (C, H, W), tried on two."""
-    images, draws = torch.zeros(2, *shape), Generator().manual_seed(0)
+    images, stream = torch.zeros(2, *shape), Generator().manual_seed(0)
     for step in build(entries):
         if step is None:
             continue
         try:
-            step(images, draws)
-        except (RuntimeError, OverflowError, MemoryError, TypeError) as error:  # a border of a million pixels
+            step(images, stream)
+        except (RuntimeError, OverflowError, MemoryError, TypeError) as error:  # padding by a million pixels
             size = " x ".join(map(str, shape[1:]))
             reason = str(error).partition("\n")[0]
             raise UserError(f"an augmentation cannot be carried out on images of {size}: {reason}") from error
@@ -89,7 +89,7 @@ def shift(images: Tensor, generator: Generator, *, vertical: int = 2, horizontal
 
 @register_augmentation
 def crop(images: Tensor, generator: Generator, *, padding: int = 2, mode: str = "constant") -> Tensor:
-    """Pad every side ('constant' is black), then crop the original size at a uniformly random place.
+    """Pad every side ('constant' is black), then crop the original size at a uniformly random position.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def random_erasing(
 ) -> Tensor:
     """Erase one rectangle per image with probability `p` (Zhong et al. 2020, arXiv 1708.04896).
 
-    Its share of the image is uniform in `area` and its height over width log-uniform in `aspect`, as torchvision
+    Its fraction of the image is uniform in `area` and its height over width log-uniform in `aspect`, as torchvision
     and timm draw it (the paper draws it uniformly, which favours tall rectangles). Sides are rounded to whole pixels,
     at least 1. Where the paper draws again because a side exceeds the image, that side is clipped: retries would
     have to look at the values drawn. Every place inside the image is equally likely.
@@ -135,9 +135,9 @@ def random_erasing(
     """
     height, width = images.shape[2:]
     erased = uniform(images, generator) < p
-    share = uniform(images, generator) * (area[1] - area[0]) + area[0]
+    area_fraction = uniform(images, generator) * (area[1] - area[0]) + area[0]
     ratio = torch.exp(uniform(images, generator) * math.log(aspect[1] / aspect[0]) + math.log(aspect[0]))
-    size = share * (height * width)
+    size = area_fraction * (height * width)
     rows = _span(torch.sqrt(size * ratio), height, images, generator) & erased
     columns = _span(torch.sqrt(size / ratio), width, images, generator)
     inside = rows.to(images.dtype).transpose(2, 3) * columns.to(images.dtype)
@@ -152,10 +152,10 @@ def cutout(images: Tensor, generator: Generator, *, size: int = 8, p: float = 1.
     Its centre lies anywhere in the image; what is outside is cut off.
     """
     height, width = images.shape[2:]
-    hit = uniform(images, generator) < p
-    extent = torch.full_like(hit, size, dtype=torch.long)
+    erased = uniform(images, generator) < p
+    extent = torch.full_like(erased, size, dtype=torch.long)
     rows = span_mask(extent, height, images, generator).transpose(2, 3)
-    return images * ~(rows & span_mask(extent, width, images, generator) & hit)
+    return images * ~(rows & span_mask(extent, width, images, generator) & erased)
 
 
 def _bound(entry: dict[str, Any]) -> Augment:

@@ -1,6 +1,7 @@
 """Several processes that train one trial together: which images each takes, and how their results are combined.
 
-They are ranks 0, 1, ... of a `torch.distributed` process group, initialised before. Every method that says "all ranks" must be called by all of them at the same point, since they wait for one another there.
+They are ranks 0, 1, ... of a `torch.distributed` process group, initialised before. Every method that
+says "all ranks" must be called by all of them at the same point, since they wait for one another there.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How much arithmetic is a trial? Counted on a network without numbers, before anything is trained."""
+"""How many floating-point operations does a trial take? Counted on the meta device, before anything is trained."""
 
 from __future__ import annotations
 

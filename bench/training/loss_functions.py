@@ -1,4 +1,4 @@
-"""Losses on logits, against labels or against targets that share an image out among the classes."""
+"""Losses on logits, against labels or against class probabilities of mixed images."""
 
 from __future__ import annotations
 

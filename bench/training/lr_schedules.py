@@ -66,11 +66,11 @@ def step(
     factors: list[float] | None = None,
 ) -> Factor:
     """Times `gamma` after every `every` epochs or after each of `milestones`, or one of `factors` after each."""
-    marks = sorted(milestones or [])
+    ordered = sorted(milestones or [])
 
-    def factor(at: int) -> float:
-        done = at // context.steps_per_epoch
-        drops = done // every if every else bisect.bisect_right(marks, done)
+    def factor(step_number: int) -> float:
+        epochs_done = step_number // context.steps_per_epoch
+        drops = epochs_done // every if every else bisect.bisect_right(ordered, epochs_done)
         if factors is not None:
             return [1.0, *factors][drops]
         try:
@@ -88,7 +88,7 @@ def one_cycle(
     """Up to the optimizer's learning rate and down again (Smith and Topin 2018, arXiv 1708.07120).
 
     As torch's OneCycleLR in two phases with cosine annealing and ``cycle_momentum=False``: from 1 / `div_factor` to 1
-    in the share `pct_start` of all steps, then down to 1 / (`div_factor` * `final_div_factor`) with the last step.
+    in the fraction `pct_start` of all steps, then down to 1 / (`div_factor` * `final_div_factor`) with the last step.
     """
     total = context.epochs * context.steps_per_epoch
     start, end = 1 / div_factor, 1 / (div_factor * final_div_factor)
@@ -118,7 +118,7 @@ def plateau(
     min_delta: float = 1e-4,
     min_lr: float = 0.0,
 ) -> Factor:
-    """Times `factor` after `patience` epochs in which the monitored figure did not improve by more than `min_delta`.
+    """Times `factor` after `patience` epochs in which the monitored metric did not improve by more than `min_delta`.
 
     Keras's ReduceLROnPlateau without a cooldown. The rate does not fall below `min_lr`; where it starts below, it
     stays.
@@ -126,18 +126,18 @@ def plateau(
     sign = -1 if monitor == "val_loss" else 1
     lowest = min(min_lr / context.learning_rate, 1.0)
 
-    def at(step: int) -> float:
-        now, best, waited = 1.0, -math.inf, 0
-        for figure in context.curves[monitor][: step // context.steps_per_epoch]:
-            if figure is not None and sign * figure > best + min_delta:
-                best, waited = sign * figure, 0
+    def factor_at(step: int) -> float:
+        current, best, waited = 1.0, -math.inf, 0
+        for value in context.curves[monitor][: step // context.steps_per_epoch]:
+            if value is not None and sign * value > best + min_delta:
+                best, waited = sign * value, 0
                 continue
             waited += 1
             if waited >= patience:
-                now, waited = max(now * factor, lowest), 0
-        return now
+                current, waited = max(current * factor, lowest), 0
+        return current
 
-    return at
+    return factor_at
 
 
 def _warmed_up(factor: Factor | None, steps: float) -> Factor:
@@ -149,6 +149,6 @@ def _warmed_up(factor: Factor | None, steps: float) -> Factor:
     return warmed_up
 
 
-def _annealed(start: float, end: float, share: float) -> float:
+def _annealed(start: float, end: float, fraction: float) -> float:
     """On half a cosine from `start` to `end`."""
-    return end + (start - end) * 0.5 * (1 + math.cos(math.pi * share))
+    return end + (start - end) * 0.5 * (1 + math.cos(math.pi * fraction))

@@ -1,4 +1,4 @@
-"""Mixup and CutMix: images of one batch mixed with each other, and their labels in the same shares."""
+"""Mixup and CutMix: images of one batch mixed with each other, and their labels in the same proportion."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Mixing = Callable[[Tensor, Tensor, int, Generator], tuple[Tensor, Tensor]]
 """From images, labels (B,), the number of classes and a generator to mixed images and targets (B, classes)."""
 
 MIXINGS: dict[str, Callable[..., Tensor]] = {}
-"""Name in a suite file to function; they stand on the axis `augmentation` with those of `bench.training.augment`."""
+"""Name in a suite file to function; they belong to the axis `augmentation` with those of `bench.training.augment`."""
 
 register_mixing = registrar(MIXINGS, "mixings")
 
@@ -37,26 +37,26 @@ def build(entries: Sequence[dict[str, Any]]) -> Mixing | None:
     ]
 
     def mix(images: Tensor, labels: Tensor, classes: int, generator: Generator) -> tuple[Tensor, Tensor]:
-        keep = keeps[0](images, generator)
-        for count, other in enumerate(keeps[1:], start=2):
-            keep = torch.where(randint(images, generator, count) == 0, other(images, generator), keep)
-        own = keep.mean((1, 2, 3))[:, None]
+        mask = keeps[0](images, generator)
+        for count, other_mask in enumerate(keeps[1:], start=2):
+            mask = torch.where(randint(images, generator, count) == 0, other_mask(images, generator), mask)
+        own_weight = mask.mean((1, 2, 3))[:, None]
         targets = images.new_zeros(len(images), classes).scatter_(1, labels[:, None], 1.0)
-        return torch.lerp(images.flip(0), images, keep), torch.lerp(targets.flip(0), targets, own)
+        return torch.lerp(images.flip(0), images, mask), torch.lerp(targets.flip(0), targets, own_weight)
 
     return mix if keeps else None
 
 
 @register_mixing
 def mixup(images: Tensor, generator: Generator, *, alpha: float = 0.2, p: float = 1.0) -> Tensor:
-    """The same share everywhere, from Beta(alpha, alpha) (Zhang et al. 2018, arXiv 1710.09412)."""
-    share = beta(images, generator, alpha)
-    return torch.where(uniform(images, generator) < p, share, 1.0)
+    """The same weight everywhere, from Beta(alpha, alpha) (Zhang et al. 2018, arXiv 1710.09412)."""
+    weight = beta(images, generator, alpha)
+    return torch.where(uniform(images, generator) < p, weight, 1.0)
 
 
 @register_mixing
 def cutmix(images: Tensor, generator: Generator, *, alpha: float = 1.0, p: float = 1.0) -> Tensor:
-    """A box of the partner's, of a share from Beta(alpha, alpha) (Yun et al. 2019, arXiv 1905.04899).
+    """A box of the partner's, of an area from Beta(alpha, alpha) (Yun et al. 2019, arXiv 1905.04899).
 
     Its centre lies anywhere in the image; what is outside is cut off, and the labels follow what is left.
     """

@@ -90,11 +90,13 @@ def resolved(entry: dict[str, Any]) -> dict[str, Any]:
         return entry
     signature = inspect.signature(_factory(entry["name"])).parameters
     defaults = {key: p.default for key, p in signature.items() if key not in NOT_SETTINGS and _is_plain(p.default)}
-    given = {key: _like(value, defaults.get(key)) for key, value in entry.items() if key != "name"}
-    if "lr" in given:
-        given["lr"] = _like(given["lr"], 0.0)  # timm's default for one is None: a rate that depends on the step
+    parameters = {key: _like(value, defaults.get(key)) for key, value in entry.items() if key != "name"}
+    if "lr" in parameters:
+        parameters["lr"] = _like(
+            parameters["lr"], 0.0
+        )  # timm's default for one is None: a rate that depends on the step
     filled = {key: list(value) if isinstance(value, tuple) else value for key, value in defaults.items()}
-    return {"name": entry["name"].lower()} | filled | given
+    return {"name": entry["name"].lower()} | filled | parameters
 
 
 def parameter_groups(model: nn.Module, decay: float | None, kernels_only: bool) -> Groups:
@@ -179,7 +181,7 @@ def _is_plain(value: Any) -> bool:
 def _like(value: Any, default: Any) -> Any:
     """A whole number as a float where the default is one, in lists too."""
     if isinstance(value, list) and isinstance(default, tuple | list) and len(value) == len(default):
-        return [_like(one, other) for one, other in zip(value, default, strict=True)]
+        return [_like(element, element_default) for element, element_default in zip(value, default, strict=True)]
     whole = isinstance(value, int) and not isinstance(value, bool)
     return float(value) if whole and isinstance(default, float) else value
 

@@ -1,4 +1,4 @@
-"""Rotation, scaling and shearing about the image's centre, each image by an amount of its own.
+"""Random numbers for each image of a batch; and rotation, scaling and shearing about the image's centre.
 
 As in `bench.training.augment`: float pixels (B, C, H, W) in [0, 1] and a generator on their device. What comes in from
 outside is black; pixels are interpolated bilinearly.
@@ -32,8 +32,8 @@ def sign(images: Tensor, generator: Generator) -> Tensor:
 def beta(images: Tensor, generator: Generator, alpha: float) -> Tensor:
     """One number from the Beta(alpha, alpha) distribution for each image, shape (B, 1, 1, 1)."""
     # What torch.distributions.Beta draws by; the distribution itself takes no generator.
-    both = torch.full((len(images), 2), alpha, device=images.device)
-    return torch._sample_dirichlet(both, generator=generator)[:, :1, None, None]
+    concentration = torch.full((len(images), 2), alpha, device=images.device)
+    return torch._sample_dirichlet(concentration, generator=generator)[:, :1, None, None]
 
 
 def span_mask(extent: Tensor, length: int, images: Tensor, generator: Generator) -> Tensor:

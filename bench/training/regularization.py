@@ -1,4 +1,4 @@
-"""Regularizers: each says what it asks of the model, the optimizer, the loss, the gradients or the weights."""
+"""Regularizers: each sets something of the model, the optimizer, the loss, the gradients or the weights."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Constraint = Callable[[nn.Module, int], Callable[[], None]]
 
 @dataclass(frozen=True)
 class RegularizerSpec:
-    """What the regularizers of one configuration ask for, together."""
+    """What the regularizers of one configuration set, together."""
 
     model: dict[str, Any] = field(default_factory=dict)
     weight_decay: float | None = None
@@ -38,15 +38,15 @@ register_regularizer = registrar(REGULARIZERS, "regularizers")
 
 
 def combine(entries: list[dict[str, Any]]) -> RegularizerSpec:
-    """The effects of all regularizers of a configuration; no two of them set the same thing."""
-    all_of = [REGULARIZERS[e["name"]](**{k: v for k, v in e.items() if k != "name"}) for e in entries]
+    """What all regularizers of a configuration set; no two of them set the same thing."""
+    specs = [REGULARIZERS[e["name"]](**{k: v for k, v in e.items() if k != "name"}) for e in entries]
     return RegularizerSpec(
-        model={key: value for one in all_of for key, value in one.model.items()},
-        weight_decay=next((one.weight_decay for one in all_of if one.weight_decay is not None), None),
-        kernels_only=any(one.kernels_only for one in all_of),
-        label_smoothing=sum(one.label_smoothing for one in all_of),
-        penalties=tuple(penalty for one in all_of for penalty in one.penalties),
-        constraints=tuple(constraint for one in all_of for constraint in one.constraints),
+        model={key: value for spec in specs for key, value in spec.model.items()},
+        weight_decay=next((spec.weight_decay for spec in specs if spec.weight_decay is not None), None),
+        kernels_only=any(spec.kernels_only for spec in specs),
+        label_smoothing=sum(spec.label_smoothing for spec in specs),
+        penalties=tuple(penalty for spec in specs for penalty in spec.penalties),
+        constraints=tuple(constraint for spec in specs for constraint in spec.constraints),
     )
 
 

@@ -1,4 +1,4 @@
-"""The process a trial runs in: its settings, and what it is and used (device, versions, peak memory)."""
+"""The process that a trial runs in: its settings, device, versions and peak memory."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ def settings(deterministic: bool) -> Iterator[None]:
     # Regularised weights that decay towards zero end as denormal numbers, which a CPU multiplies much more
     # slowly; here they count as zero. The switch is this thread's own.
     torch.set_flush_denormal(True)
-    keeps = _keep_freed_memory(KEPT)
+    keeps_freed_memory = _keep_freed_memory(KEPT)
     try:
         yield
     finally:
-        if keeps:
+        if keeps_freed_memory:
             _keep_freed_memory(USUALLY_KEPT)
         torch.set_flush_denormal(False)
         matmul.allow_tf32, cudnn.allow_tf32 = tf32
@@ -72,11 +72,11 @@ def _keep_freed_memory(size: int) -> bool:
         return False
     libc = ctypes.CDLL(None)
     # Where the one is refused, the other alone would end glibc's own adjusting of both.
-    taken = bool(libc.mallopt(M_MMAP_THRESHOLD, size))
-    if taken:
+    accepted = bool(libc.mallopt(M_MMAP_THRESHOLD, size))
+    if accepted:
         libc.mallopt(M_TRIM_THRESHOLD, size)
     libc.malloc_trim(0)
-    return taken
+    return accepted
 
 
 def device_name(device: torch.device) -> str:
@@ -87,17 +87,17 @@ def device_name(device: torch.device) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Of Python and of the packages that can change a figure, those that are installed."""
+    """Of Python and of the packages that can change a result, those that are installed."""
     return dict(_versions())
 
 
 @cache
 def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
+    versions_by_package = {"python": platform.python_version()}
     for package in PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[package] = importlib.metadata.version(package)
-    return found
+            versions_by_package[package] = importlib.metadata.version(package)
+    return versions_by_package
 
 
 def reset_peak_memory(device: torch.device) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bench.data import DATASETS, DatasetInfo, file_formats, search_paths
-from bench.data.dataset import load_here, load_info
+from bench.data.dataset import load_info, load_local
 from bench.errors import UserError
 
 Put = Callable[[Path, dict[str, bytes]], Path]
@@ -153,5 +153,5 @@ def test_a_cache_that_cannot_be_written_to_is_said(info: DatasetInfo, bare_machi
 
 
 def test_a_mere_look_fetches_nothing(tmp_path: Path) -> None:
-    assert load_here("fashion_mnist") is None
-    assert load_here({"name": "npz", "path": str(tmp_path / "gone.npz")}) is None
+    assert load_local("fashion_mnist") is None
+    assert load_local({"name": "npz", "path": str(tmp_path / "gone.npz")}) is None

@@ -48,7 +48,7 @@ def test_folded_kernels_get_the_gradients_that_the_views_would_give() -> None:
 def test_a_network_that_begins_otherwise_gets_the_views_themselves() -> None:
     net = ColumnViews(torch.tensor(MEAN), torch.tensor(STD), nn.Sequential(nn.BatchNorm2d(28), nn.Flatten()))
     pixels = torch.rand(2, 1, 28, 28)
-    torch.testing.assert_close(net.prepared(pixels), views(pixels))
+    torch.testing.assert_close(net.prepare(pixels), views(pixels))
 
 
 def test_views_of_columns_are_for_grey_pictures_only() -> None:
@@ -65,5 +65,5 @@ def test_columns_get_length_one_and_black_ones_stay_black() -> None:
         length = sum(float(v) ** 2 for v in pixels[n, c, :, w]) ** 0.5
         if length:
             expected[n, c, :, w] = pixels[n, c, :, w] / length / 255
-    found = ColumnL2(255.0, nn.Identity()).prepared(torch.from_numpy(pixels))
+    found = ColumnL2(255.0, nn.Identity()).prepare(torch.from_numpy(pixels))
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-5)

@@ -62,7 +62,7 @@ def test_every_operation_at_every_strength_is_torchvisions(
                 images, operation, magnitude, interpolation=InterpolationMode.BILINEAR, fill={}
             )
             shape = (len(images), 1, 1, 1)
-            found = auto_augment.operated(
+            found = auto_augment.apply_operation(
                 images / 255,
                 torch.full(shape, OPERATIONS.index(operation)),
                 torch.full(shape, bin_ / (BINS - 1)),
@@ -86,7 +86,7 @@ def test_those_that_stand_here_for_torchvision_s_have_its_bits(
     images[0] = 0.3
     shape, whole = (len(images), 1, 1, 1), Ranges(shear=0, translate=(0, 0), rotate=0, enhance=1, bits=0)
     index, full, minus = torch.full(shape, OPERATIONS.index(operation)), torch.ones(shape), -torch.ones(shape)
-    assert torch.equal(auto_augment.operated(images, index, full, minus, whole), theirs(images))
+    assert torch.equal(auto_augment.apply_operation(images, index, full, minus, whole), theirs(images))
 
 
 @pytest.mark.parametrize("function", [rand_augment, trivial_augment])

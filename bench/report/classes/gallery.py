@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bench.data.catalogue import find
-from bench.data.dataset import Dataset, load_here
+from bench.data.dataset import Dataset, load_local
 from bench.data.explore import DuplicateImage, duplicate_images
 from bench.data.user_data import Entry, is_user_defined
 from bench.errors import UserError
@@ -237,7 +237,7 @@ FindData = Callable[[Entry, Labels], LocalData]
 def find_local_data(entry: Entry) -> LocalData:
     """The data of a suite file's `dataset` entry, if they are on this machine; nothing is fetched."""
     try:
-        data = load_here(entry)
+        data = load_local(entry)
     except UserError as error:
         return LocalData(None, f"No images: {str(error).splitlines()[0]}")
     if data is None:
