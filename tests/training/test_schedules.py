@@ -40,7 +40,7 @@ def test_constant_changes_nothing() -> None:
 
 
 def test_cosine_starts_at_one_is_halfway_in_the_middle_and_never_quite_ends() -> None:
-    factor = factor_of({"name": "cosine", "final": 0.2}, epochs=5, steps_per_epoch=10)
+    factor = factor_of({"name": "cosine", "final_factor": 0.2}, epochs=5, steps_per_epoch=10)
     assert factor(0) == 1
     assert factor(25) == pytest.approx(0.6)  # halfway between 1 and 0.2
     assert factor(49) == pytest.approx(0.2 + 0.8 * (1 + math.cos(math.pi * 49 / 50)) / 2)
