@@ -101,7 +101,9 @@ def test_pictures_of_one_batch_are_treated_differently(function: Any) -> None:
 
 def test_operations_are_equally_likely(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[torch.Tensor] = []
-    monkeypatch.setattr(auto_augment, "apply_operation", lambda images, operation, *_: drawn.append(operation) or images)
+    monkeypatch.setattr(
+        auto_augment, "apply_operation", lambda images, operation, *_: drawn.append(operation) or images
+    )
     rand_augment(torch.zeros(14_000, 1, 2, 2), seeded(), num_ops=2)
     for operation in drawn:
         counts = np.bincount(operation.flatten().numpy())
