@@ -23,6 +23,7 @@ import pytest
 from mistakes import TABLE
 from mistakes.row import nothing
 from mistakes.sites import ROOT, passed, sites
+from processes import imports_put_back
 from pydantic import BaseModel
 
 from bench.__main__ import main
@@ -150,7 +151,7 @@ def answer(case: str) -> Answer:
 
 def checked_here(code: ModelCode, function: Callable[..., Any], *arguments: Any) -> list[Path]:
     """What `forkserver.files_opened` does in a process of its own, without a look at the files."""
-    with running(code):
+    with imports_put_back(), running(code):
         try:
             function(*arguments)
         except UserError as error:

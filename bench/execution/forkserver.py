@@ -26,7 +26,7 @@ from typing import Any
 from bench.execution.checkpoints import AFTER_SECONDS, Disk, Files
 from bench.execution.printed import printed_to
 from bench.execution.worker import Message, run_trial
-from bench.models.user import as_written, cannot_unpack, inside, unpacked, use, watch_files
+from bench.models.user import as_written, cannot_unpack, run_only, unpacked, watch_files
 from bench.suite.errors import UserError
 from bench.suite.model_code import ModelCode
 
@@ -352,10 +352,7 @@ def _serve_call(
     global _data, _answers
     _data, _answers = data, answers
     try:
-        use(code, folder)
-        os.chdir(inside(folder, code.folder))
-        if code.declared:
-            watch_files(code)
+        run_only(code, folder)
         answers.send(("result", function(*arguments)))
     except UserError as error:
         answers.send(("error", UserError(as_written(str(error)))))

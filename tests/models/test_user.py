@@ -6,13 +6,21 @@ import hashlib
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from processes import imports_put_back
 
 from bench.models.sources import source
 from bench.models.user import load
 from bench.suite.errors import UserError
+
+
+@pytest.fixture(autouse=True)
+def imports_as_they_were() -> Iterator[None]:
+    with imports_put_back():
+        yield
 
 
 def test_the_source_of_a_file_is_its_hash_and_it_is_not_run(tmp_path: Path) -> None:
