@@ -14,7 +14,7 @@ from typing import Any
 
 from bench.execution.checkpoints import AFTER_SECONDS, Checkpoint, Files
 from bench.ledger.record import Measured, Predictions, Result
-from bench.suite.characters import escaped
+from bench.suite.characters import escaped, escaped_line
 
 Message = dict[str, Any]
 """What a worker sends home at the end: `status` with `result`, `measured` and `predictions`, or `failure`."""
@@ -146,7 +146,7 @@ def failure(error: BaseException) -> dict[str, str]:
     except Exception as fault:  # the user's own class of exception
         message = f"its message cannot be had: {type(fault).__name__}"
     return {
-        "kind": escaped(type(error).__name__),
+        "kind": escaped_line(type(error).__name__),
         "message": escaped(message),
         "traceback": escaped("".join(traceback.format_exception(error))),
     }

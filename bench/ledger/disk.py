@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from bench.ledger import disk_claims
 from bench.ledger.durable import cannot_write, check_writable, place, sweep
-from bench.ledger.entry import LARGEST, Entry, folder_of, is_entry_name
+from bench.ledger.entry import LARGEST, Entry, folder_of, is_entry_name, too_large
 from bench.ledger.folder import CLAIMS, ENTRIES, INDEX, TEMPORARY, check_folder, entry_path, is_file, list_files
 from bench.ledger.home import File, Indexed, Listing, Written
 from bench.ledger.index import append_index, index_line, read_index
@@ -111,5 +110,5 @@ class Disk:
 
 def _read(path: Path) -> bytes:
     if path.stat().st_size > LARGEST:
-        raise OSError(errno.EFBIG, f"larger than an entry can be, {LARGEST:,} bytes")
+        raise too_large()
     return path.read_bytes()

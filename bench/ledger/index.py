@@ -3,7 +3,8 @@
 One line of JSON per entry: ``{"sha256": "0123456789ab", "entry": file name, "bytes": its size, "changed": when,
 "record": {...}}``, where the digest is that of the text after it. Only ever appended to, one write per line, so several
 drivers may share it. A line that is broken, half written, changed, or about a file that is gone is passed over; an
-entry without a line is read from its own file and gets one.
+entry without a line is read from its own file and gets one. What comes after more bytes than an index can have is not
+read.
 """
 
 from __future__ import annotations
@@ -13,21 +14,34 @@ import gc
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from pathlib import Path
+from typing import BinaryIO
 
-from bench.ledger.entry import Entry, digest, parse_json
+from bench.ledger.entry import LARGEST, Entry, digest, parse_json
 from bench.ledger.home import File, Indexed, State, Written, state_of
 from bench.ledger.record import Record
 
+BYTES_PER_ENTRY = 2**16
+"""Most lines have a tenth."""
 _LINE = re.compile(rb'\{"sha256":"([0-9a-f]{12})",')
 
 
-def read_index(lines: Iterable[bytes], files: Mapping[str, File]) -> Indexed:
-    """The entries of an index whose file is among `files` (by name) with the size it had."""
+def most_bytes(files: Sized) -> int:
+    """How large an index of so many entries can be."""
+    return LARGEST + BYTES_PER_ENTRY * len(files)
+
+
+def read_index(index: BinaryIO, files: Mapping[str, File]) -> Indexed:
+    """The entries of an index whose file is among `files` (by name) with the size it had.
+
+    What others made may be endless, or unpack to more than memory holds: no more of it is read than an index can have.
+    """
     found: dict[str, tuple[Entry, bool]] = {}
+    left = most_bytes(files)
     with _uncollected():
-        for line in lines:
+        while left > 0 and (line := index.readline(left)):
+            left -= len(line)
             if parsed := _parse(line, files):
                 found[parsed[0].name] = parsed
     return Indexed(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import hashlib
+import io
 import re
 import time
 import zlib
@@ -24,10 +25,10 @@ from platformdirs import user_state_path
 
 from bench.ledger import remote_claims
 from bench.ledger.conditional import create
-from bench.ledger.entry import Entry, folder_of, is_entry_name
+from bench.ledger.entry import LARGEST, Entry, folder_of, is_entry_name, too_large
 from bench.ledger.folder import CLAIMS, ENTRIES, check_names
 from bench.ledger.home import AwayError, File, Indexed, Listing, Written
-from bench.ledger.index import index_line, read_index
+from bench.ledger.index import index_line, most_bytes, read_index
 from bench.ledger.owner import Owner
 from bench.suite.errors import UserError, nearest
 
@@ -115,7 +116,13 @@ class Remote:
 
     def read_all(self, files: Iterable[tuple[str, File]]) -> Iterator[tuple[str, bytes | OSError]]:
         left = iter(files)
-        while batch := list(islice(left, AT_ONCE)):
+        while listed := list(islice(left, AT_ONCE)):
+            batch = []
+            for name, file in listed:
+                if file.stat().st_size > LARGEST:
+                    yield name, too_large()
+                else:
+                    batch.append((name, file))
             nothing = [None] * len(batch)
             with self._reaching():
                 # Whole files; `cat` would ask for each, one after the other, whether it is there.
@@ -139,8 +146,11 @@ class Remote:
     def read_index(self, files: dict[str, File]) -> Indexed:
         with self._reaching():
             try:
-                packed = self._fs.cat_file(f"{self._path}/{INDEX}")
-                return read_index(gzip.decompress(packed).splitlines(), files)
+                path = f"{self._path}/{INDEX}"
+                if self._fs.size(path) > most_bytes(files):
+                    return Indexed([], {})
+                with gzip.GzipFile(fileobj=io.BytesIO(self._fs.cat_file(path))) as index:
+                    return read_index(index, files)
             except (FileNotFoundError, gzip.BadGzipFile, EOFError, zlib.error):
                 return Indexed([], {})
 

@@ -103,7 +103,7 @@ def load_suite(
     return Suite(
         path,
         top.name,
-        top.title or top.name,
+        " ".join(top.title.split()) or top.name,
         top.description,
         tuple(dict.fromkeys(ids(top))),
         tuple(kept),
