@@ -15,8 +15,8 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sized
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO
 
 from bench.ledger.entry import LARGEST, Entry, digest, parse_json
 from bench.ledger.home import File, Indexed, State, Written, state_of
@@ -32,7 +32,7 @@ def most_bytes(files: Sized) -> int:
     return LARGEST + BYTES_PER_ENTRY * len(files)
 
 
-def read_index(index: BinaryIO, files: Mapping[str, File]) -> Indexed:
+def read_index(index: BufferedIOBase, files: Mapping[str, File]) -> Indexed:
     """The entries of an index whose file is among `files` (by name) with the size it had.
 
     What others made may be endless, or unpack to more than memory holds: no more of it is read than an index can have.
