@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from bench.models.sources import FILES, is_provided, read
+from bench.models.sources import FILES, WEIGHTS, is_provided, read, weights_files
 from bench.suite.errors import UserError, nearest
 from bench.suite.model_code import ModelCode
 
@@ -116,6 +116,22 @@ def cannot_unpack(error: OSError) -> str:
 def inside(folder: Path, path: Path) -> Path:
     """Where a file of the user's lies in the folder that its code was unpacked to."""
     return folder / path.relative_to(path.anchor)
+
+
+def with_unpacked_weights(name: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """A timm model's parameters, the file of its weights named where this process was given it by `use`."""
+    if name not in _used:
+        return parameters
+    code, folder = _used[name]
+    paths = {
+        file: str(inside(folder, path)) for file, path in zip(weights_files(parameters), code.declared, strict=True)
+    }
+    return {
+        key: {**value, "file": paths[str(value["file"])]}
+        if key in WEIGHTS and isinstance(value, dict) and value.get("file")
+        else value
+        for key, value in parameters.items()
+    }
 
 
 def load(name: str) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""The user's own code of a model, as plain data that a trial takes along."""
+"""What a model has of the user's own, as plain data that a trial takes along."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ class ModelCode:
     `modules` maps dotted names to files, `module` is the factory's and `name` the model's in the suite file. `files`
     holds what all of them contained, those that a model declares to read (`declared`) among them. `roots` are the
     folders that modules are imported from, `folder` is the suite file's, where relative paths in the code start. All
-    paths are those of the machine where the key was made. An `installed` model is imported where it is installed.
+    paths are those of the machine where the key was made. An `installed` model is imported where it is installed. A
+    timm model has no modules, and declares the file of its weights.
     """
 
     name: str

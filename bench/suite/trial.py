@@ -36,7 +36,7 @@ class Trial:
     seed: int
     group: int
     code: ModelCode | None = None
-    """The user's own code of its model; None for any other model."""
+    """The user's own code of its model, or file of its weights; None for any other model."""
     data_path: Path | None = None
     """Where the user's own data are; the configuration keeps the path as the suite file has it."""
     contents: str = ""
@@ -81,15 +81,16 @@ def trials(
 ) -> list[Trial]:
     """The suite's trials in order: configurations as the file has them, seeds within.
 
-    `fingerprint` maps a dataset entry, its `path` made absolute, to its checksum, `code` a model's entry to the user's
-    own code (None for any other model).
+    `fingerprint` maps a dataset entry, its `path` made absolute, to its checksum, `code` a model's entry to what of it
+    is the user's own (None where nothing is).
     """
     out: list[Trial] = []
     checksums: dict[str, tuple[Path | None, str]] = {}
     codes: dict[str, ModelCode | None] = {}
     for group, (config, seeds) in enumerate(suite.configurations):
         dataset = canonical(config["dataset"])
-        model = canonical([config["model"].get(part) for part in ("name", "files")])
+        named = ("name", "files", "pretrained_cfg", "pretrained_cfg_overlay")
+        model = canonical([config["model"].get(part) for part in named])
         if dataset not in checksums:
             path, entry = data_path(config["dataset"], suite.path), config["dataset"]
             try:

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import timm
+import torch
 from commands import bench as bench_process
 from commands import start
 from rich.console import Console
@@ -366,6 +368,34 @@ def test_a_cache_in_the_module_is_empty_for_every_seed(tmp_path: Path) -> None:
     together = results(tmp_path / "r")
     assert results(tmp_path / "alone/r").items() <= together.items()
     assert {status for status, _ in together.values()} == {"complete"}
+
+
+def test_a_timm_model_starts_from_the_weights_that_its_key_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    path = write(tmp_path)
+    model = "{name: test_resnet, pretrained: true, pretrained_cfg_overlay: {file: w.pth}}"
+    path.write_text(SUITE.partition("grid:")[0] + f"grid: {{model: {model}, seeds: 1}}\n")
+
+    def save_weights() -> None:
+        torch.save(timm.create_model("test_resnet").state_dict(), tmp_path / "w.pth")
+
+    save_weights()
+    trials = expanded(tmp_path)
+    check(load_suite(path), trials)
+    remembered = [path.read_text() for path in (tmp_path / "cache").rglob("libraries/*")]
+    assert set(remembered) <= {"{}"}, "whether they fit is asked again"
+    run(tmp_path, trials, Quiet())
+    kept = results(tmp_path / "r")
+    save_weights()
+    (tmp_path / "again").mkdir()
+    run(tmp_path / "again", trials, Quiet())
+    assert results(tmp_path / "again/r") == kept
+    run(tmp_path, expanded(tmp_path), Quiet())
+    (first, second) = results(tmp_path / "r").values()
+    assert (first[0], second[0]) == ("complete", "complete")
+    assert first[1] != second[1]
 
 
 @pytest.mark.parametrize(
