@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test lint picture schema clean
+.PHONY: demo test lint picture schema optimizer-defaults clean
 
 demo: $(VENV)/installed
 	$(BIN)/bench data fetch fashion_mnist
@@ -29,6 +29,10 @@ picture:
 
 schema: $(VENV)/installed
 	$(BIN)/bench schema > docs/suite.schema.json
+
+# Where torch or timm have a new version.
+optimizer-defaults: $(VENV)/installed
+	$(BIN)/python -c 'from bench.training.optimizers import write_defaults; write_defaults()'
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bench needs Python 3.11 or newer: make PYTHON=python3.12 ...")'

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -57,24 +59,25 @@ def _with_library_defaults(suite: Suite) -> Suite:
     from bench import library_cache
     from bench.suite.components import AXES
     from bench.suite.expand import canonical
+    from bench.suite.optimizer_defaults import known_defaults, spelled_out
 
     new: dict[str, Any] = {}
 
-    def spelled_out(entry: dict[str, Any]) -> dict[str, Any]:
+    def resolve(entry: dict[str, Any]) -> dict[str, Any]:
         if entry["name"] in AXES["optimizer"]:
             return entry
-        question = canonical(["optimizer defaults", entry])
-        answer: dict[str, Any] | None = new.get(question) or library_cache.recall(question)
-        if answer is None:
-            from bench.training.optimizers import resolved  # imports timm, which takes seconds
+        question = canonical(["optimizer defaults", entry["name"]])
+        defaults = known_defaults(entry["name"]) or new.get(question) or library_cache.recall(question)
+        if defaults is None:
+            from bench.training.optimizers import defaults_of  # imports timm, which takes seconds
 
             try:
-                answer = new[question] = resolved(entry)
+                defaults = new[question] = defaults_of(entry["name"])
             except UserError:
                 return entry  # `check` tells of it, together with whatever else is wrong
-        return answer
+        return spelled_out(entry, defaults)
 
-    suite = suite.resolved(spelled_out)
+    suite = suite.resolved(resolve)
     if new:
         library_cache.remember(new)
     return suite
@@ -113,6 +116,25 @@ def check(suite: Suite, trials: list[Trial]) -> None:
     from bench.suite.components import OPEN
     from bench.suite.expand import JUDGED_LATER, canonical
 
+    shapes, questions = _open_questions(suite, trials)
+    unchecked = [trial for trial in first if trial.group in questions]
+    if not unchecked:
+        return
+    places = {
+        canonical([axis, trial.run_config[axis]]): suite.place(axis, trial.config[axis])
+        for trial in unchecked
+        for axis in (*OPEN, *JUDGED_LATER)
+    }
+    _check_configurations(suite, unchecked, shapes, places)
+    library_cache.remember({questions[trial.group]: True for trial in unchecked if trial.code is None})
+
+
+def _open_questions(suite: Suite, trials: list[Trial]) -> tuple[dict[str, Any], dict[int, str]]:
+    """The shape of each data set, and whether a configuration fits where no check has told yet, by `Trial.group`."""
+    from bench import library_cache
+    from bench.suite.expand import canonical
+
+    first = {trial.group: trial for trial in trials}.values()
     shapes = {text: _shape(suite, trial) for text, trial in {trial.data: trial for trial in first}.items()}
     questions = {
         trial.group: canonical(
@@ -125,16 +147,7 @@ def check(suite: Suite, trials: list[Trial]) -> None:
         )
         for trial in first
     }
-    unchecked = [trial for trial in first if library_cache.recall(questions[trial.group]) is None]
-    if not unchecked:
-        return
-    places = {
-        canonical([axis, trial.run_config[axis]]): suite.place(axis, trial.config[axis])
-        for trial in unchecked
-        for axis in (*OPEN, *JUDGED_LATER)
-    }
-    _check_configurations(suite, unchecked, shapes, places)
-    library_cache.remember({questions[trial.group]: True for trial in unchecked if trial.code is None})
+    return shapes, {group: question for group, question in questions.items() if library_cache.recall(question) is None}
 
 
 def _check_configurations(suite: Suite, trials: list[Trial], shapes: dict[str, Any], places: dict[str, str]) -> None:
@@ -223,17 +236,60 @@ def check_splits(suite: Suite, trials: list[Trial], train_labels: Mapping[str, N
             raise UserError(f"{suite.place('validation', validation)}: {error}") from error
 
 
-def checked_for_plan(suite: Suite, trials: list[Trial]) -> list[Trial]:
-    """The trials that `check` was asked about for a plan, which need not import torch or decode pictures for the rest.
+def checked_for_plan(suite: Suite, trials: list[Trial], most: int | None = None) -> tuple[list[Trial], int]:
+    """The trials that `check` was asked about for a plan, and how many networks were left to the run.
 
-    bench's own networks are left to the run where nothing else asks for torch; so are the user's own pictures, which
-    only names from elsewhere are worth decoding for. Errors as in `check`.
+    A plan need not import torch or decode pictures for the rest: bench's own networks are left to the run where nothing
+    else asks for torch; so are the user's own pictures, which only names from elsewhere are worth decoding for. And
+    where more than `most` networks are yet to be built, which takes half a second each, only one of each factory of the
+    user's is, and what has a name that is not known. Errors as in `check`.
     """
     if not any(asks_libraries(trial.config) for trial in trials):
-        return []
-    checked = [trial for trial in trials if trial.data_path is None or not is_known(trial.config)]
+        return [], 0
+    asked = [trial for trial in trials if trial.data_path is None or not is_known(trial.config)]
+    left: dict[int, str] = {}
+    if most is not None:
+        _, questions = _open_questions(suite, asked)
+        networks = {trial.group: network_of(trial) for trial in asked if trial.group in questions}
+        if len(set(networks.values())) > most:
+            left = {group: networks[group] for group in _with_known_names(asked) if group in networks}
+    checked = [trial for trial in asked if trial.group not in left]
     check(suite, checked)
-    return checked
+    return checked, len(set(left.values()) - {network_of(trial) for trial in checked})
+
+
+def network_of(trial: Trial) -> str:
+    """What tells a trial's network from others."""
+    from bench.suite.expand import canonical
+
+    return canonical([trial.config["model"], trial.config["preprocessing"], trial.data])
+
+
+def _with_known_names(trials: list[Trial]) -> set[int]:
+    """The configurations all of whose names are bench's or the libraries', or of a factory that is there already."""
+    from bench.suite.components import AXES
+    from bench.suite.optimizer_defaults import known_defaults
+
+    models = AXES["model"].keys() | _timm_models()
+    factories: set[str] = set()
+    known = set()
+    for trial in {trial.group: trial for trial in trials}.values():
+        model, optimizer = trial.config["model"]["name"], trial.config["optimizer"]["name"]
+        if model in factories or model.partition(".")[0] in models:
+            if optimizer in AXES["optimizer"] or known_defaults(optimizer) is not None:
+                known.add(trial.group)
+        elif trial.code is not None:
+            factories.add(model)
+    return known
+
+
+def _timm_models() -> set[str]:
+    """The names in timm's source, which take seconds to import."""
+    spec = importlib.util.find_spec("timm")
+    if spec is None or spec.origin is None:
+        return set()
+    files = Path(spec.origin).with_name("models").glob("*.py")
+    return {name for file in files for name in re.findall(r"^@register_model\s+def (\w+)", file.read_text(), re.M)}
 
 
 def asks_libraries(config: dict[str, Any]) -> bool:

@@ -113,6 +113,7 @@ def _probe(trial: Trial, data: Dataset, device: str, threads: int) -> Cost | Non
 
     The last measurement counts: the first steps of a process are slow. None where none could be trained.
     """
+    from bench.execution.arithmetic import remember_operations
     from bench.execution.forkserver import ProcessDiedError, train
 
     config = {**trial.run_config, "epochs": 1, "early_stopping": None, "refit": False, "workers": 1}
@@ -132,6 +133,8 @@ def _probe(trial: Trial, data: Dataset, device: str, threads: int) -> Cost | Non
         if measured := message.get("measured"):
             seconds = measured.train_seconds + measured.evaluation_seconds
             cost = Cost(seconds * times / trial.config["workers"], measured.peak_memory_bytes or 0)
+            if measured.flops:
+                remember_operations(trial, measured.flops)
         if times == 1.0 or spent > PROBE_SECONDS or (cost and spent + took * PROBE_GROWTH > PROBE_SECONDS):
             break
     return cost
