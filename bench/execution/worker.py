@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from bench.execution.checkpoints import AFTER_SECONDS, Checkpoint, Files
 from bench.ledger.record import Measured, Predictions, Result
@@ -22,6 +22,16 @@ NO_GPU = (
     "this trial was given a GPU on {}, and PyTorch finds none there; "
     "install a build of PyTorch for that GPU, or train on CPUs with --gpus-per-trial 0"
 )
+
+
+class Options(TypedDict, total=False):
+    """What `run_trial` may be given of a trial of one worker, see there."""
+
+    passed_on: tuple[type[BaseException], ...]
+    checkpoint: Path | None
+    checkpoint_after: float
+    note: Callable[[str], None]
+    files: Files | None
 
 
 def run_trial(

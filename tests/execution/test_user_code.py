@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from rich.console import Console
 from bench.commands.data import datasets_of
 from bench.commands.suites import check, trials_of
 from bench.execution import forkserver
+from bench.execution.checkpoints import Disk
 from bench.execution.repeat import rebuilt, train
 from bench.execution.run import run_trials
 from bench.ledger.ledger import Ledger
@@ -418,6 +421,69 @@ def test_code_that_ends_its_process_ends_no_other(body: str, message: str, tmp_p
     assert record.failure is not None
     assert record.failure["kind"] == "WorkerDied"
     assert len(view.notes) == 2
+
+
+def test_the_servers_death_while_data_are_sent_to_it_is_a_lost_trial_and_the_true_signal_told(tmp_path: Path) -> None:
+    (trial, _) = trials_of(load_suite(write(tmp_path)))
+    data = datasets_of([trial], None)[trial.data]
+    data = replace(data, test_images=np.repeat(data.test_images, 100, 0), test_labels=np.repeat(data.test_labels, 100))
+    server = forkserver.start().process
+    os.kill(server.pid, signal.SIGSTOP)  # so that what is sent waits
+
+    def end() -> None:
+        time.sleep(0.3)
+        os.kill(server.pid, signal.SIGTERM)
+        os.kill(server.pid, signal.SIGCONT)
+
+    thread = threading.Thread(target=end)
+    thread.start()
+    view = Quiet()
+    run(tmp_path, [trial], view, {trial.data: data})
+    thread.join()
+    assert [record.status for record in Ledger(tmp_path / "r").records()] == ["complete"]
+    assert "the process that starts those of models' code was ended by SIGTERM" in view.notes[0]
+
+
+def test_a_process_that_dies_before_its_question_is_answered_is_a_lost_trial(tmp_path: Path) -> None:
+    """As for want of memory while a checkpoint is written."""
+
+    class Files(Disk):
+        def takes(self, _: Path) -> bool:
+            assert forkserver._server is not None
+            for child in children(forkserver._server.process.pid):
+                os.kill(child, signal.SIGKILL)
+            time.sleep(0.1)
+            return True
+
+    (trial, _) = trials_of(load_suite(write(tmp_path)))
+    data = datasets_of([trial], None)[trial.data]
+    with pytest.raises(forkserver.ProcessDiedError, match="its code was ended by SIGKILL, perhaps for want of memory"):
+        forkserver.train(
+            trial.code,
+            trial.run_config,
+            0,
+            data,
+            "cpu",
+            1,
+            lambda _: None,
+            checkpoint=tmp_path / "checkpoints/a.pt",
+            checkpoint_after=0,
+            files=Files(),
+        )
+
+
+def test_a_stop_of_a_trial_is_passed_on_though_the_server_is_gone(tmp_path: Path) -> None:
+    (trial, _) = trials_of(load_suite(write(tmp_path)))
+    data = datasets_of([trial], None)[trial.data]
+
+    def report(_: object) -> None:
+        server = forkserver.start().process
+        server.kill()
+        server.wait()
+        raise KeyError("stop")
+
+    with pytest.raises(KeyError, match="stop"):
+        forkserver.train(trial.code, trial.run_config, 0, data, "cpu", 1, report)
 
 
 def test_files_that_a_factory_reads_and_its_key_does_not_hold_are_named(
