@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import re
 import sys
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from bench.suite.model_code import ModelCode
     from bench.suite.suite import Suite
     from bench.suite.trial import Trial
 
@@ -39,6 +41,7 @@ def load(
         The file or an option is wrong, or a reference is unknown, or there is a model of the user's own without
         `user_code`.
     """
+    from bench.models.sources import is_user
     from bench.suite.suite import find_suite, load_suite
 
     def notify(message: str) -> None:
@@ -49,6 +52,8 @@ def load(
         _refuse_user_code(suite)
     if not all(is_known({**config, "model": {"name": "mlp"}}) for config, _ in suite.configurations):
         suite = _with_library_defaults(suite)
+    if any(is_user(config["model"]["name"]) for config, _ in suite.configurations):
+        suite = _with_floats(suite)
     if suite.references:
         _check_references(suite)
     return suite
@@ -77,10 +82,30 @@ def _with_library_defaults(suite: Suite) -> Suite:
                 return entry  # `check` tells of it, together with whatever else is wrong
         return spelled_out(entry, defaults)
 
-    suite = suite.resolved(resolve)
+    suite = suite.resolved("optimizer", resolve)
     if new:
         library_cache.remember(new)
     return suite
+
+
+def _with_floats(suite: Suite) -> Suite:
+    """The suite with `rate: 1` as `rate: 1.0` where a factory of the user's takes a float."""
+    from bench.models.signature import floats_spelled_out
+    from bench.models.sources import is_user, read
+
+    folder = suite.path.resolve().parent
+    codes: dict[str, ModelCode | None] = {}
+
+    def resolve(entry: dict[str, Any]) -> dict[str, Any]:
+        name = entry["name"]
+        if is_user(name) and name not in codes:
+            codes[name] = None
+            with contextlib.suppress(UserError):  # `trials_of` tells of it
+                codes[name] = read({"name": name}, folder)
+        code = codes.get(name)
+        return floats_spelled_out(entry, code) if code else entry
+
+    return suite.resolved("model", resolve)
 
 
 def trials_of(suite: Suite) -> list[Trial]:

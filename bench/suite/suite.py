@@ -43,17 +43,17 @@ class Suite:
         """``FILE:LINE: KEY PATH`` of an entry under this key, for messages about what the file cannot tell."""
         return self.places.get(canonical([key, entry]), str(self.path))
 
-    def resolved(self, resolve: Callable[[dict[str, Any]], dict[str, Any]]) -> Suite:
-        """The same suite with every optimizer spelled out by `resolve`; configurations that become equal are one."""
+    def resolved(self, axis: str, resolve: Callable[[dict[str, Any]], dict[str, Any]]) -> Suite:
+        """The same suite with an axis's entries spelled out by `resolve`; configurations that become equal are one."""
         pairs, places = [], dict(self.places)
         for config, seeds in self.configurations:
-            optimizer = resolve(config["optimizer"])
-            places[canonical(["optimizer", optimizer])] = self.place("optimizer", config["optimizer"])
-            pairs.append(({**config, "optimizer": optimizer}, seeds))
+            entry = resolve(config[axis])
+            places[canonical([axis, entry])] = self.place(axis, config[axis])
+            pairs.append(({**config, axis: entry}, seeds))
         once = _unique(pairs)
         repeated = self.repeated + len(pairs) - len(once)
         compared = tuple(
-            replace(one, configs=tuple({**config, "optimizer": resolve(config["optimizer"])} for config in one.configs))
+            replace(one, configs=tuple({**config, axis: resolve(config[axis])} for config in one.configs))
             for one in self.comparisons
         )
         return replace(self, configurations=tuple(once), places=places, repeated=repeated, comparisons=compared)
