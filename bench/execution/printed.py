@@ -60,6 +60,13 @@ def printing(path: Path | None, run: Callable[[], dict[str, Any]]) -> dict[str, 
     return message
 
 
+def forget(path: Path) -> None:
+    """Remove what an earlier try of a trial printed, on any of its ranks: each file is of the last one."""
+    for old in (path, *path.parent.glob(f"{path.stem}.*{path.suffix}")):
+        with contextlib.suppress(OSError):
+            old.unlink(missing_ok=True)
+
+
 def keep(text: str, path: Path) -> None:
     """Write what came home with a result, where this machine has no file of it yet."""
     if text and not path.exists():

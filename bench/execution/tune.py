@@ -35,7 +35,7 @@ from bench.execution.deaths import reason
 from bench.execution.far import Far, far
 from bench.execution.forkserver import train
 from bench.execution.group import Share, StoppedError, train_together
-from bench.execution.printed import keep, log_of, with_printed
+from bench.execution.printed import forget, keep, log_of, with_printed
 from bench.execution.sizes import JOIN_SECONDS, Place, fits, gpus_each, refuse_what_never_fits
 from bench.execution.stop import stop_on_signals
 from bench.execution.worker import Message, module_files, other_modules
@@ -251,6 +251,7 @@ class _Source(_Driver, Searcher):
             local = self.board.ledger.home.local
             with contextlib.suppress(OSError):  # without it, what trials print goes with them
                 (local / LOGS).mkdir(parents=True, exist_ok=True)
+            forget(log_of(local, trial.key))
             about = {
                 "config": trial.run_config,
                 "seed": trial.seed,
