@@ -15,7 +15,16 @@ from bench.suite.errors import SHOWN, Problem, SuiteError, UserError, nearest, p
 from bench.suite.expand import Block, Configuration, canonical, expand
 from bench.suite.references import Comparison, comparisons, ids, problems_of
 from bench.suite.schema import AXIS_DEFAULTS, BLOCK_KEYS, Pruning, SuiteFile
-from bench.suite.select import MATCHABLE, Selection, apply_set, levels_text, matches, only_patterns, parse_option
+from bench.suite.select import (
+    MATCHABLE,
+    Selection,
+    apply_set,
+    each_of,
+    levels_text,
+    matches,
+    only_patterns,
+    parse_option,
+)
 
 
 @dataclass(frozen=True)
@@ -170,6 +179,7 @@ def _matching(
     Raises UserError where there is none, or where one of several values of an `--only` fits nothing.
     """
     configs = [config for config, _ in left]
+    asked = {text: [one for pattern in either for one in each_of(pattern, configs)] for text, either in asked.items()}
     idle: list[tuple[str, dict[str, Any]]] = []
     for text, either in asked.items():
         unfit = [one for one in either if not any(matches(config, one) for config in configs)]

@@ -17,7 +17,7 @@ from typing import Any
 from rich.console import Console
 
 from bench.execution.cluster.events import ALIVE_SECONDS, EVENTS, play
-from bench.execution.cluster.jobs import Job, fetch, folder_of_run, jobs_of
+from bench.execution.cluster.jobs import Job, fetch, folder_of_run, forget_variables, jobs_of
 from bench.execution.cluster.launcher import Launcher
 from bench.execution.cluster.remote import CommandError, ConnectionLostError, last_lines, leave, shell, stream
 from bench.execution.cluster.shipment import Run
@@ -165,6 +165,8 @@ def _events(launcher: Launcher, name: str, console: Console) -> Iterator[dict[st
             unread = _unread(launcher, path, seen)
             yield from unread
             if not unread or unread[-1]["event"] != "over":
+                with contextlib.suppress(ConnectionLostError, CommandError):
+                    forget_variables(launcher, [name])
                 yield {"event": "over", "outcome": "error", "message": _ended_untold(launcher, name, job)}
             return
         if job and job.status == "PENDING":
