@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,14 @@ from bench.execution.stop import finishing, is_stop, raise_if_stopped, stop_on_s
 from bench.ledger.ledger import Ledger
 
 BOTH = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
+
+
+@pytest.fixture(autouse=True)
+def terminal() -> Iterator[None]:
+    """As without nohup, which tests may run under: a terminal that is closed ends what it has started."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 def swallow(number: signal.Signals) -> None:
