@@ -54,8 +54,12 @@ def load(
         suite = _with_library_defaults(suite)
     if any(is_user(config["model"]["name"]) for config, _ in suite.configurations):
         suite = _with_floats(suite)
-    if suite.references:
-        _check_references(suite)
+    if problems := _unknown_references(suite):
+        try:
+            trials_of(suite)
+        except UserError as error:
+            problems.append(str(error))
+        raise UserError("\n".join(problems))
     return suite
 
 
@@ -109,13 +113,39 @@ def _with_floats(suite: Suite) -> Suite:
 
 
 def trials_of(suite: Suite) -> list[Trial]:
-    """The trials of a suite, with the data's checksums and the source of the user's own models in their keys."""
+    """The trials of a suite, with the data's checksums and the source of the user's own models in their keys.
+
+    UserError names all models and data that are not there or wrong, as far as that is told without torch and pixels.
+    """
     from bench.data import fingerprint
     from bench.models.sources import read
     from bench.suite.trial import trials
 
     folder = suite.path.resolve().parent
-    return trials(suite, fingerprint, lambda entry: read(entry, folder))
+    try:
+        return trials(suite, fingerprint, lambda entry: read(entry, folder))
+    except UserError as error:
+        raise UserError("\n".join([str(error), *_wrong_arrays(suite)])) from error
+
+
+def _wrong_arrays(suite: Suite) -> list[str]:
+    """What is wrong with the user's own data that are there, told beside what is wrong elsewhere in the file."""
+    from bench.data import fingerprint, train_labels
+    from bench.suite.expand import canonical
+    from bench.suite.trial import data_path
+
+    problems = []
+    for entry in {canonical(config["dataset"]): config["dataset"] for config, _ in suite.configurations}.values():
+        path = data_path(entry, suite.path)
+        if path is not None:
+            own = {**entry, "path": str(path)}
+            with contextlib.suppress(UserError):  # which is told already
+                fingerprint(own)
+                try:
+                    train_labels(own, lambda _: None)
+                except UserError as error:
+                    problems.append(f"{suite.place('dataset', entry)}: {error}")
+    return problems
 
 
 def is_known(config: dict[str, Any]) -> bool:
@@ -236,12 +266,14 @@ def check_own_data(suite: Suite, trials: list[Trial], notify: Callable[[str], No
     from bench.data import train_labels
 
     own = [trial for trial in trials if trial.data_path is not None]
-    labels = {}
+    labels, problems = {}, []
     for text, trial in {trial.data: trial for trial in own}.items():
         try:
             labels[text] = train_labels(trial.run_config["dataset"], notify)
         except UserError as error:
-            raise UserError(f"{suite.place('dataset', trial.config['dataset'])}: {error}") from error
+            problems.append(f"{suite.place('dataset', trial.config['dataset'])}: {error}")
+    if problems:
+        raise UserError("\n".join(problems))
     check_splits(suite, own, labels)
 
 
@@ -355,7 +387,9 @@ def _refuse_user_code(suite: Suite) -> None:
         raise UserError("\n".join([*lines, "  leave the option out where you trust that code, or take another model"]))
 
 
-def _check_references(suite: Suite) -> None:
+def _unknown_references(suite: Suite) -> list[str]:
+    if not suite.references:
+        return []
     from bench.published import find
 
     unknown = []
@@ -364,5 +398,4 @@ def _check_references(suite: Suite) -> None:
             find([name])
         except UserError as error:
             unknown.append(f"{suite.place('references', name)}: {str(error).removeprefix('references: ')}")
-    if unknown:
-        raise UserError("\n".join(unknown))
+    return unknown

@@ -87,21 +87,26 @@ def trials(
     out: list[Trial] = []
     checksums: dict[str, tuple[Path | None, str]] = {}
     codes: dict[str, ModelCode | None] = {}
+    problems: list[str] = []
     for group, (config, seeds) in enumerate(suite.configurations):
         dataset = canonical(config["dataset"])
         named = ("name", "files", "pretrained_cfg", "pretrained_cfg_overlay")
         model = canonical([config["model"].get(part) for part in named])
         if dataset not in checksums:
             path, entry = data_path(config["dataset"], suite.path), config["dataset"]
+            checksums[dataset] = path, ""
             try:
                 checksums[dataset] = path, fingerprint({**entry, "path": str(path)} if path else entry)
             except UserError as error:
-                raise UserError(f"{suite.place('dataset', entry)}: {error}") from error
+                problems.append(f"{suite.place('dataset', entry)}: {error}")
         if model not in codes:
+            codes[model] = None
             try:
                 codes[model] = code(config["model"])
             except UserError as error:
-                raise UserError(f"{suite.place('model', config['model'])}: {error}") from error
+                problems.append(f"{suite.place('model', config['model'])}: {error}")
+        if problems:
+            continue
         own = codes[model]
         path, contents = checksums[dataset]
         configuration, *keys = (
@@ -111,6 +116,8 @@ def trials(
             Trial(key, configuration, config, seed, group, own, path, contents)
             for key, seed in zip(keys, seeds, strict=True)
         )
+    if problems:
+        raise UserError("\n".join(problems))
     return out
 
 

@@ -48,6 +48,17 @@ def test_a_plan_tells_what_a_run_would(grid: str, suite_of: Callable[[str], Suit
         assert WRONG[grid] in str(caught.value)
 
 
+def test_what_is_wrong_beside_the_file_is_told_at_once(suite_of: Callable[[str], Suite], tmp_path: Path) -> None:
+    np.savez(tmp_path / "short.npz", train_images=np.zeros((4, 5, 5), np.uint8))
+    data = "{name: npz, path: short.npz}, {name: npz, path: missing.npz}, mnist"
+    with pytest.raises(UserError) as caught:
+        suite_of(f"- {{model: ['nets.py:net', mlp, 'more.py:net'], dataset: [{data}]}}\nreferences: [lab-e-nothing]")
+    lines = [line for line in str(caught.value).splitlines() if not line.startswith(" ")]
+    for word in ("nets.py", "more.py", "short.npz", "missing.npz", "lab-e-nothing"):
+        assert sum(word in line for line in lines) == 1, (word, lines)
+    assert len(lines) == 5
+
+
 def test_a_plan_decodes_no_pictures_for_names_of_benchs_own(suite_of: Callable[[str], Suite]) -> None:
     suite = suite_of("- {model: mlp, dataset: {name: npz, path: colour.npz}, preprocessing: column_standardize}")
     assert checked_for_plan(suite, trials_of(suite)) == ([], 0)
