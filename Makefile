@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test lint image schema clean
+.PHONY: demo test lint image schema optimizer-defaults clean
 
 demo: $(VENV)/installed
 	$(BIN)/bench data fetch fashion_mnist
@@ -14,7 +14,7 @@ demo: $(VENV)/installed
 test: $(VENV)/installed-dev
 	$(BIN)/bench data fetch fashion_mnist
 	$(MAKE) lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 30
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
@@ -29,6 +29,10 @@ image:
 
 schema: $(VENV)/installed
 	$(BIN)/bench schema > docs/suite.schema.json
+
+# Where torch or timm have a new version.
+optimizer-defaults: $(VENV)/installed
+	$(BIN)/python -c 'from bench.training.optimizer_factory import write_defaults; write_defaults()'
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bench needs Python 3.11 or newer: make PYTHON=python3.12 ...")'

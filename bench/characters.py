@@ -1,7 +1,8 @@
 """Characters that no name may hold, and how text from elsewhere is shown that holds some.
 
 These are what a terminal obeys, what turns the direction of a line or ends it unseen, and what UTF-8 or XML has no form
-for: one of them in a name spoils a screen, a table's row or a chart. Line breaks and tabs are allowed.
+for: one of them in a name spoils a screen, a table's row or a chart. Line breaks and tabs are allowed in texts of
+several lines only, such as a traceback.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ import re
 _CONTROL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff\ufffe\uffff]"
 )
+_OF_LINES = re.compile("[\t\n]")
 
 
-def control_character(text: str) -> str | None:
-    """The first such character in a text."""
-    found = _CONTROL.search(text)
+def control_character(text: str, *, one_line: bool = False) -> str | None:
+    """The first such character in a text; of a name, which has `one_line`, line breaks and tabs are such too."""
+    found = _CONTROL.search(text) or (_OF_LINES.search(text) if one_line else None)
     return found[0] if found else None
 
 

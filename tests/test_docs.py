@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.models.user_code import source
+from bench.models.user_code import read
 from bench.published import find
 from bench.suite.suite import load_suite
 
@@ -59,7 +59,7 @@ def test_a_suite_that_is_shown_loads(page: str, tmp_path: Path) -> None:
         assert suite.configurations
         assert len(find(suite.references)) >= len(suite.references)
         for model in {config["model"]["name"] for config, _ in suite.configurations}:
-            assert (source(model, tmp_path) is not None) == (":" in model)
+            assert (read({"name": model}, tmp_path) is not None) == (":" in model)
 
 
 def test_the_count_of_the_suite_that_is_explained_is_right(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ import pytest
 from mistakes import TABLE
 from mistakes.row import nothing
 from mistakes.sites import ROOT, passed, sites
+from processes import imports_put_back
 from pydantic import BaseModel
 
 from bench.__main__ import main
@@ -63,7 +64,9 @@ UNREACHED = {
     "models/sources.py _read: model ... is a pipe": "no file: tests/models/test_sources.py",
     "models/user.py load: model ... : expected": "asked of a name that is no user's",
     "models/user.py cannot_unpack": "a full disk",
-    "commands/suites.py spelled_out: optimizer defaults": "a question to the cache of what torch and timm said",
+    "commands/suites.py resolve: optimizer defaults": "a question to the cache of what torch and timm said",
+    "commands/suites.py _timm_models: ": "an expression that finds names",
+    "training/optimizers.py write_defaults: ": "a file of bench's own",
     "commands/suites.py _check_configurations: note": "no mistake: tests/execution/test_user_code.py",
     "models/user.py hook": "a file that changes meanwhile: tests/execution/test_user_code.py",
     "models/user.py _check_installed": "the same: tests/models/test_sources.py",
@@ -150,7 +153,7 @@ def answer(case: str) -> Answer:
 
 def checked_here(code: ModelCode, function: Callable[..., Any], *arguments: Any) -> list[Path]:
     """What `forkserver.files_opened` does in a process of its own, without a look at the files."""
-    with running(code):
+    with imports_put_back(), running(code):
         try:
             function(*arguments)
         except UserError as error:

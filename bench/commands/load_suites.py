@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
 import re
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bench.suite.suite import Suite
-    from bench.suite.trial import Trial
+    from bench.suite.trial import ModelCode, Trial
 
 
 CHECKED = ("model", "preprocessing", "optimizer", "regularizer", "augmentation")
@@ -37,6 +40,7 @@ def load(
         The file or an option is wrong, or a reference is unknown, or there is a model of the user's own without
         `user_code`.
     """
+    from bench.models.user_code import is_user
     from bench.suite.suite import find_suite, load_suite
 
     def notify(message: str) -> None:
@@ -47,8 +51,14 @@ def load(
         _refuse_user_code(suite)
     if not all(is_known({**config, "model": {"name": "mlp"}}) for config, _ in suite.configurations):
         suite = _with_library_defaults(suite)
-    if suite.references:
-        _check_references(suite)
+    if any(is_user(config["model"]["name"]) for config, _ in suite.configurations):
+        suite = _with_floats(suite)
+    if problems := _unknown_references(suite):
+        try:
+            trials_of(suite)
+        except UserError as error:
+            problems.append(str(error))
+        raise UserError("\n".join(problems))
     return suite
 
 
@@ -57,37 +67,84 @@ def _with_library_defaults(suite: Suite) -> Suite:
     from bench import library_cache
     from bench.components import AXES
     from bench.jsonutil import canonical
+    from bench.suite.optimizer_defaults import known_defaults, spelled_out
 
     new: dict[str, Any] = {}
 
-    def spelled_out(entry: dict[str, Any]) -> dict[str, Any]:
+    def resolve(entry: dict[str, Any]) -> dict[str, Any]:
         if entry["name"] in AXES["optimizer"]:
             return entry
-        question = canonical(["optimizer defaults", entry])
-        answer: dict[str, Any] | None = new.get(question) or library_cache.recall(question)
-        if answer is None:
-            from bench.training.optimizer_factory import resolved  # imports timm, which takes seconds
+        question = canonical(["optimizer defaults", entry["name"]])
+        defaults = known_defaults(entry["name"]) or new.get(question) or library_cache.recall(question)
+        if defaults is None:
+            from bench.training.optimizer_factory import defaults_of  # imports timm, which takes seconds
 
             try:
-                answer = new[question] = resolved(entry)
+                defaults = new[question] = defaults_of(entry["name"])
             except UserError:
                 return entry  # `check` tells of it, together with whatever else is wrong
-        return answer
+        return spelled_out(entry, defaults)
 
-    suite = suite.resolved(spelled_out)
+    suite = suite.resolved("optimizer", resolve)
     if new:
         library_cache.remember(new)
     return suite
 
 
+def _with_floats(suite: Suite) -> Suite:
+    """The suite with `rate: 1` as `rate: 1.0` where a factory of the user's takes a float."""
+    from bench.models.signature import floats_spelled_out
+    from bench.models.user_code import is_user, read
+
+    folder = suite.path.resolve().parent
+    codes: dict[str, ModelCode | None] = {}
+
+    def resolve(entry: dict[str, Any]) -> dict[str, Any]:
+        name = entry["name"]
+        if is_user(name) and name not in codes:
+            codes[name] = None
+            with contextlib.suppress(UserError):  # `trials_of` tells of it
+                codes[name] = read({"name": name}, folder)
+        code = codes.get(name)
+        return floats_spelled_out(entry, code) if code else entry
+
+    return suite.resolved("model", resolve)
+
+
 def trials_of(suite: Suite) -> list[Trial]:
-    """The trials of a suite, with the data's checksums and the source of the user's own models in their keys."""
+    """The trials of a suite, with the data's checksums and the source of the user's own models in their keys.
+
+    UserError names all models and data that are not there or wrong, as far as that is told without torch and pixels.
+    """
     from bench.data import fingerprint
     from bench.models.user_code import read
     from bench.suite.trial import trials
 
     folder = suite.path.resolve().parent
-    return trials(suite, fingerprint, lambda entry: read(entry, folder))
+    try:
+        return trials(suite, fingerprint, lambda entry: read(entry, folder))
+    except UserError as error:
+        raise UserError("\n".join([str(error), *_wrong_arrays(suite)])) from error
+
+
+def _wrong_arrays(suite: Suite) -> list[str]:
+    """What is wrong with the user's own data that are there, told beside what is wrong elsewhere in the file."""
+    from bench.data import fingerprint, train_labels
+    from bench.jsonutil import canonical
+    from bench.suite.trial import data_path
+
+    problems = []
+    for entry in {canonical(config["dataset"]): config["dataset"] for config, _ in suite.configurations}.values():
+        path = data_path(entry, suite.path)
+        if path is not None:
+            own = {**entry, "path": str(path)}
+            with contextlib.suppress(UserError):  # which is told already
+                fingerprint(own)
+                try:
+                    train_labels(own, lambda _: None)
+                except UserError as error:
+                    problems.append(f"{suite.place('dataset', entry)}: {error}")
+    return problems
 
 
 def is_known(config: dict[str, Any]) -> bool:
@@ -114,6 +171,25 @@ def check(suite: Suite, trials: list[Trial]) -> None:
     from bench.jsonutil import canonical
     from bench.suite.expand import DEFERRED_CHECKS
 
+    shapes, questions = _open_questions(suite, trials)
+    unchecked = [trial for trial in first if trial.group in questions]
+    if not unchecked:
+        return
+    places = {
+        canonical([axis, trial.run_config[axis]]): suite.place(axis, trial.config[axis])
+        for trial in unchecked
+        for axis in (*OPEN, *DEFERRED_CHECKS)
+    }
+    _check_configurations(suite, unchecked, shapes, places)
+    library_cache.remember({questions[trial.group]: True for trial in unchecked if trial.code is None})
+
+
+def _open_questions(suite: Suite, trials: list[Trial]) -> tuple[dict[str, Any], dict[int, str]]:
+    """The shape of each data set, and whether a configuration fits where no check has told yet, by `Trial.group`."""
+    from bench import library_cache
+    from bench.jsonutil import canonical
+
+    first = {trial.group: trial for trial in trials}.values()
     shapes = {text: _shape(suite, trial) for text, trial in {trial.data: trial for trial in first}.items()}
     questions = {
         trial.group: canonical(
@@ -126,16 +202,7 @@ def check(suite: Suite, trials: list[Trial]) -> None:
         )
         for trial in first
     }
-    unchecked = [trial for trial in first if library_cache.recall(questions[trial.group]) is None]
-    if not unchecked:
-        return
-    places = {
-        canonical([axis, trial.run_config[axis]]): suite.place(axis, trial.config[axis])
-        for trial in unchecked
-        for axis in (*OPEN, *DEFERRED_CHECKS)
-    }
-    _check_configurations(suite, unchecked, shapes, places)
-    library_cache.remember({questions[trial.group]: True for trial in unchecked if trial.code is None})
+    return shapes, {group: question for group, question in questions.items() if library_cache.recall(question) is None}
 
 
 def _check_configurations(suite: Suite, trials: list[Trial], shapes: dict[str, Any], places: dict[str, str]) -> None:
@@ -199,12 +266,14 @@ def check_own_data(suite: Suite, trials: list[Trial], notify: Callable[[str], No
     from bench.data import train_labels
 
     own = [trial for trial in trials if trial.data_path is not None]
-    labels = {}
+    labels, problems = {}, []
     for text, trial in {trial.data: trial for trial in own}.items():
         try:
             labels[text] = train_labels(trial.run_config["dataset"], notify)
         except UserError as error:
-            raise UserError(f"{suite.place('dataset', trial.config['dataset'])}: {error}") from error
+            problems.append(f"{suite.place('dataset', trial.config['dataset'])}: {error}")
+    if problems:
+        raise UserError("\n".join(problems))
     check_splits(suite, own, labels)
 
 
@@ -224,17 +293,60 @@ def check_splits(suite: Suite, trials: list[Trial], train_labels: Mapping[str, N
             raise UserError(f"{suite.place('validation', validation)}: {error}") from error
 
 
-def checked_for_plan(suite: Suite, trials: list[Trial]) -> list[Trial]:
-    """The trials that `check` was asked about for a plan, which need not import torch or decode images for the rest.
+def checked_for_plan(suite: Suite, trials: list[Trial], most: int | None = None) -> tuple[list[Trial], int]:
+    """The trials that `check` was asked about for a plan, and how many networks were left to the run.
 
-    bench's own networks are left to the run where nothing else asks for torch; so are the user's own images, which
-    only names from elsewhere are worth decoding for. Errors as in `check`.
+    A plan need not import torch or decode images for the rest: bench's own networks are left to the run where nothing
+    else asks for torch; so are the user's own images, which only names from elsewhere are worth decoding for. And
+    where more than `most` networks are yet to be built, which takes half a second each, only one of each factory of the
+    user's is, and what has a name that is not known. Errors as in `check`.
     """
     if not any(asks_libraries(trial.config) for trial in trials):
-        return []
-    checked = [trial for trial in trials if trial.data_path is None or not is_known(trial.config)]
+        return [], 0
+    asked = [trial for trial in trials if trial.data_path is None or not is_known(trial.config)]
+    left: dict[int, str] = {}
+    if most is not None:
+        _, questions = _open_questions(suite, asked)
+        networks = {trial.group: network_of(trial) for trial in asked if trial.group in questions}
+        if len(set(networks.values())) > most:
+            left = {group: networks[group] for group in _with_known_names(asked) if group in networks}
+    checked = [trial for trial in asked if trial.group not in left]
     check(suite, checked)
-    return checked
+    return checked, len(set(left.values()) - {network_of(trial) for trial in checked})
+
+
+def network_of(trial: Trial) -> str:
+    """What tells a trial's network from others."""
+    from bench.jsonutil import canonical
+
+    return canonical([trial.config["model"], trial.config["preprocessing"], trial.data])
+
+
+def _with_known_names(trials: list[Trial]) -> set[int]:
+    """The configurations all of whose names are bench's or the libraries', or of a factory that is there already."""
+    from bench.components import AXES
+    from bench.suite.optimizer_defaults import known_defaults
+
+    models = AXES["model"].keys() | _timm_models()
+    factories: set[str] = set()
+    known = set()
+    for trial in {trial.group: trial for trial in trials}.values():
+        model, optimizer = trial.config["model"]["name"], trial.config["optimizer"]["name"]
+        if model in factories or model.partition(".")[0] in models:
+            if optimizer in AXES["optimizer"] or known_defaults(optimizer) is not None:
+                known.add(trial.group)
+        elif trial.code is not None:
+            factories.add(model)
+    return known
+
+
+def _timm_models() -> set[str]:
+    """The names in timm's source, which take seconds to import."""
+    spec = importlib.util.find_spec("timm")
+    if spec is None or spec.origin is None:
+        return set()
+    files = Path(spec.origin).with_name("models").glob("*.py")
+    return {name for file in files for name in re.findall(r"^@register_model\s+def (\w+)", file.read_text(), re.M)}
 
 
 def asks_libraries(config: dict[str, Any]) -> bool:
@@ -275,7 +387,9 @@ def _refuse_user_code(suite: Suite) -> None:
         raise UserError("\n".join([*lines, "  leave the option out where you trust that code, or take another model"]))
 
 
-def _check_references(suite: Suite) -> None:
+def _unknown_references(suite: Suite) -> list[str]:
+    if not suite.references:
+        return []
     from bench.published import find
 
     unknown = []
@@ -284,5 +398,4 @@ def _check_references(suite: Suite) -> None:
             find([name])
         except UserError as error:
             unknown.append(f"{suite.place('references', name)}: {str(error).removeprefix('references: ')}")
-    if unknown:
-        raise UserError("\n".join(unknown))
+    return unknown

@@ -51,7 +51,15 @@ def plan(
     """Show what a suite would run: trials, counts per axis, what is done, time and memory."""
     printed = reserve_stdout() if as_json else sys.stdout
     loaded = [load(text, only, set_, seeds, not no_user_code) for text in suites]
-    from bench.execution.cost_estimate import PROBE_SECONDS, estimate, from_measured_steps, from_records, trial_kinds
+    from bench.execution.cost_estimate import (
+        FEW_NETWORKS,
+        PROBE_SECONDS,
+        estimate,
+        from_measured_steps,
+        from_records,
+        operation_cost,
+        trial_kinds,
+    )
     from bench.execution.run_plan import plan_json, plan_text
     from bench.execution.scheduler import work_plan
     from bench.ledger.ledger import Ledger
@@ -64,7 +72,9 @@ def plan(
         trials = trials_of(suite)
         check_own_data(suite, trials, lambda line: typer.echo(line, err=True))
         check_metrics(suite, trials)
-        checked = {trial.key for trial in checked_for_plan(suite, trials)}
+        # What --probe trains is built anyway.
+        looked_at, unchecked = checked_for_plan(suite, trials, None if probe else FEW_NETWORKS)
+        checked = {trial.key for trial in looked_at}
         done = ledger.done(suite.pruning.model_dump(mode="json") if suite.pruning else None)
         left = work_plan(trials, done, searches=suite.pruning is not None)
         missing = [*left.now, *(trial for rest in left.later.values() for trial in rest)]
@@ -85,10 +95,8 @@ def plan(
         ]
         counted = None
         if unlike:
-            from bench.execution.cost_estimate import operation_cost
-
             counted = operation_cost(unlike, ledger.records(), side_by_side, cpus_per_trial, gpus_per_trial)
-        out.append(plan_json(suite, trials, missing, done, cost, side_by_side, counted))
+        out.append(plan_json(suite, trials, missing, done, cost, side_by_side, counted, unchecked))
     if as_json:
         typer.echo(json.dumps(out[0] if len(out) == 1 else out, indent=2), file=printed)
     else:

@@ -11,12 +11,14 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from bench import library_cache
+from bench.components import AXES
 from bench.data import shape, train_size
 from bench.data.user_data import is_user_defined
 from bench.errors import UserError
 from bench.execution.forkserver import call
 from bench.jsonutil import canonical
 from bench.ledger.record import Record
+from bench.models.user_code import is_user
 from bench.suite.trial import Trial
 from bench.system import gpu_count, processor_name
 from bench.training.flops import PASSES, Shape, flops_per_image, images_seen, training_flops
@@ -29,6 +31,10 @@ CPU_RATE = 50e9
 """Assumed floating-point operations per second of a CPU core that trains small networks."""
 GPU_RATE = 10e12
 """Assumed floating-point operations per second of a GPU that does."""
+
+FEW_NETWORKS = 12
+"""More than so many that nothing is known of are left to the run: each takes half a second to build."""
+COUNTING_SECONDS = 2.0
 
 FEW_CLASSES = 100
 """So many outputs hardly count beside the other layers: networks for fewer classes are counted with ten outputs."""
@@ -63,11 +69,12 @@ def operation_cost(
     slots: int,
     cpus_per_trial: float = 1,
     gpus_per_trial: float | None = None,
-) -> OperationCost:
-    """Count the operations of trials that run `slots` at a time.
+) -> OperationCost | None:
+    """Count the operations of trials that run `slots` at a time; None where nothing is known of any.
 
-    A network is built once per model and image shape, and remembered for later plans unless it is the user's own.
-    UserError names a model that cannot be built.
+    Those of a network are known from records, or remembered from an earlier plan. A few others are counted, for
+    `COUNTING_SECONDS` at most: a network is built once per model and image shape, and remembered unless it is the
+    user's own. UserError names a model that cannot be built.
     """
     gpu = _gpu_name() if gpus_per_trial != 0 else None
     on_gpu = gpu is not None
@@ -77,36 +84,89 @@ def operation_cost(
     data = {trial.data: trial.run_config["dataset"] for trial in trials}
     shapes = {text: shape(entry) for text, entry in data.items()}
     sizes = {text: train_size(entry) for text, entry in data.items()}
-    forward = _forward_operations([(trial, *shapes[trial.data]) for trial in trials])
-    for trial, operations in zip(trials, forward, strict=True):
+    records = list(records)
+    forward = _forward_operations([(trial, *shapes[trial.data]) for trial in trials], _from_records(records))
+    counted = [(trial, operations) for trial, operations in zip(trials, forward, strict=True) if operations is not None]
+    if not counted:
+        return None
+    for trial, operations in counted:
         works.append(training_flops(trial.run_config, operations, sizes[trial.data]))
         longest = max(longest, works[-1] / trial.run_config["workers"])
     rates = [rate for record in records if record.run_info.device == device and (rate := _rate(record))]
     assumed = GPU_RATE * (gpus_per_trial or 1) if on_gpu else CPU_RATE * max(1, int(cpus_per_trial))
     rate = median(rates) if rates else assumed
-    wanted = sum(trial.config["workers"] for trial in trials)
+    wanted = sum(trial.config["workers"] for trial, _ in counted)
     seconds = max(sum(works) / rate / max(1, min(slots, wanted)), longest / rate)
     return OperationCost(len(works), sum(works), rate, bool(rates), seconds)
 
 
-def _forward_operations(networks: Sequence[tuple[Trial, Shape, int]]) -> list[int]:
+def _forward_operations(networks: Sequence[tuple[Trial, Shape, int]], recorded: dict[str, int]) -> list[int | None]:
     """Operations of one image's forward pass, for each trial with its images' shape and number of classes."""
     counts: dict[str, int] = {}
-    new: dict[str, int] = {}
-    found = []
+    unknown: dict[str, tuple[Trial, Shape, int]] = {}
+    questions = []
     for trial, pixels, classes in networks:
-        config = trial.run_config
-        outputs = classes if classes > FEW_CLASSES else 10
-        question = canonical(["forward operations", config["model"], config["preprocessing"], pixels, outputs])
-        if question not in counts:
-            known = None if trial.code else library_cache.recall(question)
-            counts[question] = call(trial.code, flops_per_image, config, pixels, outputs) if known is None else known
-            if known is None and not trial.code:
-                new[question] = counts[question]
-        found.append(counts[question])
-    if new:
+        outputs = _outputs(classes)
+        question = _question(trial.run_config, pixels, outputs)
+        questions.append(question)
+        known = None if trial.code else recorded.get(question) or library_cache.recall(question)
+        if known is None:
+            unknown.setdefault(question, (trial, pixels, outputs))
+        else:
+            counts[question] = known
+    if len(unknown) <= FEW_NETWORKS:
+        counts |= _counted(unknown)
+    return [counts.get(question) for question in questions]
+
+
+def _counted(networks: dict[str, tuple[Trial, Shape, int]]) -> dict[str, int]:
+    """The operations of as many networks as can be counted in the time, the user's own and bench's before timm's."""
+
+    def is_timms(question: str) -> bool:
+        trial = networks[question][0]
+        return trial.code is None and trial.config["model"]["name"] not in AXES["model"]
+
+    counts: dict[str, int] = {}
+    ends = math.inf
+    for question in sorted(networks, key=is_timms):
+        if perf_counter() > ends:
+            break
+        trial, pixels, outputs = networks[question]
+        counts[question] = call(trial.code, flops_per_image, trial.run_config, pixels, outputs)
+        if not counts.keys() - {question}:  # importing torch is over
+            ends = perf_counter() + COUNTING_SECONDS
+    if new := {question: count for question, count in counts.items() if not networks[question][0].code}:
         library_cache.remember(new)
+    return counts
+
+
+def remember_operations(trial: Trial, operations: int) -> None:
+    """Keep the operations of a trial's network for later plans, unless it is the user's own."""
+    if trial.code is None and trial.data_path is None:
+        pixels, classes = shape(trial.run_config["dataset"])
+        library_cache.remember({_question(trial.run_config, pixels, _outputs(classes)): operations})
+
+
+def _from_records(records: Iterable[Record]) -> dict[str, int]:
+    """Operations that trials of bench's and timm's networks had, on data sets whose images' shape bench knows."""
+    found = {}
+    for record in records:
+        config = record.config
+        if record.run_info.flops and not is_user_defined(config["dataset"]) and not is_user(config["model"]["name"]):
+            try:
+                pixels, classes = shape(config["dataset"])
+            except UserError:  # a data set of another version of bench
+                continue
+            found[_question(config, pixels, _outputs(classes))] = record.run_info.flops
     return found
+
+
+def _question(config: dict[str, Any], pixels: Shape, outputs: int) -> str:
+    return canonical(["forward operations", config["model"], config.get("preprocessing"), pixels, outputs])
+
+
+def _outputs(classes: int) -> int:
+    return classes if classes > FEW_CLASSES else 10
 
 
 def _gpu_name() -> str | None:
@@ -249,6 +309,8 @@ def _measure_trial(trial: Trial, data: Dataset, device: str, threads: int) -> Tr
         if measured := message.get("run_info"):
             seconds = measured.train_seconds + measured.evaluation_seconds
             cost = TrialCost(seconds * times / trial.config["workers"], measured.peak_memory_bytes or 0)
+            if measured.flops:
+                remember_operations(trial, measured.flops)
         if times == 1.0 or spent > PROBE_SECONDS or (cost and spent + took * PROBE_GROWTH > PROBE_SECONDS):
             break
     return cost

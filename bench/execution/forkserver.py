@@ -2,36 +2,32 @@
 
 Importing torch takes seconds and a fork some milliseconds, so each trial of a model of the user's own has a fresh
 process: what its code leaves behind (patched classes, random generators, caches, settings of torch, environment
-variables, a changed folder) ends with it, and reaches neither the driver nor another trial. The server is started once
-in each process that needs it, the first time it does; like the modules that trials import there it is single-threaded.
+variables, a changed folder) ends with it, and reaches neither the driver nor another trial. The server
+(`bench.execution.serve`) is started once in each process that needs it, the first time it does.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
-import ctypes
-import gc
 import os
 import signal
 import socket
 import subprocess
 import sys
-import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from bench.errors import UserError
-from bench.execution.checkpoints import AFTER_SECONDS, CheckpointFiles, LocalCheckpointFiles
-from bench.execution.trial_log import printed_to
-from bench.execution.worker import Message, run_trial
-from bench.models.user_model import as_written, cannot_unpack, inside, unpacked, use, watch_files
+from bench.execution.checkpoints import LocalCheckpointFiles
+from bench.execution.serve import run_with_data, watched
+from bench.execution.trial_log import printing
+from bench.execution.worker import Message, Options, run_trial
 from bench.suite.trial import ModelCode
 
-START = "import sys; sys.path[:] = sys.argv[3:]; from bench.execution.forkserver import serve; serve(*sys.argv[1:3])"
-LOOK_SECONDS = 1.0
+START = "import sys; sys.path[:] = sys.argv[3:]; from bench.execution.serve import serve; serve(*sys.argv[1:3])"
 
 
 class ProcessDiedError(Exception):
@@ -78,21 +74,24 @@ class _Server:
         ours, theirs = Pipe()
         with ours:
             with theirs:
-                self.line.send(("call", function, arguments, code))
-                socket.send_fds(self.socket, [b"."], [theirs.fileno()])
+                self._send("call", function, arguments, code)
+                with self._told_of_its_end():
+                    socket.send_fds(self.socket, [b"."], [theirs.fileno()])
             try:
                 while True:
                     kind, value = self._answer(ours)
                     if kind == "ended":
-                        raise ProcessDiedError(_death(value))
+                        raise ProcessDiedError(value)
                     if kind in ("result", "error"):
                         break
                     if (reply := answer(kind, value)) is not None:
-                        ours.send(reply)
+                        with contextlib.suppress(ConnectionError):  # the next answer is that it has ended
+                            ours.send(reply)
             except ProcessDiedError:
                 raise
             except Exception:
-                self.line.send(("kill",))
+                with contextlib.suppress(ConnectionError):
+                    self.line.send(("kill",))
                 self._ended()
                 raise
             except BaseException:  # at any moment, so nobody knows what stands half said on the line
@@ -104,25 +103,41 @@ class _Server:
             return value
 
     def _answer(self, answers: Connection) -> tuple[str, Any]:
-        """The next that a call's process sends; ``("ended", status)`` if it has ended."""
+        """The next that a call's process sends; ``("ended", how)`` if it has ended."""
         with contextlib.suppress(EOFError, ConnectionResetError):
             if answers in wait([answers, self.line]) or answers.poll():
                 found: tuple[str, Any] = answers.recv()
                 return found
         return "ended", self._ended()
 
-    def _ended(self) -> int:
-        """Wait until the server has seen its process end; the exit status as `os.waitpid` gives it."""
+    def _ended(self) -> str:
+        """Wait until the server has seen its process end; how it did, in words."""
         try:
-            return int(self.line.recv())
+            return _death(os.waitstatus_to_exitcode(self.line.recv()))
         except (EOFError, OSError):
-            self.close()
-            return signal.SIGKILL
+            return self._lost()
+
+    def _lost(self) -> str:
+        """How the server itself came to its end, in words."""
+        self.close()
+        return _death(self.process.returncode, "the process that starts those of models' code")
+
+    @contextlib.contextmanager
+    def _told_of_its_end(self) -> Iterator[None]:
+        """ProcessDiedError where the server is gone while something is sent to it."""
+        try:
+            yield
+        except ConnectionError as error:
+            raise ProcessDiedError(self._lost()) from error
+
+    def _send(self, *message: Any) -> None:
+        with self._told_of_its_end():
+            self.line.send(message)
 
     def give_data(self, data: Any, data_id: str | None) -> None:
         """Let calls have data; those it has already are told by their `data_id`, or by being the same object."""
         if self.data is None or (data is not self.data if data_id is None else data_id != self.data_id):
-            self.line.send(("data", data))
+            self._send("data", data)
             self.data, self.data_id = data, data_id
 
     def close(self) -> None:
@@ -134,6 +149,7 @@ class _Server:
         self.socket.close()
         with contextlib.suppress(OSError):
             os.close(self.alive)
+        self.alive = -1  # a number that is closed is soon another file's
         try:
             self.process.wait(5)
         except subprocess.TimeoutExpired:
@@ -171,7 +187,7 @@ def call(code: ModelCode | None, function: Callable[..., Any], *arguments: Any) 
 
 def files_opened(code: ModelCode, function: Callable[..., Any], *arguments: Any) -> list[Path]:
     """Call a function as `call` does; the files that the user's code reads meanwhile and its key does not hold."""
-    found: list[Path] = call(code, _watched, code, function, arguments)
+    found: list[Path] = call(code, watched, code, function, arguments)
     return found
 
 
@@ -183,13 +199,9 @@ def train(
     device: str,
     threads: int,
     report: Callable[[Any], None],
-    passed_on: tuple[type[BaseException], ...] = (),
-    checkpoint: Path | None = None,
-    checkpoint_after: float = AFTER_SECONDS,
-    note: Callable[[str], None] = lambda _: None,
-    files: CheckpointFiles | None = None,
     data_id: str | None = None,
     log: Path | None = None,
+    **options: Unpack[Options],
 ) -> Message:
     """`bench.execution.worker.run_trial` for a trial of one worker; one that runs the user's `code` in a new process.
 
@@ -202,31 +214,18 @@ def train(
         The process ended before the trial did.
     """
     if code is None:
-        return _printing(
-            log,
-            lambda: run_trial(
-                config,
-                seed,
-                data,
-                device,
-                threads,
-                report,
-                passed_on=passed_on,
-                checkpoint=checkpoint,
-                checkpoint_after=checkpoint_after,
-                note=note,
-                files=files,
-            ),
-        )
+        return printing(log, lambda: run_trial(config, seed, data, device, threads, report, **options))
     server = start()
     server.give_data(data, data_id)
+    files, note = options.get("files"), options.get("note")
     disk = files or LocalCheckpointFiles()
 
     def answer(kind: str, value: Any) -> Any:
         if kind == "report":
             report(value)
         elif kind == "note":
-            note(value)
+            if note:
+                note(value)
         else:
             try:
                 return "done", getattr(disk, kind)(*value)
@@ -234,217 +233,23 @@ def train(
                 return "failed", error
         return None
 
-    arguments = (config, seed, device, threads, checkpoint, checkpoint_after, files is not None, log)
-    message: Message = server.call(_run_trial, arguments, code, answer)
+    there = {key: value for key, value in options.items() if key in ("checkpoint", "checkpoint_after")}
+    arguments = (config, seed, device, threads, log, files is not None, there)
+    message: Message = server.call(run_with_data, arguments, code, answer)
     return message
 
 
-def _printing(log: Path | None, run: Callable[[], Message]) -> Message:
-    """The trial's message with the end of what it `printed`, which the file has; as it is without one."""
-    if log is None:
-        return run()
-    with printed_to(log) as printed:
-        message = run()
-        message["printed"] = printed()
-    return message
-
-
-def _death(status: int) -> str:
-    if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
-        name = signal.Signals(number).name
-        why = ", perhaps for want of memory" if number == signal.SIGKILL else ""
-        return f"the process that ran its code was ended by {name}{why}"
-    return f"its code ended the process that ran it (exit code {os.waitstatus_to_exitcode(status)})"
-
-
-# --- in the server ------------------------------------------------------------------------------
-
-
-def serve(line_number: str, ends_number: str) -> None:
-    """Answer calls until the process that started this one is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    ends = int(ends_number)
-    with socket.socket(fileno=int(line_number)) as line_socket:
-        line = Connection(os.dup(line_socket.fileno()))
-        _import_all()
-        data = None
-        while ends not in wait([line, ends]):
-            try:
-                kind, *about = line.recv()
-            except (EOFError, OSError):
-                return
-            if kind == "data":
-                (data,) = about
-                gc.collect()
-                gc.freeze()
-            elif kind == "call":
-                function, arguments, code = about
-                (number,) = socket.recv_fds(line_socket, 1, 1)[1]
-                with contextlib.ExitStack() as stack:
-                    with Connection(number) as answers:
-                        try:
-                            folder = stack.enter_context(unpacked(code))
-                        except OSError as error:
-                            answers.send(("error", UserError(f"model {code.name!r}: {cannot_unpack(error)}")))
-                            line.send(0)
-                            continue
-                        pid, over = _fork(function, arguments, code, folder, data, answers, (line.fileno(), ends))
-                    status = _wait_for(pid, over, line, ends)
-                if status is None:
-                    return
-                line.send(status)
-
-
-def _import_all() -> None:
-    """What trials import, once. No operation of torch's runs here: its threads would not live through a fork."""
-    import timm.optim  # noqa: F401
-    import torch._dynamo  # noqa: F401
-
-    import bench.training.preflight
-    import bench.training.train_trial  # noqa: F401
-    from bench.training.runtime import versions
-
-    versions()  # read once, not by every process
-
-    gc.collect()
-    gc.freeze()
-
-
-def _fork(
-    function: Callable[..., Any],
-    arguments: tuple[Any, ...],
-    code: ModelCode,
-    folder: Path,
-    data: Any,
-    answers: Connection,
-    ours: tuple[int, ...],
-) -> tuple[int, int]:
-    """Start a process that calls the function; its id, and a pipe that is closed at its end."""
-    over, held = os.pipe()
-    pid = os.fork()
-    if pid:
-        os.close(held)
-        return pid, over
-    code_ = 1
+def _death(code: int, process: str = "") -> str:
+    """How a process ended, by its exit code, which is a signal's negative number."""
+    if code >= 0:
+        return (
+            f"{process} ended (exit code {code})"
+            if process
+            else f"its code ended the process that ran it (exit code {code})"
+        )
     try:
-        for number in ours:
-            os.close(number)
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: not without the server
-        _serve_call(function, arguments, code, folder, data, answers)
-        code_ = 0
-    finally:
-        with contextlib.suppress(Exception):
-            sys.stdout.flush()
-            sys.stderr.flush()
-        os._exit(code_)
-
-
-def _serve_call(
-    function: Callable[..., Any],
-    arguments: tuple[Any, ...],
-    code: ModelCode,
-    folder: Path,
-    data: Any,
-    answers: Connection,
-) -> None:
-    global _data, _answers
-    _data, _answers = data, answers
-    try:
-        use(code, folder)
-        os.chdir(inside(folder, code.folder))
-        if code.declared:
-            watch_files(code)
-        answers.send(("result", function(*arguments)))
-    except UserError as error:
-        answers.send(("error", UserError(as_written(str(error)))))
-    except Exception:
-        answers.send(("error", RuntimeError(as_written(traceback.format_exc()))))
-
-
-def _wait_for(pid: int, over: int, line: Connection, ends: int) -> int | None:
-    """Until a process ended, its exit status; None where the one that wants the answer is gone."""
-    ready: list[Any] = []
-    closed = False
-    while True:
-        ended, status = os.waitpid(pid, 0 if closed else os.WNOHANG)
-        if ended:
-            os.close(over)
-            return status
-        ready = wait([over, line, ends], LOOK_SECONDS)
-        if ends in ready or line in ready:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-            if ends in ready:
-                os.waitpid(pid, 0)
-                return None
-            try:
-                line.recv()
-            except (EOFError, OSError):
-                os.waitpid(pid, 0)
-                return None
-        closed = over in ready
-
-
-# --- in the process of one call -----------------------------------------------------------------
-
-_data: Any = None
-_answers: Any = None
-
-
-class _DriverFiles:
-    """Checkpoints through the process that started the trial; see `bench.execution.checkpoints.Files`."""
-
-    def read(self, path: Path) -> bytes:
-        return bytes(_asked("read", path))
-
-    def write(self, data: bytes, path: Path) -> None:
-        _asked("write", data, path)
-
-    def takes(self, path: Path) -> bool:
-        return bool(_asked("takes", path))
-
-
-def _asked(kind: str, *arguments: Any) -> Any:
-    _answers.send((kind, arguments))
-    kind, value = _answers.recv()
-    if kind == "failed":
-        raise value
-    return value
-
-
-def _run_trial(
-    config: dict[str, Any],
-    seed: int,
-    device: str,
-    threads: int,
-    checkpoint: Path | None,
-    checkpoint_after: float,
-    files: bool,
-    log: Path | None,
-) -> Message:
-    message = _printing(
-        log,
-        lambda: run_trial(
-            config,
-            seed,
-            _data,
-            device,
-            threads,
-            lambda progress: _answers.send(("report", progress)),
-            checkpoint=checkpoint,
-            checkpoint_after=checkpoint_after,
-            note=lambda text: _answers.send(("note", text)),
-            files=_DriverFiles() if files else None,
-        ),
-    )
-    if failure := message.get("failure"):
-        message["failure"] = {name: as_written(text) for name, text in failure.items()}
-    return message
-
-
-def _watched(code: ModelCode, function: Callable[..., Any], arguments: tuple[Any, ...]) -> list[Path]:
-    opened = watch_files(code)
-    function(*arguments)
-    return opened()
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    why = ", perhaps for want of memory" if -code == signal.SIGKILL else ""
+    return f"{process or 'the process that ran its code'} was ended by {name}{why}"

@@ -14,7 +14,7 @@ from bench.execution.forkserver import train as run_again
 from bench.execution.worker import Message
 from bench.ledger.external import check_runnable
 from bench.ledger.record import Record
-from bench.models.user_code import is_user, read
+from bench.models.user_code import is_user, read, weights_files
 from bench.suite.trial import Trial, data_path, trial_key
 
 if TYPE_CHECKING:
@@ -123,6 +123,7 @@ def _of_another_form(config: dict[str, Any]) -> list[str]:
 def _changed(record: Record, own_data: bool) -> str:
     name = record.config["model"]["name"]
     parts = [f"the source of {name}, or of what it imports or reads,"] if is_user(name) else []
+    parts += ["the file of its weights"] if weights_files(record.config["model"]) else []
     parts += ["the contents of its data"] if own_data else []
     parts.append("the data set's release or how bench trains")
     since = f", bench {record.run_info.versions['bench']}" if "bench" in record.run_info.versions else ""

@@ -27,10 +27,11 @@ def plan_json(
     cost: DurationEstimate,
     slots: int,
     counted: OperationCost | None = None,
+    unchecked: int = 0,
 ) -> dict[str, Any]:
     """Counts per level of each axis, and of each setting that varies, and per status; the estimate; plain JSON.
 
-    With the arithmetic where the estimate knows nothing.
+    With the arithmetic where the estimate knows nothing. `unchecked` networks were not yet built for their images.
     """
     configs = list({trial.group: trial.config for trial in trials}.values())
     axes: dict[str, dict[str, int]] = {}
@@ -66,6 +67,7 @@ def plan_json(
             "trials_unknown": cost.unknown,
             "arithmetic": _operations(counted) if counted else None,
         },
+        "networks_unchecked": unchecked,
         "keys": [trial.key for trial in trials],
     }
 
@@ -108,7 +110,13 @@ def plan_text(plan: dict[str, Any]) -> str:
         lines.append(_operations_text(arithmetic, plan["slots"]))
     unknown = cost["trials_unknown"] - (arithmetic["trials"] if arithmetic else 0)
     if unknown:
-        lines.append(f"no estimate for {plural(unknown, 'trial')}: nothing alike has run; try --probe")
+        lines.append(
+            f"no estimate for {plural(unknown, 'trial')}: nothing alike has run, and their operations are not yet "
+            "counted; --probe measures, and so does the run"
+        )
+    if plan["networks_unchecked"]:
+        networks = plural(plan["networks_unchecked"], "network")
+        lines.append(f"{networks} not yet built for these images: `bench run` does that before anything trains")
     return "\n".join(lines)
 
 

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from bench.characters import escaped
 from bench.ledger.files import LOGS
@@ -48,6 +48,23 @@ def printed_to(path: Path) -> Iterator[Callable[[], str]]:
     with contextlib.suppress(OSError):
         if not path.stat().st_size:
             path.unlink()
+
+
+def printing(path: Path | None, run: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """A trial's message with the end of what it `printed`, which the file has; as it is without one."""
+    if path is None:
+        return run()
+    with printed_to(path) as printed:
+        message = run()
+        message["printed"] = printed()
+    return message
+
+
+def forget(path: Path) -> None:
+    """Remove what an earlier try of a trial printed, on any of its ranks: each file is of the last one."""
+    for old in (path, *path.parent.glob(f"{path.stem}.*{path.suffix}")):
+        with contextlib.suppress(OSError):
+            old.unlink(missing_ok=True)
 
 
 def keep(text: str, path: Path) -> None:

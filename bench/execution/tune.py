@@ -38,7 +38,7 @@ from bench.execution.remote_checkpoints import RemoteCheckpointStore, remote_che
 from bench.execution.resources import JOIN_SECONDS, ResourceLimits, fits, gpus_each, refuse_what_never_fits
 from bench.execution.scheduler import Scheduler
 from bench.execution.signals import stop_on_signals
-from bench.execution.trial_log import keep, log_of, with_printed
+from bench.execution.trial_log import forget, keep, log_of, with_printed
 from bench.execution.worker import Message, module_files, other_modules
 from bench.jsonutil import canonical
 from bench.ledger.files import LOGS
@@ -269,6 +269,7 @@ class QueueSearcher(TuneAdapter, Searcher):
             local = self.board.ledger.store.local
             with contextlib.suppress(OSError):  # without it, what trials print goes with them
                 (local / LOGS).mkdir(parents=True, exist_ok=True)
+            forget(log_of(local, trial.key))
             about = {
                 "config": trial.run_config,
                 "seed": trial.seed,

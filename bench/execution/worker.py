@@ -10,9 +10,9 @@ import warnings
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
-from bench.characters import escaped
+from bench.characters import escaped, escaped_line
 from bench.execution.checkpoints import AFTER_SECONDS, Checkpoint, CheckpointFiles
 from bench.ledger.record import Predictions, Result, RunInfo
 
@@ -22,6 +22,16 @@ NO_GPU = (
     "this trial was given a GPU on {}, and PyTorch finds none there; "
     "install a build of PyTorch for that GPU, or train on CPUs with --gpus-per-trial 0"
 )
+
+
+class Options(TypedDict, total=False):
+    """What `run_trial` may be given of a trial of one worker, see there."""
+
+    passed_on: tuple[type[BaseException], ...]
+    checkpoint: Path | None
+    checkpoint_after: float
+    note: Callable[[str], None]
+    files: CheckpointFiles | None
 
 
 def run_trial(
@@ -146,7 +156,7 @@ def failure(error: BaseException) -> dict[str, str]:
     except Exception as fault:  # the user's own class of exception
         message = f"its message cannot be had: {type(fault).__name__}"
     return {
-        "kind": escaped(type(error).__name__),
+        "kind": escaped_line(type(error).__name__),
         "message": escaped(message),
         "traceback": escaped("".join(traceback.format_exception(error))),
     }

@@ -7,6 +7,7 @@ would only make a second entry of the same trial). ``unzip`` and ``numpy.load`` 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -54,6 +55,11 @@ def check_key(key: str) -> str:
     if not _KEY.fullmatch(key):
         raise ValueError(f"a key is 2 to 128 lower-case hexadecimal digits, not {key!r}")
     return key
+
+
+def too_large() -> OSError:
+    """Why a file of more than `LARGEST` bytes is not read."""
+    return OSError(errno.EFBIG, f"larger than an entry can be, {LARGEST:,} bytes")
 
 
 def is_entry_name(name: str) -> bool:

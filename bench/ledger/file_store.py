@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from bench.errors import UserError
-from bench.ledger.entries import LARGEST, LedgerEntry, folder_of, is_entry_name
+from bench.ledger.entries import LARGEST, LedgerEntry, folder_of, is_entry_name, too_large
 from bench.ledger.files import (
     ENTRIES,
     INDEX,
@@ -220,5 +219,5 @@ class FileStore:
 
 def _read(path: Path) -> bytes:
     if path.stat().st_size > LARGEST:
-        raise OSError(errno.EFBIG, f"larger than an entry can be, {LARGEST:,} bytes")
+        raise too_large()
     return path.read_bytes()

@@ -1,7 +1,7 @@
 """Is this a record? What JSON of a file that others may have made, or time has changed, must be to be read as one.
 
 Whatever passes can be labelled, counted and shown: types and ranges are those that training writes, and no text holds
-what a suite file may not hold either.
+what a suite file may not hold either. What a failed trial said may have several lines, and nothing else may.
 """
 
 from __future__ import annotations
@@ -188,9 +188,10 @@ def check_record(data: dict[str, Any]) -> None:
     texts += [data.get(name, "") for name in ("key", "config_key", "suite")]
     texts += result.get("classes", ())
     texts += run_info.get("versions", {}).values()
-    for name, text in (data.get("failure") or {}).items():
-        texts += [name, text]
-    if bad := control_character("\n".join(texts)):
+    failure = data.get("failure") or {}
+    texts += [*failure, failure.get("kind", "")]
+    # Each character is judged by itself, so the texts can be looked at together.
+    if bad := control_character("".join(texts), one_line=True) or control_character("".join(failure.values())):
         raise ValueError(f"record holds a text with the control character {bad!r}")
 
 

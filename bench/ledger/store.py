@@ -3,7 +3,8 @@
 One line of JSON per entry: ``{"sha256": "0123456789ab", "entry": file name, "bytes": its size, "changed": when,
 "record": {...}}``, where the digest is that of the text after it. Only ever appended to, one write per line, so several
 drivers may share it. A line that is broken, half written, changed, or about a file that is gone is passed over; an
-entry without a line is read from its own file and gets one.
+entry without a line is read from its own file and gets one. What comes after more bytes than an index can have is not
+read.
 """
 
 from __future__ import annotations
@@ -16,14 +17,15 @@ import os
 import platform
 import re
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from dataclasses import asdict, dataclass
 from functools import cache
+from io import BufferedIOBase
 from pathlib import Path
 from typing import Protocol
 
 from bench.errors import UserError
-from bench.ledger.entries import LedgerEntry, digest, parse_json
+from bench.ledger.entries import LARGEST, LedgerEntry, digest, parse_json
 from bench.ledger.record import Record
 
 LEASE_SECONDS = 600.0
@@ -253,14 +255,26 @@ class Store(Protocol):
         """End the claim, if it is mine."""
 
 
+BYTES_PER_ENTRY = 2**16
+"""Most lines have a tenth."""
 _LINE = re.compile(rb'\{"sha256":"([0-9a-f]{12})",')
 
 
-def read_index(lines: Iterable[bytes], files: Mapping[str, StoredFile]) -> IndexedFiles:
-    """The entries of an index whose file is among `files` (by name) with the size it had."""
+def most_bytes(files: Sized) -> int:
+    """How large an index of so many entries can be."""
+    return LARGEST + BYTES_PER_ENTRY * len(files)
+
+
+def read_index(index: BufferedIOBase, files: Mapping[str, StoredFile]) -> IndexedFiles:
+    """The entries of an index whose file is among `files` (by name) with the size it had.
+
+    What others made may be endless, or unpack to more than memory holds: no more of it is read than an index can have.
+    """
     found: dict[str, tuple[LedgerEntry, bool]] = {}
+    left = most_bytes(files)
     with _uncollected():
-        for line in lines:
+        while left > 0 and (line := index.readline(left)):
+            left -= len(line)
             if parsed := _parse(line, files):
                 found[parsed[0].name] = parsed
     return IndexedFiles(

@@ -12,6 +12,7 @@ import contextlib
 import errno
 import gzip
 import hashlib
+import io
 import re
 import time
 import zlib
@@ -25,7 +26,7 @@ import fsspec
 from platformdirs import user_state_path
 
 from bench.errors import UserError, nearest
-from bench.ledger.entries import LedgerEntry, folder_of, is_entry_name
+from bench.ledger.entries import LARGEST, LedgerEntry, folder_of, is_entry_name, too_large
 from bench.ledger.files import ENTRIES, LEASES, check_names
 from bench.ledger.store import (
     LEASE_SECONDS,
@@ -37,6 +38,7 @@ from bench.ledger.store import (
     Written,
     index_line,
     is_dead,
+    most_bytes,
     owner_bytes,
     owner_in,
     read_index,
@@ -236,7 +238,13 @@ class UrlStore:
 
     def read_all(self, files: Iterable[tuple[str, StoredFile]]) -> Iterator[tuple[str, bytes | OSError]]:
         left = iter(files)
-        while batch := list(islice(left, AT_ONCE)):
+        while listed := list(islice(left, AT_ONCE)):
+            batch = []
+            for name, file in listed:
+                if file.stat().st_size > LARGEST:
+                    yield name, too_large()
+                else:
+                    batch.append((name, file))
             nothing = [None] * len(batch)
             with self._reaching():
                 # Whole files; `cat` would ask for each, one after the other, whether it is there.
@@ -260,8 +268,11 @@ class UrlStore:
     def read_index(self, files: dict[str, StoredFile]) -> IndexedFiles:
         with self._reaching():
             try:
-                packed = self._fs.cat_file(f"{self._path}/{INDEX}")
-                return read_index(gzip.decompress(packed).splitlines(), files)
+                path = f"{self._path}/{INDEX}"
+                if self._fs.size(path) > most_bytes(files):
+                    return IndexedFiles([], {})
+                with gzip.GzipFile(fileobj=io.BytesIO(self._fs.cat_file(path))) as index:
+                    return read_index(index, files)
             except (FileNotFoundError, gzip.BadGzipFile, EOFError, zlib.error):
                 return IndexedFiles([], {})
 

@@ -1,4 +1,4 @@
 """Which network? A model entry of the configuration to an `nn.Module`.
 
-This file imports nothing: `bench.models.user_model.source` must answer without torch.
+This file imports nothing: `bench.models.user_code`, which trials' keys are made with, must answer without torch.
 """

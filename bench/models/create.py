@@ -86,6 +86,7 @@ def _timm(name: str, params: dict[str, Any], input_shape: Shape, classes: int, l
 
     if not is_timm(name):
         raise UserError(_unknown(name))
+    params = user_model.with_unpacked_weights(name, params)
     return timm_model(name, params, input_shape, classes, load_weights=load_weights)
 
 

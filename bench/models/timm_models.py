@@ -50,8 +50,14 @@ def timm_model(
     _check_values(name, {key: value for key, value in params.items() if key in own}, own)
     if "checkpoint_path" in params:
         raise UserError(
-            f"model {name!r}: what is in the file of checkpoint_path would not be in the trials' keys; "
-            "load it in a model of your own, which names it in `files: [...]`"
+            f"model {name!r}: what is in the file of checkpoint_path would not be in the trials' keys; start from it "
+            "by pretrained: true, pretrained_cfg_overlay: {file: ..., num_classes: as many as it has}, "
+            "or load it in a model of your own, which names it in `files: [...]`"
+        )
+    if "cache_dir" in params:
+        raise UserError(
+            f"model {name!r}: leave out cache_dir, which is this machine's; HF_HOME and TORCH_HOME say where timm "
+            "keeps weights"
         )
     pretrained = bool(params.get("pretrained"))
     if pretrained and not _has_weights(name, params):
@@ -170,7 +176,7 @@ def _no_weights(name: str, error: Exception) -> str:
     return (
         f"model {name!r}: its pretrained weights could not be loaded: {describe(error)}\n"
         "  connect this machine to the network, or copy the cache of one that has them (HF_HOME, TORCH_HOME),\n"
-        "  or give the file: pretrained_cfg_overlay: {file: /path/to/weights.safetensors}, or set pretrained: false"
+        "  or give the file: pretrained_cfg_overlay: {file: weights.safetensors}, or set pretrained: false"
     )
 
 

@@ -1,4 +1,4 @@
-"""Which files is a model of the user's own made of? All are read once, when the trial's key is made; none is run.
+"""Which files of the user's is a model made of? All are read once, when the trial's key is made; none is run.
 
 Those files are what runs, in any process on any machine (`bench.models.user_model`). Imports no torch.
 """
@@ -24,6 +24,10 @@ from bench.suite.trial import ModelCode
 
 FILES = "files"
 """The parameter of a component that names files which its code reads."""
+WEIGHTS = ("pretrained_cfg", "pretrained_cfg_overlay")
+"""The parameters of timm's that say where pretrained weights are."""
+ELSEWHERE = ("url", "hf_hub_id", "hf_hub_filename", "source", "state_dict")
+"""What these may hold beside a `file`, and no key could vouch for."""
 PROVIDED = {*sys.stdlib_module_names, "bench", "numpy", "PIL", "ray", "timm", "torch", "torchvision"}
 """Modules that bench has imported before the user's code: one of the user's own of that name cannot take its place."""
 
@@ -33,14 +37,8 @@ def is_user(name: str) -> bool:
     return ":" in name
 
 
-def source(name: str, base: Path | None = None) -> str | None:
-    """The checksum of `read`, for a model without declared files."""
-    code = read({"name": name}, base)
-    return code.checksum if code else None
-
-
 def read(entry: dict[str, Any], folder: Path | None = None) -> ModelCode | None:
-    """All that a model of the user's own is made of; None for any other model.
+    """All that a model has of the user's own: its code, or the file of a timm model's weights; None without either.
 
     The file of its factory, what that imports from beside it, from its package and from PYTHONPATH, what these import,
     and the `files` that the entry declares. Only import statements are seen. Packages that are installed are left out,
@@ -55,16 +53,20 @@ def read(entry: dict[str, Any], folder: Path | None = None) -> ModelCode | None:
     Raises
     ------
     UserError
-        There is no such file or module, or it is not Python source.
+        There is no such file or module, or it is not Python source; or weights are named by an address.
     """
     name = entry["name"]
-    if not is_user(name):
-        return None
-    importlib.invalidate_caches()
     folder = (folder or Path.cwd()).resolve()
+    if not is_user(name):
+        return _weights(entry, folder)
+    importlib.invalidate_caches()
     where, _, factory = name.rpartition(":")
     if not where or not factory:
         raise UserError(f"model {name!r}: expected 'package.module:factory' or 'path/to/file.py:factory'")
+    if where.lower() in ("hf-hub", "hf_hub", "local-dir"):
+        raise UserError(
+            f"model {name!r}: what is there may change while the trials' keys stay the same\n  {_HOW_TO_NAME_WEIGHTS}"
+        )
     files: dict[Path, bytes] = {}
     if is_path(where):
         file = (folder / where).resolve()
@@ -79,7 +81,10 @@ def read(entry: dict[str, Any], folder: Path | None = None) -> ModelCode | None:
         else:
             imports.add(where)
     imports.follow()
-    declared = _declared(entry, name, folder, files)
+    names = entry.get(FILES, [])
+    if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
+        raise UserError(f"model {name!r}: `{FILES}` lists the files that its code reads: {FILES}: [prior.pt]")
+    declared = _declared(names, FILES, name, folder, files)
     return ModelCode(
         name=name,
         module=module,
@@ -260,16 +265,51 @@ def _module(where: str, name: str) -> ModuleSpec:
     return spec
 
 
-def _declared(entry: dict[str, Any], name: str, folder: Path, files: dict[Path, bytes]) -> dict[str, Path]:
-    """The files that an entry declares, read into `files`."""
-    names = entry.get(FILES, [])
-    if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
-        raise UserError(f"model {name!r}: `{FILES}` lists the files that its code reads: {FILES}: [prior.pt]")
+_HOW_TO_NAME_WEIGHTS = (
+    "take weights that timm names (resnet18.a1_in1k), or download them and name the file: "
+    "{name: resnet18, pretrained: true, pretrained_cfg_overlay: {file: weights.safetensors}}"
+)
+
+
+def weights_files(entry: dict[str, Any]) -> list[str]:
+    """The files of weights that a timm model's entry names, as it names them."""
+    given = [entry[parameter] for parameter in WEIGHTS if isinstance(entry.get(parameter), dict)]
+    return list(dict.fromkeys(str(one["file"]) for one in given if one.get("file")))
+
+
+def _weights(entry: dict[str, Any], folder: Path) -> ModelCode | None:
+    name = entry["name"]
+    for parameter in WEIGHTS:
+        given = entry.get(parameter)
+        if isinstance(given, dict) and (wrong := [key for key in ELSEWHERE if given.get(key)]):
+            raise UserError(
+                f"model {name!r}: `{wrong[0]}` of `{parameter}` says where weights are that may change while the "
+                f"trials' keys stay the same\n  {_HOW_TO_NAME_WEIGHTS}"
+            )
+    files: dict[Path, bytes] = {}
+    if not (names := weights_files(entry)):
+        return None
+    declared = _declared(names, "file", name, folder, files)
+    return ModelCode(
+        name=name,
+        module="",
+        folder=folder,
+        roots=(),
+        modules={},
+        files=files,
+        declared=tuple(declared.values()),
+        installed=False,
+        checksum=_checksum({}, files, declared),
+    )
+
+
+def _declared(names: list[str], key: str, name: str, folder: Path, files: dict[Path, bytes]) -> dict[str, Path]:
+    """The files that a model's entry names under a `key`, read into `files`."""
     found = {}
     for one in names:
         # Those of `os.path` answer for any text; a Path's own raise for ~nobody, links in a circle and endless names.
         path = Path(os.path.realpath(folder / os.path.expanduser(one)))  # noqa: PTH111
-        hint = f"`{FILES}` names files from the suite file's own folder"
+        hint = f"`{key}` names files from the suite file's own folder"
         if not os.path.exists(path):  # noqa: PTH110
             with contextlib.suppress(OSError):
                 hint = "\n  ".join(filter(None, [hint, nearest(path.name, os.listdir(path.parent))]))  # noqa: PTH208

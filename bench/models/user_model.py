@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from bench.errors import UserError, nearest
-from bench.models.user_code import FILES, is_provided, read
+from bench.models.user_code import FILES, WEIGHTS, is_provided, read, weights_files
 from bench.suite.trial import ModelCode
 
 _used: dict[str, tuple[ModelCode, Path]] = {}
@@ -27,21 +27,29 @@ _used: dict[str, tuple[ModelCode, Path]] = {}
 _read_here: dict[str, contextlib.ExitStack] = {}
 """Of these, what `load` read itself, with what removes its folder."""
 
-SYSTEM = tuple(map(Path, ("/proc", "/sys", "/dev", "/etc", "/run", "/usr", "/lib", sys.prefix, sys.base_prefix)))
-"""Files there are this machine's, not a model's."""
+SYSTEM = tuple(map(Path, ("/proc", "/sys", "/dev", "/etc", "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/share")))
+"""Files there are this machine's, not a model's, as are those of Python and its packages (`is_provided`)."""
 
 
 @contextlib.contextmanager
 def running(code: ModelCode) -> Iterator[None]:
-    """Let this process run a model's code: for a process that does nothing else before or after, as its own folder,
-    modules and state stay the code's."""
+    """`run_only` a model's code, unpacked for as long."""
     with unpacked(code) as folder:
-        _read_here.pop(code.name, None)
-        use(code, folder)
-        os.chdir(inside(folder, code.folder))
-        if code.declared:
-            watch_files(code)
+        run_only(code, folder)
         yield
+
+
+def run_only(code: ModelCode, folder: Path) -> None:
+    """Let this process run a model's code from the `folder` that it was unpacked to, and no other code of the user's.
+
+    For a process that does nothing else before or after: its working folder, modules and state stay the code's.
+    """
+    _read_here.pop(code.name, None)
+    use(code, folder)
+    _import_from_nowhere_else(code, folder)
+    os.chdir(inside(folder, code.folder))
+    if code.declared:
+        watch_files(code)
 
 
 @contextlib.contextmanager
@@ -59,14 +67,41 @@ def unpacked(code: ModelCode) -> Iterator[Path]:
 
 
 def use(code: ModelCode, folder: Path) -> None:
-    """Import a model's modules from the `folder` that they were unpacked to, whatever was imported by their names."""
+    """Import a model's modules from the `folder` that they were unpacked to, whatever was imported by their names.
+
+    Modules of the codes that were used before are forgotten: this one may not import them without its key's knowledge.
+    """
+    before = [used for _, used in _used.values()]
+    _used.pop(code.name, None)
     _used[code.name] = code, folder
-    if code.installed:
-        return
-    for name in [name for name in sys.modules if name.partition(".")[0] in {m.partition(".")[0] for m in code.modules}]:
-        del sys.modules[name]
-    roots = [str(inside(folder, root)) for root in code.roots]
-    sys.path[:] = [*roots, *(path for path in sys.path if path not in roots)]
+    tops = set() if code.installed else {module.partition(".")[0] for module in code.modules}
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] in tops or _is_in(getattr(module, "__file__", None), before):
+            del sys.modules[name]
+    roots = [] if code.installed else [str(inside(folder, root)) for root in code.roots]
+    sys.path[:] = [*roots, *(path for path in sys.path if path not in roots and not _is_in(path, before))]
+    importlib.invalidate_caches()
+
+
+def _is_in(path: str | None, folders: list[Path]) -> bool:
+    return bool(path) and any(Path(str(path)).is_relative_to(folder) for folder in folders)
+
+
+def _import_from_nowhere_else(code: ModelCode, folder: Path) -> None:
+    """Take the user's folders off the path: what is imported from there by another way than a statement is in no key.
+
+    The model's own, Python's and its packages' stay; bench is imported already. So does the folder of an installed
+    model's package, which Ray puts elsewhere on other machines.
+    """
+    stay = [folder]
+    if code.installed and (spec := importlib.util.find_spec(code.module.partition(".")[0])):
+        stay += [Path(place).resolve().parent for place in spec.submodule_search_locations or [spec.origin or ""]]
+    paths = {entry: Path(entry).resolve() for entry in sys.path if Path(entry).is_absolute()}
+    sys.path[:] = [
+        entry for entry, path in paths.items() if is_provided(path) or any(path.is_relative_to(root) for root in stay)
+    ]
+    # Installed with `pip install --editable`, a user's folder may have a finder of its own.
+    sys.meta_path[:] = [f for f in sys.meta_path if not getattr(f, "__module__", "").startswith("__editable__")]
     importlib.invalidate_caches()
 
 
@@ -81,6 +116,22 @@ def cannot_unpack(error: OSError) -> str:
 def inside(folder: Path, path: Path) -> Path:
     """Where a file of the user's lies in the folder that its code was unpacked to."""
     return folder / path.relative_to(path.anchor)
+
+
+def with_unpacked_weights(name: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """A timm model's parameters, the file of its weights named where this process was given it by `use`."""
+    if name not in _used:
+        return parameters
+    code, folder = _used[name]
+    paths = {
+        file: str(inside(folder, path)) for file, path in zip(weights_files(parameters), code.declared, strict=True)
+    }
+    return {
+        key: {**value, "file": paths[str(value["file"])]}
+        if key in WEIGHTS and isinstance(value, dict) and value.get("file")
+        else value
+        for key, value in parameters.items()
+    }
 
 
 def load(name: str) -> Callable[..., Any]:
@@ -103,6 +154,8 @@ def load(name: str) -> Callable[..., Any]:
         use(code, stack.enter_context(unpacked(code)))
         _read_here[name] = stack
     code, folder = _used[name]
+    if name != next(reversed(_used)):
+        use(code, folder)
     try:
         module = _imported(code, folder)
     except UserError:
@@ -199,7 +252,7 @@ def watch_files(code: ModelCode) -> Callable[[], list[Path]]:
             for path in sorted(paths)
             if path.is_file()
             and path not in code.files
-            and not is_provided(path)
+            and not is_provided(path.resolve())
             and not any(path.is_relative_to(folder) for folder in (*SYSTEM, *ours))
         ]
 

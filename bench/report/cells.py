@@ -109,13 +109,13 @@ def percent(value: float) -> str:
 
 
 def figure(found: Estimate, metric: str) -> str:
-    """``88.35 ± 0.21`` for a t interval, ``88.35 [87.71, 88.97]`` for Wilson's, which is not symmetric."""
+    """``88.35 ± 0.21`` for an interval over seeds, ``88.35 [87.71, 88.97]`` for Wilson's over images."""
     mean = number(found.mean, metric)
     if math.isnan(found.low):
         return mean
     if found.interval == IMAGES:
         return f"{mean} [{number(found.low, metric)}, {number(found.high, metric)}]"
-    # Bounds are cut off at 0 and 1, so the wider side is the interval's half-width.
+    # Bounds lie within 0 and 1, near which the sides differ: the wider one is told.
     return f"{mean} ± {number(max(found.high - found.mean, found.mean - found.low), metric)}"
 
 
@@ -173,10 +173,7 @@ def _signed(value: float, metric: str) -> str:
 
 
 def _extra(row: dict[str, Any], metric: str) -> str:
-    mean, low, high = (row[column] for column in extra_columns(metric))
-    # A t interval is as wide on both sides, Wilson's is not.
-    single = row["kind"] != "published" and row["seeds"] == 1 and abs((high - mean) - (mean - low)) > 1e-9
-    return figure(Estimate(mean, low, high, IMAGES if single else ""), metric)
+    return figure(Estimate(*(row[column] for column in extra_columns(metric))), metric)
 
 
 def _marks(row: dict[str, Any]) -> tuple[str, ...]:

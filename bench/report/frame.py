@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from typing import Any
 
 import pandas as pd
@@ -111,9 +112,9 @@ def empty() -> pd.DataFrame:
     return _typed([], ())
 
 
-def extra_columns(metric: str) -> tuple[str, str, str]:
-    """The columns of a metric that is shown and does not rank: mean, lower and upper bound."""
-    return f"test_{metric}", f"test_{metric}_low", f"test_{metric}_high"
+def extra_columns(metric: str) -> tuple[str, str, str, str]:
+    """The columns of a metric that is shown and does not rank: mean, lower and upper bound, and the interval's kind."""
+    return f"test_{metric}", f"test_{metric}_low", f"test_{metric}_high", f"test_{metric}_interval"
 
 
 def apart(group: TrialGroup) -> pd.DataFrame:
@@ -150,11 +151,7 @@ def _row(
         found["accuracy"] = Estimate(found["accuracy"].mean, standing.this.low, standing.this.high, MODERATED)
     metric, *extra = found
     more = {
-        column: number
-        for name in extra
-        for column, number in zip(
-            extra_columns(name), (found[name].mean, found[name].low, found[name].high), strict=True
-        )
+        column: part for name in extra for column, part in zip(extra_columns(name), astuple(found[name]), strict=True)
     }
     return {
         "section": group.title,
@@ -250,7 +247,9 @@ def _place(row: dict[str, Any]) -> tuple[int, float, str]:
 def _typed(rows: list[dict[str, Any]], extra: Sequence[str]) -> pd.DataFrame:
     columns = [*COLUMNS, *(column for metric in extra for column in extra_columns(metric))]
     frame = pd.DataFrame(rows, columns=columns)
+    texts = {extra_columns(metric)[3] for metric in extra}
     numbers = [name for name in columns if name.startswith("test_") or name.endswith(("_mean", "_seconds"))]
+    numbers = [name for name in numbers if name not in texts]
     floats = dict.fromkeys([*numbers, "new_low", "new_high", "behind", "gap", "epochs_run"], "float64")
     truths = dict.fromkeys(["tied", "tied_jointly", "tied_here", "below_floor"], "boolean")
     return frame.astype({**floats, **truths, **dict.fromkeys(_WHOLE, "Int64"), "chosen": "bool"})

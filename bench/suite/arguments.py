@@ -7,10 +7,12 @@ counts as true, and true counts as 1.
 from __future__ import annotations
 
 import collections.abc
+import contextlib
 import functools
 import inspect
 import operator
 import re
+import sys
 import types
 import typing
 import unicodedata
@@ -47,11 +49,20 @@ def accepted_types(function: Callable[..., Any]) -> Types:
 
 
 def type_hints(function: Callable[..., Any]) -> dict[str, Any]:
-    """Its annotations; none where one names what only a type checker imports."""
-    try:
+    """Its annotations, without those that name what only a type checker imports, or else what is not there."""
+    with contextlib.suppress(Exception):
         return typing.get_type_hints(function)
-    except Exception:
-        return {}
+    found: dict[str, Any] = {}
+    for owner in reversed(function.__mro__) if isinstance(function, type) else [inspect.unwrap(function)]:
+        globals_ = getattr(owner, "__globals__", None) or vars(sys.modules.get(owner.__module__, typing))
+        for name, annotation in getattr(owner, "__annotations__", {}).items():
+
+            def alone() -> None: ...
+
+            alone.__annotations__ = {name: annotation}
+            with contextlib.suppress(Exception):
+                found |= typing.get_type_hints(alone, globals_, dict(vars(owner)))
+    return found
 
 
 def misfits(parameters: Mapping[str, Any], types_: Mapping[str, Any]) -> str:

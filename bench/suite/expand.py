@@ -453,11 +453,14 @@ class Expander:
             message = f"`pretrained` must be true or false, not {shorten(pretrained)}"
             self.wrong(option.origins["pretrained"], message, how_to_write(pretrained, bool))
             return None
-        if axis == "model" and entry.get("pretrained") and ("." not in entry["name"] or ":" in entry["name"]):
+        named = ("pretrained_cfg", "pretrained_cfg_overlay")
+        from_file = any(isinstance(value := entry.get(key), dict) and value.get("file") for key in named)
+        unnamed = ("." not in entry["name"] and not from_file) or ":" in entry["name"]
+        if axis == "model" and entry.get("pretrained") and unnamed:
             self.wrong(
                 option.origins["pretrained"],
                 f"`pretrained` needs the weights named, not only the architecture {entry['name']!r}",
-                "give timm's full name with its tag, e.g. resnet18.a1_in1k",
+                "give timm's full name with its tag, e.g. resnet18.a1_in1k, or pretrained_cfg_overlay: {file: ...}",
             )
             return None
         return entry

@@ -135,6 +135,18 @@ def only_patterns(text: str) -> list[dict[str, Any]]:
     return [{parts[0]: one} for one in (value if isinstance(value, list) and value else [value])]
 
 
+def each_of(pattern: dict[str, Any], configurations: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """``optimizer.lr=[0.1, 0.2]`` as a pattern for each value; as it is where a configuration has that very list."""
+    ((key, wanted),) = pattern.items()
+    if isinstance(wanted, dict) and not any(matches(one, pattern) for one in configurations):
+        ((parameter, value),) = wanted.items()
+        if isinstance(value, list) and value:
+            patterns = [{key: {parameter: one}} for one in value]
+            if any(matches(one, either) for one in configurations for either in patterns):
+                return patterns
+    return [pattern]
+
+
 def apply_set(axis: Any, parameter: str, value: Any) -> tuple[bool, Any]:
     """Set a parameter in every entry of an axis, wherever it takes one; whether any did, and the new axis."""
     if isinstance(axis, list):

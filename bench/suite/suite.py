@@ -14,7 +14,16 @@ from bench.jsonutil import canonical
 from bench.suite.expand import Block, Configuration, expand
 from bench.suite.references import ReferenceMatch, comparisons, ids, problems_of
 from bench.suite.schema import AXIS_DEFAULTS, BLOCK_KEYS, Pruning, SuiteFile
-from bench.suite.select import MATCHABLE, Selection, apply_set, matches, only_patterns, parse_option, values_text
+from bench.suite.select import (
+    MATCHABLE,
+    Selection,
+    apply_set,
+    each_of,
+    matches,
+    only_patterns,
+    parse_option,
+    values_text,
+)
 from bench.suite.validation import check, unknown_key_hint
 from bench.suite.yaml_loader import OPTION, KeyPath, YamlDocument, path_text, read
 
@@ -44,17 +53,17 @@ class Suite:
         """``FILE:LINE: KEY PATH`` of an entry under this key, for messages about what the file cannot tell."""
         return self.places.get(canonical([key, entry]), str(self.path))
 
-    def resolved(self, resolve: Callable[[dict[str, Any]], dict[str, Any]]) -> Suite:
-        """The same suite with every optimizer spelled out by `resolve`; configurations that become equal are one."""
+    def resolved(self, axis: str, resolve: Callable[[dict[str, Any]], dict[str, Any]]) -> Suite:
+        """The same suite with an axis's entries spelled out by `resolve`; configurations that become equal are one."""
         pairs, places = [], dict(self.places)
         for config, seeds in self.configurations:
-            optimizer = resolve(config["optimizer"])
-            places[canonical(["optimizer", optimizer])] = self.place("optimizer", config["optimizer"])
-            pairs.append(({**config, "optimizer": optimizer}, seeds))
+            entry = resolve(config[axis])
+            places[canonical([axis, entry])] = self.place(axis, config[axis])
+            pairs.append(({**config, axis: entry}, seeds))
         once = _unique(pairs)
         repeated = self.repeated + len(pairs) - len(once)
         compared = tuple(
-            replace(one, configs=tuple({**config, "optimizer": resolve(config["optimizer"])} for config in one.configs))
+            replace(one, configs=tuple({**config, axis: resolve(config[axis])} for config in one.configs))
             for one in self.comparisons
         )
         return replace(self, configurations=tuple(once), places=places, repeated=repeated, comparisons=compared)
@@ -104,7 +113,7 @@ def load_suite(
     return Suite(
         path,
         top.name,
-        top.title or top.name,
+        " ".join(top.title.split()) or top.name,
         top.description,
         tuple(dict.fromkeys(ids(top))),
         tuple(kept),
@@ -171,6 +180,7 @@ def _matching(
     Raises UserError where there is none, or where one of several values of an `--only` fits nothing.
     """
     configs = [config for config, _ in left]
+    asked = {text: [one for pattern in either for one in each_of(pattern, configs)] for text, either in asked.items()}
     idle: list[tuple[str, dict[str, Any]]] = []
     for text, either in asked.items():
         unfit = [one for one in either if not any(matches(config, one) for config in configs)]

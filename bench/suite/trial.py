@@ -21,7 +21,8 @@ class ModelCode:
     `modules` maps dotted names to files, `module` is the factory's and `name` the model's in the suite file. `files`
     holds what all of them contained, those that a model declares to read (`declared`) among them. `roots` are the
     folders that modules are imported from, `folder` is the suite file's, where relative paths in the code start. All
-    paths are those of the machine where the key was made. An `installed` model is imported where it is installed.
+    paths are those of the machine where the key was made. An `installed` model is imported where it is installed. A
+    timm model has no modules, and declares the file of its weights.
     """
 
     name: str
@@ -68,7 +69,7 @@ class Trial:
     seed: int
     group: int
     code: ModelCode | None = None
-    """The user's own code of its model; None for any other model."""
+    """The user's own code of its model, or file of its weights; None for any other model."""
     data_path: Path | None = None
     """Where the user's own data are; the configuration keeps the path as the suite file has it."""
     contents: str = ""
@@ -113,26 +114,32 @@ def trials(
 ) -> list[Trial]:
     """The suite's trials in order: configurations as the file has them, seeds within.
 
-    `fingerprint` maps a dataset entry, its `path` made absolute, to its checksum, `code` a model's entry to the user's
-    own code (None for any other model).
+    `fingerprint` maps a dataset entry, its `path` made absolute, to its checksum, `code` a model's entry to what of it
+    is the user's own (None where nothing is).
     """
     out: list[Trial] = []
     checksums: dict[str, tuple[Path | None, str]] = {}
     codes: dict[str, ModelCode | None] = {}
+    problems: list[str] = []
     for group, (config, seeds) in enumerate(suite.configurations):
         dataset = canonical(config["dataset"])
-        model = canonical([config["model"].get(part) for part in ("name", "files")])
+        named = ("name", "files", "pretrained_cfg", "pretrained_cfg_overlay")
+        model = canonical([config["model"].get(part) for part in named])
         if dataset not in checksums:
             path, entry = data_path(config["dataset"], suite.path), config["dataset"]
+            checksums[dataset] = path, ""
             try:
                 checksums[dataset] = path, fingerprint({**entry, "path": str(path)} if path else entry)
             except UserError as error:
-                raise UserError(f"{suite.place('dataset', entry)}: {error}") from error
+                problems.append(f"{suite.place('dataset', entry)}: {error}")
         if model not in codes:
+            codes[model] = None
             try:
                 codes[model] = code(config["model"])
             except UserError as error:
-                raise UserError(f"{suite.place('model', config['model'])}: {error}") from error
+                problems.append(f"{suite.place('model', config['model'])}: {error}")
+        if problems:
+            continue
         own = codes[model]
         path, contents = checksums[dataset]
         configuration, *keys = (
@@ -142,6 +149,8 @@ def trials(
             Trial(key, configuration, config, seed, group, own, path, contents)
             for key, seed in zip(keys, seeds, strict=True)
         )
+    if problems:
+        raise UserError("\n".join(problems))
     return out
 
 

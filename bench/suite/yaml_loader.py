@@ -24,6 +24,8 @@ MAX_NODES = 20_000
 MAX_DEPTH = 30
 
 KeyPath = tuple[str | int, ...]
+PROSE = (("title",), ("description",), ("references",))
+"""Where texts may have several lines."""
 OPTION = "--set"
 """First part of the path of a value that stands on the command line and not in the file."""
 
@@ -247,6 +249,7 @@ class _Reader:
             raise self.wrong(f"the YAML tag {node.tag!r} is not allowed", node, path, "write plain values only")
 
     def refuse_control(self, text: str, node: yaml.Node, path: KeyPath) -> None:
-        """Escapes in quotes can write what no editor shows and what a terminal obeys."""
-        if bad := control_character(text):
-            raise self.wrong(f"holds a control character ({bad!r})", node, path, "delete it")
+        """Escapes in quotes can write what no editor shows and what a terminal obeys; only prose has several lines."""
+        if bad := control_character(text, one_line=path[:1] not in PROSE):
+            what = "a line break" if bad == "\n" else "a tab" if bad == "\t" else "a control character"
+            raise self.wrong(f"holds {what} ({bad!r})", node, path, "delete it")

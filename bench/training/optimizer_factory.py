@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import json
 import math
 import warnings
 from collections.abc import Callable
@@ -14,6 +16,7 @@ from torch import nn
 from bench.components import AXES
 from bench.errors import UserError, nearest
 from bench.suite.arguments import accepted_types, misfits
+from bench.suite.optimizer_defaults import FILE, spelled_out, versions
 
 Groups = list[dict[str, Any]]
 Factory = Callable[..., torch.optim.Optimizer]
@@ -76,27 +79,31 @@ def create(entry: dict[str, Any], groups: Groups) -> torch.optim.Optimizer:
 
 
 def resolved(entry: dict[str, Any]) -> dict[str, Any]:
-    """The entry with all that is left to its class spelled out, so that equal optimizers are equal entries.
-
-    The name is in lower case, defaults that are plain values are filled in, and whole numbers stand as floats where
-    the default is a float. Our own entries come back unchanged: they are complete already.
+    """The entry with all that is left to its class spelled out; our own entries are complete already.
 
     Raises
     ------
     UserError
         An unknown or unfit name; parameters are left to `check`.
     """
-    if entry["name"] in AXES["optimizer"]:
-        return entry
-    signature = inspect.signature(_factory(entry["name"])).parameters
+    return entry if entry["name"] in AXES["optimizer"] else spelled_out(entry, defaults_of(entry["name"]))
+
+
+def defaults_of(name: str) -> dict[str, Any]:
+    """The defaults of an optimizer's class that are plain values; UserError as `resolved` has it."""
+    signature = inspect.signature(_factory(name)).parameters
     defaults = {key: p.default for key, p in signature.items() if key not in NOT_SETTINGS and _is_plain(p.default)}
-    parameters = {key: _like(value, defaults.get(key)) for key, value in entry.items() if key != "name"}
-    if "lr" in parameters:
-        parameters["lr"] = _like(
-            parameters["lr"], 0.0
-        )  # timm's default for one is None: a rate that depends on the step
-    filled = {key: list(value) if isinstance(value, tuple) else value for key, value in defaults.items()}
-    return {"name": entry["name"].lower()} | filled | parameters
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in defaults.items()}
+
+
+def write_defaults() -> None:
+    """Write the file from which `bench.suite.optimizer_defaults` knows the installed libraries' defaults."""
+    lines = []
+    for name in names():
+        with contextlib.suppress(UserError):  # of what cannot be used on this machine
+            lines.append(f"{json.dumps(name)}: {json.dumps(defaults_of(name))}")
+    text = ",\n".join(lines)
+    FILE.write_text(f'{{"versions": {json.dumps(versions())},\n"defaults": {{\n{text}\n}}}}\n')
 
 
 def parameter_groups(model: nn.Module, decay: float | None, kernels_only: bool) -> Groups:
@@ -176,14 +183,6 @@ def _is_plain(value: Any) -> bool:
     if isinstance(value, tuple | list):
         return all(map(_is_plain, value))
     return isinstance(value, bool | int | str | None) or (isinstance(value, float) and math.isfinite(value))
-
-
-def _like(value: Any, default: Any) -> Any:
-    """A whole number as a float where the default is one, in lists too."""
-    if isinstance(value, list) and isinstance(default, tuple | list) and len(value) == len(default):
-        return [_like(element, element_default) for element, element_default in zip(value, default, strict=True)]
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    return float(value) if whole and isinstance(default, float) else value
 
 
 def _torch_optimizers() -> dict[str, Factory]:

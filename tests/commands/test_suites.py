@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -47,9 +48,20 @@ def test_a_plan_tells_what_a_run_would(grid: str, suite_of: Callable[[str], Suit
         assert WRONG[grid] in str(caught.value)
 
 
+def test_what_is_wrong_beside_the_file_is_told_at_once(suite_of: Callable[[str], Suite], tmp_path: Path) -> None:
+    np.savez(tmp_path / "short.npz", train_images=np.zeros((4, 5, 5), np.uint8))
+    data = "{name: npz, path: short.npz}, {name: npz, path: missing.npz}, mnist"
+    with pytest.raises(UserError) as caught:
+        suite_of(f"- {{model: ['nets.py:net', mlp, 'more.py:net'], dataset: [{data}]}}\nreferences: [lab-e-nothing]")
+    lines = [line for line in str(caught.value).splitlines() if not line.startswith(" ")]
+    for word in ("nets.py", "more.py", "short.npz", "missing.npz", "lab-e-nothing"):
+        assert sum(word in line for line in lines) == 1, (word, lines)
+    assert len(lines) == 5
+
+
 def test_a_plan_decodes_no_pictures_for_names_of_benchs_own(suite_of: Callable[[str], Suite]) -> None:
     suite = suite_of("- {model: mlp, dataset: {name: npz, path: colour.npz}, preprocessing: column_standardize}")
-    assert checked_for_plan(suite, trials_of(suite)) == []
+    assert checked_for_plan(suite, trials_of(suite)) == ([], 0)
     with pytest.raises(UserError, match="column_standardize"):
         check(suite, trials_of(suite))
 
@@ -58,7 +70,58 @@ def test_a_plan_leaves_benchs_own_networks_to_the_run(suite_of: Callable[[str], 
     grid = "- {model: [mlp, cnn, vgg], regularizer: [l2, {name: l1, layers: all}], augmentation: [none, flip, crop]}"
     suite = suite_of(grid)
     assert not any(asks_libraries(config) for config, _ in suite.configurations)
-    assert checked_for_plan(suite, trials_of(suite)) == []
+    assert checked_for_plan(suite, trials_of(suite)) == ([], 0)
+
+
+PLAN_ALONE = """
+import resource, sys
+from bench.__main__ import main
+sys.argv[0] = "bench"
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+assert not {"torch", "timm"} & sys.modules.keys()
+used = resource.getrusage(resource.RUSAGE_SELF)
+assert used.ru_utime + used.ru_stime < 3, used
+"""
+
+
+def test_a_plan_of_many_networks_builds_none(tmp_path: Path) -> None:
+    """Nothing is remembered from before: cache and ledger are empty."""
+    ran = subprocess.run(
+        [sys.executable, "-c", PLAN_ALONE, "plan", "full", "--results", tmp_path / "none"],
+        env=os.environ | {"XDG_CACHE_HOME": str(tmp_path)}, capture_output=True, text=True, timeout=200, check=False,
+    )  # fmt: skip
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "no estimate for 2,157 trials: nothing alike has run, and their operations are not yet counted" in ran.stdout
+    assert "194 networks not yet built for these images" in ran.stdout
+
+
+def test_of_many_networks_a_plan_builds_what_has_no_known_name(
+    suite_of: Callable[[str], Suite], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "nets.py").write_text("def net(input_shape, classes, width=3):\n    raise ValueError('not yet')\n")
+    many = ", ".join(f"{{name: mlp, hidden: [{width}]}}" for width in range(50, 60))
+    names = "resnet18, resnet18.a1_in1k, vgg, resnt18, {name: 'nets.py:net', width: {grid: [1, 2]}}"
+    suite = suite_of(f"- {{model: [{many}, {names}], optimizer: [sgd, nadam, nadamm]}}")
+    trials = trials_of(suite)
+    with pytest.raises(UserError) as caught:
+        checked_for_plan(suite, trials, 5)
+    lines = [line for line in str(caught.value).splitlines() if not line.startswith(" ")]
+    assert len(lines) == 3
+    for words in ("unknown model 'resnt18'", "no optimizer 'nadamm'", "'nets.py:net' cannot be built"):
+        assert words in str(caught.value)
+
+
+def test_of_many_networks_with_known_names_a_plan_builds_none(
+    suite_of: Callable[[str], Suite], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    suite = suite_of("- {model: [mlp, cnn, vgg, resnet18], optimizer: [sgd, nadam]}")
+    monkeypatch.setattr("bench.commands.load_suites._check_configurations", None)
+    assert checked_for_plan(suite, trials_of(suite), 3) == ([], 4)
 
 
 def test_a_plan_of_others_optimizers_is_quiet_and_counts(suite_of: Callable[[str], Suite]) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
 
-from bench.execution.cost_estimate import CPU_RATE, GPU_RATE, operation_cost
+from bench.execution.cost_estimate import CPU_RATE, FEW_NETWORKS, GPU_RATE, operation_cost, remember_operations
 from bench.ledger.record import Record, Result, RunInfo
 from bench.suite.suite import Suite
 from bench.suite.trial import Trial
@@ -30,6 +31,7 @@ def record(trial: Trial, seconds: float, device: str) -> Record:
 
 def test_without_records_the_rate_is_an_assumption(three: list[Trial]) -> None:
     found = operation_cost(three, [], slots=2, cpus_per_trial=1, gpus_per_trial=0)
+    assert found is not None
     assert (found.trials, found.flop) == (3, 3 * TRAINING)
     assert (found.rate, found.measured) == (CPU_RATE, False)
     assert found.seconds == pytest.approx(3 * TRAINING / CPU_RATE / 2)
@@ -44,3 +46,65 @@ def test_the_median_of_this_machines_records_goes_before_it(three: list[Trial]) 
     found = operation_cost(three[:1], [*records, *others], slots=2, gpus_per_trial=0)
     assert (found.rate, found.measured) == (TRAINING / 2.0, True)
     assert found.seconds == pytest.approx(2.0)
+
+
+def plain(trial: Trial) -> Record:
+    return record(trial, 1.0, "another machine")
+
+
+def test_operations_come_from_records_of_like_networks_on_other_data(
+    suite_of: Callable[[str], Suite],
+    trials_of: Callable[[Suite], list[Trial]],
+    three: list[Trial],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A data set with images of the same shape has the same network; nothing is built."""
+    monkeypatch.setattr("bench.execution.cost_estimate.call", None)
+    monkeypatch.setattr("bench.library_cache.recall", lambda _: None)
+    others = trials_of(suite_of(LINEAR.replace("epochs: 2", "epochs: 2, dataset: mnist")))
+    found = operation_cost(others, [plain(three[0])], slots=2, gpus_per_trial=0)
+    assert found is not None
+    assert (found.trials, found.flop) == (3, 3 * TRAINING)
+
+
+def test_more_than_a_few_networks_are_left_to_the_run(
+    suite_of: Callable[[str], Suite],
+    trials_of: Callable[[Suite], list[Trial]],
+    three: list[Trial],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    built: list[object] = []
+    monkeypatch.setattr("bench.execution.cost_estimate.call", lambda *asked: built.append(asked) or 1000)
+
+    def trials(count: int) -> list[Trial]:
+        widths = ", ".join(f"[{100 + width}]" for width in range(count))
+        return trials_of(suite_of(f"grid: {{model: {{name: mlp, hidden: {{grid: [{widths}]}}}}}}"))
+
+    many = trials(FEW_NETWORKS + 1)
+    assert operation_cost(many, [], slots=2, gpus_per_trial=0) is None
+    part = operation_cost([*many, *three], [plain(three[0])], slots=2, gpus_per_trial=0)
+    assert part is not None
+    assert (part.trials, part.flop, built) == (3, 3 * TRAINING, [])
+    few = operation_cost(many[1:], [], slots=2, gpus_per_trial=0)
+    assert few is not None
+    assert (few.trials, len(built)) == (FEW_NETWORKS, FEW_NETWORKS)
+    remember_operations(many[0], 7)
+    assert operation_cost(many[:1], [], slots=2, gpus_per_trial=0) is not None
+    assert len(built) == FEW_NETWORKS
+
+
+def test_counting_ends_in_time(
+    suite_of: Callable[[str], Suite],
+    trials_of: Callable[[Suite], list[Trial]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("bench.execution.cost_estimate.call", lambda *_: 1000)
+    monkeypatch.setattr("bench.execution.cost_estimate.COUNTING_SECONDS", -1.0)
+    trials = trials_of(suite_of("grid: {model: [{name: mlp, hidden: {grid: [[11], [12], [13]]}}]}"))
+    found = operation_cost(trials, [], slots=2, gpus_per_trial=0)
+    assert found is not None
+    assert found.trials == 1

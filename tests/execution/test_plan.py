@@ -49,7 +49,9 @@ def test_without_brackets_none_are_told(plan_of: Callable[..., Any]) -> None:
 
 def test_where_nothing_alike_has_run_the_arithmetic_is_told(plan_of: Callable[..., Any]) -> None:
     grid = "grid: {model: mlp, seeds: 3}"
-    assert "no estimate for 3 trials: nothing alike has run; try --probe" in plan_text(plan_of(grid))
+    assert "no estimate for 3 trials: nothing alike has run, and their operations are not yet" in plan_text(
+        plan_of(grid)
+    )
     plan = plan_of(grid, OperationCost(2, int(1.5e18), rate=5e10, measured=False, seconds=1.5e7))
     assert plan["estimate"]["arithmetic"] == {
         "trials": 2,
@@ -65,6 +67,12 @@ def test_where_nothing_alike_has_run_the_arithmetic_is_told(plan_of: Callable[..
     assert "about 4166 h 40 min with 2 side by side at an assumed 50 GFLOP/s each, or 41 h 40 min on one GPU" in text
     assert "no estimate for 1 trials" not in text
     assert "no estimate for 1 trial: nothing alike has run" in text
+
+
+def test_networks_that_no_check_has_built_are_told(plan_of: Callable[..., Any]) -> None:
+    assert "not yet built" not in plan_text(plan_of("grid: {model: mlp}"))
+    text = plan_text({**plan_of("grid: {model: mlp}"), "networks_unchecked": 14})
+    assert "14 networks not yet built for these images: `bench run` does that before anything trains" in text
 
 
 def test_a_setting_is_counted_where_it_varies(plan_of: Callable[..., Any]) -> None:

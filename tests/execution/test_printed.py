@@ -6,10 +6,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from bench.execution.trial_log import KEPT_BYTES, keep, log_of, printed_to, with_printed
+from bench.execution.trial_log import KEPT_BYTES, forget, keep, log_of, printed_to, with_printed
 
 
 def test_all_that_is_printed_goes_into_the_file(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -49,6 +51,25 @@ def test_on_another_machine_the_end_travels_home(tmp_path: Path) -> None:
     keep(text, path)
     keep("something else", path)
     assert path.read_text() == text
+    (tmp_path / "logs" / "ab12.1.log").write_text("another rank")
+    (tmp_path / "logs" / "ab1234.log").write_text("another trial")
+    forget(path)  # as when the trial is tried again
+    keep("something else", path)
+    assert path.read_text() == "something else"
+    assert sorted(log.name for log in (tmp_path / "logs").iterdir()) == ["ab12.log", "ab1234.log"]
     failure = with_printed({"kind": "ValueError", "message": "no"}, text)
     assert failure["printed"].endswith("the end\n") and len(failure["printed"]) == 2000
     assert with_printed({"kind": "E"}, " \n") == {"kind": "E"}
+
+
+def test_a_trial_that_is_tried_again_has_no_log_of_before(tmp_path: Path) -> None:
+    """Its worker may be on another machine, whose file does not take this one's place."""
+    from bench.execution.tune import QueueSearcher
+
+    log_of(tmp_path, "ab12").parent.mkdir()
+    log_of(tmp_path, "ab12").write_text("of the try that failed")
+    trial = SimpleNamespace(key="ab12", run_config={}, seed=0, config={"workers": 1}, code=None)
+    home = SimpleNamespace(local=tmp_path)
+    board = SimpleNamespace(running={}, next_trial=lambda _: trial, ledger=SimpleNamespace(home=home))
+    assert QueueSearcher(cast("Any", board), cast("Any", None), 1).suggest("1")["key"] == "ab12"
+    assert not log_of(tmp_path, "ab12").exists()

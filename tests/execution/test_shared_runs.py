@@ -147,18 +147,36 @@ def test_two_drivers_at_once_do_no_trial_twice(
 
 LIMITED = """
 import resource, signal, sys
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))  # an entry with its predictions is larger
 from bench.__main__ import main
+from bench.ledger.file_store import Disk
+
+def fill():
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))  # an entry with its predictions is larger
+
+check = Disk.check_writable
+def checked(disk):
+    check(disk)
+    fill()
+
+if sys.argv.pop(1) == "before":
+    fill()
+else:
+    Disk.check_writable = checked
 sys.argv[0] = "bench"
 main()
 """
+"""A disk that is full before the run looks whether it can write, or from then on."""
 
 
 def test_a_full_disk_ends_the_run_with_one_message_and_a_later_run_goes_on(suite: Path, tmp_path: Path) -> None:
     results = tmp_path / "full"
-    command = [sys.executable, "-c", LIMITED, "run", str(suite), "--no-ray", "--results", str(results)]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    run = ["run", str(suite), "--no-ray", "--results", str(results)]
+    refused = subprocess.run([sys.executable, "-c", LIMITED, "before", *run], capture_output=True, text=True)
+    assert refused.returncode == 2, refused.stderr
+    assert refused.stderr.startswith(f"error: cannot write {results}/entries: File too large."), "before any training"
+    assert not results.exists()
+    ended = subprocess.run([sys.executable, "-c", LIMITED, "later", *run], capture_output=True, text=True, timeout=300)
     assert ended.returncode == 2, ended.stderr
     assert f"error: cannot write {results}/entries/" in ended.stderr
     assert "the same command goes on from there" in ended.stderr

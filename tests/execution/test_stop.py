@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,14 @@ from bench.execution.signals import finishing, is_stop, raise_if_stopped, stop_o
 from bench.ledger.ledger import Ledger
 
 BOTH = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
+
+
+@pytest.fixture(autouse=True)
+def terminal() -> Iterator[None]:
+    """As without nohup, which tests may run under: a terminal that is closed ends what it has started."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 def swallow(number: signal.Signals) -> None:
@@ -127,6 +136,54 @@ with stop_on_signals():
     assert done.returncode == 130
 
 
+STOPPED_INSIDE = """
+import signal, sys
+from bench.__main__ import main
+
+number, module, becomes = signal.Signals[sys.argv[1]], *sys.argv[2:4]
+
+class Stop:
+    "Stands for a library that is imported: asks to stop meanwhile, and swallows that or makes something else of it."
+
+    def find_spec(self, name, *_):
+        if name == module:
+            sys.meta_path.remove(self)
+            try:
+                signal.raise_signal(number)
+            except KeyboardInterrupt:
+                if becomes:
+                    raise ImportError(becomes) from None
+
+sys.meta_path.insert(0, Stop())
+sys.argv[1:] = sys.argv[4:]
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "module", "becomes", "records"),
+    [
+        ("SIGINT", "bench.cli", "", 0),
+        ("SIGTERM", "bench.cli", "half a library", 0),
+        ("SIGTERM", "bench.commands.run", "half a library", 0),
+        ("SIGINT", "torch", "half a library", 0),
+        ("SIGTERM", "torch", "", 0),
+        ("SIGINT", "torch._dynamo", "half a library", 0),
+        ("SIGTERM", "torch._dynamo", "", 1),  # inside the first trial, which then comes to its end
+    ],
+)
+def test_whatever_an_import_makes_of_a_stop_the_run_ends_there_and_no_trial_fails(
+    number: str, module: str, becomes: str, records: int, tmp_path: Path
+) -> None:
+    (tmp_path / "stopped.py").write_text(STOPPED_INSIDE)
+    suite = write_suite(tmp_path, "{name: mlp, hidden: []}")
+    run = ["run", str(suite), "--no-ray", "--results", str(tmp_path / "results")]
+    command = [sys.executable, str(tmp_path / "stopped.py"), number, module, becomes, *run]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (130, STOPPED)
+    assert [record.status for record in Ledger(tmp_path / "results").records()] == ["complete"] * records
+
+
 NET = """
 import os, signal, time
 from pathlib import Path
@@ -149,16 +206,22 @@ def run(folder: Path, stop_at: int = 0) -> tuple[int, str, int, int]:
     """Two trials of a net: exit code, stderr, records, and how often the net was made."""
     folder.mkdir()
     (folder / "net.py").write_text(NET.replace("FOLDER", str(folder)))
+    suite = write_suite(folder, f"{{name: 'net.py:net', stop_at: {stop_at}}}")
+    code, _, err = bench("run", suite, "--no-ray", "--results", folder / "results")
+    return code, err, len(Ledger(folder / "results").records()), (folder / "calls").stat().st_size
+
+
+def write_suite(folder: Path, model: str) -> Path:
+    """A suite of two trials on a few images of its own."""
     random = np.random.default_rng(0)
     parts = {f"{part}_images": random.integers(0, 256, (20, 28, 28), dtype=np.uint8) for part in ("train", "test")}
     np.savez(folder / "data.npz", **parts, train_labels=np.arange(20) % 2, test_labels=np.arange(20) % 2)
-    model = f"{{name: 'net.py:net', stop_at: {stop_at}}}"
-    (folder / "suite.yaml").write_text(
+    path = folder / "suite.yaml"
+    path.write_text(
         "name: t\ndefaults: {dataset: {name: npz, path: data.npz}, epochs: 1}\n"
         f"grid: {{model: {model}, seeds: 2}}\n"
     )
-    code, _, err = bench("run", folder / "suite.yaml", "--no-ray", "--results", folder / "results")
-    return code, err, len(Ledger(folder / "results").records()), (folder / "calls").stat().st_size
+    return path
 
 
 def test_a_stop_while_the_users_code_runs_ends_the_run_there_and_no_trial_fails(tmp_path: Path) -> None:

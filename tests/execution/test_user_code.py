@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import timm
+import torch
 from commands import bench as bench_process
 from commands import start
 from rich.console import Console
@@ -20,6 +24,7 @@ from bench.commands.data import datasets_of
 from bench.commands.load_suites import check, trials_of
 from bench.errors import UserError
 from bench.execution import forkserver
+from bench.execution.checkpoints import LocalCheckpointFiles
 from bench.execution.rerun import rebuild_trial, train
 from bench.execution.run_trials import run_trials
 from bench.ledger.ledger import Ledger
@@ -368,6 +373,34 @@ def test_a_cache_in_the_module_is_empty_for_every_seed(tmp_path: Path) -> None:
     assert {status for status, _ in together.values()} == {"complete"}
 
 
+def test_a_timm_model_starts_from_the_weights_that_its_key_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    path = write(tmp_path)
+    model = "{name: test_resnet, pretrained: true, pretrained_cfg_overlay: {file: w.pth}}"
+    path.write_text(SUITE.partition("grid:")[0] + f"grid: {{model: {model}, seeds: 1}}\n")
+
+    def save_weights() -> None:
+        torch.save(timm.create_model("test_resnet").state_dict(), tmp_path / "w.pth")
+
+    save_weights()
+    trials = expanded(tmp_path)
+    check(load_suite(path), trials)
+    remembered = [path.read_text() for path in (tmp_path / "cache").rglob("libraries/*")]
+    assert set(remembered) <= {"{}"}, "whether they fit is asked again"
+    run(tmp_path, trials, Quiet())
+    kept = results(tmp_path / "r")
+    save_weights()
+    (tmp_path / "again").mkdir()
+    run(tmp_path / "again", trials, Quiet())
+    assert results(tmp_path / "again/r") == kept
+    run(tmp_path, expanded(tmp_path), Quiet())
+    (first, second) = results(tmp_path / "r").values()
+    assert (first[0], second[0]) == ("complete", "complete")
+    assert first[1] != second[1]
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [
@@ -388,6 +421,69 @@ def test_code_that_ends_its_process_ends_no_other(body: str, message: str, tmp_p
     assert record.failure is not None
     assert record.failure["kind"] == "WorkerDied"
     assert len(view.notes) == 2
+
+
+def test_the_servers_death_while_data_are_sent_to_it_is_a_lost_trial_and_the_true_signal_told(tmp_path: Path) -> None:
+    (trial, _) = trials_of(load_suite(write(tmp_path)))
+    data = datasets_of([trial], None)[trial.data]
+    data = replace(data, test_images=np.repeat(data.test_images, 100, 0), test_labels=np.repeat(data.test_labels, 100))
+    server = forkserver.start().process
+    os.kill(server.pid, signal.SIGSTOP)  # so that what is sent waits
+
+    def end() -> None:
+        time.sleep(0.3)
+        os.kill(server.pid, signal.SIGTERM)
+        os.kill(server.pid, signal.SIGCONT)
+
+    thread = threading.Thread(target=end)
+    thread.start()
+    view = Quiet()
+    run(tmp_path, [trial], view, {trial.data: data})
+    thread.join()
+    assert [record.status for record in Ledger(tmp_path / "r").records()] == ["complete"]
+    assert "the process that starts those of models' code was ended by SIGTERM" in view.notes[0]
+
+
+def test_a_process_that_dies_before_its_question_is_answered_is_a_lost_trial(tmp_path: Path) -> None:
+    """As for want of memory while a checkpoint is written."""
+
+    class Files(LocalCheckpointFiles):
+        def takes(self, _: Path) -> bool:
+            assert forkserver._server is not None
+            for child in children(forkserver._server.process.pid):
+                os.kill(child, signal.SIGKILL)
+            time.sleep(0.1)
+            return True
+
+    (trial, _) = trials_of(load_suite(write(tmp_path)))
+    data = datasets_of([trial], None)[trial.data]
+    with pytest.raises(forkserver.ProcessDiedError, match="its code was ended by SIGKILL, perhaps for want of memory"):
+        forkserver.train(
+            trial.code,
+            trial.run_config,
+            0,
+            data,
+            "cpu",
+            1,
+            lambda _: None,
+            checkpoint=tmp_path / "checkpoints/a.pt",
+            checkpoint_after=0,
+            files=Files(),
+        )
+
+
+def test_a_stop_of_a_trial_is_passed_on_though_the_server_is_gone(tmp_path: Path) -> None:
+    (trial, _) = trials_of(load_suite(write(tmp_path)))
+    data = datasets_of([trial], None)[trial.data]
+
+    def report(_: object) -> None:
+        server = forkserver.start().process
+        server.kill()
+        server.wait()
+        raise KeyError("stop")
+
+    with pytest.raises(KeyError, match="stop"):
+        forkserver.train(trial.code, trial.run_config, 0, data, "cpu", 1, report)
 
 
 def test_files_that_a_factory_reads_and_its_key_does_not_hold_are_named(

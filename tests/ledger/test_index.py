@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import io
 import json
 import os
 import random
 import shutil
+import time
 
 import pytest
 
 from bench.ledger.ledger import Ledger
+from bench.ledger.store import read_index
 
 KEYS = ["aa00", "bb00", "cc00"]
 
@@ -129,3 +133,18 @@ def test_a_line_repeated_by_two_drivers_counts_once(ledger, index):
     index.write_text(index.read_text() * 2)
     assert keys(ledger) == KEYS
     assert Ledger(ledger.root).replicates("aa00") == []
+
+
+def test_no_more_of_it_is_read_than_an_index_can_have(ledger, index, make_record):
+    os.truncate(index, 2**36)  # a file with a hole in it, of 64 GiB
+    started = time.perf_counter()
+    assert Ledger(ledger.root).records() == [make_record(key) for key in KEYS]
+    assert time.perf_counter() - started < 5
+
+
+def test_nor_is_more_unpacked_of_a_remote_one(monkeypatch):
+    monkeypatch.setattr("bench.ledger.store.LARGEST", 10_000)
+    bomb = io.BytesIO(gzip.compress(bytes(10_000_000)))
+    with gzip.GzipFile(fileobj=bomb) as unpacked:
+        assert read_index(unpacked, {}).same == []
+        assert unpacked.tell() == 10_000

@@ -193,7 +193,11 @@ def test_a_bucket_that_may_be_read_and_not_written_is_told_before_anything_runs(
         Ledger(bucket.url).check_writable()
 
 
-@pytest.mark.parametrize("index", [None, b"", b"no gzip", gzip.compress(b"no index\n"), gzip.compress(b"{}" * 99)[:-9]])
+@pytest.mark.parametrize(
+    "index",
+    [None, b"", b"no gzip", gzip.compress(b"no index\n"), gzip.compress(b"{}" * 99)[:-9]],
+    ids=["lost", "empty", "no gzip", "no index", "cut short"],
+)
 def test_an_index_that_is_lost_or_damaged_costs_only_time(bucket, make_record, index, predictions):
     for number in range(9):
         Ledger(bucket.url).publish(make_record(f"ab{number:02}"), predictions)

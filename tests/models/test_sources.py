@@ -6,23 +6,25 @@ import hashlib
 import os
 import sys
 from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
+from importlib.util import spec_from_file_location
 from pathlib import Path
 
 import pytest
+from processes import imports_put_back
 
 from bench.errors import UserError
+from bench.models import user_code
 from bench.models.user_code import read
-from bench.models.user_model import load, running, unpacked, use
+from bench.models.user_model import SYSTEM, load, running, unpacked, use, watch_files
 from bench.suite.trial import ModelCode
 
 
 @pytest.fixture(autouse=True)
-def modules_as_they_were() -> Iterator[None]:
+def imports_as_they_were() -> Iterator[None]:
     """`use` is for a process that is over soon."""
-    modules, path = dict(sys.modules), sys.path.copy()
-    yield
-    sys.modules.update(modules)
-    sys.path[:] = path
+    with imports_put_back():
+        yield
 
 
 def write(folder: Path, files: dict[str, str]) -> None:
@@ -181,6 +183,82 @@ def test_declared_files_are_in_the_key_and_where_the_code_looks_for_them(
     monkeypatch.chdir(tmp_path)  # and back
     with running(code):
         assert load(code.name)() == "ab"
+
+
+DYNAMIC = """
+import importlib
+def net():
+    found = []
+    for name in ("ownlib", "ownpack.late", "beside", "standing", "ray"):
+        try:
+            found.append(importlib.import_module(name).__name__)
+        except ImportError:
+            pass
+    return found
+"""
+
+
+@pytest.mark.parametrize("installed", [False, True])
+def test_what_no_import_statement_names_runs_from_no_folder_of_the_users(
+    installed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither from PYTHONPATH, nor from the folder where one stands, nor from the rest of a package of the model's."""
+    path, folder, stand = tmp_path / "path", tmp_path / "suite", tmp_path / "stand"
+    site = tmp_path / "site-packages"
+    write(path, {"ownlib.py": "", "ownpack/__init__.py": "", "ownpack/late.py": ""})
+    write(stand, {"standing.py": ""})
+    write(folder, {"nets.py": f"import ownpack\n{DYNAMIC}", "beside.py": ""})
+    write(site, {"inst/__init__.py": "", "inst/nets.py": DYNAMIC})
+    for entry in ("", str(path), str(site)):
+        monkeypatch.syspath_prepend(entry)
+    monkeypatch.chdir(stand)
+    code = code_of(folder, "inst.nets:net" if installed else "nets.py:net")
+    package, is_installed = site / "inst", user_code._is_installed
+    monkeypatch.setattr(user_code, "_is_installed", lambda path: path not in (site, package) and is_installed(path))
+    with running(code):  # on another machine Ray puts an installed package where nothing tells that it is one
+        assert load(code.name)() == ["ray"]
+
+
+def test_a_finder_of_an_editable_installation_finds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Finder:
+        @staticmethod
+        def find_spec(name: str, *_: object) -> ModuleSpec | None:
+            return spec_from_file_location(name, tmp_path / "away/ownlib.py") if name == "ownlib" else None
+
+    Finder.__module__ = "__editable___ownlib_0_1_finder"
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder])
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, {"nets.py": DYNAMIC, "away/ownlib.py": "", "named.py": f"import ownlib\n{DYNAMIC}"})
+    codes = code_of(tmp_path), code_of(tmp_path, "named.py:net")
+    assert held(codes[1], tmp_path) == {"named.py", "away/ownlib.py"}
+    found = []
+    for code in codes:
+        with running(code):
+            found.append(load(code.name)())
+    assert found == [["ray"], ["ownlib", "ray"]]
+
+
+def test_modules_of_a_code_that_was_used_before_are_not_there_for_the_next(tmp_path: Path) -> None:
+    write(tmp_path, {"a/nets.py": "import beside\ndef net(): ...\n", "a/beside.py": "", "b/nets.py": DYNAMIC})
+    assert value(code_of(tmp_path, "a/nets.py:net")) is None
+    assert value(code_of(tmp_path, "b/nets.py:net")) == ["ray"]
+    load(f"{tmp_path}/a/nets.py:net")
+    assert load(f"{tmp_path}/b/nets.py:net")() == ["ray"]
+    assert load(f"{tmp_path}/a/nets.py:net")() is None
+
+
+@pytest.mark.parametrize("name", ["usr/x.txt", "prefix/x.txt"])
+def test_a_file_of_the_users_is_seen_wherever_it_lies(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In an environment's folder, where only Python's and its packages' files are none of the user's."""
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "prefix"))
+    write(tmp_path, {name: "x", "nets.py": "def net(): ...\n"})
+    found = watch_files(code_of(tmp_path))
+    for path in (tmp_path / name, Path(os.__file__), Path("/proc/self/stat"), Path(pytest.__file__)):
+        path.read_bytes()
+    assert found() == [tmp_path / name]
+    assert not any(Path("/usr/local/share/me/x.txt").is_relative_to(folder) for folder in SYSTEM)
 
 
 def test_the_folder_of_unpacked_code_is_gone_afterwards(tmp_path: Path) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 import timm
 import torch
+from processes import imports_put_back
 from timm.layers import DropPath
+from timm.models import PretrainedCfg
 
 from bench.errors import UserError
 from bench.models.check_fit import check
 from bench.models.create import create
+from bench.models.user_code import ELSEWHERE, read
+from bench.models.user_model import running
 
 GREY, COLOUR = (1, 28, 28), (3, 32, 32)
 
@@ -90,6 +95,40 @@ def test_pretrained_weights_are_loaded(tmp_path: Path) -> None:
     ours = create(entry, COLOUR, 10)
     assert torch.equal(ours.conv1[0].weight, theirs.conv1[0].weight)
     assert ours.get_classifier().out_features == 10
+
+
+@pytest.mark.parametrize("parameter", ["pretrained_cfg", "pretrained_cfg_overlay"])
+@pytest.mark.parametrize("absolute", [False, True])
+def test_weights_of_a_file_are_those_of_the_key_whatever_becomes_of_the_file(
+    parameter: str, absolute: bool, tmp_path: Path
+) -> None:
+    first, second = (timm.create_model("test_resnet").state_dict() for _ in range(2))
+    file = tmp_path / "weights.pth"
+    name = str(file) if absolute else file.name
+    entry = {"name": "test_resnet", "pretrained": True, parameter: {"file": name, "num_classes": 1000}}
+    torch.save(first, file)
+    code = read(entry, tmp_path)
+    torch.save(second, file)
+    other = read(entry, tmp_path)
+    assert code and other and code.checksum != other.checksum
+    assert read({**entry, "pretrained": False}, tmp_path) == other
+    file.unlink()
+    with imports_put_back(), running(code):
+        net = create(entry, COLOUR, 1000)
+    found = net.state_dict()
+    assert all(torch.equal(found[key], value) for key, value in first.items() if not key.startswith("fc."))
+
+
+@pytest.mark.parametrize("parameter", ["pretrained_cfg", "pretrained_cfg_overlay"])
+@pytest.mark.parametrize("key", ["url", "hf_hub_id", "hf_hub_filename", "source", "state_dict"])
+def test_weights_that_no_key_can_vouch_for_are_refused(parameter: str, key: str) -> None:
+    with pytest.raises(UserError, match=f"`{key}` of `{parameter}` says where weights are that may change"):
+        read({"name": "test_resnet.r160_in1k", "pretrained": True, parameter: {key: "https://host/w.pth", "file": "w"}})
+    fields = {field.name for field in dataclasses.fields(PretrainedCfg)}
+    sources = {"url", "file", "state_dict", "hf_hub_id", "hf_hub_filename", "source"}
+    assert {"file", *ELSEWHERE} == sources <= fields
+    about = {name for name in fields if {"url", "file", "id", "hub", "path", "dir", "source"} & set(name.split("_"))}
+    assert about == sources - {"state_dict"} | {"origin_url"}  # a word on the paper
 
 
 def test_weights_that_do_not_load_say_what_to_do(tmp_path: Path) -> None:

@@ -6,23 +6,36 @@ import hashlib
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from processes import imports_put_back
 
 from bench.errors import UserError
-from bench.models.user_code import source
+from bench.models.user_code import read
 from bench.models.user_model import load
 
 
-def test_the_source_of_a_file_is_its_hash_and_it_is_not_run(tmp_path: Path) -> None:
+@pytest.fixture(autouse=True)
+def imports_as_they_were() -> Iterator[None]:
+    with imports_put_back():
+        yield
+
+
+def checksum(name: str, folder: Path | None = None) -> str | None:
+    code = read({"name": name}, folder)
+    return code and code.checksum
+
+
+def test_the_checksum_of_a_file_is_its_hash_and_it_is_not_run(tmp_path: Path) -> None:
     (tmp_path / "net.py").write_text("raise SystemExit('this must not run')\n")
     wanted = hashlib.sha256((tmp_path / "net.py").read_bytes()).hexdigest()
-    assert source("net.py:build", tmp_path) == wanted
-    assert source(f"{tmp_path}/net.py:build", None) == wanted
+    assert checksum("net.py:build", tmp_path) == wanted
+    assert checksum(f"{tmp_path}/net.py:build") == wanted
 
 
-def test_the_source_of_a_module_is_its_files_hash_and_it_is_not_run(
+def test_the_checksum_of_a_module_is_its_files_hash_and_it_is_not_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package = tmp_path / "my_package_a"
@@ -31,17 +44,18 @@ def test_the_source_of_a_module_is_its_files_hash_and_it_is_not_run(
     (package / "nets.py").write_text("raise SystemExit('this must not run')\n")
     monkeypatch.syspath_prepend(tmp_path)
     wanted = hashlib.sha256((package / "nets.py").read_bytes()).hexdigest()
-    assert source("my_package_a.nets:build", None) == wanted
+    assert checksum("my_package_a.nets:build") == wanted
 
 
 @pytest.mark.parametrize("name", ["mlp", "resnet18", "resnet18.a1_in1k"])
-def test_other_models_have_no_source(name: str) -> None:
-    assert source(name, None) is None
+def test_other_models_have_no_code(name: str) -> None:
+    assert read({"name": name}) is None
 
 
-def test_the_source_is_found_without_torch(tmp_path: Path) -> None:
+def test_code_is_read_without_torch(tmp_path: Path) -> None:
     (tmp_path / "net.py").write_text("import torch\n")
-    code = "import sys\nfrom bench.models.user_code import source\nsource('net.py:f')\nsys.exit('torch' in sys.modules)"
+    read_it = "from bench.models.user_code import read\nread({'name': 'net.py:f'})\n"
+    code = f"import sys\n{read_it}sys.exit('torch' in sys.modules)"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=False).returncode == 0
 
@@ -57,11 +71,12 @@ def test_the_source_is_found_without_torch(tmp_path: Path) -> None:
         ("sys:exit", r"module 'sys' is no Python source file"),
         (":build", r"expected 'package.module:factory' or 'path/to/file.py:factory'"),
         ("net.py:", r"expected 'package.module:factory' or 'path/to/file.py:factory'"),
+        ("hf-hub:timm/resnet18", r"may change while the trials' keys stay the same\n  take weights that timm names"),
     ],
 )
-def test_a_source_that_is_not_there_is_an_error(name: str, message: str, tmp_path: Path) -> None:
+def test_code_that_is_not_there_is_an_error(name: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"(?s){message}"):
-        source(name, tmp_path)
+        read({"name": name}, tmp_path)
 
 
 def test_an_edited_file_is_run_anew(tmp_path: Path) -> None:

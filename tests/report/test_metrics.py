@@ -72,6 +72,24 @@ def test_every_readable_form_shows_the_metrics_under_their_names(calibrated: Led
         assert words in text, words
 
 
+@pytest.mark.parametrize(("seeds", "interval", "words"), [(2, "moderated", "99.90 ± "), (1, "Wilson", "99.90 [")])
+def test_a_metric_that_does_not_rank_has_the_interval_that_it_says(
+    ledger: Ledger, seeds: int, interval: str, words: str
+) -> None:
+    """A single seed near 100 % has bounds at unequal distances, whichever kind of interval it is."""
+    ledger.add(config(), [0.9, 0.97][:seeds])
+    measured(ledger, test_ece=[0.06, 0.062][:seeds], validation_ece=[0.05, 0.052][:seeds])
+    ledger.add(config(regularizer=L2), [0.999])
+    measured(ledger, test_ece=[0.02], validation_ece=[0.018])
+    built = report(ledger, "ece", "accuracy")
+    row = built.frame[built.frame["label"] == "mlp · l2"].iloc[0]
+    low, high = (row[f"test_accuracy_{end}"] for end in ("low", "high"))
+    assert abs((high - 0.999) - (0.999 - low)) > 1e-4
+    assert interval in row["test_accuracy_interval"]
+    for text in (terminal(built), to_markdown(built)):
+        assert words in text
+
+
 def test_the_verdict_is_of_the_ranking_metric(calibrated: Ledger) -> None:
     said = report(calibrated, "ece").comparisons[0].verdict
     assert (said.label, said.lead) == ("mlp · l2", "Of 2 complete configurations, validation chose")

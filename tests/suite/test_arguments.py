@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Optional, Union
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional, Union
 
 import pytest
 
-from bench.suite.arguments import accepted_types, misfits, number_hint
+from bench.suite.arguments import accepted_types, misfits, number_hint, type_hints
 
 if TYPE_CHECKING:
     from no_such_package import Unknown  # type: ignore[import-not-found]
@@ -52,8 +52,24 @@ def annotated(
     """What has annotations."""
 
 
-def unresolved(other: Unknown = None, flag: bool = False) -> None:
-    """Annotations that cannot be looked up: the defaults are left."""
+def unresolved(other: Unknown = None, flag: bool = False, *, steps: int = 3, needed: Annotated[bool, "x"]) -> Unknown:
+    """Annotations of which some cannot be looked up: there the defaults are left."""
+
+
+@functools.wraps(unresolved)
+def wrapped(*_: Any, **__: Any) -> None:
+    """Is told by what it wraps."""
+
+
+@dataclass
+class Unresolved:
+    other: Unknown = None
+    steps: int = 3
+
+
+class Inherited(Unresolved):
+    another: Unknown = None
+    flag: bool = False
 
 
 class Base:
@@ -104,6 +120,11 @@ NO, ON = "`no` is text in YAML 1.2: write false", "`on` is text in YAML 1.2: wri
         (annotated, "lr", True, "`lr` must be a number, not true"),
         (annotated, "betas", [0.9, 0.9, 0.9], "`betas` must be a list of 2 numbers"),
         (annotated, "eps", [True, 1e-3], "`eps` must be a list of 2 values"),
+        (unresolved, "steps", 1.5, "`steps` must be a whole number, not 1.5"),
+        (unresolved, "needed", "no", f"`needed` must be true or false, not 'no'\n  {NO}"),
+        (unresolved, "other", "no", f"`other` holds text where a boolean or a number seems meant: 'no'\n  {NO}"),
+        (wrapped, "steps", 1.5, "`steps` must be a whole number, not 1.5"),
+        (Unresolved, "steps", 1.5, "`steps` must be a whole number, not 1.5"),
         (annotated, "steps", 1e3, "must be a whole number, not 1000.0\n  write it as a whole number: 1000"),
         (annotated, "steps", "1e3", "must be a whole number, not '1e3'\n  write it without quotes: 1000"),
         (annotated, "depths", [1.5], "`depths` must be a list of whole numbers"),
@@ -162,3 +183,8 @@ def test_what_fits_is_let_through(function: Callable[..., Any], parameters: dict
 )
 def test_a_number_that_yaml_takes_for_text(text: str, hint: str) -> None:
     assert number_hint(text) == hint
+
+
+def test_each_annotation_is_looked_up_by_itself() -> None:
+    assert type_hints(unresolved) == {"flag": bool, "steps": int, "needed": bool}
+    assert type_hints(Inherited) == {"steps": int, "flag": bool}

@@ -31,3 +31,8 @@ def test_what_a_terminal_or_a_chart_cannot_take_is_found_and_written_out(text: s
     assert control_character(text) == found
     assert escaped(text) == written
     assert control_character(written) is None
+
+
+@pytest.mark.parametrize("text", ["two\nlines", "a\tb", "a\x1bb"])
+def test_a_name_has_one_line(text: str) -> None:
+    assert control_character(text, one_line=True) in ("\n", "\t", "\x1b")

@@ -46,7 +46,7 @@ def test_two_published_runs_may_match_one_configuration(load: Load) -> None:
 
 def test_optimizers_spelled_out_are_so_in_the_comparison_too(load: Load) -> None:
     suite = load(f"{GRID}  - {{id: a, match: {{model: {{hidden: [32]}}, regularizer: none}}}}\n")
-    resolved = suite.resolved(lambda entry: {**entry, "foreach": False})
+    resolved = suite.resolved("optimizer", lambda entry: {**entry, "foreach": False})
     assert resolved.comparisons[0].configs[0] in [config for config, _ in resolved.configurations]
 
 

@@ -48,6 +48,9 @@ grid:
         (["ema=none", "early_stopping=none"], 13),
         (["model=[cnn, vgg*]"], 7),
         (["model=[mlp, cnn]", "epochs=[5]"], 12),
+        (["optimizer.lr=[0.5, 1e-3]"], 9),
+        (["optimizer.lr=[0.5]"], 4),
+        (["model.hidden=[128, 64]"], 6),
         (["dataset=fashion-mnist"], 13),
         (["refit=false"], 13),
     ],
@@ -68,6 +71,8 @@ def test_only_that_matches_nothing_shows_what_there_is(complaint: Complain) -> N
         "  model is there: 'mlp', 'cnn', 'vgg11'",
     ]
     assert "optimizer.lr is there: 0.5, 0.001, 0.01" in complaint(GRID, only=["optimizer.lr=3"])
+    assert "optimizer.lr=[0.5, 3]': {lr: 3} matches none" in complaint(GRID, only=["optimizer.lr=[0.5, 3]"])
+    assert "optimizer.lr is there: 0.5, 0.001, 0.01" in complaint(GRID, only=["optimizer.lr=[2, 3]"])
     assert "optimizer.speed is there: nowhere" in complaint(GRID, only=["optimizer.speed=3"])
     assert "model is there: 'mlp', 'cnn', 'vgg11'" in complaint(GRID, only=["model=[]"])
 

@@ -15,7 +15,8 @@ from torch import nn
 from bench.components import AXES
 from bench.errors import UserError
 from bench.jsonutil import canonical
-from bench.training.optimizer_factory import NOT_SETTINGS, check, create, names, parameter_groups, resolved
+from bench.suite import optimizer_defaults
+from bench.training.optimizer_factory import NOT_SETTINGS, check, create, defaults_of, names, parameter_groups, resolved
 
 CLASSES = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "rmsprop": torch.optim.RMSprop}
 NOT_OURS = {"dampening", "decoupled_weight_decay"}
@@ -227,3 +228,18 @@ def test_an_optimizer_that_compiles_its_step_is_checked_without_compiling(monkey
     monkeypatch.setattr(config.cpp, "cxx", ("no-such-compiler",))
     with pytest.raises(UserError, match=r"'kron' cannot take a step: (.|\n)*[Cc]ompiler"):
         check({"name": "kron"})
+
+
+def test_the_defaults_that_bench_knows_are_the_libraries() -> None:
+    """Where this fails, torch or timm are other versions than bench was tested with: `make optimizer-defaults`."""
+    table = json.loads(optimizer_defaults.FILE.read_text())
+    assert table["versions"] == optimizer_defaults.versions()
+    assert {"nadam", "muon", "kron", "lion"} <= table["defaults"].keys() <= set(names())
+    assert table["defaults"] == {name: json.loads(json.dumps(defaults_of(name))) for name in table["defaults"]}
+
+
+def test_of_other_versions_only_the_libraries_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert optimizer_defaults.known_defaults("NAdam") == defaults_of("nadam")
+    monkeypatch.setattr(optimizer_defaults, "versions", lambda: {"torch": "2.6.0", "timm": "1.0.31"})
+    monkeypatch.setattr(optimizer_defaults, "_table", optimizer_defaults._table.__wrapped__)
+    assert optimizer_defaults.known_defaults("NAdam") is None

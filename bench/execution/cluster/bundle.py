@@ -83,7 +83,7 @@ def pack(run: RunBundle, folder: Path, *, send_data: bool = False, data_dir: Pat
         if send_data:
             _copy_catalogue(run, folder / "datasets", data_dir)
     except OSError as error:
-        raise UserError(f"cannot send {error.filename} to the cluster: {error.strerror}") from error
+        raise UserError(f"cannot send {_what_failed(error)}") from error
 
     def moved(trial: Trial) -> dict[str, Any]:
         path = str(data[trial.data_path].relative_to(folder)) if trial.data_path else None
@@ -139,6 +139,14 @@ def unpack(folder: Path, *, with_code: bool = True) -> RunBundle:
         for part in told.pop("parts")
     ]
     return RunBundle(parts=parts, **told)
+
+
+def _what_failed(error: OSError) -> str:
+    """The file and the reason, which shutil tells of a pipe in its text, of a folder in a list."""
+    if error.filename is None and error.args and isinstance(error.args[0], list):
+        file, _, reason = error.args[0][0]
+        return f"{file} to the cluster: {reason}"
+    return f"{error.filename or 'a file'} to the cluster: {error.strerror or error}"
 
 
 def _packed(code: ModelCode, folder: Path, number: str) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from bench.errors import UserError
 from bench.execution.cluster.bundle import RunBundle
 from bench.execution.cluster.events import ALIVE_SECONDS, EVENTS, play
 from bench.execution.cluster.head import CommandError, ConnectionLostError, last_lines, leave, shell, stream
-from bench.execution.cluster.jobs import Job, fetch, folder_of_run, jobs_of
+from bench.execution.cluster.jobs import Job, fetch, folder_of_run, forget_variables, jobs_of
 from bench.execution.cluster.launcher import Launcher
 from bench.execution.progress import ProgressDisplay, ProgressStats, console_progress
 from bench.ledger.address import is_url, with_results
@@ -165,6 +165,8 @@ def _events(launcher: Launcher, name: str, console: Console) -> Iterator[dict[st
             unread = _unread(launcher, path, seen)
             yield from unread
             if not unread or unread[-1]["event"] != "over":
+                with contextlib.suppress(ConnectionLostError, CommandError):
+                    forget_variables(launcher, [name])
                 yield {"event": "over", "outcome": "error", "message": _ended_unreported(launcher, name, job)}
             return
         if job and job.status == "PENDING":

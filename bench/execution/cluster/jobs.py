@@ -29,6 +29,7 @@ from bench.ledger.files import ENTRIES
 from bench.ledger.ledger import Ledger, merge
 
 ENVIRONMENT = "environment.yaml"
+BEFORE_START = "before it started"
 """The job's runtime environment, in a run's folder."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,80}")
 
@@ -125,7 +126,11 @@ def submit(
     # Ray installs what is missing into a virtual environment of the run's own, and has its `python` come first.
     python, place = "python" if missing else launcher.settings.python, shlex.quote(home)
     options = f"--no-wait --submission-id {run.name} --runtime-env {place}/{ENVIRONMENT}"
-    _job(launcher, f"submit {options} -- {python} -m bench.execution.cluster.driver {place}")
+    try:
+        _job(launcher, f"submit {options} -- {python} -m bench.execution.cluster.driver {place}")
+    except UserError:
+        forget_variables(launcher, [run.name])
+        raise
 
 
 def missing_packages(launcher: Launcher, home: str) -> list[str]:
@@ -148,6 +153,12 @@ def _environment(launcher: Launcher, home: str, missing: list[str]) -> dict[str,
         environment["pip"] = {"packages": missing, "pip_check": False}
         environment["config"] = {"setup_timeout_seconds": 3600}
     return environment
+
+
+def forget_variables(launcher: Launcher, names: Iterable[str]) -> None:
+    """Remove the variables of runs that never started: a run's driver removes its own when it starts."""
+    if files := " ".join(f"{folder_of_run(launcher, name)}/{VARIABLES}" for name in names):
+        shell(launcher, f"rm -f {files}")
 
 
 def _write_private(file: Path, text: str) -> None:
@@ -195,6 +206,7 @@ def run_statuses(launcher: Launcher) -> list[RunStatus]:
             except ValueError:
                 state = {"state": "", "counts": ""}
             found.append(run_status(name, state["state"], state["counts"], jobs.get(name, Job("GONE"))))
+    forget_variables(launcher, [run.name for run in found if run.state.endswith(BEFORE_START)])
     return found
 
 
@@ -210,7 +222,7 @@ def run_status(name: str, told: str, counts: str, job: Job) -> RunStatus:
         return RunStatus(name, "starting", "")
     if job.status == "GONE":
         return RunStatus(name, "not started", "")
-    return RunStatus(name, f"{job.status.lower()} before it started", "", job.reason)
+    return RunStatus(name, f"{job.status.lower()} {BEFORE_START}", "", job.reason)
 
 
 def fetch(launcher: Launcher, name: str, incoming: Path, ledger: Ledger) -> int:

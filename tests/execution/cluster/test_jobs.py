@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import UserError
-from bench.execution.cluster import requirements
+from bench.execution.cluster import jobs, requirements
 from bench.execution.cluster.driver import nodes_amiss
 from bench.execution.cluster.jobs import Job, folder_of_run, new_name
 from bench.execution.cluster.launcher import Launcher, Settings
@@ -52,6 +52,21 @@ def test_a_ledger_in_a_bucket_asks_for_the_library_that_reaches_it() -> None:
 def test_a_job_that_ray_failed_to_set_up_says_why_in_pips_words() -> None:
     job = Job("FAILED", "runtime_env setup failed: ...\nERROR: No matching distribution found for timm==1.0\n]\n")
     assert job.reason == "ERROR: No matching distribution found for timm==1.0"
+
+
+def test_of_runs_that_never_started_the_variables_are_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = 'new-1 \nold-2 {"state": "done", "counts": "4 of 4"}\nbad-3 \nwaits-4 \n'
+    asked: list[str] = []
+
+    def shell(_: Launcher, command: str) -> str:
+        asked.append(command)
+        return told if "ls -t" in command else ""
+
+    states = {"new-1": Job("RUNNING"), "old-2": Job("SUCCEEDED"), "bad-3": Job("FAILED"), "waits-4": Job("PENDING")}
+    monkeypatch.setattr(jobs, "shell", shell)
+    monkeypatch.setattr(jobs, "jobs_of", lambda _: states)
+    assert [run.name for run in jobs.run_statuses(LAUNCHER)] == list(states)
+    assert asked[1:] == ["rm -f ~/bench/runs/bad-3/variables.json"]
 
 
 STATUS = """======== Autoscaler status: 2026-11-29 23:33:09.795063 ========

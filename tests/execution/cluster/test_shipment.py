@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -100,6 +101,15 @@ def test_data_sets_of_the_catalogue_are_sent_where_asked_for(
     shutil.rmtree(folder / "bench")
     pack(run, folder, send_data=True)
     assert {path.name for path in (folder / "datasets" / info.folders[0]).iterdir()} == {f.name for f in info.files}
+
+
+def test_a_pipe_is_named(own: Suite, folder: Path, tmp_path: Path) -> None:
+    run = run_of(own)
+    (tmp_path / "data/few.npz").unlink()
+    os.mkfifo(tmp_path / "data/few.npz")
+    with pytest.raises(UserError, match=r"cannot send .*few\.npz` is a named pipe") as caught:
+        pack(run, folder)
+    assert "None" not in str(caught.value)
 
 
 def test_a_file_that_has_gone_is_told(own: Suite, folder: Path, tmp_path: Path) -> None:

@@ -39,7 +39,29 @@ ROWS: dict[str, Row] = {
     "file that no key holds": (
         model("{name: test_resnet, checkpoint_path: w.pth}"),
         "suite.yaml:3: grid.model: model 'test_resnet': what is in the file of checkpoint_path would not be in the "
-        "trials' keys; load it in a model of your own, which names it in `files: [...]`",
+        "trials' keys; start from it by pretrained: true, pretrained_cfg_overlay: {file: ..., num_classes: as many as "
+        "it has}, or load it in a model of your own, which names it in `files: [...]`",
+    ),
+    "folder that no key holds": (
+        model("{name: test_resnet, cache_dir: w}"),
+        "suite.yaml:3: grid.model: model 'test_resnet': leave out cache_dir, which is this machine's; HF_HOME and "
+        "TORCH_HOME say where timm keeps weights",
+    ),
+    "weights of an address": (
+        model("{name: test_resnet.r160_in1k, pretrained: true, pretrained_cfg_overlay: {hf_hub_id: me/mine}}"),
+        "suite.yaml:3: grid.model: model 'test_resnet.r160_in1k': `hf_hub_id` of `pretrained_cfg_overlay` says where "
+        "weights are that may change while the trials' keys stay the same\n  take weights that timm names "
+        "(resnet18.a1_in1k), or download them and name the file: {name: resnet18, pretrained: true, "
+        "pretrained_cfg_overlay: {file: weights.safetensors}}",
+    ),
+    "weights in a file that is not there": (
+        model("{name: test_resnet, pretrained: true, pretrained_cfg: {file: w.pth}}"),
+        "suite.yaml:3: grid.model: model 'test_resnet': cannot read ",
+        "w.pth: No such file or directory\n  `file` names files from the suite file's own folder",
+    ),
+    "a name of another of timm's sources": (
+        model("'local-dir:weights'"),
+        "suite.yaml:3: grid.model: model 'local-dir:weights': what is there may change while the trials' keys stay",
     ),
     "value that timm refuses": (
         model("{name: test_vit, patch_size: 0}"),

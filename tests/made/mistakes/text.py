@@ -63,6 +63,8 @@ ROWS: dict[str, Row] = {
     "NUL": (b"name: x\ntitle: a\x00b\n", "suite.yaml:2: holds a control character ('\\x00')", "delete it"),
     "escaped control character": (b'name: x\ntitle: "\\e[31m"\n', "suite.yaml:2: title: holds a control character"),
     "control character in a key": (b'"a\\e": x\n', "suite.yaml:1: holds a control character"),
+    "line break in a name": (b'dataset: "a\\nb"\n', "suite.yaml:1: dataset: holds a line break ('\\n')", "delete it"),
+    "tab in a key": (b'"a\\tb": x\n', "suite.yaml:1: holds a tab ('\\t')", "delete it"),
     "half a character": (b'title: "\\uD800"\n', "suite.yaml:1: title: holds a control character"),
     "a line turned around": (b'title: "\\u202Eabc"\n', "suite.yaml:1: title: holds a control character"),
     "escape of no character": (b'title: "\\UFFFFFFFF"\n', "is not valid YAML: an escape"),
