@@ -14,7 +14,7 @@ class Metric:
     percent: bool = True
     ascending: bool = False
     """Whether a smaller figure is the better one."""
-    share: bool = False
+    is_proportion: bool = False
     """Whether it is a plain share of a part's images, so that Wilson's interval holds."""
     classes: int = 1
     """How many the data must have, or there is no such figure."""
@@ -31,13 +31,13 @@ _AVERAGES = {
 }
 
 METRICS: dict[str, Metric] = {
-    "accuracy": Metric("accuracy", "the share of images whose class was told", share=True),
+    "accuracy": Metric("accuracy", "the share of images whose class was told", is_proportion=True),
     "loss": Metric("loss", "the configuration's own loss, without label smoothing and penalties", False, True),
     **{
         f"{figure}_{average}": Metric(
             f"{title} ({average})",
             f"{title} as scikit-learn has it, {text}",
-            share=average == "micro" or (figure, average) == ("recall", "weighted"),
+            is_proportion=average == "micro" or (figure, average) == ("recall", "weighted"),
         )
         for figure, title in (("precision", "precision"), ("recall", "recall"), ("f1", "F1"))
         for average, text in _AVERAGES.items()
@@ -48,13 +48,13 @@ METRICS: dict[str, Metric] = {
     "recall_at_half": Metric(
         "recall at .5",
         "the share of images whose class was given a probability above .5, as Keras's Recall",
-        share=True,
+        is_proportion=True,
     ),
     **{
         f"top_{k}_accuracy": Metric(
             f"top-{k} accuracy",
             f"the share of images whose class is among the {k} rated highest; needs more than {k} classes",
-            share=True,
+            is_proportion=True,
             classes=k + 1,
         )
         for k in (2, 3, 5)

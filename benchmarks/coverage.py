@@ -182,10 +182,10 @@ def equal(maker: Maker, kind: str, count: int, seeds: int, suites: int, mcs: int
         ]
         measured = measure(tables)
         found = find_best_set(measured, draws=DRAWS, seed=number)
-        each.append(1 - found.tied.mean())
-        noisy.append(1 - found.tied[int(np.argmax(spreads))])
-        jointly += not found.jointly.all()
-        plain.append(1 - find_best_set(_plainly(measured), draws=DRAWS, seed=number).tied[int(np.argmax(spreads))])
+        each.append(1 - found.in_set.mean())
+        noisy.append(1 - found.in_set[int(np.argmax(spreads))])
+        jointly += not found.in_joint_set.all()
+        plain.append(1 - find_best_set(_plainly(measured), draws=DRAWS, seed=number).in_set[int(np.argmax(spreads))])
         weights = -np.eye(count)
         weights[:, int(np.argmax(measured.means))] += 1
         p = np.delete(contrasts(measured, weights).p, int(np.argmax(measured.means)))
@@ -203,10 +203,10 @@ def _plainly(measured: MeanEstimates) -> MeanEstimates:
     """The same with the seed noise of all configurations pooled."""
     noise = measured.noise
     assert noise is not None
-    ratio = float(np.average(noise.own / measured.independent, weights=measured.seeds - 1))
+    ratio = float(np.average(noise.raw_variances / measured.independent, weights=measured.seeds - 1))
     count = len(measured.means)
     pooled = SeedNoise(ratio * measured.independent, np.full(count, float(noise.total)), noise.total, np.zeros(count),
-                       noise.own, noise.p)  # fmt: skip
+                       noise.raw_variances, noise.p)  # fmt: skip
     return replace(measured, noise=pooled)
 
 
@@ -230,7 +230,7 @@ def power(maker: Maker, gap: float, count: int, seeds: int, suites: int) -> list
         here = find_best_set(fixed_images(measured), draws=DRAWS, seed=number)
         weights = -np.eye(count)[1:]
         weights[:, 0] = 1
-        told = (~found.tied[1:], ~found.jointly[1:], ~here.tied[1:], contrasts(measured, weights).low > 0)
+        told = (~found.in_set[1:], ~found.in_joint_set[1:], ~here.in_set[1:], contrasts(measured, weights).low > 0)
         for into, one in zip(out, told, strict=True):
             into.append(float(np.mean(one)))
     return [f"{100 * gap:g}", str(count), str(seeds), str(suites), *(f"{100 * np.mean(one):.0f}" for one in out)]

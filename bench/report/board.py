@@ -106,7 +106,7 @@ def board(comparison: Comparison, most: int = MOST) -> Board:
     limits = plots.scale(shown)
     columns = _columns(everything, comparison.metrics)
     shades = {column.name: _shades(everything, column.of, comparison.metrics) for column in columns}
-    faint = {place: "faint" for place, row in enumerate(everything) if _flag(row.numbers["below_floor"])}
+    faint = {place: "faint" for place, row in enumerate(everything) if _flag(row.numbers["below_seed_noise"])}
     told = {**shades, "behind": faint}
     lines = tuple(
         Line(

@@ -168,7 +168,7 @@ def tied_hold_the_best(comparison: Comparison) -> Found:
         best = int(np.argmax(measured.means))
         yield (
             ""
-            if tied.tied[best]
+            if tied.in_set[best]
             else f"{comparison.group.title}: {comparison.analysis.numbers[best].label} is left out"
         )
 

@@ -86,7 +86,7 @@ def estimate(figures: Sequence[float], metric: str, pooled: PooledDeviation | No
         found = seed_interval(figures, pooled)
         low, high = max(found.low, 0.0), min(found.high, 1.0 if kind.percent else math.inf)
         return Estimate(mean(figures), low, high, MODERATED)
-    if kind.share and images:
+    if kind.is_proportion and images:
         found = wilson(round(figures[0] * images), images)
         return Estimate(mean(figures), found.low, found.high, IMAGES)
     return Estimate(mean(figures), interval=ONE_SEED)

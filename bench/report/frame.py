@@ -34,7 +34,7 @@ NEVER_RANKED = "exclude_from_ranking"
 COLUMNS = (
     *("section", "dataset", "kind", "label", "status", "chosen", "seeds", "seeds_planned", "missing"),
     *("test_mean", "test_low", "test_high", "interval", "new_low", "new_high"),
-    *("tied", "tied_jointly", "tied_here", "behind", "below_floor"),
+    *("tied", "tied_jointly", "tied_here", "behind", "below_seed_noise"),
     *("validation_mean", "train_mean", "gap", "parameters", "flops", "train_seconds", "epochs", "epochs_run"),
     *("diverged", "failed", "pruned", "note", "config", "keys", "command", "metric"),
 )
@@ -44,7 +44,7 @@ COLUMNS = (
 whether a configuration may be the best of the complete ones (`bench.statistics.best_set`), each by
 itself and all at once,
 and `tied_here` whether it may be the best of this test set; NA where that was not judged. `behind` is how far the mean
-lies behind the best complete one, `below_floor` whether seeds alone make as large a difference. All these are of
+lies behind the best complete one, `below_seed_noise` whether seeds alone make as large a difference. All these are of
 accuracy and are there where accuracy ranks.
 
 `metric` is what `test_mean`, its bounds, `validation_mean` and `gap` are of, the one that ranks. Every further metric
@@ -197,7 +197,7 @@ def _judged(standing: RankStatistics) -> dict[str, Any]:
         "tied_jointly": standing.jointly,
         "tied_here": standing.here,
         "behind": standing.behind,
-        "below_floor": standing.below_floor,
+        "below_seed_noise": standing.below_seed_noise,
     }
 
 
@@ -251,7 +251,7 @@ def _typed(rows: list[dict[str, Any]], extra: Sequence[str]) -> pd.DataFrame:
     numbers = [name for name in columns if name.startswith("test_") or name.endswith(("_mean", "_seconds"))]
     numbers = [name for name in numbers if name not in texts]
     floats = dict.fromkeys([*numbers, "new_low", "new_high", "behind", "gap", "epochs_run"], "float64")
-    truths = dict.fromkeys(["tied", "tied_jointly", "tied_here", "below_floor"], "boolean")
+    truths = dict.fromkeys(["tied", "tied_jointly", "tied_here", "below_seed_noise"], "boolean")
     return frame.astype({**floats, **truths, **dict.fromkeys(_WHOLE, "Int64"), "chosen": "bool"})
 
 

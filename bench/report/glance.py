@@ -21,7 +21,7 @@ def errors(comparison: Comparison) -> str:
         return ""
     first = comparison.details[0]
     pairs = first.pairs[:PAIRS]
-    named = [f"{percent(pair.share)} % of {pair.true} taken for {pair.predicted}" for pair in pairs]
+    named = [f"{percent(pair.fraction)} % of {pair.true} taken for {pair.predicted}" for pair in pairs]
     of = "" if first.chosen else f" ({first.label})"
     return f"{', '.join(named)}{of}."
 

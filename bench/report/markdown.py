@@ -98,7 +98,7 @@ def _classes(one: Details) -> list[str]:
     seeds = len(one.seeds)
     pooled = f"Predictions of its {seeds} seeds counted together." if seeds > 1 else "From its one seed."
     pairs = [
-        f"- {escape(pair.true)} taken for {escape(pair.predicted)}: {percent(pair.share)} % ({pair.count:,})"
+        f"- {escape(pair.true)} taken for {escape(pair.predicted)}: {percent(pair.fraction)} % ({pair.count:,})"
         for pair in one.pairs[:MOST_PAIRS]
     ]
     out = [

@@ -132,7 +132,7 @@ def _noise(group: TrialGroup, metric: str, analysis: Analysis) -> list[str]:
 
 def _collapsed(numbers: Sequence[Configuration], noise: SeedNoise) -> list[str]:
     """Whose seeds differ so much more than the others' that they are no part of the pooled noise, seed by seed."""
-    far = np.flatnonzero(noise.apart)
+    far = np.flatnonzero(noise.is_outlier)
     found = []
     for place in far[:NAMED]:
         one = numbers[place]
@@ -153,10 +153,10 @@ def _collapsed(numbers: Sequence[Configuration], noise: SeedNoise) -> list[str]:
 
 def _alone(numbers: Sequence[Configuration], measured: MeanEstimates, noise: SeedNoise) -> list[str]:
     """The intervals by their own seeds alone of those that are pooled with others, which may not be alike."""
-    own = np.sqrt(noise.own / measured.seeds) * stats.t.ppf(0.975, np.maximum(measured.seeds - 1, 1))
+    own = np.sqrt(noise.raw_variances / measured.seeds) * stats.t.ppf(0.975, np.maximum(measured.seeds - 1, 1))
     half = np.sqrt(noise.variances / measured.seeds) * stats.t.ppf(0.975, noise.degrees)
     with np.errstate(divide="ignore", invalid="ignore"):
-        unlike = (noise.p < DOUBTED) & ~noise.apart & (np.abs(np.log2(own / half)) > 1)
+        unlike = (noise.p < DOUBTED) & ~noise.is_outlier & (np.abs(np.log2(own / half)) > 1)
     places = sorted(np.flatnonzero(unlike).tolist(), key=lambda place: float(noise.p[place]))
     return [
         f"“{numbers[place].label}” by its own seeds alone: {100 * measured.means[place]:.2f} ± {100 * own[place]:.2f} "
@@ -182,9 +182,9 @@ def _missing(group: TrialGroup, ours: pd.DataFrame, metrics: Sequence[str]) -> l
 def _luck(analysis: Analysis) -> str:
     """How far the top of a list of equals would lie above them, were all as noisy as those tied with the best."""
     measured, tied = analysis.measured, analysis.tied
-    if measured is None or tied is None or np.count_nonzero(tied.tied) < 2:
+    if measured is None or tied is None or np.count_nonzero(tied.in_set) < 2:
         return ""
-    equals = subset(measured, np.flatnonzero(tied.tied).tolist())
+    equals = subset(measured, np.flatnonzero(tied.in_set).tolist())
     alike, own = len(equals.means), float(equals.variances.sum())
     shared = (float(variance(equals, np.ones((1, alike)))[0]) - own) / (alike * (alike - 1))
     count = len(measured.means)

@@ -1,4 +1,4 @@
-"""Which configurations cannot be told from the best? Drawn critical values, seeds and images counted."""
+"""Which configurations may be the best? Multiple comparisons with the best, with simulated critical values."""
 
 from __future__ import annotations
 
@@ -12,42 +12,42 @@ from bench.statistics.intervals import check_confidence
 from bench.statistics.means import MeanEstimates, satterthwaite, subset
 from bench.statistics.seed_noise import Floats
 
-DRAWS = 10_000
+N_DRAWS = 10_000
 
-MOST = 500
-"""More configurations than this that are not surely behind are not compared with each other: all stay in the set."""
+MAX_COMPARED = 500
+"""Where more configurations than this pass the screening, all of them stay in the set without a comparison."""
 
-SURELY = 0.005
-"""The error that the first step may make, of the whole: a tenth of .05 as in Romano, Shaikh and Wolf (2014)."""
+SCREENING_ERROR = 0.005
+"""Error rate of the screening step: a tenth of 0.05, as in Romano, Shaikh and Wolf (2014)."""
 
-HIGHEST = 16
-"""By mean, those that others are surely behind of; any would do, the highest tell the most."""
+N_REFERENCES = 16
+"""The screening compares each configuration with the so many highest means only, which have the most power."""
 
 
-ROUNDING = 1e-12
-"""Of the sum of two variances: what the difference of two equal rows keeps by rounding, far below a single image's."""
+ROUNDING_ERROR = 1e-12
+"""Relative rounding error of the variance of a difference; far below the variance of a single image."""
 
 
 @dataclass(frozen=True, eq=False)
 class BestSet:
-    """`tied` marks the configurations that may be the best; `behind` is how far the mean lies below the highest.
+    """Which configurations may be the best; arrays of shape (k,).
 
-    A configuration that is truly best is in `tied` with the confidence asked for, each by itself; in `jointly` all that
-    are truly best are, at once: the stricter promise, for which fewer are left out. `p` and `p_jointly` are the
-    p-values against "this one is as good as any". Arrays of shape (k,).
+    `in_set` holds each truly best configuration with the given confidence, each by itself; `in_joint_set` holds all of
+    them at once with that confidence and is therefore larger. `gap_to_best` is the highest mean minus each mean. `p`
+    and `p_joint` are the p-values against "no other configuration is better".
     """
 
-    tied: NDArray[np.bool_]
-    jointly: NDArray[np.bool_]
-    behind: Floats
+    in_set: NDArray[np.bool_]
+    in_joint_set: NDArray[np.bool_]
+    gap_to_best: Floats
     p: Floats
-    p_jointly: Floats
+    p_joint: Floats
 
 
 def find_best_set(
-    measured: MeanEstimates, confidence: float = 0.95, draws: int = DRAWS, seed: int = 0, higher: bool = True
+    estimates: MeanEstimates, confidence: float = 0.95, draws: int = N_DRAWS, seed: int = 0, higher: bool = True
 ) -> BestSet:
-    """The configurations that cannot be told from the best, by two promises.
+    """The configurations that are not significantly different from the best, at two kinds of confidence.
 
     *Each*: a configuration that is truly best stays in the set with this confidence. Hsu's multiple comparisons with
     the best (1984, Annals of Statistics 12, 1136-1144; Hsu 1996, Multiple Comparisons, chapter 4): number i leaves
@@ -56,22 +56,22 @@ def find_best_set(
     *All at once*: as in the model confidence set of Hansen, Lunde and Nason (2011, doi 10.3982/ECTA5771), for a set K
     "all of K are best" is rejected where the largest of those over i in K and all j exceeds its quantile when all are
     equal. A configuration leaves when every such K with it is rejected (closed testing: Marcus, Peritz and Gabriel
-    1976), which comes to dropping the worst until one stays. With all configurations equal this set drops none of them
-    in 95 of 100 suites, whatever their number.
+    1976), which is equivalent to dropping the worst until one stays. When all configurations are equal, 95 of 100
+    suites keep all of them, whatever their number.
 
-    Both have two steps (Romano, Shaikh and Wolf 2014, doi 10.3982/ECTA9011, whose first step finds in the same way
-    which inequalities matter). First those leave that are surely behind, at an error of `SURELY` by Bonferroni's
-    inequality over all pairs: they cannot be the best and need not be guarded against. The others are compared at what
-    is left of the error. Where more than `MOST` are left, all of those stay, which keeps the error and drops fewer.
+    Both have two steps (Romano, Shaikh and Wolf 2014, doi 10.3982/ECTA9011). The screening step drops configurations
+    that are clearly worse, at an error of `SCREENING_ERROR` by Bonferroni's inequality over all pairs. The second step
+    compares the others at the remaining error. Where more than `MAX_COMPARED` remain, all of them stay: the set is then
+    larger, and its confidence holds.
 
-    The quantiles are drawn: means from their estimated covariance over new seeds and images, with a seed noise drawn
-    anew each time from what its degrees of freedom allow: few seeds widen the set. Where configurations differ in noise
-    and have few seeds, the noise of the noisiest is taken for less than it is, and a true best is dropped more often
-    than promised (``benchmarks/coverage.py`` has the figures).
+    The quantiles are simulated: means are drawn from their estimated covariance over new seeds and images, and the seed
+    variance is drawn from its sampling distribution, so that few seeds widen the set. Where configurations differ in
+    noise and have few seeds, the noise of the noisiest is underestimated and a true best is dropped more often than
+    promised (``benchmarks/coverage.py`` measures how often).
 
     Parameters
     ----------
-    measured
+    estimates
         k configurations, of full budget and the same protocol. With `fixed_images` the set is that of this test set.
     confidence
         In (0, 1).
@@ -81,122 +81,129 @@ def find_best_set(
         Whether higher means are better.
     """
     check_confidence(confidence)
-    means = measured.means if higher else -measured.means
-    surely = min(SURELY, (1 - confidence) / 10)
-    each = _behind_some(measured, means)
-    jointly = each.copy()
-    near = np.flatnonzero(each > surely)
-    if len(near) > MOST:
-        each[near] = jointly[near] = 1.0
+    means = estimates.means if higher else -estimates.means
+    screening_error = min(SCREENING_ERROR, (1 - confidence) / 10)
+    p_each = _screen(estimates, means)
+    p_joint = p_each.copy()
+    candidates = np.flatnonzero(p_each > screening_error)
+    if len(candidates) > MAX_COMPARED:
+        p_each[candidates] = p_joint[candidates] = 1.0
     else:
-        left = subset(measured, near.tolist())
-        left = replace(left, deviations=left.deviations.astype(np.float64))
-        by_itself, at_once = _compared(left, means[near], draws, seed)
-        each[near], jointly[near] = np.minimum(by_itself + surely, 1.0), np.minimum(at_once + surely, 1.0)
-    return BestSet(each > 1 - confidence, jointly > 1 - confidence, means.max() - means, each, jointly)
+        candidate_estimates = subset(estimates, candidates.tolist())
+        candidate_estimates = replace(candidate_estimates, deviations=candidate_estimates.deviations.astype(np.float64))
+        candidate_p_each, candidate_p_joint = _compare_all_pairs(candidate_estimates, means[candidates], draws, seed)
+        p_each[candidates], p_joint[candidates] = (
+            np.minimum(candidate_p_each + screening_error, 1.0),
+            np.minimum(candidate_p_joint + screening_error, 1.0),
+        )
+    return BestSet(p_each > 1 - confidence, p_joint > 1 - confidence, means.max() - means, p_each, p_joint)
 
 
-def fixed_images(measured: MeanEstimates) -> MeanEstimates:
-    """What was measured, with seeds alone as what may vary: of this test set, and no other."""
-    nothing = np.zeros(len(measured.means))
-    return replace(measured, independent=nothing, deviations=nothing[:, None])
+def fixed_images(estimates: MeanEstimates) -> MeanEstimates:
+    """The same estimates with the test images fixed: seeds alone vary, and results hold for this test set only."""
+    zeros = np.zeros(len(estimates.means))
+    return replace(estimates, independent=zeros, deviations=zeros[:, None])
 
 
-def _compared(measured: MeanEstimates, means: Floats, draws: int, seed: int) -> tuple[Floats, Floats]:
-    """p-values of configurations that are compared all with all: of each by itself, and all at once."""
+def _compare_all_pairs(estimates: MeanEstimates, means: Floats, draws: int, seed: int) -> tuple[Floats, Floats]:
+    """p-values of configurations that are compared all with all: of each by itself, and jointly."""
     count = len(means)
-    variance = _differences(measured.covariance)
-    lead = _ratio(means[:, None] - means[None, :], variance).max(axis=0)
-    order = np.argsort(lead, kind="stable")
-    null = _null(measured, variance, draws, np.random.default_rng(seed))
-    each = (1 + np.count_nonzero(null >= lead[:, None], axis=1)) / (1 + draws)
-    # From the whole set downwards, the next to leave has the largest lead against it.
-    largest = np.full(draws, -np.inf, dtype=np.float32)
-    steps = np.empty(count)
-    for place, number in enumerate(order):
-        np.maximum(largest, null[number], out=largest)
-        steps[place] = (1 + np.count_nonzero(largest >= lead[number])) / (1 + draws)
-    jointly = np.empty(count)
-    jointly[order] = np.maximum.accumulate(steps[::-1])[::-1]
-    each[order[0]] = jointly[order[0]] = 1.0
-    return each, jointly
+    variance = _difference_variances(estimates.covariance)
+    max_lead = _t_statistic(means[:, None] - means[None, :], variance).max(axis=0)
+    order = np.argsort(max_lead, kind="stable")
+    null = _null_distribution(estimates, variance, draws, np.random.default_rng(seed))
+    p_each = (1 + np.count_nonzero(null >= max_lead[:, None], axis=1)) / (1 + draws)
+    # Step down from the whole set: the configuration with the largest lead against it leaves next.
+    null_max = np.full(draws, -np.inf, dtype=np.float32)
+    p_steps = np.empty(count)
+    for step, index in enumerate(order):
+        np.maximum(null_max, null[index], out=null_max)
+        p_steps[step] = (1 + np.count_nonzero(null_max >= max_lead[index])) / (1 + draws)
+    p_joint = np.empty(count)
+    p_joint[order] = np.maximum.accumulate(p_steps[::-1])[::-1]
+    p_each[order[0]] = p_joint[order[0]] = 1.0
+    return p_each, p_joint
 
 
-def _behind_some(measured: MeanEstimates, means: Floats) -> Floats:
-    """Bonferroni's p-values against "none of the `HIGHEST` is better than this one", over all pairs of the suite.
+def _screen(estimates: MeanEstimates, means: Floats) -> Floats:
+    """Bonferroni's p-values against "none of the `N_REFERENCES` best is better than this one", over all pairs.
 
     Student's t of the difference over new seeds and images, with Satterthwaite's degrees of freedom.
     """
     count = len(means)
-    first = np.argsort(-means, kind="stable")[:HIGHEST]
-    shared = (measured.deviations @ measured.deviations[first].T).astype(np.float64)
-    shared /= (measured.images - 1) * measured.images
-    variance = np.maximum(measured.variances[:, None] + measured.variances[first] - 2 * shared, 0.0)
-    degrees: Floats | float = measured.images - 1.0
-    if measured.noise is not None:
-        parts = measured.noise.variances / measured.seeds
-        squares = parts**2 / measured.noise.degrees
-        both = parts[:, None] + parts[first]
+    references = np.argsort(-means, kind="stable")[:N_REFERENCES]
+    covariance = (estimates.deviations @ estimates.deviations[references].T).astype(np.float64)
+    covariance /= (estimates.images - 1) * estimates.images
+    variance = np.maximum(estimates.variances[:, None] + estimates.variances[references] - 2 * covariance, 0.0)
+    degrees: Floats | float = estimates.images - 1.0
+    if estimates.noise is not None:
+        seed_parts = estimates.noise.variances / estimates.seeds
+        squares = seed_parts**2 / estimates.noise.degrees
+        pair_parts = seed_parts[:, None] + seed_parts[references]
         with np.errstate(divide="ignore", invalid="ignore"):
-            of_seeds = np.nan_to_num(both**2 / (squares[:, None] + squares[first]), nan=1.0)
-        of_seeds = np.clip(of_seeds, 1.0, measured.noise.total)
-        degrees = satterthwaite(variance, both, of_seeds, measured.images)
-    alone = stats.t.sf(_ratio(means[first] - means[:, None], variance), degrees)
-    result: Floats = np.minimum(alone.min(axis=1) * count * (count - 1), 1.0)
+            seed_degrees = np.nan_to_num(pair_parts**2 / (squares[:, None] + squares[references]), nan=1.0)
+        seed_degrees = np.clip(seed_degrees, 1.0, estimates.noise.total)
+        degrees = satterthwaite(variance, pair_parts, seed_degrees, estimates.images)
+    p_pairs = stats.t.sf(_t_statistic(means[references] - means[:, None], variance), degrees)
+    result: Floats = np.minimum(p_pairs.min(axis=1) * count * (count - 1), 1.0)
     return result
 
 
-def _differences(covariance: Floats) -> Floats:
+def _difference_variances(covariance: Floats) -> Floats:
     """Variance of each difference of two means, shape (k, k).
 
-    Exactly 0 for two that were right on the same images: by what rounding leaves there nothing can be divided.
+    Exactly 0 for two configurations that are correct on the same images, so that no rounding error is divided by.
     """
-    own = np.diag(covariance)
-    both = own[:, None] + own[None, :]
-    found = both - 2 * covariance
-    return np.where(found > ROUNDING * both, found, 0.0)
+    diagonal = np.diag(covariance)
+    sums = diagonal[:, None] + diagonal[None, :]
+    differences = sums - 2 * covariance
+    return np.where(differences > ROUNDING_ERROR * sums, differences, 0.0)
 
 
-def _ratio(gap: Floats, variance: Floats) -> Floats:
+def _t_statistic(gap: Floats, variance: Floats) -> Floats:
     """gap / sqrt(variance), and 0 where both are."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(gap == 0, 0.0, gap / np.sqrt(variance))
 
 
-def _null(measured: MeanEstimates, variance: Floats, draws: int, generator: np.random.Generator) -> NDArray[np.float32]:
-    """For each configuration the largest lead any other has on it when all are equal, shape (k, draws)."""
-    count = len(measured.means)
-    values, vectors = np.linalg.eigh(measured.shared)
+def _null_distribution(
+    estimates: MeanEstimates, variance: Floats, draws: int, generator: np.random.Generator
+) -> NDArray[np.float32]:
+    """Largest t statistic of any other configuration over each one when all are equal, shape (k, draws)."""
+    count = len(estimates.means)
+    values, vectors = np.linalg.eigh(estimates.image_covariance)
     root = vectors * np.sqrt(np.maximum(values, 0.0))
-    drawn = root @ generator.standard_normal((count, draws))
-    drawn += np.sqrt(_beyond(measured, draws, generator)) * generator.standard_normal((count, draws))
-    means: NDArray[np.float32] = drawn.astype(np.float32)
+    sampled = root @ generator.standard_normal((count, draws))
+    sampled += np.sqrt(_draw_seed_variances(estimates, draws, generator)) * generator.standard_normal((count, draws))
+    means: NDArray[np.float32] = sampled.astype(np.float32)
     with np.errstate(divide="ignore"):
         scale = np.where(variance > 0, 1 / np.sqrt(variance), 0.0).astype(np.float32)
-    found = np.empty_like(means)
-    work = np.empty_like(means)
-    for number in range(count):
-        np.subtract(means, means[number], out=work)
-        work *= scale[:, number, None]
-        work.max(axis=0, out=found[number])
-    return found
+    max_leads = np.empty_like(means)
+    buffer = np.empty_like(means)
+    for index in range(count):
+        np.subtract(means, means[index], out=buffer)
+        buffer *= scale[:, index, None]
+        buffer.max(axis=0, out=max_leads[index])
+    return max_leads
 
 
-def _beyond(measured: MeanEstimates, draws: int, generator: np.random.Generator) -> Floats:
-    """`MeanEstimates.beyond` as it may truly be, given how few seeds it was estimated from, shape (k, draws).
+def _draw_seed_variances(estimates: MeanEstimates, draws: int, generator: np.random.Generator) -> Floats:
+    """Draws of `MeanEstimates.seed_variances` from its sampling distribution, shape (k, draws).
 
-    Configurations that were pooled share most of what they know of their noise, and so its error.
+    Pooled configurations share most of their estimate of the noise, and so its error.
     """
-    if measured.noise is None:
-        return np.zeros((len(measured.means), draws))
-    noise = measured.noise
-    alike = ~noise.apart
-    shared = float(np.min(noise.degrees[alike] ** 2 / noise.total)) if alike.any() else 0.0
-    common = generator.chisquare(shared, draws) if shared > 0 else np.zeros(draws)
-    alone = noise.degrees - np.where(alike, shared, 0.0)
-    drawn = 2 * generator.standard_gamma(np.maximum(alone, 0.0)[:, None] / 2, (len(alone), draws))
-    drawn += np.where(alike[:, None], common, 0.0)
-    scale = noise.degrees[:, None] / np.maximum(drawn, 1e-12)
-    beyond = np.maximum(scale * noise.variances[:, None] - measured.independent[:, None], 0.0)
-    result: Floats = beyond / measured.seeds[:, None]
+    if estimates.noise is None:
+        return np.zeros((len(estimates.means), draws))
+    noise = estimates.noise
+    pooled = ~noise.is_outlier
+    common_degrees = float(np.min(noise.degrees[pooled] ** 2 / noise.total)) if pooled.any() else 0.0
+    common_draws = generator.chisquare(common_degrees, draws) if common_degrees > 0 else np.zeros(draws)
+    remaining_degrees = noise.degrees - np.where(pooled, common_degrees, 0.0)
+    chi_squares = 2 * generator.standard_gamma(
+        np.maximum(remaining_degrees, 0.0)[:, None] / 2, (len(remaining_degrees), draws)
+    )
+    chi_squares += np.where(pooled[:, None], common_draws, 0.0)
+    scale = noise.degrees[:, None] / np.maximum(chi_squares, 1e-12)
+    seed_variances = np.maximum(scale * noise.variances[:, None] - estimates.independent[:, None], 0.0)
+    result: Floats = seed_variances / estimates.seeds[:, None]
     return result

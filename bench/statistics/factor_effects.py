@@ -1,4 +1,7 @@
-"""Which pairs of axes do more, or less, together than each alone?"""
+"""What does each value of an axis change, alone and together with another? Main effects, interactions, contrasts.
+
+A stratum is one combination of values of all other axes; effects are averaged over strata.
+"""
 
 from __future__ import annotations
 
@@ -16,55 +19,56 @@ from bench.statistics.intervals import check_confidence
 from bench.statistics.means import MeanEstimates, satterthwaite
 from bench.statistics.seed_noise import Floats
 
-Level = tuple[str, ...]
+Value = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Strata:
-    """`members` gives the row numbers by cell (a combination of all other axes, by number) and level.
+    """Rows grouped by stratum (a combination of values of all other axes) and value of the axes in question.
 
-    `levels` are those of the axes in question, in the order of first appearance, `count` the number of cells.
+    `members` maps (stratum number, value) to row numbers; `values` are those of the axes in question in the order of
+    first appearance; `count` is the number of strata.
     """
 
-    members: dict[tuple[int, Level], list[int]]
-    levels: tuple[Level, ...]
+    members: dict[tuple[int, Value], list[int]]
+    values: tuple[Value, ...]
     count: int
 
     @cached_property
-    def having(self) -> dict[Level, set[int]]:
-        """The cells of each level."""
-        found: dict[Level, set[int]] = {}
-        for cell, level in self.members:
-            found.setdefault(level, set()).add(cell)
-        return found
+    def having(self) -> dict[Value, set[int]]:
+        """The strata that have each value."""
+        strata: dict[Value, set[int]] = {}
+        for stratum, value in self.members:
+            strata.setdefault(value, set()).add(stratum)
+        return strata
 
-    def matched(self, levels: Sequence[Level]) -> list[int]:
-        """The cells that have every one of these levels."""
-        if len(levels) > len(self.members):  # as where every configuration drew a value of its own
+    def matched(self, levels: Sequence[Value]) -> list[int]:
+        """The strata that have every one of these values."""
+        if len(levels) > len(self.members):  # a random search gives every configuration another value
             return []
-        return sorted(set.intersection(*sorted((self.having.get(one, set()) for one in levels), key=len)))
+        return sorted(set.intersection(*sorted((self.having.get(value, set()) for value in levels), key=len)))
 
 
 def varying(axes: pd.DataFrame) -> list[str]:
-    """The axes with two levels or more."""
+    """The axes with two values or more."""
     return [axis for axis in axes.columns if axes[axis].nunique(dropna=False) > 1]
 
 
 def strata_of(axes: pd.DataFrame, inner: Sequence[str]) -> Strata:
-    """Sort the rows of `axes` by the levels of `inner`, one cell per combination of the other columns."""
+    """Group the rows of `axes` by the values of `inner`, one stratum per combination of the other columns."""
     outer = [axis for axis in axes.columns if axis not in inner]
     numbers: dict[tuple[object, ...], int] = {}
-    members: dict[tuple[int, Level], list[int]] = {}
-    around = zip(*(axes[axis] for axis in outer), strict=True) if outer else [()] * len(axes)
-    within = zip(*(axes[axis] for axis in inner), strict=True)
-    for row, (cell, level) in enumerate(zip(around, within, strict=True)):
-        number = numbers.setdefault(tuple(cell), len(numbers))
-        members.setdefault((number, tuple(level)), []).append(row)
-    return Strata(members, tuple(dict.fromkeys(level for _, level in members)), len(numbers))
+    members: dict[tuple[int, Value], list[int]] = {}
+    outer_values = zip(*(axes[axis] for axis in outer), strict=True) if outer else [()] * len(axes)
+    inner_values = zip(*(axes[axis] for axis in inner), strict=True)
+    for row, (outer_value, inner_value) in enumerate(zip(outer_values, inner_values, strict=True)):
+        number = numbers.setdefault(tuple(outer_value), len(numbers))
+        members.setdefault((number, tuple(inner_value)), []).append(row)
+    return Strata(members, tuple(dict.fromkeys(inner_value for _, inner_value in members)), len(numbers))
 
 
-FAINT = 2.0
-"""Standard errors of the seeds within which a difference is faint: seeds alone make 1 in 20 as large."""
+NOISE_STANDARD_ERRORS = 2.0
+"""A difference below so many standard errors of the seeds is within seed noise: 1 in 20 is larger by chance."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,8 +76,8 @@ class ContrastEffects:
     """Effects in the unit of the means, as fractions, arrays of shape (m,).
 
     `low` and `high` hold on new images (seeds and images vary), `this_low` and `this_high` on this test set (seeds
-    vary; nan without seed noise). `p` is two-sided, on new images, of each effect by itself, against the effect asked
-    about (0 unless told).
+    vary; nan without seed noise). `p` is two-sided, on new images, of each effect by itself, against the null effect (0
+    by default).
     """
 
     estimate: Floats
@@ -86,8 +90,10 @@ class ContrastEffects:
 
 @dataclass(frozen=True)
 class Difference:
-    """One effect, its fields as in `ContrastEffects`; `seeds_counted` is False where it
-    speaks of these networks only."""
+    """One effect, with the fields of `ContrastEffects`.
+
+    `seeds_counted` is False where no configuration has two seeds: the effect then holds for these networks only.
+    """
 
     estimate: float
     low: float
@@ -99,12 +105,12 @@ class Difference:
 
 
 def difference(
-    measured: MeanEstimates, ours: int, theirs: int, confidence: float = 0.95, null: float = 0.0
+    estimates: MeanEstimates, first: int, second: int, confidence: float = 0.95, null: float = 0.0
 ) -> Difference:
-    """The mean of configuration number `ours` minus that of `theirs`.
+    """The mean of configuration number `first` minus that of `second`.
 
-    The shared images pair them (their covariance is taken off); equal seed numbers pair nothing. `p` is against a
-    difference of `null`.
+    The comparison is paired over images: the covariance is subtracted. Equal seed numbers are not paired. `p` is
+    against a difference of `null`.
 
     Raises
     ------
@@ -113,22 +119,24 @@ def difference(
     IndexError
         No configuration has this number.
     """
-    weights = np.zeros((1, len(measured.means)))
-    weights[0, ours] += 1
-    weights[0, theirs] -= 1
-    found = contrasts(measured, weights, confidence, null)
+    weights = np.zeros((1, len(estimates.means)))
+    weights[0, first] += 1
+    weights[0, second] -= 1
+    effect = contrasts(estimates, weights, confidence, null)
     return Difference(
-        estimate=float(found.estimate[0]),
-        low=float(found.low[0]),
-        high=float(found.high[0]),
-        this_low=float(found.this_low[0]),
-        this_high=float(found.this_high[0]),
-        p=float(found.p[0]),
-        seeds_counted=measured.noise is not None,
+        estimate=float(effect.estimate[0]),
+        low=float(effect.low[0]),
+        high=float(effect.high[0]),
+        this_low=float(effect.this_low[0]),
+        this_high=float(effect.this_high[0]),
+        p=float(effect.p[0]),
+        seeds_counted=estimates.noise is not None,
     )
 
 
-def contrasts(measured: MeanEstimates, weights: Floats, confidence: float = 0.95, null: float = 0.0) -> ContrastEffects:
+def contrasts(
+    estimates: MeanEstimates, weights: Floats, confidence: float = 0.95, null: float = 0.0
+) -> ContrastEffects:
     """Weighted sums of the means, such as differences and the effects of a factor.
 
     w'm +- t sqrt(w'Vw), V the covariance of the means over new seeds and images; Satterthwaite's degrees of freedom,
@@ -136,7 +144,7 @@ def contrasts(measured: MeanEstimates, weights: Floats, confidence: float = 0.95
 
     Parameters
     ----------
-    measured
+    estimates
         k configurations.
     weights
         Shape (m, k), a row per effect.
@@ -146,58 +154,63 @@ def contrasts(measured: MeanEstimates, weights: Floats, confidence: float = 0.95
         The effect that `p` is against.
     """
     check_confidence(confidence)
-    estimate = weights @ measured.means
-    spread = variance(measured, weights)
-    level = 0.5 + confidence / 2
-    nothing = np.full(len(estimate), np.nan)
-    if measured.noise is None:
-        degrees = np.full(len(estimate), measured.images - 1.0)
-        this_low, this_high = nothing, nothing
+    estimate = weights @ estimates.means
+    variances = variance(estimates, weights)
+    quantile_level = 0.5 + confidence / 2
+    no_bounds = np.full(len(estimate), np.nan)
+    if estimates.noise is None:
+        degrees = np.full(len(estimate), estimates.images - 1.0)
+        this_low, this_high = no_bounds, no_bounds
     else:
-        parts = weights**2 * (measured.noise.variances / measured.seeds)
-        seeds = parts.sum(axis=1)
+        seed_parts = weights**2 * (estimates.noise.variances / estimates.seeds)
+        seed_variances = seed_parts.sum(axis=1)
         with np.errstate(divide="ignore", invalid="ignore"):
-            of_seeds = seeds**2 / (parts**2 / measured.noise.degrees).sum(axis=1)
-        of_seeds = np.clip(np.nan_to_num(of_seeds, nan=1.0), 1.0, measured.noise.total)
-        degrees = satterthwaite(spread, seeds, of_seeds, measured.images)
-        half = stats.t.ppf(level, of_seeds) * np.sqrt(seeds)
-        this_low, this_high = estimate - half, estimate + half
-    half = stats.t.ppf(level, degrees) * np.sqrt(spread)
+            seed_degrees = seed_variances**2 / (seed_parts**2 / estimates.noise.degrees).sum(axis=1)
+        seed_degrees = np.clip(np.nan_to_num(seed_degrees, nan=1.0), 1.0, estimates.noise.total)
+        degrees = satterthwaite(variances, seed_variances, seed_degrees, estimates.images)
+        half_width = stats.t.ppf(quantile_level, seed_degrees) * np.sqrt(seed_variances)
+        this_low, this_high = estimate - half_width, estimate + half_width
+    half_width = stats.t.ppf(quantile_level, degrees) * np.sqrt(variances)
     with np.errstate(divide="ignore", invalid="ignore"):
-        score = np.where(estimate == null, 0.0, np.abs(estimate - null) / np.sqrt(spread))
+        t_statistic = np.where(estimate == null, 0.0, np.abs(estimate - null) / np.sqrt(variances))
     return ContrastEffects(
-        estimate, estimate - half, estimate + half, this_low, this_high, 2 * stats.t.sf(score, degrees)
+        estimate,
+        estimate - half_width,
+        estimate + half_width,
+        this_low,
+        this_high,
+        2 * stats.t.sf(t_statistic, degrees),
     )
 
 
-def seed_error(measured: MeanEstimates, weights: Floats) -> Floats:
+def seed_error(estimates: MeanEstimates, weights: Floats) -> Floats:
     """The standard error by seeds alone of each row's weighted sum of the means, shape (m,).
 
     For a difference of two configurations as noisy as each other this is s sqrt(1 / s1 + 1 / s2). Where no
     configuration has two seeds it is what theory expects of flips, `bench.statistics.intervals.binomial_noise`.
     """
-    noise = measured.independent if measured.noise is None else measured.noise.variances
-    result: Floats = np.sqrt(weights**2 @ (noise / measured.seeds))
+    seed_variances = estimates.independent if estimates.noise is None else estimates.noise.variances
+    result: Floats = np.sqrt(weights**2 @ (seed_variances / estimates.seeds))
     return result
 
 
-def variance(measured: MeanEstimates, weights: Floats) -> Floats:
+def variance(estimates: MeanEstimates, weights: Floats) -> Floats:
     """w'Vw of each row of `weights`, shape (m, k), V the covariance of the means over new seeds and new images.
 
     From the images themselves: V of thousands of configurations would be millions of numbers.
     """
-    used = np.flatnonzero(weights.any(axis=0))
-    rows = measured.deviations if len(used) == len(measured.means) else measured.deviations[used]
-    by_image = weights[:, used].astype(rows.dtype) @ rows
-    shared = np.einsum("mn,mn->m", by_image, by_image, dtype=np.float64) / (measured.images - 1) / measured.images
-    result: Floats = shared + weights**2 @ measured.beyond
+    columns = np.flatnonzero(weights.any(axis=0))
+    deviations = estimates.deviations if len(columns) == len(estimates.means) else estimates.deviations[columns]
+    weighted = weights[:, columns].astype(deviations.dtype) @ deviations
+    covariance = np.einsum("mn,mn->m", weighted, weighted, dtype=np.float64) / (estimates.images - 1) / estimates.images
+    result: Floats = covariance + weights**2 @ estimates.seed_variances
     return result
 
 
 MEAN = "mean"
 EFFECT_COLUMNS = (
     "axis",
-    "level",
+    "value",
     "against",
     "effect",
     "low",
@@ -205,122 +218,128 @@ EFFECT_COLUMNS = (
     "this_low",
     "this_high",
     "p",
-    "below_floor",
-    "cells",
+    "below_seed_noise",
+    "n_strata",
     "missing",
 )
 
 
 def main_effects(
-    axes: pd.DataFrame, measured: MeanEstimates, against: dict[str, str] | None = None, confidence: float = 0.95
+    axes: pd.DataFrame, estimates: MeanEstimates, against: dict[str, str] | None = None, confidence: float = 0.95
 ) -> pd.DataFrame:
-    """The effect of every level of every axis that varies, over cells in which all else is equal.
+    """The effect of every value of every axis that varies, over strata in which all other axes are equal.
 
-    A cell is one combination of all the other axes. Against the mean, a level's effect is its value less the mean of
-    all levels, averaged over the cells that have them all; against a level, the difference of the two, averaged over
-    the cells that have both. In a full grid these are the main effects of the factorial design (Box, Hunter and Hunter,
-    Statistics for Experimenters, chapter 5), the grid fixed, seeds and images random.
+    Against the mean, the effect of a value is its accuracy minus the mean of all values, averaged over the strata that
+    have them all; against a reference value, the difference of the two, averaged over the strata that have both. In a
+    full grid these are the main effects of the factorial design (Box, Hunter and Hunter, Statistics for Experimenters,
+    chapter 5), the grid fixed, seeds and images random.
 
     Parameters
     ----------
     axes
-        A row per configuration in `measured`'s order and a column per axis, levels as text. Full-budget
+        A row per configuration in the order of `estimates` and a column per axis, values as text. Full-budget
         configurations only.
-    measured
+    estimates
         The same configurations.
     against
-        Axis to the level its others are compared with; axes that it leaves out are compared with the mean.
+        Axis to the value that its others are compared with; other axes are compared with the mean.
 
     Returns
     -------
     pd.DataFrame
-        `EFFECT_COLUMNS`, a row per axis and level, in the order of first appearance. Effects and bounds are fractions
-        (bounds and p as in `bench.statistics.factor_effects.ContrastEffects`), nan where no cell matches. `below_floor`
-        says whether an effect is within `FAINT` standard errors of the seeds. `cells` counts those used and `missing`
-        those left out because pruning, failure or the shape of the grid left a level without its partner: what survives
-        pruning is a selected sample, so print it.
+        `EFFECT_COLUMNS`, a row per axis and value, in the order of first appearance. Effects and bounds are fractions
+        (as in `ContrastEffects`), nan where no stratum matches. `below_seed_noise` says whether an effect is within
+        `NOISE_STANDARD_ERRORS` standard errors of the seeds. `n_strata` counts the strata that were used, `missing`
+        those that were left out because pruning, failure or the shape of the grid left a value without its partner:
+        what survives pruning is a selected sample, so print it.
 
     Raises
     ------
     ValueError
-        Rows do not match, or `against` names an axis or a level that is not there.
+        Rows do not match, or `against` names an unknown axis or value.
     """
-    _check(axes, measured, against or {})
+    _check(axes, estimates, against or {})
     rows: list[dict[str, object]] = []
     weights: list[Floats] = []
     for axis in varying(axes):
-        cells = strata_of(axes, [axis])
-        base = (against or {}).get(axis)
-        levels = [level for (level,) in cells.levels]
-        whole = cells.matched([(one,) for one in levels]) if base is None else []
-        for level in levels:
-            if level == base:
+        strata = strata_of(axes, [axis])
+        reference = (against or {}).get(axis)
+        axis_values = [value for (value,) in strata.values]
+        complete_strata = strata.matched([(other,) for other in axis_values]) if reference is None else []
+        for value in axis_values:
+            if value == reference:
                 continue
-            wanted = levels if base is None else [level, base]
-            matched = whole if base is None else cells.matched([(one,) for one in wanted])
+            compared = axis_values if reference is None else [value, reference]
+            matched_strata = complete_strata if reference is None else strata.matched([(other,) for other in compared])
             rows.append(
                 {
                     "axis": axis,
-                    "level": level,
-                    "against": base or MEAN,
-                    "cells": len(matched),
-                    "missing": cells.count - len(matched),
+                    "value": value,
+                    "against": reference or MEAN,
+                    "n_strata": len(matched_strata),
+                    "missing": strata.count - len(matched_strata),
                 }
             )
-            if not matched:
+            if not matched_strata:
                 continue
-            shares = dict.fromkeys(wanted, -1 / len(wanted)) if base is None else {base: -1.0, level: 0.0}
-            shares[level] += 1
-            weights.append(weigh(cells, matched, {(name,): share for name, share in shares.items()}, len(axes)))
-    return tabulate(rows, weights, measured, EFFECT_COLUMNS, confidence)
+            contrast = (
+                dict.fromkeys(compared, -1 / len(compared)) if reference is None else {reference: -1.0, value: 0.0}
+            )
+            contrast[value] += 1
+            weights.append(
+                weigh(strata, matched_strata, {(other,): weight for other, weight in contrast.items()}, len(axes))
+            )
+    return tabulate(rows, weights, estimates, EFFECT_COLUMNS, confidence)
 
 
-def weigh(cells: Strata, matched: Sequence[int], shares: dict[tuple[str, ...], float], count: int) -> Floats:
-    """A row of weights: each level's share spread evenly over the matched cells, and over a cell's configurations."""
+def weigh(strata: Strata, matched_strata: Sequence[int], contrast: dict[tuple[str, ...], float], count: int) -> Floats:
+    """A row of weights: each value's weight, spread evenly over matched strata and a stratum's configurations."""
     row = np.zeros(count)
-    for cell in matched:
-        for level, share in shares.items():
-            members = cells.members[cell, level]
-            row[members] += share / len(members) / len(matched)
+    for stratum in matched_strata:
+        for value, weight in contrast.items():
+            members = strata.members[stratum, value]
+            row[members] += weight / len(members) / len(matched_strata)
     return row
 
 
 def tabulate(
     rows: list[dict[str, object]],
     weights: list[Floats],
-    measured: MeanEstimates,
+    estimates: MeanEstimates,
     columns: Sequence[str],
     confidence: float,
 ) -> pd.DataFrame:
-    """The rows with the figures of their contrasts, of which there is one per row with a cell; nan for the others."""
+    """The rows with the effects of their contrasts; nan for rows without a stratum, which have no weights."""
     frame = pd.DataFrame(rows)
     if not rows:
         return pd.DataFrame(columns=list(columns))
     frame[["effect", "low", "high", "this_low", "this_high", "p"]] = np.nan
-    frame["below_floor"] = False
+    frame["below_seed_noise"] = False
     if weights:
-        found = contrasts(measured, np.stack(weights), confidence)
-        there = frame["cells"] > 0
-        frame.loc[there, "effect"] = found.estimate
+        effects = contrasts(estimates, np.stack(weights), confidence)
+        has_strata = frame["n_strata"] > 0
+        frame.loc[has_strata, "effect"] = effects.estimate
         for name in ("low", "high", "this_low", "this_high", "p"):
-            frame.loc[there, name] = getattr(found, name)
-        frame.loc[there, "below_floor"] = np.abs(found.estimate) < FAINT * seed_error(measured, np.stack(weights))
+            frame.loc[has_strata, name] = getattr(effects, name)
+        frame.loc[has_strata, "below_seed_noise"] = np.abs(effects.estimate) < NOISE_STANDARD_ERRORS * seed_error(
+            estimates, np.stack(weights)
+        )
     return frame[list(columns)]
 
 
-def _check(axes: pd.DataFrame, measured: MeanEstimates, against: dict[str, str]) -> None:
-    if len(axes) != len(measured.means):
-        raise ValueError(f"{len(axes)} rows of axes do not match {len(measured.means)} configurations")
-    for axis, level in against.items():
-        if axis not in axes.columns or level not in set(axes[axis]):
-            raise ValueError(f"there is no {axis} {level!r} to compare with")
+def _check(axes: pd.DataFrame, estimates: MeanEstimates, against: dict[str, str]) -> None:
+    if len(axes) != len(estimates.means):
+        raise ValueError(f"{len(axes)} rows of axes do not match {len(estimates.means)} configurations")
+    for axis, value in against.items():
+        if axis not in axes.columns or value not in set(axes[axis]):
+            raise ValueError(f"no configuration has {axis} {value!r}, so nothing can be compared with it")
 
 
 INTERACTION_COLUMNS = (
     "axis",
-    "level",
+    "value",
     "with_axis",
-    "with_level",
+    "with_value",
     "effect",
     "low",
     "high",
@@ -328,63 +347,65 @@ INTERACTION_COLUMNS = (
     "this_high",
     "p",
     "p_holm",
-    "below_floor",
-    "cells",
+    "below_seed_noise",
+    "n_strata",
     "missing",
 )
 
 
 def interactions(
-    axes: pd.DataFrame, measured: MeanEstimates, top: int | None = None, confidence: float = 0.95
+    axes: pd.DataFrame, estimates: MeanEstimates, top: int | None = None, confidence: float = 0.95
 ) -> pd.DataFrame:
-    """Two-way interactions by size, the strongest first: what two levels do together beyond the sum of their effects.
+    """Two-way interactions by size, the strongest first: what two values do together beyond the sum of their effects.
 
-    In each cell (a combination of all other axes) that has every pair of levels of the two axes: the value less the
-    means of its row and its column, plus the mean of all, averaged over such cells. As in the factorial analysis of
-    variance; rows and columns of one pair of axes sum to 0. Of an axis with two levels the first is left out, as it
-    says the same with the other sign: two axes of two levels have one interaction, and one test.
+    In each stratum that has every pair of values of the two axes: the accuracy minus the means of its row and its
+    column, plus the overall mean, averaged over such strata, as in the factorial analysis of variance. Rows and columns
+    of one pair of axes sum to 0. The first of two values of an axis is left out, since its interaction is that of the
+    second with the other sign: two axes of two values have one interaction and one test.
 
     Parameters
     ----------
-    axes, measured
+    axes, estimates
         As for `bench.statistics.factor_effects.main_effects`.
     top
-        How many are kept; all by default.
+        How many to return; all by default.
 
     Returns
     -------
     pd.DataFrame
-        `INTERACTION_COLUMNS`; pairs of axes without a matching cell are left out. `p` is of each by itself, `p_holm`
-        over all that were looked at, before the strongest were picked (Holm, statsmodels), which bounds and p do not
-        allow for.
+        `INTERACTION_COLUMNS`; pairs of axes without a matching stratum are left out. `p` and the bounds are of each
+        interaction by itself; `p_holm` is Holm's correction over all interactions, before the strongest were selected.
     """
     rows: list[dict[str, object]] = []
     weights: list[Floats] = []
     for first, second in combinations(varying(axes), 2):
-        cells = strata_of(axes, [first, second])
-        ours = list(dict.fromkeys(level[0] for level in cells.levels))
-        theirs = list(dict.fromkeys(level[1] for level in cells.levels))
-        pairs: list[Level] = list(product(ours, theirs))
-        matched = cells.matched(pairs)
-        if not matched:
+        strata = strata_of(axes, [first, second])
+        first_values = list(dict.fromkeys(value[0] for value in strata.values))
+        second_values = list(dict.fromkeys(value[1] for value in strata.values))
+        pairs: list[Value] = list(product(first_values, second_values))
+        matched_strata = strata.matched(pairs)
+        if not matched_strata:
             continue
-        for mine, yours in product(*(levels[1:] if len(levels) == 2 else levels for levels in (ours, theirs))):
-            shares: dict[Level, float] = {
-                (one, other): ((one == mine) - 1 / len(ours)) * ((other == yours) - 1 / len(theirs))
-                for one, other in pairs
+        for first_value, second_value in product(
+            *(levels[1:] if len(levels) == 2 else levels for levels in (first_values, second_values))
+        ):
+            contrast: dict[Value, float] = {
+                (row_value, column_value): ((row_value == first_value) - 1 / len(first_values))
+                * ((column_value == second_value) - 1 / len(second_values))
+                for row_value, column_value in pairs
             }
             rows.append(
                 {
                     "axis": first,
-                    "level": mine,
+                    "value": first_value,
                     "with_axis": second,
-                    "with_level": yours,
-                    "cells": len(matched),
-                    "missing": cells.count - len(matched),
+                    "with_value": second_value,
+                    "n_strata": len(matched_strata),
+                    "missing": strata.count - len(matched_strata),
                 }
             )
-            weights.append(weigh(cells, matched, shares, len(axes)))
-    found = tabulate(rows, weights, measured, [name for name in INTERACTION_COLUMNS if name != "p_holm"], confidence)
-    found["p_holm"] = multipletests(found["p"], method="holm")[1] if len(found) else np.array([])
-    found = found.sort_values("effect", key=lambda values: -values.abs(), kind="stable", ignore_index=True)
-    return found.head(top)[list(INTERACTION_COLUMNS)] if top is not None else found[list(INTERACTION_COLUMNS)]
+            weights.append(weigh(strata, matched_strata, contrast, len(axes)))
+    table = tabulate(rows, weights, estimates, [name for name in INTERACTION_COLUMNS if name != "p_holm"], confidence)
+    table["p_holm"] = multipletests(table["p"], method="holm")[1] if len(table) else np.array([])
+    table = table.sort_values("effect", key=lambda values: -values.abs(), kind="stable", ignore_index=True)
+    return table.head(top)[list(INTERACTION_COLUMNS)] if top is not None else table[list(INTERACTION_COLUMNS)]

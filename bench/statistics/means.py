@@ -1,4 +1,4 @@
-"""What was measured of a whole suite? Means, and how they vary with other seeds and other images, together."""
+"""The mean accuracy of every configuration of a suite, and its variance over new seeds and new images."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from scipy import stats
 
 from bench.statistics.intervals import Interval, binomial_noise, check_confidence, score_bounds, wilson
 from bench.statistics.seed_noise import Floats, SeedNoise, moderated
-from bench.statistics.seed_noise import subset as noise_of
+from bench.statistics.seed_noise import subset as noise_subset
 
-Right = NDArray[np.bool_]
-"""Which images each seed got right, shape (seeds, images); every configuration on the same images."""
+Correct = NDArray[np.bool_]
+"""Whether each seed classified each image correctly, shape (seeds, images); the same images for all."""
 
 
 @dataclass(frozen=True)
 class VarianceComponents:
-    """A table of seeds by images of right and wrong, taken apart.
+    """Variance components of a table of correct predictions, seeds by images.
 
-    `mean` is the accuracy over seeds, `share` each image's share of seeds that got it right, shape (images,).
-    `between_seeds` is the variance of the seeds' accuracies (nan for one seed) and `independent` what it would be if
-    every image flipped by itself: the residual mean square over the number of images. Their difference is the
-    variance component of the seeds. All are squares of fractions.
+    `mean` is the accuracy over seeds, `image_accuracy` the fraction of seeds that are correct on each image, shape
+    (images,). `between_seeds` is the variance of the seeds' accuracies (nan for one seed), `independent` the value that
+    it would have if images flipped independently: the residual mean square over the number of images. Their difference
+    is the variance component of the seeds. All variances are squares of fractions.
     """
 
     mean: float
-    share: NDArray[np.float64]
+    image_accuracy: NDArray[np.float64]
     seeds: int
     between_seeds: float
     independent: float
@@ -38,57 +38,57 @@ class VarianceComponents:
     @property
     def images(self) -> int:
         """Number of test images."""
-        return len(self.share)
+        return len(self.image_accuracy)
 
     @property
     def seed_component(self) -> float:
-        """By how much one seed is better than another on any images: unbiased, so that it may be below 0."""
+        """Variance between seeds on any images; unbiased, so that it may be below 0."""
         return self.between_seeds - self.independent
 
     @property
     def image_component(self) -> float:
-        """By how much one image is harder than another for any seed: unbiased, so that it may be below 0."""
-        return float(np.var(self.share, ddof=1)) - self.independent * self.images / self.seeds
+        """Variance between images for any seed; unbiased, so that it may be below 0."""
+        return float(np.var(self.image_accuracy, ddof=1)) - self.independent * self.images / self.seeds
 
 
-def variance_components(right: NDArray[Any]) -> VarianceComponents:
-    """Two-way analysis of variance of right (1) and wrong (0) with random seeds, random images, one value a cell.
+def variance_components(correct: NDArray[Any]) -> VarianceComponents:
+    """Two-way analysis of variance of correct (1) and wrong (0): random seeds, random images, one value per cell.
 
     The expected mean squares are sigma_e^2 + n sigma_seeds^2 for seeds, sigma_e^2 + S sigma_images^2 for images and
-    sigma_e^2 for the rest (Searle, Casella and McCulloch 1992, Variance Components, section 4.5; Montgomery, Design and
-    Analysis of Experiments, chapter 13).
+    sigma_e^2 for the residual (Searle, Casella and McCulloch 1992, Variance Components, section 4.5; Montgomery, Design
+    and Analysis of Experiments, chapter 13).
 
     Parameters
     ----------
-    right
-        Shape (seeds, images), booleans; at least one seed and two images. With one seed the flips are taken to be
-        those of a calibrated network, `binomial_noise` squared.
+    correct
+        Shape (seeds, images), booleans; at least one seed and two images. With one seed the independent variance is
+        that of a calibrated network, `binomial_noise` squared.
 
     Raises
     ------
     ValueError
         Another shape.
     """
-    if right.ndim != 2 or right.shape[0] < 1 or right.shape[1] < 2:
-        raise ValueError(f"a table of seeds by images, at least 1 by 2, is wanted, not one of shape {right.shape}")
-    seeds, images = right.shape
-    share = np.count_nonzero(right, axis=0) / seeds
-    accuracies = np.count_nonzero(right, axis=1) / images
+    if correct.ndim != 2 or correct.shape[0] < 1 or correct.shape[1] < 2:
+        raise ValueError(f"expected a table of seeds by images, at least 1 by 2, not shape {correct.shape}")
+    seeds, images = correct.shape
+    image_accuracy = np.count_nonzero(correct, axis=0) / seeds
+    accuracies = np.count_nonzero(correct, axis=1) / images
     mean = float(accuracies.mean())
     if seeds == 1:
-        return VarianceComponents(mean, share, 1, float("nan"), binomial_noise(1 - mean, images) ** 2)
+        return VarianceComponents(mean, image_accuracy, 1, float("nan"), binomial_noise(1 - mean, images) ** 2)
     total = seeds * images * mean * (1 - mean)
     by_seed = images * float(np.sum((accuracies - mean) ** 2))
-    by_image = seeds * float(np.sum((share - mean) ** 2))
-    rest = max(0.0, total - by_seed - by_image) / ((seeds - 1) * (images - 1))
-    return VarianceComponents(mean, share, seeds, by_seed / images / (seeds - 1), rest / images)
+    by_image = seeds * float(np.sum((image_accuracy - mean) ** 2))
+    residual = max(0.0, total - by_seed - by_image) / ((seeds - 1) * (images - 1))
+    return VarianceComponents(mean, image_accuracy, seeds, by_seed / images / (seeds - 1), residual / images)
 
 
-SINGLE_FROM = 500
-"""Configurations beyond which each image's part in the means is kept in single precision: it is most of the memory."""
+SINGLE_PRECISION_FROM = 500
+"""With more configurations than this, `MeanEstimates.deviations` is float32: it takes most of the memory."""
 
-FLIPS = 2.0
-"""How many flips the table's other configurations add to those of one: of few images there may be none at all."""
+PRIOR_FLIPS = 2.0
+"""Weight of the pooled flips, in flips: with few images a configuration may show none of its own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,11 +104,11 @@ class MeanEstimates:
     noise
         Variance of one seed's accuracy; None where every configuration has one seed, and seeds cannot be counted.
     independent
-        What that variance would be if every image flipped by itself.
+        What that variance would be if images flipped independently.
     deviations
-        Shape (k, columns): each image's share of seeds that got it right, less the mean. What images the means share
-        is in their products, which makes the comparison of two configurations paired. With more than `SINGLE_FROM`
-        configurations they are of single precision.
+        Shape (k, columns): the fraction of seeds that are correct on each image, minus the mean. Their products give
+        the covariance over images, which pairs the comparison of two configurations. float32 with more than
+        `SINGLE_PRECISION_FROM` configurations.
     """
 
     means: Floats
@@ -119,31 +119,31 @@ class MeanEstimates:
     deviations: NDArray[np.floating[Any]]
 
     @property
-    def shared(self) -> Floats:
+    def image_covariance(self) -> Floats:
         """Shape (k, k): covariance of the means over samples of test images, with the independent flips of the seeds.
 
-        Of thousands of configurations this is millions of numbers: `own` is its diagonal, and
-        `bench.statistics.factor_effects.variance` needs no more than `deviations`.
+        With thousands of configurations this has millions of values: `image_variances` is its diagonal, and
+        `bench.statistics.factor_effects.variance` needs `deviations` only.
         """
         products = self.deviations @ self.deviations.T
         result: Floats = products.astype(np.float64) * (1 / (self.images - 1)) / self.images
         return result
 
     @cached_property
-    def own(self) -> Floats:
+    def image_variances(self) -> Floats:
         """Variance of each mean over samples of test images."""
-        squares = np.einsum("kn,kn->k", self.deviations, self.deviations, dtype=np.float64)
-        result: Floats = squares / (self.images - 1) / self.images
+        sum_of_squares = np.einsum("kn,kn->k", self.deviations, self.deviations, dtype=np.float64)
+        result: Floats = sum_of_squares / (self.images - 1) / self.images
         return result
 
     @cached_property
     def variances(self) -> Floats:
         """Variance of each mean over new seeds and new images."""
-        return self.own + self.beyond
+        return self.image_variances + self.seed_variances
 
     @cached_property
-    def beyond(self) -> Floats:
-        """Variance of the means by seeds that are better or worse on any images, beyond independent flips."""
+    def seed_variances(self) -> Floats:
+        """Variance of the means due to better and worse seeds, beyond independent flips of images."""
         if self.noise is None:
             return np.zeros(len(self.means))
         return np.maximum(self.noise.variances - self.independent, 0.0) / self.seeds
@@ -151,12 +151,12 @@ class MeanEstimates:
     @property
     def covariance(self) -> Floats:
         """Shape (k, k): covariance of the means over new seeds and new images."""
-        total: Floats = self.shared + np.diag(self.beyond)
+        total: Floats = self.image_covariance + np.diag(self.seed_variances)
         return total
 
 
 def measure(tables: Iterable[NDArray[Any]]) -> MeanEstimates:
-    """Take the tables of all configurations apart, their seed noise steadied by each other.
+    """Means and variances of all configurations, with the seed noise moderated over configurations.
 
     The variance of a mean over S seeds and n images is (MS_seeds + MS_images - MS_rest) / nS, the unbiased estimate of
     sigma_seeds^2 / S + sigma_images^2 / n + sigma_e^2 / nS (sources: `variance_components`), with the moderated
@@ -165,119 +165,127 @@ def measure(tables: Iterable[NDArray[Any]]) -> MeanEstimates:
     Parameters
     ----------
     tables
-        Per configuration, which images each seed got right: booleans of shape (seeds, images). The number of seeds may
-        differ, the images may not. Each is let go before the next is asked for.
+        Per configuration, whether each seed classified each image correctly: booleans of shape (seeds, images). The
+        number of seeds may differ, the images may not. Tables are read one at a time.
 
     Raises
     ------
     ValueError
         No table, or tables of different images.
     """
-    parts: list[VarianceComponents] = []
+    all_components: list[VarianceComponents] = []
     for table in tables:
-        part = variance_components(table)
-        deviation = part.share - part.share.mean()
-        parts.append(replace(part, share=deviation))
-        if len(parts) > SINGLE_FROM:
-            late = parts if len(parts) == SINGLE_FROM + 1 else parts[-1:]
-            parts[-len(late) :] = [replace(one, share=one.share.astype(np.float32)) for one in late]
-    if not parts:
-        raise ValueError("there is nothing to measure: no configuration")
-    lengths = {part.images for part in parts}
-    if len(lengths) > 1:
-        raise ValueError(f"configurations can be compared on the same test images only, found {sorted(lengths)} images")
-    seeds = np.array([part.seeds for part in parts])
-    independent = _flips(parts)
-    noise = moderated(np.array([part.between_seeds for part in parts]), independent, seeds)
+        components = variance_components(table)
+        deviation = components.image_accuracy - components.image_accuracy.mean()
+        all_components.append(replace(components, image_accuracy=deviation))
+        if len(all_components) > SINGLE_PRECISION_FROM:
+            converted = all_components if len(all_components) == SINGLE_PRECISION_FROM + 1 else all_components[-1:]
+            all_components[-len(converted) :] = [
+                replace(item, image_accuracy=item.image_accuracy.astype(np.float32)) for item in converted
+            ]
+    if not all_components:
+        raise ValueError("there is no configuration to measure")
+    image_counts = {components.images for components in all_components}
+    if len(image_counts) > 1:
+        raise ValueError(
+            f"configurations can be compared on the same test images only, found {sorted(image_counts)} images"
+        )
+    seeds = np.array([components.seeds for components in all_components])
+    independent = _flip_variances(all_components)
+    noise = moderated(np.array([components.between_seeds for components in all_components]), independent, seeds)
     if noise is not None:
-        # Seeds that agree better than independent flips would were lucky; two may agree to the image.
+        # Seeds cannot truly vary less than independent flips: a smaller estimate is chance (two may agree exactly).
         noise = replace(noise, variances=np.maximum(noise.variances, independent))
-    means, deviations = np.array([part.mean for part in parts]), np.stack([part.share for part in parts])
-    return MeanEstimates(means, seeds, lengths.pop(), noise, independent, deviations)
+    means, deviations = (
+        np.array([components.mean for components in all_components]),
+        np.stack([components.image_accuracy for components in all_components]),
+    )
+    return MeanEstimates(means, seeds, image_counts.pop(), noise, independent, deviations)
 
 
-def _flips(parts: Sequence[VarianceComponents]) -> Floats:
-    """The variance of a seed's accuracy if every image flipped by itself, of each configuration.
+def _flip_variances(all_components: Sequence[VarianceComponents]) -> Floats:
+    """The variance of a seed's accuracy if images flipped independently, for each configuration.
 
-    As measured, in proportion to what theory expects, sqrt(error / 2n) squared; where a configuration shows few flips
-    the proportion of all others counts too, and for one seed it is all there is. Theory alone stands where no
-    configuration has two seeds.
+    The observed variance is shrunk towards the expected one (error / 2n) times the ratio of observed to expected over
+    all configurations. A configuration with one seed gets that value; without a second seed anywhere it is the expected
+    one.
     """
-    images = len(parts[0].share)
-    wrong = np.array([(1 - part.mean) * part.seeds * images for part in parts])
-    seeds = np.array([part.seeds for part in parts])
-    errors = (wrong + 0.5) / (seeds * images + 1)
-    theory = np.array([binomial_noise(error, images) ** 2 for error in errors])
-    weight = np.where(seeds > 1, (seeds - 1.0) * images**2, 0.0)
-    shown = np.where(seeds > 1, [part.independent for part in parts], 0.0) * weight
-    proportion = (shown.sum() + 1) / ((theory * weight).sum() + 1)
-    prior = proportion * theory
-    flips: Floats = prior * (shown + FLIPS) / (prior * weight + FLIPS)
-    return flips
+    images = len(all_components[0].image_accuracy)
+    n_errors = np.array([(1 - components.mean) * components.seeds * images for components in all_components])
+    seeds = np.array([components.seeds for components in all_components])
+    errors = (n_errors + 0.5) / (seeds * images + 1)
+    expected = np.array([binomial_noise(error, images) ** 2 for error in errors])
+    weights = np.where(seeds > 1, (seeds - 1.0) * images**2, 0.0)
+    observed = np.where(seeds > 1, [components.independent for components in all_components], 0.0) * weights
+    proportion = (observed.sum() + 1) / ((expected * weights).sum() + 1)
+    prior = proportion * expected
+    variances: Floats = prior * (observed + PRIOR_FLIPS) / (prior * weights + PRIOR_FLIPS)
+    return variances
 
 
-def subset(measured: MeanEstimates, numbers: Sequence[int]) -> MeanEstimates:
-    """Some of the configurations, in this order, with the seed noise that all of them told."""
-    rows = np.asarray(numbers, dtype=int)
-    if np.array_equal(rows, np.arange(len(measured.means))):
-        return measured
-    noise = measured.noise and noise_of(measured.noise, rows)
+def subset(estimates: MeanEstimates, rows: Sequence[int]) -> MeanEstimates:
+    """Some of the configurations, in this order, with the seed noise that was estimated from all of them."""
+    indices = np.asarray(rows, dtype=int)
+    if np.array_equal(indices, np.arange(len(estimates.means))):
+        return estimates
+    noise = estimates.noise and noise_subset(estimates.noise, indices)
     return MeanEstimates(
-        measured.means[rows],
-        measured.seeds[rows],
-        measured.images,
+        estimates.means[indices],
+        estimates.seeds[indices],
+        estimates.images,
         noise,
-        measured.independent[rows],
-        measured.deviations[rows],
+        estimates.independent[indices],
+        estimates.deviations[indices],
     )
 
 
-def this_test_set(measured: MeanEstimates, number: int, confidence: float = 0.95) -> Interval | None:
+def this_test_set(estimates: MeanEstimates, index: int, confidence: float = 0.95) -> Interval | None:
     """The interval of a mean when seeds vary and images do not; None where no configuration has two seeds.
 
     Wilson's with as many images as would give a mean of p (1 - p) / n the variance of a seed, moderated, over the
-    number of seeds, and Student's t with its degrees of freedom. One seed among configurations with several has the
-    noise that those tell. It lies within the interval on new images, as these add to what may vary: with very few
-    degrees of freedom t alone would be wider.
+    number of seeds, and Student's t with its degrees of freedom. A single seed gets the noise of the other
+    configurations. The interval is cut to the interval on new images, which would be narrower only with very few
+    degrees of freedom.
     """
     check_confidence(confidence)
-    if measured.noise is None:
+    if estimates.noise is None:
         return None
-    variance = measured.noise.variances[number] / measured.seeds[number]
-    found = _score(measured, number, variance, measured.noise.degrees[number], confidence)
-    wider = new_images(measured, number, confidence)
-    return Interval(found.estimate, max(found.low, wider.low), min(found.high, wider.high))
+    variance = estimates.noise.variances[index] / estimates.seeds[index]
+    interval = _score(estimates, index, variance, estimates.noise.degrees[index], confidence)
+    new_images_interval = new_images(estimates, index, confidence)
+    return Interval(
+        interval.estimate, max(interval.low, new_images_interval.low), min(interval.high, new_images_interval.high)
+    )
 
 
-def new_images(measured: MeanEstimates, number: int, confidence: float = 0.95) -> Interval:
+def new_images(estimates: MeanEstimates, index: int, confidence: float = 0.95) -> Interval:
     """The interval of a mean when seeds and images vary; where no configuration has two seeds Wilson's, of the images.
 
     Wilson's with as many images as would give a mean of p (1 - p) / n its variance over new seeds and images. The
-    degrees of freedom are Satterthwaite's (1946, doi 10.2307/3002019): only the seeds' part is uncertain, of the images
-    there are many.
+    degrees of freedom are Satterthwaite's (1946, doi 10.2307/3002019), with those of the seeds and of the images.
     """
     check_confidence(confidence)
-    if measured.noise is None or measured.own[number] == 0:
-        return wilson(round(float(measured.means[number]) * measured.images), measured.images, confidence)
-    variance = float(measured.variances[number])
-    part = measured.noise.variances[number] / measured.seeds[number]
-    degrees = satterthwaite(variance, part, measured.noise.degrees[number], measured.images)
-    return _score(measured, number, variance, degrees, confidence)
+    if estimates.noise is None or estimates.image_variances[index] == 0:
+        return wilson(round(float(estimates.means[index]) * estimates.images), estimates.images, confidence)
+    variance = float(estimates.variances[index])
+    seed_part = estimates.noise.variances[index] / estimates.seeds[index]
+    degrees = satterthwaite(variance, seed_part, estimates.noise.degrees[index], estimates.images)
+    return _score(estimates, index, variance, degrees, confidence)
 
 
-def _score(measured: MeanEstimates, number: int, variance: float, degrees: Any, confidence: float) -> Interval:
-    mean, answers = float(measured.means[number]), measured.seeds[number] * measured.images
-    # With half an answer more on either side: shares of 0 and 1 tell no number of images.
-    share = (mean * answers + 0.5) / (answers + 1)
-    n = np.array([share * (1 - share) / variance])
-    low, high = score_bounds(np.array([mean]), n, stats.t.ppf(0.5 + confidence / 2, degrees))
+def _score(estimates: MeanEstimates, index: int, variance: float, degrees: Any, confidence: float) -> Interval:
+    mean, n_predictions = float(estimates.means[index]), estimates.seeds[index] * estimates.images
+    # Half a prediction is added on either side: proportions of 0 and 1 give no effective number of images.
+    smoothed = (mean * n_predictions + 0.5) / (n_predictions + 1)
+    effective_images = np.array([smoothed * (1 - smoothed) / variance])
+    low, high = score_bounds(np.array([mean]), effective_images, stats.t.ppf(0.5 + confidence / 2, degrees))
     return Interval(mean, float(low[0]), float(high[0]))
 
 
-def satterthwaite(variance: Any, part: Any, degrees: Any, images: int) -> Any:
-    """Degrees of freedom of a variance of which `part` has only `degrees`, and the rest those of the images."""
-    # Images that two configurations share may take off more than the seeds add.
-    part = np.minimum(part, variance)
+def satterthwaite(variance: Any, seed_part: Any, degrees: Any, images: int) -> Any:
+    """Degrees of freedom of a variance of which `seed_part` has `degrees`, and the remainder those of the images."""
+    # The covariance over shared images may exceed the part of the seeds.
+    seed_part = np.minimum(seed_part, variance)
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = np.where(part > 0, variance**2 * degrees / part**2, np.inf)
-    return np.clip(found, 1.0, images - 1.0)
+        result = np.where(seed_part > 0, variance**2 * degrees / seed_part**2, np.inf)
+    return np.clip(result, 1.0, images - 1.0)

@@ -1,4 +1,4 @@
-"""How sure is a class's precision, recall or F1, and how sure is the difference of two configurations in it?"""
+"""Precision, recall and F1 of each class, the confusion matrix, and intervals over new seeds and images."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class PerClass:
 
 @dataclass(frozen=True)
 class ConfusedPair:
-    """How often images of class `true` were taken for `predicted`; `share` is of the images of class `true`."""
+    """Images of class `true` that were predicted as `predicted`; `fraction` is of all images of class `true`."""
 
     true: str
     predicted: str
     count: int
-    share: float
+    fraction: float
 
 
 def per_class(labels: Classes, predicted: Classes, n_classes: int) -> PerClass:
@@ -48,7 +48,7 @@ def per_class(labels: Classes, predicted: Classes, n_classes: int) -> PerClass:
     labels, predicted
         Class numbers in [0, n_classes), shape (n,).
     n_classes
-        Classes that nothing was predicted for, or that have no image, get 0.
+        A class that was never predicted, or that has no image, gets 0.
 
     Raises
     ------
@@ -81,15 +81,15 @@ def most_confused(matrix: NDArray[np.int64], classes: Sequence[str], top: int) -
 
     `matrix` is `confusion`'s; among equal counts the smaller class numbers come first.
     """
-    wrong = matrix.copy()
-    np.fill_diagonal(wrong, 0)
-    order = np.argsort(-wrong, axis=None, kind="stable")[:top]
+    errors = matrix.copy()
+    np.fill_diagonal(errors, 0)
+    order = np.argsort(-errors, axis=None, kind="stable")[:top]
     pairs = [divmod(int(cell), matrix.shape[1]) for cell in order]
     totals = matrix.sum(axis=1)
     return [
-        ConfusedPair(classes[row], classes[column], int(wrong[row, column]), float(wrong[row, column] / totals[row]))
+        ConfusedPair(classes[row], classes[column], int(errors[row, column]), float(errors[row, column] / totals[row]))
         for row, column in pairs
-        if wrong[row, column]
+        if errors[row, column]
     ]
 
 
@@ -101,46 +101,45 @@ def _check(labels: Classes, predicted: Classes, n_classes: int) -> None:
             raise ValueError(f"a {name} lies outside the {n_classes} classes")
 
 
-Figure = Literal["precision", "recall", "f1"]
-FIGURES: tuple[Figure, ...] = get_args(Figure)
+ClassMetric = Literal["precision", "recall", "f1"]
+CLASS_METRICS: tuple[ClassMetric, ...] = get_args(ClassMetric)
 
 
 @dataclass(frozen=True, eq=False)
-class Bounds:
-    """One figure of k configurations and c classes, as fractions.
+class ClassIntervals:
+    """One metric of k configurations and c classes, as fractions.
 
-    `value`, `low` and `high` have shape (k, c): the figure of all seeds counted together and its bounds on new images,
-    nan where it is of no image. `half` has shape (pairs, c): half the width of the interval of the difference, for the
-    pairs of the first configurations in the order of `itertools.combinations`.
+    `value`, `low` and `high` have shape (k, c): the metric over all seeds together and its bounds on new images, nan
+    without an image. `half_width` has shape (pairs, c): half the width of the interval of the difference, for the pairs
+    of the first configurations in the order of `itertools.combinations`.
     """
 
     value: Floats
     low: Floats
     high: Floats
-    half: Floats
+    half_width: Floats
 
 
 @dataclass(frozen=True, eq=False)
-class _Cells:
-    """Of one class, what a figure is the ratio of: counts of shape (seeds, images), of the images that matter."""
+class _Counts:
+    """Numerator and denominator of a metric of one class, by seed and image, shape (seeds, images)."""
 
-    above: Floats
-    below: Floats
+    numerator: Floats
+    denominator: Floats
 
 
-def bounds(
+def class_intervals(
     labels: Classes, predicted: Sequence[NDArray[Any]], n_classes: int, paired: int = 0, confidence: float = 0.95
-) -> dict[Figure, Bounds]:
+) -> dict[ClassMetric, ClassIntervals]:
     """Precision, recall and F1 of every class with their intervals when seeds and images vary.
 
-    Each is a ratio of two counts. Its variance over new seeds and images is that of its linear part
-    (above - ratio * below) / mean(below), taken apart by seeds and images as `bench.statistics.means` does with
-    right and wrong (Cochran 1977, Sampling Techniques, section 6.3, for the linear part). New images come with as many
-    of each class, as test parts are made, so that images vary within their true class. The seed noise of a class is
-    steadied by the other configurations. The interval is Wilson's at the number of images that would have this
-    variance, with Student's t for the normal quantile (compared with others by Franco et al. 2019, PMC6690503); for one
-    seed this is Wilson's own, and speaks of the images alone. F1 is taken as the share J of the images that are of the
-    class or called so which are both, F1 = 2J / (1 + J).
+    Each is a ratio of two counts. Its variance over new seeds and images is that of its linear part (numerator - ratio
+    * denominator) / mean(denominator), decomposed by seeds and images as in `bench.statistics.means` (Cochran 1977,
+    Sampling Techniques, section 6.3, for the linear part). New images have the same class sizes, so that images vary
+    within their true class. The seed noise of a class is moderated over configurations. The interval is Wilson's at the
+    number of images that would have this variance, with Student's t for the normal quantile (compared with others by
+    Franco et al. 2019, PMC6690503); for one seed this is Wilson's own interval, over images alone. F1 is transformed
+    from the Jaccard index J, F1 = 2J / (1 + J).
 
     Parameters
     ----------
@@ -151,8 +150,8 @@ def bounds(
     n_classes
         Classes of the data.
     paired
-        How many of the first configurations get the intervals of their differences: mean +- t sqrt(variance), with the
-        covariance of the shared images taken off, each at `confidence` by itself.
+        How many of the first configurations get intervals of their differences: mean +- t sqrt(variance), paired over
+        images, each at `confidence` by itself.
 
     Raises
     ------
@@ -160,102 +159,109 @@ def bounds(
         No configuration, shapes that differ, or a confidence outside (0, 1).
     """
     check_confidence(confidence)
-    if not predicted or any(one.ndim != 2 or one.shape[1:] != labels.shape for one in predicted):
-        shapes = [one.shape for one in predicted]
+    if not predicted or any(classes.ndim != 2 or classes.shape[1:] != labels.shape for classes in predicted):
+        shapes = [classes.shape for classes in predicted]
         raise ValueError(f"labels of shape {labels.shape} and predictions of shapes {shapes} do not match")
     pairs = list(combinations(range(min(paired, len(predicted))), 2))
-    found = {
-        figure: Bounds(*(np.full((size, n_classes), np.nan) for size in (*[len(predicted)] * 3, len(pairs))))
-        for figure in FIGURES
+    intervals = {
+        metric: ClassIntervals(*(np.full((size, n_classes), np.nan) for size in (*[len(predicted)] * 3, len(pairs))))
+        for metric in CLASS_METRICS
     }
     weights = np.zeros((len(pairs), len(predicted)))
-    for row, (ours, theirs) in enumerate(pairs):
-        weights[row, ours], weights[row, theirs] = 1, -1
-    sizes = np.bincount(labels, minlength=n_classes)
-    for number in range(n_classes):
-        of_class = labels == number
-        matters = np.flatnonzero(of_class | np.any([np.any(one == number, axis=0) for one in predicted], axis=0))
-        said = [one[:, matters] == number for one in predicted]
-        for figure in FIGURES:
-            cells = [_cells(figure, of_class[matters], one) for one in said]
-            measured = _measured(cells, labels[matters], sizes)
-            _fill(found[figure], number, figure, cells, measured, weights, confidence)
-    return found
+    for row, (first, second) in enumerate(pairs):
+        weights[row, first], weights[row, second] = 1, -1
+    class_sizes = np.bincount(labels, minlength=n_classes)
+    for class_number in range(n_classes):
+        of_class = labels == class_number
+        relevant = np.flatnonzero(
+            of_class | np.any([np.any(classes == class_number, axis=0) for classes in predicted], axis=0)
+        )
+        predicted_as = [classes[:, relevant] == class_number for classes in predicted]
+        for metric in CLASS_METRICS:
+            counts = [_counts(metric, of_class[relevant], classes) for classes in predicted_as]
+            estimates = _ratio_estimates(counts, labels[relevant], class_sizes)
+            _fill(intervals[metric], class_number, metric, counts, estimates, weights, confidence)
+    return intervals
 
 
-def _cells(figure: Figure, of_class: NDArray[np.bool_], said: NDArray[np.bool_]) -> _Cells:
-    both = (said & of_class).astype(np.float64)
-    if figure == "precision":
-        return _Cells(both, said.astype(np.float64))
-    if figure == "recall":
-        return _Cells(both, np.broadcast_to(of_class, said.shape).astype(np.float64))
-    return _Cells(2 * both, said.astype(np.float64) + of_class)
+def _counts(metric: ClassMetric, of_class: NDArray[np.bool_], predicted_as: NDArray[np.bool_]) -> _Counts:
+    true_positives = (predicted_as & of_class).astype(np.float64)
+    if metric == "precision":
+        return _Counts(true_positives, predicted_as.astype(np.float64))
+    if metric == "recall":
+        return _Counts(true_positives, np.broadcast_to(of_class, predicted_as.shape).astype(np.float64))
+    return _Counts(2 * true_positives, predicted_as.astype(np.float64) + of_class)
 
 
 def _fill(
-    into: Bounds,
-    number: int,
-    figure: Figure,
-    cells: list[_Cells],
-    measured: MeanEstimates,
+    intervals: ClassIntervals,
+    class_number: int,
+    metric: ClassMetric,
+    counts: list[_Counts],
+    estimates: MeanEstimates,
     weights: Floats,
     confidence: float,
 ) -> None:
-    there = np.array([one.below.sum() > 0 for one in cells])
-    into.value[there, number] = measured.means[there]
-    # F1 counts an image twice that is of the class and called so.
-    counts = np.array([(one.below > 0).sum() / one.below.shape[0] for one in cells])
-    low, high = _score(figure, measured, counts, confidence)
-    into.low[there, number], into.high[there, number] = low[there], high[there]
+    has_images = np.array([item.denominator.sum() > 0 for item in counts])
+    intervals.value[has_images, class_number] = estimates.means[has_images]
+    # F1 counts a true positive twice.
+    n_images = np.array([(item.denominator > 0).sum() / item.denominator.shape[0] for item in counts])
+    low, high = _score(metric, estimates, n_images, confidence)
+    intervals.low[has_images, class_number], intervals.high[has_images, class_number] = (
+        low[has_images],
+        high[has_images],
+    )
     if len(weights):
-        both = (np.abs(weights) @ there) == 2
-        width = contrasts(measured, weights, confidence)
-        into.half[both, number] = (width.high - width.estimate)[both]
+        in_both = (np.abs(weights) @ has_images) == 2
+        difference_effects = contrasts(estimates, weights, confidence)
+        intervals.half_width[in_both, class_number] = (difference_effects.high - difference_effects.estimate)[in_both]
 
 
-def _measured(cells: list[_Cells], labels: Classes, sizes: NDArray[np.int_]) -> MeanEstimates:
-    """The ratios with the variance components of their linear parts, which are 0 on all images left out."""
-    images = int(sizes.sum())
-    seeds = np.array([one.above.shape[0] for one in cells])
-    ratios, between, independent = (np.zeros(len(cells)) for _ in range(3))
-    shares = np.zeros((len(cells), cells[0].above.shape[1]))
-    for i, one in enumerate(cells):
-        total = one.below.sum()
+def _ratio_estimates(counts: list[_Counts], labels: Classes, class_sizes: NDArray[np.int_]) -> MeanEstimates:
+    """The ratios with the variance components of their linear parts, which are 0 on all other images."""
+    images = int(class_sizes.sum())
+    seeds = np.array([item.numerator.shape[0] for item in counts])
+    ratios, between_seeds, independent = (np.zeros(len(counts)) for _ in range(3))
+    image_parts = np.zeros((len(counts), counts[0].numerator.shape[1]))
+    for i, item in enumerate(counts):
+        total = item.denominator.sum()
         if total == 0:
             continue
-        ratios[i] = one.above.sum() / total
-        linear = (one.above - ratios[i] * one.below) * (seeds[i] * images / total)
-        shares[i] = linear.mean(axis=0)
-        square = float(np.sum(linear**2))
+        ratios[i] = item.numerator.sum() / total
+        linear = (item.numerator - ratios[i] * item.denominator) * (seeds[i] * images / total)
+        image_parts[i] = linear.mean(axis=0)
+        sum_of_squares = float(np.sum(linear**2))
         if seeds[i] == 1:
-            # A calibrated network's next seed flips half as much as its images vary (`binomial_floor`).
-            independent[i] = square / (2 * images * images)
+            # The independent variance of a calibrated network is half of that over images (`binomial_noise`).
+            independent[i] = sum_of_squares / (2 * images * images)
             continue
-        by_seed = float(np.sum((linear.sum(axis=1) / images) ** 2))
-        rest = max(0.0, square - images * by_seed - seeds[i] * float(np.sum(shares[i] ** 2)))
-        between[i] = by_seed / (seeds[i] - 1)
-        independent[i] = rest / ((seeds[i] - 1) * (images - 1)) / images
-    # Images vary within their class; those left out, 0 each, lie as far from its mean: a column for them all.
-    of_class = np.eye(len(sizes))[labels]
-    means = shares @ of_class / np.maximum(sizes, 1)
-    left_out = -means * np.sqrt(sizes - of_class.sum(axis=0))
-    deviations = np.hstack([shares - means[:, labels], left_out])
-    return MeanEstimates(ratios, seeds, images, moderated(between, independent, seeds), independent, deviations)
+        seed_squares = float(np.sum((linear.sum(axis=1) / images) ** 2))
+        residual = max(0.0, sum_of_squares - images * seed_squares - seeds[i] * float(np.sum(image_parts[i] ** 2)))
+        between_seeds[i] = seed_squares / (seeds[i] - 1)
+        independent[i] = residual / ((seeds[i] - 1) * (images - 1)) / images
+    # Images vary within their class. All other images have a linear part of 0: one column for them together.
+    of_class = np.eye(len(class_sizes))[labels]
+    means = image_parts @ of_class / np.maximum(class_sizes, 1)
+    left_out = -means * np.sqrt(class_sizes - of_class.sum(axis=0))
+    deviations = np.hstack([image_parts - means[:, labels], left_out])
+    return MeanEstimates(ratios, seeds, images, moderated(between_seeds, independent, seeds), independent, deviations)
 
 
-def _score(figure: Figure, measured: MeanEstimates, counts: Floats, confidence: float) -> tuple[Floats, Floats]:
-    """Wilson's interval with as many images as give the variance; of one seed, the images it has."""
-    ratio = measured.means
-    share, slope = (ratio / (2 - ratio), 2 / (2 - ratio) ** 2) if figure == "f1" else (ratio, np.ones_like(ratio))
-    variance = measured.variances
-    several = (measured.seeds > 1) & (variance > 0) & (share > 0) & (share < 1)
-    safe = np.where(several, variance, 1.0)
-    n = np.where(several, share * (1 - share) / (safe * slope**2), np.maximum(counts, 1))
+def _score(metric: ClassMetric, estimates: MeanEstimates, n_images: Floats, confidence: float) -> tuple[Floats, Floats]:
+    """Wilson's interval with the effective number of images; for one seed the actual number."""
+    ratio = estimates.means
+    proportion, slope = (ratio / (2 - ratio), 2 / (2 - ratio) ** 2) if metric == "f1" else (ratio, np.ones_like(ratio))
+    variance = estimates.variances
+    has_seeds = (estimates.seeds > 1) & (variance > 0) & (proportion > 0) & (proportion < 1)
+    safe_variance = np.where(has_seeds, variance, 1.0)
+    n = np.where(has_seeds, proportion * (1 - proportion) / (safe_variance * slope**2), np.maximum(n_images, 1))
     level = 0.5 + confidence / 2
     quantile = np.full(len(ratio), stats.norm.ppf(level))
-    if measured.noise is not None:
-        part = measured.noise.variances / measured.seeds
-        degrees = satterthwaite(safe, np.where(several, part, 0.0), measured.noise.degrees, measured.images)
-        quantile = np.where(several, stats.t.ppf(level, degrees), quantile)
-    low, high = score_bounds(share, n, quantile)
-    return (2 * low / (1 + low), 2 * high / (1 + high)) if figure == "f1" else (low, high)
+    if estimates.noise is not None:
+        seed_part = estimates.noise.variances / estimates.seeds
+        degrees = satterthwaite(
+            safe_variance, np.where(has_seeds, seed_part, 0.0), estimates.noise.degrees, estimates.images
+        )
+        quantile = np.where(has_seeds, stats.t.ppf(level, degrees), quantile)
+    low, high = score_bounds(proportion, n, quantile)
+    return (2 * low / (1 + low), 2 * high / (1 + high)) if metric == "f1" else (low, high)

@@ -1,4 +1,4 @@
-"""Which level of an axis is better when each has its own tuning? Each at the setting that validation chose for it."""
+"""Effect of tuning: each value of an axis at its best setting on validation, and the best of n trials."""
 
 from __future__ import annotations
 
@@ -14,58 +14,63 @@ from bench.statistics.seed_noise import Floats
 
 
 def expected_best(
-    chosen_by: Sequence[float],
+    selected_by: Sequence[float],
     scores: Sequence[float] | None = None,
     replacement: bool = False,
-    tries: Sequence[int] | None = None,
+    n_trials: Sequence[int] | None = None,
 ) -> Floats:
-    """Expected score of the best of 1, 2, ..., N tries, when N were made; or of as many as `tries` names.
+    """Expected score of the best of n out of N trials, for n = 1, 2, ..., N or for the values in `n_trials`.
 
-    Exact, by order statistics. By default the n tries are drawn from those N without replacement: the i-th lowest is
+    Exact, by order statistics. By default the n trials are drawn without replacement: the i-th lowest is
     the best of them with probability C(i - 1, n - 1) / C(N, n), which makes the estimate unbiased (Tang et al. 2020,
     arXiv 2004.14544); with replacement, (i / N)^n - ((i - 1) / N)^n (Dodge et al. 2019, arXiv 1909.03004, equation 6),
     which is too low.
 
     Parameters
     ----------
-    chosen_by
-        What the best is chosen by, such as the mean on validation, shape (N,); higher is better. Of equals each is as
-        likely.
+    selected_by
+        What the best is selected by, such as the mean on validation, shape (N,); higher is better. Ties are broken at
+        random.
     scores
-        What is then reported, such as the mean on test, shape (N,); `chosen_by` itself by default.
-    tries
-        Numbers of tries, of 1 to N. All of them take time and memory by N squared.
+        What is reported, such as the mean on test, shape (N,); `selected_by` itself by default.
+    n_trials
+        Values of n, 1 to N. Time and memory grow with their number times N.
 
     Returns
     -------
     NDArray
-        A figure for each of `tries`; by default of shape (N,), place n - 1 for n tries.
+        A score for each of `n_trials`; by default of shape (N,), for 1 to N trials.
 
     Raises
     ------
     ValueError
-        No figure, one that is not finite, or lengths that differ.
+        No score, one that is not finite, or lengths that differ.
     """
-    by = np.asarray(chosen_by, dtype=float)
-    told = by if scores is None else np.asarray(scores, dtype=float)
-    if by.ndim != 1 or not len(by) or by.shape != told.shape or not np.all(np.isfinite([by, told])):
-        raise ValueError("the expected best needs finite figures, and one score for each")
-    groups = np.unique(by, return_inverse=True)[1]
-    means = np.bincount(groups, weights=told) / np.bincount(groups)
+    selection_scores = np.asarray(selected_by, dtype=float)
+    reported = selection_scores if scores is None else np.asarray(scores, dtype=float)
+    if (
+        selection_scores.ndim != 1
+        or not len(selection_scores)
+        or selection_scores.shape != reported.shape
+        or not np.all(np.isfinite([selection_scores, reported]))
+    ):
+        raise ValueError("the expected best needs finite values, and one score for each")
+    groups = np.unique(selection_scores, return_inverse=True)[1]
+    means = np.bincount(groups, weights=reported) / np.bincount(groups)
     ordered = means[np.sort(groups)]
-    count = len(by)
+    count = len(selection_scores)
     rank = np.arange(1, count + 1)
-    drawn = (rank if tries is None else np.asarray(tries, dtype=int))[:, None]
+    sizes = (rank if n_trials is None else np.asarray(n_trials, dtype=int))[:, None]
     if replacement:
-        chances = (rank / count) ** drawn - ((rank - 1) / count) ** drawn
+        probabilities = (rank / count) ** sizes - ((rank - 1) / count) ** sizes
     else:
-        chances = np.exp(_log_choose(rank - 1, drawn - 1) - _log_choose(np.array(count), drawn))
-    best: Floats = chances @ ordered
+        probabilities = np.exp(_log_choose(rank - 1, sizes - 1) - _log_choose(np.array(count), sizes))
+    best: Floats = probabilities @ ordered
     return best
 
 
-def gain_of_best(tries: int, deviation: float = 1.0) -> float:
-    """By how much the highest of n equal configurations is expected to lie above them: luck, in units of `deviation`.
+def gain_of_best(n_trials: int, deviation: float = 1.0) -> float:
+    """Selection bias: how far the highest of n equal configurations is expected to lie above their mean.
 
     n times the integral of x phi(x) Phi(x)^(n - 1): the mean of the largest of n standard normal values (Harter 1961,
     doi 10.1093/biomet/48.1-2.151); 2.51 for 100. `deviation` is that of a configuration's mean.
@@ -73,78 +78,85 @@ def gain_of_best(tries: int, deviation: float = 1.0) -> float:
     Raises
     ------
     ValueError
-        Fewer than one try.
+        Fewer than one trial.
     """
-    if tries < 1:
-        raise ValueError(f"the best of {tries} is nothing")
+    if n_trials < 1:
+        raise ValueError(f"the best of {n_trials} trials is undefined")
     value, _ = integrate.quad(
-        lambda x: x * tries * np.exp(stats.norm.logpdf(x) + (tries - 1) * stats.norm.logcdf(x)), -40, 40,
-        points=[0.0, float(stats.norm.ppf(1 - 0.5 / tries))], limit=200,
+        lambda x: x * n_trials * np.exp(stats.norm.logpdf(x) + (n_trials - 1) * stats.norm.logcdf(x)), -40, 40,
+        points=[0.0, float(stats.norm.ppf(1 - 0.5 / n_trials))], limit=200,
     )  # fmt: skip
     return float(value) * deviation
 
 
-def _log_choose(total: Floats | np.ndarray, some: Floats | np.ndarray) -> Floats:
-    """log of total over some, -inf where `some` is more."""
-    possible = some <= total
-    rest = np.where(possible, total - some, 0)
-    value = special.gammaln(total + 1.0) - special.gammaln(some + 1.0) - special.gammaln(rest + 1.0)
+def _log_choose(total: Floats | np.ndarray, chosen: Floats | np.ndarray) -> Floats:
+    """Logarithm of the binomial coefficient, -inf where `chosen` exceeds `total`."""
+    possible = chosen <= total
+    unchosen = np.where(possible, total - chosen, 0)
+    value = special.gammaln(total + 1.0) - special.gammaln(chosen + 1.0) - special.gammaln(unchosen + 1.0)
     return np.where(possible, value, -np.inf)
 
 
-COLUMNS = ("level", "tries", "chosen", "validation", "test", "low", "high",
-           "behind", "behind_low", "behind_high", "p")  # fmt: skip
+TUNING_COLUMNS = ("value", "n_trials", "selected", "validation", "test", "low", "high",
+           "gap_to_best", "gap_low", "gap_high", "p")  # fmt: skip
 
 
-def compare_levels(
-    levels: Sequence[str], validation: Sequence[float], measured: MeanEstimates, confidence: float = 0.95
+def compare_values(
+    axis_values: Sequence[str], validation: Sequence[float], estimates: MeanEstimates, confidence: float = 0.95
 ) -> pd.DataFrame:
-    """One row per level, the best on validation first: its chosen setting, how many were tried, its test figure.
+    """One row per value of an axis, the best on validation first: its selected setting, number of trials, test mean.
 
-    A level with more tries gets more chances (Sivaprasad et al., arXiv 1910.11758), so the number stands beside it;
-    `bench.statistics.tuning_effect.expected_best` shows what equal numbers would have given. Validation chooses, so the
-    test figures are of settings that the test images had no part in choosing, and their intervals hold.
+    A value with more trials has more chances (Sivaprasad et al., arXiv 1910.11758), so their number is given;
+    `expected_best` compares equal numbers. The settings are selected on validation, so the test images had no part in
+    the selection and the intervals hold.
 
     Parameters
     ----------
-    levels, validation
-        Per configuration in `measured`'s order: its level of the axis, and its mean on validation (higher is better;
-        nan: not to be chosen). Shape (k,).
-    measured
+    axis_values, validation
+        Per configuration in the order of `estimates`: its value of the axis, and its mean on validation (higher is
+        better; nan: not eligible). Shape (k,).
+    estimates
         The same configurations.
 
     Returns
     -------
     pd.DataFrame
-        `COLUMNS`. `chosen` is the configuration's number; `test`, `low`, `high` its mean and interval on new images;
-        `behind` is that mean minus the first row's, with its interval on new images and p (nan in the first row). A
-        level without a validation figure is left out.
+        `TUNING_COLUMNS`. `selected` is the configuration's number; `test_mean`, `low`, `high` its mean and interval on
+        new images; `gap_to_best` is that mean minus the first row's, with its interval on new images and p (nan in the
+        first row). A value without a validation score is left out.
 
     Raises
     ------
     ValueError
         Lengths differ.
     """
-    if not len(levels) == len(validation) == len(measured.means):
-        raise ValueError(f"{len(levels)} levels, {len(validation)} figures, {len(measured.means)} configurations")
-    frame = pd.DataFrame({"level": list(levels), "validation": np.asarray(validation, dtype=float)}).dropna()
-    best = frame.loc[frame.groupby("level", sort=False)["validation"].idxmax()] if len(frame) else frame
-    tries = frame["level"].value_counts()
-    best = best.sort_values("validation", ascending=False, kind="stable")
+    if not len(axis_values) == len(validation) == len(estimates.means):
+        raise ValueError(
+            f"{len(axis_values)} values, {len(validation)} validation scores, {len(estimates.means)} configurations"
+        )
+    table = pd.DataFrame({"value": list(axis_values), "validation": np.asarray(validation, dtype=float)}).dropna()
+    selected = table.loc[table.groupby("value", sort=False)["validation"].idxmax()] if len(table) else table
+    n_trials = table["value"].value_counts()
+    selected = selected.sort_values("validation", ascending=False, kind="stable")
     rows: list[dict[str, object]] = []
-    for number, level, figure in zip(best.index, best["level"], best["validation"], strict=True):
-        test = new_images(measured, int(number), confidence)
+    for index, value, validation_score in zip(selected.index, selected["value"], selected["validation"], strict=True):
+        test_mean = new_images(estimates, int(index), confidence)
         row: dict[str, object] = {
-            "level": level,
-            "tries": int(tries[level]),
-            "chosen": int(number),
-            "validation": figure,
-            "test": test.estimate,
-            "low": test.low,
-            "high": test.high,
+            "value": value,
+            "n_trials": int(n_trials[value]),
+            "selected": int(index),
+            "validation": validation_score,
+            "test": test_mean.estimate,
+            "low": test_mean.low,
+            "high": test_mean.high,
         }
         if rows:
-            gap = difference(measured, int(number), int(best.index[0]), confidence)
-            row |= {"behind": gap.estimate, "behind_low": gap.low, "behind_high": gap.high, "p": gap.p}
+            difference_to_first = difference(estimates, int(index), int(selected.index[0]), confidence)
+            row |= {
+                "gap_to_best": difference_to_first.estimate,
+                "gap_low": difference_to_first.low,
+                "gap_high": difference_to_first.high,
+                "p": difference_to_first.p,
+            }
         rows.append(row)
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=list(TUNING_COLUMNS))

@@ -1,4 +1,4 @@
-"""Does a measured mean agree with a figure that somebody else got once?"""
+"""Does a measured mean agree with a published result? Results without predictions, of one run."""
 
 from __future__ import annotations
 
@@ -65,12 +65,12 @@ class Agreement:
     """Ours minus theirs, and how far that may be from 0 by noise alone, in the unit of the figures."""
 
     difference: float
-    half: float
+    half_width: float
 
     @property
     def word(self) -> Word:
         """Where ours lies: ``within`` the noise of theirs, ``above`` or ``below``."""
-        if abs(self.difference) <= self.half:
+        if abs(self.difference) <= self.half_width:
             return "within"
         return "above" if self.difference > 0 else "below"
 

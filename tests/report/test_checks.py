@@ -104,7 +104,7 @@ def test_a_choice_that_validation_did_not_make(comparison: Comparison) -> None:
 
 def test_a_tied_set_without_the_best(comparison: Comparison) -> None:
     assert comparison.analysis.tied is not None
-    wrong = replace(comparison.analysis, tied=replace(comparison.analysis.tied, tied=np.array([False, True])))
+    wrong = replace(comparison.analysis, tied=replace(comparison.analysis.tied, in_set=np.array([False, True])))
     assert faults(checks.tied_hold_the_best, replace(comparison, analysis=wrong)) == ["fashion_mnist: mlp is left out"]
 
 

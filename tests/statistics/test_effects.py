@@ -25,14 +25,14 @@ def test_a_full_grid_gives_the_coefficients_of_statsmodels_factorial_model() -> 
     suite = measured()
     formula = " + ".join(f"C({axis}, Sum)" for axis in GRID) + " + C(model, Sum):C(optimizer, Sum)"
     fit = smf.ols(f"y ~ {formula}", GRID.assign(y=suite.means)).fit()
-    effects = main_effects(GRID, suite).set_index(["axis", "level"])["effect"]
+    effects = main_effects(GRID, suite).set_index(["axis", "value"])["effect"]
     assert effects["optimizer", "adam"] == pytest.approx(fit.params["C(optimizer, Sum)[S.adam]"])
     assert effects["decay", "l2"] == pytest.approx(fit.params["C(decay, Sum)[S.l2]"])
-    together = interactions(GRID, suite).set_index(["axis", "level", "with_axis", "with_level"])["effect"]
+    together = interactions(GRID, suite).set_index(["axis", "value", "with_axis", "with_value"])["effect"]
     known = fit.params["C(model, Sum)[S.conv]:C(optimizer, Sum)[S.adam]"]
     assert together["model", "conv", "optimizer", "adam"] == pytest.approx(known)
     # Of an axis with two levels the first would say the same with the other sign.
-    assert "mlp" not in together.index.get_level_values("level")
+    assert "mlp" not in together.index.get_level_values("value")
 
 
 def test_an_axis_of_two_levels_alone_is_a_difference_of_two_configurations() -> None:
@@ -40,7 +40,7 @@ def test_an_axis_of_two_levels_alone_is_a_difference_of_two_configurations() -> 
     row = main_effects(pd.DataFrame({"decay": ["none", "l2"]}), suite, {"decay": "none"}).iloc[0]
     known = difference(suite, 1, 0)
     assert (row.effect, row.low, row.high, row.p) == pytest.approx((known.estimate, known.low, known.high, known.p))
-    assert (row.level, row.against) == ("l2", "none")
+    assert (row.value, row.against) == ("l2", "none")
 
 
 def test_many_cells_tell_more_than_one() -> None:
@@ -53,9 +53,9 @@ def test_many_cells_tell_more_than_one() -> None:
 def test_cells_that_lost_a_level_are_left_out_and_counted() -> None:
     survivors = GRID.drop(index=[3, 8]).reset_index(drop=True)  # mlp adam l2 and conv adam none were pruned
     suite = measured(len(survivors))
-    found = main_effects(survivors, suite, {"decay": "none"}).set_index(["axis", "level"])
-    assert found.loc[("decay", "l2"), ["cells", "missing"]].tolist() == [4, 2]
-    assert found.loc[("model", "mlp"), ["cells", "missing"]].tolist() == [4, 2]
+    found = main_effects(survivors, suite, {"decay": "none"}).set_index(["axis", "value"])
+    assert found.loc[("decay", "l2"), ["n_strata", "missing"]].tolist() == [4, 2]
+    assert found.loc[("model", "mlp"), ["n_strata", "missing"]].tolist() == [4, 2]
     # Without rows 3 and 8: pairs of neighbours (mlp sgd, mlp lion, conv sgd, conv lion).
     by_hand = np.mean([suite.means[second] - suite.means[first] for first, second in ((0, 1), (3, 4), (5, 6), (8, 9))])
     assert found.loc[("decay", "l2"), "effect"] == pytest.approx(by_hand)
@@ -64,7 +64,7 @@ def test_cells_that_lost_a_level_are_left_out_and_counted() -> None:
 def test_levels_that_never_meet_have_no_effect_to_show() -> None:
     apart = pd.DataFrame({"model": ["mlp", "conv"], "optimizer": ["sgd", "adam"]})
     found = main_effects(apart, measured(2))
-    assert found["cells"].tolist() == [0, 0, 0, 0]
+    assert found["n_strata"].tolist() == [0, 0, 0, 0]
     assert found["effect"].isna().all()
     assert interactions(apart, measured(2)).empty
 
@@ -88,5 +88,5 @@ def test_the_strongest_interaction_comes_first() -> None:
 
 
 def test_a_level_that_is_not_there_is_refused() -> None:
-    with pytest.raises(ValueError, match="no decay 'dropout'"):
+    with pytest.raises(ValueError, match="no configuration has decay"):
         main_effects(GRID, measured(), {"decay": "dropout"})

@@ -10,7 +10,7 @@ from bench.statistics.versus_published import agreement
 def test_both_sides_noise_counts() -> None:
     """3 seeds of deviation .003, and one run of theirs: 2.0739 (t, 22) * .003 * sqrt(1/3 + 1)."""
     found = agreement(0.88, 3, 0.885, PooledDeviation(0.003, 22))
-    assert (found.difference, found.half) == pytest.approx((-0.005, 0.007184), abs=1e-6)
+    assert (found.difference, found.half_width) == pytest.approx((-0.005, 0.007184), abs=1e-6)
     assert found.word == "within"
 
 
@@ -20,14 +20,14 @@ def test_the_word_says_where_ours_lies(ours: float, word: str) -> None:
 
 
 def test_a_deviation_taken_as_known_gets_the_normal_quantile() -> None:
-    assert agreement(0.5, 1, 0.5, 0.01).half == pytest.approx(1.959964 * 0.01 * 2**0.5)
+    assert agreement(0.5, 1, 0.5, 0.01).half_width == pytest.approx(1.959964 * 0.01 * 2**0.5)
 
 
 def test_different_images_and_rounding_widen_it() -> None:
     same = agreement(0.9, 2, 0.9, 0.002)
     sampled = agreement(0.9, 2, 0.9, 0.002, sampling=2 * 0.9 * 0.1 / 10_000)
-    assert sampled.half > 1.9 * same.half
-    assert agreement(0.9, 2, 0.9, 0.002, rounding=0.005).half == pytest.approx(same.half + 0.005)
+    assert sampled.half_width > 1.9 * same.half_width
+    assert agreement(0.9, 2, 0.9, 0.002, rounding=0.005).half_width == pytest.approx(same.half_width + 0.005)
 
 
 @pytest.mark.parametrize("seeds", [1, 3, 10])

@@ -12,20 +12,20 @@ SCORES = [0.2, 0.9, 0.5, 0.7, 0.6]
 
 
 def test_without_replacement_it_is_the_mean_over_all_choices() -> None:
-    known = [np.mean([max(some) for some in combinations(SCORES, tries)]) for tries in range(1, 6)]
+    known = [np.mean([max(some) for some in combinations(SCORES, n_trials)]) for n_trials in range(1, 6)]
     assert expected_best(SCORES).tolist() == pytest.approx(known)
 
 
 def test_with_replacement_it_is_the_mean_over_all_sequences() -> None:
     """The estimate of Dodge et al. 2019."""
-    known = [np.mean([max(some) for some in product(SCORES, repeat=tries)]) for tries in range(1, 6)]
+    known = [np.mean([max(some) for some in product(SCORES, repeat=n_trials)]) for n_trials in range(1, 6)]
     assert expected_best(SCORES, replacement=True).tolist() == pytest.approx(known)
 
 
 def test_validation_chooses_and_test_is_told() -> None:
     validation, test = [1.0, 2.0, 3.0, 4.0], [0.8, 0.9, 0.95, 0.85]
     pairs = list(zip(validation, test, strict=True))
-    known = [np.mean([max(some)[1] for some in combinations(pairs, tries)]) for tries in range(1, 5)]
+    known = [np.mean([max(some)[1] for some in combinations(pairs, n_trials)]) for n_trials in range(1, 5)]
     assert expected_best(validation, test).tolist() == pytest.approx(known)
     assert expected_best(validation, test)[-1] == pytest.approx(0.85)
 
@@ -38,10 +38,10 @@ def test_thousands_of_tries_neither_overflow_nor_lose_weight() -> None:
     assert expected_best(np.ones(1000).tolist()) == pytest.approx(np.ones(1000))
 
 
-@pytest.mark.parametrize(("tries", "sigma"), [(1, 0), (2, 0.56419), (5, 1.16296), (10, 1.53875), (100, 2.50759)])
-def test_luck_of_the_best_of_equals_as_printed(tries: int, sigma: float) -> None:
+@pytest.mark.parametrize(("n_trials", "sigma"), [(1, 0), (2, 0.56419), (5, 1.16296), (10, 1.53875), (100, 2.50759)])
+def test_luck_of_the_best_of_equals_as_printed(n_trials: int, sigma: float) -> None:
     # Harter 1961, Biometrika 48, table 1.
-    assert gain_of_best(tries) == pytest.approx(sigma, abs=1e-5)
+    assert gain_of_best(n_trials) == pytest.approx(sigma, abs=1e-5)
 
 
 def test_luck_of_three_thousand_equals_by_scipys_normal_quantile() -> None:
@@ -57,4 +57,4 @@ def test_figures_must_be_there(figures: list[float]) -> None:
 
 
 def test_some_numbers_of_tries_are_those_of_all() -> None:
-    assert expected_best(SCORES, tries=[1, 4]).tolist() == expected_best(SCORES)[[0, 3]].tolist()
+    assert expected_best(SCORES, n_trials=[1, 4]).tolist() == expected_best(SCORES)[[0, 3]].tolist()

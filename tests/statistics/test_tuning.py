@@ -5,7 +5,7 @@ import pytest
 
 from bench.statistics.factor_effects import difference
 from bench.statistics.means import MeanEstimates, measure, new_images
-from bench.statistics.tuning_effect import compare_levels
+from bench.statistics.tuning_effect import compare_values
 
 LEVELS = ["sgd", "sgd", "sgd", "adam", "adam"]
 
@@ -17,22 +17,22 @@ def suite() -> MeanEstimates:
 
 def test_each_level_stands_at_the_setting_validation_chose() -> None:
     measured = suite()
-    found = compare_levels(LEVELS, [0.7, 0.85, 0.9, 0.91, 0.88], measured)
-    assert found["level"].tolist() == ["adam", "sgd"]
-    assert found["chosen"].tolist() == [3, 2]  # not 1 and 4, which test better
-    assert found["tries"].tolist() == [2, 3]
+    found = compare_values(LEVELS, [0.7, 0.85, 0.9, 0.91, 0.88], measured)
+    assert found["value"].tolist() == ["adam", "sgd"]
+    assert found["selected"].tolist() == [3, 2]  # not 1 and 4, which test better
+    assert found["n_trials"].tolist() == [2, 3]
     test = new_images(measured, 2)
     assert found.loc[1, ["test", "low", "high"]].tolist() == [test.estimate, test.low, test.high]
     gap = difference(measured, 2, 3)
-    assert found.loc[1, ["behind", "behind_low", "behind_high"]].tolist() == [gap.estimate, gap.low, gap.high]
-    assert np.isnan(found.loc[0, "behind"])
+    assert found.loc[1, ["gap_to_best", "gap_low", "gap_high"]].tolist() == [gap.estimate, gap.low, gap.high]
+    assert np.isnan(found.loc[0, "gap_to_best"])
 
 
 def test_a_setting_without_validation_is_no_try() -> None:
-    found = compare_levels(LEVELS, [0.7, 0.85, np.nan, np.nan, np.nan], suite())
-    assert found[["level", "tries", "chosen"]].to_numpy().tolist() == [["sgd", 2, 1]]
+    found = compare_values(LEVELS, [0.7, 0.85, np.nan, np.nan, np.nan], suite())
+    assert found[["value", "n_trials", "selected"]].to_numpy().tolist() == [["sgd", 2, 1]]
 
 
 def test_lengths_must_match() -> None:
     with pytest.raises(ValueError, match="5 configurations"):
-        compare_levels(["sgd"], [0.7], suite())
+        compare_values(["sgd"], [0.7], suite())

@@ -66,11 +66,11 @@ def interactions(comparison: Comparison) -> Figure | LeftOut:
     rows = found[found["effect"].notna()].head(MOST_PAIRS)
     if not len(rows):
         return LeftOut(INTERACTIONS, "no two axes were crossed over complete configurations", "effects")
-    first = list(map(_named, rows["axis"], rows["level"]))
-    second = list(map(_named, rows["with_axis"], rows["with_level"]))
+    first = list(map(_named, rows["axis"], rows["value"]))
+    second = list(map(_named, rows["with_axis"], rows["with_value"]))
     cut = fitted(dict.fromkeys([*first, *second]), HALF)
     rows = rows.assign(
-        level=[f"{one} × {other}" for one, other in zip(first, second, strict=True)],
+        value=[f"{one} × {other}" for one, other in zip(first, second, strict=True)],
         shown=[f"{cut[one]} × {cut[other]}" for one, other in zip(first, second, strict=True)],
         clear=rows["p_holm"] < 0.05,
     )
@@ -112,32 +112,32 @@ def _panel(
 ) -> alt.LayerChart:
     data = pd.DataFrame(
         {
-            "level": rows["level"],
-            "shown": rows.get("shown", rows["level"]),
+            "value": rows["value"],
+            "shown": rows.get("shown", rows["value"]),
             **{name: 100 * rows[name] for name in ("effect", "low", "high", "this_low", "this_high")},
             "p": rows["p"],
-            "cells": rows["cells"],
+            "n_strata": rows["n_strata"],
             "clear": rows["clear"].map({True: CLEAR, False: UNCLEAR}),
         }
     )
     across = alt.Scale(domain=list(limits), nice=False)
     axis = alt.Axis(title=UNIT if last else None, format="+.2~f", labels=True, tickCount=5)
-    levels = list(data["level"])
+    levels = list(data["value"])
     # Names of pairs are too long to stand beside the plot of a narrow page.
     beside = None if wide else alt.Axis(labelExpr=label_expression(levels, WHOLE - PLOT), grid=True)
-    up = alt.Y("level:N", sort=levels, title=None, axis=beside)
+    up = alt.Y("value:N", sort=levels, title=None, axis=beside)
     base = alt.Chart(values(data)).encode(y=up)
     fill = alt.Scale(domain=[CLEAR, UNCLEAR], range=[BLUE, "#ffffff"])
     marks = base.mark_point(size=70, opacity=1, fillOpacity=1, stroke=BLUE, strokeWidth=1.5).encode(
         x=alt.X("effect:Q", scale=across, axis=axis),
         fill=alt.Fill("clear:N", scale=fill, legend=None),
         tooltip=[
-            alt.Tooltip("level:N", title="setting"),
+            alt.Tooltip("value:N", title="setting"),
             alt.Tooltip("effect:Q", title=UNIT, format="+.3f"),
             alt.Tooltip("low:Q", title="95 % on new images, from", format="+.3f"),
             alt.Tooltip("high:Q", title="to", format="+.3f"),
             alt.Tooltip("p:Q", title="p", format=".2~g"),
-            alt.Tooltip("cells:Q", title="combinations used"),
+            alt.Tooltip("n_strata:Q", title="combinations used"),
         ],
     )
     layers = [

@@ -26,7 +26,7 @@ EVERYTHING = "all configurations"
 def tries(comparison: Comparison) -> Figure | LeftOut:
     """A panel per axis, a line per level, from `part.analysis.tries`."""
     found = comparison.analysis.tries
-    found = found[found.groupby("axis")["tries"].transform("max") >= LEAST_TRIES]
+    found = found[found.groupby("axis")["n_trials"].transform("max") >= LEAST_TRIES]
     if not len(found):
         return LeftOut(TITLE, "fewer than three configurations have a validation figure", "tries")
     shown = [(str(axis), _largest(rows)) for axis, rows in found.groupby("axis", sort=False)]
@@ -34,7 +34,7 @@ def tries(comparison: Comparison) -> Figure | LeftOut:
         _panel(rows, f"by {axis}" if axis else EVERYTHING, last=number == len(shown) - 1)
         for number, (axis, rows) in enumerate(shown)
     ]
-    cut = any(rows["level"].nunique() > MOST_LEVELS for _, rows in found.groupby("axis"))
+    cut = any(rows["value"].nunique() > MOST_LEVELS for _, rows in found.groupby("axis"))
     caption = " ".join(
         [
             "Expected test accuracy of the setting that validation chooses among so many, drawn at random from those "
@@ -48,15 +48,15 @@ def tries(comparison: Comparison) -> Figure | LeftOut:
 
 
 def _largest(rows: pd.DataFrame) -> pd.DataFrame:
-    counts = rows.groupby("level", sort=False)["tries"].max().nlargest(MOST_LEVELS)
-    return rows[rows["level"].isin(set(counts.index))]
+    counts = rows.groupby("value", sort=False)["n_trials"].max().nlargest(MOST_LEVELS)
+    return rows[rows["value"].isin(set(counts.index))]
 
 
 def _panel(rows: pd.DataFrame, title: str, last: bool) -> alt.Chart:
-    levels = list(dict.fromkeys(rows["level"]))
+    levels = list(dict.fromkeys(rows["value"]))
     several = len(levels) > 1
     data = rows.assign(validation=100 * rows["validation"], test=100 * rows["test"])
-    ticks = alt.Axis(values=_ticks(int(data["tries"].max())), format="d", grid=False)
+    ticks = alt.Axis(values=_ticks(int(data["n_trials"].max())), format="d", grid=False)
     columns = 3 if max(map(width, levels)) <= THIRD else 1
     labels = label_expression(levels, LEGEND_NAME)
     legend = (
@@ -65,22 +65,22 @@ def _panel(rows: pd.DataFrame, title: str, last: bool) -> alt.Chart:
         else None
     )
     chart: alt.Chart = (
-        alt.Chart(values(data[["level", "tries", "validation", "test"]]))
-        .mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=18) if data["tries"].max() <= 40 else False)
+        alt.Chart(values(data[["value", "n_trials", "validation", "test"]]))
+        .mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=18) if data["n_trials"].max() <= 40 else False)
         .encode(
-            x=alt.X("tries:Q", title="settings tried" if last else None, axis=ticks),
+            x=alt.X("n_trials:Q", title="settings tried" if last else None, axis=ticks),
             y=alt.Y("test:Q", title="test accuracy in %", scale=alt.Scale(zero=False)),
             color=alt.Color(
-                "level:N", scale=alt.Scale(domain=levels, range=list(SERIES[: len(levels)])), legend=legend
+                "value:N", scale=alt.Scale(domain=levels, range=list(SERIES[: len(levels)])), legend=legend
             ),
             strokeDash=alt.StrokeDash(
-                "level:N",
+                "value:N",
                 scale=alt.Scale(domain=levels, range=[list(one) for one in DASHES[: len(levels)]]),
                 legend=legend,
             ),
             tooltip=[
-                alt.Tooltip("level:N"),
-                alt.Tooltip("tries:Q"),
+                alt.Tooltip("value:N"),
+                alt.Tooltip("n_trials:Q"),
                 alt.Tooltip("test:Q", title="expected test accuracy in %", format=".2f"),
                 alt.Tooltip("validation:Q", title="on validation", format=".2f"),
             ],

@@ -9,7 +9,7 @@ import pandas as pd
 
 from bench.report.classes.details import Details
 from bench.report.classes.gallery import Gallery, LabelIssue, Mistake
-from bench.statistics.per_class import FIGURES
+from bench.statistics.per_class import CLASS_METRICS
 
 
 def details_json(one: Details) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def finite(value: float) -> float | None:
 
 def _class(one: Details, number: int) -> dict[str, Any]:
     found: dict[str, Any] = {"class": one.classes[number]}
-    for figure in FIGURES:
+    for figure in CLASS_METRICS:
         found[figure] = float(getattr(one.figures, figure)[number])
         bounds = one.bounds[figure][number].tolist()
         found[f"{figure}_interval"] = None if math.isnan(bounds[0]) else bounds

@@ -14,7 +14,7 @@ from bench.published.reference_data import PublishedClasses
 from bench.report.cells import NOTHING, percent
 from bench.report.classes.details import Details
 from bench.report.report import Comparison
-from bench.statistics.per_class import FIGURES
+from bench.statistics.per_class import CLASS_METRICS
 
 MAX_CLASSES = 20
 """With more, a confusion matrix shows those with the most errors, and tables of all but the first block the worst."""
@@ -86,7 +86,7 @@ def _class_report(one: Details, first: bool) -> ClassReport:
 
 def _row(one: Details, number: int) -> ClassRow:
     figures = []
-    for figure in FIGURES:
+    for figure in CLASS_METRICS:
         low, high = one.bounds[figure][number]
         known = not math.isnan(low)
         text = percent(getattr(one.figures, figure)[number]) if known else NOTHING
@@ -129,7 +129,7 @@ def published_table(one: Details, theirs: PublishedClasses) -> PublishedClassTab
     for number, name in enumerate(theirs.classes):
         ours = one.classes.index(name) if name in one.classes else None
         cells = []
-        for figure in FIGURES:
+        for figure in CLASS_METRICS:
             printed = f"{100 * getattr(theirs, figure)[number]:.0f}"
             cells += [percent(getattr(one.figures, figure)[ours]) if ours is not None else NOTHING, printed]
         rows.append((name, tuple(cells)))
@@ -157,7 +157,7 @@ def comparison_data(comparison: Comparison) -> dict[str, Any]:
     published = {theirs.reference: theirs for one in details for theirs in one.theirs}
     return {
         "classes": list(details[0].classes),
-        "figures": [HEADINGS[figure] for figure in FIGURES],
+        "figures": [HEADINGS[figure] for figure in CLASS_METRICS],
         "configurations": [
             *(_configuration_data(one, places) for one in details),
             *(_published_data(theirs) for theirs in published.values() if theirs.classes == details[0].classes),
@@ -172,13 +172,13 @@ def _configuration_data(one: Details, places: dict[str, int]) -> dict[str, Any]:
         "support": one.figures.support.tolist(),
         "figures": [
             _ten_thousandths(np.where(np.isnan(one.bounds[figure][:, 0]), np.nan, getattr(one.figures, figure)))
-            for figure in FIGURES
+            for figure in CLASS_METRICS
         ],
         "matrix": _sparse(one.matrix),
         "missing": [],
         "decimals": 2,
         "half": {
-            str(places[other]): [_ten_thousandths(half[figure]) for figure in FIGURES]
+            str(places[other]): [_ten_thousandths(half[figure]) for figure in CLASS_METRICS]
             for other, half in one.differences.items()
         },
     }
@@ -190,7 +190,7 @@ def _published_data(theirs: PublishedClasses) -> dict[str, Any]:
         "label": f"published: {theirs.system} ({theirs.reference})",
         "seeds": 1,
         "support": list(theirs.support),
-        "figures": [_ten_thousandths(np.array(getattr(theirs, figure))) for figure in FIGURES],
+        "figures": [_ten_thousandths(np.array(getattr(theirs, figure))) for figure in CLASS_METRICS],
         "matrix": _sparse(counts),
         "missing": missing,
         "decimals": 0,

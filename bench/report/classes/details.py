@@ -16,11 +16,11 @@ from bench.published.reference_data import PublishedClasses
 from bench.report.figures import value
 from bench.report.grouping import Configuration
 from bench.statistics.per_class import (
-    Bounds,
+    ClassIntervals,
+    ClassMetric,
     ConfusedPair,
-    Figure,
     PerClass,
-    bounds,
+    class_intervals,
     confusion,
     most_confused,
     per_class,
@@ -99,8 +99,8 @@ class Details:
     classes: tuple[str, ...]
     accuracy: float
     figures: PerClass
-    bounds: dict[Figure, NDArray[np.float64]]
-    differences: dict[str, dict[Figure, NDArray[np.float64]]]
+    bounds: dict[ClassMetric, NDArray[np.float64]]
+    differences: dict[str, dict[ClassMetric, NDArray[np.float64]]]
     matrix: NDArray[np.int64]
     pairs: tuple[ConfusedPair, ...]
     calibration: pd.DataFrame
@@ -132,7 +132,9 @@ def details_of(
     found = []
     for group in _same_images(shown, said):
         first = said[group[0].label]
-        together = bounds(first.labels, [said[one.label].predicted for one in group], len(classes), MAX_COMPARED)
+        together = class_intervals(
+            first.labels, [said[one.label].predicted for one in group], len(classes), MAX_COMPARED
+        )
         found += [
             _details(one, said[one.label], classes, together, group, number, one.label in chosen, one.label in leaders)
             for number, one in enumerate(group)
@@ -146,7 +148,7 @@ def _details(
     one: Configuration,
     answers: SeedPredictions,
     classes: tuple[str, ...],
-    together: dict[Figure, Bounds],
+    together: dict[ClassMetric, ClassIntervals],
     group: Sequence[Configuration],
     number: int,
     is_chosen: bool,
@@ -174,15 +176,15 @@ def _details(
 
 
 def _differences(
-    together: dict[Figure, Bounds], group: Sequence[Configuration], number: int
-) -> dict[str, dict[Figure, NDArray[np.float64]]]:
+    together: dict[ClassMetric, ClassIntervals], group: Sequence[Configuration], number: int
+) -> dict[str, dict[ClassMetric, NDArray[np.float64]]]:
     """Half widths to the later ones of the group; rows of `half` are in the order of `itertools.combinations`."""
     compared = min(len(group), MAX_COMPARED)
     if number >= compared:
         return {}
     start = number * compared - number * (number + 1) // 2 - number - 1
     return {
-        group[other].label: {figure: its.half[start + other] for figure, its in together.items()}
+        group[other].label: {figure: its.half_width[start + other] for figure, its in together.items()}
         for other in range(number + 1, compared)
     }
 

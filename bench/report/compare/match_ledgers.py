@@ -250,11 +250,11 @@ def _match_labels(
     ours: Sequence[Configuration], theirs: Sequence[Configuration]
 ) -> list[tuple[str, Configuration | None, Configuration | None]]:
     """Both sides' configurations, matched, with a label that tells them apart from all others, in its order."""
-    pairs, only_ours, only_theirs = _match_items(ours, theirs, _CONFIGURATION)
+    pairs, only_first, only_second = _match_items(ours, theirs, _CONFIGURATION)
     every: list[tuple[Configuration | None, Configuration | None]] = [
         *pairs,
-        *((one, None) for one in only_ours),
-        *((None, one) for one in only_theirs),
+        *((one, None) for one in only_first),
+        *((None, one) for one in only_second),
     ]
     configs = [(first or second).config for first, second in every]  # type: ignore[union-attr]
     named = labels(configs) if configs else []

@@ -307,7 +307,7 @@ def _description(pair: ConfigurationPair, measured: MeanEstimates, new: int, bas
         "base_absent": pair.base.configuration.absent,
         "new_absent": pair.new.configuration.absent,
         "images": measured.images,
-        "images_differing": int(np.count_nonzero(np.abs(between) > paired_tests.EQUAL)),
+        "images_differing": int(np.count_nonzero(np.abs(between) > paired_tests.EQUAL_TOLERANCE)),
         "config_diff": tuple(config_diff(pair.base.configuration, pair.new.configuration)),
     }
 

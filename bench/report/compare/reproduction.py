@@ -84,7 +84,7 @@ def check_reproduction(
         word = "to the bit"
     elif before is not None and after is not None and images and status == record.status:
         told = agreement(before, 1, after, pooled or binomial_noise(1 - before, images))
-        noise = told.half
+        noise = told.half_width
         if told.word == "within" and not strict:
             word = "within noise"
     elif status == record.status and not strict:

@@ -153,6 +153,6 @@ def _leaders(
     if measured is None:
         return ()
     order = np.argsort(-measured.means, kind="stable")
-    best = [numbers[place].label for place in order if tied is None or tied.tied[place]]
+    best = [numbers[place].label for place in order if tied is None or tied.in_set[place]]
     first = [winner.label] if winner is not None and winner in numbers else []
     return tuple(dict.fromkeys([*first, *best]))[:MOST_LEADERS]

@@ -42,12 +42,12 @@ def factors(
     effects = main_effects(axes, measured, against)
     together = interactions(axes, measured, MOST_INTERACTIONS)
     every = {axis: _cells(whole, axis) for axis in dict.fromkeys(effects["axis"])}
-    effects["missing"] = [every[axis] - used for axis, used in zip(effects["axis"], effects["cells"], strict=True)]
+    effects["missing"] = [every[axis] - used for axis, used in zip(effects["axis"], effects["n_strata"], strict=True)]
     together["missing"] = [
         _cells(whole, first, second) - used
-        for first, second, used in zip(together["axis"], together["with_axis"], together["cells"], strict=True)
+        for first, second, used in zip(together["axis"], together["with_axis"], together["n_strata"], strict=True)
     ]
-    return effects[effects["cells"] > 0].reset_index(drop=True), together
+    return effects[effects["n_strata"] > 0].reset_index(drop=True), together
 
 
 def _cells(axes: pd.DataFrame, *inner: str) -> int:

@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench.statistics.factor_effects import FAINT, difference, seed_error
+from bench.statistics.factor_effects import NOISE_STANDARD_ERRORS, difference, seed_error
 from bench.statistics.means import MeanEstimates
 from bench.statistics.paired_tests import mcnemar
 
 CONFIGURATIONS = "seeds and images"
 TWO_RUNS = "two runs (McNemar, exact)"
 
-COLUMNS = ("ours", "theirs", "difference", "low", "high", "this_low", "this_high", "p", "kind", "below_floor")
+COLUMNS = ("ours", "theirs", "difference", "low", "high", "this_low", "this_high", "p", "kind", "below_seed_noise")
 
 
 def pairs(
@@ -43,7 +43,7 @@ def pairs(
     Returns
     -------
     pd.DataFrame
-        `COLUMNS`; `below_floor` marks a difference that seeds alone make as large in 1 of 20 cases.
+        `COLUMNS`; `below_seed_noise` marks a difference that seeds alone make as large in 1 of 20 cases.
     """
     rows = []
     for ours, theirs in combinations(leaders, 2):
@@ -57,6 +57,6 @@ def pairs(
             kind = CONFIGURATIONS
         weights = np.zeros((1, len(measured.means)))
         weights[0, places[ours]], weights[0, places[theirs]] = 1, -1
-        faint = abs(figures[0]) < FAINT * float(seed_error(measured, weights)[0])
+        faint = abs(figures[0]) < NOISE_STANDARD_ERRORS * float(seed_error(measured, weights)[0])
         rows.append((ours, theirs, *figures, kind, faint))
     return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.report.grouping import Configuration
 from bench.statistics.best_set import BestSet
-from bench.statistics.factor_effects import FAINT, seed_error
+from bench.statistics.factor_effects import NOISE_STANDARD_ERRORS, seed_error
 from bench.statistics.intervals import Interval
 from bench.statistics.means import MeanEstimates, new_images, this_test_set
 
@@ -20,7 +20,7 @@ class RankStatistics:
 
     `tied` and `jointly` say whether it may be the best, each by itself and all at once (`bench.statistics.best_set`),
     and `here` whether it may be the best of this test set; None where that was not judged. `behind` is how far the mean
-    lies behind the best complete one's, as a fraction, and `below_floor` whether seeds alone make as much of a
+    lies behind the best complete one's, as a fraction, and `below_seed_noise` whether seeds alone make as much of a
     difference.
     """
 
@@ -30,7 +30,7 @@ class RankStatistics:
     jointly: bool | None = None
     here: bool | None = None
     behind: float = float("nan")
-    below_floor: bool | None = None
+    below_seed_noise: bool | None = None
 
 
 def standings(
@@ -69,11 +69,11 @@ def standings(
         found[one.label] = RankStatistics(
             this,
             new,
-            bool(tied.tied[place]) if tied else None,
-            bool(tied.jointly[place]) if tied else None,
-            bool(here.tied[place]) if here else None,
+            bool(tied.in_set[place]) if tied else None,
+            bool(tied.in_joint_set[place]) if tied else None,
+            bool(here.in_set[place]) if here else None,
             behind,
-            0 < behind < FAINT * float(seed_error(measured, weights)[0]),
+            0 < behind < NOISE_STANDARD_ERRORS * float(seed_error(measured, weights)[0]),
         )
     return found
 

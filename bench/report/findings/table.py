@@ -79,7 +79,7 @@ def table(
 
 def points(row: Row) -> Cell:
     """A row's effect, faint where seeds alone make as large a difference."""
-    return Cell(signed(row["effect"]), faint=bool(row["below_floor"]))
+    return Cell(signed(row["effect"]), faint=bool(row["below_seed_noise"]))
 
 
 def span(low: float, high: float) -> str:

@@ -24,7 +24,11 @@ def claims(analysis: Analysis) -> tuple[Finding, ...]:
         _effects(analysis),
         _interactions(analysis),
         # With one try each, nothing was tuned, and the effects say the same.
-        *(_tuned(axis, found, _alone(analysis)) for axis, found in analysis.tuned.items() if found["tries"].max() > 1),
+        *(
+            _tuned(axis, found, _alone(analysis))
+            for axis, found in analysis.tuned.items()
+            if found["n_trials"].max() > 1
+        ),
         _tries(analysis),
         _times(analysis),
         _placements(analysis),
@@ -52,13 +56,13 @@ def _effects(analysis: Analysis) -> Finding:
         frame,
         {
             "Axis": lambda row: Cell(spaced(row["axis"])),
-            "Level": lambda row: Cell(row["level"], label=True),
+            "Level": lambda row: Cell(row["value"], label=True),
             "Against": lambda row: Cell(row["against"], label=True),
             "Effect": points,
             "On new images": lambda row: Cell(span(row["low"], row["high"])),
             "On this test set": lambda row: Cell(span(row["this_low"], row["this_high"])),
             "p": lambda row: Cell(p_value(row["p"])),
-            "Cells": lambda row: Cell(count(row["cells"])),
+            "Cells": lambda row: Cell(count(row["n_strata"])),
             "Missing": lambda row: Cell(count(row["missing"])),
         },
         text=3,
@@ -79,12 +83,12 @@ def _interactions(analysis: Analysis) -> Finding:
         f"overstated; p (Holm) allows for how many were looked at, the interval does not.{_alone(analysis)}",
         analysis.interactions,
         {
-            "Level": lambda row: Cell(f"{spaced(row['axis'])}: {row['level']}"),
-            "With": lambda row: Cell(f"{spaced(row['with_axis'])}: {row['with_level']}"),
+            "Level": lambda row: Cell(f"{spaced(row['axis'])}: {row['value']}"),
+            "With": lambda row: Cell(f"{spaced(row['with_axis'])}: {row['with_value']}"),
             "Together": points,
             "On new images": lambda row: Cell(span(row["low"], row["high"])),
             "p (Holm)": lambda row: Cell(p_value(row["p_holm"])),
-            "Cells": lambda row: Cell(count(row["cells"])),
+            "Cells": lambda row: Cell(count(row["n_strata"])),
             "Missing": lambda row: Cell(count(row["missing"])),
         },
         text=2,
@@ -100,14 +104,14 @@ def _tuned(axis: str, levels: pd.DataFrame, alone: str) -> Finding:
         f"with the 95 % interval on new images.{alone}",
         levels,
         {
-            "Level": lambda row: Cell(row["level"]),
-            "Tries": lambda row: Cell(count(row["tries"])),
+            "Level": lambda row: Cell(row["value"]),
+            "Tries": lambda row: Cell(count(row["n_trials"])),
             "Setting": lambda row: Cell(row["label"], label=True),
             "Validation %": lambda row: Cell(percent(row["validation"])),
             "Test %": lambda row: Cell(percent(row["test"])),
             "95 % on new images": lambda row: Cell(f"{percent(row['low'])} to {percent(row['high'])}"),
-            "Difference": lambda row: Cell(signed(row["behind"])),
-            "Its interval": lambda row: Cell(span(row["behind_low"], row["behind_high"])),
+            "Difference": lambda row: Cell(signed(row["gap_to_best"])),
+            "Its interval": lambda row: Cell(span(row["gap_low"], row["gap_high"])),
             "p": lambda row: Cell(p_value(row["p"])),
         },
         text=1,
@@ -118,11 +122,11 @@ def _tuned(axis: str, levels: pd.DataFrame, alone: str) -> Finding:
 def _tries(analysis: Analysis) -> Finding:
     """A row per level and a column per number of tries, doubled each time."""
     frame = analysis.tries
-    most = int(frame["tries"].max()) if len(frame) else 0
+    most = int(frame["n_trials"].max()) if len(frame) else 0
     steps = sorted({*(2**power for power in range(most.bit_length()) if 2**power <= most), most} - {0})
     groups = [
-        {"axis": axis, "level": level, **dict(zip(of["tries"], of["test"], strict=True))}
-        for (axis, level), of in frame.groupby(["axis", "level"], sort=False)
+        {"axis": axis, "value": level, **dict(zip(of["n_trials"], of["test"], strict=True))}
+        for (axis, level), of in frame.groupby(["axis", "value"], sort=False)
     ]
 
     def at(step: int) -> Callable[[Row], Cell]:
@@ -137,8 +141,8 @@ def _tries(analysis: Analysis) -> Finding:
         {
             "Settings of": lambda row: Cell(
                 "all configurations"
-                if row["level"] == EVERYTHING and not row["axis"]
-                else f"{spaced(row['axis'])}: {row['level']}"
+                if row["value"] == EVERYTHING and not row["axis"]
+                else f"{spaced(row['axis'])}: {row['value']}"
             ),
             **{f"{step} {'try' if step == 1 else 'tries'}": at(step) for step in steps},
         },
@@ -209,7 +213,7 @@ def _pairs(analysis: Analysis) -> Finding:
                 return Cell(ALIKE)
             low, high = sorted((pair["sign"] * pair["low"], pair["sign"] * pair["high"]))
             text = f"{signed(pair['sign'] * pair['difference'])} {span(low, high)}"
-            return Cell(text, faint=bool(pair["below_floor"]))
+            return Cell(text, faint=bool(pair["below_seed_noise"]))
 
         return cell
 

@@ -11,7 +11,7 @@ import pandas as pd
 from bench.report.estimates import validation_mean
 from bench.report.grouping import Configuration
 from bench.statistics.means import MeanEstimates
-from bench.statistics.tuning_effect import compare_levels, expected_best
+from bench.statistics.tuning_effect import compare_values, expected_best
 
 AXES = ("optimizer", "model", "regularizer", "augmentation")
 """Axes whose levels may each need settings of their own, be it a rate or everything else."""
@@ -22,14 +22,14 @@ EVERYTHING = "all"
 EVERY = 400
 """Up to so many settings every number of tries is looked at; of more, `EVERY` numbers, ever further apart."""
 
-TRIES = ("axis", "level", "tries", "validation", "test")
+TRIES = ("axis", "value", "n_trials", "validation", "test")
 
 
 def tuned(numbers: Sequence[Configuration], measured: MeanEstimates | None) -> dict[str, pd.DataFrame]:
     """By axis, a row per level at the setting that validation accuracy chose for it, the best on validation first.
 
     A level is an entry's name; its parameters and all other axes are what is chosen. Columns are those of
-    `bench.statistics.tuning_effect.compare_levels` with the `label` of the chosen configuration. Axes are left out
+    `bench.statistics.tuning_effect.compare_values` with the `label` of the chosen configuration. Axes are left out
     where all entries have one name, or fewer than two levels have a validation figure.
     """
     if measured is None:
@@ -40,9 +40,9 @@ def tuned(numbers: Sequence[Configuration], measured: MeanEstimates | None) -> d
         levels = [name_of(one.config.get(axis)) for one in numbers]
         if len(set(levels)) < 2:
             continue
-        table = compare_levels(levels, validation, measured)
+        table = compare_values(levels, validation, measured)
         if len(table) > 1:
-            found[axis] = table.assign(label=[numbers[place].label for place in table["chosen"]])
+            found[axis] = table.assign(label=[numbers[place].label for place in table["selected"]])
     return found
 
 
@@ -67,10 +67,10 @@ def tries(numbers: Sequence[Configuration], measured: MeanEstimates | None, axes
         pd.DataFrame(
             {
                 "axis": axis,
-                "level": level,
-                "tries": (at := _numbers(len(places))),
-                "validation": expected_best(validation[places].tolist(), tries=at),
-                "test": expected_best(validation[places].tolist(), measured.means[places].tolist(), tries=at),
+                "value": level,
+                "n_trials": (at := _numbers(len(places))),
+                "validation": expected_best(validation[places].tolist(), n_trials=at),
+                "test": expected_best(validation[places].tolist(), measured.means[places].tolist(), n_trials=at),
             }
         )
         for axis, level, places in groups

@@ -44,7 +44,7 @@ class ValueComparison:
         """Where ours lies; noise of more than `MAX_INTERVAL`, or of two runs, would call nearly anything within."""
         if self.agreement is None:
             return "not compared"
-        wide = self.agreement.word == "within" and self.agreement.half > MAX_INTERVAL
+        wide = self.agreement.word == "within" and self.agreement.half_width > MAX_INTERVAL
         return "cannot tell" if wide or self.few else self.agreement.word
 
 
@@ -155,12 +155,12 @@ def judge(
     if theirs is None:
         return ValueComparison(ours, None, len(found), None, noise.source)
     sampling = sum(share * (1 - share) / images for share in (ours.mean, theirs)) if other and images else 0.0
-    floor = binomial_noise(1 - ours.mean, images) if images and METRICS[metric].share else None
+    floor = binomial_noise(1 - ours.mean, images) if images and METRICS[metric].is_proportion else None
     candidates = (noise.pooled,) if noise.source in ("suite", "page") else (noise.pooled, floor)
     tried = [agreement(ours.mean, len(found), theirs, one, sampling, rounding) for one in candidates if one is not None]
     few = noise.pooled is not None and noise.pooled.degrees < MIN_DEGREES
     return ValueComparison(
-        ours, theirs, len(found), max(tried, key=lambda one: one.half, default=None), noise.source, few
+        ours, theirs, len(found), max(tried, key=lambda one: one.half_width, default=None), noise.source, few
     )
 
 

@@ -206,7 +206,7 @@ def _comparison(judged: ValueComparison) -> str:
         return "not compared"
     word = f"**{judged.word}**" if judged.word in ("above", "below") else judged.word
     signed = f"{100 * found.difference:+.2f}".replace("-", "−")
-    return f"{word} ({signed} ± {percent(found.half)}{MARKS[judged.source]})"
+    return f"{word} ({signed} ± {percent(found.half_width)}{MARKS[judged.source]})"
 
 
 def _row_json(row: PublishedRow) -> dict[str, Any]:
@@ -253,7 +253,7 @@ def _comparison_json(judged: ValueComparison | None) -> dict[str, Any] | None:
         "theirs": judged.theirs,
         "seeds": judged.seeds,
         "difference": found.difference if found else None,
-        "noise": found.half if found else None,
+        "noise": found.half_width if found else None,
         "word": judged.word if found else None,
         "noise_from": judged.source,
     }

@@ -52,8 +52,8 @@ def test_the_chosen_configuration_is_named_first() -> None:
 
 def test_effects_are_those_of_the_analysis() -> None:
     made = comparison(grid())
-    shown = {row["level"]: row["effect"] for row in rows(chart(made, "effects")) if "level" in row}
-    frame = made.analysis.effects.set_index("level")["effect"]
+    shown = {row["value"]: row["effect"] for row in rows(chart(made, "effects")) if "value" in row}
+    frame = made.analysis.effects.set_index("value")["effect"]
     assert set(shown) == set(frame.index)
     assert all(shown[level] == pytest.approx(100 * frame[level], rel=1e-5, abs=1e-9) for level in shown)
 
@@ -93,7 +93,7 @@ def test_budget_and_rungs_count_what_pruning_did() -> None:
 def test_tries_are_those_of_the_analysis() -> None:
     made = comparison(grid())
     everything = made.analysis.tries[made.analysis.tries["axis"] == ""]
-    shown = [row for row in rows(chart(made, "tries")) if row["level"] == "all"]
+    shown = [row for row in rows(chart(made, "tries")) if row["value"] == "all"]
     assert [row["test"] for row in shown] == pytest.approx(list(100 * everything["test"]), rel=1e-5)
 
 

@@ -68,8 +68,8 @@ def test_gaps_that_seeds_alone_make_are_marked(ledger: Ledger) -> None:
     assert measured is not None and measured.noise is not None
     assert comparison.analysis.seed_noise == pytest.approx(float(np.sqrt(np.median(measured.noise.variances))))
     assert 0.005 < 2 * comparison.analysis.seed_noise < 0.05
-    assert comparison.frame["below_floor"].tolist() == [False, True, False]
-    assert comparison.analysis.pairs["below_floor"].tolist() == [True, False, False]
+    assert comparison.frame["below_seed_noise"].tolist() == [False, True, False]
+    assert comparison.analysis.pairs["below_seed_noise"].tolist() == [True, False, False]
 
 
 def test_leaders_are_the_chosen_one_and_then_the_tied_by_test_mean(full: Ledger) -> None:
@@ -115,7 +115,7 @@ def test_effects_are_against_none_on_matched_cells(grid: Ledger) -> None:
     assert effects["against"].tolist() == ["none", "none"]
     assert effects.loc["regularizer", "effect"] == pytest.approx(-0.01)
     assert effects.loc["augmentation", "effect"] == pytest.approx(-0.2)
-    assert effects["cells"].tolist() == [2, 2]
+    assert effects["n_strata"].tolist() == [2, 2]
 
 
 def test_without_none_an_effect_is_against_the_mean(ledger: Ledger) -> None:
@@ -130,7 +130,7 @@ def test_cells_that_pruning_emptied_are_counted_as_missing(grid: Ledger) -> None
     for regularizer in ([], L2):
         grid.add_ended(config(regularizer=regularizer, augmentation=FLIP, batch_size=7), 0, "pruned", 2)
     effects = analysis_of(grid).effects.set_index("axis")
-    assert (effects.loc["regularizer", "cells"], effects.loc["regularizer", "missing"]) == (2, 1)
+    assert (effects.loc["regularizer", "n_strata"], effects.loc["regularizer", "missing"]) == (2, 1)
 
 
 def test_interactions_are_what_effects_leave(ledger: Ledger) -> None:
@@ -149,8 +149,8 @@ def test_levels_are_compared_at_the_settings_that_validation_chose(ledger: Ledge
     ledger.add(config(optimizer={**base, "lr": 0.01}), [0.89, 0.89], validation=[0.89, 0.89])
     ledger.add(config(optimizer=sgd), [0.87, 0.87], validation=[0.88, 0.88])
     table = analysis_of(ledger).tuned["optimizer"]
-    assert table["level"].tolist() == ["adam", "sgd"]
-    assert table["tries"].tolist() == [2, 1]
+    assert table["value"].tolist() == ["adam", "sgd"]
+    assert table["n_trials"].tolist() == [2, 1]
     # Adam's other rate does better on test, which has no say.
     assert table["label"].tolist()[0] == "mlp · adam lr=0.001"
     assert table["test"].tolist() == pytest.approx([0.88, 0.87])
@@ -160,7 +160,7 @@ def test_expected_best_is_the_choice_of_validation_among_so_many(ledger: Ledger)
     ledger.add(config(), [0.9], validation=[0.8])
     ledger.add(config(regularizer=L2), [0.8], validation=[0.9])
     found = analysis_of(ledger).tries
-    assert found["level"].tolist() == ["all", "all"]
+    assert found["value"].tolist() == ["all", "all"]
     assert found["test"].tolist() == pytest.approx([0.85, 0.8])
     assert found["validation"].tolist() == pytest.approx([0.85, 0.9])
 

@@ -34,7 +34,7 @@ def test_theirs_is_given_the_seed_noise_of_ours_pooled_over_the_suite(ledger: Le
     half = stats.t.ppf(0.975, 4) * deviation * (1 / 3 + 1) ** 0.5 + 0.00005
     for one in found.rows:
         assert one.whole and one.whole.agreement
-        assert one.whole.agreement.half == pytest.approx(half)
+        assert one.whole.agreement.half_width == pytest.approx(half)
     assert found.noise["test accuracy, mlp, fashion_mnist"].degrees == 4
 
 
@@ -80,7 +80,7 @@ def test_other_images_add_the_sampling_of_both_sides(ledger: Ledger) -> None:
     ledger.add(elsewhere, [0.88, 0.89, 0.9])
     same, other = group(ledger, ("lab-e-baseline", here), ("lab-e-baseline", elsewhere)).rows
     assert same.whole and other.whole and same.whole.agreement and other.whole.agreement
-    assert other.whole.agreement.half > same.whole.agreement.half
+    assert other.whole.agreement.half_width > same.whole.agreement.half_width
     assert (same.reasons, other.reasons) == ((), ("ours on mnist",))
 
 
@@ -89,7 +89,7 @@ def test_an_early_release_has_other_images(ledger: Ledger) -> None:
     ledger.add(settings, [0.92, 0.922, 0.924])
     early, today = group(ledger, ("readme_2conv_kashif", settings), ("lab-a-first-run", settings)).rows
     assert early.whole and today.whole and early.whole.agreement and today.whole.agreement
-    assert early.whole.agreement.half > today.whole.agreement.half
+    assert early.whole.agreement.half_width > today.whole.agreement.half_width
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_two_decimals_may_be_off_by_half_a_point(ledger: Ledger) -> None:
     ledger.add(settings, [0.434, 0.434, 0.434])
     found = row(ledger, "lab-d-cifar10-sequential", settings)
     assert found.whole and found.whole.agreement
-    assert found.whole.agreement.half == pytest.approx(0.005)
+    assert found.whole.agreement.half_width == pytest.approx(0.005)
     assert found.verdict == "within"
 
 
@@ -134,7 +134,7 @@ def test_their_repeated_runs_tell_the_noise_where_ours_has_one_seed(ledger: Ledg
     judged = found.rows[0].whole
     assert judged and judged.agreement
     assert judged.source == "theirs"
-    assert judged.agreement.half == pytest.approx(stats.t.ppf(0.975, 1) * 0.0404 + 0.00005)
+    assert judged.agreement.half_width == pytest.approx(stats.t.ppf(0.975, 1) * 0.0404 + 0.00005)
     assert "cannot tell (" in to_markdown(PublishedPage((found,), ())) and "§)" in to_markdown(
         PublishedPage((found,), ())
     )
@@ -148,7 +148,7 @@ def test_noise_of_more_than_a_point_cannot_tell_what_lies_within_and_can_what_li
     settings = config(epochs=30)
     ledger.add(settings, [0.87, 0.885, 0.89])
     found = group(ledger, ("lab-e-baseline", settings)).rows[0]
-    assert found.whole and found.whole.agreement and found.whole.agreement.half > 0.01
+    assert found.whole and found.whole.agreement and found.whole.agreement.half_width > 0.01
     assert (found.whole.agreement.word, found.verdict) == ("within", "cannot tell")
     other = config(epochs=30, regularizer=L2)
     ledger.add(other, [0.67, 0.685, 0.69])

@@ -38,5 +38,5 @@ def test_bins_count_the_images_of_one_seed_and_those_without_any_have_no_figures
 def test_without_confidences_there_is_no_calibration() -> None:
     unknown = np.array([0.5, np.nan])
     assert np.isnan(calibration_error(unknown, np.array([True, True])))
-    with pytest.raises(ValueError, match="not known"):
+    with pytest.raises(ValueError, match="a confidence is nan"):
         reliability(unknown[None], np.array([[True, True]]))

@@ -111,7 +111,7 @@ def test_a_collapse_widens_no_other_interval() -> None:
         assert second.high - second.low == pytest.approx(first.high - first.low, rel=0.05)
     assert beside[4] is not None and beside[4].low < 0.75
     assert measured.noise is not None
-    assert measured.noise.apart.tolist() == [False] * 4 + [True]
+    assert measured.noise.is_outlier.tolist() == [False] * 4 + [True]
 
 
 def test_flips_are_in_proportion_to_what_theory_expects_as_the_table_shows() -> None:
@@ -145,5 +145,5 @@ def test_the_interval_on_new_images_covers(seeds: int) -> None:
 def test_other_images_are_refused() -> None:
     with pytest.raises(ValueError, match="same test images"):
         measure([np.ones((2, 10), dtype=bool), np.ones((2, 11), dtype=bool)])
-    with pytest.raises(ValueError, match="nothing to measure"):
+    with pytest.raises(ValueError, match="no configuration to measure"):
         measure([])

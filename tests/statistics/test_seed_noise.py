@@ -15,7 +15,7 @@ def test_configurations_that_agree_are_pooled() -> None:
     assert pooled is not None and found is not None
     assert found.variances == pytest.approx([pooled.deviation**2] * 3, rel=0.02)
     assert (found.degrees > 5).all() and (found.degrees <= 6).all()
-    assert not found.apart.any()
+    assert not found.is_outlier.any()
 
 
 def test_what_is_pooled_is_the_ratio_to_independent_flips() -> None:
@@ -44,7 +44,7 @@ def test_a_far_noisier_configuration_keeps_its_noise() -> None:
     assert found is not None
     assert found.variances[-1] > 35
     assert found.variances[0] < 1.1
-    assert found.apart.tolist() == [False] * 6 + [True]
+    assert found.is_outlier.tolist() == [False] * 6 + [True]
     assert found.p[-1] < 0.001 < found.p[0]
 
 
@@ -55,7 +55,7 @@ def test_another_recipes_noisy_runs_do_not_widen_ones_own() -> None:
     assert alone is not None and found is not None
     half, beside = (stats.t.ppf(0.975, one.degrees[0]) * one.variances[0] ** 0.5 for one in (alone, found))
     assert beside < 1.4 * half
-    assert found.own.tolist() == pytest.approx([0.4, 0.4, 11.0])
+    assert found.raw_variances.tolist() == pytest.approx([0.4, 0.4, 11.0])
 
 
 @pytest.mark.parametrize(("spread", "least"), [(1.0, 0.91), (100.0, 0.8)])
