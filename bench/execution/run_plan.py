@@ -95,7 +95,7 @@ def plan_text(plan: dict[str, Any]) -> str:
         rule = plan["pruning"]
         lines.append(
             f"pruning: ASHA within {' x '.join(rule['group'])}, first after {plural(rule['grace_period'], 'epoch')}, "
-            f"one in {rule['reduction']} goes on"
+            f"one in {rule['reduction_factor']} goes on"
             + (f"; {_brackets_text(rule['brackets'], plan['brackets'])}" if plan["brackets"] else "")
             + "; the estimate is without it"
         )
