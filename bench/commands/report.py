@@ -88,11 +88,11 @@ def report(
     figures: Annotated[
         Path | None, typer.Option("--figures", help="Folder for every chart as SVG and PNG.", metavar="DIR")
     ] = None,
-    detail: Annotated[
+    details: Annotated[
         list[str] | None,
         typer.Option(
-            "--detail",
-            help="Show these configurations class by class, too: a part of a label, with wildcards, or of a key.",
+            "--details",
+            help="Show these configurations class by class, too: part of a label, with wildcards, or of a key.",
             metavar="PATTERN",
         ),
     ] = None,
@@ -108,11 +108,11 @@ def report(
 
     ledger = existing(results)
     options = as_written(only, set_, seeds)
-    wished = detail or ()
+    patterns = details or ()
     built = (
-        report_of(ledger, with_suite(suite, options), loaded, trials_of(loaded), wished)
+        report_of(ledger, with_suite(suite, options), loaded, trials_of(loaded), patterns)
         if suite and loaded
-        else report_of_all(ledger, wished)
+        else report_of_all(ledger, patterns)
     )
     warn_damaged(ledger)
     writers = {

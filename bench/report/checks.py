@@ -176,7 +176,7 @@ def tied_hold_the_best(comparison: Comparison) -> Found:
 def confusions_sum(comparison: Comparison) -> Found:
     """A matrix of counts over seeds holds every test image once per seed."""
     for one in comparison.details:
-        counted, wanted = int(one.matrix.sum()), one.images * len(one.seeds)
+        counted, wanted = int(one.confusion.sum()), one.n_images * len(one.seeds)
         yield "" if counted == wanted else f"{one.label}: {counted:,} counted, {wanted:,} predicted"
 
 

@@ -17,12 +17,12 @@ def glance(comparison: Comparison) -> tuple[tuple[str, str], ...]:
 
 def errors(comparison: Comparison) -> str:
     """The classes that the first of the details, the chosen one where there was a choice, confuses most."""
-    if not comparison.details or not comparison.details[0].pairs:
+    if not comparison.details or not comparison.details[0].confused_pairs:
         return ""
     first = comparison.details[0]
-    pairs = first.pairs[:PAIRS]
-    named = [f"{percent(pair.fraction)} % of {pair.true} taken for {pair.predicted}" for pair in pairs]
-    of = "" if first.chosen else f" ({first.label})"
+    pairs = first.confused_pairs[:PAIRS]
+    named = [f"{percent(pair.fraction)} % of {pair.true} predicted as {pair.predicted}" for pair in pairs]
+    of = "" if first.selected else f" ({first.label})"
     return f"{', '.join(named)}{of}."
 
 

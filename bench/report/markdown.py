@@ -88,18 +88,18 @@ def _claim(claim: Finding) -> list[str]:
 
 
 def _classes(one: Details) -> list[str]:
-    figures = one.figures
+    metrics = one.metrics
     body = [
         [escape(name), percent(p), percent(r), percent(f), str(support)]
         for name, p, r, f, support in zip(
-            one.classes, figures.precision, figures.recall, figures.f1, figures.support, strict=True
+            one.classes, metrics.precision, metrics.recall, metrics.f1, metrics.support, strict=True
         )
     ]
     seeds = len(one.seeds)
     pooled = f"Predictions of its {seeds} seeds counted together." if seeds > 1 else "From its one seed."
     pairs = [
-        f"- {escape(pair.true)} taken for {escape(pair.predicted)}: {percent(pair.fraction)} % ({pair.count:,})"
-        for pair in one.pairs[:MOST_PAIRS]
+        f"- {escape(pair.true)} predicted as {escape(pair.predicted)}: {percent(pair.fraction)} % ({pair.count:,})"
+        for pair in one.confused_pairs[:MOST_PAIRS]
     ]
     out = [
         f"### Classes of {escape(one.label)}",
@@ -112,8 +112,8 @@ def _classes(one: Details) -> list[str]:
 def _beside(one: Details) -> list[str]:
     """Published figures by class beside ours, with the counts of their matrix."""
     out = []
-    for found in (published_table(one, theirs) for theirs in one.theirs):
-        theirs = found.theirs
+    for found in (published_table(one, published) for published in one.published):
+        theirs = found.published
         heading = ["Class", *(f"{name} % {whose}" for name in HEADINGS.values() for whose in ("ours", "theirs"))]
         counts = [[escape(name), *(count for count, _ in cells)] for name, cells in found.matrix.rows]
         out += [

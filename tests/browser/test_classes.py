@@ -33,7 +33,7 @@ def page_of(ledger: Ledger, **options: object) -> str:
 
 def choose(page: Page, a: str, b: str, figure: str = "Recall") -> Locator:
     tool = page.locator(".compare")
-    for label, value in (("A", a), ("B", b), ("Figure", figure)):
+    for label, value in (("A", a), ("B", b), ("Metric", figure)):
         tool.get_by_label(label, exact=True).select_option(label=value)
     return tool.locator(".compared")
 
@@ -46,7 +46,7 @@ def number(text: str) -> float:
     return float(text.split(" ")[0].replace("−", "-"))
 
 
-def test_any_two_are_compared_by_the_figure_chosen(open_page: Open, three: Ledger) -> None:
+def test_any_two_are_compared_by_the_selected_metric(open_page: Open, three: Ledger) -> None:
     page = open_page(page_of(three))
     for figure, name in (("Precision", "precision"), ("Recall", "recall"), ("F1", "f1")):
         shown = choose(page, "mlp · l2 · batch_size=256", "mlp · batch_size=8", figure)
@@ -75,7 +75,7 @@ def test_exchanging_the_two_turns_the_differences(open_page: Open, three: Ledger
     assert [text.split("±")[1] for text in there] == [text.split("±")[1] for text in back]
 
 
-def test_the_difference_of_the_matrices_is_of_one_seed_on_the_average(open_page: Open, three: Ledger) -> None:
+def test_the_difference_of_the_matrices_is_per_seed(open_page: Open, three: Ledger) -> None:
     page = open_page(page_of(three))
     shown = choose(page, "mlp · batch_size=256", "mlp · batch_size=8")
     first, *_ = shown.locator("table.matrix").all()

@@ -56,7 +56,7 @@ def choice(page: Page, name: str) -> Locator:
 
 
 def sure(shot: Locator) -> float:
-    found = re.search(r"said .*?([\d.]+)\s%", shot.inner_text().replace("\n", " "))
+    found = re.search(r"predicted .*?([\d.]+)\s%", shot.inner_text().replace("\n", " "))
     assert found
     return float(found[1])
 
@@ -76,14 +76,14 @@ def test_a_pair_leaves_only_its_images_in_the_same_order(open_page: Open, pictur
     page = open_page(page_of(pictured))
     pair = choice(page, "Pair")
     option = pair.locator("option").nth(1).inner_text()
-    found = re.fullmatch(r"(.+) taken for (.+) \((\d+)\)", option)
+    found = re.fullmatch(r"(.+) predicted as (.+) \((\d+)\)", option)
     assert found
     pair.select_option(label=option)
     shown = shots(page)
     assert shown
     assert {said(shot) for shot in shown} == {(found[1], found[2])}
     assert [sure(shot) for shot in shown] == sorted([sure(shot) for shot in shown], reverse=True)
-    told = f"mlp: {len(shown)} of its {found[3]} such images of {found[1]} taken for {found[2]}."
+    told = f"mlp: {len(shown)} of {found[3]} misclassified images of {found[1]} predicted as {found[2]}."
     expect(page.locator(".browse .shown")).to_have_text(told)
 
 

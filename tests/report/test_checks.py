@@ -110,9 +110,9 @@ def test_a_tied_set_without_the_best(comparison: Comparison) -> None:
 
 def test_a_confusion_matrix_that_lost_an_image(comparison: Comparison) -> None:
     first = comparison.details[0]
-    matrix = first.matrix.copy()
+    matrix = first.confusion.copy()
     matrix[0, 0] -= 1
-    wrong = replace(comparison, details=(replace(first, matrix=matrix), *comparison.details[1:]))
+    wrong = replace(comparison, details=(replace(first, confusion=matrix), *comparison.details[1:]))
     assert faults(checks.confusions_sum, wrong) == [f"{first.label}: 1,999 counted, 2,000 predicted"]
 
 

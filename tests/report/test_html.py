@@ -124,7 +124,7 @@ def test_the_page_draws_intervals_curves_and_the_matrix(full: Ledger) -> None:
     assert page.count('style="--a:') == 5
     assert re.search(r'<svg [^>]*aria-label="Learning curves"', page)
     assert page.count('class="matrix"') == 4
-    assert "3 seeds counted together" in page
+    assert "Pooled predictions of 3 seeds" in page
 
 
 def test_best_and_worst_are_shaded_among_our_complete_rows(ledger: Ledger) -> None:

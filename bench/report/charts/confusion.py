@@ -26,7 +26,7 @@ def matrix(comparison: Comparison) -> Figure | LeftOut:
     """Of the chosen configuration, or of the first that has its details."""
     if not comparison.details:
         return LeftOut(MATRIX, "no configuration is complete", "")
-    one = next((one for one in comparison.details if one.chosen), comparison.details[0])
+    one = next((one for one in comparison.details if one.selected), comparison.details[0])
     if len(one.classes) > MOST_CLASSES:
         return LeftOut(MATRIX, f"{len(one.classes)} classes are too many for a heat map", "")
     rows = shares(one)
@@ -63,7 +63,7 @@ def difference(comparison: Comparison) -> Figure | LeftOut:
 
 def shares(one: Details) -> pd.DataFrame:
     """A row per cell: true, predicted, share (percent of the true class), count, text."""
-    totals = np.maximum(one.matrix.sum(axis=1), 1)
+    totals = np.maximum(one.confusion.sum(axis=1), 1)
     return pd.DataFrame(
         [
             {
@@ -74,7 +74,7 @@ def shares(one: Details) -> pd.DataFrame:
                 "text": f"{share:.1f}" if count else "0",
             }
             for row, true in enumerate(one.classes)
-            for predicted, count in zip(one.classes, one.matrix[row], strict=True)
+            for predicted, count in zip(one.classes, one.confusion[row], strict=True)
             for share in [100 * count / totals[row]]
         ]
     )

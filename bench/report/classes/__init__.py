@@ -1,1 +1,13 @@
-"""Which classes and images does a configuration get wrong? Figures by class, confusions, the gallery of mistakes."""
+"""Results class by class and image by image, from the predictions that records hold.
+
+`details`
+    Precision, recall, F1, confusion and calibration of a configuration.
+`gallery`
+    Misclassified images, possible label errors, and the sprite that holds the images.
+`build_details`
+    Which configurations of a comparison get details, and both computed for these.
+`class_report`, `gallery_view`
+    What the page shows of them.
+`class_json`
+    What JSON has of them.
+"""

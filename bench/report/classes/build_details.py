@@ -1,4 +1,4 @@
-"""A part looked at closely: details and gallery of the configurations that deserve it."""
+"""Details and gallery of a comparison: which configurations get them, and both computed for these."""
 
 from __future__ import annotations
 
@@ -17,122 +17,117 @@ from bench.report.classes.gallery import MAX_SPRITE_BYTES, FindData, Gallery, bu
 from bench.report.grouping import Config, Configuration, TrialGroup
 
 MAX_DETAILED = 20
-"""How many of a data set's best are shown, over all its tables."""
+"""How many of the best configurations of a data set get details, over all its comparisons."""
+MIN_PER_COMPARISON = 5
+"""Each comparison gets details of at least so many, however many comparisons there are."""
 MAX_LISTED = 10
-
-
-def select_details(
-    group: TrialGroup, frame: pd.DataFrame, leaders: Sequence[str], patterns: Sequence[str], best: int = MAX_DETAILED
-) -> list[Configuration]:
-    """The chosen configuration, the other leaders, the `best` by the leaderboard, and those that `patterns` name."""
-    ours = frame[frame["kind"] == "ours"]
-    by_label = {one.label: one for one in group.configurations if one.having("complete")}
-    labels = [*ours["label"][ours["chosen"]], *leaders, *ours["label"][:best]]
-    labels += [label for pattern in patterns for label in ours["label"] if _matches(by_label[label], pattern)]
-    return [by_label[label] for label in dict.fromkeys(labels)]
-
-
-def check_patterns(patterns: Sequence[str], groups: Sequence[TrialGroup]) -> None:
-    """Refuse a pattern that no configuration with a complete trial answers to.
-
-    Raises
-    ------
-    UserError
-        Naming the nearest label, and some of those there are.
-    """
-    every = [one for group in groups for one in group.configurations if one.having("complete")]
-    for pattern in patterns:
-        if any(_matches(one, pattern) for one in every):
-            continue
-        labels = list(dict.fromkeys(one.label for one in every))
-        hint = nearest(pattern, labels)
-        lines = [f"\n  {label}" for label in labels[:MAX_LISTED]]
-        lines += [f"\n  ... and {len(labels) - MAX_LISTED} more"] if len(labels) > MAX_LISTED else []
-        raise UserError(
-            f"--detail {pattern!r}: no configuration with a complete trial has this label or key"
-            + (f"; {hint}" if hint else "")
-            + "\n  give a part of a label as `bench report` shows it, with wildcards too, or the beginning of a key."
-            + (" There are:" + "".join(lines) if labels else "")
-        )
-
-
-def _matches(one: Configuration, pattern: str) -> bool:
-    label, text = one.label.lower(), pattern.strip().lower()
-    if not text:
-        return False
-    keys = [one.identity, *(record.key for record in one.records)]
-    return text in label or fnmatch.fnmatchcase(label, text) or any(key.startswith(text) for key in keys)
 
 
 @dataclass(frozen=True)
 class DetailedAnalysis:
-    """What a close look finds; no details and no gallery where nothing is complete."""
+    """Details of the selected configurations and their gallery; empty and None where no trial is complete."""
 
     details: tuple[Details, ...]
     gallery: Gallery | None
 
 
-MIN_PER_COMPARISON = 5
-"""Of the best so many are shown of every part, however many share the page."""
-
-
 def build_details(
     group: TrialGroup,
     frame: pd.DataFrame,
-    leaders: Sequence[str],
+    top: Sequence[str],
     predictions: Callable[[str], Predictions],
-    look: FindData,
+    find_data: FindData,
     repeats: Mapping[str, Sequence[Config]] | None = None,
     patterns: Sequence[str] = (),
-    share: int = 1,
+    n_comparisons: int = 1,
 ) -> DetailedAnalysis:
-    """Look at the leaders, the best, those that repeat a system with figures by class, those asked for.
+    """Compute details and gallery of the configurations that `select_details` selects.
 
     Parameters
     ----------
-    section, frame
+    group, frame
         The configurations and their leaderboard.
-    leaders
-        Labels, as `bench.report.findings.analysis.Analysis` has them.
+    top
+        Labels of the top configurations.
     predictions
         From a trial's key to its predictions.
-    look
-        Finds the data, if they are on this machine.
+    find_data
+        Finds the data set, if it is on this machine.
     repeats
-        By a published result's id, the configurations that may stand for it.
+        By a published result's id, the configurations that may repeat it.
     patterns
         Name further configurations.
-    share
-        Among how many parts the report's room is shared.
+    n_comparisons
+        How many comparisons share the report's budgets.
     """
-    chosen = list(frame["label"][(frame["kind"] == "ours") & frame["chosen"]])
-    theirs = _published_classes(group, repeats or {}, chosen)
-    shown = select_details(group, frame, [*leaders, *theirs], patterns, max(MIN_PER_COMPARISON, MAX_DETAILED // share))
-    if not shown:
+    selected = list(frame["label"][(frame["kind"] == "ours") & frame["chosen"]])
+    published = _published_classes(group, repeats or {}, selected)
+    best = max(MIN_PER_COMPARISON, MAX_DETAILED // n_comparisons)
+    configurations = select_details(group, frame, [*top, *published], patterns, best)
+    if not configurations:
         return DetailedAnalysis((), None)
-    said = {one.label: seed_predictions(one, predictions) for one in shown}
-    found = details_of(shown, said, chosen, leaders, theirs)
-    entry = shown[0].config["dataset"]
-    return DetailedAnalysis(
-        found,
-        build_gallery(found[0].classes, said, leaders, lambda labels: look(entry, labels), MAX_SPRITE_BYTES // share),
+    by_label = {c.label: seed_predictions(c, predictions) for c in configurations}
+    details = details_of(configurations, by_label, selected, top, published)
+    dataset = configurations[0].config["dataset"]
+    gallery = build_gallery(
+        details[0].classes, by_label, top, lambda labels: find_data(dataset, labels), MAX_SPRITE_BYTES // n_comparisons
     )
+    return DetailedAnalysis(details, gallery)
+
+
+def select_details(
+    group: TrialGroup, frame: pd.DataFrame, labels: Sequence[str], patterns: Sequence[str], best: int = MAX_DETAILED
+) -> list[Configuration]:
+    """The configuration selected on validation, `labels`, the `best` of the leaderboard, matches of `patterns`."""
+    ours = frame[frame["kind"] == "ours"]
+    by_label = {c.label: c for c in group.configurations if c.having("complete")}
+    labels = [*ours["label"][ours["chosen"]], *labels, *ours["label"][:best]]
+    labels += [label for pattern in patterns for label in ours["label"] if _matches(by_label[label], pattern)]
+    return [by_label[label] for label in dict.fromkeys(labels)]
+
+
+def check_patterns(patterns: Sequence[str], groups: Sequence[TrialGroup]) -> None:
+    """Raise `UserError` for a pattern that matches no configuration with a complete trial.
+
+    The message names the nearest label and lists some.
+    """
+    configurations = [c for group in groups for c in group.configurations if c.having("complete")]
+    for pattern in patterns:
+        if any(_matches(configuration, pattern) for configuration in configurations):
+            continue
+        labels = list(dict.fromkeys(configuration.label for configuration in configurations))
+        hint = nearest(pattern, labels)
+        lines = [f"\n  {label}" for label in labels[:MAX_LISTED]]
+        lines += [f"\n  ... and {len(labels) - MAX_LISTED} more"] if len(labels) > MAX_LISTED else []
+        raise UserError(
+            f"--details {pattern!r}: no configuration with a complete trial has this label or key"
+            + (f"; {hint}" if hint else "")
+            + "\n  give part of a label as `bench report` prints it, with wildcards if you like, or the start of a key."
+            + (" Labels:" + "".join(lines) if labels else "")
+        )
+
+
+def _matches(configuration: Configuration, pattern: str) -> bool:
+    label, text = configuration.label.lower(), pattern.strip().lower()
+    if not text:
+        return False
+    keys = [configuration.identity, *(record.key for record in configuration.records)]
+    return text in label or fnmatch.fnmatchcase(label, text) or any(key.startswith(text) for key in keys)
 
 
 def _published_classes(
-    group: TrialGroup, repeats: Mapping[str, Sequence[Config]], chosen: Sequence[str]
+    group: TrialGroup, repeats: Mapping[str, Sequence[Config]], selected: Sequence[str]
 ) -> dict[str, list[PublishedClasses]]:
-    """Published figures by class, by the label of the one configuration that stands for their system.
+    """Published results per class, by the label of the configuration that repeats their system.
 
-    Where several may, as in a search, validation's choice stands for it.
+    Where several configurations may repeat it, as in a search, it is the one selected on validation.
     """
-    labels = {canonical(one.config): one.label for one in group.configurations if one.having("complete")}
-    found: dict[str, list[PublishedClasses]] = {}
+    labels = {canonical(c.config): c.label for c in group.configurations if c.having("complete")}
+    by_label: dict[str, list[PublishedClasses]] = {}
     for reference, configs in repeats.items():
-        fitting = [labels[name] for name in map(canonical, configs) if name in labels]
-        standing = fitting if len(configs) == 1 else [label for label in fitting if label in chosen]
-        for label in standing:
-            for one in class_metrics([reference]):
-                if one.dataset == group.dataset and one not in found.setdefault(label, []):
-                    found[label].append(one)
-    return found
+        matching = [labels[name] for name in map(canonical, configs) if name in labels]
+        for label in matching if len(configs) == 1 else [label for label in matching if label in selected]:
+            for published in class_metrics([reference]):
+                if published.dataset == group.dataset and published not in by_label.setdefault(label, []):
+                    by_label[label].append(published)
+    return by_label

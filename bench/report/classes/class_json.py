@@ -7,71 +7,59 @@ from typing import Any
 
 import pandas as pd
 
+from bench.published.reference_data import PublishedClasses
 from bench.report.classes.details import Details
 from bench.report.classes.gallery import Gallery, LabelIssue, Mistake
 from bench.statistics.per_class import CLASS_METRICS
 
 
-def details_json(one: Details) -> dict[str, Any]:
-    """A configuration class by class; each figure with its 95 % interval on new images."""
+def details_json(details: Details) -> dict[str, Any]:
+    """A configuration class by class; each metric with its 95 % interval on new images."""
     return {
-        "label": one.label,
-        "chosen": one.chosen,
-        "leader": one.leader,
-        "seeds": list(one.seeds),
-        "classes": [_class(one, number) for number in range(len(one.classes))],
-        "confusion_over_seeds": one.matrix.tolist(),
-        "accuracy": one.accuracy,
-        "mean_confidence": finite(one.confidence),
-        "ece": finite(one.ece),
-        "nll": finite(one.nll),
-        "calibration": frame_rows(one.calibration),
-        "published": [
-            {
-                "reference": theirs.reference,
-                "system": theirs.system,
-                "classes": [
-                    {"class": name, "precision": p, "recall": r, "f1": f, "support": s}
-                    for name, p, r, f, s in zip(
-                        theirs.classes, theirs.precision, theirs.recall, theirs.f1, theirs.support, strict=True
-                    )
-                ],
-                "confusion": [list(row) if row else None for row in theirs.confusion],
-            }
-            for theirs in one.theirs
-        ],
+        "label": details.label,
+        "selected": details.selected,
+        "top": details.top,
+        "seeds": list(details.seeds),
+        "classes": [_class(details, number) for number in range(len(details.classes))],
+        "confusion_over_seeds": details.confusion.tolist(),
+        "accuracy": details.accuracy,
+        "mean_confidence": finite(details.mean_confidence),
+        "ece": finite(details.ece),
+        "nll": finite(details.nll),
+        "calibration": frame_rows(details.calibration),
+        "published": [_published(published) for published in details.published],
     }
 
 
 def gallery_json(gallery: Gallery | None) -> dict[str, Any] | None:
-    """The mistakes that the page shows, suspects, duplicates and what leaving them out would change."""
+    """The mistakes that the page shows, label issues, duplicates and the accuracy without them."""
     if gallery is None:
         return None
-    found = gallery.label_issues
+    issues = gallery.label_issues
     return {
         "note": gallery.note,
         "mistakes": [
             {
-                "label": one.label,
-                "total": one.total,
-                "shown": [_image(mistake, gallery.classes) for mistake in one.shown],
+                "label": mistakes.label,
+                "total": mistakes.total,
+                "shown": [_image(mistake, gallery.classes) for mistake in mistakes.shown],
             }
-            for one in gallery.mistakes
+            for mistakes in gallery.mistakes
         ],
-        "label_issues": [_image(one, gallery.classes) for one in found.images] if found else [],
-        "label_issues_agreed_by": {"leaders": list(found.leaders), "networks": found.networks} if found else None,
+        "label_issues": [_image(issue, gallery.classes) for issue in issues.images] if issues else [],
+        "label_issues_agreed_by": {"top": list(issues.top), "networks": issues.n_networks} if issues else None,
         "duplicates": None
-        if found is None or found.duplicates is None
+        if issues is None or issues.duplicates is None
         else [
             {
-                "image": twin.test,
-                "class": gallery.classes[twin.label],
-                "train_images": list(twin.train),
-                "train_classes": [gallery.classes[label] for label in twin.train_labels],
+                "image": duplicate.test,
+                "class": gallery.classes[duplicate.label],
+                "train_images": list(duplicate.train),
+                "train_classes": [gallery.classes[label] for label in duplicate.train_labels],
             }
-            for twin in found.duplicates
+            for duplicate in issues.duplicates
         ],
-        "sensitivity": frame_rows(found.sensitivity) if found else [],
+        "sensitivity": frame_rows(issues.sensitivity) if issues else [],
     }
 
 
@@ -85,20 +73,32 @@ def finite(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _class(one: Details, number: int) -> dict[str, Any]:
-    found: dict[str, Any] = {"class": one.classes[number]}
-    for figure in CLASS_METRICS:
-        found[figure] = float(getattr(one.figures, figure)[number])
-        bounds = one.bounds[figure][number].tolist()
-        found[f"{figure}_interval"] = None if math.isnan(bounds[0]) else bounds
-    return {**found, "support": int(one.figures.support[number])}
+def _class(details: Details, number: int) -> dict[str, Any]:
+    row: dict[str, Any] = {"class": details.classes[number]}
+    for metric in CLASS_METRICS:
+        row[metric] = float(getattr(details.metrics, metric)[number])
+        interval = details.intervals[metric][number].tolist()
+        row[f"{metric}_interval"] = None if math.isnan(interval[0]) else interval
+    return {**row, "support": int(details.metrics.support[number])}
 
 
-def _image(one: Mistake | LabelIssue, classes: tuple[str, ...]) -> dict[str, Any]:
+def _published(published: PublishedClasses) -> dict[str, Any]:
+    columns = (published.classes, published.precision, published.recall, published.f1, published.support)
     return {
-        "image": one.image,
-        "class": classes[one.label],
-        "predicted": classes[one.predicted],
-        "confidence": finite(one.confidence),
-        "true_class_probability": finite(one.true_class_probability),
+        "reference": published.reference,
+        "system": published.system,
+        "classes": [
+            dict(zip(("class", *CLASS_METRICS, "support"), row, strict=True)) for row in zip(*columns, strict=True)
+        ],
+        "confusion": [list(row) if row else None for row in published.confusion],
+    }
+
+
+def _image(image: Mistake | LabelIssue, classes: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "image": image.image,
+        "class": classes[image.label],
+        "predicted": classes[image.predicted],
+        "confidence": finite(image.confidence),
+        "true_class_probability": finite(image.true_class_probability),
     }

@@ -1,4 +1,4 @@
-"""What the page shows of each configuration class by class, and the data its scripts compare two of them by."""
+"""The class reports of the page: tables per class, confusion matrices, and the data its script compares them by."""
 
 from __future__ import annotations
 
@@ -17,180 +17,183 @@ from bench.report.report import Comparison
 from bench.statistics.per_class import CLASS_METRICS
 
 MAX_CLASSES = 20
-"""With more, a confusion matrix shows those with the most errors, and tables of all but the first block the worst."""
+"""With more, a confusion matrix shows those with the most errors, and every report but the first the worst classes."""
 WORST_CLASSES = 12
 HEADINGS = {"precision": "Precision", "recall": "Recall", "f1": "F1"}
 
 
 @dataclass(frozen=True)
 class ClassRow:
-    """One class: each figure as (value, interval), and its test images."""
+    """One class: each metric as (value, interval), and its number of test images."""
 
     name: str
-    figures: tuple[tuple[str, str], ...]
+    metrics: tuple[tuple[str, str], ...]
     support: int
 
 
 @dataclass(frozen=True)
 class MatrixView:
-    """A confusion matrix as cells of (text, strength of the colour); `columns` are the predicted classes shown."""
+    """A confusion matrix as cells of (text, strength of the colour); `columns` are the predicted classes it shows."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, tuple[tuple[str, float], ...]], ...]
-    whole: bool
+    complete: bool
 
 
 @dataclass(frozen=True)
 class PublishedClassTable:
-    """A published table beside ours: rows of class, then theirs and ours of each figure; their matrix."""
+    """Measured and published results: rows of class, then the measured and published value of each metric."""
 
-    theirs: PublishedClasses
+    published: PublishedClasses
     rows: tuple[tuple[str, tuple[str, ...]], ...]
     matrix: MatrixView
 
 
 @dataclass(frozen=True)
 class ClassReport:
-    """Everything that the page shows of one configuration."""
+    """Everything that the page shows of one configuration; `complete` is whether it has a row for every class."""
 
-    one: Details
+    details: Details
     rows: tuple[ClassRow, ...]
-    whole: bool
+    complete: bool
     matrix: MatrixView
     published: tuple[PublishedClassTable, ...]
 
 
 def class_reports(comparison: Comparison) -> list[ClassReport]:
-    """A block per configuration shown in detail, in their order."""
-    return [_class_report(one, place == 0) for place, one in enumerate(comparison.details)]
+    """A report per configuration with details, in their order."""
+    return [_class_report(details, index == 0) for index, details in enumerate(comparison.details)]
 
 
 def with_confidences(comparison: Comparison) -> list[Details]:
-    """The configurations whose confidences are known."""
-    return [one for one in comparison.details if not math.isnan(one.ece)]
+    """The configurations whose predictions hold probabilities."""
+    return [details for details in comparison.details if not math.isnan(details.ece)]
 
 
-def _class_report(one: Details, first: bool) -> ClassReport:
-    order = list(range(len(one.classes)))
+def _class_report(details: Details, first: bool) -> ClassReport:
+    order = list(range(len(details.classes)))
     if len(order) > MAX_CLASSES and not first:
-        there = [number for number in order if one.figures.support[number]]
-        order = sorted(there, key=lambda number: one.figures.f1[number])[:WORST_CLASSES]
+        with_images = [number for number in order if details.metrics.support[number]]
+        order = sorted(with_images, key=lambda number: details.metrics.f1[number])[:WORST_CLASSES]
     return ClassReport(
-        one=one,
-        rows=tuple(_row(one, number) for number in order),
-        whole=len(order) == len(one.classes),
-        matrix=matrix_view(one.matrix, one.classes),
-        published=tuple(published_table(one, theirs) for theirs in one.theirs),
+        details=details,
+        rows=tuple(_row(details, number) for number in order),
+        complete=len(order) == len(details.classes),
+        matrix=matrix_view(details.confusion, details.classes),
+        published=tuple(published_table(details, published) for published in details.published),
     )
 
 
-def _row(one: Details, number: int) -> ClassRow:
-    figures = []
-    for figure in CLASS_METRICS:
-        low, high = one.bounds[figure][number]
-        known = not math.isnan(low)
-        text = percent(getattr(one.figures, figure)[number]) if known else NOTHING
-        figures.append((text, f"{100 * low:.1f}–{100 * high:.1f}" if known else ""))
-    return ClassRow(one.classes[number], tuple(figures), int(one.figures.support[number]))
+def _row(details: Details, number: int) -> ClassRow:
+    cells = []
+    for metric in CLASS_METRICS:
+        low, high = details.intervals[metric][number]
+        if math.isnan(low):
+            cells.append((NOTHING, ""))
+        else:
+            cells.append((percent(getattr(details.metrics, metric)[number]), f"{100 * low:.1f}–{100 * high:.1f}"))
+    return ClassRow(details.classes[number], tuple(cells), int(details.metrics.support[number]))
 
 
 def matrix_view(counts: NDArray[np.int64], classes: Sequence[str], missing: Sequence[int] = ()) -> MatrixView:
-    """Lay out a confusion matrix; of many classes those with the most errors, and one column for the rest.
+    """Lay out a confusion matrix; of many classes those with the most errors, and one column for all others.
 
-    The colour grows with the root of a cell's share of the row, so that small errors show. Rows of `missing` classes
-    are left empty.
+    The colour grows with the square root of a cell's fraction of the row, so that small errors show. Rows of `missing`
+    classes are left empty.
     """
     order = np.arange(len(classes))
-    whole = len(classes) <= MAX_CLASSES
-    if not whole:
-        wrong = counts.copy()
-        np.fill_diagonal(wrong, 0)
-        order = np.sort(np.argsort(-(wrong.sum(axis=0) + wrong.sum(axis=1)), kind="stable")[:MAX_CLASSES])
+    complete = len(classes) <= MAX_CLASSES
+    if not complete:
+        errors = counts.copy()
+        np.fill_diagonal(errors, 0)
+        order = np.sort(np.argsort(-(errors.sum(axis=0) + errors.sum(axis=1)), kind="stable")[:MAX_CLASSES])
     rows = []
     for number in order.tolist():
-        shown = counts[number, order].tolist()
+        row = counts[number, order].tolist()
         total = int(counts[number].sum())
-        if not whole:
-            shown.append(total - sum(shown))
-        cells = [("", 0.0)] * len(shown) if number in missing else [(f"{n:,}", _shade(n, total)) for n in shown]
+        if not complete:
+            row.append(total - sum(row))
+        cells = [("", 0.0)] * len(row) if number in missing else [(f"{n:,}", _shade(n, total)) for n in row]
         rows.append((classes[number], tuple(cells)))
-    return MatrixView(
-        (*(classes[number] for number in order.tolist()), *(() if whole else ("all others",))), tuple(rows), whole
-    )
+    columns = [classes[number] for number in order.tolist()] + ([] if complete else ["all others"])
+    return MatrixView(tuple(columns), tuple(rows), complete)
 
 
 def _shade(count: int, total: int) -> float:
     return round(math.sqrt(count / total), 2) if total else 0.0
 
 
-def published_table(one: Details, theirs: PublishedClasses) -> PublishedClassTable:
-    """Lay out a published table and ours together; a class that ours lacks gets dashes."""
+def published_table(details: Details, published: PublishedClasses) -> PublishedClassTable:
+    """Lay out measured and published results together; a class that was not measured gets dashes."""
     rows = []
-    for number, name in enumerate(theirs.classes):
-        ours = one.classes.index(name) if name in one.classes else None
+    for number, name in enumerate(published.classes):
+        measured = details.classes.index(name) if name in details.classes else None
         cells = []
-        for figure in CLASS_METRICS:
-            printed = f"{100 * getattr(theirs, figure)[number]:.0f}"
-            cells += [percent(getattr(one.figures, figure)[ours]) if ours is not None else NOTHING, printed]
+        for metric in CLASS_METRICS:
+            cells.append(NOTHING if measured is None else percent(getattr(details.metrics, metric)[measured]))
+            cells.append(f"{100 * getattr(published, metric)[number]:.0f}")
         rows.append((name, tuple(cells)))
-    counts, missing = _published_counts(theirs)
-    return PublishedClassTable(theirs, tuple(rows), matrix_view(counts, theirs.classes, missing))
+    counts, missing = _published_counts(published)
+    return PublishedClassTable(published, tuple(rows), matrix_view(counts, published.classes, missing))
 
 
-def _published_counts(theirs: PublishedClasses) -> tuple[NDArray[np.int64], list[int]]:
-    size = len(theirs.classes)
-    counts = np.array([row or (0,) * size for row in theirs.confusion], dtype=np.int64)
-    return counts, [number for number, row in enumerate(theirs.confusion) if row is None]
+def _published_counts(published: PublishedClasses) -> tuple[NDArray[np.int64], list[int]]:
+    """The counts, 0 in rows that the source does not print, and the numbers of these rows."""
+    size = len(published.classes)
+    counts = np.array([row or (0,) * size for row in published.confusion], dtype=np.int64)
+    return counts, [number for number, row in enumerate(published.confusion) if row is None]
 
 
 def comparison_data(comparison: Comparison) -> dict[str, Any]:
     """What the page's script compares any two configurations by.
 
-    Figures are whole numbers of 1/10,000, null where there is none; `matrix` lists cells that are not empty as
-    number and count, over all seeds; `decimals` is how exact the figures are in percent; `half` are half widths of the
-    differences to later configurations, by their place.
+    Metrics are integers in units of 1/10,000, null where there is none; `matrix` lists the cells that are not empty as
+    cell number and count, over all seeds; `decimals` is the precision of the metrics in percent; `half` are half widths
+    of the intervals of the differences to later configurations, by their index.
     """
-    details = comparison.details
-    if not details:
+    all_details = comparison.details
+    if not all_details:
         return {"classes": [], "configurations": []}
-    places = {one.label: place for place, one in enumerate(details)}
-    published = {theirs.reference: theirs for one in details for theirs in one.theirs}
+    classes = all_details[0].classes
+    indices = {details.label: index for index, details in enumerate(all_details)}
+    published = {one.reference: one for details in all_details for one in details.published}
     return {
-        "classes": list(details[0].classes),
-        "figures": [HEADINGS[figure] for figure in CLASS_METRICS],
+        "classes": list(classes),
+        "metrics": [HEADINGS[metric] for metric in CLASS_METRICS],
         "configurations": [
-            *(_configuration_data(one, places) for one in details),
-            *(_published_data(theirs) for theirs in published.values() if theirs.classes == details[0].classes),
+            *(_configuration_data(details, indices) for details in all_details),
+            *(_published_data(one) for one in published.values() if one.classes == classes),
         ],
     }
 
 
-def _configuration_data(one: Details, places: dict[str, int]) -> dict[str, Any]:
+def _configuration_data(details: Details, indices: dict[str, int]) -> dict[str, Any]:
+    no_image = {metric: np.isnan(details.intervals[metric][:, 0]) for metric in CLASS_METRICS}
     return {
-        "label": one.label,
-        "seeds": len(one.seeds),
-        "support": one.figures.support.tolist(),
-        "figures": [
-            _ten_thousandths(np.where(np.isnan(one.bounds[figure][:, 0]), np.nan, getattr(one.figures, figure)))
-            for figure in CLASS_METRICS
+        "label": details.label,
+        "seeds": len(details.seeds),
+        "support": details.metrics.support.tolist(),
+        "metrics": [
+            _ten_thousandths(np.where(no_image[metric], np.nan, getattr(details.metrics, metric)))
+            for metric in CLASS_METRICS
         ],
-        "matrix": _sparse(one.matrix),
+        "matrix": _sparse(details.confusion),
         "missing": [],
         "decimals": 2,
         "half": {
-            str(places[other]): [_ten_thousandths(half[figure]) for figure in CLASS_METRICS]
-            for other, half in one.differences.items()
+            str(indices[other]): [_ten_thousandths(half[metric]) for metric in CLASS_METRICS]
+            for other, half in details.differences.items()
         },
     }
 
 
-def _published_data(theirs: PublishedClasses) -> dict[str, Any]:
-    counts, missing = _published_counts(theirs)
+def _published_data(published: PublishedClasses) -> dict[str, Any]:
+    counts, missing = _published_counts(published)
     return {
-        "label": f"published: {theirs.system} ({theirs.reference})",
+        "label": f"published: {published.system} ({published.reference})",
         "seeds": 1,
-        "support": list(theirs.support),
-        "figures": [_ten_thousandths(np.array(getattr(theirs, figure))) for figure in CLASS_METRICS],
+        "support": list(published.support),
+        "metrics": [_ten_thousandths(np.array(getattr(published, metric))) for metric in CLASS_METRICS],
         "matrix": _sparse(counts),
         "missing": missing,
         "decimals": 0,
@@ -205,6 +208,6 @@ def _ten_thousandths(values: NDArray[np.float64]) -> list[int | None]:
 def _sparse(counts: NDArray[np.int64]) -> list[int]:
     """Cell number (row by row), count, cell number, count, ..."""
     flat = counts.ravel()
-    there = np.flatnonzero(flat)
-    cells: list[int] = np.stack([there, flat[there]], axis=1).ravel().tolist()
-    return cells
+    cells = np.flatnonzero(flat)
+    pairs: list[int] = np.stack([cells, flat[cells]], axis=1).ravel().tolist()
+    return pairs

@@ -1,4 +1,4 @@
-"""What the page's gallery shows, and the data its script filters by."""
+"""The gallery as the page shows it, and the data its script filters by."""
 
 from __future__ import annotations
 
@@ -18,13 +18,20 @@ from bench.report.classes.gallery import (
     Mistakes,
 )
 
+SENSITIVITY_HEADINGS = {
+    "accuracy": "All images",
+    "without_label_issues": "Without contradicted labels",
+    "without_duplicates": "Without copies of training images",
+    "without_both": "Without both",
+}
+
 
 @dataclass(frozen=True)
 class GalleryImage:
-    """One image of the gallery: its place in the sprite (column and row, None without), and what stands below it."""
+    """One image: its position in the sprite (column and row, None without a sprite), and the text below it."""
 
     image: int
-    place: tuple[int, int] | None
+    position: tuple[int, int] | None
     label: str
     predicted: str
     confidence: str
@@ -34,134 +41,126 @@ class GalleryImage:
 
 def confident_mistakes(gallery: Gallery, mistakes: Mistakes) -> list[GalleryImage]:
     """The most confident mistakes of a configuration, which the page shows first."""
+    several = mistakes.seeds > 1
     return [
-        _gallery_image(gallery, one, f"{one.seeds} of {mistakes.seeds} seeds" if mistakes.seeds > 1 else "")
-        for one in mistakes.shown[: mistakes.first]
+        _gallery_image(gallery, mistake, f"{mistake.seeds} of {mistakes.seeds} seeds" if several else "")
+        for mistake in mistakes.shown[: mistakes.first]
     ]
 
 
 def label_issue_images(gallery: Gallery) -> list[GalleryImage]:
-    """The suspects, as far as they are shown."""
-    return (
-        [_gallery_image(gallery, one, "") for one in gallery.label_issues.images[:MAX_LABEL_ISSUES]]
-        if gallery.label_issues
-        else []
-    )
+    """The first label issues."""
+    issues = gallery.label_issues.images[:MAX_LABEL_ISSUES] if gallery.label_issues else ()
+    return [_gallery_image(gallery, issue, "") for issue in issues]
 
 
 def duplicate_rows(gallery: Gallery) -> list[dict[str, Any]]:
-    """Test images that are training images too, as far as they are shown: image, labels, numbers."""
-    found = (gallery.label_issues.duplicates or ())[:MAX_DUPLICATES] if gallery.label_issues else ()
+    """The first test images that are also training images: image, position, class, training images with classes."""
+    duplicates = (gallery.label_issues.duplicates or ())[:MAX_DUPLICATES] if gallery.label_issues else ()
     return [
         {
-            "image": twin.test,
-            "place": _sprite_position(gallery, twin.test),
-            "label": gallery.classes[twin.label],
+            "image": duplicate.test,
+            "position": _sprite_position(gallery, duplicate.test),
+            "label": gallery.classes[duplicate.label],
             "train": [
-                (number, gallery.classes[label]) for number, label in zip(twin.train, twin.train_labels, strict=True)
+                (number, gallery.classes[label])
+                for number, label in zip(duplicate.train, duplicate.train_labels, strict=True)
             ],
         }
-        for twin in found
+        for duplicate in duplicates
     ]
 
 
-SENSITIVITY_HEADINGS = {
-    "accuracy": "All images",
-    "without_suspects": "Without contradicted labels",
-    "without_duplicates": "Without copies of training images",
-    "without_both": "Without both",
-}
-
-
 def sensitivity(gallery: Gallery) -> tuple[list[str], list[tuple[str, list[str]]]]:
-    """Headings, and a row per leader: accuracy in percent on all test images and without some of them.
+    """Headings, and a row per top configuration: accuracy in percent on all test images and without some of them.
 
-    What there is none of is not left out.
+    A column without images to leave out is dropped.
     """
-    found = gallery.label_issues
-    if found is None:
+    issues = gallery.label_issues
+    if issues is None:
         return [], []
-    shown = ["accuracy"]
-    shown += ["without_suspects"] if found.images else []
-    shown += ["without_duplicates"] if found.duplicates else []
-    shown += ["without_both"] if found.images and found.duplicates else []
-    rows = [(str(row["label"]), [percent(row[name]) for name in shown]) for row in found.sensitivity.to_dict("records")]
-    return [SENSITIVITY_HEADINGS[name] for name in shown], rows
+    columns = ["accuracy"]
+    columns += ["without_label_issues"] if issues.images else []
+    columns += ["without_duplicates"] if issues.duplicates else []
+    columns += ["without_both"] if issues.images and issues.duplicates else []
+    rows = [
+        (str(row["label"]), [percent(row[name]) for name in columns]) for row in issues.sensitivity.to_dict("records")
+    ]
+    return [SENSITIVITY_HEADINGS[name] for name in columns], rows
 
 
 def agreement(gallery: Gallery) -> str:
-    """Who must agree on a suspect, in words; why there is none where too few could."""
-    found = gallery.label_issues
-    if found is None:
+    """How many label issues there are, or why none can be found, as a sentence."""
+    issues = gallery.label_issues
+    if issues is None:
         return ""
-    who = f"{found.networks} network{'s' * (found.networks != 1)} of {len(found.leaders)} leading configuration" + (
-        "s" * (len(found.leaders) != 1)
-    )
-    if found.networks < MIN_NETWORKS:
-        return f"With {who} there is no agreement to speak of; {MIN_NETWORKS} networks are the least."
+    networks = f"{issues.n_networks} network{'s' * (issues.n_networks != 1)}"
+    networks += f" of {len(issues.top)} top configuration{'s' * (len(issues.top) != 1)}"
+    if issues.n_networks < MIN_NETWORKS:
+        return f"{networks} are too few to find label errors by agreement; at least {MIN_NETWORKS} networks are needed."
     return (
-        f"All {who} give these the same class, which is not the label's: {len(found.images):,} of {gallery.images:,}."
+        f"All {networks} predict the same class, which is not the label, for {len(issues.images):,} of "
+        f"{gallery.n_images:,} test images."
     )
 
 
 def gallery_data(gallery: Gallery) -> dict[str, Any]:
-    """What the page's script shows: each mistake as image, label, predicted, seeds and two confidences in 1/1000."""
-    sheet = gallery.sprite
+    """What the page's script shows: each mistake as image, label, predicted, seeds and two probabilities in 1/1000."""
     return {
         "classes": list(gallery.classes),
         "columns": SPRITE_COLUMNS,
-        "places": list(sheet.places) if sheet else [],
+        "positions": list(gallery.sprite.positions) if gallery.sprite else [],
         "configurations": [
             {
-                "label": one.label,
-                "seeds": one.seeds,
-                "total": one.total,
-                "first": one.first,
-                "pairs": _pairs(one),
+                "label": mistakes.label,
+                "seeds": mistakes.seeds,
+                "total": mistakes.total,
+                "first": mistakes.first,
+                "pairs": _shown_pairs(mistakes),
                 "shown": [
                     [
-                        m.image,
-                        m.label,
-                        m.predicted,
-                        m.seeds,
-                        _thousandths(m.confidence),
-                        _thousandths(m.true_class_probability),
+                        mistake.image,
+                        mistake.label,
+                        mistake.predicted,
+                        mistake.seeds,
+                        _thousandths(mistake.confidence),
+                        _thousandths(mistake.true_class_probability),
                     ]
-                    for m in one.shown
+                    for mistake in mistakes.shown
                 ],
             }
-            for one in gallery.mistakes
+            for mistakes in gallery.mistakes
         ],
     }
 
 
-def _pairs(one: Mistakes) -> list[list[int]]:
-    """The pairs of which something is shown, with their counts, by count."""
-    there = {(mistake.label, mistake.predicted) for mistake in one.shown}
-    return [[*pair, count] for pair, count in one.pairs.items() if pair in there]
+def _shown_pairs(mistakes: Mistakes) -> list[list[int]]:
+    """The pairs of which a mistake is shown, with their counts, by count."""
+    shown = {(mistake.label, mistake.predicted) for mistake in mistakes.shown}
+    return [[*pair, count] for pair, count in mistakes.pairs.items() if pair in shown]
 
 
-def _gallery_image(gallery: Gallery, one: Mistake | LabelIssue, seeds: str) -> GalleryImage:
+def _gallery_image(gallery: Gallery, image: Mistake | LabelIssue, seeds: str) -> GalleryImage:
     return GalleryImage(
-        one.image,
-        _sprite_position(gallery, one.image),
-        gallery.classes[one.label],
-        gallery.classes[one.predicted],
-        _probability(one.confidence),
-        _probability(one.true_class_probability),
+        image.image,
+        _sprite_position(gallery, image.image),
+        gallery.classes[image.label],
+        gallery.classes[image.predicted],
+        _probability(image.confidence),
+        _probability(image.true_class_probability),
         seeds,
     )
 
 
 def _sprite_position(gallery: Gallery, image: int) -> tuple[int, int] | None:
-    if gallery.sprite is None or image not in gallery.sprite.places:
+    if gallery.sprite is None or image not in gallery.sprite.positions:
         return None
-    row, column = divmod(gallery.sprite.places[image], SPRITE_COLUMNS)
+    row, column = divmod(gallery.sprite.positions[image], SPRITE_COLUMNS)
     return column, row
 
 
-def _probability(confidence: float) -> str:
-    return "" if math.isnan(confidence) else f"{100 * confidence:.1f}\N{NO-BREAK SPACE}%"
+def _probability(value: float) -> str:
+    return "" if math.isnan(value) else f"{100 * value:.1f}\N{NO-BREAK SPACE}%"
 
 
 def _thousandths(value: float) -> int | None:

@@ -1,4 +1,4 @@
-// Any two configurations side by side, class by class: figures with their differences, matrices, confused pairs.
+// Any two configurations side by side, class by class: metrics with their differences, matrices, confused pairs.
 (() => {
   const make = (name, attributes = {}, ...children) => {
     const element = document.createElement(name);
@@ -13,11 +13,11 @@
   const signed = (text) => (Number(text) === 0 ? text.replace("-", "") : minus((Number(text) > 0 ? "+" : "") + text));
   const MOST = 20;
 
-  // Counts of one seed on the average, by cell.
-  const cells = (one) => {
-    const found = new Map();
-    for (let i = 0; i < one.matrix.length; i += 2) found.set(one.matrix[i], one.matrix[i + 1] / one.seeds);
-    return found;
+  // Counts per seed, by cell number.
+  const cells = (configuration) => {
+    const counts = new Map();
+    for (let i = 0; i < configuration.matrix.length; i += 2) counts.set(configuration.matrix[i], configuration.matrix[i + 1] / configuration.seeds);
+    return counts;
   };
 
   const table = (caption, heading, rows, kind) =>
@@ -26,38 +26,38 @@
         make("caption", {}, make("span", {}, caption)),
         make("thead", {}, make("tr", {}, ...heading)),
         make("tbody", {}, ...rows)));
-  const head = (text, number = true) => make("th", { scope: "col", ...(number ? { class: "number" } : {}) }, text);
+  const columnHead = (text, number = true) => make("th", { scope: "col", ...(number ? { class: "number" } : {}) }, text);
   const rowHead = (text) => make("th", { scope: "row" }, text);
   const cell = (text, kind = "number") => make("td", { class: kind }, text);
 
-  function figures(data, one, two, ours, theirs, which) {
-    const halves = ours.half[two] ?? theirs.half[one] ?? null;
-    const exact = Math.min(ours.decimals, theirs.decimals);
+  function metricTable(data, indexA, indexB, left, right, metric) {
+    const halves = left.half[indexB] ?? right.half[indexA] ?? null;
+    const decimals = Math.min(left.decimals, right.decimals);
     const rows = data.classes.map((name, number) => {
-      const [a, b] = [ours.figures[which][number], theirs.figures[which][number]];
-      const half = halves ? halves[which][number] : null;
+      const [a, b] = [left.metrics[metric][number], right.metrics[metric][number]];
+      const half = halves ? halves[metric][number] : null;
       const difference = a === null || b === null ? null : a - b;
-      const sure = difference !== null && half !== null && Math.abs(difference) > half;
-      const text = difference === null ? "–" : points(difference, exact) + (half === null ? "" : " ± " + (half / 100).toFixed(2));
-      return [difference, make("tr", {}, rowHead(name), cell(percent(a, ours.decimals)), cell(percent(b, theirs.decimals)),
-        cell(text, "number" + (sure ? (difference > 0 ? " better" : " worse") : "")), cell(String(ours.support[number])))];
+      const significant = difference !== null && half !== null && Math.abs(difference) > half;
+      const text = difference === null ? "–" : points(difference, decimals) + (half === null ? "" : " ± " + (half / 100).toFixed(2));
+      return [difference, make("tr", {}, rowHead(name), cell(percent(a, left.decimals)), cell(percent(b, right.decimals)),
+        cell(text, "number" + (significant ? (difference > 0 ? " better" : " worse") : "")), cell(String(left.support[number])))];
     });
     const all = rows.length;
     if (all > MOST) rows.sort((x, y) => Math.abs(y[0] ?? 0) - Math.abs(x[0] ?? 0)).length = MOST;
-    const caption = `${data.figures[which]} in %, and the difference A − B in points` +
-      (halves ? `, ± half of its 95 % interval on new images${ours.seeds + theirs.seeds > 2 ? "" : ", for these two networks alone"}; shaded where that leaves out 0, each class by itself` : ", without an interval for this pair") +
+    const caption = `${data.metrics[metric]} in %, and the difference A − B in points` +
+      (halves ? `, ± half of its 95 % interval on new images${left.seeds + right.seeds > 2 ? "" : ", for these two networks alone"}; shaded where the interval excludes 0, without correction for the number of classes` : ", without an interval for this pair") +
       (all > MOST ? `. The ${MOST} classes that differ most of ${all}.` : ".");
-    return table(caption, [head("Class", false), head("A"), head("B"), head("A − B"), head("Test images")], rows.map((row) => row[1]), "classes");
+    return table(caption, [columnHead("Class", false), columnHead("A"), columnHead("B"), columnHead("A − B"), columnHead("Test images")], rows.map((row) => row[1]), "classes");
   }
 
-  function order(data, ours, theirs) {
+  function order(data, left, right) {
     const size = data.classes.length;
     if (size <= MOST) return [...data.classes.keys()];
     const weight = new Array(size).fill(0);
-    for (const place of new Set([...ours.keys(), ...theirs.keys()])) {
-      const change = Math.abs((ours.get(place) ?? 0) - (theirs.get(place) ?? 0));
-      weight[Math.floor(place / size)] += change;
-      weight[place % size] += change;
+    for (const index of new Set([...left.keys(), ...right.keys()])) {
+      const change = Math.abs((left.get(index) ?? 0) - (right.get(index) ?? 0));
+      weight[Math.floor(index / size)] += change;
+      weight[index % size] += change;
     }
     return [...weight.keys()].sort((a, b) => weight[b] - weight[a]).slice(0, MOST).sort((a, b) => a - b);
   }
@@ -66,71 +66,71 @@
 
   function matrix(data, caption, shown, value, missing, signs) {
     const size = data.classes.length;
-    const whole = shown.map((row) => shown.map((column) => value(row * size + column)));
-    const most = Math.max(1e-9, ...whole.flatMap((row, i) => (missing.includes(shown[i]) ? [] : row.map(Math.abs))));
-    const rows = shown.map((row, i) => make("tr", {}, rowHead(data.classes[row]), ...whole[i].map((number, j) => {
+    const values = shown.map((row) => shown.map((column) => value(row * size + column)));
+    const most = Math.max(1e-9, ...values.flatMap((row, i) => (missing.includes(shown[i]) ? [] : row.map(Math.abs))));
+    const rows = shown.map((row, i) => make("tr", {}, rowHead(data.classes[row]), ...values[i].map((number, j) => {
       if (missing.includes(row)) return cell("", "zero");
       const none = Math.abs(number) < 0.05;
-      const total = whole[i].reduce((sum, n) => sum + n, 0);
+      const total = values[i].reduce((sum, n) => sum + n, 0);
       const strength = Math.sqrt(Math.abs(number) / (signs ? most : Math.max(total, 1e-9)));
       const good = (number > 0) === (i === j);
       const kind = [none ? "zero" : strength > 0.8 ? "deep" : "", signs && !none ? (good ? "gain" : "loss") : ""].join(" ").trim();
-      const made = cell(signs ? (none ? "0" : signed(count(number))) : count(number), kind);
-      if (!none) made.style.setProperty("--s", Math.min(strength, 1).toFixed(2));
-      return made;
+      const element = cell(signs ? (none ? "0" : signed(count(number))) : count(number), kind);
+      if (!none) element.style.setProperty("--s", Math.min(strength, 1).toFixed(2));
+      return element;
     })));
-    return table(caption, [head("true \\ predicted", false), ...shown.map((number) => head(data.classes[number], false))], rows, "matrix");
+    return table(caption, [columnHead("true \\ predicted", false), ...shown.map((number) => columnHead(data.classes[number], false))], rows, "matrix");
   }
 
-  function pairs(data, ours, theirs, missing) {
+  function pairs(data, left, right, missing) {
     const size = data.classes.length;
-    const places = [...new Set([...ours.keys(), ...theirs.keys()])]
-      .filter((place) => Math.floor(place / size) !== place % size && !missing.includes(Math.floor(place / size)));
-    const largest = (place) => Math.max(ours.get(place) ?? 0, theirs.get(place) ?? 0);
-    const rows = places.sort((a, b) => largest(b) - largest(a)).slice(0, 12).map((place) => {
-      const [a, b] = [ours.get(place) ?? 0, theirs.get(place) ?? 0];
-      return make("tr", {}, rowHead(data.classes[Math.floor(place / size)]), cell(data.classes[place % size], ""),
+    const indices = [...new Set([...left.keys(), ...right.keys()])]
+      .filter((index) => Math.floor(index / size) !== index % size && !missing.includes(Math.floor(index / size)));
+    const largest = (index) => Math.max(left.get(index) ?? 0, right.get(index) ?? 0);
+    const rows = indices.sort((a, b) => largest(b) - largest(a)).slice(0, 12).map((index) => {
+      const [a, b] = [left.get(index) ?? 0, right.get(index) ?? 0];
+      return make("tr", {}, rowHead(data.classes[Math.floor(index / size)]), cell(data.classes[index % size], ""),
         cell(count(a)), cell(count(b)), cell(signed(count(a - b))));
     });
-    return table("Most confused pairs of either, images of one seed on the average.",
-      [head("True", false), head("Taken for", false), head("A"), head("B"), head("A − B")], rows, "");
+    return table("Most confused pairs of either, images per seed.",
+      [columnHead("True", false), columnHead("Predicted", false), columnHead("A"), columnHead("B"), columnHead("A − B")], rows, "");
   }
 
-  function compare(place) {
-    const data = JSON.parse(document.getElementById(place.dataset.classes).textContent);
+  function compare(container) {
+    const data = JSON.parse(document.getElementById(container.dataset.classes).textContent);
     const all = data.configurations;
     if (all.length < 2) return;
-    const select = (text, options, chosen) => {
-      const made = make("select", { "aria-label": text });
-      options.forEach((label, number) => made.append(new Option(label, String(number), false, number === chosen)));
-      return [made, make("label", {}, make("span", {}, text), made)];
+    const select = (text, options, selected) => {
+      const input = make("select", { "aria-label": text });
+      options.forEach((label, number) => input.append(new Option(label, String(number), false, number === selected)));
+      return [input, make("label", {}, make("span", {}, text), input)];
     };
     const labels = all.map((one) => one.label);
     const [first, firstLabel] = select("A", labels, 0);
     const [second, secondLabel] = select("B", labels, 1);
-    const [figure, figureLabel] = select("Figure", data.figures, 1);
-    figureLabel.classList.add("short");
+    const [metric, metricLabel] = select("Metric", data.metrics, 1);
+    metricLabel.classList.add("short");
     const out = make("div", { class: "compared", "aria-live": "polite" });
     const draw = () => {
-      const [one, two, which] = [Number(first.value), Number(second.value), Number(figure.value)];
-      const [ours, theirs] = [all[one], all[two]];
-      const [a, b] = [cells(ours), cells(theirs)];
-      const missing = [...ours.missing, ...theirs.missing];
+      const [indexA, indexB, metricIndex] = [Number(first.value), Number(second.value), Number(metric.value)];
+      const [left, right] = [all[indexA], all[indexB]];
+      const [a, b] = [cells(left), cells(right)];
+      const missing = [...left.missing, ...right.missing];
       const shown = order(data, a, b);
       const part = shown.length < data.classes.length ? ` The ${shown.length} classes that differ most.` : "";
-      const seeds = (its) => (its.seeds > 1 ? `, mean of ${its.seeds} seeds` : "");
+      const seeds = (side) => (side.seeds > 1 ? `, mean of ${side.seeds} seeds` : "");
       out.replaceChildren(
-        make("div", { class: "pair" }, figures(data, one, two, ours, theirs, which), pairs(data, a, b, missing)),
-        matrix(data, `A − B: images of one seed on the average. Blue is better for A (more on the diagonal, fewer off it), orange worse.${part}`,
-          shown, (place) => (a.get(place) ?? 0) - (b.get(place) ?? 0), missing, true),
+        make("div", { class: "pair" }, metricTable(data, indexA, indexB, left, right, metricIndex), pairs(data, a, b, missing)),
+        matrix(data, `A − B: images per seed. Blue is better for A (more on the diagonal, fewer off it), orange worse.${part}`,
+          shown, (index) => (a.get(index) ?? 0) - (b.get(index) ?? 0), missing, true),
         make("div", { class: "sides" },
-          matrix(data, `A: ${ours.label}${seeds(ours)}`, shown, (place) => a.get(place) ?? 0, ours.missing, false),
-          matrix(data, `B: ${theirs.label}${seeds(theirs)}`, shown, (place) => b.get(place) ?? 0, theirs.missing, false)));
+          matrix(data, `A: ${left.label}${seeds(left)}`, shown, (index) => a.get(index) ?? 0, left.missing, false),
+          matrix(data, `B: ${right.label}${seeds(right)}`, shown, (index) => b.get(index) ?? 0, right.missing, false)));
     };
-    for (const input of [first, second, figure]) input.addEventListener("change", draw);
-    place.append(make("h4", {}, "Two configurations side by side"),
-      make("div", { class: "choices" }, firstLabel, secondLabel, figureLabel), out);
-    place.hidden = false;
+    for (const input of [first, second, metric]) input.addEventListener("change", draw);
+    container.append(make("h4", {}, "Two configurations side by side"),
+      make("div", { class: "choices" }, firstLabel, secondLabel, metricLabel), out);
+    container.hidden = false;
     draw();
   }
 

@@ -6,41 +6,41 @@
     element.append(...children);
     return element;
   };
-  const sure = (value) => (value === null ? "" : ` ${(value / 10).toFixed(1)}\u00a0%`);
+  const percent = (value) => (value === null ? "" : ` ${(value / 10).toFixed(1)}\u00a0%`);
   const grouped = (value) => value.toLocaleString("en-US");
 
   function browse(place) {
     const data = JSON.parse(document.getElementById(place.dataset.gallery).textContent);
-    const places = new Map(data.places.map((image, number) => [image, number]));
+    const positions = new Map(data.positions.map((image, number) => [image, number]));
     const list = place.querySelector(".shots");
-    const told = place.querySelector(".shown");
+    const status = place.querySelector(".shown");
     const configuration = make("select", { "aria-label": "Configuration" });
     const pair = make("select", { "aria-label": "Pair" });
     data.configurations.forEach((one, number) => configuration.append(new Option(one.label, String(number))));
 
-    const shot = (one, [image, label, predicted, seeds, confidence, trueConfidence]) => {
-      const line = (word, name, value) => make("span", {}, `${word} `, make("b", {}, data.classes[name]), sure(value));
+    const shot = (one, [image, label, predicted, seeds, confidence, trueClassProbability]) => {
+      const line = (word, name, value) => make("span", {}, `${word} `, make("b", {}, data.classes[name]), percent(value));
       const made = make("li", { class: "shot" });
-      if (places.has(image)) {
+      if (positions.has(image)) {
         const tile = make("i", { class: "tile", role: "img", "aria-label": `test image ${grouped(image)}` });
-        tile.style.setProperty("--x", String(places.get(image) % data.columns));
-        tile.style.setProperty("--y", String(Math.floor(places.get(image) / data.columns)));
+        tile.style.setProperty("--x", String(positions.get(image) % data.columns));
+        tile.style.setProperty("--y", String(Math.floor(positions.get(image) / data.columns)));
         made.append(tile);
       }
       const which = `no. ${grouped(image)}` + (one.seeds > 1 ? `, ${seeds} of ${one.seeds} seeds` : "");
-      made.append(line("label", label, trueConfidence), line("said", predicted, confidence), make("span", { class: "quiet" }, which));
+      made.append(line("label", label, trueClassProbability), line("predicted", predicted, confidence), make("span", { class: "quiet" }, which));
       return made;
     };
 
     const draw = () => {
       const one = data.configurations[Number(configuration.value)];
-      const chosen = one.pairs[Number(pair.value)];
-      const shown = chosen
-        ? one.shown.filter(([, label, predicted]) => label === chosen[0] && predicted === chosen[1])
+      const selected = one.pairs[Number(pair.value)];
+      const shown = selected
+        ? one.shown.filter(([, label, predicted]) => label === selected[0] && predicted === selected[1])
         : one.shown.slice(0, one.first);
-      const total = chosen ? chosen[2] : one.total;
-      const what = chosen ? ` of ${data.classes[chosen[0]]} taken for ${data.classes[chosen[1]]}` : "";
-      told.textContent = `${one.label}: ${grouped(shown.length)} of its ${grouped(total)} such images${what}.`;
+      const total = selected ? selected[2] : one.total;
+      const what = selected ? ` of ${data.classes[selected[0]]} predicted as ${data.classes[selected[1]]}` : "";
+      status.textContent = `${one.label}: ${grouped(shown.length)} of ${grouped(total)} misclassified images${what}.`;
       list.replaceChildren(...shown.map((mistake) => shot(one, mistake)));
     };
     const offer = () => {
@@ -48,7 +48,7 @@
       const before = pair.selectedOptions[0]?.dataset.pair;
       pair.replaceChildren(new Option(`all pairs (${grouped(one.total)})`, "-1"));
       one.pairs.forEach(([label, predicted, count], number) => {
-        const made = new Option(`${data.classes[label]} taken for ${data.classes[predicted]} (${grouped(count)})`, String(number));
+        const made = new Option(`${data.classes[label]} predicted as ${data.classes[predicted]} (${grouped(count)})`, String(number));
         made.dataset.pair = `${label}/${predicted}`;
         made.selected = made.dataset.pair === before;
         pair.append(made);

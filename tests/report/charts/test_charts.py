@@ -99,9 +99,9 @@ def test_tries_are_those_of_the_analysis() -> None:
 
 def test_heat_map_holds_the_shares_of_the_true_class() -> None:
     made = comparison(grid())
-    one = next(one for one in made.details if one.chosen)
+    one = next(one for one in made.details if one.selected)
     shown = rows(chart(made, "confusion"))
-    assert [row["count"] for row in shown] == one.matrix.ravel().tolist()
+    assert [row["count"] for row in shown] == one.confusion.ravel().tolist()
     assert sum(row["share"] for row in shown if row["true"] == one.classes[0]) == pytest.approx(100, rel=1e-4)
 
 

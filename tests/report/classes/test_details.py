@@ -17,8 +17,8 @@ from bench.report.classes.details import Details
 from bench.statistics.reliability import calibration_error
 
 
-def built(ledger: Ledger, *detail: str) -> tuple[Details, ...]:
-    return build(ledger.records, ledger.predictions, "title", detail=detail).comparisons[0].details
+def built(ledger: Ledger, *patterns: str) -> tuple[Details, ...]:
+    return build(ledger.records, ledger.predictions, "title", detail=patterns).comparisons[0].details
 
 
 def exchange(ledger: Ledger, number: int, **arrays: np.ndarray) -> None:
@@ -32,18 +32,18 @@ def test_seeds_are_counted_together_but_support_counts_images_once(ledger: Ledge
     ledger.add(config(), [0.88, 0.9])
     (one,) = built(ledger)
     assert one.seeds == (0, 1)
-    assert one.matrix.sum() == 2000
-    assert one.figures.support.tolist() == [100] * 10
-    assert one.figures.recall.mean() == pytest.approx(0.89)
+    assert one.confusion.sum() == 2000
+    assert one.metrics.support.tolist() == [100] * 10
+    assert one.metrics.recall.mean() == pytest.approx(0.89)
     assert one.classes == tuple(CLASSES)
 
 
 def test_every_form_shows_what_sklearns_classification_report_says(ledger: Ledger) -> None:
     ledger.add(config(), [0.88, 0.9, 0.87])
-    said = [ledger.predictions(record.key) for record in ledger.records]
+    predictions = [ledger.predictions(record.key) for record in ledger.records]
     known = classification_report(
-        np.concatenate([one.labels for one in said]),
-        np.concatenate([one.predicted for one in said]),
+        np.concatenate([one.labels for one in predictions]),
+        np.concatenate([one.predicted for one in predictions]),
         target_names=CLASSES,
         output_dict=True,
     )
@@ -70,12 +70,12 @@ def test_each_figure_lies_within_its_interval_and_the_page_shows_it(ledger: Ledg
     assert f'<span class="range">{100 * low:.1f}–{100 * high:.1f}</span>' in to_html(report)
 
 
-def test_the_chosen_comes_first_then_the_twenty_best(ledger: Ledger) -> None:
+def test_the_selected_configuration_comes_first_then_the_twenty_best(ledger: Ledger) -> None:
     for number in range(30):
         ledger.add(config(batch_size=number + 1), [0.9 - number / 100], validation=[0.6 + number / 100])
     shown = built(ledger)
     assert [one.label for one in shown[:2]] == ["mlp · batch_size=30", "mlp · batch_size=1"]
-    assert [one.chosen for one in shown] == [True] + [False] * 20
+    assert [one.selected for one in shown] == [True] + [False] * 20
 
 
 def test_detail_shows_what_it_names_by_label_wildcard_or_key(ledger: Ledger) -> None:
@@ -89,14 +89,14 @@ def test_detail_shows_what_it_names_by_label_wildcard_or_key(ledger: Ledger) -> 
 
 def test_an_empty_detail_names_nothing(ledger: Ledger) -> None:
     ledger.add(config(), [0.9])
-    with pytest.raises(UserError, match="--detail '': no configuration"):
+    with pytest.raises(UserError, match="--details '': no configuration"):
         built(ledger, "")
 
 
 def test_detail_that_names_nothing_is_refused_with_the_nearest_label(ledger: Ledger) -> None:
     ledger.add(config(), [0.9])
     ledger.add(config(regularizer=L2), [0.9])
-    with pytest.raises(UserError, match=r"(?s)--detail 'mlp · l3'.*did you mean 'mlp · l2'\?.*\n  mlp"):
+    with pytest.raises(UserError, match=r"(?s)--details 'mlp · l3'.*did you mean 'mlp · l2'\?.*\n  mlp"):
         built(ledger, "mlp · l3")
 
 
@@ -130,7 +130,7 @@ def test_a_class_without_test_images_has_dashes_and_no_interval(ledger: Ledger) 
     report = build(ledger.records, ledger.predictions, "title")
     row = class_reports(report.comparisons[0])[0].rows[3]
     assert (row.name, row.support) == ("Dress", 0)
-    assert row.figures == (("–", ""),) * 3
+    assert row.metrics == (("–", ""),) * 3
     assert json.loads(to_json(report))["sections"][0]["per_class"][0]["classes"][3]["recall_interval"] is None
 
 
@@ -140,8 +140,8 @@ def test_calibration_is_a_mean_over_seeds(ledger: Ledger) -> None:
     for number in range(2):
         exchange(ledger, number, confidence=generator.random(1000).astype(np.float32))
     (one,) = built(ledger)
-    said = [ledger.predictions(record.key) for record in ledger.records]
-    errors = [calibration_error(p.confidence, p.predicted == p.labels) for p in said]
+    predictions = [ledger.predictions(record.key) for record in ledger.records]
+    errors = [calibration_error(p.confidence, p.predicted == p.labels) for p in predictions]
     assert one.ece == pytest.approx(np.mean(errors))
     assert one.calibration["count"].sum() == pytest.approx(1000)
     assert len(one.calibration) == 15
@@ -164,12 +164,12 @@ def test_a_hundred_classes_stay_a_small_page(ledger: Ledger) -> None:
     ledger.images = 10_000
     for number in range(20):
         ledger.add(config(batch_size=number + 1), [0.7 - number / 100], classes=names)
-    part = build(ledger.records, ledger.predictions, "title").comparisons[0]
-    first, second, *_ = class_reports(part)
+    comparison = build(ledger.records, ledger.predictions, "title").comparisons[0]
+    first, second, *_ = class_reports(comparison)
     assert (len(first.rows), len(second.rows)) == (100, 12)
     assert len(second.matrix.rows) == 20
     assert second.matrix.columns[-1] == "all others"
-    assert len(json.dumps(comparison_data(part), separators=(",", ":"))) < 700_000
+    assert len(json.dumps(comparison_data(comparison), separators=(",", ":"))) < 700_000
 
 
 def test_lab_document_b_stands_beside_the_configuration_that_repeats_its_network(ledger: Ledger) -> None:
@@ -177,10 +177,10 @@ def test_lab_document_b_stands_beside_the_configuration_that_repeats_its_network
     ledger.add(config(regularizer=L2), [0.9])
     repeats = {"lab-b-vgg": [ledger.records[1].config]}
     report = build(ledger.records, ledger.predictions, "title", repeats=repeats)
-    theirs = {one.label: [found.reference for found in one.theirs] for one in report.comparisons[0].details}
+    theirs = {one.label: [found.reference for found in one.published] for one in report.comparisons[0].details}
     assert theirs == {"mlp": [], "mlp · l2": ["lab-b-hyperband-vgg"]}
-    ours = report.comparisons[0].details[1 if report.comparisons[0].details[1].theirs else 0]
-    shirt = f"| Shirt | {100 * ours.figures.precision[6]:.2f} | 81 | {100 * ours.figures.recall[6]:.2f} | 78 |"
+    details = report.comparisons[0].details[1 if report.comparisons[0].details[1].published else 0]
+    shirt = f"| Shirt | {100 * details.metrics.precision[6]:.2f} | 81 | {100 * details.metrics.recall[6]:.2f} | 78 |"
     assert shirt in to_markdown(report)
     assert "| Shirt | 94 | 0 | 46 | 23 | 54 | 0 | 777 | 0 | 6 | 0 |" in to_markdown(report)
     assert "the row of ankle boot is cut off" in to_html(report).lower()

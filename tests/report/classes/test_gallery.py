@@ -44,31 +44,37 @@ def data(images: int = 60, shape: tuple[int, int, int] = (1, 8, 8)) -> Dataset:
     return Dataset("noise", CLASSES, train, np.arange(20) % 3, test, labels, "00", Path("there"))
 
 
-def answers(images: int, *wrong: dict[int, tuple[int, float]]) -> SeedPredictions:
-    """A seed per mapping of the images it gets wrong to what it says and how sure it is."""
+def predictions(images: int, *wrong: dict[int, tuple[int, float]]) -> SeedPredictions:
+    """A seed per mapping from its misclassified images to the predicted class and its confidence."""
     labels = (np.arange(images) % 3).astype(np.uint8)
     predicted = np.tile(labels, (len(wrong), 1))
     confidence = np.full(predicted.shape, 0.9, dtype=np.float32)
     true = confidence.copy()
-    for seed, said in enumerate(wrong):
-        for image, (answer, sure) in said.items():
-            predicted[seed, image], confidence[seed, image], true[seed, image] = answer, sure, (1 - sure) / 2
+    for seed, mistakes_of_seed in enumerate(wrong):
+        for image, (label, confidence_of_label) in mistakes_of_seed.items():
+            predicted[seed, image], confidence[seed, image], true[seed, image] = (
+                label,
+                confidence_of_label,
+                (1 - confidence_of_label) / 2,
+            )
     return SeedPredictions(labels, predicted, confidence, true)
 
 
-def made(
-    said: dict[str, SeedPredictions],
-    here: Dataset | None,
-    leaders: tuple[str, ...] = (),
-    budget: int = MAX_SPRITE_BYTES,
+def gallery_of(
+    mistakes_of_seed: dict[str, SeedPredictions],
+    dataset: Dataset | None,
+    top: tuple[str, ...] = (),
+    max_bytes: int = MAX_SPRITE_BYTES,
 ) -> Gallery:
-    found = build_gallery(CLASSES, said, leaders, lambda _: LocalData(here, "" if here else "No images."), budget)
+    found = build_gallery(
+        CLASSES, mistakes_of_seed, top, lambda _: LocalData(dataset, "" if dataset else "No images."), max_bytes
+    )
     assert found is not None
     return found
 
 
 def test_the_most_confident_mistakes_come_first() -> None:
-    found = made({"one": answers(60, {4: (0, 0.6), 7: (2, 0.99), 2: (1, 0.8)})}, data())
+    found = gallery_of({"one": predictions(60, {4: (0, 0.6), 7: (2, 0.99), 2: (1, 0.8)})}, data())
     assert [(m.image, m.label, m.predicted) for m in found.mistakes[0].shown] == [(7, 1, 2), (2, 2, 1), (4, 1, 0)]
     first = confident_mistakes(found, found.mistakes[0])[0]
     assert (first.label, first.predicted, first.confidence, first.true_class_probability) == (
@@ -79,18 +85,18 @@ def test_the_most_confident_mistakes_come_first() -> None:
     )
 
 
-def test_of_several_seeds_most_must_say_the_same_and_confidences_are_theirs() -> None:
-    one = answers(60, {4: (0, 0.6), 7: (2, 0.99)}, {4: (0, 0.8)}, {})
-    (mistakes,) = made({"one": one}, data()).mistakes
+def test_a_mistake_is_that_of_most_seeds_and_its_confidence_is_their_mean() -> None:
+    one = predictions(60, {4: (0, 0.6), 7: (2, 0.99)}, {4: (0, 0.8)}, {})
+    (mistakes,) = gallery_of({"one": one}, data()).mistakes
     (mistake,) = mistakes.shown
     assert (mistake.image, mistake.seeds, mistakes.total) == (4, 2, 1)
     assert mistake.confidence == pytest.approx(0.7)
 
 
-def test_every_frequent_pair_has_pictures_however_unsure_it_is() -> None:
-    sure = dict.fromkeys(range(0, 300, 3), (1, 0.95))
-    unsure = dict.fromkeys(range(1, 60, 3), (2, 0.5))
-    (mistakes,) = made({"one": answers(300, sure | unsure)}, data(300)).mistakes
+def test_every_frequent_pair_has_images_however_low_the_confidence() -> None:
+    confident = dict.fromkeys(range(0, 300, 3), (1, 0.95))
+    unconfident = dict.fromkeys(range(1, 60, 3), (2, 0.5))
+    (mistakes,) = gallery_of({"one": predictions(300, confident | unconfident)}, data(300)).mistakes
     assert mistakes.first == MOST_CONFIDENT
     assert {m.predicted for m in mistakes.shown[:MOST_CONFIDENT]} == {1}
     assert [m.predicted for m in mistakes.shown[MOST_CONFIDENT:]] == [2] * PER_PAIR
@@ -98,26 +104,26 @@ def test_every_frequent_pair_has_pictures_however_unsure_it_is() -> None:
 
 
 def test_the_sprite_holds_the_very_pixels() -> None:
-    here = data(shape=(3, 8, 6))
-    found = made({"one": answers(60, {4: (0, 0.6), 7: (2, 0.99)})}, here)
+    dataset = data(shape=(3, 8, 6))
+    found = gallery_of({"one": predictions(60, {4: (0, 0.6), 7: (2, 0.99)})}, dataset)
     assert found.sprite is not None
     sheet = np.asarray(Image.open(io.BytesIO(found.sprite.png)))
-    for shot in confident_mistakes(found, found.mistakes[0]):
-        assert shot.place is not None
-        x, y = shot.place[0] * 6, shot.place[1] * 8
-        np.testing.assert_array_equal(sheet[y : y + 8, x : x + 6], here.test_images[shot.image].transpose(1, 2, 0))
+    for image in confident_mistakes(found, found.mistakes[0]):
+        assert image.position is not None
+        x, y = image.position[0] * 6, image.position[1] * 8
+        np.testing.assert_array_equal(sheet[y : y + 8, x : x + 6], dataset.test_images[image.image].transpose(1, 2, 0))
 
 
-def test_large_pictures_are_reduced_with_their_proportions() -> None:
-    found = made({"one": answers(3, {0: (1, 0.6)})}, data(3, shape=(3, 200, 100)))
+def test_large_images_are_scaled_down_with_their_proportions() -> None:
+    found = gallery_of({"one": predictions(3, {0: (1, 0.6)})}, data(3, shape=(3, 200, 100)))
     assert found.sprite is not None
     assert (found.sprite.width, found.sprite.height, found.sprite.scale) == (32, 64, 1)
 
 
-def test_pictures_keep_to_their_budget_by_showing_fewer() -> None:
+def test_the_sprite_keeps_to_its_size_by_showing_fewer_mistakes() -> None:
     wrong = {image: ((image + 1) % 3, 0.6 + image / 1000) for image in range(200)}
-    here = data(200, shape=(3, 32, 32))
-    small = made({"one": answers(200, wrong)}, here, budget=60_000)
+    dataset = data(200, shape=(3, 32, 32))
+    small = gallery_of({"one": predictions(200, wrong)}, dataset, max_bytes=60_000)
     assert small.sprite is not None
     assert len(small.sprite.png) <= 60_000
     (mistakes,) = small.mistakes
@@ -126,30 +132,30 @@ def test_pictures_keep_to_their_budget_by_showing_fewer() -> None:
     assert mistakes.total == 200
 
 
-def test_suspects_are_what_every_seed_of_every_leader_contradicts() -> None:
-    one = answers(60, {4: (0, 0.6), 7: (2, 0.99)}, {4: (0, 0.8), 7: (2, 0.9)})
-    two = answers(60, {4: (0, 0.7), 7: (0, 0.9)})
-    found = made({"one": one, "two": two}, data(), ("one", "two"))
+def test_label_issues_are_what_every_seed_of_every_top_configuration_contradicts() -> None:
+    one = predictions(60, {4: (0, 0.6), 7: (2, 0.99)}, {4: (0, 0.8), 7: (2, 0.9)})
+    two = predictions(60, {4: (0, 0.7), 7: (0, 0.9)})
+    found = gallery_of({"one": one, "two": two}, data(), ("one", "two"))
     assert found.label_issues is not None
     assert [s.image for s in found.label_issues.images] == [4]
-    assert agreement(found).startswith("All 3 networks of 2 leading configurations")
+    assert agreement(found).startswith("All 3 networks of 2 top configurations")
     headings, rows = sensitivity(found)
     assert headings == ["All images", "Without contradicted labels"]
     assert rows == [("one", ["96.67", "98.31"]), ("two", ["96.67", "98.31"])]
 
 
-def test_two_networks_that_agree_make_no_suspect() -> None:
-    found = made({"one": answers(60, {4: (0, 0.6)}, {4: (0, 0.8)})}, data(), ("one",))
+def test_two_networks_that_agree_make_no_label_issue() -> None:
+    found = gallery_of({"one": predictions(60, {4: (0, 0.6)}, {4: (0, 0.8)})}, data(), ("one",))
     assert label_issue_images(found) == []
-    assert "no agreement to speak of" in agreement(found)
+    assert "are too few" in agreement(found)
 
 
-def test_copies_of_training_images_are_shown_with_both_labels_and_left_out_in_the_note() -> None:
-    here = data()
-    here.test_images[4] = here.train_images[2]
-    found = made({"one": answers(60, {4: (0, 0.6)})}, here, ("one",))
-    (copy,) = duplicate_rows(found)
-    assert (copy["image"], copy["label"], copy["train"]) == (4, "hat", [(2, "glove")])
+def test_duplicates_are_shown_with_all_labels_and_left_out_of_the_sensitivity_analysis() -> None:
+    dataset = data()
+    dataset.test_images[4] = dataset.train_images[2]
+    found = gallery_of({"one": predictions(60, {4: (0, 0.6)})}, dataset, ("one",))
+    (duplicate,) = duplicate_rows(found)
+    assert (duplicate["image"], duplicate["label"], duplicate["train"]) == (4, "hat", [(2, "glove")])
     headings, rows = sensitivity(found)
     assert (headings, rows) == (["All images", "Without copies of training images"], [("one", ["98.33", "100.00"])])
 
@@ -162,29 +168,29 @@ def test_without_the_data_the_mistakes_stay_and_the_reason_is_given(
     monkeypatch.delenv("BENCH_DATA", raising=False)
     monkeypatch.setattr(search_paths, "SYSTEM_DATASETS", tmp_path / "datasets")
     labels = np.zeros(10_000, dtype=np.uint8)
-    here = cached_finder()({"name": "fashion_mnist"}, labels)
-    assert (here.data, here.duplicates) == (None, None)
-    assert "bench data fetch fashion_mnist" in here.note
-    found = made({"one": answers(60, {4: (0, 0.6)})}, None, ("one",))
+    dataset = cached_finder()({"name": "fashion_mnist"}, labels)
+    assert (dataset.data, dataset.duplicates) == (None, None)
+    assert "bench data fetch fashion_mnist" in dataset.note
+    found = gallery_of({"one": predictions(60, {4: (0, 0.6)})}, None, ("one",))
     assert found.sprite is None
-    assert [shot.place for shot in confident_mistakes(found, found.mistakes[0])] == [None]
+    assert [image.position for image in confident_mistakes(found, found.mistakes[0])] == [None]
 
 
-def test_another_test_part_than_the_networks_saw_is_not_shown(tmp_path: Path) -> None:
+def test_another_test_part_than_the_networks_were_tested_on_is_not_shown(tmp_path: Path) -> None:
     assert cached_finder()({"name": "fashion_mnist"}, np.zeros(1000, dtype=np.uint8)) is OTHER_TEST_PART
-    here = data()
+    dataset = data()
     file = tmp_path / "own.npz"
     names = ("train_images", "train_labels", "test_images", "test_labels")
-    np.savez(file, **{name: getattr(here, name) for name in names})
-    look = cached_finder()
+    np.savez(file, **{name: getattr(dataset, name) for name in names})
+    find_data = cached_finder()
     entry = {"name": "npz", "path": str(file)}
-    assert look(entry, np.zeros(60, dtype=np.uint8)) is OTHER_TEST_PART
-    assert look(entry, here.test_labels.astype(np.uint8)).data is not None
+    assert find_data(entry, np.zeros(60, dtype=np.uint8)) is OTHER_TEST_PART
+    assert find_data(entry, dataset.test_labels.astype(np.uint8)).data is not None
 
 
 def test_unknown_confidences_are_left_out_and_come_last() -> None:
-    one = answers(60, {4: (0, float("nan")), 7: (2, 0.5)})
-    found = made({"one": one}, data())
+    one = predictions(60, {4: (0, float("nan")), 7: (2, 0.5)})
+    found = gallery_of({"one": one}, data())
     assert [m.image for m in found.mistakes[0].shown] == [7, 4]
     assert confident_mistakes(found, found.mistakes[0])[1].confidence == ""
     assert gallery_data(found)["configurations"][0]["shown"][1][4:] == [None, None]
@@ -195,7 +201,7 @@ def test_a_report_has_its_gallery_in_page_and_json(ledger: Ledger) -> None:
     ledger.add(config(regularizer=L2), [0.8])
     report = build(ledger.records, ledger.predictions, "title")
     page, exported = to_html(report), json.loads(to_json(report))["sections"][0]["gallery"]
-    assert "No images: the test part on this machine is not the one" in page
+    assert "No images: these networks were tested on another test part" in page
     assert [one["label"] for one in exported["mistakes"]] == ["mlp", "mlp · l2"]
     assert exported["duplicates"] is None
 
@@ -215,4 +221,4 @@ def test_a_network_without_mistakes_has_an_empty_gallery(ledger: Ledger) -> None
     old = ledger.stored[ledger.records[0].key]
     ledger.stored[ledger.records[0].key] = Predictions(**{**vars(old), "predicted": old.labels})
     page = to_html(build(ledger.records, ledger.predictions, "title"))
-    assert "0 of its 0 such images" in page
+    assert "0 of 0 misclassified images" in page
