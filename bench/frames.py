@@ -24,8 +24,8 @@ from bench.suite.labels import ORDER, axis_label
 
 MEASURED = ("parameters", "parameters_trainable", "flops", "train_seconds", "evaluation_seconds", "peak_memory_bytes")
 PLACES = ("device", "threads", "git_commit", "started", "finished")
-NAMES = ("config_key", "section", "label")
-"""What names a configuration in every frame; labels alone are unique within a section only."""
+NAMES = ("config_key", "comparison", "label")
+"""What names a configuration in every frame; labels alone are unique within a comparison only."""
 IMAGES = (
     "key",
     *NAMES,
@@ -58,9 +58,9 @@ class Results:
     def trials(self) -> pd.DataFrame:
         """A row per trial, ordered by data set, label and seed.
 
-        Columns: ``key``, ``config_key`` (equal for the seeds of one configuration, and for no others), ``section``
-        and ``label`` as in `bench report`, which has a table per section: a label is unique within its section only.
-        Then ``suite``, ``status``, ``seed``, ``added`` (from its predictions alone); a column per axis and
+        Columns: ``key``, ``config_key`` (equal for the seeds of one configuration, and for no others), ``comparison``
+        and ``label`` as in `bench report`, which has a table per comparison: a label is unique within it only.
+        Then ``suite``, ``status``, ``seed``, ``imported`` (from its predictions alone); a column per axis and
         setting as labels name it (``model``, ``optimizer``, ..., ``epochs``); ``epochs_run`` and ``best_epoch``;
         every figure as ``train_accuracy``, ``validation_accuracy``, ``test_accuracy``, ``test_ece``, ...; what it cost
         (``parameters``, ``flops``, ``train_seconds``, ...) and where. Accuracies are fractions. The configuration
@@ -74,7 +74,7 @@ class Results:
             for record in one.records
         ]
         frame = pd.DataFrame(rows, columns=None if rows else ["key", *NAMES, "suite", "status", "seed"])
-        frame = frame.drop_duplicates("key").reset_index(drop=True)  # an added row stands in several sections
+        frame = frame.drop_duplicates("key").reset_index(drop=True)  # an imported row stands in several comparisons
         return frame.astype({name: "Int64" for name in WHOLE if name in frame})
 
     @cached_property
@@ -87,7 +87,7 @@ class Results:
         columns = ["key", *NAMES, "seed", "status", "epoch", *FIGURES]
         if not parts:
             return pd.DataFrame(columns=columns)
-        names = self.trials[["key", "config_key", "section"]]
+        names = self.trials[["key", "config_key", "comparison"]]
         return pd.concat(parts, ignore_index=True).merge(names, on="key", validate="many_to_one")[columns]
 
     def predictions(self, trials: str | pd.DataFrame | Iterable[str]) -> pd.DataFrame:
@@ -101,7 +101,7 @@ class Results:
         Returns
         -------
         pd.DataFrame
-            A row per trial and image, in the test set's order: ``key``, ``config_key``, ``section``, ``label`` and
+            A row per trial and image, in the test set's order: ``key``, ``config_key``, ``comparison``, ``label`` and
             ``seed`` as in `trials`, ``image`` (from 0), ``true`` and ``predicted`` (class numbers), ``right``,
             ``confidence`` (the probability of the predicted class), ``true_class_probability`` and ``true_rank`` (how
             many classes were rated above the true one). Where a row was added as classes alone, confidences are nan,
@@ -135,7 +135,7 @@ class Results:
             if not np.array_equal(one.labels, said[0].labels):
                 raise UserError(
                     f"{keys[0]} and {key} were tested on different images ({len(said[0].labels):,} and "
-                    f"{len(one.labels):,}, or in another order); take the trials of one section"
+                    f"{len(one.labels):,}, or in another order); take the trials of one comparison"
                 )
         return np.stack([one.predicted == one.labels for one in said])
 
@@ -217,12 +217,12 @@ def _row(group: TrialGroup, one: Configuration, axes: dict[str, Any], record: Re
     return {
         "key": record.key,
         "config_key": one.identity,
-        "section": group.title,
+        "comparison": group.title,
         "label": one.label,
         "suite": record.suite,
         "status": record.status,
         "seed": record.seed,
-        "added": is_external(record.config),
+        "imported": is_external(record.config),
         **axes,
         "epochs_run": record.result.epochs_run,
         "best_epoch": record.result.best_epoch,

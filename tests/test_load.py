@@ -137,13 +137,13 @@ def test_every_frame_names_its_configurations_apart(several: Path) -> None:
     results = bench.load(several)
     trials = results.trials
     assert trials["label"].nunique() == 2
-    assert trials["config_key"].nunique() == len(trials.groupby(["section", "label"])) == 6
+    assert trials["config_key"].nunique() == len(trials.groupby(["comparison", "label"])) == 6
     said = results.predictions(trials)
     for frame in (results.curves, said):
-        assert len(frame.groupby("config_key")) == len(frame.groupby(["section", "label"])) == 6
+        assert len(frame.groupby("config_key")) == len(frame.groupby(["comparison", "label"])) == 6
         assert (frame.groupby("key")["seed"].nunique() == 1).all()
-    means = said.groupby(["section", "label"])["right"].mean()
-    tested = trials.groupby(["section", "label"])["test_accuracy"].mean()
+    means = said.groupby(["comparison", "label"])["right"].mean()
+    tested = trials.groupby(["comparison", "label"])["test_accuracy"].mean()
     pd.testing.assert_series_equal(means, tested, check_names=False)
 
 
@@ -165,8 +165,8 @@ def test_two_sections_whose_budgets_are_an_axis_have_two_names(tmp_path: Path) -
     for record in made.records:
         ledger.publish(record, made.stored[record.key])
     trials = bench.load(tmp_path / "results").trials
-    assert trials["section"].nunique() == 2
-    assert {title[-11:] for title in trials["section"]} == {"2, 3 epochs", "5, 7 epochs"}
+    assert trials["comparison"].nunique() == 2
+    assert {title[-11:] for title in trials["comparison"]} == {"2, 3 epochs", "5, 7 epochs"}
 
 
 def test_the_notebook_that_is_shown_runs_on_several_data_sets_and_protocols(
@@ -182,7 +182,7 @@ def test_the_notebook_that_is_shown_runs_on_several_data_sets_and_protocols(
     assert set(names["table"]["size"]) == {2}
     assert names["ended"].sum().to_dict() == {"complete": 12, "diverged": 6}
     assert list(names["by_epoch"].columns) == ["mlp", "mlp · l2"]
-    first, second = (names["table"].loc[(names["section"], label), "mean"] for label in ("mlp", "mlp · l2"))
+    first, second = (names["table"].loc[(names["comparison"], label), "mean"] for label in ("mlp", "mlp · l2"))
     assert names["found"].estimate == pytest.approx(second - first)
     assert (100 * (second - first)) == pytest.approx(float(capsys.readouterr().out.split()[0]), abs=0.01)
     assert names["pairs"].iloc[0] >= 1

@@ -161,11 +161,11 @@ def _configurations(
     if one.identity == other.identity:
         raise UserError(f"BASE {base!r} and NEW {new!r} are one configuration, {one.label}; name another")
     label = f"{other.label} against {one.label}"
-    if not one.having("complete"):
+    if not one.with_status("complete"):
         raise UserError(
             f"BASE {base!r}: every trial of {one.label} ended early ({end_counts(one)}): nothing to compare with"
         )
-    if not other.having("complete"):
+    if not other.with_status("complete"):
         return CompareResult(base, new, max_drop, (), lost={label: end_counts(other)})
     notes = []
     if ours.protocol != theirs.protocol:
@@ -175,14 +175,14 @@ def _configurations(
         beside.identity: ComparedConfiguration(beside, ledger.predictions)
         for section in (ours, theirs)
         for beside in section.configurations
-        if beside.identity not in chosen and len(beside.having("complete")) > 1
+        if beside.identity not in chosen and len(beside.with_status("complete")) > 1
     }
     base_side, new_side = (ComparedConfiguration(side, ledger.predictions) for side in (one, other))
     rows = compared([ConfigurationPair(label, base_side, new_side)], list(others.values()), max_drop)
     if others and rows[0].method != "McNemar":
         notes.append(f"the noise of a seed is told by {len(others) + 2} configurations together")
     notes += _passed_over(results, ledger)
-    missing = {label: missing_seeds(other)} if other.absent else {}
+    missing = {label: missing_seeds(other)} if other.excluded else {}
     return CompareResult(base, new, max_drop, tuple(rows), missing=missing, notes=tuple(notes))
 
 

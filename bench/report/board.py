@@ -15,7 +15,7 @@ import pandas as pd
 from bench.metrics import METRICS
 from bench.report import plots
 from bench.report.cells import NOTHING, Row, headings, number, rows
-from bench.report.frame import NEVER_RANKED, extra_columns
+from bench.report.leaderboard_frame import NEVER_RANKED, extra_columns
 from bench.report.leading import MOST, leading
 from bench.report.report import Comparison
 from bench.report.tables import csv_of
@@ -107,7 +107,7 @@ def board(comparison: Comparison, most: int = MOST) -> Board:
     columns = _columns(everything, comparison.metrics)
     shades = {column.name: _shades(everything, column.of, comparison.metrics) for column in columns}
     faint = {place: "faint" for place, row in enumerate(everything) if _flag(row.numbers["below_seed_noise"])}
-    told = {**shades, "behind": faint}
+    told = {**shades, "gap_to_best": faint}
     lines = tuple(
         Line(
             row=row,
@@ -140,10 +140,10 @@ def board(comparison: Comparison, most: int = MOST) -> Board:
 def _tie(row: Row) -> Tie | None:
     """``●`` for a row that may be the best, ``○`` for one that is in the all-at-once set alone; ``◆`` on this test
     set."""
-    if _flag(row.numbers["tied"]) is None:
+    if _flag(row.numbers["in_best_set"]) is None:
         return None
-    sign, order = (TIED, 1.0) if row.tied else (JOINTLY, 0.5) if _flag(row.numbers["tied_jointly"]) else ("", 0.0)
-    if _flag(row.numbers["tied_here"]):
+    sign, order = (TIED, 1.0) if row.tied else (JOINTLY, 0.5) if _flag(row.numbers["in_joint_best_set"]) else ("", 0.0)
+    if _flag(row.numbers["in_best_set_on_test"]):
         sign, order = sign + HERE, order + 0.25
     return Tie(sign, ", ".join(row.ties), order)
 
@@ -169,8 +169,8 @@ def _columns(shown: Sequence[Row], metrics: Sequence[str]) -> tuple[Column, ...]
             # Of a single seed both intervals are the same: a column of nothing else would say everything twice.
             if any(row.numbers["new_low"] < row.numbers["test_low"] for row in shown):
                 found.append(Column("new", "95 % on new images", "new_low"))
-            if any(not math.isnan(row.numbers["behind"]) for row in shown):
-                found.append(Column("behind", "Behind best", "behind"))
+            if any(not math.isnan(row.numbers["gap_to_best"]) for row in shown):
+                found.append(Column("gap_to_best", "Behind best", "gap_to_best"))
     return tuple(found)
 
 
@@ -179,8 +179,8 @@ def _text(row: Row, column: Column) -> str:
     if column.name == "new":
         low, high = row.numbers["new_low"], row.numbers["new_high"]
         return NOTHING if pd.isna(low) else f"[{number(low, metric)}, {number(high, metric)}]"
-    if column.name == "behind":
-        return number(row.numbers["behind"], metric)
+    if column.name == "gap_to_best":
+        return number(row.numbers["gap_to_best"], metric)
     return row.cells[column.name]
 
 

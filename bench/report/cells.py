@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from bench.metrics import METRICS
-from bench.report.estimates import IMAGES, Estimate
-from bench.report.frame import extra_columns
+from bench.report.estimates import WILSON, Estimate
+from bench.report.leaderboard_frame import extra_columns
 
 NOTHING = "–"
 KEY_DIGITS = 8
@@ -21,7 +21,7 @@ NEW_IMAGES = "95 % on new images"
 TIED, TIED_JOINTLY, TIED_HERE = "tied with the best", "tied all at once only", "tied on this test set"
 
 FIXED = {
-    "gap": "Train − val.",
+    "generalization_gap": "Train − val.",
     "seeds": "Seeds",
     "parameters": "Parameters",
     "flops": "FLOPs",
@@ -34,7 +34,7 @@ FIXED = {
 @dataclass(frozen=True)
 class Row:
     """A leaderboard row, ready to print: `marks` are short remarks that belong beside the label, `ties` those of
-    `tied`."""
+    `in_best_set`."""
 
     label: str
     published: bool
@@ -86,7 +86,10 @@ def told_marks(row: Row) -> tuple[str, ...]:
 
 def _ties(row: dict[str, Any]) -> tuple[str, ...]:
     """In which sets of `bench.statistics.best_set` a row is; what was not judged is not said."""
-    tied, jointly, here = (not pd.isna(row[name]) and bool(row[name]) for name in ("tied", "tied_jointly", "tied_here"))
+    tied, jointly, here = (
+        not pd.isna(row[name]) and bool(row[name])
+        for name in ("in_best_set", "in_joint_best_set", "in_best_set_on_test")
+    )
     words = [TIED] if tied else [TIED_JOINTLY] if jointly else []
     return (*words, *([TIED_HERE] if here else []))
 
@@ -113,7 +116,7 @@ def figure(found: Estimate, metric: str) -> str:
     mean = number(found.mean, metric)
     if math.isnan(found.low):
         return mean
-    if found.interval == IMAGES:
+    if found.interval == WILSON:
         return f"{mean} [{number(found.low, metric)}, {number(found.high, metric)}]"
     # Bounds lie within 0 and 1, near which the sides differ: the wider one is told.
     return f"{mean} ± {number(max(found.high - found.mean, found.mean - found.low), metric)}"
@@ -139,13 +142,13 @@ def counted(number: int, thing: str) -> str:
 
 
 def _row(row: dict[str, Any]) -> Row:
-    published = row["kind"] in ("added", "published")
+    published = row["kind"] in ("imported", "published")
     metric = row["metric"]
     return Row(
         label=row["label"],
         published=published,
-        chosen=bool(row["chosen"]),
-        tied=not pd.isna(row["tied"]) and bool(row["tied"]),
+        chosen=bool(row["selected"]),
+        tied=not pd.isna(row["in_best_set"]) and bool(row["in_best_set"]),
         ties=_ties(row),
         incomplete=row["status"] == "incomplete",
         marks=_marks(row),
@@ -154,7 +157,7 @@ def _row(row: dict[str, Any]) -> Row:
             "new": _between(row["new_low"], row["new_high"], metric),
             **{extra_columns(name)[0]: _extra(row, name) for name in METRICS if extra_columns(name)[0] in row},
             "validation": number(row["validation_mean"], metric),
-            "gap": _signed(row["gap"], metric),
+            "generalization_gap": _signed(row["generalization_gap"], metric),
             "seeds": _seeds(row),
             "parameters": count(row["parameters"]),
             "flops": _short(row["flops"]),
@@ -179,11 +182,11 @@ def _extra(row: dict[str, Any], metric: str) -> str:
 def _marks(row: dict[str, Any]) -> tuple[str, ...]:
     if row["kind"] == "published":
         return ("published", *filter(None, row["note"].split("; ")))
-    if row["kind"] == "added":
+    if row["kind"] == "imported":
         return tuple(row["note"].split("; "))
-    marks = ["chosen by validation"] if row["chosen"] else []
+    marks = ["chosen by validation"] if row["selected"] else []
     if row["status"] == "incomplete":
-        marks += ["incomplete", *row["missing"].split("; ")]
+        marks += ["incomplete", *row["missing_seeds"].split("; ")]
     return tuple(marks)
 
 

@@ -103,7 +103,7 @@ def keys_agree(comparison: Comparison) -> Found:
 
 def counted_once(comparison: Comparison) -> Found:
     """A key stands in one place of the leaderboard or among those never ranked."""
-    keys = [key for row in comparison.frame["keys"] for key in row.split()] + comparison.apart["key"].tolist()
+    keys = [key for row in comparison.frame["keys"] for key in row.split()] + comparison.not_ranked["key"].tolist()
     known: set[str] = set()
     for key in keys:
         yield f"{key} stands twice" if key in known else ""
@@ -112,11 +112,11 @@ def counted_once(comparison: Comparison) -> Found:
 
 def trials_add_up(comparison: Comparison) -> Found:
     """What was asked for is what the tables hold."""
-    planned = sum(len(one.planned) for one in comparison.group.configurations if not one.added)
-    ours = comparison.frame[comparison.frame["kind"] == "ours"]
+    planned = sum(len(one.planned) for one in comparison.group.configurations if not one.imported)
+    ours = comparison.frame[comparison.frame["kind"] == "trained"]
     budget = comparison.analysis.budget
     waiting = budget.loc[~budget["status"].isin(["complete", "diverged", "pruned", "failed"]), "trials"].sum()
-    shown = int(ours["seeds"].sum()) + len(comparison.apart) + int(waiting)
+    shown = int(ours["seeds"].sum()) + len(comparison.not_ranked) + int(waiting)
     total = int(budget["trials"].sum())
     wrong = f"{comparison.group.title}: {planned} asked for, {shown} in the tables, {total} in the budget"
     yield "" if planned == shown == total else wrong
@@ -151,7 +151,7 @@ def intervals_hold(comparison: Comparison) -> Found:
 def chose_the_best(comparison: Comparison) -> Found:
     """The chosen row has the best mean on validation of all complete ones."""
     complete = comparison.frame[comparison.frame["status"] == "complete"]
-    winner = complete[complete["chosen"]]
+    winner = complete[complete["selected"]]
     if winner.empty:
         return
     better = _better(comparison)

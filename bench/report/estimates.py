@@ -1,74 +1,128 @@
-"""A configuration's figures from its seeds: means with their bounds, and which one validation chose."""
+"""The metrics of records, and a configuration's estimates from its seeds: means, intervals, the selected one."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Literal
 
 import numpy as np
 
+from bench.ledger.record import Metrics, Predictions, Record
 from bench.metrics import METRICS
-from bench.report.figures import value, values
 from bench.report.grouping import Configuration, TrialGroup
 from bench.statistics.intervals import PooledDeviation, seed_interval, wilson
 from bench.statistics.seed_noise import moderated
+from bench.statistics.stored_metrics import figures
+
+Split = Literal["train", "validation", "test"]
+
+SAME_AS_ACCURACY = ("precision_micro", "recall_micro", "recall_weighted", "f1_micro")
+"""With one class per image and one prediction, these are the fraction of images that are classified correctly."""
 
 MODERATED = "seeds on this test set, t with moderated variance"
-"""Each configuration's variance between seeds, steadied by those of the others that are alike
-(`bench.statistics.seed_noise`)."""
+"""Each configuration's variance between seeds, moderated by those of the others (`bench.statistics.seed_noise`)."""
 
-IMAGES = "Wilson, 1 seed"
-ONE_SEED = "1 seed, no interval"
-"""Of a metric that is no share of the images: one network says nothing of its noise."""
+WILSON = "Wilson, 1 seed"
+NO_INTERVAL = "1 seed, no interval"
+"""Of a metric that is no fraction of the images: one network tells nothing of its noise."""
+
+
+def metric_value(record: Record, split: Split, metric: str) -> float:
+    """A record's metric; nan where it has none."""
+    metrics: Metrics | None = getattr(record.result, split)
+    return metrics.get(metric, math.nan) if metrics else math.nan
+
+
+def metric_values(records: Sequence[Record], split: Split, metric: str) -> list[float]:
+    """The metric of those records that have it, in their order."""
+    values = (metric_value(record, split, metric) for record in records)
+    return [value for value in values if not math.isnan(value)]
+
+
+def complete_metrics(
+    records: Sequence[Record], predictions: Callable[[str], Predictions], metrics: Sequence[str]
+) -> list[Record]:
+    """The records with those of `metrics` that they lack, as far as these can still be computed.
+
+    Those of the test part come from the predictions, which are read only where one is missing. Of the other parts,
+    which left no predictions, only what accuracy and loss imply.
+    """
+    return [
+        _with_metrics(record, predictions, metrics) if record.status == "complete" else record for record in records
+    ]
+
+
+def _with_metrics(record: Record, predictions: Callable[[str], Predictions], metrics: Sequence[str]) -> Record:
+    result = record.result
+    parts = (result.train, result.validation, result.test)
+    if all(part is None or not set(metrics) - part.keys() for part in parts):
+        return record
+    train, validation, test = (_with_implied(part, record) for part in parts)
+    if test is not None and set(metrics) - test.keys():
+        stored = predictions(record.key)
+        classes = len(result.classes) or int(max(stored.labels.max(), stored.predicted.max())) + 1
+        test = {**figures(**asdict(stored), n_classes=classes), **test}
+    return replace(record, result=replace(result, train=train, validation=validation, test=test))
+
+
+def _with_implied(metrics: Metrics | None, record: Record) -> Metrics | None:
+    if metrics is None or "accuracy" not in metrics:
+        return metrics
+    implied = dict.fromkeys(SAME_AS_ACCURACY, metrics["accuracy"])
+    if (record.config.get("loss") or {}).get("name") == "cross_entropy" and "loss" in metrics:
+        implied["nll"] = metrics["loss"]
+    return {**implied, **metrics}
 
 
 def seed_noise(group: TrialGroup, metric: str = "accuracy") -> dict[str, PooledDeviation]:
-    """The deviation between the seeds of each configuration of a section, by label, moderated by the others'.
+    """The standard deviation between the seeds of each configuration, by label, moderated by the others'.
 
-    Empty where no configuration has two complete seeds. Nothing tells of other metrics than accuracy how noisy they
+    Empty where no configuration has two complete seeds. No theory says of other metrics than accuracy how noisy they
     should be, so that the variances themselves are compared.
     """
-    found = {one.label: found for one in group.configurations if (found := seed_values(one, metric))}
-    between = np.array([np.var(one, ddof=1) if len(one) > 1 else np.nan for one in found.values()])
-    noise = moderated(between, np.ones(len(found)), np.array([len(one) for one in found.values()], dtype=int))
+    by_label = {one.label: values for one in group.configurations if (values := seed_values(one, metric))}
+    between = np.array([np.var(values, ddof=1) if len(values) > 1 else np.nan for values in by_label.values()])
+    n_seeds = np.array([len(values) for values in by_label.values()], dtype=int)
+    noise = moderated(between, np.ones(len(by_label)), n_seeds)
     if noise is None:
         return {}
     return {
         label: PooledDeviation(math.sqrt(variance), float(degrees))
-        for label, variance, degrees in zip(found, noise.variances, noise.degrees, strict=True)
+        for label, variance, degrees in zip(by_label, noise.variances, noise.degrees, strict=True)
     }
 
 
-def middle(noise: Mapping[str, PooledDeviation]) -> PooledDeviation | None:
-    """The noise of the middle configuration, for a sentence on all of them."""
-    ordered = sorted(noise.values(), key=lambda one: one.deviation)
+def median_noise(noise: Mapping[str, PooledDeviation]) -> PooledDeviation | None:
+    """The noise of the median configuration."""
+    ordered = sorted(noise.values(), key=lambda pooled: pooled.deviation)
     return ordered[len(ordered) // 2] if ordered else None
 
 
-def chosen(group: TrialGroup, metric: str = "accuracy") -> Configuration | None:
-    """The complete configuration with the best mean on validation, the first by name among equals.
+def select_on_validation(group: TrialGroup, metric: str = "accuracy") -> Configuration | None:
+    """The complete configuration with the best mean on validation, the first by label among equals.
 
-    None where there was no choice: without validation, or with fewer than two complete configurations that have it.
+    None where there is nothing to select between: without validation, or with fewer than two complete configurations.
     """
-    rated = [(one, validation_mean(one, metric)) for one in group.configurations if one.complete]
-    rated = [(one, METRICS[metric].better(average)) for one, average in rated if not math.isnan(average)]
-    return max(rated, key=lambda pair: pair[1])[0] if len(rated) > 1 else None
+    means = [(one, validation_mean(one, metric)) for one in group.configurations if one.complete]
+    scores = [(one, METRICS[metric].better(value)) for one, value in means if not math.isnan(value)]
+    return max(scores, key=lambda pair: pair[1])[0] if len(scores) > 1 else None
 
 
-def validation_mean(one: Configuration, metric: str = "accuracy") -> float:
-    """Mean on validation over complete seeds; nan where the protocol has no validation, or a seed no such figure."""
-    return mean([value(record, "validation", metric) for record in one.having("complete")])
+def validation_mean(configuration: Configuration, metric: str = "accuracy") -> float:
+    """Mean on validation over complete seeds; nan without validation, or where a seed lacks the metric."""
+    return mean([metric_value(record, "validation", metric) for record in configuration.with_status("complete")])
 
 
-def seed_values(one: Configuration, metric: str = "accuracy") -> list[float]:
-    """The test figure of each complete seed that has it."""
-    return values(one.having("complete"), "test", metric)
+def seed_values(configuration: Configuration, metric: str = "accuracy") -> list[float]:
+    """The test metric of each complete seed that has it."""
+    return metric_values(configuration.with_status("complete"), "test", metric)
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over seeds with its bounds at 95 % and what they cover; nan where there is none."""
+    """A mean over seeds with its bounds at 95 % and the name of that interval; nan where there is none."""
 
     mean: float
     low: float = math.nan
@@ -76,22 +130,21 @@ class Estimate:
     interval: str = ""
 
 
-def estimate(figures: Sequence[float], metric: str, pooled: PooledDeviation | None, images: int | None) -> Estimate:
-    """The mean of a configuration's seeds with a t interval; Wilson's for a share of `images` whose noise nothing
-    tells."""
-    if not figures:
+def estimate(values: Sequence[float], metric: str, pooled: PooledDeviation | None, images: int | None) -> Estimate:
+    """The mean of a configuration's seeds with a t interval; Wilson's for a fraction of `images` without seed noise."""
+    if not values:
         return Estimate(math.nan)
     kind = METRICS[metric]
     if pooled is not None:
-        found = seed_interval(figures, pooled)
-        low, high = max(found.low, 0.0), min(found.high, 1.0 if kind.percent else math.inf)
-        return Estimate(mean(figures), low, high, MODERATED)
+        bounds = seed_interval(values, pooled)
+        low, high = max(bounds.low, 0.0), min(bounds.high, 1.0 if kind.percent else math.inf)
+        return Estimate(mean(values), low, high, MODERATED)
     if kind.is_proportion and images:
-        found = wilson(round(figures[0] * images), images)
-        return Estimate(mean(figures), found.low, found.high, IMAGES)
-    return Estimate(mean(figures), interval=ONE_SEED)
+        bounds = wilson(round(values[0] * images), images)
+        return Estimate(mean(values), bounds.low, bounds.high, WILSON)
+    return Estimate(mean(values), interval=NO_INTERVAL)
 
 
-def mean(numbers: Sequence[float]) -> float:
+def mean(values: Sequence[float]) -> float:
     """The mean; nan of nothing."""
-    return float(np.mean(numbers)) if numbers else math.nan
+    return float(np.mean(values)) if values else math.nan

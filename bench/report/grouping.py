@@ -1,4 +1,4 @@
-"""Which configurations may stand in one table? Records to configurations, configurations to sections."""
+"""Which trials may be compared? Records to configurations, configurations to groups of one data set and protocol."""
 
 from __future__ import annotations
 
@@ -17,20 +17,22 @@ from bench.suite.trial import Trial
 Config = dict[str, Any]
 
 PROTOCOL = ("dataset", "validation", "refit", "weights", "early_stopping", "test_time")
-"""What must be equal before two configurations are ranked; epochs too, unless they are an axis."""
+"""Settings that must be equal before two configurations are ranked; epochs too, unless they are an axis."""
 
-ADDED_ALONE = "added rows, protocol unknown"
+IMPORTED_PROTOCOL = "imported rows, protocol unknown"
 
-ENDED_EARLY: tuple[Status, ...] = ("diverged", "failed", "pruned")
+STATUSES: tuple[Status, ...] = ("complete", "diverged", "pruned", "failed")
+"""In order of preference, where one configuration and seed has several records."""
 
-PREFERENCE: tuple[Status, ...] = ("complete", "diverged", "pruned", "failed")
+NOT_RUN, SKIPPED = "not run", "skipped by pruning"
+"""What became of planned seeds that have no record."""
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """A point of the grid: its records, one per seed, and the seeds that were asked for.
+    """A point of the grid: its records, one per seed, and the seeds that were planned.
 
-    `identity` is the same for all of them: the key without the seed or, where no record has that, the config as text.
+    `identity` is equal for all of them: the key without the seed or, where no record has that, the config as text.
     """
 
     identity: str
@@ -40,43 +42,48 @@ class Configuration:
     planned: tuple[int, ...]
 
     @property
-    def added(self) -> bool:
-        """Whether it was put in from its predictions alone: its protocol is unknown, and it was not trained here."""
+    def imported(self) -> bool:
+        """Whether it was imported from its predictions alone: its protocol is unknown."""
         return is_external(self.config)
 
-    def having(self, status: Status) -> list[Record]:
+    def with_status(self, status: Status) -> list[Record]:
         """The records of this status, by seed."""
         return [record for record in self.records if record.status == status]
 
     @property
     def complete(self) -> bool:
-        """Whether every seed asked for ended well."""
-        return bool(self.planned) and len(self.having("complete")) == len(self.planned)
+        """Whether every planned seed is complete."""
+        return bool(self.planned) and len(self.with_status("complete")) == len(self.planned)
 
     @property
     def missing(self) -> int:
-        """How many seeds are still to be run: none once pruning has judged the first seed and let it go."""
+        """How many seeds are still to be run: none once pruning or divergence has ended the first seed."""
         ended = any(r.pruning is not None and r.status in ("pruned", "diverged") for r in self.records)
         return 0 if ended else len(self.planned) - len(self.records)
 
     @property
-    def absent(self) -> tuple[str, ...]:
-        """The seeds asked for that are in no mean, with why: ``seed 2 diverged``, ``seeds 3, 4 not run``."""
-        others = [seed for seed in self.planned if seed not in {record.seed for record in self.records}]
-        found: dict[str, list[int]] = {
-            **{str(status): [record.seed for record in self.having(status)] for status in ENDED_EARLY},
-            "not run": others[: self.missing],
-            "spared by pruning": others[self.missing :],
+    def skipped(self) -> int:
+        """How many planned seeds were never started because pruning had ended the configuration."""
+        return len(self.planned) - len(self.records) - self.missing
+
+    @property
+    def excluded(self) -> tuple[str, ...]:
+        """The planned seeds that are in no mean, with why: ``seed 2 diverged``, ``seeds 3, 4 not run``."""
+        without_record = [seed for seed in self.planned if seed not in {record.seed for record in self.records}]
+        by_reason: dict[str, list[int]] = {
+            **{str(status): [record.seed for record in self.with_status(status)] for status in STATUSES[1:]},
+            NOT_RUN: without_record[: self.missing],
+            SKIPPED: without_record[self.missing :],
         }
-        return tuple(f"{seeds_text(seeds)} {why}" for why, seeds in found.items() if seeds)
+        return tuple(f"{seeds_text(seeds)} {reason}" for reason, seeds in by_reason.items() if seeds)
 
 
 @dataclass(frozen=True)
 class TrialGroup:
-    """Configurations of one dataset and protocol.
+    """Configurations of one data set under one protocol.
 
-    `common` names what all of them share beside it, `legend` what their labels leave out of an entry wherever its
-    name stands.
+    `common` names what all of them share besides, `legend` the settings that their labels leave out of a component
+    wherever its name stands.
     """
 
     title: str
@@ -100,38 +107,40 @@ def seeds_text(seeds: Sequence[int]) -> str:
 
 
 def group_trials(records: Sequence[Record], planned: Iterable[Trial] = ()) -> list[TrialGroup]:
-    """Group records into configurations and these into sections, by dataset, then by protocol.
+    """Group records into configurations, and these by data set and protocol.
 
     Records of one config are two configurations where the data or the user's own code had changed between them.
-    `planned` lists the trials asked for; without it a configuration counts as asked for with the seeds that left a
-    record. Of several records of one configuration and seed the best ended, then the first counts.
+    `planned` lists the suite's trials; without it a configuration counts as planned with the seeds that left a record.
+    Of several records of one configuration and seed the first in the order of `STATUSES` counts.
 
-    Added rows, whose protocol nobody knows, stand in every section of their dataset, after the others.
+    Imported configurations, whose protocol is unknown, are in every group of their data set, after the others.
     """
-    groups: dict[str, list[Configuration]] = {}
-    every = _configurations(records, planned)
-    added = [replace(one, label=f"{one.config['model']['name']} (added)") for one in every if one.added]
-    for configuration in (one for one in every if not one.added):
-        groups.setdefault(_protocol_key(configuration.config), []).append(configuration)
-    parts = [part for group in groups.values() for part in _by_epochs(group)]
-    found = [_section(part) for part in parts]
-    several = {s.dataset for s in found if sum(other.dataset == s.dataset for other in found) > 1}
-    found = [replace(s, title=f"{s.dataset} · {s.protocol}") if s.dataset in several else s for s in found]
-    # Budgets that are an axis are not in the protocol, and two sections may differ in nothing else.
-    titles = Counter(s.title for s in found)
-    found = [replace(s, title=f"{s.title}, {_budgets(s)}") if titles[s.title] > 1 else s for s in found]
-    return sorted(_beside(added, found), key=lambda group: (group.dataset, group.protocol))
+    by_protocol: dict[str, list[Configuration]] = {}
+    configurations = _configurations(records, planned)
+    imported = [
+        replace(one, label=f"{one.config['model']['name']} (imported)") for one in configurations if one.imported
+    ]
+    for configuration in configurations:
+        if not configuration.imported:
+            by_protocol.setdefault(_protocol_key(configuration.config), []).append(configuration)
+    groups = [_group(members) for group in by_protocol.values() for members in _split_by_epochs(group)]
+    datasets = Counter(group.dataset for group in groups)
+    groups = [replace(g, title=f"{g.dataset} · {g.protocol}") if datasets[g.dataset] > 1 else g for g in groups]
+    # Budgets that are an axis are not in the protocol, and two groups may differ in nothing else.
+    titles = Counter(group.title for group in groups)
+    groups = [replace(g, title=f"{g.title}, {_budgets(g)}") if titles[g.title] > 1 else g for g in groups]
+    return sorted(_with_imported(imported, groups), key=lambda group: (group.dataset, group.protocol))
 
 
-def _beside(added: Sequence[Configuration], found: Sequence[TrialGroup]) -> list[TrialGroup]:
-    """The sections with the added rows of their datasets; one of their own for those of other datasets."""
+def _with_imported(imported: Sequence[Configuration], groups: Sequence[TrialGroup]) -> list[TrialGroup]:
+    """The groups with the imported configurations of their data sets; another group for each other data set."""
     by_dataset: dict[str, list[Configuration]] = {}
-    for one in sorted(added, key=lambda one: one.label):
-        by_dataset.setdefault(axis_label(one.config["dataset"], "dataset"), []).append(one)
-    out = [replace(s, configurations=(*s.configurations, *by_dataset.get(s.dataset, ()))) for s in found]
-    known = {group.dataset for group in found}
-    return out + [
-        TrialGroup(dataset, dataset, ADDED_ALONE, "", "", tuple(rows))
+    for configuration in sorted(imported, key=lambda one: one.label):
+        by_dataset.setdefault(axis_label(configuration.config["dataset"], "dataset"), []).append(configuration)
+    extended = [replace(g, configurations=(*g.configurations, *by_dataset.get(g.dataset, ()))) for g in groups]
+    known = {group.dataset for group in groups}
+    return extended + [
+        TrialGroup(dataset, dataset, IMPORTED_PROTOCOL, "", "", tuple(rows))
         for dataset, rows in by_dataset.items()
         if dataset not in known
     ]
@@ -143,67 +152,70 @@ def _configurations(records: Sequence[Record], planned: Iterable[Trial]) -> list
     seeds: dict[str, set[int]] = {}
     best: dict[str, dict[int, Record]] = {}
     for trial in planned:
-        name = identities[trial.key] = trial.config_key or canonical(trial.config)
-        configs.setdefault(name, trial.config)
-        seeds.setdefault(name, set()).add(trial.seed)
-    for record in sorted(records, key=lambda record: PREFERENCE.index(record.status)):
-        # Records of earlier versions do not name their configuration; a planned trial of the same key does.
-        name = record.config_key or identities.get(record.key) or canonical(record.config)
-        configs.setdefault(name, record.config)
-        best.setdefault(name, {}).setdefault(record.seed, record)
-    out = []
-    for name, config in configs.items():
-        mine = tuple(record for _, record in sorted(best.get(name, {}).items()))
-        asked = seeds.get(name, set()) | {record.seed for record in mine}
-        out.append(Configuration(name, config, "", mine, tuple(sorted(asked))))
-    return out
+        identity = identities[trial.key] = trial.config_key or canonical(trial.config)
+        configs.setdefault(identity, trial.config)
+        seeds.setdefault(identity, set()).add(trial.seed)
+    for record in sorted(records, key=lambda record: STATUSES.index(record.status)):
+        # An imported record names no configuration; a planned trial of the same key does.
+        identity = record.config_key or identities.get(record.key) or canonical(record.config)
+        configs.setdefault(identity, record.config)
+        best.setdefault(identity, {}).setdefault(record.seed, record)
+    configurations = []
+    for identity, config in configs.items():
+        by_seed = tuple(record for _, record in sorted(best.get(identity, {}).items()))
+        all_seeds = seeds.get(identity, set()) | {record.seed for record in by_seed}
+        configurations.append(Configuration(identity, config, "", by_seed, tuple(sorted(all_seeds))))
+    return configurations
 
 
-def _by_epochs(group: list[Configuration]) -> list[list[Configuration]]:
-    """Split by epochs, but keep epochs together that some configuration was run at both: those are an axis."""
+def _split_by_epochs(group: list[Configuration]) -> list[list[Configuration]]:
+    """Split by epochs, but keep epochs together where some configuration was run at several: those are an axis."""
     clusters: list[set[Any]] = []
-    by_rest: dict[str, set[Any]] = {}
-    for one in group:
-        rest = {key: value for key, value in one.config.items() if key != "epochs"}
-        by_rest.setdefault(canonical(rest), set()).add(one.config.get("epochs"))
-    for linked in by_rest.values():
+    epochs_of: dict[str, set[Any]] = {}
+    for configuration in group:
+        other_settings = {key: value for key, value in configuration.config.items() if key != "epochs"}
+        epochs_of.setdefault(canonical(other_settings), set()).add(configuration.config.get("epochs"))
+    for linked in epochs_of.values():
         touching = [cluster for cluster in clusters if cluster & linked]
         clusters = [cluster for cluster in clusters if not cluster & linked]
         clusters.append(linked.union(*touching))
     return [[one for one in group if one.config.get("epochs") in cluster] for cluster in clusters]
 
 
-def _section(group: list[Configuration]) -> TrialGroup:
-    configs = [one.config for one in group]
-    named = _told_apart([replace(one, label=label) for one, label in zip(group, labels(configs), strict=True)])
-    first = configs[0]
-    dataset = axis_label(first["dataset"], "dataset")
+def _group(members: list[Configuration]) -> TrialGroup:
+    configs = [one.config for one in members]
+    labelled = _unique_labels([replace(one, label=label) for one, label in zip(members, labels(configs), strict=True)])
+    dataset = axis_label(configs[0]["dataset"], "dataset")
     budgets = {config.get("epochs") for config in configs}
-    named_above = PROTOCOL if len(budgets) > 1 else (*PROTOCOL, "epochs")
-    shared = [{key: value for key, value in config.items() if key not in named_above} for config in configs]
+    in_protocol = PROTOCOL if len(budgets) > 1 else (*PROTOCOL, "epochs")
+    others = [{key: value for key, value in config.items() if key not in in_protocol} for config in configs]
     return TrialGroup(
         title=dataset,
         dataset=dataset,
         protocol=_protocol_text(configs),
-        common=common_label(shared),
+        common=common_label(others),
         legend=legend(configs),
-        configurations=tuple(sorted(named, key=lambda one: one.label)),
+        configurations=tuple(sorted(labelled, key=lambda one: one.label)),
     )
 
 
-def _told_apart(named: list[Configuration]) -> list[Configuration]:
-    """Put the beginning of its key behind a label that several share: those have one config, but other data or code."""
-    shared = Counter(one.label for one in named)
-    return [replace(one, label=f"{one.label} [{_mark(one, named)}]") if shared[one.label] > 1 else one for one in named]
+def _unique_labels(configurations: list[Configuration]) -> list[Configuration]:
+    """Append the beginning of its key to a label that several share: they have one config, but other data or code."""
+    counts = Counter(one.label for one in configurations)
+    return [
+        replace(one, label=f"{one.label} [{_key_prefix(one, configurations)}]") if counts[one.label] > 1 else one
+        for one in configurations
+    ]
 
 
-def _mark(one: Configuration, named: list[Configuration]) -> str:
-    """The shortest beginning of the key, four digits at least, that no namesake has; ``no key`` without a key."""
-    if one.identity == canonical(one.config):
+def _key_prefix(configuration: Configuration, configurations: list[Configuration]) -> str:
+    """The shortest beginning of the key, four digits at least, that is unique for its label; ``no key`` without one."""
+    key = configuration.identity
+    if key == canonical(configuration.config):
         return "no key"
-    others = [other.identity for other in named if other.label == one.label and other is not one]
-    size = next((n for n in range(4, len(one.identity)) if not any(o[:n] == one.identity[:n] for o in others)), None)
-    return one.identity[:size]
+    others = [o.identity for o in configurations if o.label == configuration.label and o is not configuration]
+    size = next((n for n in range(4, len(key)) if not any(other[:n] == key[:n] for other in others)), None)
+    return key[:size]
 
 
 def _budgets(group: TrialGroup) -> str:

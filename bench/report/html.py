@@ -80,6 +80,6 @@ def apart_of(comparison: Comparison) -> list[tuple[str, list[dict[str, Any]], in
     """Trials that are never ranked, by status, with the number of their configurations."""
     return [
         (str(status), [{str(name): value for name, value in one.items()} for one in trials.to_dict("records")], labels)
-        for status, trials in comparison.apart.groupby("status", sort=True)
+        for status, trials in comparison.not_ranked.groupby("status", sort=True)
         if (labels := trials["label"].nunique())
     ]

@@ -16,6 +16,6 @@ def leading(frame: pd.DataFrame, most: int = MOST) -> list[int]:
 
     In the leaderboard's order, which is that of the test means; all places where there are no more than that.
     """
-    ours = (frame["kind"] == "ours").to_numpy()
-    always = ~ours | frame["chosen"].fillna(False).to_numpy(dtype=bool)
+    ours = (frame["kind"] == "trained").to_numpy()
+    always = ~ours | frame["selected"].fillna(False).to_numpy(dtype=bool)
     return np.flatnonzero(always | (np.cumsum(ours) <= most)).tolist()

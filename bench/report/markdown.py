@@ -53,11 +53,11 @@ def _part(comparison: Comparison) -> list[str]:
         out += _classes(comparison.details[0])
     for one in comparison.details:
         out += _beside(one)
-    if len(comparison.apart):
+    if len(comparison.not_ranked):
         heading = ["Trial", "Status", "Seed", "Epoch", "Reason"]
         trials = [
             [escape(str(trial[name])) for name in ("label", "status", "seed", "epoch", "reason")]
-            for trial in comparison.apart.to_dict("records")
+            for trial in comparison.not_ranked.to_dict("records")
         ]
         out += ["### Never ranked", table(heading, trials, "llrrl")]
     return out

@@ -11,7 +11,7 @@ from scipy import stats
 from bench.metrics import METRICS
 from bench.report.cells import FIXED, NOTHING, counted, headings, number
 from bench.report.cells import rows as cells_of
-from bench.report.estimates import IMAGES, ONE_SEED, middle, seed_noise, seed_values
+from bench.report.estimates import NO_INTERVAL, WILSON, median_noise, seed_noise, seed_values
 from bench.report.findings.analysis import Analysis
 from bench.report.grouping import Configuration, TrialGroup
 from bench.statistics.factor_effects import variance
@@ -35,7 +35,7 @@ DOUBTED = 0.1
 
 
 def notes_on(group: TrialGroup, ours: pd.DataFrame, metrics: Sequence[str], analysis: Analysis) -> tuple[str, ...]:
-    """The notes on a leaderboard; `ours` are its rows without the published ones, the first of `metrics` ranks."""
+    """The notes on a leaderboard; `trained` are its rows without the published ones, the first of `metrics` ranks."""
     metric = METRICS[metrics[0]]
     planned = sum(len(one.planned) for one in group.configurations)
     missing = sum(one.missing for one in group.configurations)
@@ -55,7 +55,7 @@ def notes_on(group: TrialGroup, ours: pd.DataFrame, metrics: Sequence[str], anal
         )
     notes += _few(analysis)
     notes += _noise(group, metrics[0], analysis)
-    if (ours["interval"] == IMAGES).any():
+    if (ours["interval"] == WILSON).any():
         notes.append(
             "Where there is 1 seed, the brackets are Wilson's 95 % interval over images for that one network; they "
             "leave out how much another seed would differ."
@@ -71,7 +71,7 @@ def notes_on(group: TrialGroup, ours: pd.DataFrame, metrics: Sequence[str], anal
             "The seeds of each configuration are right on the same test images, so that no noise between seeds was "
             "measured: intervals allow for a flip or two besides the images, and further seeds may differ by more."
         )
-    if (ours["interval"] == ONE_SEED).any():
+    if (ours["interval"] == NO_INTERVAL).any():
         notes.append(f"Where there is 1 seed, {metric.heading} has no interval.")
     notes += _missing(group, ours, metrics)
     if (ours["status"] == "incomplete").any():
@@ -108,7 +108,7 @@ def _noise(group: TrialGroup, metric: str, analysis: Analysis) -> list[str]:
     accuracy = metric == "accuracy"
     measured = analysis.measured if accuracy else None
     groups = [found for one in group.configurations if len(found := seed_values(one, metric)) > 1]
-    typical = middle(seed_noise(group, metric))
+    typical = median_noise(seed_noise(group, metric))
     if typical is None:
         return []
     deviation = analysis.seed_noise if measured else typical.deviation
@@ -138,7 +138,7 @@ def _collapsed(numbers: Sequence[Configuration], noise: SeedNoise) -> list[str]:
         one = numbers[place]
         seeds = ", ".join(
             f"{record.seed}: {100 * record.result.test['accuracy']:.2f}"
-            for record in one.having("complete")
+            for record in one.with_status("complete")
             if record.result.test
         )
         found.append(
@@ -170,7 +170,7 @@ def _missing(group: TrialGroup, ours: pd.DataFrame, metrics: Sequence[str]) -> l
     """Which figures some rows lack although the protocol has them."""
     shown = cells_of(ours)
     titles = {name: text for name, text in headings(shown, metrics).items() if name not in FIXED}
-    if all(one.config.get("validation") == "none" for one in group.configurations if not one.added):
+    if all(one.config.get("validation") == "none" for one in group.configurations if not one.imported):
         del titles["validation"]
     lacking = [text.removesuffix(" %") for name, text in titles.items() if any(r.cells[name] == NOTHING for r in shown)]
     if not lacking:

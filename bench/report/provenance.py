@@ -67,14 +67,14 @@ def checksums(groups: Sequence[TrialGroup], planned: Iterable[Trial]) -> dict[st
 
 
 def trial_counts(groups: Sequence[TrialGroup]) -> str:
-    """``36: 33 complete, 1 pruned, 2 spared by pruning``."""
-    configurations = [one for group in groups for one in group.configurations if not one.added]
+    """``36: 33 complete, 1 pruned, 2 skipped by pruning``."""
+    configurations = [one for group in groups for one in group.configurations if not one.imported]
     found = Counter(record.status for one in configurations for record in one.records)
     planned = sum(len(one.planned) for one in configurations)
     parts = [f"{found[status]} {status}" for status in STATUSES if found[status]]
     missing = sum(one.missing for one in configurations)
     spared = planned - sum(found.values()) - missing
-    parts += [f"{number} {text}" for number, text in ((missing, "not run"), (spared, "spared by pruning")) if number]
+    parts += [f"{number} {text}" for number, text in ((missing, "not run"), (spared, "skipped by pruning")) if number]
     return f"{planned}: {', '.join(parts)}" if planned else "none"
 
 

@@ -14,10 +14,10 @@ from bench.report.classes.build_details import DetailedAnalysis, build_details, 
 from bench.report.classes.details import Details
 from bench.report.classes.gallery import Gallery, cached_finder
 from bench.report.curves import curves
-from bench.report.figures import completed
+from bench.report.estimates import complete_metrics
 from bench.report.findings.analysis import Analysis, analyse
-from bench.report.frame import apart, empty, leaderboard
 from bench.report.grouping import Config, TrialGroup, group_trials
+from bench.report.leaderboard_frame import empty_leaderboard, leaderboard_frame, not_ranked
 from bench.report.provenance import checksums, provenance
 from bench.report.verdict import Verdict, verdict
 from bench.suite.trial import Trial
@@ -34,7 +34,7 @@ class Comparison:
     frame: pd.DataFrame
     verdict: Verdict
     details: tuple[Details, ...]
-    apart: pd.DataFrame
+    not_ranked: pd.DataFrame
     metrics: tuple[str, ...]
     analysis: Analysis
     curves: pd.DataFrame
@@ -58,18 +58,18 @@ class Report:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """All leaderboards below one another; columns in `bench.report.frame.COLUMNS`."""
+        """All leaderboards below one another; columns in `bench.report.leaderboard_frame.COLUMNS`."""
         return (
             pd.concat([comparison.frame for comparison in self.comparisons], ignore_index=True)
             if self.comparisons
-            else empty()
+            else empty_leaderboard()
         )
 
     @property
-    def apart(self) -> pd.DataFrame:
+    def not_ranked(self) -> pd.DataFrame:
         """Every pruned, diverged or failed trial."""
         return (
-            pd.concat([comparison.apart for comparison in self.comparisons], ignore_index=True)
+            pd.concat([comparison.not_ranked for comparison in self.comparisons], ignore_index=True)
             if self.comparisons
             else pd.DataFrame()
         )
@@ -125,7 +125,7 @@ def build(
         A pattern of `detail` names nothing.
     """
     planned = list(planned)
-    records = completed(records, predictions, metrics)
+    records = complete_metrics(records, predictions, metrics)
     found = group_trials(records, planned)
     check_patterns(detail, found)
     datasets = {group.dataset for group in found}
@@ -186,14 +186,14 @@ def _part(
 ) -> Comparison:
     analysis = analyse(group, references, predictions, metrics[0], repeats)
     images = analysis.seen.images
-    frame = leaderboard(group, references, images, metrics, analysis.standings, repeat)
+    frame = leaderboard_frame(group, references, images, metrics, analysis.standings, repeat)
     close = closely(group, frame, analysis.leaders)
     return Comparison(
         group=group,
         frame=frame,
         verdict=verdict(group, frame, analysis, metrics),
         details=close.details,
-        apart=apart(group),
+        not_ranked=not_ranked(group),
         metrics=metrics,
         analysis=analysis,
         curves=curves(group),

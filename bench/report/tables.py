@@ -57,7 +57,7 @@ def to_json(report: Report) -> str:
         "suite": report.suite,
         "provenance": dict(report.provenance),
         "notes": list(report.notes),
-        "sections": [_part(comparison) for comparison in report.comparisons],
+        "comparisons": [_part(comparison) for comparison in report.comparisons],
         "checks": [asdict(check) for check in report.checks],
         "keys": list(report.keys),
     }
@@ -80,22 +80,22 @@ def _part(comparison: Comparison) -> dict[str, Any]:
         "trials": comparison.verdict.ran,
         "notes": list(comparison.verdict.notes),
         "leaderboard": rows,
-        "claims": _claims(comparison.analysis),
+        "findings": _claims(comparison.analysis),
         "per_class": [details_json(one) for one in comparison.details],
         "gallery": gallery_json(comparison.gallery),
-        "apart": _records(comparison.apart),
+        "not_ranked": _records(comparison.not_ranked),
     }
 
 
 def _claims(analysis: Analysis) -> dict[str, Any]:
     """Everything of accuracy, as fractions; a time that was never reached is null."""
     return {
-        "leaders": list(analysis.leaders),
+        "top": list(analysis.leaders),
         "seed_noise": None if math.isnan(analysis.seed_noise) else analysis.seed_noise,
         "differences": _records(analysis.pairs),
         "effects": _records(analysis.effects),
         "interactions": _records(analysis.interactions),
-        "at_chosen_settings": {axis: _records(table) for axis, table in analysis.tuned.items()},
+        "at_selected_settings": {axis: _records(table) for axis, table in analysis.tuned.items()},
         "expected_best": _records(analysis.tries),
         "time_to_target": _records(analysis.times),
         "published": _records(analysis.placements),

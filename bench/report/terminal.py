@@ -14,13 +14,13 @@ from bench.report.cells import Row, rows, told_headings, told_marks
 from bench.report.report import Comparison, Report
 from bench.suite.labels import SEPARATOR
 
-IMPORTANCE = ("test", "validation", "seeds", "key", "new", "gap", "parameters", "seconds")
+IMPORTANCE = ("test", "validation", "seeds", "key", "new", "generalization_gap", "parameters", "seconds")
 """Columns beside the label; a narrow terminal leaves the last of them out.
 
 A suite's further metrics come after the key, which `bench show` and `bench reproduce` take.
 """
 
-SHORT = {"new": "New images", "gap": "Gap", "parameters": "Params", "seconds": "Train s"}
+SHORT = {"new": "New images", "generalization_gap": "Gap", "parameters": "Params", "seconds": "Train s"}
 """Headings where `headings` would cost a column."""
 
 LABEL_WIDTH = 40
@@ -75,15 +75,15 @@ def _print_part(comparison: Comparison, console: Console, top: int | None) -> No
 
 
 def _print_apart(comparison: Comparison, console: Console) -> None:
-    if comparison.apart.empty:
+    if comparison.not_ranked.empty:
         return
-    counts = comparison.apart["status"].value_counts(sort=False)
+    counts = comparison.not_ranked["status"].value_counts(sort=False)
     console.print(Text("Never ranked: " + ", ".join(f"{n} {status}" for status, n in counts.items())))
-    for trial in comparison.apart[:MOST_APART].itertuples():
+    for trial in comparison.not_ranked[:MOST_APART].itertuples():
         where = f"  {trial.status} {trial.label}, seed {trial.seed}, epoch {trial.epoch}: {trial.reason}"
         console.print(Text(where, style="dim"))
-    if len(comparison.apart) > MOST_APART:
-        console.print(Text(f"  and {len(comparison.apart) - MOST_APART} more", style="dim"))
+    if len(comparison.not_ranked) > MOST_APART:
+        console.print(Text(f"  and {len(comparison.not_ranked) - MOST_APART} more", style="dim"))
 
 
 def _print_table(shown: list[Row], metrics: Sequence[str], console: Console) -> None:

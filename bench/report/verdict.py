@@ -11,7 +11,7 @@ import pandas as pd
 from bench.metrics import METRICS
 from bench.report.cells import NOTHING, counted, number, ranked, unit
 from bench.report.findings.analysis import Analysis
-from bench.report.grouping import ADDED_ALONE, TrialGroup
+from bench.report.grouping import IMPORTED_PROTOCOL, TrialGroup
 from bench.report.notes import notes_on
 from bench.report.provenance import trial_counts
 from bench.statistics.factor_effects import difference
@@ -52,18 +52,18 @@ def verdict(
     group: TrialGroup, frame: pd.DataFrame, analysis: Analysis, metrics: Sequence[str] = ("accuracy",)
 ) -> Verdict:
     """State what validation chose in this section, from its leaderboard; the first of `metrics` ranks."""
-    ours = frame[frame["kind"] == "ours"]
+    ours = frame[frame["kind"] == "trained"]
     complete = ours[ours["status"] == "complete"]
     # Added rows are never chosen, but they are compared.
-    compared = frame[frame["kind"].isin(["ours", "added"]) & (frame["status"] == "complete")]
+    compared = frame[frame["kind"].isin(["trained", "imported"]) & (frame["status"] == "complete")]
     metric = METRICS[metrics[0]]
     ran = _ran(group)
     notes = notes_on(group, ours, metrics, analysis)
-    winner = complete[complete["chosen"]]
+    winner = complete[complete["selected"]]
     if not any(one.records for one in group.configurations):
         planned = sum(len(one.planned) for one in group.configurations)
         return Verdict(f"Nothing has been run yet ({counted(planned, 'trial')}).", "", "", ())
-    if group.protocol == ADDED_ALONE:
+    if group.protocol == IMPORTED_PROTOCOL:
         lead = "Only rows that were added from their predictions: nothing was trained here, and nothing chosen."
         return Verdict(lead, "", "", notes, _without_choice(compared, analysis))
     if complete.empty:
@@ -88,14 +88,14 @@ def verdict(
 
 
 def _ran(group: TrialGroup) -> str:
-    """``36 trials: 33 complete, 1 pruned, 2 spared by pruning``; nothing where none was asked for."""
+    """``36 trials: 33 complete, 1 pruned, 2 skipped by pruning``; nothing where none was asked for."""
     number, _, rest = trial_counts([group]).partition(": ")
     return f"{number} {'trial' if number == '1' else 'trials'}: {rest}" if rest else ""
 
 
 def _unrated(group: TrialGroup, complete: pd.DataFrame, metric: str) -> str:
     """Why validation could not choose among several complete configurations."""
-    if all(one.config.get("validation") == "none" for one in group.configurations if not one.added):
+    if all(one.config.get("validation") == "none" for one in group.configurations if not one.imported):
         return "this protocol keeps no validation images"
     rated = int(complete["validation_mean"].notna().sum())
     return f"{rated or 'none'} of {len(complete)} complete configurations has {METRICS[metric].heading} on validation"
@@ -115,11 +115,11 @@ def _figures(row: dict[Any, Any]) -> str:
 
 def _comparison(row: dict[Any, Any], complete: pd.DataFrame, analysis: Analysis) -> str:
     """Which others cannot be told from the chosen one, or that it is behind; then the best of those told apart."""
-    if pd.isna(row["tied"]):
+    if pd.isna(row["in_best_set"]):
         return ""
-    judged = complete[complete["tied"].notna() & (complete["label"] != row["label"])]
-    tied, apart = judged[judged["tied"].astype(bool)], judged[~judged["tied"].astype(bool)]
-    if not row["tied"]:
+    judged = complete[complete["in_best_set"].notna() & (complete["label"] != row["label"])]
+    tied, apart = judged[judged["in_best_set"].astype(bool)], judged[~judged["in_best_set"].astype(bool)]
+    if not row["in_best_set"]:
         told = _beside("The highest by test mean", tied.to_dict("records")[0], row, analysis)
         return f"It is behind the best on the test images. {told}{_alone(analysis)}"
     if tied.empty:
@@ -160,8 +160,8 @@ def _cost(theirs: float, ours: float) -> str:
 
 
 def _without_choice(complete: pd.DataFrame, analysis: Analysis) -> str:
-    judged = complete[complete["tied"].notna()]
-    tied = judged[judged["tied"].astype(bool)] if len(judged) else judged
+    judged = complete[complete["in_best_set"].notna()]
+    tied = judged[judged["in_best_set"].astype(bool)] if len(judged) else judged
     if tied.empty:
         return ""
     names = _names(tied["label"].tolist())

@@ -139,6 +139,6 @@ def test_the_quick_suite_comes_to_a_report_though_a_host_dies_on_the_way(machine
     assert "12 of 12 trials ended" in out
     machines.bench("report", "quick.yaml", "--json", "--html", "--out", "reports")
     report = json.loads(machines.file("reports/quick.json").read_text())
-    rows = [row for section in report["sections"] for row in section["leaderboard"] if row["kind"] == "ours"]
+    rows = [row for section in report["comparisons"] for row in section["leaderboard"] if row["kind"] == "trained"]
     assert [row["status"] for row in rows] == ["complete"] * 12
     assert max(row["test_mean"] for row in rows) > 0.88

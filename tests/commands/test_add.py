@@ -44,7 +44,7 @@ def probabilities(said: np.ndarray) -> np.ndarray:
 
 
 def rows_of(text: str) -> dict[str, dict[str, Any]]:
-    (section,) = json.loads(text)["sections"]
+    (section,) = json.loads(text)["comparisons"]
     return {row["label"]: row for row in section["leaderboard"]}
 
 
@@ -68,13 +68,13 @@ def test_classes_of_several_seeds_stand_in_the_leaderboard_with_the_same_statist
     assert ran.code == 0, ran.err
     assert "Keras CNN, seed 2: 93.20 %, wrote " in ran.out
     rows = rows_of(bench("report", "--json", "--out", "-", "--results", folder).out)
-    row = rows["Keras CNN (added)"]
-    assert (row["kind"], row["seeds"], row["tied"], row["chosen"]) == ("added", 3, True, False)
+    row = rows["Keras CNN (imported)"]
+    assert (row["kind"], row["seeds"], row["in_best_set"], row["selected"]) == ("imported", 3, True, False)
     assert row["test_mean"] == pytest.approx(0.931)
     assert row["new_low"] < row["test_mean"] < row["new_high"]
     assert "protocol unknown" in row["note"]
     assert (row["train_seconds"], row["validation_mean"], row["command"]) == (None, None, "")
-    assert rows["mlp"]["chosen"] or rows["mlp · l2"]["chosen"]
+    assert rows["mlp"]["selected"] or rows["mlp · l2"]["selected"]
 
 
 def test_probabilities_bring_calibration_and_ranks(guesses: Any, bench: Any, tmp_path: Path) -> None:
@@ -249,8 +249,8 @@ def test_an_added_row_is_in_every_protocol_of_its_dataset_and_in_no_effect(
     np.savez(tmp_path / "said.npz", predicted=guesses(0.9))
     bench("add", tmp_path / "said.npz", "--name", "svm", *ADD, folder)
     told = json.loads(bench("report", "--json", "--out", "-", "--results", folder).out)
-    labels = [[row["label"] for row in section["leaderboard"]] for section in told["sections"]]
-    assert [sorted(each) for each in labels] == [["mlp", "mlp · l2", "svm (added)"], ["mlp", "svm (added)"]]
+    labels = [[row["label"] for row in section["leaderboard"]] for section in told["comparisons"]]
+    assert [sorted(each) for each in labels] == [["mlp", "mlp · l2", "svm (imported)"], ["mlp", "svm (imported)"]]
     added = [record for record in ledgers.Ledger(folder).records() if is_external(record.config)]
     assert len(added) == 1
 
@@ -262,8 +262,8 @@ def test_a_name_that_a_spreadsheet_would_run_is_text_in_every_csv(guesses: Any, 
     assert bench("add", tmp_path / "said.npz", "--name", name, *ADD, folder).code == 0
     said = bench("report", "--csv", "--out", "-", "--results", folder).out
     (row,) = csv.DictReader(io.StringIO(said))
-    assert (row["label"], float(row["test_mean"])) == (f"'{name} (added)", 0.9)
-    assert rows_of(bench("report", "--json", "--out", "-", "--results", folder).out).keys() == {f"{name} (added)"}
+    assert (row["label"], float(row["test_mean"])) == (f"'{name} (imported)", 0.9)
+    assert rows_of(bench("report", "--json", "--out", "-", "--results", folder).out).keys() == {f"{name} (imported)"}
     page = bench("report", "--html", "--out", "-", "--results", folder).out
     exported = [line for line in page.splitlines() if "calc" in line and '"csv"' in line]
     assert exported

@@ -41,7 +41,7 @@ def test_pictures_of_own_data_are_found_from_any_folder(
     monkeypatch.chdir(elsewhere)
     assert bench("run", home / "own.yaml", "--no-ray").code == 0
     ran = bench("report", home / "own.yaml", "--json", "--out", "-")
-    (section,) = json.loads(ran.out)["sections"]
+    (section,) = json.loads(ran.out)["comparisons"]
     assert len(section["gallery"]["duplicates"]) == 40
 
 

@@ -98,7 +98,7 @@ def test_an_interval_beside_its_mean(comparison: Comparison, bound: str) -> None
 
 
 def test_a_choice_that_validation_did_not_make(comparison: Comparison) -> None:
-    wrong = comparison.frame.assign(chosen=~comparison.frame["chosen"])
+    wrong = comparison.frame.assign(selected=~comparison.frame["selected"])
     assert len(faults(checks.chose_the_best, replace(comparison, frame=wrong))) == 1
 
 

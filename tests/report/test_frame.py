@@ -9,8 +9,8 @@ from scipy import stats
 
 from bench.published import find
 from bench.report import build
-from bench.report.estimates import IMAGES, MODERATED
-from bench.report.frame import COLUMNS
+from bench.report.estimates import MODERATED, WILSON
+from bench.report.leaderboard_frame import COLUMNS
 from bench.statistics.seed_noise import moderated
 
 
@@ -26,7 +26,7 @@ def test_a_row_per_configuration_with_its_mean_over_seeds(ledger: Ledger) -> Non
     assert table["label"].tolist() == ["mlp", "mlp · l2"]
     first = table.iloc[0]
     assert (first["test_mean"], first["validation_mean"]) == pytest.approx((0.89, 0.91))
-    assert first["gap"] == pytest.approx(0.02)
+    assert first["generalization_gap"] == pytest.approx(0.02)
     assert (first["seeds"], first["parameters"], first["status"]) == (3, 109386, "complete")
 
 
@@ -47,7 +47,7 @@ def test_the_interval_of_another_metric_is_moderated_too(ledger: Ledger) -> None
     assert half[0] > 0.1133 > 2 * half[1]
     assert set(table["interval"]) == {MODERATED}
     # Only accuracy is judged on new images.
-    assert table[["new_low", "tied", "behind"]].isna().all(axis=None)
+    assert table[["new_low", "in_best_set", "gap_to_best"]].isna().all(axis=None)
 
 
 def test_the_interval_of_accuracy_steadies_each_noise_by_the_others(ledger: Ledger) -> None:
@@ -79,7 +79,7 @@ def test_one_seed_gets_the_image_interval(ledger: Ledger) -> None:
     row = frame(ledger).iloc[0]
     # Wilson's bounds for 900 of 1,000.
     assert (row["test_low"], row["test_high"]) == pytest.approx((0.8799, 0.9171), abs=1e-4)
-    assert row["interval"] == IMAGES
+    assert row["interval"] == WILSON
 
 
 def test_rows_come_by_test_mean_with_incomplete_ones_below(full: Ledger) -> None:
@@ -91,27 +91,27 @@ def test_rows_come_by_test_mean_with_incomplete_ones_below(full: Ledger) -> None
     ]
     last = table.iloc[-1]
     assert (last["status"], last["seeds"], last["seeds_planned"], last["failed"]) == ("incomplete", 2, 3, 1)
-    assert (last["missing"], set(table["missing"][:-1])) == ("seed 2 failed", {""})
+    assert (last["missing_seeds"], set(table["missing_seeds"][:-1])) == ("seed 2 failed", {""})
     assert last["test_mean"] == table["test_mean"].max()
 
 
 def test_validation_chooses_among_the_complete(full: Ledger) -> None:
     table = frame(full)
-    assert table[table["chosen"]]["label"].tolist() == ["mlp · adam lr=0.001 · l2"]
+    assert table[table["selected"]]["label"].tolist() == ["mlp · adam lr=0.001 · l2"]
 
 
 def test_nothing_is_chosen_where_nothing_was_held_out(ledger: Ledger) -> None:
     ledger.add(config(validation="none"), [0.88, 0.89])
     ledger.add(config(validation="none", augmentation=FLIP), [0.9, 0.9])
     table = frame(ledger)
-    assert not table["chosen"].any()
-    assert table[["validation_mean", "gap"]].isna().all(axis=None)
+    assert not table["selected"].any()
+    assert table[["validation_mean", "generalization_gap"]].isna().all(axis=None)
 
 
 def test_after_a_refit_there_is_no_gap_since_training_and_validation_are_of_two_networks(ledger: Ledger) -> None:
     ledger.add(config(refit=True), [0.88, 0.89])
     row = frame(ledger).iloc[0]
-    assert np.isnan(row["gap"]) and not np.isnan(row["validation_mean"])
+    assert np.isnan(row["generalization_gap"]) and not np.isnan(row["validation_mean"])
 
 
 def test_an_edited_model_file_gets_a_row_of_its_own(ledger: Ledger) -> None:
@@ -125,7 +125,7 @@ def test_an_edited_model_file_gets_a_row_of_its_own(ledger: Ledger) -> None:
 
 def test_trials_that_did_not_end_well_stand_apart_with_their_reason(full: Ledger) -> None:
     report = build(full.records, full.predictions, "title")
-    assert report.apart[["status", "seed", "epoch", "reason"]].to_numpy().tolist() == [
+    assert report.not_ranked[["status", "seed", "epoch", "reason"]].to_numpy().tolist() == [
         ["failed", 2, 4, "MemoryError: no room"],
         ["diverged", 0, 1, "the loss was no longer finite"],
         ["pruned", 0, 2, "below the cut of its rung with 41.20 % validation accuracy"],

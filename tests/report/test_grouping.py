@@ -54,7 +54,7 @@ def test_seeds_without_a_figure_are_named_with_why(ledger: Ledger) -> None:
     for seed, status in ((1, "diverged"), (2, "diverged"), (3, "diverged"), (5, "failed")):
         ledger.add_ended(config(), seed, status, 1)
     (one,) = group_trials(ledger.records, planned(config(), 8))[0].configurations
-    assert one.absent == ("seeds 1-3 diverged", "seed 5 failed", "seeds 4, 6, 7 not run")
+    assert one.excluded == ("seeds 1-3 diverged", "seed 5 failed", "seeds 4, 6, 7 not run")
 
 
 def test_an_edited_model_file_makes_another_configuration_of_the_same_config(ledger: Ledger) -> None:

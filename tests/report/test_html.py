@@ -140,7 +140,7 @@ def test_a_gap_below_theorys_noise_is_faint(ledger: Ledger) -> None:
     ledger.add(config(regularizer=L2), [0.898, 0.898])
     ledger.add(config(augmentation=FLIP), [0.8, 0.8])
     shown = board(build(ledger.records, ledger.predictions, "title").comparisons[0])
-    at = [column.name for column in shown.columns].index("behind")
+    at = [column.name for column in shown.columns].index("gap_to_best")
     gaps = [(line.cells[at].text, line.cells[at].shade) for line in shown.lines]
     assert gaps == [("0.00", ""), ("0.20", "faint"), ("10.00", "")]
 

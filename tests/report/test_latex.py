@@ -16,7 +16,7 @@ def test_a_table_has_a_row_per_configuration_and_as_many_cells_as_columns(full: 
     lines = [line for line in text.splitlines() if line.endswith(r" \\")]
     assert len(lines) == 1 + len(report.frame)
     assert {len(re.split(r"(?<!\\)&", line)) for line in lines} == {len(columns)}
-    chosen = report.frame.loc[report.frame["chosen"], "label"].item()
+    chosen = report.frame.loc[report.frame["selected"], "label"].item()
     assert f"\\textbf{{{escape(chosen)}}}" in text
     assert r"88.27 $\pm$" in text
 

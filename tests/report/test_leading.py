@@ -28,8 +28,8 @@ def size_of(label: str) -> int:
 
 
 def test_the_chosen_and_the_published_are_always_in() -> None:
-    kinds = ["ours", "ours", "published", "ours", "ours", "added"]
-    rows = pd.DataFrame({"kind": kinds, "chosen": [False, False, False, False, True, False]})
+    kinds = ["trained", "trained", "published", "trained", "trained", "imported"]
+    rows = pd.DataFrame({"kind": kinds, "selected": [False, False, False, False, True, False]})
     assert leading(rows, most=1) == [0, 2, 4, 5]
     assert leading(rows, most=4) == [0, 1, 2, 3, 4, 5]
 

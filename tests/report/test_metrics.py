@@ -51,9 +51,9 @@ def terminal(built: Report) -> str:
 def test_an_error_ranks_and_is_chosen_from_the_smallest(calibrated: Ledger) -> None:
     table = report(calibrated, "ece", "accuracy").frame
     assert table["label"].tolist() == ["mlp · l2", "mlp"]
-    assert table["chosen"].tolist() == [True, False]
+    assert table["selected"].tolist() == [True, False]
     assert table["test_mean"].tolist() == pytest.approx([0.021, 0.061])
-    assert table["gap"].tolist() == pytest.approx([0.01 - 0.019, 0.02 - 0.051])
+    assert table["generalization_gap"].tolist() == pytest.approx([0.01 - 0.019, 0.02 - 0.051])
     assert table["test_accuracy"].tolist() == pytest.approx([0.885, 0.905])
     assert set(table["metric"]) == {"ece"}
 
@@ -116,7 +116,7 @@ def test_csv_and_json_name_the_metrics(calibrated: Ledger) -> None:
     built = report(calibrated, "ece", "accuracy")
     (first, _) = csv.DictReader(io.StringIO(to_csv(built)))
     assert (first["metric"], float(first["test_accuracy"])) == ("ece", pytest.approx(0.885))
-    section = json.loads(to_json(built))["sections"][0]
+    section = json.loads(to_json(built))["comparisons"][0]
     assert section["metrics"] == ["ece", "accuracy"]
     assert section["leaderboard"][0]["test_accuracy_low"] < 0.885
 
@@ -128,7 +128,7 @@ def test_a_record_made_before_a_metric_gets_its_test_figure_from_its_predictions
     wanted = np.mean([f1_score(p.labels, p.predicted, average="macro") for p in list(ledger.stored.values())[:2]])
     assert built.frame["test_mean"].iloc[0] == pytest.approx(wanted)
     assert built.frame["validation_mean"].isna().all()
-    assert not built.frame["chosen"].any()
+    assert not built.frame["selected"].any()
     said = built.comparisons[0].verdict
     assert "the records do not tell it (Validation)" in " ".join(said.notes)
     assert said.lead == "Nothing was chosen: none of 2 complete configurations has F1 (macro) on validation."

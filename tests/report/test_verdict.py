@@ -85,7 +85,7 @@ def test_the_other_seeds_of_a_pruned_configuration_are_not_waited_for(ledger: Le
     ledger.add_ended(config(), 0, "pruned", 2, pruning={"rule": {"grace_period": 2}, "decisions": []})
     report = build(ledger.records, ledger.predictions, "title", planned=planned(config(), 3))
     assert report.comparisons[0].verdict.notes == ()
-    assert dict(report.provenance)["Trials"] == "3: 1 pruned, 2 spared by pruning"
+    assert dict(report.provenance)["Trials"] == "3: 1 pruned, 2 skipped by pruning"
 
 
 def test_when_every_trial_failed_nothing_was_chosen(ledger: Ledger) -> None:
@@ -175,8 +175,8 @@ def test_ten_seeds_mark_the_best_of_this_test_set_too(ledger: Ledger) -> None:
     ledger.add(config(), accuracies)
     ledger.add(config(regularizer=L2), [one - 0.1 for one in accuracies])
     frame = build(ledger.records, ledger.predictions, "title").frame
-    assert frame["tied_here"].tolist() == [True, False]
-    assert frame["tied"].tolist() == [True, False]
+    assert frame["in_best_set_on_test"].tolist() == [True, False]
+    assert frame["in_best_set"].tolist() == [True, False]
 
 
 def test_one_seed_among_several_has_an_interval_over_seeds(ledger: Ledger) -> None:

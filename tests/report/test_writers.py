@@ -46,7 +46,7 @@ def test_what_labels_leave_out_stands_once_above_the_table(full: Ledger, write: 
     text = write(report_of(full))
     assert text.count("l2: strength=0.001") == 1
     assert text.index("l2: strength=0.001") < text.index("88.27 ±")
-    assert json.loads(to_json(report_of(full)))["sections"][0]["legend"] == "l2: strength=0.001"
+    assert json.loads(to_json(report_of(full)))["comparisons"][0]["legend"] == "l2: strength=0.001"
 
 
 @pytest.mark.parametrize("write", [terminal, to_markdown, to_html])
@@ -111,17 +111,17 @@ def test_a_single_trial_makes_a_report(ledger: Ledger, write: Callable[[Report],
 def test_csv_and_json_hold_the_frames_own_numbers(full: Ledger) -> None:
     report = report_of(full)
     table = list(csv.DictReader(io.StringIO(to_csv(report))))
-    rows = json.loads(to_json(report))["sections"][0]["leaderboard"]
+    rows = json.loads(to_json(report))["comparisons"][0]["leaderboard"]
     means = report.frame["test_mean"].tolist()
     assert [float(row["test_mean"]) for row in table] == means
     assert [row["test_mean"] for row in rows] == means
-    ours = next(row for row in rows if row["kind"] == "ours")
+    ours = next(row for row in rows if row["kind"] == "trained")
     assert ours["config"]["model"]["name"] == "mlp"
     assert len(ours["keys"]) == ours["seeds"]
 
 
 def test_json_has_null_for_what_is_not_known(full: Ledger) -> None:
-    rows = json.loads(to_json(report_of(full)))["sections"][0]["leaderboard"]
+    rows = json.loads(to_json(report_of(full)))["comparisons"][0]["leaderboard"]
     assert next(row for row in rows if row["kind"] == "published")["test_low"] is None
 
 

@@ -13,7 +13,7 @@ from bench.report.charts.live import OFF, ON, pick, zoom
 from bench.report.charts.measure import axis_title, shown
 from bench.report.charts.series import MARKS, Series, legend, series
 from bench.report.charts.theme import GREY, HEIGHT, INK, SOFT, WIDTH
-from bench.report.frame import NEVER_RANKED
+from bench.report.leaderboard_frame import NEVER_RANKED
 from bench.report.leading import MOST
 from bench.report.report import Comparison
 
@@ -75,12 +75,12 @@ def frame(comparison: Comparison, column: str) -> pd.DataFrame:
     columns = {"y": "test_mean", "low": "test_low", "high": "test_high", "new_low": "new_low", "new_high": "new_high"}
     for ours, theirs in columns.items():
         out[ours] = shown(board[theirs].astype("float64"), metric)
-    tied = board["tied"].fillna(False).astype(bool)
+    tied = board["in_best_set"].fillna(False).astype(bool)
     out["kind"] = [
         PUBLISHED if kind == "published" else names.get(label, TIED if also else OTHER)
         for kind, label, also in zip(board["kind"], board["label"], tied, strict=True)
     ]
-    mine = board["kind"] == "ours"
+    mine = board["kind"] == "trained"
     led = mine & out["label"].isin(list(names))
     out["role"] = led.map({True: "leader", False: "rest"}).where(mine, "published")
     out["front"] = False

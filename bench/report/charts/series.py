@@ -27,11 +27,11 @@ class Series:
 
 def series(comparison: Comparison) -> tuple[Series, ...]:
     """The part's leaders in order, the chosen one first; where all complete ones are few enough, then the others."""
-    done = comparison.frame[(comparison.frame["kind"] == "ours") & (comparison.frame["status"] == "complete")]
+    done = comparison.frame[(comparison.frame["kind"] == "trained") & (comparison.frame["status"] == "complete")]
     shown = list(comparison.analysis.leaders)
     if len(done) <= len(SERIES):
         shown = list(dict.fromkeys([*shown, *done["label"]]))
-    chosen, tied = set(done.loc[done["chosen"], "label"]), set(done.loc[done["tied"].fillna(False), "label"])
+    chosen, tied = set(done.loc[done["selected"], "label"]), set(done.loc[done["in_best_set"].fillna(False), "label"])
     return tuple(
         Series(label, label + _remark(label in chosen, label in tied and len(tied) > 1), colour, shape, list(dash))
         for label, colour, shape, dash in zip(shown, SERIES, SHAPES, DASHES, strict=False)
@@ -39,7 +39,7 @@ def series(comparison: Comparison) -> tuple[Series, ...]:
 
 
 def _remark(is_chosen: bool, is_tied: bool) -> str:
-    remarks = ["chosen"] * is_chosen + ["tied"] * is_tied
+    remarks = ["selected"] * is_chosen + ["in best set"] * is_tied
     return f" ({', '.join(remarks)})" if remarks else ""
 
 

@@ -60,7 +60,7 @@ def build_details(
     n_comparisons
         How many comparisons share the report's budgets.
     """
-    selected = list(frame["label"][(frame["kind"] == "ours") & frame["chosen"]])
+    selected = list(frame["label"][(frame["kind"] == "trained") & frame["selected"]])
     published = _published_classes(group, repeats or {}, selected)
     best = max(MIN_PER_COMPARISON, MAX_DETAILED // n_comparisons)
     configurations = select_details(group, frame, [*top, *published], patterns, best)
@@ -79,9 +79,9 @@ def select_details(
     group: TrialGroup, frame: pd.DataFrame, labels: Sequence[str], patterns: Sequence[str], best: int = MAX_DETAILED
 ) -> list[Configuration]:
     """The configuration selected on validation, `labels`, the `best` of the leaderboard, matches of `patterns`."""
-    ours = frame[frame["kind"] == "ours"]
-    by_label = {c.label: c for c in group.configurations if c.having("complete")}
-    labels = [*ours["label"][ours["chosen"]], *labels, *ours["label"][:best]]
+    ours = frame[frame["kind"] == "trained"]
+    by_label = {c.label: c for c in group.configurations if c.with_status("complete")}
+    labels = [*ours["label"][ours["selected"]], *labels, *ours["label"][:best]]
     labels += [label for pattern in patterns for label in ours["label"] if _matches(by_label[label], pattern)]
     return [by_label[label] for label in dict.fromkeys(labels)]
 
@@ -91,7 +91,7 @@ def check_patterns(patterns: Sequence[str], groups: Sequence[TrialGroup]) -> Non
 
     The message names the nearest label and lists some.
     """
-    configurations = [c for group in groups for c in group.configurations if c.having("complete")]
+    configurations = [c for group in groups for c in group.configurations if c.with_status("complete")]
     for pattern in patterns:
         if any(_matches(configuration, pattern) for configuration in configurations):
             continue
@@ -122,7 +122,7 @@ def _published_classes(
 
     Where several configurations may repeat it, as in a search, it is the one selected on validation.
     """
-    labels = {canonical(c.config): c.label for c in group.configurations if c.having("complete")}
+    labels = {canonical(c.config): c.label for c in group.configurations if c.with_status("complete")}
     by_label: dict[str, list[PublishedClasses]] = {}
     for reference, configs in repeats.items():
         matching = [labels[name] for name in map(canonical, configs) if name in labels]

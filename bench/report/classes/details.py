@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bench.ledger.record import Predictions, Record
 from bench.published.reference_data import PublishedClasses
-from bench.report.figures import value
+from bench.report.estimates import metric_value
 from bench.report.grouping import Configuration
 from bench.statistics.per_class import (
     ClassIntervals,
@@ -59,7 +59,7 @@ class SeedPredictions:
 
 def seed_predictions(configuration: Configuration, predictions: Callable[[str], Predictions]) -> SeedPredictions:
     """The predictions of a configuration's complete seeds, in the order of the seeds; there is at least one."""
-    by_seed = [predictions(record.key) for record in configuration.having("complete")]
+    by_seed = [predictions(record.key) for record in configuration.with_status("complete")]
     return SeedPredictions(
         by_seed[0].labels,
         np.stack([p.predicted for p in by_seed]),
@@ -155,7 +155,7 @@ def _details(
     labels, predicted = np.tile(predictions.labels, predictions.n_seeds), predictions.predicted.ravel()
     pooled = per_class(labels, predicted, len(classes))
     matrix = confusion(labels, predicted, len(classes))
-    records = configuration.having("complete")
+    records = configuration.with_status("complete")
     return Details(
         label=configuration.label,
         selected=False,
@@ -205,7 +205,7 @@ def _calibration(records: Sequence[Record], predictions: SeedPredictions) -> dic
 
 def _nll(record: Record, true_class_probability: NDArray[np.float64]) -> float:
     """The record's own; else from its predictions, nan where a stored probability was rounded to 0."""
-    stored = value(record, "test", "nll")
+    stored = metric_value(record, "test", "nll")
     if not math.isnan(stored):
         return stored
     return float(-np.log(true_class_probability).mean()) if true_class_probability.min() > 0 else math.nan
@@ -215,7 +215,7 @@ def _class_names(
     configurations: Sequence[Configuration], predictions: Mapping[str, SeedPredictions]
 ) -> tuple[str, ...]:
     """The names of the classes; numbers where the records have none."""
-    records = (record for configuration in configurations for record in configuration.having("complete"))
+    records = (record for configuration in configurations for record in configuration.with_status("complete"))
     names: list[str] = max((record.result.classes for record in records), key=len, default=[])
     highest = (int(max(p.labels.max(initial=0), p.predicted.max(initial=0))) for p in predictions.values())
     size = max(len(names), 1 + max(highest, default=-1))

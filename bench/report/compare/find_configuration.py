@@ -47,12 +47,12 @@ def find_configuration(text: str, groups: Sequence[TrialGroup], role: str, place
         }.values()
     )[::-1]
     begun = every
-    every = [pair for pair in begun if pair[1].having("complete")]
+    every = [pair for pair in begun if pair[1].with_status("complete")]
     if not begun:
         raise UserError(f"{role} {text!r}: {place} holds no trial; run a suite first")
     for found in (
         *_by_priority(text, every),
-        *_by_priority(text, [pair for pair in begun if not pair[1].having("complete")]),
+        *_by_priority(text, [pair for pair in begun if not pair[1].with_status("complete")]),
     ):
         if len(found) == 1:
             return found[0]
@@ -78,7 +78,7 @@ def _by_priority(text: str, every: Sequence[Match]) -> Iterator[list[Match]]:
 
 def _names(one: Configuration) -> tuple[str, ...]:
     """Its label; an added row may be called as it was when it was added."""
-    return (one.label, str(one.config["model"]["name"])) if one.added else (one.label,)
+    return (one.label, str(one.config["model"]["name"])) if one.imported else (one.label,)
 
 
 def _has_key(one: Configuration, text: str) -> bool:

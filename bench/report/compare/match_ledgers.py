@@ -60,7 +60,7 @@ def match_configurations(base: LedgerSource, new: LedgerSource) -> MatchedRecord
         _latest_states(_configurations(group_trials(one.records)), one.name, found.notes) for one in (base, new)
     )
     for label, first, second in _match_labels(ours, theirs):
-        has_base, has_new = (one is not None and bool(one.having("complete")) for one in (first, second))
+        has_base, has_new = (one is not None and bool(one.with_status("complete")) for one in (first, second))
         if has_base and has_new:
             assert first is not None and second is not None
             first, second = (replace(one, label=label) for one in (first, second))
@@ -72,7 +72,7 @@ def match_configurations(base: LedgerSource, new: LedgerSource) -> MatchedRecord
                 )
             )
             _note_fewer(found, label, first, second)
-            if second.absent:
+            if second.excluded:
                 found.missing[label] = missing_seeds(second)
         elif has_base and second is not None:
             found.lost[label] = end_counts(second)
@@ -108,7 +108,7 @@ def match_best(base: LedgerSource, new: LedgerSource, metric: str = "accuracy") 
     """
     found = MatchedRecords()
     ours, theirs = (_trained(group_trials(one.records)) for one in (base, new))
-    ours = [one for one in ours if any(c.having("complete") for c in one.configurations)]
+    ours = [one for one in ours if any(c.with_status("complete") for c in one.configurations)]
     pairs, only_base, only_new = _match_items(ours, theirs, _SECTION)
     if not pairs:
         raise UserError(
@@ -131,7 +131,7 @@ def end_counts(one: Configuration) -> str:
 
 def missing_seeds(one: Configuration) -> str:
     """The seeds that NEW lacks of a configuration."""
-    return f"NEW lacks {', '.join(one.absent)}"
+    return f"NEW lacks {', '.join(one.excluded)}"
 
 
 def _best_of_section(
@@ -141,7 +141,7 @@ def _best_of_section(
     theirs = _latest_states(second.configurations, new.name, found.notes)
     named = _match_labels(ours, theirs)
     label_of = {one.identity: label for label, *both in named for one in both if one is not None}
-    if not any(one.having("complete") for one in theirs):
+    if not any(one.with_status("complete") for one in theirs):
         found.lost[first.title] = "; ".join(f"{label_of[one.identity]}: {end_counts(one)}" for one in theirs)
         return
     _note_missing(found, f"{first.title}: ", named)
@@ -151,21 +151,21 @@ def _best_of_section(
         sides.append(ComparedConfiguration(replace(chosen, label=label_of[chosen.identity]), source.predictions))
         counts.append(count)
         found.notes.extend(
-            f"{role}: {label_of[one.identity]} could not be chosen, it lacks {', '.join(one.absent)}"
+            f"{role}: {label_of[one.identity]} could not be chosen, it lacks {', '.join(one.excluded)}"
             for one in configurations
-            if chosen.complete and one.having("complete") and not one.complete
+            if chosen.complete and one.with_status("complete") and not one.complete
         )
     base_side, new_side = sides
     found.pairs.append(ConfigurationPair(first.title, base_side, new_side, chosen_of=(counts[0], counts[1])))
     _note_fewer(found, first.title, base_side.configuration, new_side.configuration)
-    if new_side.configuration.absent:
+    if new_side.configuration.excluded:
         found.missing[f"{first.title}: {new_side.configuration.label}"] = missing_seeds(new_side.configuration)
     if first.protocol != second.protocol:
         found.notes.append(f"{first.title}: BASE has the protocol {first.protocol}; NEW has {second.protocol}")
     seen = {_complete_keys(side.configuration) for side in sides}
     for source, configurations in ((base, ours), (new, theirs)):
         for one in configurations:
-            if len(one.having("complete")) > 1 and _complete_keys(one) not in seen:
+            if len(one.with_status("complete")) > 1 and _complete_keys(one) not in seen:
                 seen.add(_complete_keys(one))
                 found.others.append(ComparedConfiguration(one, source.predictions))
 
@@ -178,15 +178,15 @@ def _note_missing(
     for label, first, second in named:
         if first is None:
             fresh += [label] if second is not None and (second.complete or _was_pruned(second)) else []
-        elif not first.having("complete"):
+        elif not first.with_status("complete"):
             continue
         elif second is None:
             gone.append(label)
         elif _was_pruned(second):
             found.notes.append(f"{before}{label} was pruned in NEW, where others were better on validation")
-        elif not second.having("complete"):
+        elif not second.with_status("complete"):
             found.missing[before + label] = f"every trial of it in NEW ended early ({end_counts(second)})"
-        elif second.absent:
+        elif second.excluded:
             found.missing[before + label] = missing_seeds(second)
     found.only_base.extend(before + label for label in gone)
     found.only_new.extend(before + label for label in fresh)
@@ -210,7 +210,7 @@ def _select_on_validation(
     configurations: Sequence[Configuration], metric: str, where: str
 ) -> tuple[Configuration, int]:
     """The configuration that validation chose, and of how many; with all their seeds, unless none has them."""
-    begun = [one for one in configurations if one.having("complete")]
+    begun = [one for one in configurations if one.with_status("complete")]
     asked = [one for one in begun if one.complete] or begun
     rated = {one.identity: METRICS[metric].better(validation_mean(one, metric)) for one in asked}
     if len(asked) > 1 and any(math.isnan(figure) for figure in rated.values()):
@@ -224,7 +224,7 @@ def _select_on_validation(
 
 def _trained(found: Sequence[TrialGroup]) -> list[TrialGroup]:
     """Sections that have a complete trial, without added rows wherever something was trained."""
-    trained = [replace(one, configurations=tuple(c for c in one.configurations if not c.added)) for one in found]
+    trained = [replace(one, configurations=tuple(c for c in one.configurations if not c.imported)) for one in found]
     parts = [slim if slim.configurations else whole for slim, whole in zip(trained, found, strict=True)]
     return [part for part in parts if any(one.records for one in part.configurations)]
 
@@ -305,11 +305,11 @@ _SECTION = tuple(_section_key(path, protocol) for protocol in (True, False) for 
 
 
 def _complete_keys(one: Configuration) -> tuple[str, ...]:
-    return tuple(record.key for record in one.having("complete"))
+    return tuple(record.key for record in one.with_status("complete"))
 
 
 def _finished(one: Configuration) -> tuple[bool, str]:
-    done = one.having("complete")
+    done = one.with_status("complete")
     return bool(done), max((record.run_info.finished for record in done or one.records), default="")
 
 

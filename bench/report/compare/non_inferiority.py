@@ -35,12 +35,12 @@ def config_diff(base: Configuration, new: Configuration) -> list[str]:
 
     A line for each, ``regularizer: none -> l2``.
     """
-    if base.added or new.added:
+    if base.imported or new.imported:
         return ["how they were trained: of what was added from predictions alone nothing is known"]
     lines = axes_diff(base.config, new.config)
     if not lines and base.identity != new.identity:
         lines.append("data or code: another checksum of the data set or of the user's own model")
-    return lines + runs_diff(base.having("complete"), new.having("complete"))
+    return lines + runs_diff(base.with_status("complete"), new.with_status("complete"))
 
 
 def axes_diff(base: dict[str, Any], new: dict[str, Any]) -> list[str]:
@@ -96,7 +96,7 @@ class ComparedConfiguration:
 
     @property
     def records(self) -> list[Record]:
-        return self.configuration.having("complete")
+        return self.configuration.with_status("complete")
 
     def labels(self) -> NDArray[Any]:
         """The classes of the test images, in their order."""
@@ -227,7 +227,7 @@ def _test_group(
 def _pair_verdict(pair: ConfigurationPair, worse: bool, better: bool, kept: bool) -> PairVerdict:
     if worse:
         return "worse"
-    if pair.new.configuration.absent:
+    if pair.new.configuration.excluded:
         return "cannot tell"
     return "better" if better else "not worse" if kept else "cannot tell"
 
@@ -273,7 +273,7 @@ def _is_identical(pair: ConfigurationPair) -> bool:
     first, second = pair.base.records, pair.new.records
     return (
         [one.key for one in first] == [one.key for one in second]
-        and pair.base.configuration.absent == pair.new.configuration.absent
+        and pair.base.configuration.excluded == pair.new.configuration.excluded
         and all(
             np.array_equal(pair.base.predictions(one.key).predicted, pair.new.predictions(one.key).predicted)
             for one in first
@@ -304,8 +304,8 @@ def _description(pair: ConfigurationPair, measured: MeanEstimates, new: int, bas
         "new_mean": float(measured.means[new]),
         "base_seeds": int(measured.seeds[base]),
         "new_seeds": int(measured.seeds[new]),
-        "base_absent": pair.base.configuration.absent,
-        "new_absent": pair.new.configuration.absent,
+        "base_absent": pair.base.configuration.excluded,
+        "new_absent": pair.new.configuration.excluded,
         "images": measured.images,
         "images_differing": int(np.count_nonzero(np.abs(between) > paired_tests.EQUAL_TOLERANCE)),
         "config_diff": tuple(config_diff(pair.base.configuration, pair.new.configuration)),

@@ -10,7 +10,7 @@ import pandas as pd
 
 from bench.ledger.record import Predictions
 from bench.published.reference_data import Reference
-from bench.report.estimates import chosen
+from bench.report.estimates import select_on_validation
 from bench.report.findings.budget import budget
 from bench.report.findings.correctness import Correctness, look
 from bench.report.findings.factors import factors
@@ -75,7 +75,7 @@ class Analysis:
     @property
     def networks_alone(self) -> bool:
         """Whether no configuration has two seeds: nothing counts how seeds differ, and all is of these networks."""
-        several = any(len(one.having("complete")) > 1 for one in self.numbers)
+        several = any(len(one.with_status("complete")) > 1 for one in self.numbers)
         return self.measured is not None and self.measured.noise is None and not several
 
     @property
@@ -106,10 +106,10 @@ def analyse(
         tied = find_best_set(measured)
         if measured.seeds.min() >= THIS_TEST_SET:
             here = find_best_set(fixed_images(measured))
-    leaders = _leaders(numbers, measured, tied, chosen(group, metric))
+    leaders = _leaders(numbers, measured, tied, select_on_validation(group, metric))
     # Nobody knows the axes of a configuration that was added from its predictions alone, nor what it cost.
-    asked = [one for one in group.configurations if not one.added]
-    grid = [place for place, one in enumerate(numbers) if not one.added]
+    asked = [one for one in group.configurations if not one.imported]
+    grid = [place for place, one in enumerate(numbers) if not one.imported]
     ran, of_ran = tuple(numbers[place] for place in grid), subset(measured, grid) if measured and grid else None
     effects, together = factors(asked, ran, of_ran)
     levels = tuned(ran, of_ran)

@@ -10,7 +10,7 @@ from bench.ledger.record import Status
 from bench.report.grouping import Configuration
 
 STATUSES: tuple[Status, ...] = ("complete", "diverged", "pruned", "failed")
-SPARED = "spared by pruning"
+SPARED = "skipped by pruning"
 NOT_RUN = "not run"
 
 COLUMNS = ("status", "trials", "epochs", "seconds", "saved_epochs")
@@ -25,7 +25,7 @@ def budget(configurations: Sequence[Configuration]) -> pd.DataFrame:
     """
     rows: list[tuple[str, int, int, float, int]] = []
     for status in STATUSES:
-        trials = [(one, record) for one in configurations for record in one.having(status)]
+        trials = [(one, record) for one in configurations for record in one.with_status(status)]
         if not trials:
             continue
         epochs = [record.result.epochs_run for _, record in trials]

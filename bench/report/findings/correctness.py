@@ -35,7 +35,7 @@ def look(configurations: Sequence[Configuration], predictions: Callable[[str], P
     checksums: dict[str, str] = {}
     accuracies: dict[str, float] = {}
     for one in configurations:
-        for record in one.having("complete"):
+        for record in one.with_status("complete"):
             said = predictions(record.key)
             right = said.labels == said.predicted
             tables.setdefault(one.label, []).append(right)
@@ -47,7 +47,7 @@ def look(configurations: Sequence[Configuration], predictions: Callable[[str], P
     same = {
         one.label: np.stack(tables[one.label])
         for one in configurations
-        if one.label in tables and {checksums[r.key] for r in one.having("complete")} == {checksum}
+        if one.label in tables and {checksums[r.key] for r in one.with_status("complete")} == {checksum}
     }
     images = next((table.shape[1] for table in same.values()), 0)
     return Correctness(same, images, checksum, checksums, accuracies)

@@ -10,8 +10,8 @@ import pandas as pd
 from bench.jsonutil import canonical
 from bench.published.reference_data import Reference
 from bench.report.estimates import validation_mean
-from bench.report.frame import NEVER_RANKED
 from bench.report.grouping import Config, Configuration
+from bench.report.leaderboard_frame import NEVER_RANKED
 from bench.statistics.intervals import Interval
 from bench.statistics.means import MeanEstimates, new_images
 from bench.statistics.versus_published import placement

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -13,24 +14,28 @@ from bench.statistics.factor_effects import NOISE_STANDARD_ERRORS, seed_error
 from bench.statistics.intervals import Interval
 from bench.statistics.means import MeanEstimates, new_images, this_test_set
 
+STATISTICS = ("in_best_set", "in_joint_best_set", "in_best_set_on_test", "gap_to_best", "below_seed_noise")
+
 
 @dataclass(frozen=True)
 class RankStatistics:
-    """A configuration's accuracy: `this` on this test set (None without seed noise), `new` on new images, both at 95 %.
+    """A configuration's intervals at 95 %, and how it compares with the best; `bench.report.leaderboard_frame.COLUMNS`.
 
-    `tied` and `jointly` say whether it may be the best, each by itself and all at once (`bench.statistics.best_set`),
-    and `here` whether it may be the best of this test set; None where that was not judged. `behind` is how far the mean
-    lies behind the best complete one's, as a fraction, and `below_seed_noise` whether seeds alone make as much of a
-    difference.
+    `test_interval` is of the accuracy on this test set (None without seed noise), `new_interval` on new images.
     """
 
-    this: Interval | None
-    new: Interval
-    tied: bool | None = None
-    jointly: bool | None = None
-    here: bool | None = None
-    behind: float = float("nan")
+    test_interval: Interval | None
+    new_interval: Interval
+    in_best_set: bool | None = None
+    in_joint_best_set: bool | None = None
+    in_best_set_on_test: bool | None = None
+    gap_to_best: float = float("nan")
     below_seed_noise: bool | None = None
+
+    def columns(self) -> dict[str, Any]:
+        """The leaderboard's columns."""
+        own = {name: getattr(self, name) for name in STATISTICS}
+        return {"new_low": self.new_interval.low, "new_high": self.new_interval.high, **own}
 
 
 def standings(

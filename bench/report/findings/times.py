@@ -39,7 +39,7 @@ def times(numbers: Sequence[Configuration], target: float | None = None) -> pd.D
 
 
 def _curves(one: Configuration) -> tuple[list[Curve], list[float]] | None:
-    done = one.having("complete")
+    done = one.with_status("complete")
     lines = [record.result.curves.get("val_accuracy", []) for record in done]
     return (lines, [record.run_info.train_seconds for record in done]) if all(lines) and lines else None
 

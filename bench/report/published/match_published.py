@@ -12,8 +12,7 @@ from bench.jsonutil import canonical
 from bench.ledger.record import Predictions, Record
 from bench.metrics import METRICS
 from bench.published.reference_data import Reference, curve
-from bench.report.estimates import Estimate, estimate
-from bench.report.figures import values
+from bench.report.estimates import Estimate, estimate, metric_values
 from bench.report.published.published_noise import (
     FOUR_DECIMALS,
     SOURCE_NOTES,
@@ -226,7 +225,7 @@ class _SuiteMatcher:
         for config in configs:
             one = self.suite[canonical(config)]
             done = [record for record in self.runs.of(one) if record.status == "complete"]
-            found = values(done, "validation", reference.figure)
+            found = metric_values(done, "validation", reference.figure)
             if found and len(done) == len(one.keys):
                 rated.append((better(sum(found) / len(found)), config))
         if not rated:
@@ -236,7 +235,7 @@ class _SuiteMatcher:
     def _whole(
         self, done: list[Record], config: dict[str, Any], reference: Reference, kin: SameNetworkRuns, full: bool
     ) -> ValueComparison | None:
-        found = values(done, reference.part, reference.figure)
+        found = metric_values(done, reference.part, reference.figure)
         if not found:
             return None
         noise = kin.of_figure(reference)
@@ -283,7 +282,7 @@ class _SuiteMatcher:
     def _short(self, one: PlannedConfiguration, config: dict[str, Any], reference: Reference) -> ShorterRun | None:
         """What the ledger has of a shorter training of the configuration, where nothing of theirs is like it."""
         shorter = self.runs.shorter(one, reference.figure)
-        found = values(shorter, reference.part, reference.figure)
+        found = metric_values(shorter, reference.part, reference.figure)
         if not found:
             return None
         images = self._images(reference.part, config, reference, shorter[0])

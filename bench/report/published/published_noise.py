@@ -10,8 +10,7 @@ from typing import Literal
 from bench.jsonutil import canonical
 from bench.metrics import METRICS
 from bench.published.reference_data import Reference, curve
-from bench.report.estimates import Estimate, estimate
-from bench.report.figures import values
+from bench.report.estimates import Estimate, estimate, metric_values
 from bench.report.published.published_runs import PlannedConfiguration, PrefixCurve, RunIndex, merge_planned
 from bench.statistics.intervals import PooledDeviation, binomial_noise, pooled_seed_deviation
 from bench.statistics.versus_published import Agreement, agreement
@@ -100,7 +99,7 @@ class SameNetworkRuns:
         """The noise of what a published result is of, at the end of a training."""
 
         def ours(planned: Iterable[PlannedConfiguration]) -> list[list[float]]:
-            return [values(self.runs.of(one), reference.part, reference.figure) for one in planned]
+            return [metric_values(self.runs.of(one), reference.part, reference.figure) for one in planned]
 
         theirs = [_published_values(group.values(), reference.metric) for group in self.published.values()]
         return _first_sufficient(("suite", ours(self.suite)), ("page", ours(self.page)), ("theirs", theirs))

@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.jsonutil import canonical
 from bench.ledger.record import Predictions, Record
-from bench.report.figures import completed
+from bench.report.estimates import complete_metrics
 from bench.suite.trial import Trial
 
 BUDGET_INDEPENDENT = ("constant", "step", "time_decay", "plateau")
@@ -126,7 +126,7 @@ class RunIndex:
         metrics: Sequence[str],
     ):
         planned = {trial.key: trial for trial in trials}
-        of_page = completed([record for record in records if record.key in planned], predictions, metrics)
+        of_page = complete_metrics([record for record in records if record.key in planned], predictions, metrics)
         self.by_key = {record.key: record for record in of_page}
         self.predictions = predictions
         self.by_start: dict[str, list[Record]] = {}
@@ -159,7 +159,7 @@ class RunIndex:
         ]
         longest = max((record.config["epochs"] for record in alike), default=0)
         by_seed = {record.seed: record for record in alike if record.config["epochs"] == longest}
-        return completed([by_seed[seed] for seed in sorted(by_seed)], self.predictions, [metric])
+        return complete_metrics([by_seed[seed] for seed in sorted(by_seed)], self.predictions, [metric])
 
 
 def _with_checksum(config: dict[str, Any], contents: str) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def test_published_figures_with_known_parameters_are_hollow_and_never_on_the_fro
 
 def test_the_chosen_configuration_is_named_first() -> None:
     made = comparison(grid())
-    chosen = made.frame.loc[made.frame["chosen"], "label"].item()
+    chosen = made.frame.loc[made.frame["selected"], "label"].item()
     shown = next(row for row in rows(chart(made, "time")) if row["label"] == chosen)
     assert shown["kind"].startswith(f"{chosen} (chosen")
 

@@ -48,7 +48,7 @@ def test_every_form_shows_what_sklearns_classification_report_says(ledger: Ledge
         output_dict=True,
     )
     report = build(ledger.records, ledger.predictions, "title")
-    rows = json.loads(to_json(report))["sections"][0]["per_class"][0]["classes"]
+    rows = json.loads(to_json(report))["comparisons"][0]["per_class"][0]["classes"]
     page = " ".join(re.sub(r"<[^>]+>", " ", re.sub(r'<span class="range">[^<]*</span>', "", to_html(report))).split())
     for row in rows:
         expected = known[row["class"]]
@@ -64,7 +64,7 @@ def test_every_form_shows_what_sklearns_classification_report_says(ledger: Ledge
 def test_each_figure_lies_within_its_interval_and_the_page_shows_it(ledger: Ledger) -> None:
     ledger.add(config(), [0.88, 0.9, 0.87])
     report = build(ledger.records, ledger.predictions, "title")
-    row = json.loads(to_json(report))["sections"][0]["per_class"][0]["classes"][0]
+    row = json.loads(to_json(report))["comparisons"][0]["per_class"][0]["classes"][0]
     low, high = row["recall_interval"]
     assert low < row["recall"] < high
     assert f'<span class="range">{100 * low:.1f}–{100 * high:.1f}</span>' in to_html(report)
@@ -131,7 +131,7 @@ def test_a_class_without_test_images_has_dashes_and_no_interval(ledger: Ledger) 
     row = class_reports(report.comparisons[0])[0].rows[3]
     assert (row.name, row.support) == ("Dress", 0)
     assert row.metrics == (("–", ""),) * 3
-    assert json.loads(to_json(report))["sections"][0]["per_class"][0]["classes"][3]["recall_interval"] is None
+    assert json.loads(to_json(report))["comparisons"][0]["per_class"][0]["classes"][3]["recall_interval"] is None
 
 
 def test_calibration_is_a_mean_over_seeds(ledger: Ledger) -> None:
@@ -155,7 +155,7 @@ def test_predictions_without_confidences_have_no_calibration(ledger: Ledger) -> 
     (one,) = report.comparisons[0].details
     assert math.isnan(one.ece) and math.isnan(one.nll)
     assert len(one.calibration) == 0
-    assert json.loads(to_json(report))["sections"][0]["per_class"][0]["ece"] is None
+    assert json.loads(to_json(report))["comparisons"][0]["per_class"][0]["ece"] is None
     assert ">Calibration</h3>" not in to_html(report)
 
 

@@ -200,7 +200,7 @@ def test_a_report_has_its_gallery_in_page_and_json(ledger: Ledger) -> None:
     ledger.add(config(), [0.9, 0.9, 0.9])
     ledger.add(config(regularizer=L2), [0.8])
     report = build(ledger.records, ledger.predictions, "title")
-    page, exported = to_html(report), json.loads(to_json(report))["sections"][0]["gallery"]
+    page, exported = to_html(report), json.loads(to_json(report))["comparisons"][0]["gallery"]
     assert "No images: these networks were tested on another test part" in page
     assert [one["label"] for one in exported["mistakes"]] == ["mlp", "mlp · l2"]
     assert exported["duplicates"] is None

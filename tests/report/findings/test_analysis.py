@@ -54,8 +54,13 @@ def test_both_intervals_are_those_of_the_statistics(grid: Ledger) -> None:
 
 def test_the_tied_may_be_the_best_and_the_others_not(grid: Ledger) -> None:
     table = comparison_of(grid).frame.set_index("label")
-    assert table["tied"].to_dict() == {"mlp": True, "mlp · l2": True, "mlp · flip": False, "mlp · l2 · flip": False}
-    assert table.loc["mlp · flip", "behind"] == pytest.approx(0.2)
+    assert table["in_best_set"].to_dict() == {
+        "mlp": True,
+        "mlp · l2": True,
+        "mlp · flip": False,
+        "mlp · l2 · flip": False,
+    }
+    assert table.loc["mlp · flip", "gap_to_best"] == pytest.approx(0.2)
 
 
 def test_gaps_that_seeds_alone_make_are_marked(ledger: Ledger) -> None:
@@ -184,7 +189,7 @@ def test_a_configuration_of_other_test_images_is_not_compared(grid: Ledger) -> N
     comparison = comparison_of(grid)
     row = comparison.frame.set_index("label").loc["mlp"]
     assert len(comparison.analysis.numbers) == 3
-    assert row[["tied", "new_low"]].isna().all()
+    assert row[["in_best_set", "new_low"]].isna().all()
 
 
 def test_a_lone_configuration_is_measured_and_tied_with_nothing(ledger: Ledger) -> None:

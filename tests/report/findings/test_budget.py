@@ -13,7 +13,7 @@ def test_pruning_saves_the_rest_of_the_budget_and_the_seeds_never_begun(ledger: 
     assert found[["status", "trials", "epochs", "saved_epochs"]].to_numpy().tolist() == [
         ["complete", 3, 15, 0],
         ["pruned", 1, 2, 3],
-        ["spared by pruning", 2, 0, 10],
+        ["skipped by pruning", 2, 0, 10],
     ]
     assert found["seconds"].iloc[0] == 3 * 12.34
 

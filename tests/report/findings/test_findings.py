@@ -104,14 +104,14 @@ def test_page_and_markdown_show_the_same_cells(grid: Ledger) -> None:
 
 def test_json_holds_the_frames_with_null_for_never(grid: Ledger) -> None:
     report = report_of(grid)
-    (section,) = json.loads(to_json(report))["sections"]
-    told = section["claims"]
-    assert told["leaders"] == ["mlp"]
+    (section,) = json.loads(to_json(report))["comparisons"]
+    told = section["findings"]
+    assert told["top"] == ["mlp"]
     assert told["effects"][0]["effect"] == pytest.approx(-0.05)
     assert len(told["differences"]) == 6
     assert None in [row["seconds"] for row in told["time_to_target"]]
     assert told["published"][0]["id"] == "lab-e-baseline"
-    assert section["leaderboard"][0]["tied"] in (True, None)
+    assert section["leaderboard"][0]["in_best_set"] in (True, None)
 
 
 def test_markdown_names_both_intervals_and_marks_the_tied(grid: Ledger) -> None:

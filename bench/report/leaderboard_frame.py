@@ -1,0 +1,265 @@
+"""The frame that every form of the report is written from: a row per configuration or published result."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple
+from typing import Any
+
+import pandas as pd
+
+from bench.ledger.record import Record
+from bench.metrics import METRICS
+from bench.published.reference_data import Reference
+from bench.report.estimates import (
+    MODERATED,
+    Estimate,
+    estimate,
+    mean,
+    metric_value,
+    seed_noise,
+    seed_values,
+    select_on_validation,
+    validation_mean,
+)
+from bench.report.findings.standings import RankStatistics
+from bench.report.grouping import Configuration, TrialGroup
+from bench.statistics.intervals import PooledDeviation
+
+NEVER_RANKED = "exclude_from_ranking"
+"""The flag of published results that were refuted: they are listed below everything else."""
+
+COLUMNS = (
+    *("comparison", "dataset", "kind", "label", "status", "selected", "seeds", "seeds_planned", "missing_seeds"),
+    *("test_mean", "test_low", "test_high", "interval", "new_low", "new_high"),
+    *("in_best_set", "in_joint_best_set", "in_best_set_on_test", "gap_to_best", "below_seed_noise"),
+    *("validation_mean", "train_mean", "generalization_gap"),
+    *("parameters", "flops", "train_seconds", "epochs", "epochs_run"),
+    *("diverged", "failed", "pruned", "note", "config", "keys", "command", "metric"),
+)
+"""Accuracies, bounds and gaps are fractions; `interval` names the 95 % interval of `test_low` and `test_high`.
+
+- `kind` is ``trained``, ``imported`` (from its predictions alone, `bench.ledger.external`) or ``published``; `status`
+  is ``complete`` (every planned seed), ``incomplete`` or ``published``; `selected` marks the best on validation.
+- `missing_seeds` names the seeds that are in no mean, with why: ``seeds 2, 3 diverged; seed 4 not run``.
+- `new_low` and `new_high` are the 95 % interval on new images: seeds and images vary.
+- `in_best_set` and `in_joint_best_set` say whether a complete configuration may be the best, each by itself and all at
+  once (`bench.statistics.best_set`), `in_best_set_on_test` whether it may be the best of this very test set; NA where
+  that was not tested.
+- `gap_to_best` is the difference of its mean to that of the best complete one, `below_seed_noise` whether seeds alone
+  make as large a difference. All these are of accuracy and are there where accuracy ranks.
+- `metric` is what `test_mean`, its bounds, `validation_mean` and `generalization_gap` (training minus validation; none
+  after a refit) are of: the metric that ranks. Each further metric adds four columns: ``test_ece``, ``test_ece_low``,
+  ``test_ece_high`` and ``test_ece_interval`` for `ece`.
+- `train_seconds` and `epochs_run` are means over the complete seeds, `epochs` is the budget.
+- `note` joins a published result's flags with semicolons, `keys` the complete trials' keys with spaces; `command`
+  reproduces those trials.
+"""
+
+NOT_RANKED = ("comparison", "label", "status", "seed", "epoch", "reason", "key")
+_IMPORTED: dict[str, Any] = {
+    "train_seconds": math.nan,
+    "epochs": None,
+    "epochs_run": math.nan,
+    "command": "",
+    "note": "imported; not trained here, protocol unknown",
+}
+"""Columns of a configuration that was imported from its predictions alone."""
+_INTEGERS = ("seeds", "seeds_planned", "parameters", "flops", "epochs", "diverged", "failed", "pruned")
+
+
+def leaderboard_frame(
+    group: TrialGroup,
+    references: Sequence[Reference],
+    images: int,
+    metrics: Sequence[str] = ("accuracy",),
+    rank_statistics: Mapping[str, RankStatistics] | None = None,
+    reproduce_command: str = "bench reproduce",
+) -> pd.DataFrame:
+    """`COLUMNS`, the best test mean first: complete and published ones, incomplete ones, refuted published results.
+
+    Parameters
+    ----------
+    group
+        Its configurations without a complete seed get no row; `not_ranked` has them.
+    references
+        Published results of this data set; they get no interval.
+    images
+        Number of test images, for the interval of a single seed.
+    metrics
+        The metrics displayed; the first one ranks.
+    rank_statistics
+        By label, what the predictions tell of the accuracy: `bench.report.findings.analysis.Analysis.standings`.
+    reproduce_command
+        The command that runs trials again, to which each row adds its keys.
+    """
+    noise = {metric: seed_noise(group, metric) for metric in metrics}
+    selected = select_on_validation(group, metrics[0])
+    statistics = rank_statistics or {}
+    rows = [
+        _row(group, one, noise, images, one is selected, statistics.get(one.label), reproduce_command)
+        for one in group.configurations
+        if one.with_status("complete")
+    ]
+    rows += [_published_row(group, reference, metrics) for reference in references]
+    rows.sort(key=_rank)
+    return _typed(rows, metrics[1:])
+
+
+def empty_leaderboard() -> pd.DataFrame:
+    """The leaderboard of an empty ledger."""
+    return _typed([], ())
+
+
+def extra_columns(metric: str) -> tuple[str, str, str, str]:
+    """The columns of a metric that is displayed and does not rank: mean, bounds, name of the interval."""
+    return f"test_{metric}", f"test_{metric}_low", f"test_{metric}_high", f"test_{metric}_interval"
+
+
+def not_ranked(group: TrialGroup) -> pd.DataFrame:
+    """`NOT_RANKED`: a row per pruned, diverged or failed trial, with its last epoch and the reason."""
+    rows = [
+        (group.title, one.label, record.status, record.seed, record.last_epoch, _reason(record), record.key)
+        for one in group.configurations
+        for record in one.records
+        if record.status != "complete"
+    ]
+    return pd.DataFrame(rows, columns=list(NOT_RANKED))
+
+
+def _row(
+    group: TrialGroup,
+    one: Configuration,
+    noise: dict[str, dict[str, PooledDeviation]],
+    images: int,
+    selected: bool,
+    statistics: RankStatistics | None,
+    reproduce_command: str,
+) -> dict[str, Any]:
+    complete = one.with_status("complete")
+    estimates = {
+        name: estimate(seed_values(one, name), name, by_label.get(one.label), images)
+        for name, by_label in noise.items()
+    }
+    if statistics and statistics.test_interval and "accuracy" in estimates:
+        bounds = statistics.test_interval
+        estimates["accuracy"] = Estimate(estimates["accuracy"].mean, bounds.low, bounds.high, MODERATED)
+    metric, *extra = estimates
+    gaps = [metric_value(r, "train", metric) - metric_value(r, "validation", metric) for r in complete]
+    row = {
+        "comparison": group.title,
+        "dataset": group.dataset,
+        "kind": "imported" if one.imported else "trained",
+        "label": one.label,
+        "status": "complete" if one.complete else "incomplete",
+        "selected": selected,
+        "seeds": len(complete),
+        "seeds_planned": len(one.planned),
+        "missing_seeds": "; ".join(one.excluded),
+        "test_mean": estimates[metric].mean,
+        "test_low": estimates[metric].low,
+        "test_high": estimates[metric].high,
+        "interval": estimates[metric].interval,
+        **(statistics.columns() if statistics and metric == "accuracy" else {}),
+        "validation_mean": validation_mean(one, metric),
+        "train_mean": mean([metric_value(record, "train", metric) for record in complete]),
+        "generalization_gap": math.nan if one.config.get("refit") else mean(gaps),
+        "parameters": complete[0].run_info.parameters,
+        "flops": complete[0].run_info.flops,
+        "train_seconds": mean([record.run_info.train_seconds for record in complete]),
+        "epochs": one.config.get("epochs"),
+        "epochs_run": mean([float(record.result.epochs_run) for record in complete]),
+        "diverged": len(one.with_status("diverged")),
+        "failed": len(one.with_status("failed")),
+        "pruned": len(one.with_status("pruned")),
+        "note": "",
+        "config": json.dumps(one.config, sort_keys=True),
+        "keys": " ".join(record.key for record in complete),
+        "command": " ".join([reproduce_command, *(record.key for record in complete)]),
+        "metric": metric,
+    }
+    for name in extra:
+        row |= zip(extra_columns(name), astuple(estimates[name]), strict=True)
+    return {**row, **(_IMPORTED if one.imported else {})}
+
+
+def _published_row(group: TrialGroup, reference: Reference, metrics: Sequence[str]) -> dict[str, Any]:
+    notes = [flag.replace("_", " ") for flag in reference.flags]
+    value = math.nan if reference.value is None else reference.value
+    metric = (reference.part, reference.figure)
+    columns = {("test", metrics[0]): "test_mean", ("validation", metrics[0]): "validation_mean"}
+    columns |= {("test", name): extra_columns(name)[0] for name in metrics[1:]}
+    if reference.value is None:
+        notes.insert(0, reference.reported)
+    elif metric not in columns:
+        notes.insert(0, f"{reference.metric.replace('_', ' ')} {100 * value:.2f}")
+    return {
+        "test_mean": math.nan,
+        "validation_mean": math.nan,
+        "comparison": group.title,
+        "dataset": group.dataset,
+        "kind": "published",
+        "label": f"{reference.model} ({reference.id})",
+        "status": "published",
+        "selected": False,
+        "missing_seeds": "",
+        "interval": "",
+        "parameters": reference.parameters,
+        "epochs": reference.epochs,
+        "note": "; ".join(filter(None, notes)),
+        "config": "",
+        "keys": "",
+        "command": "",
+        "metric": metrics[0],
+        **({columns[metric]: value} if metric in columns else {}),
+    }
+
+
+def tier(row: Mapping[str, Any]) -> int:
+    """What keeps a row in its place however a table is sorted: 0 for complete and published ones.
+
+    1 for incomplete ones, 2 for published results without a test metric, 3 for refuted ones.
+    """
+    if math.isnan(row["test_mean"]):
+        return 2
+    if NEVER_RANKED.replace("_", " ") in row["note"]:
+        return 3
+    return int(row["status"] == "incomplete")
+
+
+def _rank(row: dict[str, Any]) -> tuple[int, float, str]:
+    better = METRICS[row["metric"]].better
+    score = row["validation_mean"] if math.isnan(row["test_mean"]) else row["test_mean"]
+    return (tier(row), math.inf if math.isnan(score) else -better(score), row["label"])
+
+
+def _typed(rows: list[dict[str, Any]], extra: Sequence[str]) -> pd.DataFrame:
+    columns = [*COLUMNS, *(column for metric in extra for column in extra_columns(metric))]
+    frame = pd.DataFrame(rows, columns=columns)
+    texts = {extra_columns(metric)[3] for metric in extra}
+    numbers = [name for name in columns if name.startswith("test_") or name.endswith(("_mean", "_seconds"))]
+    numbers = [name for name in numbers if name not in texts]
+    numbers += ["new_low", "new_high", "gap_to_best", "generalization_gap", "epochs_run"]
+    booleans = ("in_best_set", "in_joint_best_set", "in_best_set_on_test", "below_seed_noise")
+    return frame.astype(
+        {
+            **dict.fromkeys(numbers, "float64"),
+            **dict.fromkeys(booleans, "boolean"),
+            **dict.fromkeys(_INTEGERS, "Int64"),
+            "selected": "bool",
+        }
+    )
+
+
+def _reason(record: Record) -> str:
+    if record.status == "failed":
+        failure = record.failure or {}
+        text = ": ".join(filter(None, [failure.get("kind", ""), failure.get("message", "")]))
+        return text.strip().splitlines()[0] if text.strip() else "no reason was recorded"
+    if record.status == "diverged":
+        return "the loss was no longer finite"
+    decisions = (record.pruning or {}).get("decisions") or [{}]
+    score = decisions[-1].get("val_accuracy")
+    return "below the cut of its rung" + (f" with {100 * score:.2f} % validation accuracy" if score is not None else "")
