@@ -29,7 +29,7 @@ SERVER.set_forkserver_preload(
     [
         "bench.cli",
         "bench.execution.tune",
-        "bench.execution.in_process",
+        "bench.execution.run_trials",
         "bench.training.train_trial",
         "bench.commands.run",
         "bench.report.report",

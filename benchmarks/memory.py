@@ -32,6 +32,7 @@ from rich.console import Console
 
 from bench.data import load
 from bench.data.dataset import Dataset
+from bench.execution.messages import RunOptions
 from bench.execution.run_trials import run_trials
 from bench.ledger.ledger import Ledger
 from bench.suite.suite import load_suite
@@ -107,7 +108,7 @@ def planned(suite: Path) -> list[Trial]:
 
 
 def run(todo: list[Trial], data: Dataset, ledger: Ledger) -> None:
-    records = run_trials(todo, {data.name: data}, ledger, Console(file=io.StringIO()), jobs=WORKERS)
+    records = run_trials(todo, {data.name: data}, ledger, Console(file=io.StringIO()), RunOptions(jobs=WORKERS))
     bad = [record.failure for record in records if record.status != "complete"]
     if bad:
         sys.exit(f"{len(bad)} trials did not end well: {bad[0]}")

@@ -10,8 +10,8 @@ The grid is 27 small networks (three learning rates, three rates of dropout, thr
 (and --only) it is a suite file's own grid instead, on all images; its repetitions take its seeds in turn. The grid is
 trained without pruning into the folder LEDGER, where a second start goes on.
 
-A trial's curve does not depend on what runs beside it, so pruned runs need no training: the run's own board
-(`bench.execution.scheduler.Scheduler`) hands out the trials, in an order of its own in each repetition, and is told
+A trial's curve does not depend on what runs beside it, so pruned runs need no training: the run's own coordinator
+(`bench.execution.coordinator.Coordinator`) hands out the trials, in an order of its own in each repetition, and is told
 their epochs in the order in which they would end on so many slots, from the curves and seconds in the ledger. Without
 --suite the first repetition is also trained with pruning for real, and must come to the same records.
 """
@@ -40,14 +40,16 @@ from bench.commands.data import datasets_of
 from bench.commands.load_suites import load as load_named
 from bench.commands.load_suites import trials_of
 from bench.data import Dataset, load
+from bench.execution.coordinator import Coordinator
+from bench.execution.messages import RunOptions, TrialResult
 from bench.execution.progress import PlainProgress, ProgressStats
 from bench.execution.run_trials import run_trials
-from bench.execution.scheduler import Scheduler
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record
 from bench.suite.schema import Pruning
 from bench.suite.suite import load_suite
 from bench.suite.trial import Trial, trials
+from bench.training.fit import Progress
 
 PICTURES = 6_000
 SHARE, POINTS = 1 / 3, 0.2
@@ -115,7 +117,9 @@ def replayed(
     planned: list[Trial], whole: dict[str, Record], rule: Pruning, slots: int, ledger: Ledger
 ) -> dict[str, Record]:
     """The records of a pruned run on so many slots, told from the curves of the whole grid."""
-    board = Scheduler(planned, ledger, rule, PlainProgress(ProgressStats(planned, [], slots), quiet()))
+    coordinator = Coordinator(
+        planned, ledger, RunOptions(pruning=rule), PlainProgress(ProgressStats(planned, [], slots), quiet())
+    )
     # When each running trial's next epoch ends: seconds, who started first, key, epoch.
     coming: list[tuple[float, int, str, int]] = []
     now, started = 0.0, 0
@@ -124,20 +128,21 @@ def replayed(
         return whole[key].run_info.train_seconds / whole[key].result.epochs_run
 
     while True:
-        while len(board.running) < slots and (trial := board.next_trial()):
+        while len(coordinator.running) < slots and (trial := coordinator.next_trial()):
             started += 1
             heapq.heappush(coming, (now + pace(trial.key), started, trial.key, 1))
         if not coming:
-            return {record.key: record for record in board.ended}
+            return {record.key: record for record in coordinator.ended}
         now, order, key, epoch = heapq.heappop(coming)
         record = whole[key]
-        figures = {name: curve[epoch - 1] for name, curve in record.result.curves.items()}
-        if board.progress(key, epoch, figures, epoch * pace(key)):
+        metrics = {name: curve[epoch - 1] for name, curve in record.result.curves.items()}
+        if coordinator.receive(key, Progress(epoch, record.config["epochs"], metrics, epoch * pace(key))):
             continue
         if epoch < record.result.epochs_run:
             heapq.heappush(coming, (now + pace(key), order, key, epoch + 1))
         else:
-            board.finished(key, record.status, record.result, record.run_info, None)
+            assert record.status in ("complete", "diverged")
+            coordinator.receive(key, TrialResult(record.status, record.result, record.run_info))
 
 
 def chosen(records: Sequence[Record], seeds: int) -> str:
@@ -185,7 +190,7 @@ def really(planned: dict[str, list[Trial]], whole: dict[str, Record], data: dict
     mine, rule = [planned[name][0] for name in names], Pruning(**THREE)
     with tempfile.TemporaryDirectory() as trained, tempfile.TemporaryDirectory() as told:
         start = time.perf_counter()
-        records = run_trials(mine, data, Ledger(Path(trained)), quiet(), pruning=rule, use_ray=False)
+        records = run_trials(mine, data, Ledger(Path(trained)), quiet(), RunOptions(pruning=rule, use_ray=False))
         seconds = time.perf_counter() - start
         replay = replayed(mine, whole, rule, 1, Ledger(Path(told)))
     same = sum(
@@ -229,7 +234,9 @@ def main() -> None:
     if any(trial.key not in done for trial in every):
         data = datasets_of(every, None) if options.suite else own_pictures(every)
         for seed in sorted({trial.seed for trial in every}):
-            run_trials([trial for trial in every if trial.seed == seed], data, ledger, quiet(), use_ray=False)
+            run_trials(
+                [trial for trial in every if trial.seed == seed], data, ledger, quiet(), RunOptions(use_ray=False)
+            )
             print(f"the whole grid with seed {seed} is trained", flush=True)
         done = ledger.done(None)
     whole = {trial.key: done[trial.key] for trial in every}

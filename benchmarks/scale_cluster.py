@@ -40,8 +40,8 @@ from ray.cluster_utils import Cluster
 from rich.console import Console
 
 from bench.data.dataset import Dataset
+from bench.execution.messages import Connection, RunOptions
 from bench.execution.progress import PlainProgress, ProgressStats
-from bench.execution.ray_cluster import Connection
 from bench.execution.run_trials import run_trials
 from bench.execution.scheduler import RunningTrial
 from bench.ledger.ledger import Ledger
@@ -248,7 +248,8 @@ def main() -> None:
             watch, first = Watch(marks, at_mark), look(0)
             run_trials(
                 todo, {todo[0].data: data}, Ledger(Path(text, "results")), Console(file=io.StringIO()),
-                connection=Connection(cluster.address, prepared=True), watched_by=lambda tally: Timed(tally, watch),
+                RunOptions(connection=Connection(cluster.address, prepared=True)),
+                display=lambda stats: Timed(stats, watch),
             )  # fmt: skip
             over = time.monotonic()
             rows = summary(watch, first.at, over, asked.slots, [*private.values()])

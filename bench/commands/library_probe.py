@@ -90,13 +90,14 @@ def _timm() -> dict[str, Any]:
 
 
 def _ray() -> dict[str, Any]:
-    from bench.execution.ray_cluster import TrialResources, local_ray  # which sets what Ray reads when it is imported
+    from bench.execution.messages import RunOptions
+    from bench.execution.ray_cluster import local_ray
 
-    with local_ray(TrialResources(), 0) as place:
+    with local_ray(RunOptions(), 0) as limits:
         import ray
 
         ray.get(ray.remote(lambda: 0).remote(), timeout=SECONDS)  # in a worker process of its own
-        return {"version": ray.__version__, "slots": place.room(place.gpus_per_trial)}
+        return {"version": ray.__version__, "slots": limits.slots(1)}
 
 
 PROBES = {"torch": _torch, "timm": _timm, "ray": _ray}

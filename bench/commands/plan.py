@@ -76,8 +76,7 @@ def plan(
         looked_at, unchecked = checked_for_plan(suite, trials, None if probe else FEW_NETWORKS)
         checked = {trial.key for trial in looked_at}
         done = ledger.done(suite.pruning.model_dump(mode="json") if suite.pruning else None)
-        left = work_plan(trials, done, searches=suite.pruning is not None)
-        missing = [*left.now, *(trial for rest in left.later.values() for trial in rest)]
+        missing = work_plan(trials, done, pruned=suite.pruning is not None).trials
         if probe:
             typer.echo(f"measuring {trial_kinds(missing):,} kinds of trial, at most {PROBE_SECONDS} s each", err=True)
             costs = from_measured_steps(

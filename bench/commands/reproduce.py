@@ -78,14 +78,14 @@ def _again(trial: Trial, record: Record, ledger: Ledger, data: Any, device: str 
 
     threads = record.run_info.threads or 1
     stored: Predictions | None = ledger.predictions(record.key) if record.status == "complete" else None
-    message, on_cpu = train(trial, data, threads, record.run_info.device, device, report)
+    trained, on_cpu = train(trial, data, threads, record.run_info.device, device, report)
     found = check_reproduction(
         record,
         stored,
-        message["result"],
-        message["run_info"],
-        message["predictions"],
-        message["status"],
+        trained.result,
+        trained.run_info,
+        trained.predictions,
+        trained.status,
         seed_noise(record, ledger.records()),
         on_cpu,
     )

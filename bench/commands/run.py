@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.commands.cluster import read, run_on_cluster, shipment, tear_down_cluster
+from bench.commands.cluster import make_bundle, read, run_on_cluster, tear_down_cluster
 from bench.commands.data import datasets_of
 from bench.commands.load_results import report_of, warn_damaged
 from bench.commands.load_suites import check, check_splits, data_places, load, trials_of
@@ -29,10 +30,14 @@ from bench.commands.options import (
     with_suite,
 )
 from bench.errors import UserError, plural
-from bench.execution.ray_cluster import Connection, check_address
+from bench.execution.messages import Connection, RunOptions
+from bench.execution.pruning import rule
+from bench.execution.ray_cluster import check_address
 from bench.ledger.address import is_url, with_results
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from bench.ledger.ledger import Ledger
     from bench.suite.suite import Suite
     from bench.suite.trial import Trial
@@ -51,31 +56,32 @@ def run(
     no_user_code: NoUserCode = False,
     no_ray: Annotated[bool, typer.Option("--no-ray", help="Train in this process, one trial at a time.")] = False,
     checkpoint_after: Annotated[
-        float | None,
+        float,
         typer.Option(
-            metavar="SECONDS", min=0, help="Trials that train longer (60 by default) can go on where they were stopped."
+            metavar="SECONDS",
+            min=0,
+            help="Trials that train longer can go on where they were stopped.",
+            show_default=True,
         ),
-    ] = None,
+    ] = RunOptions.checkpoint_after,
     retries: Annotated[
-        int | None,
-        typer.Option(
-            "--retries", metavar="N", min=0, help="Start a trial whose worker process died again, N times (2)."
-        ),
-    ] = None,
+        int,
+        typer.Option(metavar="N", min=0, help="Start a trial whose worker process died again, N times at most."),
+    ] = RunOptions.retries,
     cluster: Annotated[
         Path | None,
         typer.Option("--cluster", help="Run on the cluster of this Ray launcher file.", metavar="FILE"),
     ] = None,
-    down: Annotated[bool, typer.Option("--down", help="Tear the cluster down at the end.")] = False,
+    teardown: Annotated[bool, typer.Option("--teardown", help="Tear the cluster down at the end.")] = False,
     address: Annotated[
         str | None,
         typer.Option("--address", help="Run on the Ray cluster that answers there.", metavar="HOST:PORT"),
     ] = None,
 ) -> None:
     """Train what the ledger lacks of a suite, then show its leaderboard."""
-    _check_place(no_ray, cluster, down, address)
-    options = as_written(only, set_, seeds)
-    loaded = [(with_suite(text, options), load(text, only, set_, seeds, not no_user_code)) for text in suites]
+    _check_target(no_ray, cluster, teardown, address)
+    suite_options = as_written(only, set_, seeds)
+    loaded = [(with_suite(text, suite_options), load(text, only, set_, seeds, not no_user_code)) for text in suites]
     from bench.ledger.ledger import Ledger
 
     planned = [(text, suite, trials_of(suite)) for text, suite in loaded]
@@ -83,89 +89,90 @@ def run(
     launcher = read(cluster) if cluster else None
     if address:
         check_address(address)
-    if not (launcher and is_url(results)) and any(_lacks(ledger, suite, trials) for _, suite, trials in planned):
+    if not (launcher and is_url(results)) and any(
+        _is_missing_any(ledger, suite, trials) for _, suite, trials in planned
+    ):
         ledger.check_writable()
     for _, suite, trials in planned:
         check(suite, trials)
+    options = RunOptions(
+        git_commit=git_commit(),
+        cpus_per_trial=cpus_per_trial,
+        gpus_per_trial=gpus_per_trial,
+        jobs=jobs,
+        checkpoint_after=checkpoint_after,
+        retries=retries,
+        use_ray=not no_ray,
+        connection=Connection(address) if address else None,
+    )
     # Not before all input is known to be right: Ray takes seconds to import, and data may have to be fetched.
-    from bench.execution.run_trials import run_trials
     from bench.report.terminal import print_terminal
 
     console = terminal()
-    failed = False
-    told = warn_damaged(ledger)
+    failed, warned = False, warn_damaged(ledger)
     if launcher:
-        sent = shipment(
-            launcher,
-            planned,
-            ledger,
-            git_commit=git_commit(),
-            cpus_per_trial=cpus_per_trial,
-            gpus_per_trial=gpus_per_trial,
-            jobs=jobs,
-            checkpoint_after=checkpoint_after,
-            retries=retries,
-        )
-        if sent:
-            failed = run_on_cluster(launcher, sent, ledger, console, data_dir, down=down)
-        elif down:
+        bundle = make_bundle(launcher, planned, ledger, options)
+        if bundle:
+            failed = run_on_cluster(launcher, bundle, ledger, console, data_dir, teardown=teardown)
+        elif teardown:
             tear_down_cluster(launcher, console)
-    datasets: dict[str, Any] = {}
-    if not launcher:
-        places: dict[str, str] = {}
-        for _, suite, trials in planned:
-            places |= data_places(suite, trials)
-        datasets = datasets_of([trial for _, _, trials in planned for trial in trials], data_dir, places)
-        for _, suite, trials in planned:
-            check_splits(suite, trials, {text: data.train_labels for text, data in datasets.items()})
+    else:
+        datasets = _datasets(planned, data_dir)
     for text, suite, trials in planned:
         if not launcher:
-            records = run_trials(
-                trials,
-                datasets,
-                ledger,
-                console,
-                pruning=suite.pruning,
-                suite=suite.name,
-                git_commit=git_commit(),
-                cpus_per_trial=cpus_per_trial,
-                gpus_per_trial=gpus_per_trial,
-                jobs=jobs,
-                use_ray=not no_ray,
-                checkpoint_after=checkpoint_after,
-                retries=retries,
-                sampling_seed=suite.sampling_seed,
-                connection=Connection(address) if address else None,
-            )
-            if not records:
-                are = "is" if len(trials) == 1 else "are"
-                ended = f"its {plural(len(trials), 'trial')} {are} in {results}/"
-                console.print(f"{suite.name}: nothing to run, {ended}")
-            failed |= any(record.status == "failed" for record in records)
+            options = replace(options, suite=suite.name, pruning=suite.pruning, sampling_seed=suite.sampling_seed)
+            failed |= _run_suite(suite, trials, datasets, ledger, console, options)
         print_terminal(report_of(ledger, text, suite, trials), console, top=12)
-        told |= warn_damaged(ledger, told)
+        warned |= warn_damaged(ledger, warned)
         page = with_results(f"bench report {text} --html", results)
         console.print(f"\nThe whole page: {page}", soft_wrap=True, style="dim")
     raise typer.Exit(1 if failed else 0)
 
 
-def _lacks(ledger: Ledger, suite: Suite, trials: list[Trial]) -> bool:
+def _datasets(planned: list[tuple[str, Suite, list[Trial]]], data_dir: Path | None) -> dict[str, Any]:
+    """The data sets of all suites; their splits are checked."""
+    places: dict[str, str] = {}
+    for _, suite, trials in planned:
+        places |= data_places(suite, trials)
+    datasets = datasets_of([trial for _, _, trials in planned for trial in trials], data_dir, places)
+    for _, suite, trials in planned:
+        check_splits(suite, trials, {text: data.train_labels for text, data in datasets.items()})
+    return datasets
+
+
+def _run_suite(
+    suite: Suite,
+    trials: list[Trial],
+    datasets: dict[str, Any],
+    ledger: Ledger,
+    console: Console,
+    options: RunOptions,
+) -> bool:
+    """Run what is missing of a suite; whether trials failed."""
+    from bench.execution.run_trials import run_trials
+
+    records = run_trials(trials, datasets, ledger, console, options)
+    if not records:
+        are = "is" if len(trials) == 1 else "are"
+        console.print(f"{suite.name}: nothing to run, its {plural(len(trials), 'trial')} {are} in {ledger.root}/")
+    return any(record.status == "failed" for record in records)
+
+
+def _is_missing_any(ledger: Ledger, suite: Suite, trials: list[Trial]) -> bool:
     """Whether a trial is still to be run, so that the ledger must be written."""
     from bench.execution.scheduler import work_plan
 
-    done = ledger.done(suite.pruning.model_dump(mode="json") if suite.pruning else None)
-    left = work_plan(trials, done, searches=suite.pruning is not None)
-    return bool(left.now or left.later)
+    return bool(work_plan(trials, ledger.done(rule(suite.pruning)), pruned=suite.pruning is not None).trials)
 
 
-def _check_place(no_ray: bool, cluster: Path | None, down: bool, address: str | None) -> None:
-    """UserError for more than one place to run."""
-    places = [("--cluster", cluster), ("--address", address), ("--no-ray", no_ray)]
-    named = [name for name, given in places if given]
-    if len(named) > 1:
-        raise UserError(f"{' and '.join(named)}: a run has one place; name one of them, or none for this machine")
-    if down and not cluster:
-        raise UserError("--down tears a cluster down: it goes with --cluster FILE")
+def _check_target(no_ray: bool, cluster: Path | None, teardown: bool, address: str | None) -> None:
+    """UserError for more than one machine or cluster to run on."""
+    targets = {"--cluster": cluster, "--address": address, "--no-ray": no_ray}
+    used = [name for name, value in targets.items() if value]
+    if len(used) > 1:
+        raise UserError(f"{' and '.join(used)}: a run takes one of them, or none for this machine")
+    if teardown and not cluster:
+        raise UserError("--teardown tears a cluster down: it goes with --cluster FILE")
 
 
 def git_commit(file: Path = Path(__file__)) -> str | None:
@@ -175,8 +182,8 @@ def git_commit(file: Path = Path(__file__)) -> str | None:
     """
 
     def git(*words: str) -> str:
-        done = subprocess.run(["git", *words], cwd=file.parent, capture_output=True, timeout=5, check=True)
-        return done.stdout.decode(errors="replace").strip()
+        process = subprocess.run(["git", *words], cwd=file.parent, capture_output=True, timeout=5, check=True)
+        return process.stdout.decode(errors="replace").strip()
 
     try:
         git("ls-files", "--error-unmatch", file.name)  # a repository that holds this very file

@@ -1,1 +1,19 @@
-"""Where and when do many trials run? Ray Tune or this process, pruning, progress; not how a net trains."""
+"""Where and when do many trials run? Ray Tune or this process, pruning, progress; not how a network trains.
+
+- `messages`: options of a run, and what is reported of a trial
+- `run_trials`: one run, and the executor in this process
+- `coordinator`: between executors and the ledger: leases, records
+- `scheduler`: which trial is next, and what becomes of it
+- `pruning`: ASHA, and the table of rungs
+- `tune`: the executor on Ray Tune
+- `multi_worker`: trials of several workers, by Ray Train
+- `ray_cluster`: the Ray that a run uses, and what fits on it
+- `worker`: one trial in one process, and what it prints
+- `forkserver`, `forkserver_process`: processes for user code
+- `checkpoints`: the state of long trials
+- `progress`: how a run is shown
+- `signals`: Ctrl-C and its like
+- `cost_estimate`: how long, and how much memory
+- `rerun`: one trial again, from its record
+- `cluster`: runs on a cluster that a launcher file describes
+"""

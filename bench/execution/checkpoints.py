@@ -1,17 +1,20 @@
-"""Checkpoints: a long trial's state after its latest epoch, one file for each trial under way.
+"""Checkpoints: a long trial's state after its latest epoch, one file for each trial that runs.
 
 They lie in the ledger's folder, as ``checkpoints/<key>.pt``: a SHA-256 checksum, then what `torch.save` writes for
-tensors and plain values, read back by ``torch.load(weights_only=True)``, which runs no code. One that is damaged, or
-was left by other versions or on another processor (where not every bit would be the same), is passed over.
+tensors and plain values, read back by ``torch.load(weights_only=True)``, which runs no code. A checkpoint that is
+damaged, or of other versions or another processor (where not every bit would be the same), is ignored. Trials on other
+nodes of a cluster read and write the driver's disk through an actor (`RemoteCheckpointStore`).
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import io
 import time
 from collections.abc import Callable, Container
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,33 +22,30 @@ from bench.errors import UserError
 from bench.ledger.files import TEMPORARY, cannot_write, place
 
 FOLDER = "checkpoints"
-AFTER_SECONDS = 60.0
-"""A trial that is over sooner needs no checkpoint: training it again costs little."""
-SHARE = 0.05
-"""At most this share of a trial's time goes into its checkpoints; a large network with short epochs skips some."""
+MAX_FRACTION = 0.05
+"""At most this fraction of a trial's time goes into its checkpoints; a large network with short epochs skips some."""
 PAUSE_SECONDS = 60.0
 """How long to wait after a checkpoint that could not be written, say because the disk is full."""
 FORMAT = 1
-"""Raised when a state means something else than before."""
-DIGEST = 32
+"""Raised when the meaning of a state changes."""
+DIGEST_BYTES = 32
 
 
 class CheckpointFiles(Protocol):
-    """Where checkpoints lie: this machine's disk, or
-    (`bench.execution.remote_checkpoints.RemoteCheckpointStore`) the driver's."""
+    """Where checkpoints lie: on this machine's disk, or the driver's."""
 
     def read(self, path: Path) -> bytes:
-        """The file's content; OSError where it cannot be read, FileNotFoundError where it is not there."""
+        """The file's content; OSError where it cannot be read, FileNotFoundError where it does not exist."""
 
     def write(self, data: bytes, path: Path) -> None:
-        """Put it there whole or not at all; UserError says why not."""
+        """Write it whole or not at all; UserError says why not."""
 
-    def takes(self, path: Path) -> bool:
+    def has_folder(self, path: Path) -> bool:
         """Whether there is a folder for it."""
 
 
 class LocalCheckpointFiles:
-    """This machine's own."""
+    """Files on this machine's disk."""
 
     def read(self, path: Path) -> bytes:
         return path.read_bytes()
@@ -53,8 +53,75 @@ class LocalCheckpointFiles:
     def write(self, data: bytes, path: Path) -> None:
         place(data, path, aside=path.parent.parent / TEMPORARY)
 
-    def takes(self, path: Path) -> bool:
+    def has_folder(self, path: Path) -> bool:
         return path.parent.is_dir()
+
+
+class CheckpointActor:
+    """A Ray actor on the driver's node that reads and writes checkpoints for the other nodes."""
+
+    def read(self, path: str) -> bytes | None:
+        try:
+            return LocalCheckpointFiles().read(Path(path))
+        except FileNotFoundError:
+            return None
+
+    def write(self, path: str, data: bytes) -> str | None:
+        """The error message, if it could not be written."""
+        try:
+            LocalCheckpointFiles().write(data, Path(path))
+        except UserError as error:
+            return str(error)
+        return None
+
+
+@dataclass(frozen=True)
+class RemoteCheckpointStore:
+    """Files on the driver's disk, read and written through a `CheckpointActor` on the driver's `node`."""
+
+    actor: Any
+    node: str
+
+    @classmethod
+    def start(cls) -> RemoteCheckpointStore:
+        """For a driver that is connected to a cluster, to be sent along with its trials."""
+        import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        node = ray.get_runtime_context().get_node_id()
+        on_this_node = NodeAffinitySchedulingStrategy(node, soft=False)
+        actor = ray.remote(num_cpus=0, max_restarts=-1)(CheckpointActor)
+        return cls(actor.options(scheduling_strategy=on_this_node).remote(), node)
+
+    def unless_local(self) -> RemoteCheckpointStore | None:
+        """Itself, or None if this process is on the driver's node and sees its disk."""
+        import ray
+
+        return None if ray.get_runtime_context().get_node_id() == self.node else self
+
+    def read(self, path: Path) -> bytes:
+        import ray
+
+        try:
+            data = ray.get(self.actor.read.remote(str(path)))
+        except ray.exceptions.RayError as error:  # the trial trains from its beginning
+            raise OSError(errno.EIO, f"the driver's node does not answer ({type(error).__name__})") from error
+        if data is None:
+            raise FileNotFoundError(path)
+        return bytes(data)
+
+    def write(self, data: bytes, path: Path) -> None:
+        import ray
+
+        try:
+            error_text = ray.get(self.actor.write.remote(str(path), data))
+        except ray.exceptions.RayError as error:  # the trial trains on without a checkpoint
+            error_text = f"{path}: the driver's node does not answer ({type(error).__name__})"
+        if error_text:
+            raise UserError(error_text)
+
+    def has_folder(self, path: Path) -> bool:  # noqa: ARG002 (the driver has created the folder)
+        return True
 
 
 class Checkpoint:
@@ -62,30 +129,30 @@ class Checkpoint:
 
     Parameters
     ----------
-    path : as `path_of` gives it. Where its folder is missing nothing is kept.
-    about : what the process that goes on must have in common with the one that wrote it: device, threads, versions.
+    path : as `checkpoint_path` gives it. Where its folder is missing nothing is saved.
+    conditions : what the process that goes on must share with the one that wrote it: device, threads, versions.
     after_seconds : how long a trial trains before its first checkpoint.
-    note : told what a person should know, in one line.
+    note : called with what a person should know, in one line.
     files : where `path` is; this machine's disk if not given.
     """
 
     def __init__(
         self,
         path: Path,
-        about: dict[str, Any],
+        conditions: dict[str, Any],
         after_seconds: float,
         note: Callable[[str], None],
         files: CheckpointFiles | None = None,
     ):
         self.path = path
         self.files = files or LocalCheckpointFiles()
-        self.header = {"format": FORMAT, "key": path.stem, **about}
+        self.header = {"format": FORMAT, "key": path.stem, **conditions}
         self.note = note
         self._not_before = time.monotonic() + after_seconds
-        self._told = False
+        self._warned = False
 
     def load(self) -> dict[str, Any] | None:
-        """The state that was kept; None where there is none that can be trusted."""
+        """The saved state; None where there is none that can be trusted."""
         try:
             state = self._read()
         except FileNotFoundError:
@@ -100,69 +167,69 @@ class Checkpoint:
         return state
 
     def save(self, state: Callable[[], dict[str, Any]]) -> None:
-        """Keep a state in place of the one before; a failure to do so is told once and costs the trial nothing."""
+        """Replace the saved state, unless it is too soon. Write errors are noted once; training continues."""
         import torch
 
         start = time.monotonic()
-        if start < self._not_before or not self.files.takes(self.path):
+        if start < self._not_before or not self.files.has_folder(self.path):
             return
-        file = io.BytesIO(bytes(DIGEST))
-        file.seek(DIGEST)
+        file = io.BytesIO(bytes(DIGEST_BYTES))
+        file.seek(DIGEST_BYTES)
         torch.save({"header": self.header, "state": state()}, file)
-        with file.getbuffer() as whole:
-            whole[:DIGEST] = hashlib.sha256(whole[DIGEST:]).digest()
+        with file.getbuffer() as buffer:
+            buffer[:DIGEST_BYTES] = hashlib.sha256(buffer[DIGEST_BYTES:]).digest()
         try:
             self.files.write(file.getvalue(), self.path)
         except UserError as error:
-            if not self._told:
+            if not self._warned:
                 self.note(f"trial {self.path.stem[:8]} trains on without a checkpoint: {str(error).splitlines()[0]}")
-            self._told = True
+            self._warned = True
             self._not_before = time.monotonic() + PAUSE_SECONDS
             return
         now = time.monotonic()
-        self._not_before = now + (now - start) / SHARE
+        self._not_before = now + (now - start) / MAX_FRACTION
 
     def refuse(self, reason: str) -> None:
-        """Tell that the checkpoint is not used."""
-        self.note(f"trial {self.path.stem[:8]} starts anew, its checkpoint is passed over: {reason}")
+        """Note that the checkpoint is not used."""
+        self.note(f"trial {self.path.stem[:8]} starts from the beginning, its checkpoint is ignored: {reason}")
 
     def _read(self) -> dict[str, Any]:
-        """The state in the file; ValueError says why it is not to be used."""
+        """The state in the file; ValueError says why it must not be used."""
         import torch
 
         data = self.files.read(self.path)
-        digest, body = data[:DIGEST], data[DIGEST:]
+        digest, body = data[:DIGEST_BYTES], data[DIGEST_BYTES:]
         if hashlib.sha256(body).digest() != digest:
             raise ValueError("it is damaged")
         try:
-            kept = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
-            other = [name for name in self.header if kept["header"][name] != self.header[name]]
-            state = dict(kept["state"])
-        except Exception as error:  # whatever torch makes of a file that others wrote
-            raise ValueError(f"it is none of ours ({type(error).__name__})") from error
-        if other:
-            raise ValueError(f"it was left under other conditions ({', '.join(other)})")
+            saved = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
+            differing = [name for name in self.header if saved["header"][name] != self.header[name]]
+            state = dict(saved["state"])
+        except Exception as error:  # whatever torch raises for a file of another program
+            raise ValueError(f"it is no checkpoint of bench ({type(error).__name__})") from error
+        if differing:
+            raise ValueError(f"it was written under other conditions ({', '.join(differing)})")
         return state
 
 
-def path_of(root: Path, key: str) -> Path:
-    """Where the trial `key` is kept in the ledger `root`, as an absolute path in a folder that is there."""
-    folder = root.resolve() / FOLDER
+def checkpoint_path(folder: Path, key: str) -> Path:
+    """Where the checkpoint of the trial `key` lies in a ledger's folder; absolute, and its parent exists."""
+    parent = folder.resolve() / FOLDER
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise cannot_write(folder, error) from error
-    return folder / f"{key}.pt"
+        raise cannot_write(parent, error) from error
+    return parent / f"{key}.pt"
 
 
-def remove(root: Path, key: str) -> None:
-    """The trial is over; where its checkpoint cannot be removed it is harmless."""
+def remove(folder: Path, key: str) -> None:
+    """Remove the checkpoint of a trial that is over; one that cannot be removed is harmless."""
     with contextlib.suppress(OSError):
-        (root / FOLDER / f"{key}.pt").unlink()
+        (folder / FOLDER / f"{key}.pt").unlink()
 
 
-def sweep(root: Path, done: Container[str]) -> None:
-    """Remove the checkpoints of trials that are over: their drivers were killed before they could."""
-    for path in (root / FOLDER).glob("*.pt"):
+def sweep(folder: Path, done: Container[str]) -> None:
+    """Remove the checkpoints of trials that are done: their drivers were killed before they could."""
+    for path in (folder / FOLDER).glob("*.pt"):
         if path.stem in done:
-            remove(root, path.stem)
+            remove(folder, path.stem)

@@ -16,6 +16,7 @@ from bench.data import shape, train_size
 from bench.data.user_data import is_user_defined
 from bench.errors import UserError
 from bench.execution.forkserver import call
+from bench.execution.messages import TrialResult
 from bench.jsonutil import canonical
 from bench.ledger.record import Record
 from bench.models.user_code import is_user
@@ -301,12 +302,13 @@ def _measure_trial(trial: Trial, data: Dataset, device: str, threads: int) -> Tr
         part, times = measured_part(data, count)
         started = perf_counter()
         try:
-            message = train(trial.code, config, trial.seed, part, device, threads, lambda _: None)
+            end = train(trial.code, config, trial.seed, part, device, threads, lambda _: None)
         except ProcessDiedError:
             break
         took = perf_counter() - started
         spent += took
-        if measured := message.get("run_info"):
+        if isinstance(end, TrialResult):
+            measured = end.run_info
             seconds = measured.train_seconds + measured.evaluation_seconds
             cost = TrialCost(seconds * times / trial.config["workers"], measured.peak_memory_bytes or 0)
             if measured.flops:

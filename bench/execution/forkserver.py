@@ -3,7 +3,7 @@
 Importing torch takes seconds and a fork some milliseconds, so each trial of a model of the user's own has a fresh
 process: what its code leaves behind (patched classes, random generators, caches, settings of torch, environment
 variables, a changed folder) ends with it, and reaches neither the driver nor another trial. The server
-(`bench.execution.serve`) is started once in each process that needs it, the first time it does.
+(`bench.execution.forkserver_process`) is started once in each process that needs it, on first use.
 """
 
 from __future__ import annotations
@@ -22,12 +22,15 @@ from typing import Any, Unpack
 
 from bench.errors import UserError
 from bench.execution.checkpoints import LocalCheckpointFiles
-from bench.execution.serve import run_with_data, watched
-from bench.execution.trial_log import printing
-from bench.execution.worker import Message, Options, run_trial
+from bench.execution.forkserver_process import run_with_data, watched
+from bench.execution.messages import TrialFailure, TrialResult
+from bench.execution.worker import TrainingOptions, run_logged, run_trial
 from bench.suite.trial import ModelCode
 
-START = "import sys; sys.path[:] = sys.argv[3:]; from bench.execution.serve import serve; serve(*sys.argv[1:3])"
+START = (
+    "import sys; sys.path[:] = sys.argv[3:]; "
+    "from bench.execution.forkserver_process import serve; serve(*sys.argv[1:3])"
+)
 
 
 class ProcessDiedError(Exception):
@@ -35,23 +38,23 @@ class ProcessDiedError(Exception):
 
 
 class _Server:
-    """A server's process and the line to it; it runs one call at a time."""
+    """A server's process and the connection to it; it runs one call at a time."""
 
     def __init__(self) -> None:
-        ours, theirs = socket.socketpair()
-        ends, alive = os.pipe()
-        with theirs:
+        parent_socket, child_socket = socket.socketpair()
+        lifeline, alive = os.pipe()
+        with child_socket:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-c", START, str(theirs.fileno()), str(ends), *sys.path],
-                pass_fds=(theirs.fileno(), ends),
+                [sys.executable, "-P", "-c", START, str(child_socket.fileno()), str(lifeline), *sys.path],
+                pass_fds=(child_socket.fileno(), lifeline),
                 stdin=subprocess.DEVNULL,
                 stdout=sys.__stderr__,  # what user code prints is no output of a command
-                process_group=0,  # Ctrl-C is this process's to answer
+                process_group=0,  # Ctrl-C is handled by this process
             )
-        os.close(ends)
+        os.close(lifeline)
         self.alive = alive
-        self.socket = ours
-        self.line = Connection(os.dup(ours.fileno()))
+        self.socket = parent_socket
+        self.connection = Connection(os.dup(parent_socket.fileno()))
         self.data: Any = None
         self.data_id: str | None = None
 
@@ -62,80 +65,80 @@ class _Server:
         code: ModelCode,
         answer: Callable[[str, Any], Any],
     ) -> Any:
-        """Run a function in a new process that has a model's code; `answer` is given what it sends meanwhile.
+        """Run a function in a new process that has a model's code; `answer` is called with what it sends meanwhile.
 
         Raises
         ------
         UserError
             As the function does.
         ProcessDiedError
-            The process came to its end otherwise.
+            The process ended otherwise.
         """
-        ours, theirs = Pipe()
-        with ours:
-            with theirs:
+        messages, child_messages = Pipe()
+        with messages:
+            with child_messages:
                 self._send("call", function, arguments, code)
-                with self._told_of_its_end():
-                    socket.send_fds(self.socket, [b"."], [theirs.fileno()])
+                with self._death_reported():
+                    socket.send_fds(self.socket, [b"."], [child_messages.fileno()])
             try:
                 while True:
-                    kind, value = self._answer(ours)
+                    kind, value = self._receive(messages)
                     if kind == "ended":
                         raise ProcessDiedError(value)
                     if kind in ("result", "error"):
                         break
                     if (reply := answer(kind, value)) is not None:
-                        with contextlib.suppress(ConnectionError):  # the next answer is that it has ended
-                            ours.send(reply)
+                        with contextlib.suppress(ConnectionError):  # the next message is that it has ended
+                            messages.send(reply)
             except ProcessDiedError:
                 raise
             except Exception:
                 with contextlib.suppress(ConnectionError):
-                    self.line.send(("kill",))
-                self._ended()
+                    self.connection.send(("kill",))
+                self._wait()
                 raise
-            except BaseException:  # at any moment, so nobody knows what stands half said on the line
+            except BaseException:  # at any moment, so a message may be half sent
                 self.close()
                 raise
-            self._ended()
+            self._wait()
             if kind == "error":
                 raise value
             return value
 
-    def _answer(self, answers: Connection) -> tuple[str, Any]:
-        """The next that a call's process sends; ``("ended", how)`` if it has ended."""
+    def _receive(self, messages: Connection) -> tuple[str, Any]:
+        """The next message of a call's process; ``("ended", how)`` if it has ended."""
         with contextlib.suppress(EOFError, ConnectionResetError):
-            if answers in wait([answers, self.line]) or answers.poll():
-                found: tuple[str, Any] = answers.recv()
-                return found
-        return "ended", self._ended()
+            if messages in wait([messages, self.connection]) or messages.poll():
+                message: tuple[str, Any] = messages.recv()
+                return message
+        return "ended", self._wait()
 
-    def _ended(self) -> str:
+    def _wait(self) -> str:
         """Wait until the server has seen its process end; how it did, in words."""
         try:
-            return _death(os.waitstatus_to_exitcode(self.line.recv()))
+            return _death(os.waitstatus_to_exitcode(self.connection.recv()))
         except (EOFError, OSError):
-            return self._lost()
+            return self._server_death()
 
-    def _lost(self) -> str:
-        """How the server itself came to its end, in words."""
+    def _server_death(self) -> str:
+        """How the server itself ended, in words."""
         self.close()
         return _death(self.process.returncode, "the process that starts those of models' code")
 
     @contextlib.contextmanager
-    def _told_of_its_end(self) -> Iterator[None]:
-        """ProcessDiedError where the server is gone while something is sent to it."""
+    def _death_reported(self) -> Iterator[None]:
+        """Raise ProcessDiedError if the server dies while something is sent to it."""
         try:
             yield
         except ConnectionError as error:
-            raise ProcessDiedError(self._lost()) from error
+            raise ProcessDiedError(self._server_death()) from error
 
     def _send(self, *message: Any) -> None:
-        with self._told_of_its_end():
-            self.line.send(message)
+        with self._death_reported():
+            self.connection.send(message)
 
     def give_data(self, data: Any, data_id: str | None) -> None:
-        """Let calls have data; those it has already are told by their `data_id`, or by being the same object."""
+        """Send data for calls, unless the server has them: those with this `data_id`, or without one this object."""
         if self.data is None or (data is not self.data if data_id is None else data_id != self.data_id):
             self._send("data", data)
             self.data, self.data_id = data, data_id
@@ -145,7 +148,7 @@ class _Server:
         global _server
         if _server is self:
             _server = None
-        self.line.close()
+        self.connection.close()
         self.socket.close()
         with contextlib.suppress(OSError):
             os.close(self.alive)
@@ -170,7 +173,7 @@ def start() -> _Server:
 
 
 def call(code: ModelCode | None, function: Callable[..., Any], *arguments: Any) -> Any:
-    """What a function of bench's returns, run where a model's `code` may run: here where there is none of the user's.
+    """Call a function of bench's: in a new process with a model's `code`, or in this one if there is none.
 
     Raises
     ------
@@ -186,9 +189,9 @@ def call(code: ModelCode | None, function: Callable[..., Any], *arguments: Any) 
 
 
 def files_opened(code: ModelCode, function: Callable[..., Any], *arguments: Any) -> list[Path]:
-    """Call a function as `call` does; the files that the user's code reads meanwhile and its key does not hold."""
-    found: list[Path] = call(code, watched, code, function, arguments)
-    return found
+    """Call a function as `call` does; the files that the user's code reads meanwhile and its key does not cover."""
+    files: list[Path] = call(code, watched, code, function, arguments)
+    return files
 
 
 def train(
@@ -201,12 +204,12 @@ def train(
     report: Callable[[Any], None],
     data_id: str | None = None,
     log: Path | None = None,
-    **options: Unpack[Options],
-) -> Message:
-    """`bench.execution.worker.run_trial` for a trial of one worker; one that runs the user's `code` in a new process.
+    **options: Unpack[TrainingOptions],
+) -> TrialResult | TrialFailure:
+    """`bench.execution.worker.run_trial` for a trial of one worker; with the user's `code` in a new process.
 
-    `data_id` tells one `data` from another where the same data come as ever new objects. What `report` raises ends
-    that process and is passed on, whatever its type. What the trial prints goes into the file `log`, if one is given.
+    `data_id` identifies `data` where equal data come as ever new objects. What `report` raises ends the process and is
+    passed on, whatever its type. What the trial prints goes into the file `log`, if one is given.
 
     Raises
     ------
@@ -214,7 +217,7 @@ def train(
         The process ended before the trial did.
     """
     if code is None:
-        return printing(log, lambda: run_trial(config, seed, data, device, threads, report, **options))
+        return run_logged(log, lambda: run_trial(config, seed, data, device, threads, report, **options))
     server = start()
     server.give_data(data, data_id)
     files, note = options.get("files"), options.get("note")
@@ -233,10 +236,10 @@ def train(
                 return "failed", error
         return None
 
-    there = {key: value for key, value in options.items() if key in ("checkpoint", "checkpoint_after")}
-    arguments = (config, seed, device, threads, log, files is not None, there)
-    message: Message = server.call(run_with_data, arguments, code, answer)
-    return message
+    checkpoint_options = {name: value for name, value in options.items() if name.startswith("checkpoint")}
+    arguments = (config, seed, device, threads, log, files is not None, checkpoint_options)
+    end: TrialResult | TrialFailure = server.call(run_with_data, arguments, code, answer)
+    return end
 
 
 def _death(code: int, process: str = "") -> str:

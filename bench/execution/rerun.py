@@ -1,4 +1,4 @@
-"""One trial again, from its record alone: rebuilt, checked to be the same one, and trained in this process."""
+"""One trial again, from its record alone: rebuilt, checked to be the same trial, and trained in this process."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from bench.components import AXES
 from bench.data import fingerprint
 from bench.errors import UserError
 from bench.execution.forkserver import ProcessDiedError
-from bench.execution.forkserver import train as run_again
-from bench.execution.worker import Message
+from bench.execution.forkserver import train as train_in_process
+from bench.execution.messages import TrialFailure, TrialResult
 from bench.ledger.external import check_runnable
 from bench.ledger.record import Record
 from bench.models.user_code import is_user, read, weights_files
@@ -38,17 +38,17 @@ def rebuild_trial(record: Record, folder: Path) -> Trial:
     """
     check_runnable(record)
     if record.status in ("failed", "pruned"):
-        why = (
-            "there is no figure to agree with; run its suite again, which tries failed trials anew"
+        reason = (
+            "there are no results to agree with; run its suite again, which tries failed trials again"
             if record.status == "failed"
-            else "what was pruned depends on the trials beside it; name one that ran to its end"
+            else "pruning depends on the other trials of its run; name a trial that ran to its end"
         )
-        raise UserError(f"{record.key}: the trial was not finished ({record.status}): {why}")
+        raise UserError(f"{record.key}: the trial was not finished ({record.status}): {reason}")
     config = record.config
-    if odd := _of_another_form(config):
+    if differences := _schema_differences(config):
         raise UserError(
             f"{record.key}: was made by another version of bench ({record.run_info.versions.get('bench', 'unknown')}), "
-            f"whose configurations had another form: {'; '.join(odd)}\n"
+            f"whose configurations had another form: {'; '.join(differences)}\n"
             "  go back to that version, or run its suite again for a record of this one"
         )
     try:
@@ -61,75 +61,74 @@ def rebuild_trial(record: Record, folder: Path) -> Trial:
             f"{record.key}: {error}\n  --from names the folder of the suite file, where paths start"
         ) from error
     if trial_key(config, record.seed, contents, checksum) != record.key:
-        raise UserError(f"{record.key}: this would be another trial today: {_changed(record, path is not None)}")
+        raise UserError(f"{record.key}: this would be another trial today: {_change_reasons(record, path is not None)}")
     configuration = trial_key(config, None, contents, checksum)
     return Trial(record.key, configuration, config, record.seed, 0, code, path, contents)
 
 
 def train(
     trial: Trial, data: Dataset, threads: int, recorded: str, device: str | None, report: Callable[[Any], None]
-) -> tuple[Message, bool]:
-    """What the trial comes to, and whether it ran on a CPU.
+) -> tuple[TrialResult, bool]:
+    """The trial's result, and whether it ran on a CPU.
 
-    Without `device` (``cpu`` or ``cuda``) it runs on what has the name that was `recorded`, else as `bench run` would.
+    Without `device` (``cpu`` or ``cuda``) it runs on the device of the name `recorded`, else as `bench run` would.
 
     Raises
     ------
     UserError
-        There is no GPU although one was asked for; or the trial failed.
+        There is no GPU although `device` names one; or the trial failed.
     """
     if (workers := trial.config["workers"]) > 1:
         raise UserError(
-            f"{trial.key}: {workers} workers trained it together, and this process is alone\n"
+            f"{trial.key}: {workers} workers trained it together, and this is one process\n"
             "  run its suite into a new ledger: bench run SUITE --only ... --results DIR"
         )
     import torch
 
     from bench.training.runtime import device_name
 
-    there = torch.cuda.is_available()
-    if device == "cuda" and not there:
+    has_gpu = torch.cuda.is_available()
+    if device == "cuda" and not has_gpu:
         raise UserError("--device cuda: PyTorch finds no GPU on this machine; leave the option out")
-    on_cpu = not there or device_name(torch.device("cpu")) == recorded if device is None else device == "cpu"
-    place = "cpu" if on_cpu else "cuda"
+    on_cpu = not has_gpu or device_name(torch.device("cpu")) == recorded if device is None else device == "cpu"
+    target = "cpu" if on_cpu else "cuda"
     try:
-        message = run_again(trial.code, trial.run_config, trial.seed, data, place, threads, report)
+        end = train_in_process(trial.code, trial.run_config, trial.seed, data, target, threads, report)
     except ProcessDiedError as error:
         raise UserError(f"{trial.key}: the trial failed: {error}") from error
-    if "failure" in message:
-        failure = message["failure"]
-        raise UserError(f"{trial.key}: could not be trained: {failure['kind']}: {failure['message']}")
-    return message, on_cpu
+    if isinstance(end, TrialFailure):
+        raise UserError(f"{trial.key}: could not be trained: {end.kind}: {end.message}")
+    return end, on_cpu
 
 
-def _of_another_form(config: dict[str, Any]) -> list[str]:
-    """In what the entries of a config are none that today's suite files expand to, an axis each."""
-    found = []
+def _schema_differences(config: dict[str, Any]) -> list[str]:
+    """How the components of a config differ from those that suite files of this version expand to."""
+    differences = []
     for axis, known in AXES.items():
         value = config.get(axis, [])
         for entry in value if isinstance(value, list) else [value]:
             if entry["name"] not in known:
                 continue
             try:
-                today = known[entry["name"]].model_validate(entry).model_dump(exclude_none=True)
+                current = known[entry["name"]].model_validate(entry).model_dump(exclude_none=True)
             except ValueError as error:
-                found.append(f"{axis} {entry['name']}: {str(error).splitlines()[1]}")
+                differences.append(f"{axis} {entry['name']}: {str(error).splitlines()[1]}")
                 continue
-            lacking = ", ".join(sorted(today.keys() - entry.keys()))
-            found += [f"{axis} {entry['name']} has no {lacking}"] if lacking else []
-    return found
+            missing = ", ".join(sorted(current.keys() - entry.keys()))
+            differences += [f"{axis} {entry['name']} has no {missing}"] if missing else []
+    return differences
 
 
-def _changed(record: Record, own_data: bool) -> str:
+def _change_reasons(record: Record, user_data: bool) -> str:
     name = record.config["model"]["name"]
     parts = [f"the source of {name}, or of what it imports or reads,"] if is_user(name) else []
     parts += ["the file of its weights"] if weights_files(record.config["model"]) else []
-    parts += ["the contents of its data"] if own_data else []
+    parts += ["the contents of its data"] if user_data else []
     parts.append("the data set's release or how bench trains")
-    since = f", bench {record.run_info.versions['bench']}" if "bench" in record.run_info.versions else ""
+    version = f", bench {record.run_info.versions['bench']}" if "bench" in record.run_info.versions else ""
     commit = f", commit {record.run_info.git_commit[:12]}" if record.run_info.git_commit else ""
-    when = record.run_info.finished or "at an unknown time"
+    time = record.run_info.finished or "at an unknown time"
     return (
-        f"{' or '.join(parts)} changed since it ran ({when}{since}{commit})\n"
-        "  go back to what it was, or run its suite again for a record of how it is now"
+        f"{' or '.join(parts)} changed since it ran ({time}{version}{commit})\n"
+        "  go back to what it was, or run its suite again for a new record"
     )

@@ -125,7 +125,10 @@ def _brackets(suite: Suite, trials: list[Trial]) -> dict[str, int] | None:
     if suite.pruning is None or suite.pruning.brackets == 1:
         return None
     asha = Asha(suite.pruning)
-    return {str(epochs): len(asha.shares(epochs)) for epochs in sorted({trial.config["epochs"] for trial in trials})}
+    return {
+        str(epochs): len(asha.bracket_fractions(epochs))
+        for epochs in sorted({trial.config["epochs"] for trial in trials})
+    }
 
 
 def _brackets_text(wanted: int, left: dict[str, int]) -> str:

@@ -1,28 +1,32 @@
-"""One run: the ledger's missing trials, carried out and published, until done, stopped or failed."""
+"""One run: the trials that the ledger lacks are trained and published, until all are done or the run is stopped."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
 
 from bench.errors import UserError
-from bench.execution.checkpoints import AFTER_SECONDS
+from bench.execution.checkpoints import checkpoint_path
+from bench.execution.coordinator import Coordinator
+from bench.execution.forkserver import ProcessDiedError, train
+from bench.execution.messages import RunOptions, TrialFailure
 from bench.execution.progress import ProgressDisplay, ProgressStats, console_progress
-from bench.execution.ray_cluster import Connection, choose_authentication
-from bench.execution.scheduler import RETRIES, Scheduler
-from bench.execution.signals import finishing, stop_on_signals
+from bench.execution.pruning import rule
+from bench.execution.ray_cluster import choose_authentication
+from bench.execution.signals import finishing, raise_if_stopped, stop_on_signals
 from bench.ledger.address import with_results
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record
-from bench.suite.schema import Pruning
 from bench.suite.trial import Trial, check_contents
 from bench.system import cpu_count, slots
 
 RENEW_SECONDS = 60.0
+POLL_SECONDS = 2.0
 
 
 def run_trials(
@@ -30,94 +34,136 @@ def run_trials(
     datasets: dict[str, Any],
     ledger: Ledger,
     console: Console,
-    *,
-    pruning: Pruning | None = None,
-    suite: str = "",
-    git_commit: str | None = None,
-    cpus_per_trial: float = 1,
-    gpus_per_trial: float | None = None,
-    jobs: int | None = None,
-    use_ray: bool = True,
-    checkpoint_after: float | None = None,
-    sampling_seed: int = 0,
-    connection: Connection | None = None,
-    watched_by: Callable[[ProgressStats], ProgressDisplay] | None = None,
-    retries: int | None = None,
+    options: RunOptions | None = None,
+    display: Callable[[ProgressStats], ProgressDisplay] | None = None,
 ) -> list[Record]:
-    """Run what the ledger lacks of `trials`; the records of this run, in the order they ended.
+    """Run the `trials` that the ledger lacks; the records of this run, in the order they ended.
 
-    `datasets` maps `Trial.data` to the `bench.data.Dataset`. KeyboardInterrupt (Ctrl-C or SIGTERM) leaves
-    the ledger whole: the same call goes on with the rest, and inside trials that had trained for `checkpoint_after`
-    seconds (None: `AFTER_SECONDS`). `sampling_seed` is the suite's; pruning with several brackets draws from it.
-    A trial whose worker process dies is tried again in this run, `retries` times at most (None: `RETRIES`).
-    A `connection` leads to a Ray cluster to run on, instead of this machine. `watched_by` makes another view than the
-    console's.
+    `datasets` maps `Trial.data` to the `bench.data.Dataset`. `display` makes another display than the console's.
+    KeyboardInterrupt (Ctrl-C or SIGTERM) leaves the ledger whole: the same call goes on with what is missing, within a
+    trial if it had a checkpoint.
     """
+    options = options or RunOptions()
     check_contents(trials, datasets)
-    if not use_ray and (jobs or 1) > 1:
-        raise UserError("--no-ray trains one trial at a time: leave --jobs out, or --no-ray")
-    several = [] if use_ray else [trial for trial in trials if trial.config["workers"] > 1]
-    if several:
-        raise UserError(
-            f"--no-ray trains in this process alone; trials that want several workers: {len(several):,}\n"
-            "  leave --no-ray out, or give them one each: --set workers=1"
-        )
-    if gpus_per_trial and gpus_per_trial > 1 and gpus_per_trial % 1:
-        raise UserError(f"--gpus-per-trial {gpus_per_trial:g}: above one GPU only whole numbers are possible")
-    if connection and not use_ray:
-        raise UserError("--no-ray trains in this process: leave it out to run on a cluster")
-    side_by_side = slots(cpus_per_trial, gpus_per_trial, jobs) if use_ray and not connection else jobs or 1
-    if not connection and side_by_side * cpus_per_trial > cpu_count():
+    _check_options(trials, options)
+    parallel = slots(options.cpus_per_trial, options.gpus_per_trial, options.jobs)
+    if not options.use_ray or options.connection:
+        parallel = options.jobs or 1
+    if not options.connection and parallel * options.cpus_per_trial > cpu_count():
         console.print(
-            f"note: {side_by_side} trials of {cpus_per_trial:g} threads on {cpu_count()} CPUs slow each other down",
+            f"note: {parallel} trials of {options.cpus_per_trial:g} threads on {cpu_count()} CPUs slow each other down",
             highlight=False,
             markup=False,
         )
-    checkpoint_after = AFTER_SECONDS if checkpoint_after is None else checkpoint_after
-    retries = RETRIES if retries is None else retries
-    pruning_rule = pruning.model_dump(mode="json") if pruning else None
     ledger.flush_pending()
-    done = ledger.done(pruning_rule)
+    done = ledger.done(rule(options.pruning))
     reused = [done[trial.key] for trial in trials if trial.key in done]
-    tally = ProgressStats(trials, reused, side_by_side, with_results("bench show", ledger.root))
-    view = (watched_by or console_progress(console))(tally)
-    board = Scheduler(trials, ledger, pruning, view, suite, git_commit, sampling_seed, retries)
-    if not board.waiting:
+    stats = ProgressStats(trials, reused, parallel, with_results("bench show", ledger.root))
+    listener = (display or console_progress(console))(stats)
+    coordinator = Coordinator(trials, ledger, options, listener)
+    if not coordinator.waiting:
         return []
-    with view, _heartbeat(board):
+    with listener, _lease_renewal(coordinator):
         try:
-            if use_ray:
-                if connection:
+            if options.use_ray:
+                if options.connection:
                     choose_authentication()  # before Ray is imported
-                from bench.execution.ray_cluster import TrialResources  # first: it sets what Ray reads
                 from bench.execution.tune import run_on_ray
 
-                resources = TrialResources(cpus_per_trial, gpus_per_trial, jobs)
-                run_on_ray(board, datasets, resources, checkpoint_after, connection)
+                run_on_ray(coordinator, datasets, options)
             else:
-                from bench.execution.in_process import run_in_process
-
                 with stop_on_signals():
-                    run_in_process(board, datasets, max(1, int(cpus_per_trial)), gpus_per_trial, checkpoint_after)
+                    run_in_process(coordinator, datasets, options)
         finally:
             with finishing():
-                board.leases.release_all()
+                coordinator.leases.release_all()
     ledger.flush_pending()
-    return board.ended
+    return coordinator.ended
+
+
+def _check_options(trials: Sequence[Trial], options: RunOptions) -> None:
+    """UserError for options that exclude each other, or do not suit the trials."""
+    gpus = options.gpus_per_trial
+    if gpus and gpus > 1 and gpus % 1:
+        raise UserError(f"--gpus-per-trial {gpus:g}: above one GPU only whole numbers are possible")
+    if options.use_ray:
+        return
+    if (options.jobs or 1) > 1:
+        raise UserError("--no-ray trains one trial at a time: leave --jobs out, or --no-ray")
+    if multi_worker := [trial for trial in trials if trial.config["workers"] > 1]:
+        raise UserError(
+            f"--no-ray trains in this process alone; trials with several workers: {len(multi_worker):,}\n"
+            "  leave --no-ray out, or give them one worker each: --set workers=1"
+        )
+    if options.connection:
+        raise UserError("--no-ray trains in this process: leave it out to run on a cluster")
 
 
 @contextlib.contextmanager
-def _heartbeat(board: Scheduler) -> Iterator[None]:
-    """Renew this driver's claims while the run goes on."""
+def _lease_renewal(coordinator: Coordinator) -> Iterator[None]:
+    """Renew this driver's leases while the run goes on."""
     over = threading.Event()
 
-    def beat() -> None:
+    def renew() -> None:
         while not over.wait(RENEW_SECONDS):
-            board.leases.renew_all()
+            coordinator.leases.renew_all()
 
-    thread = threading.Thread(target=beat, name="claims", daemon=True)
-    thread.start()
+    threading.Thread(target=renew, name="leases", daemon=True).start()
     try:
         yield
     finally:
         over.set()
+
+
+class _PrunedError(Exception):
+    """Ends a trial inside its training loop."""
+
+
+def run_in_process(coordinator: Coordinator, datasets: dict[str, Any], options: RunOptions) -> None:
+    """`--no-ray`: run the trials one after the other until none is left, here or with other drivers.
+
+    In this process, but for models of the user's own: each trial of these runs in a process forked for it.
+    """
+    import torch
+
+    gpus = options.gpus_per_trial
+    if gpus and not torch.cuda.is_available():
+        raise UserError(f"--gpus-per-trial {gpus:g}: PyTorch finds no GPU on this machine")
+    device = options.device or ("cuda" if torch.cuda.is_available() and gpus != 0 else "cpu")
+    while True:
+        trial = coordinator.next_trial()
+        if trial is None:
+            if not coordinator.leased_elsewhere:
+                return
+            time.sleep(POLL_SECONDS)
+            coordinator.poll_other_drivers()
+            continue
+        key = trial.key
+
+        def report(progress: Any, key: str = key) -> None:
+            if coordinator.receive(key, progress):
+                raise _PrunedError
+
+        try:
+            end = train(
+                trial.code,
+                trial.run_config,
+                trial.seed,
+                datasets[trial.data],
+                device,
+                options.threads,
+                report,
+                passed_on=(_PrunedError,),
+                checkpoint=checkpoint_path(coordinator.local_folder, key),
+                checkpoint_after=options.checkpoint_after,
+                note=coordinator.listener.note,
+            )
+        except _PrunedError:
+            continue
+        except ProcessDiedError as error:
+            raise_if_stopped()
+            coordinator.worker_died(key, str(error))
+            continue
+        if isinstance(end, TrialFailure):
+            raise_if_stopped()  # an import that was interrupted is no failure of the trial
+        coordinator.receive(key, end)

@@ -1,38 +1,30 @@
-"""What is to run next, and what becomes of a trial: the one place where a run's state lives.
+"""Which trial runs next, and what becomes of it: a state machine, and the one place where a run's state lives.
 
-Executors (Ray Tune, this process) only ask `next_trial` and tell `progress`, `finished` and `failed`. The board
-claims trials in the ledger, lets pruning decide, publishes records and tells the view.
+It does no I/O: `bench.execution.coordinator` feeds it what executors report and carries out what it decides.
 """
 
 from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from bench.characters import escaped
-from bench.execution.checkpoints import remove, sweep
-from bench.execution.pruning import Asha
-from bench.execution.signals import raise_if_stopped
-from bench.ledger.leases import Leases
-from bench.ledger.ledger import Ledger
-from bench.ledger.record import Predictions, Record, Result, RunInfo
-from bench.suite.schema import Pruning
+from bench.execution.pruning import Pruner, Rung, RungTable, rung_scores
+from bench.ledger.record import Record
 from bench.suite.trial import Trial
 
-RETRIES = 2
-"""How often a trial whose worker process died is started again in the same run."""
+if TYPE_CHECKING:
+    from bench.training.fit import Progress
 
 
 @dataclass
 class RunningTrial:
-    """A trial under way: its curves so far, and when it started.
+    """A trial that runs: its curves so far, and when it started.
 
-    `refit` is the epoch of its second training and that one's budget, `resumed` the epoch after which it (or its refit)
-    went on from a checkpoint.
+    `refit` is the epoch of its second training and that training's budget, `resumed` the epoch after which it (or its
+    refit) went on from a checkpoint.
     """
 
     trial: Trial
@@ -49,263 +41,191 @@ class RunningTrial:
 
 @dataclass(frozen=True)
 class WorkPlan:
-    """What is to run: `now`, in order, and `later` by group, if the first seed of its configuration survives."""
+    """What to run: `ready`, in order, and `deferred` by group: later seeds, run if the first seed completes."""
 
-    now: list[Trial]
-    later: dict[int, list[Trial]]
+    ready: list[Trial]
+    deferred: dict[int, list[Trial]]
 
     @property
-    def count(self) -> int:
-        return len(self.now) + sum(len(trials) for trials in self.later.values())
+    def trials(self) -> list[Trial]:
+        return [*self.ready, *(trial for trials in self.deferred.values() for trial in trials)]
 
 
-def work_plan(trials: Sequence[Trial], done: dict[str, Record], searches: bool) -> WorkPlan:
-    """The trials that a run with these records behind it still has to do.
+def work_plan(trials: Sequence[Trial], done: dict[str, Record], pruned: bool) -> WorkPlan:
+    """The trials that a run with these records still has to do.
 
-    A search runs first seeds first, shuffled the same way every time (an order by quality would fool ASHA); a
-    configuration whose first seed was pruned or diverged is done with it.
+    With pruning, first seeds come first, shuffled the same way every time (an order by quality would mislead ASHA); a
+    configuration whose first seed was pruned or diverged needs no other seeds.
     """
-    if not searches:
+    if not pruned:
         return WorkPlan([trial for trial in trials if trial.key not in done], {})
     configurations: dict[int, list[Trial]] = {}
     for trial in trials:
         configurations.setdefault(trial.group, []).append(trial)
-    first, survivors, later = [], [], {}
-    for number, (head, *others) in configurations.items():
-        rest = [trial for trial in others if trial.key not in done]
-        if head.key not in done:
-            first.append(head)
-            later[number] = rest
-        elif done[head.key].status == "complete":
-            survivors += rest
-    random.Random(0).shuffle(first)
-    return WorkPlan(first + survivors, later)
-
-
-class ProgressListener(Protocol):
-    """Who watches a run."""
-
-    def trial_started(self, running: RunningTrial) -> None: ...
-    def trial_resumed(self, running: RunningTrial) -> None: ...
-    def trial_progressed(self, running: RunningTrial) -> None: ...
-    def trial_ended(self, trial: Trial, record: Record) -> None: ...
-    def note(self, text: str) -> None: ...
+    first_seeds, later_seeds, deferred = [], [], {}
+    for group, (first, *others) in configurations.items():
+        missing = [trial for trial in others if trial.key not in done]
+        if first.key not in done:
+            first_seeds.append(first)
+            deferred[group] = missing
+        elif done[first.key].status == "complete":
+            later_seeds += missing
+    random.Random(0).shuffle(first_seeds)
+    return WorkPlan(first_seeds + later_seeds, deferred)
 
 
 class Scheduler:
-    """The trials of one run; what is to be done follows from `work_plan`.
+    """The trials of one run: queued, running, leased by other drivers, or over.
 
-    A trial whose worker process dies is tried again, `retries` times at most.
+    Parameters
+    ----------
+    done
+        Records of trials that need not run again.
+    pruner
+        Stops first seeds early; None: no trial is stopped.
+    retries
+        How often a trial whose worker process died is queued again.
     """
 
     def __init__(
-        self,
-        trials: Sequence[Trial],
-        ledger: Ledger,
-        pruning: Pruning | None,
-        view: ProgressListener,
-        suite: str = "",
-        git_commit: str | None = None,
-        sampling_seed: int = 0,
-        retries: int = RETRIES,
+        self, trials: Sequence[Trial], done: dict[str, Record], pruner: Pruner | None = None, retries: int = 0
     ):
-        self.ledger = ledger
-        self.view = view
-        self.suite = suite
-        self.git_commit = git_commit
-        self.asha = Asha(pruning, sampling_seed) if pruning else None
-        self.leases = Leases(ledger.store)
-        self.running: dict[str, RunningTrial] = {}
-        self.ended: list[Record] = []
+        self.pruner = pruner
         self.retries = retries
-        self._lost: dict[str, int] = {}
-        self._elsewhere: dict[str, Trial] = {}
-        self._told_waiting = False
-        done = ledger.done(self.asha.rule if self.asha else None)
-        sweep(ledger.store.local, done)
-        left = work_plan(trials, done, searches=self.asha is not None)
-        self._queue = deque(left.now)
-        self._later = left.later
-        if self.asha:
-            firsts = {trial.group: trial for trial in reversed(trials)}.values()
-            earlier = sorted((done[t.key].run_info.finished, t.key, t) for t in firsts if t.key in done)
-            self.asha.replay((t, done[key].result.curves.get("val_accuracy", [])) for _, key, t in earlier)
+        self.running: dict[str, RunningTrial] = {}
+        self.leased_elsewhere: dict[str, Trial] = {}
+        self.rungs = RungTable()
+        self._attempts: dict[str, int] = {}
+        self._decisions: dict[str, dict[int, dict[str, Any]]] = {}
+        plan = work_plan(trials, done, pruned=pruner is not None)
+        self._queue = deque(plan.ready)
+        self._deferred = plan.deferred
+        self._first_seeds = {trial.group: trial for trial in reversed(trials)} if pruner else {}
+        for trial in self._first_seeds.values():
+            if trial.key in done:
+                self._fill_rungs(trial, done[trial.key].result.curves)
 
     @property
     def waiting(self) -> list[Trial]:
         """Trials that are still to start here, as far as is known now."""
-        return [*self._queue, *(trial for trials in self._later.values() for trial in trials)]
-
-    @property
-    def elsewhere(self) -> list[Trial]:
-        """Trials that another driver on this ledger is at work on."""
-        return list(self._elsewhere.values())
+        return WorkPlan(list(self._queue), self._deferred).trials
 
     def next_trial(self, fits: Callable[[Trial], bool] = lambda _: True) -> Trial | None:
-        """The next trial to start, claimed for this driver; None when there is none to start now.
+        """Take the next trial from the queue; None when there is none to start now.
 
-        One that does not fit yet is waited for, since smaller ones behind it would take its room again and again.
+        A trial that does not fit yet is waited for: smaller ones after it would take its resources again and again.
         """
-        while self._queue and fits(self._queue[0]):
-            raise_if_stopped()
-            trial = self._queue.popleft()
-            if not self.leases.acquire(trial.key):
-                self._elsewhere[trial.key] = trial
-                continue
-            if self._finished_elsewhere(trial):
-                self.leases.release(trial.key)
-                continue
-            self.running[trial.key] = RunningTrial(trial, _now())
-            self.view.trial_started(self.running[trial.key])
-            return trial
-        return None
+        return self._queue.popleft() if self._queue and fits(self._queue[0]) else None
 
-    def look_elsewhere(self) -> None:
-        """See what other drivers have published; take back what they have given up.
+    def start(self, trial: Trial, time: str) -> RunningTrial:
+        """The trial runs here from now on."""
+        self.running[trial.key] = RunningTrial(trial, time)
+        return self.running[trial.key]
 
-        The first time, the view is told for whom this run waits.
-        """
-        if self._elsewhere and not self._told_waiting:
-            self.view.note(self.leases.waiting_for(self._elsewhere))
-            self._told_waiting = True
-        for trial in self.elsewhere:
-            del self._elsewhere[trial.key]
-            if not self._finished_elsewhere(trial):
-                self._queue.append(trial)
+    def leave_to_other_driver(self, trial: Trial) -> None:
+        """Another driver has leased the trial."""
+        self.leased_elsewhere[trial.key] = trial
 
-    def _finished_elsewhere(self, trial: Trial) -> bool:
-        record = self.ledger.finished(trial.key, self.asha.rule if self.asha else None)
-        if record is None:
-            return False
-        if self.asha:
-            self.asha.replay([(trial, record.result.curves.get("val_accuracy", []))])
-        self._after(trial, record)
-        return True
+    def take_back(self, trial: Trial) -> None:
+        """No driver has the trial any more, and its record is missing: it waits here again."""
+        del self.leased_elsewhere[trial.key]
+        self._queue.append(trial)
 
-    def progress(
-        self,
-        key: str,
-        epoch: int,
-        metrics: dict[str, float | None],
-        train_seconds: float,
-        *,
-        epochs: int = 0,
-        refit: bool = False,
-        resumed: dict[str, list[float | None]] | None = None,
-    ) -> bool:
-        """Take in a trial's metrics after an epoch; True when it is pruned there, and its record published.
+    def published_elsewhere(self, trial: Trial, record: Record) -> None:
+        """Another driver has finished the trial."""
+        self.leased_elsewhere.pop(trial.key, None)
+        if self.pruner:
+            self._fill_rungs(trial, record.result.curves)
+        self._release_later_seeds(trial, record.status)
 
-        The arguments are those of `bench.training.fit.Progress`.
-        """
+    def progress(self, key: str, progress: Progress) -> bool:
+        """Take in a trial's progress; True when it is to be stopped."""
         running = self.running[key]
-        if resumed is not None:
-            self._resumed(running, epoch, resumed)
-        if refit:
-            if running.refit is None and resumed is None:
-                running.resumed = None  # that was the search
-            running.refit = epoch, epochs
-        if refit or resumed is not None:
-            running.train_seconds = train_seconds
-            self.view.trial_progressed(running) if resumed is None else self.view.trial_resumed(running)
+        if progress.resumed is not None:
+            running.curves = {name: list(curve) for name, curve in progress.resumed.items()}
+            running.resumed = progress.epoch
+            self._continue_through_rungs(running)
+        if progress.refit:
+            if running.refit is None and progress.resumed is None:
+                running.resumed = None  # that was the first training
+            running.refit = progress.epoch, progress.epochs
+        running.train_seconds = progress.train_seconds
+        if progress.refit or progress.resumed is not None:
             return False
-        if epoch <= running.epoch:  # its worker died and it started over
+        if progress.epoch <= running.epoch:  # its worker died and it started over
             running.curves, running.refit, running.resumed = {}, None, None
-        for name, value in metrics.items():
+        for name, value in progress.metrics.items():
             running.curves.setdefault(name, []).append(value)
-        running.train_seconds = train_seconds
-        self.view.trial_progressed(running)
-        trial, score = running.trial, metrics.get("val_accuracy")
-        if self.asha is None or score is None or not self._is_searched(trial):
-            return False
-        if not self.asha.stops(trial, epoch, score):
-            return False
-        result = Result(curves=running.curves, epochs_run=running.epoch)
-        self._publish(trial, "pruned", result, RunInfo(train_seconds=train_seconds))
-        return True
+        score = progress.metrics.get("val_accuracy")
+        return score is not None and self._is_pruned(running.trial, progress.epoch, score)
 
-    def _resumed(self, running: RunningTrial, epoch: int, curves: dict[str, list[float | None]]) -> None:
-        running.curves = {name: list(curve) for name, curve in curves.items()}
-        running.resumed = epoch
-        if self.asha and self._is_searched(running.trial):
-            self.asha.go_on(running.trial, curves.get("val_accuracy", []))
+    def new_rung(self, key: str, progress: Progress) -> tuple[Rung, float] | None:
+        """The rung that a first seed reaches by this progress, with its score; None where it reaches none."""
+        trial, score = self.running[key].trial, progress.metrics.get("val_accuracy")
+        if self.pruner is None or score is None or progress.refit or not self.is_first_seed(trial):
+            return None
+        rung = self.pruner.rung(trial, progress.epoch)
+        return (rung, score) if rung else None
 
-    def _is_searched(self, trial: Trial) -> bool:
-        """Whether the trial is the first seed of its configuration, which pruning judges."""
-        return trial.group in self._later
+    def worker_died(self, key: str) -> tuple[int, bool]:
+        """Take in that a trial's worker process died: the attempts so far, and whether it is queued again (as first).
 
-    def finished(
-        self, key: str, status: Any, result: Result, measured: RunInfo, predictions: Predictions | None
-    ) -> None:
-        """Publish a trial that ran to its end (complete or diverged)."""
-        self._publish(self.running[key].trial, status, result, measured, predictions)
-
-    def lost(self, key: str, reason: str, details: str = "") -> None:
-        """Take in that a trial's worker process is gone: it goes to the head of the queue, or has failed too often.
-
-        `reason` is a line for people, `details` is all that is known of the last time, for the record.
+        If it is not, it runs on until `end`.
         """
-        running = self.running[key]
-        self._lost[key] = tries = self._lost.get(key, 0) + 1
-        if tries > self.retries:
-            often = f"in each of {tries} tries; the last time " if tries > 1 else "(--retries 0): "
-            message = f"its worker process died {often}{reason}"
-            self.failed(key, {"kind": "WorkerDied", "message": message, "traceback": details})
-            return
-        del self.running[key]
-        self._queue.appendleft(running.trial)
-        self.view.note(f"trial {key[:8]} is tried again ({tries + 1} of {self.retries + 1}): {escaped(reason)}")
+        attempts = self._attempts[key] = self._attempts.get(key, 0) + 1
+        if attempts > self.retries:
+            return attempts, False
+        self._queue.appendleft(self.running.pop(key).trial)
+        return attempts, True
 
-    def failed(self, key: str, failure: dict[str, str]) -> None:
-        """Publish a trial that could not be trained; it is tried again by the next run.
+    def end(self, key: str, status: str) -> None:
+        """A trial that ran here is over."""
+        self._release_later_seeds(self.running.pop(key).trial, status)
 
-        What a user's own code raised or printed may hold what a terminal obeys, and no record does.
-        """
-        running, failure = self.running[key], {name: escaped(text) for name, text in failure.items()}
-        result = Result(curves=running.curves, epochs_run=running.epoch)
-        self._publish(running.trial, "failed", result, RunInfo(train_seconds=running.train_seconds), failure=failure)
+    def is_first_seed(self, trial: Trial) -> bool:
+        """Whether pruning applies to the trial: it is the first seed of a configuration under pruning."""
+        return trial.group in self._deferred
 
-    def _publish(
-        self,
-        trial: Trial,
-        status: Any,
-        result: Result,
-        measured: RunInfo,
-        predictions: Predictions | None = None,
-        failure: dict[str, str] | None = None,
-    ) -> None:
-        running = self.running.pop(trial.key)
-        searched = self.asha is not None and self._is_searched(trial)
-        record = Record(
-            key=trial.key,
-            config=trial.config,
-            seed=trial.seed,
-            status=status,
-            result=result,
-            run_info=replace(measured, started=running.started, finished=_now(), git_commit=self.git_commit),
-            config_key=trial.config_key,
-            suite=self.suite,
-            pruning=self.asha.decisions(trial) if self.asha and searched else None,
-            failure=failure,
-        )
-        reached = self.ledger.store_error is None
-        kept = self.ledger.publish(record, predictions)
-        if reached and self.ledger.store_error:
-            self.view.note(
-                f"{self.ledger.store_error}\n  the run goes on; what ends is kept, {kept} for one, and sent later"
-            )
-        if status != "failed":  # the next run tries it again, perhaps with more memory
-            remove(self.ledger.store.local, trial.key)
-        self.leases.release(trial.key)
-        self._after(trial, record)
-        self.ended.append(record)
-        self.view.trial_ended(trial, record)
+    def decisions(self, trial: Trial) -> dict[str, Any] | None:
+        """What a record says of pruning: the rule, and the decision at each rung the trial reached."""
+        if self.pruner is None or not self.is_first_seed(trial):
+            return None
+        return {**self.pruner.description(trial), "decisions": list(self._decisions.get(trial.key, {}).values())}
 
-    def _after(self, trial: Trial, record: Record) -> None:
-        """A configuration whose first seed came through runs its others; one whose first seed did not, none."""
-        rest = self._later.pop(trial.group, [])
-        if record.status == "complete":
-            self._queue.extend(rest)
+    def fill_rung(self, rung: Rung, scores: Iterable[tuple[str, float]]) -> None:
+        """Take in the scores, by trial key, that other drivers saw at a rung; of this run's first seeds only."""
+        keys = {trial.key for trial in self._first_seeds.values()}
+        for key, score in scores:
+            if key in keys:
+                self.rungs.add(rung, key, score)
 
+    def _is_pruned(self, trial: Trial, epoch: int, score: float) -> bool:
+        rung = self.pruner.rung(trial, epoch) if self.pruner and self.is_first_seed(trial) else None
+        if self.pruner is None or rung is None or epoch in self._decisions.get(trial.key, {}):
+            return False  # a trial that started over is not judged twice
+        stop = self.pruner.decide(self.rungs, trial, epoch, score)
+        self.rungs.add(rung, trial.key, score)
+        self._note(trial, epoch, score, "stop" if stop else "continue")
+        return stop
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+    def _continue_through_rungs(self, running: RunningTrial) -> None:
+        """A trial that goes on from a checkpoint is not judged again at the rungs it passed before."""
+        if self.pruner and self.is_first_seed(running.trial):
+            for rung, score in rung_scores(self.pruner, running.trial, running.curves.get("val_accuracy", [])):
+                self.rungs.add(rung, running.trial.key, score)
+                self._note(running.trial, rung.epoch, score, "continue")
+
+    def _fill_rungs(self, trial: Trial, curves: dict[str, list[float | None]]) -> None:
+        assert self.pruner
+        for rung, score in rung_scores(self.pruner, trial, curves.get("val_accuracy", [])):
+            self.rungs.add(rung, trial.key, score)
+
+    def _note(self, trial: Trial, epoch: int, score: float, decision: str) -> None:
+        note = {"epoch": epoch, "val_accuracy": score, "decision": decision}
+        self._decisions.setdefault(trial.key, {}).setdefault(epoch, note)
+
+    def _release_later_seeds(self, trial: Trial, status: str) -> None:
+        """The later seeds of a configuration run if its first seed is complete, else never."""
+        later_seeds = self._deferred.pop(trial.group, [])
+        if status == "complete":
+            self._queue.extend(later_seeds)

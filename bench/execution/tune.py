@@ -1,8 +1,9 @@
-"""Ray Tune, on this machine or a cluster: the board's trials side by side in reused worker processes.
+"""Ray Tune, on this machine or a cluster: trials side by side in reused worker processes.
 
-Tune asks the searcher for trials one at a time, so a list of any length costs the same per trial and the seeds of
-a surviving configuration can be added while the run goes on. Its scheduler asks the board whether to stop a
-trial. Results leave Tune at once (`result.pop`), so the driver's memory does not grow with their number.
+Tune asks `QueueSearcher` for trials one at a time, so a list of any length costs the same per trial, and the later
+seeds of a configuration can be added while the run goes on. `DelegatingScheduler` hands each report to the coordinator,
+which decides whether the trial stops. Results leave Tune at once, so the driver's memory does not grow with their
+number.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 
 from bench.execution.ray_cluster import set_environment
 
-set_environment()
+set_environment()  # before Ray is imported
 
 # isort: split
 import ray
@@ -30,16 +31,14 @@ from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
-from bench.execution.checkpoints import AFTER_SECONDS, path_of
+from bench.execution.checkpoints import RemoteCheckpointStore, checkpoint_path
+from bench.execution.coordinator import Coordinator
 from bench.execution.forkserver import train
-from bench.execution.multi_worker import TrialStoppedError, WorkerResources, train_together
-from bench.execution.ray_cluster import Connection, TrialResources, cluster_ray, local_ray
-from bench.execution.remote_checkpoints import RemoteCheckpointStore, remote_checkpoint_store
-from bench.execution.resources import JOIN_SECONDS, ResourceLimits, fits, gpus_each, refuse_what_never_fits
-from bench.execution.scheduler import Scheduler
+from bench.execution.messages import RunOptions, TrialFailure, TrialReport, TrialResult, TrialTask, WorkerResources
+from bench.execution.multi_worker import TrialStoppedError, train_together
+from bench.execution.ray_cluster import JOIN_SECONDS, ResourceLimits, check_resources, cluster_ray, local_ray
 from bench.execution.signals import stop_on_signals
-from bench.execution.trial_log import forget, keep, log_of, with_printed
-from bench.execution.worker import Message, module_files, other_modules
+from bench.execution.worker import log_path, module_differences, module_files, remove_logs, save_log
 from bench.jsonutil import canonical
 from bench.ledger.files import LOGS
 from bench.models.user_code import installed_packages
@@ -49,200 +48,175 @@ from bench.suite.trial import Trial
 class_cache.ENV_VARS_TO_PROPAGATE -= {name for name in class_cache.ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")}
 
 REPORT_SECONDS = 0.5
-"""Without pruning, progress is told at most this often: every report waits for the driver."""
+"""Without pruning, progress is reported at most this often: every report waits for the driver."""
 POLL_SECONDS = 2.0
-MANY = 1_000_000
-LONGEST = 200
+UNLIMITED = 1_000_000
+MAX_REASON = 200
+"""Characters of a worker failure's line."""
 
 
-def worker_failure(text: str) -> str:
-    """What a person wants to know of the error that Ray gives when a trial's process, or one of its workers', ends."""
-    memory = re.search(r"Memory on the node.*? was ([\d.]+ ?GB / [\d.]+ ?GB)", text, re.DOTALL)
-    if memory or "OutOfMemoryError" in text or "running low on memory" in text:
-        return f"Ray ended it because its node ran short of memory{f' ({memory[1]})' if memory else ''}"
-    where = re.findall(r"^\s*ip: (\S+)", text, re.MULTILINE)
-    on = f" on {where[-1]}" if where else ""
-    if re.search(r"node (has died|was terminated|is dead)|NodeDiedError|was preempted", text):
-        return f"its node is gone{on.replace(' on ', ', ')}"
-    process = re.findall(r"^\s*pid: (\d+)", text, re.MULTILINE)
-    if process and re.search(r"worker process has died|Worker unexpectedly exits|The actor died", text):
-        return f"process {process[-1]}{on} was killed or crashed, perhaps for want of memory"
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:LONGEST] if lines else "Ray gives no reason"
+def run_on_ray(coordinator: Coordinator, datasets: dict[str, Any], options: RunOptions) -> None:
+    """Run the coordinator's trials on Ray Tune until none is left, here or with other drivers.
 
-
-def run_on_ray(
-    board: Scheduler,
-    datasets: dict[str, Any],
-    resources: TrialResources,
-    checkpoint_after: float = AFTER_SECONDS,
-    connection: Connection | None = None,
-) -> None:
-    """Run the board's trials on Ray Tune until nothing is left, also not with other drivers.
-
-    On a Ray of its own, unless a `connection` leads to another.
+    On a Ray of its own, unless the options name a connection.
     """
-    data_bytes = sum(data.train_images.nbytes + data.test_images.nbytes for data in datasets.values())
-    ray_ = (
-        cluster_ray(resources, connection, installed_packages(trial.code for trial in board.waiting))
-        if connection
-        else local_ray(resources, data_bytes)
-    )
-    with ray_ as place, stop_on_signals():
-        logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a worker's death is the board's to tell
-        refuse_what_never_fits(board.waiting, place, resources.cpus_per_trial, JOIN_SECONDS if connection else 0.0)
-        shelf = remote_checkpoint_store() if connection else None
-        variables = connection.variables if connection else {}
-        images = {name: ray.put(data) for name, data in datasets.items()}
-        codes = {code.identity: code for trial in board.waiting if (code := trial.code)}
-        code_refs = {identity: ray.put(code) for identity, code in codes.items()}
-        while board.waiting or board.elsewhere:
-            if board.waiting:
-                modules = None if connection else module_files()  # on other machines they lie elsewhere
-                _tuner(board, images, code_refs, resources, place, checkpoint_after, shelf, modules, variables).fit()
-            if board.elsewhere:
+    connection = options.connection
+    if connection:
+        packages = installed_packages(trial.code for trial in coordinator.waiting)
+        ray_context = cluster_ray(options, connection, packages)
+    else:
+        data_bytes = sum(data.train_images.nbytes + data.test_images.nbytes for data in datasets.values())
+        ray_context = local_ray(options, data_bytes)
+    with ray_context as limits, stop_on_signals():
+        logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # the coordinator reports a worker's death
+        wait_seconds = JOIN_SECONDS if connection else 0.0
+        check_resources(coordinator.waiting, limits, options.cpus_per_trial, wait_seconds)
+        codes = {code.identity: code for trial in coordinator.waiting if (code := trial.code)}
+        parameters = {
+            "data_refs": {name: ray.put(data) for name, data in datasets.items()},
+            "code_refs": {identity: ray.put(code) for identity, code in codes.items()},
+            "checkpoint_store": RemoteCheckpointStore.start() if connection else None,
+            "modules": None if connection else module_files(),  # on other machines they lie elsewhere
+        }
+        while coordinator.waiting or coordinator.leased_elsewhere:
+            if coordinator.waiting:
+                _tuner(coordinator, options, limits, parameters).fit()
+            if coordinator.leased_elsewhere:
                 time.sleep(POLL_SECONDS)
-                board.look_elsewhere()
+                coordinator.poll_other_drivers()
 
 
 def _tuner(
-    board: Scheduler,
-    images: dict[str, Any],
-    codes: dict[str, Any],
-    resources: TrialResources,
-    place: ResourceLimits,
-    checkpoint_after: float,
-    shelf: RemoteCheckpointStore | None,
-    modules: dict[str, str | None] | None,
-    variables: dict[str, str],
+    coordinator: Coordinator, options: RunOptions, limits: ResourceLimits, parameters: dict[str, Any]
 ) -> tune.Tuner:
-    device = resources.device or ("cuda" if place.gpus_per_trial else "cpu")
-    cpus, threads = resources.cpus_per_trial, max(1, int(resources.cpus_per_trial))
+    cpus, threads = options.cpus_per_trial, options.threads
+    device = options.device or ("cuda" if limits.gpus_per_trial else "cpu")
+    variables = options.connection.variables if options.connection else {}
 
-    def share(workers: int) -> WorkerResources:
-        return WorkerResources(workers, cpus, gpus_each(workers, place), device, threads, variables)
+    def resources(workers: int) -> WorkerResources:
+        return WorkerResources(workers, cpus, limits.gpus_per_worker(workers), device, threads, variables)
 
-    def bundles(config: dict[str, Any]) -> tune.PlacementGroupFactory:
-        one = share(1)
-        bundle = {"CPU": one.cpus, **({"GPU": one.gpus} if one.gpus else {})}
-        # Ray Train reserves for several workers; a bundle must hold something, and a byte is next to nothing.
-        return tune.PlacementGroupFactory([bundle if config["workers"] == 1 else {"memory": 1}])
+    def placement(config: dict[str, Any]) -> tune.PlacementGroupFactory:
+        if config["workers"] > 1:  # Ray Train reserves for them; a bundle cannot be empty, so it takes a byte
+            return tune.PlacementGroupFactory([{"memory": 1}])
+        gpus = limits.gpus_per_trial
+        return tune.PlacementGroupFactory([{"CPU": cpus, **({"GPU": gpus} if gpus else {})}])
 
     function = tune.with_parameters(
         _train,
-        images=images,
-        codes=codes,
-        share=share,
-        every_epoch=board.asha is not None,
-        checkpoint_after=checkpoint_after,
-        shelf=shelf,
-        modules=modules,
+        resources=resources,
+        every_epoch=options.pruning is not None,
+        checkpoint_after=options.checkpoint_after,
+        **parameters,
     )
     return tune.Tuner(
-        tune.with_resources(function, bundles),
+        tune.with_resources(function, placement),
         tune_config=tune.TuneConfig(
             num_samples=-1,
-            search_alg=QueueSearcher(board, place, resources.jobs or MANY),
-            scheduler=DelegatingScheduler(board),
-            max_concurrent_trials=MANY,  # the source knows when there is room
+            search_alg=QueueSearcher(coordinator, limits, options.jobs or UNLIMITED),
+            scheduler=DelegatingScheduler(coordinator),
+            max_concurrent_trials=UNLIMITED,  # the searcher knows when a trial fits
             reuse_actors=True,
             trial_dirname_creator=lambda trial: trial.trial_id,
         ),
         run_config=tune.RunConfig(
             name=f"run-{time.time_ns()}",
-            storage_path=f"{place.folder}/tune",
+            storage_path=f"{limits.folder}/tune",
             verbose=0,
-            callbacks=[ResultCallback(board)],
-            # Nodes that were announced to go do not count here; the rest is the board's to count.
+            callbacks=[ResultCallback(coordinator)],
+            # The coordinator counts failures and retries. Nodes that leave as announced count nowhere.
             failure_config=tune.FailureConfig(max_failures=0),
         ),
     )
 
 
+# --- in a worker process ------------------------------------------------------------------------
+
+
 def _train(
     config: dict[str, Any],
-    images: dict[str, Any],
-    codes: dict[str, Any],
-    share: Callable[[int], WorkerResources],
+    data_refs: dict[str, Any],
+    code_refs: dict[str, Any],
+    resources: Callable[[int], WorkerResources],
     every_epoch: bool,
     checkpoint_after: float,
-    shelf: RemoteCheckpointStore | None,
+    checkpoint_store: RemoteCheckpointStore | None,
     modules: dict[str, str | None] | None,
 ) -> None:
-    """The trainable: runs in a worker process, tells progress and sends the result home with the last report."""
-    if modules and (why := other_modules(modules)):
-        failed = {"kind": "OtherModules", "message": why, "traceback": ""}
-        tune.report({"progress": [], "notes": [], "message": {"failure": failed}})
+    """The trainable: reports progress, and the result with the last report."""
+    if modules and (message := module_differences(modules)):
+        _report(TrialReport(end=TrialFailure("OtherModules", message)))
         return
     trial = json.loads(config["trial"])
-    data, mine = images[canonical(trial["config"]["dataset"])], share(config["workers"])
-    os.environ.update(mine.variables)
-    code = codes[trial["code"]] if trial["code"] else None
-    run = _train_single if mine.workers == 1 else train_together
+    task = TrialTask(
+        config=trial["config"],
+        seed=trial["seed"],
+        data=data_refs[canonical(trial["config"]["dataset"])],
+        code=code_refs[trial["code"]] if trial["code"] else None,
+        resources=resources(config["workers"]),
+        checkpoint=Path(trial["checkpoint"]),
+        log=Path(trial["log"]),
+        every_epoch=every_epoch,
+        checkpoint_after=checkpoint_after,
+        checkpoint_store=checkpoint_store,
+    )
+    os.environ.update(task.resources.variables)
     try:
-        message = run(trial, data, code, mine, _report, every_epoch, checkpoint_after, shelf)
+        end = train_together(task, _report) if task.resources.workers > 1 else _train_single(task, _report)
     except TrialStoppedError:
-        sys.exit(0)  # what Tune raised
-    tune.report({"progress": [], "notes": [], "message": message})
+        sys.exit(0)  # as Tune did
+    _report(TrialReport(end=end))
 
 
-def _report(message: Message) -> None:
+def _report(report: TrialReport) -> None:
     """Tune stops a trial by SystemExit out of `tune.report`; any other SystemExit is the user's own code."""
     try:
-        tune.report(message)
+        tune.report({"report": report})
     except SystemExit as stop:
         raise TrialStoppedError from stop
 
 
-def _train_single(
-    trial: dict[str, Any],
-    data: Any,
-    code: Any,
-    share: WorkerResources,
-    tell: Callable[[Message], None],
-    every_epoch: bool,
-    checkpoint_after: float,
-    shelf: RemoteCheckpointStore | None,
-) -> Message:
-    """Train a trial of one worker, here unless it runs user code; the arguments are those of `train_together`."""
-    told = time.monotonic()
-    unsent: list[Any] = []
-    notes: list[str] = []
+def _train_single(task: TrialTask, send: Callable[[TrialReport], None]) -> TrialResult | TrialFailure:
+    """Train a trial of one worker, in this process unless it runs user code."""
+    sent_at = time.monotonic()
+    unsent = TrialReport()
 
     def report(progress: Any) -> None:
-        nonlocal told
-        unsent.append(vars(progress))
-        if every_epoch or time.monotonic() - told > REPORT_SECONDS:
-            tell({"progress": unsent.copy(), "notes": notes.copy()})
-            unsent.clear()
-            notes.clear()
-            told = time.monotonic()
+        nonlocal sent_at, unsent
+        unsent.progress.append(progress)
+        if task.every_epoch or time.monotonic() - sent_at > REPORT_SECONDS:
+            send(unsent)
+            unsent = TrialReport()
+            sent_at = time.monotonic()
 
-    message = train(
-        code and ray.get(code),
-        trial["config"],
-        trial["seed"],
-        ray.get(data),
-        share.device,
-        share.threads,
+    end = train(
+        task.code and ray.get(task.code),
+        task.config,
+        task.seed,
+        ray.get(task.data),
+        task.resources.device,
+        task.resources.threads,
         report,
         passed_on=(TrialStoppedError,),
-        checkpoint=Path(trial["checkpoint"]),
-        checkpoint_after=checkpoint_after,
-        note=notes.append,
-        files=shelf and shelf.from_here(),
-        data_id=data.hex(),
-        log=Path(trial["log"]),
+        checkpoint=task.checkpoint,
+        checkpoint_after=task.checkpoint_after,
+        note=lambda text: unsent.notes.append(text),
+        files=task.checkpoint_store and task.checkpoint_store.unless_local(),
+        data_id=task.data.hex(),
+        log=task.log,
     )
-    if unsent or notes:
-        tell({"progress": unsent, "notes": notes})
-    return message
+    if unsent.progress or unsent.notes:
+        send(unsent)
+    return end
+
+
+# --- in the driver ------------------------------------------------------------------------------
 
 
 class TuneAdapter:
-    """Base of what Tune copies and saves for a restore that we never make: the board stays behind."""
+    """Base of what Tune copies and saves for a restore, which bench never does: the coordinator is left out."""
 
-    board: Scheduler
+    coordinator: Coordinator
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         return self
@@ -252,36 +226,38 @@ class TuneAdapter:
 
 
 class QueueSearcher(TuneAdapter, Searcher):
-    """Gives Tune the board's trials, one whenever there is room for it."""
+    """Gives Tune the coordinator's trials, one whenever one fits."""
 
-    def __init__(self, board: Scheduler, place: ResourceLimits, jobs: int):
+    def __init__(self, coordinator: Coordinator, limits: ResourceLimits, jobs: int):
         super().__init__(metric="_", mode="max")
-        self.board = board
-        self.place = place
+        self.coordinator = coordinator
+        self.limits = limits
         self.jobs = jobs
 
     def suggest(self, trial_id: str) -> Any:
-        if len(self.board.running) >= self.jobs:
+        if len(self.coordinator.running) >= self.jobs:
             return None
-        trial = self.board.next_trial(self._fits)
-        if trial is not None:
-            # One string instead of a tree: Tune flattens, copies and compares every leaf with every result.
-            local = self.board.ledger.store.local
-            with contextlib.suppress(OSError):  # without it, what trials print goes with them
-                (local / LOGS).mkdir(parents=True, exist_ok=True)
-            forget(log_of(local, trial.key))
-            about = {
+        trial = self.coordinator.next_trial(self._fits)
+        if trial is None:
+            return None if self.coordinator.running else Searcher.FINISHED
+        folder = self.coordinator.local_folder
+        with contextlib.suppress(OSError):  # without the folder there are no logs
+            (folder / LOGS).mkdir(parents=True, exist_ok=True)
+        remove_logs(log_path(folder, trial.key))
+        # One string instead of a tree: Tune flattens, copies and compares every leaf with every result.
+        text = json.dumps(
+            {
                 "config": trial.run_config,
                 "seed": trial.seed,
-                "checkpoint": str(path_of(local, trial.key)),
-                "log": str(log_of(local, trial.key)),
+                "checkpoint": str(checkpoint_path(folder, trial.key)),
+                "log": str(log_path(folder, trial.key)),
                 "code": trial.code and trial.code.identity,
             }
-            return {"key": trial.key, "workers": trial.config["workers"], "trial": json.dumps(about)}
-        return None if self.board.running else Searcher.FINISHED
+        )
+        return {"key": trial.key, "workers": trial.config["workers"], "trial": text}
 
     def _fits(self, trial: Trial) -> bool:
-        return fits(trial, [running.trial for running in self.board.running.values()], self.place)
+        return self.limits.fits(trial, [running.trial for running in self.coordinator.running.values()])
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None: ...
 
@@ -291,18 +267,21 @@ class QueueSearcher(TuneAdapter, Searcher):
 
 
 class DelegatingScheduler(TuneAdapter, FIFOScheduler):
-    """Lets the board stop a trial; the board published its record as pruned."""
+    """Hands progress to the coordinator, and stops the trials that it has pruned."""
 
-    def __init__(self, board: Scheduler):
+    def __init__(self, coordinator: Coordinator):
         super().__init__()  # type: ignore[no-untyped-call]
-        self.board = board
+        self.coordinator = coordinator
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        report: TrialReport | None = result.get("report")
+        if report is None:
+            return str(self.CONTINUE)
+        for note in report.notes:
+            self.coordinator.listener.note(note)
         key = trial.config["key"]
-        for note in result.get("notes", []):
-            self.board.view.note(note)
-        for told in result.get("progress", []):
-            if key in self.board.running and self.board.progress(key, **told):
+        for progress in report.progress:
+            if key in self.coordinator.running and self.coordinator.receive(key, progress):
                 return str(self.STOP)
         return str(self.CONTINUE)
 
@@ -310,28 +289,21 @@ class DelegatingScheduler(TuneAdapter, FIFOScheduler):
 class ResultCallback(TuneAdapter, TrialProgressCallback):
     """Takes finished trials out of Tune's hands as soon as they arrive.
 
-    It stands where Tune's own progress printer would, which prints a line per trial and keeps every result.
+    It replaces Tune's own progress printer, which prints a line per trial and keeps every result.
     """
 
-    def __init__(self, board: Scheduler):
+    def __init__(self, coordinator: Coordinator):
         super().__init__()
-        self.board = board
+        self.coordinator = coordinator
         self.over: list[Any] = []
         self.common: dict[str, Any] = {}
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any) -> None:
         key = trial.config["key"]
-        message = result.pop("message", None)
-        result.pop("progress", None)
-        result.pop("notes", None)
-        if message is None or key not in self.board.running:
-            return
-        printed = message.get("printed", "")
-        keep(printed, log_of(self.board.ledger.store.local, key))
-        if "failure" in message:
-            self.board.failed(key, with_printed(message["failure"], printed))
-        else:
-            self.board.finished(key, message["status"], message["result"], message["run_info"], message["predictions"])
+        report: TrialReport | None = result.pop("report", None)
+        if report is not None and report.end is not None and key in self.coordinator.running:
+            save_log(report.end.printed, log_path(self.coordinator.local_folder, key))
+            self.coordinator.receive(key, report.end)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         self.over.append(trial)
@@ -348,6 +320,22 @@ class ResultCallback(TuneAdapter, TrialProgressCallback):
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         key = trial.config["key"]
-        if key in self.board.running:
+        if key in self.coordinator.running:
             text = Path(trial.error_file).read_text(encoding="utf-8", errors="replace") if trial.error_file else ""
-            self.board.lost(key, worker_failure(text), text)
+            self.coordinator.worker_died(key, worker_failure(text), text)
+
+
+def worker_failure(text: str) -> str:
+    """A line for people, from the error that Ray gives when a trial's process, or a worker's of it, ends."""
+    memory = re.search(r"Memory on the node.*? was ([\d.]+ ?GB / [\d.]+ ?GB)", text, re.DOTALL)
+    if memory or "OutOfMemoryError" in text or "running low on memory" in text:
+        return f"Ray ended it because its node ran short of memory{f' ({memory[1]})' if memory else ''}"
+    addresses = re.findall(r"^\s*ip: (\S+)", text, re.MULTILINE)
+    on = f" on {addresses[-1]}" if addresses else ""
+    if re.search(r"node (has died|was terminated|is dead)|NodeDiedError|was preempted", text):
+        return f"its node is gone{on.replace(' on ', ', ')}"
+    process = re.findall(r"^\s*pid: (\d+)", text, re.MULTILINE)
+    if process and re.search(r"worker process has died|Worker unexpectedly exits|The actor died", text):
+        return f"process {process[-1]}{on} was killed or crashed, perhaps for want of memory"
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][:MAX_REASON] if lines else "Ray gives no reason"

@@ -1,31 +1,42 @@
-"""One trial in one process: from a trial's configuration to what a record needs, exceptions included."""
+"""One trial in one process: from its configuration to a `TrialResult` or `TrialFailure`, and what it prints.
+
+What a trial prints, by Python, compiled code and child processes, goes into ``logs/<key>.log`` in the ledger's folder.
+The end of it is part of the result, for drivers on other machines, and stays in the record of a trial that failed.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib.util
+import os
 import platform
+import sys
+import tempfile
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, BinaryIO, TypedDict
 
 from bench.characters import escaped, escaped_line
-from bench.execution.checkpoints import AFTER_SECONDS, Checkpoint, CheckpointFiles
+from bench.execution.checkpoints import Checkpoint, CheckpointFiles
+from bench.execution.messages import RunOptions, TrialFailure, TrialResult
+from bench.ledger.files import LOGS
 from bench.ledger.record import Predictions, Result, RunInfo
 
-Message = dict[str, Any]
-"""What a worker sends home at the end: `status` with `result`, `measured` and `predictions`, or `failure`."""
+LOG_BYTES = 100_000
+"""How much of the end of what a trial prints is part of its result."""
 NO_GPU = (
     "this trial was given a GPU on {}, and PyTorch finds none there; "
     "install a build of PyTorch for that GPU, or train on CPUs with --gpus-per-trial 0"
 )
 
 
-class Options(TypedDict, total=False):
-    """What `run_trial` may be given of a trial of one worker, see there."""
+class TrainingOptions(TypedDict, total=False):
+    """Options of `run_trial` for a trial of one worker."""
 
     passed_on: tuple[type[BaseException], ...]
     checkpoint: Path | None
@@ -43,24 +54,31 @@ def run_trial(
     report: Callable[[Any], None],
     passed_on: tuple[type[BaseException], ...] = (),
     checkpoint: Path | None = None,
-    checkpoint_after: float = AFTER_SECONDS,
+    checkpoint_after: float = RunOptions.checkpoint_after,
     note: Callable[[str], None] = lambda _: None,
     rank: int = 0,
     workers: int = 1,
     files: CheckpointFiles | None = None,
-) -> Message:
-    """Train one trial; an exception becomes a `failure` unless its type is in `passed_on`.
+) -> TrialResult | TrialFailure:
+    """Train one trial; an exception becomes a failure, unless its type is in `passed_on`.
 
-    So does sys.exit, which ends a trial and not the run; KeyboardInterrupt is passed on always.
+    So does sys.exit, which ends a trial and not the run; KeyboardInterrupt is always passed on. Of a trial of several
+    `workers` this is the process of one `rank`, in a process group that exists; an exception that only says that
+    another worker is gone is passed on as well.
 
-    `data` is a `bench.data.Dataset`, `report` is called with a `bench.training.fit.Progress` every epoch. The trial
-    goes on from the file `checkpoint` if it can, and keeps its state there once it has trained `checkpoint_after`
-    seconds; `files` is where that file lies, this machine's disk if not given. `note` is told what a person should know
-    of that.
-
-    Of a trial of several `workers` this is the process of one `rank`, in a process group that is there; `checkpoint` is
-    rank 0's. The memory's peak is that of the worker with the largest. An exception that only says that another worker
-    is gone is no failure of the trial, and passed on.
+    Parameters
+    ----------
+    data
+        A `bench.data.Dataset`.
+    report
+        Called with a `bench.training.fit.Progress` after every epoch.
+    checkpoint
+        The trial goes on from this file if it can, and saves its state there once it has trained `checkpoint_after`
+        seconds; rank 0's only.
+    note
+        Called with what a person should know of checkpoints.
+    files
+        Where `checkpoint` is; this machine's disk if not given.
     """
     import torch
 
@@ -69,19 +87,19 @@ def run_trial(
     from bench.training.train_trial import train_trial
 
     warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-    _forget_the_trial_before()
+    _free_memory()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     torch.set_num_threads(threads)
     target = torch.device(device)
     if target.type == "cuda" and not torch.cuda.is_available():
-        return {"failure": {"kind": "NoGpu", "message": NO_GPU.format(platform.node()), "traceback": ""}}
+        return TrialFailure("NoGpu", NO_GPU.format(platform.node()))
     reset_peak_memory(target)
     ranks = DistributedContext(rank, workers)
-    # Ray decides where a trial runs, not what it finds.
+    # Ray decides where a trial runs, and does not change its result.
     packages = {name: text for name, text in versions().items() if name != "ray"}
-    about = {"device": device_name(target), "threads": threads, "versions": packages}
-    checkpointer = Checkpoint(checkpoint, about, checkpoint_after, note, files) if checkpoint else None
+    conditions = {"device": device_name(target), "threads": threads, "versions": packages}
+    checkpointer = Checkpoint(checkpoint, conditions, checkpoint_after, note, files) if checkpoint else None
     try:
         outcome = train_trial(config, seed, data, target, report, checkpointer, ranks)
         peak = max(ranks.all_gather(peak_memory(target)))
@@ -90,11 +108,10 @@ def run_trial(
     except (Exception, SystemExit) as error:
         if ranks.is_distributed and is_lost_peer(error):
             raise
-        return {"failure": failure(error)}
-    predicted = outcome.predicted
-    return {
-        "status": outcome.status,
-        "result": Result(
+        return trial_failure(error)
+    return TrialResult(
+        status=outcome.status,  # type: ignore[arg-type]
+        result=Result(
             curves=outcome.curves,
             epochs_run=outcome.epochs_run,
             best_epoch=outcome.best_epoch,
@@ -103,7 +120,7 @@ def run_trial(
             test=outcome.test,
             classes=outcome.classes,
         ),
-        "run_info": RunInfo(
+        run_info=RunInfo(
             parameters=outcome.parameters,
             parameters_trainable=outcome.parameters_trainable,
             flops=outcome.flops,
@@ -114,34 +131,30 @@ def run_trial(
             threads=threads,
             versions=versions(),
         ),
-        "predictions": Predictions(**predicted.__dict__) if predicted else None,
-    }
+        predictions=Predictions(**outcome.predicted.__dict__) if outcome.predicted else None,
+    )
 
 
-@cache
-def module_files() -> dict[str, str | None]:
-    """Where this process has the modules that train: the file of each, without importing it."""
-    specs = {name: importlib.util.find_spec(name) for name in ("bench", "numpy", "torch", "torchvision", "timm")}
-    return {name: spec.origin if spec else None for name, spec in specs.items()}
+def trial_failure(error: BaseException) -> TrialFailure:
+    """Kind, message and traceback of an exception, without control characters."""
+    try:
+        message = str(error)
+    except Exception as error_in_str:  # the user's own class of exception
+        message = f"its message cannot be read: {type(error_in_str).__name__}"
+    return TrialFailure(
+        kind=escaped_line(type(error).__name__),
+        message=escaped(message),
+        traceback=escaped("".join(traceback.format_exception(error))),
+    )
 
 
-def other_modules(expected: dict[str, str | None]) -> str | None:
-    """Why no trial can run here: this process imports other modules than the driver, whose `module_files` are given."""
-    other = [
-        f"{name} from {here}, not from {expected[name]}"
-        for name, here in module_files().items()
-        if here != expected[name]
-    ]
-    return f"a worker process imports {'; '.join(other)}: another code than the driver's" if other else None
-
-
-def _forget_the_trial_before() -> None:
+def _free_memory() -> None:
     """Free what the trial before this one left in a reused process.
 
     What is still there afterwards stays for long: imported modules, a driver's records. No later collection looks
     through it again, or those of a run of thousands of trials would take longer than its training.
     """
-    # The first optimizer imports both, and they are the most there is.
+    # The first optimizer imports both, and they are the largest.
     import timm.optim  # noqa: F401
     import torch._dynamo  # noqa: F401
 
@@ -149,14 +162,93 @@ def _forget_the_trial_before() -> None:
     gc.freeze()
 
 
-def failure(error: BaseException) -> dict[str, str]:
-    """Kind, message and traceback of an exception, as a record holds them."""
+@cache
+def module_files() -> dict[str, str | None]:
+    """Where this process would import the modules that train from: the file of each."""
+    specs = {name: importlib.util.find_spec(name) for name in ("bench", "numpy", "torch", "torchvision", "timm")}
+    return {name: spec.origin if spec else None for name, spec in specs.items()}
+
+
+def module_differences(expected: dict[str, str | None]) -> str | None:
+    """Why no trial can run in this process: its `module_files` are not those `expected`, the driver's."""
+    differences = [
+        f"{name} from {file}, not from {expected[name]}"
+        for name, file in module_files().items()
+        if file != expected[name]
+    ]
+    return f"a worker process imports {'; '.join(differences)}: other code than the driver's" if differences else None
+
+
+def log_path(folder: Path, key: str) -> Path:
+    """Where what a trial prints is saved, in a ledger's folder."""
+    return folder.resolve() / LOGS / f"{key}.log"  # a trial of a user's model runs in another folder
+
+
+def run_logged(log: Path | None, run: Callable[[], TrialResult | TrialFailure]) -> TrialResult | TrialFailure:
+    """Run a trial with its output in the file `log`, if one is given."""
+    if log is None:
+        return run()
+    with capture_output(log) as printed:
+        end = run()
+        return replace(end, printed=printed())
+
+
+@contextlib.contextmanager
+def capture_output(path: Path) -> Iterator[Callable[[], str]]:
+    """Redirect what this process and its children print into the file.
+
+    Yields a function that returns the end of the text so far. On a machine that does not have the folder the file is a
+    temporary one; a file that nothing was printed to is removed.
+    """
+    with _opened(path) as file, _redirected(file.fileno()):
+
+        def end() -> str:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            file.seek(max(0, os.fstat(file.fileno()).st_size - LOG_BYTES))
+            return escaped(file.read().decode(errors="replace"))
+
+        yield end
+    with contextlib.suppress(OSError):
+        if not path.stat().st_size:
+            path.unlink()
+
+
+def save_log(text: str, path: Path) -> None:
+    """Write what a result says was printed, where this machine has no such file yet."""
+    if text and not path.exists():
+        with contextlib.suppress(OSError):  # a log is no result
+            path.write_text(text, encoding="utf-8")
+
+
+def remove_logs(path: Path) -> None:
+    """Remove the logs of an earlier attempt at a trial, of all its ranks."""
+    for old in (path, *path.parent.glob(f"{path.stem}.*{path.suffix}")):
+        with contextlib.suppress(OSError):
+            old.unlink(missing_ok=True)
+
+
+def _opened(path: Path) -> contextlib.AbstractContextManager[BinaryIO]:
     try:
-        message = str(error)
-    except Exception as fault:  # the user's own class of exception
-        message = f"its message cannot be had: {type(fault).__name__}"
-    return {
-        "kind": escaped_line(type(error).__name__),
-        "message": escaped(message),
-        "traceback": escaped("".join(traceback.format_exception(error))),
-    }
+        return path.open("w+b")
+    except OSError:
+        return tempfile.TemporaryFile()
+
+
+@contextlib.contextmanager
+def _redirected(descriptor: int) -> Iterator[None]:
+    """Let this process's standard output and error be the file with this descriptor."""
+    saved, streams = [os.dup(1), os.dup(2)], (sys.stdout, sys.stderr)
+    for stream in streams:
+        stream.flush()
+    with open(os.dup(descriptor), "w", encoding="utf-8", errors="backslashreplace", buffering=1) as text:  # noqa: PTH123
+        os.dup2(descriptor, 1)
+        os.dup2(descriptor, 2)
+        sys.stdout = sys.stderr = text
+        try:
+            yield
+        finally:
+            sys.stdout, sys.stderr = streams
+            for copy, target in zip(saved, (1, 2), strict=True):
+                os.dup2(copy, target)
+                os.close(copy)

@@ -92,7 +92,7 @@ def test_a_second_client_without_the_records_gets_them_trains_nothing_and_tears_
     # Ray's launcher keeps in /tmp/ray what it has started; another machine has no such file.
     shutil.rmtree(machines.client.folder / "tmp" / "ray", ignore_errors=True)
     options = ("--cluster", machines.launcher, "--results", "second-results")
-    out = machines.bench("run", "own/own.yaml", *options, "--down")
+    out = machines.bench("run", "own/own.yaml", *options, "--teardown")
     assert "is up" in out
     assert results_of(machines.file("second-results")) == results_of(machines.file("own-results"))
     assert not machines.head.runs("raylet")
@@ -110,7 +110,7 @@ def test_a_stopped_run_leaves_what_it_has_found(machines: Machines) -> None:
     out = machines.bench("cluster", "stop", name, *options)
     assert f"{name} is stopped" in out
     rest, _ = process.communicate(timeout=180)
-    assert "was stopped" in rest or "ended without a word" in rest, rest
+    assert "was stopped" in rest or "ended without reporting why" in rest, rest
 
 
 def test_a_driver_on_a_node_runs_on_the_cluster_by_its_address(machines: Machines) -> None:

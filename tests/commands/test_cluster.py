@@ -28,9 +28,9 @@ def bench(folder: Path, *arguments: str) -> tuple[int, str]:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (("--cluster", "own.yaml", "--address", "auto"), "--cluster and --address: a run has one place"),
-        (("--cluster", "own.yaml", "--no-ray"), "--cluster and --no-ray: a run has one place"),
-        (("--down",), "--down tears a cluster down: it goes with --cluster FILE"),
+        (("--cluster", "own.yaml", "--address", "auto"), "--cluster and --address: a run takes one of them"),
+        (("--cluster", "own.yaml", "--no-ray"), "--cluster and --no-ray: a run takes one of them"),
+        (("--teardown",), "--teardown tears a cluster down: it goes with --cluster FILE"),
         (("--address", "ray://host:10001"), "expected HOST:PORT of a Ray cluster's head"),
         (("--address", "127.0.0.1:1"), "--address 127.0.0.1:1: nothing answers there"),
         (("--cluster", "nowhere.yaml"), "--cluster nowhere.yaml: cannot be read: No such file"),

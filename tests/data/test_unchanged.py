@@ -17,6 +17,7 @@ import bench.commands.run
 from bench.__main__ import main
 from bench.data import checksum_cache, file_formats, fingerprint, load
 from bench.errors import UserError
+from bench.execution.messages import RunOptions
 from bench.execution.run_trials import run_trials
 from bench.ledger.ledger import Ledger
 from bench.suite.suite import load_suite
@@ -92,7 +93,7 @@ def test_no_executor_gets_data_of_another_key(suite: Path) -> None:
     replace(suite)
     data = {before[0].data: load(before[0].run_config["dataset"])}
     with pytest.raises(UserError, match=CHANGED):
-        run_trials(before, data, Ledger(suite.parent / "results"), Console(), use_ray=False)
+        run_trials(before, data, Ledger(suite.parent / "results"), Console(), RunOptions(use_ray=False))
     check_contents(planned(suite), data)
 
 

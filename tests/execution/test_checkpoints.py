@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from bench.execution.checkpoints import Checkpoint, path_of, remove, sweep
+from bench.execution.checkpoints import Checkpoint, checkpoint_path, remove, sweep
 
 KEY = "0123456789abcdef0123"
 ABOUT = {"device": "made", "threads": 1, "versions": {"torch": "2.0"}}
@@ -22,7 +22,7 @@ class Opened:
     """Checkpoints of one trial, as one process after the other opens them, and what they told."""
 
     def __init__(self, root: Path) -> None:
-        self.path = path_of(root, KEY)
+        self.path = checkpoint_path(root, KEY)
         self.notes: list[str] = []
 
     def __call__(self, after: float = 0.0, **about: Any) -> Checkpoint:
@@ -99,7 +99,7 @@ def test_a_damaged_one_is_passed_over(change: Callable[[bytes], bytes], opened: 
     opened().save(lambda: STATE)
     opened.path.write_bytes(change(opened.path.read_bytes()))
     assert opened().load() is None
-    assert opened.notes == ["trial 01234567 starts anew, its checkpoint is passed over: it is damaged"]
+    assert opened.notes == ["trial 01234567 starts from the beginning, its checkpoint is ignored: it is damaged"]
 
 
 def test_nothing_is_run_that_a_file_holds(opened: Opened, tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_nothing_is_run_that_a_file_holds(opened: Opened, tmp_path: Path) -> Non
     opened().save(lambda: {"weights": Harmful()})
     assert opened().load() is None
     assert not (tmp_path / "run").exists()
-    assert opened.notes[0].endswith("its checkpoint is passed over: it is none of ours (UnpicklingError)")
+    assert opened.notes[0].endswith("its checkpoint is ignored: it is no checkpoint of bench (UnpicklingError)")
     assert pickle.loads(pickle.dumps(Harmful())) is None and (tmp_path / "run").exists()  # noqa: S301 (it would)
 
 
@@ -124,7 +124,7 @@ def test_nothing_is_run_that_a_file_holds(opened: Opened, tmp_path: Path) -> Non
 def test_one_left_under_other_conditions_is_passed_over(about: dict[str, Any], opened: Opened) -> None:
     opened(**about).save(lambda: STATE)
     assert opened().load() is None
-    assert opened.notes[0].endswith(f"passed over: it was left under other conditions ({next(iter(about))})")
+    assert opened.notes[0].endswith(f"ignored: it was written under other conditions ({next(iter(about))})")
 
 
 def test_another_trials_is_passed_over(opened: Opened) -> None:

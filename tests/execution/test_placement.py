@@ -34,14 +34,13 @@ DRIVER = """
 import json, sys, threading, time
 from pathlib import Path
 import numpy as np
-from bench.execution.ray_cluster import Connection
-from bench.execution.ray_cluster import Resources
+from bench.execution.messages import Connection, RunOptions
 from bench.execution import tune
 from bench.execution.tune import run_on_ray
 import ray
 from ray.cluster_utils import Cluster
 from bench.data import Dataset
-from bench.execution.scheduler import Board
+from bench.execution.coordinator import Coordinator
 from bench.ledger.ledger import Ledger
 from bench.models.user_code import read
 from bench.errors import UserError
@@ -50,7 +49,7 @@ from bench.suite.trial import trials
 
 class Quiet:
     most = resumed = 0
-    def trial_started(self, running): self.most = max(self.most, len(board.running))
+    def trial_started(self, running): self.most = max(self.most, len(coordinator.running))
     def trial_resumed(self, running): self.resumed += running.epoch > 0
     def trial_progressed(self, running): pass
     def trial_ended(self, trial, record): assert record.status == "complete", record.failure
@@ -81,13 +80,14 @@ def lose():
 if options.pop("lose", False):
     threading.Thread(target=lose, daemon=True).start()
 tune.JOIN_SECONDS = options.pop("patience", 60)
-board = Board(planned, Ledger(folder / "results"), None, Quiet())
+connection = Connection(cluster.address, prepared=True)
+options = RunOptions(device="cpu", checkpoint_after=0, connection=connection, **options)
+quiet = Quiet()
+coordinator = Coordinator(planned, Ledger(folder / "results"), options, quiet)
 try:
-    there = Connection(cluster.address, prepared=True)
-    resources = Resources(device="cpu", **options)
-    run_on_ray(board, {planned[0].data: data}, resources, checkpoint_after=0, connection=there)
-    view = board.view
-    print(json.dumps({"most": view.most, "ended": len(board.ended), "resumed": view.resumed, "notes": view.notes}))
+    run_on_ray(coordinator, {planned[0].data: data}, options)
+    ended = len(coordinator.ended)
+    print(json.dumps({"most": quiet.most, "ended": ended, "resumed": quiet.resumed, "notes": quiet.notes}))
 except UserError as error:
     print(json.dumps({"error": str(error)}))
 finally:
@@ -154,5 +154,5 @@ def test_a_trial_whose_node_is_lost_goes_on_at_another(tmp_path: Path) -> None:
     found = run(tmp_path, "epochs: 1000, batch_size: 4", 1, head_cpus=0, nodes=nodes, lose=True)
     assert (found["ended"], found["resumed"]) == (1, 1)
     (note,) = found["notes"]  # type: ignore[misc]
-    assert "is tried again (2 of 3): " in note
+    assert "is started again (attempt 2 of 3): " in note
     assert len({place["raylet"] for place in seen(tmp_path)}) == 2

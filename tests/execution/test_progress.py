@@ -1,4 +1,4 @@
-"""The live view and the plain lines, from the same tally."""
+"""The live display and the plain lines, from the same stats."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def record(trial: Trial, status: str = "complete", accuracy: float = 0.9, second
 def test_the_table_shows_what_runs_counts_best_and_time_left(three: list[Trial]) -> None:
     out = io.StringIO()
     console = Console(file=out, force_terminal=True, width=120, color_system=None)
-    tally = ProgressStats(three, [], slots=1)
-    view = LiveProgress(tally, console)
-    view.trial_started(running(three[0]))
-    view.trial_ended(three[0], record(three[0], accuracy=0.8765, seconds=40.0))
-    view.trial_started(running(three[1], 0.5, 0.625))
-    console.print(view.render())
+    stats = ProgressStats(three, [], slots=1)
+    display = LiveProgress(stats, console)
+    display.trial_started(running(three[0]))
+    display.trial_ended(three[0], record(three[0], accuracy=0.8765, seconds=40.0))
+    display.trial_started(running(three[1], 0.5, 0.625))
+    console.print(display.render())
     text = out.getvalue()
     assert "1 of 3 trials ended, 1 running" in text
     assert "mlp · sgd lr=0.2" in text
@@ -62,10 +62,10 @@ def test_what_a_trial_died_of_is_no_markup_in_any_view(three: list[Trial]) -> No
     for kind, terminal in ((LiveProgress, True), (PlainProgress, False)):
         out = io.StringIO()
         console = Console(file=out, force_terminal=terminal, width=60, color_system=None)
-        view = kind(ProgressStats(three, [], slots=1, show="bench show --results 'my results'"), console)
-        view.trial_started(running(three[0]))
-        view.trial_ended(three[0], failed)
-        view.note("[/note]")
+        display = kind(ProgressStats(three, [], slots=1, show_command="bench show --results 'my results'"), console)
+        display.trial_started(running(three[0]))
+        display.trial_ended(three[0], failed)
+        display.note("[/note]")
         assert f"[/no] [red] {'x' * 100} (`bench show --results 'my results' {three[0].key[:8]}`)\n" in out.getvalue()
         assert "[/note]" in out.getvalue()
 
@@ -74,31 +74,31 @@ def test_seeds_that_pruning_spares_are_neither_counted_nor_waited_for(
     suite_of: Callable[[str], Suite], trials_of: Callable[[Suite], list[Trial]]
 ) -> None:
     planned = trials_of(suite_of(GRID.replace("epochs: 4", "epochs: 4, seeds: 3")))  # three configurations
-    tally = ProgressStats(planned, [], slots=1)
+    stats = ProgressStats(planned, [], slots=1)
     first = planned[0]
     pruned = replace(record(first, "pruned", seconds=40.0), pruning={"rule": {}, "decisions": []})
-    tally.end(first, pruned)
-    assert tally.counts() == "1 of 7 trials ended, 1 pruned"
-    assert tally.time_left() == "about 4 min 0 s left"  # six trials of four epochs, at ten seconds an epoch
+    stats.end(first, pruned)
+    assert stats.counts() == "1 of 7 trials ended, 1 pruned"
+    assert stats.time_left() == "about 4 min 0 s left"  # six trials of four epochs, at ten seconds an epoch
 
 
 def test_the_time_left_is_told_as_fast_with_many_trials(three: list[Trial]) -> None:
-    """The live view asks four times a second, beside the driver's own work."""
+    """The live display asks four times a second, beside the driver's own work."""
     many = [replace(three[0], key=f"{number:020x}", seed=number) for number in range(20_000)]
-    tally = ProgressStats(many, [], slots=40)
-    tally.end(many[0], record(many[0]))
+    stats = ProgressStats(many, [], slots=40)
+    stats.end(many[0], record(many[0]))
     started = time.process_time()
     for _ in range(100):
-        assert "left" in tally.time_left()
+        assert "left" in stats.time_left()
     assert time.process_time() - started < 1
 
 
 def test_plain_lines_name_every_trial_that_ends(three: list[Trial]) -> None:
     out = io.StringIO()
-    with PlainProgress(ProgressStats(three, [record(three[2])], slots=2), Console(file=out, width=80)) as view:
-        view.trial_started(running(three[0]))
-        view.trial_ended(three[0], record(three[0], accuracy=0.81))
-        view.trial_ended(three[1], record(three[1], status="failed"))
+    with PlainProgress(ProgressStats(three, [record(three[2])], slots=2), Console(file=out, width=80)) as display:
+        display.trial_started(running(three[0]))
+        display.trial_ended(three[0], record(three[0], accuracy=0.81))
+        display.trial_ended(three[1], record(three[1], status="failed"))
     lines = out.getvalue().splitlines()
     assert lines[0] == (
         "[2 of 3 trials ended, 1 from the ledger] mlp · sgd lr=0.1: complete after 4 epochs, validation 81.00 %"
@@ -109,14 +109,14 @@ def test_plain_lines_name_every_trial_that_ends(three: list[Trial]) -> None:
 
 def test_a_trial_that_goes_on_and_a_refit_are_named(three: list[Trial]) -> None:
     out = io.StringIO()
-    with PlainProgress(ProgressStats(three, [], slots=2), Console(file=out, width=80)) as view:
+    with PlainProgress(ProgressStats(three, [], slots=2), Console(file=out, width=80)) as display:
         for one in (RunningTrial(three[0], "", {"train_loss": [0.5] * 3}), RunningTrial(three[1], "", refit=(2, 4))):
             one.resumed = one.refit[0] if one.refit else one.epoch
-            view.trial_started(one)
-            view.trial_resumed(one)
+            display.trial_started(one)
+            display.trial_resumed(one)
     assert out.getvalue().splitlines()[:2] == [
-        "mlp · sgd lr=0.1: goes on after epoch 3/4",
-        "mlp · sgd lr=0.2: goes on after refit epoch 2/4",
+        "mlp · sgd lr=0.1: resumed after epoch 3/4",
+        "mlp · sgd lr=0.2: resumed after refit epoch 2/4",
     ]
     assert epoch_text(RunningTrial(three[0], "", {"train_loss": [0.5] * 3}, resumed=2)) == "epoch 3/4 (resumed after 2)"
 
@@ -125,10 +125,10 @@ def test_seeds_that_pruning_spares_are_not_waited_for(
     suite_of: Callable[[str], Suite], trials_of: Callable[[Suite], list[Trial]]
 ) -> None:
     trials = trials_of(suite_of("grid: {model: mlp, seeds: 3}\npruning: asha"))
-    tally = ProgressStats(trials, [], slots=1)
+    stats = ProgressStats(trials, [], slots=1)
     pruned = record(trials[0], status="pruned")
-    tally.end(trials[0], Record(**{**pruned.__dict__, "pruning": {"rule": {}, "decisions": []}}))
-    assert tally.counts() == "1 of 1 trial ended, 1 pruned"
+    stats.end(trials[0], Record(**{**pruned.__dict__, "pruning": {"rule": {}, "decisions": []}}))
+    assert stats.counts() == "1 of 1 trial ended, 1 pruned"
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(5.4, "5 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")])

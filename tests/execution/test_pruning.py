@@ -6,13 +6,33 @@ from collections.abc import Callable
 
 import pytest
 
-from bench.execution.pruning import Asha
+from bench.execution.pruning import Asha, RungTable, rule, rung_scores
+from bench.execution.scheduler import Scheduler
 from bench.suite.schema import Pruning
 from bench.suite.suite import Suite
 from bench.suite.trial import Trial
+from bench.training.fit import Progress
 
 TrialsOf = Callable[[Suite], list[Trial]]
 GRID = "grid: {model: mlp, optimizer: {name: sgd, lr: {grid: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]}}, epochs: 10}"
+
+
+class Judge(Asha):
+    """ASHA with a rung table of its own."""
+
+    def __init__(self, pruning: Pruning, sampling_seed: int = 0) -> None:
+        super().__init__(pruning, sampling_seed)
+        self.rungs = RungTable()
+
+    def stops(self, trial: Trial, epoch: int, score: float) -> bool:
+        stop = self.decide(self.rungs, trial, epoch, score)
+        if rung := self.rung(trial, epoch):
+            self.rungs.add(rung, trial.key, score)
+        return stop
+
+    def fill(self, trial: Trial, curve: list[float | None]) -> None:
+        for rung, score in rung_scores(self, trial, curve):
+            self.rungs.add(rung, trial.key, score)
 
 
 @pytest.fixture
@@ -27,13 +47,13 @@ def test_rungs_are_powers_of_the_reduction_below_the_budget() -> None:
 
 
 def test_the_lower_ones_stop_at_a_rung(six: list[Trial]) -> None:
-    asha = Asha(Pruning(grace_period=1, reduction_factor=3))
+    asha = Judge(Pruning(grace_period=1, reduction_factor=3))
     scores = [0.9, 0.8, 0.7, 0.6, 0.95, 0.1]
     assert [asha.stops(t, 1, s) for t, s in zip(six, scores, strict=True)] == [False, True, True, True, False, True]
 
 
 def test_between_rungs_and_in_the_last_epoch_nobody_stops(six: list[Trial]) -> None:
-    asha = Asha(Pruning(grace_period=1, reduction_factor=3))
+    asha = Judge(Pruning(grace_period=1, reduction_factor=3))
     for epoch in range(1, 11):
         assert not asha.stops(six[0], epoch, 0.9)
     assert asha.stops(six[1], 1, 0.1)
@@ -43,41 +63,43 @@ def test_between_rungs_and_in_the_last_epoch_nobody_stops(six: list[Trial]) -> N
 def test_groups_are_judged_by_themselves(suite_of: Callable[[str], Suite], trials_of: TrialsOf) -> None:
     text = "grid: {model: [{name: mlp, hidden: {grid: [[8], [16]]}}, cnn], epochs: 10}"
     small, large, cnn = trials_of(suite_of(text))
-    by_model = Asha(Pruning(group=["model"]))
+    by_model = Judge(Pruning(group=["model"]))
     assert not any(by_model.stops(t, 1, s) for t, s in ((small, 0.9), (large, 0.2), (cnn, 0.1)))
-    together = Asha(Pruning(group=["optimizer"]))
+    together = Judge(Pruning(group=["optimizer"]))
     assert [together.stops(t, 1, s) for t, s in ((small, 0.9), (large, 0.2), (cnn, 0.1))] == [False, True, True]
 
 
 def test_different_budgets_are_never_compared(suite_of: Callable[[str], Suite], trials_of: TrialsOf) -> None:
     short, long = trials_of(suite_of("grid: {model: mlp, epochs: [5, 10]}"))
-    asha = Asha(Pruning())
+    asha = Judge(Pruning())
     assert not asha.stops(short, 1, 0.9)
     assert not asha.stops(long, 1, 0.1)
 
 
 def test_replayed_curves_fill_the_rungs(six: list[Trial]) -> None:
-    fresh, resumed = Asha(Pruning()), Asha(Pruning())
-    resumed.replay([(six[0], [0.9, 0.91, 0.92])])
+    fresh, resumed = Judge(Pruning()), Judge(Pruning())
+    resumed.fill(six[0], [0.9, 0.91, 0.92])
     assert not fresh.stops(six[1], 1, 0.5)
     assert resumed.stops(six[1], 1, 0.5)
 
 
 def test_brackets_are_judged_first_after_grace_times_powers_of_the_reduction() -> None:
-    asha = Asha(Pruning(grace_period=2, reduction_factor=3, brackets=4))
+    asha = Judge(Pruning(grace_period=2, reduction_factor=3, brackets=4))
     assert [asha.milestones(50, bracket) for bracket in range(4)] == [[2, 6, 18], [6, 18], [18], []]
 
 
 def test_brackets_get_hyperbands_shares() -> None:
     """Keras Tuner's Hyperband with 50 epochs and a factor of 3 starts 34, 15, 8 and 5 configurations."""
-    shares = Asha(Pruning(grace_period=2, reduction_factor=3, brackets=4)).shares(50)
+    shares = Asha(Pruning(grace_period=2, reduction_factor=3, brackets=4)).bracket_fractions(50)
     assert [round(62 * share) for share in shares] == [34, 15, 8, 5]
     assert sum(shares) == pytest.approx(1)
 
 
 def test_more_brackets_than_the_budget_has_room_for_are_left_out() -> None:
-    assert Asha(Pruning(grace_period=2, brackets=9)).shares(50) == Asha(Pruning(grace_period=2, brackets=4)).shares(50)
-    assert Asha(Pruning(grace_period=5, brackets=3)).shares(5) == [1.0]
+    assert Asha(Pruning(grace_period=2, brackets=9)).bracket_fractions(50) == Asha(
+        Pruning(grace_period=2, brackets=4)
+    ).bracket_fractions(50)
+    assert Asha(Pruning(grace_period=5, brackets=3)).bracket_fractions(5) == [1.0]
 
 
 def test_a_configurations_bracket_is_drawn_once_and_for_all(
@@ -90,47 +112,60 @@ def test_a_configurations_bracket_is_drawn_once_and_for_all(
     assert drawn == [Asha(rule).bracket(trial) for trial in trials]
     assert drawn != [Asha(rule, sampling_seed=1).bracket(trial) for trial in trials]
     counts = [drawn.count(bracket) for bracket in range(4)]
-    for count, share in zip(counts, Asha(rule).shares(50), strict=True):
+    for count, share in zip(counts, Asha(rule).bracket_fractions(50), strict=True):
         assert count == pytest.approx(400 * share, abs=4 * (400 * share * (1 - share)) ** 0.5)
 
 
 def test_brackets_are_judged_by_themselves(six: list[Trial]) -> None:
-    asha = Asha(Pruning(grace_period=1, reduction_factor=3, brackets=2))
+    asha = Judge(Pruning(grace_period=1, reduction_factor=3, brackets=2))
     early = [trial for trial in six if asha.bracket(trial) == 0]
     late = [trial for trial in six if asha.bracket(trial) == 1]
     assert len(early) >= 2 and late  # else another sampling seed is needed here
     assert not asha.stops(early[0], 1, 0.9)
     assert asha.stops(early[1], 1, 0.1)
     assert not any(asha.stops(late[0], epoch, 0.1) for epoch in range(1, 10))
-    assert asha.decisions(late[0])["bracket"] == 1
-    assert [one["epoch"] for one in asha.decisions(late[0])["decisions"]] == [3, 9]
+    assert asha.description(late[0])["bracket"] == 1
+    assert [epoch for epoch in range(1, 10) if asha.rung(late[0], epoch)] == [3, 9]
 
 
 def test_a_single_bracket_leaves_the_rule_as_it_was_before_there_were_several() -> None:
-    assert Asha(Pruning(brackets=1)).rule == {
+    assert rule(Pruning(brackets=1)) == {
         "method": "asha",
         "grace_period": 1,
         "reduction_factor": 3,
         "group": ["model"],
     }
-    assert Asha(Pruning(brackets=2)).rule["brackets"] == 2
+    assert rule(Pruning(brackets=2))["brackets"] == 2
 
 
 def test_a_trial_that_goes_on_fills_the_rungs_it_passed(six: list[Trial]) -> None:
-    asha = Asha(Pruning(grace_period=1, reduction_factor=3))
+    asha = Judge(Pruning(grace_period=1, reduction_factor=3))
     asha.stops(six[0], 1, 0.9)
-    asha.go_on(six[1], [0.5, None, 0.6])
-    assert [one["decision"] for one in asha.decisions(six[1])["decisions"]] == ["continue", "continue"]
+    asha.fill(six[1], [0.5, None, 0.6])
     assert asha.stops(six[2], 3, 0.55)
 
 
+def test_a_trials_own_score_is_not_among_those_it_is_compared_with(six: list[Trial]) -> None:
+    """So a run that goes on decides about a trial that an earlier run left as that run did."""
+    asha = Judge(Pruning(grace_period=1, reduction_factor=3))
+    asha.fill(six[0], [0.4])
+    assert not asha.stops(six[0], 1, 0.4)
+    asha.fill(six[1], [0.9])
+    assert asha.stops(six[0], 1, 0.4)
+
+
 def test_decisions_are_recorded_with_the_rule(six: list[Trial]) -> None:
-    asha = Asha(Pruning(grace_period=1, reduction_factor=3))
-    asha.stops(six[0], 1, 0.9)
-    asha.stops(six[0], 2, 0.9)
-    asha.stops(six[1], 1, 0.5)
-    assert asha.decisions(six[0])["decisions"] == [{"epoch": 1, "val_accuracy": 0.9, "decision": "continue"}]
-    assert asha.decisions(six[1]) == {
-        "rule": {"method": "asha", "grace_period": 1, "reduction_factor": 3, "group": ["model"]},
-        "decisions": [{"epoch": 1, "val_accuracy": 0.5, "decision": "stop"}],
-    }
+    scheduler = Scheduler(six, {}, Asha(Pruning(grace_period=1, reduction_factor=3)))
+    for trial in six:
+        scheduler.start(trial, "")
+
+    def progress(trial: Trial, epoch: int, score: float) -> bool:
+        return scheduler.progress(trial.key, Progress(epoch, 10, {"train_loss": 1.0, "val_accuracy": score}, 1.0))
+
+    assert [progress(six[0], 1, 0.9), progress(six[0], 2, 0.9), progress(six[1], 1, 0.5)] == [False, False, True]
+    rule = {"method": "asha", "grace_period": 1, "reduction_factor": 3, "group": ["model"]}
+    assert [scheduler.decisions(trial) for trial in six[:3]] == [
+        {"rule": rule, "decisions": [{"epoch": 1, "val_accuracy": 0.9, "decision": "continue"}]},
+        {"rule": rule, "decisions": [{"epoch": 1, "val_accuracy": 0.5, "decision": "stop"}]},
+        {"rule": rule, "decisions": []},
+    ]

@@ -12,12 +12,15 @@ from pathlib import Path
 import pytest
 from commands import processes_below, start
 
-from bench.execution.scheduler import RunningTrial, Scheduler
+from bench.execution.coordinator import Coordinator
+from bench.execution.messages import RunOptions
+from bench.execution.scheduler import RunningTrial
 from bench.execution.tune import worker_failure
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record
 from bench.suite.suite import Suite
 from bench.suite.trial import Trial
+from bench.training.fit import Progress
 
 KILLED = """Failure # 1 (occurred at 2026-11-22_05-19-35)
 The actor died unexpectedly before finishing this task.
@@ -72,23 +75,23 @@ def test_a_lost_trial_is_next_and_fails_when_it_was_lost_too_often(
 ) -> None:
     view = Notes()
     trials = trials_of(suite_of("grid: {model: mlp, epochs: 9, seeds: 2}"))
-    board = Scheduler(trials, Ledger(tmp_path / "results"), None, view, retries=1)
-    first = board.next_trial()
+    coordinator = Coordinator(trials, Ledger(tmp_path / "results"), RunOptions(retries=1), view)
+    first = coordinator.next_trial()
     assert first is not None
-    board.progress(first.key, 1, {"train_loss": 0.5}, 1.0)
-    board.lost(first.key, "its node is gone")
-    assert view.notes == [f"trial {first.key[:8]} is tried again (2 of 2): its node is gone"]
-    assert board.next_trial() is first
-    assert board.running[first.key].epoch == 0
-    board.lost(first.key, "its node is gone", "all that Ray said")
-    record = board.ended[-1]
+    coordinator.receive(first.key, Progress(1, 9, {"train_loss": 0.5}, 1.0))
+    coordinator.worker_died(first.key, "its node is gone")
+    assert view.notes == [f"trial {first.key[:8]} is started again (attempt 2 of 2): its node is gone"]
+    assert coordinator.next_trial() is first
+    assert coordinator.running[first.key].epoch == 0
+    coordinator.worker_died(first.key, "its node is gone", "all that Ray said")
+    record = coordinator.ended[-1]
     assert record.status == "failed"
     assert record.failure == {
         "kind": "WorkerDied",
-        "message": "its worker process died in each of 2 tries; the last time its node is gone",
+        "message": "its worker process died in each of 2 attempts; the last time its node is gone",
         "traceback": "all that Ray said",
     }
-    assert board.next_trial() is trials[1]
+    assert coordinator.next_trial() is trials[1]
 
 
 SUITE = """
@@ -130,12 +133,12 @@ def test_a_trial_killed_once_goes_on_and_killed_again_has_failed(tmp_path: Path,
     finally:
         driver.terminate()
     assert driver.returncode == 1
-    assert f"is tried again (2 of 2): process {first} on " in out
-    assert "mlp: goes on after epoch " in out
+    assert f"is started again (attempt 2 of 2): process {first} on " in out
+    assert "mlp: resumed after epoch " in out
     assert "A worker died" not in out  # in Ray's own words, before ours
     (record,) = Ledger(results).records()
     assert record.status == "failed" and record.failure is not None
-    assert record.failure["message"].startswith("its worker process died in each of 2 tries; the last time process ")
+    assert record.failure["message"].startswith("its worker process died in each of 2 attempts; the last time process ")
     assert f"process {second} on" in record.failure["message"]
     assert "The actor died unexpectedly" in record.failure["traceback"]
     assert list(results.glob("checkpoints/*.pt"))  # the next run goes on from there

@@ -22,7 +22,7 @@ import pytest
 import torch
 from commands import STOPPED, bench, processes_below, results_of, start
 
-from bench.execution.checkpoints import DIGEST
+from bench.execution.checkpoints import DIGEST_BYTES
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record
 
@@ -157,7 +157,7 @@ def wait_for_checkpoint(process: subprocess.Popen[str], results: Path, refit: bo
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < end
         for path in results.glob("checkpoints/*.pt"):
-            kept = torch.load(io.BytesIO(path.read_bytes()[DIGEST:]), weights_only=True)
+            kept = torch.load(io.BytesIO(path.read_bytes()[DIGEST_BYTES:]), weights_only=True)
             if ("searched" in kept["state"]) == refit:
                 return
         time.sleep(0.02)
@@ -177,7 +177,7 @@ def test_a_trial_killed_between_epochs_goes_on_to_the_same_bits(
     assert entries(results) == 0
     code, out, err = bench(*command)
     assert (code, err) == (0, ""), err
-    assert re.search(rf"goes on after {'refit ' if refit else ''}epoch \d+/", out), out
+    assert re.search(rf"resumed after {'refit ' if refit else ''}epoch \d+/", out), out
     assert results_of(results) == undisturbed
     assert not list((results / "checkpoints").iterdir())
 

@@ -20,6 +20,7 @@ from rich.console import Console
 
 from bench.data import Dataset
 from bench.errors import UserError
+from bench.execution.messages import RunOptions
 from bench.execution.progress import PlainProgress
 from bench.execution.run_trials import run_trials
 from bench.ledger.ledger import Ledger, merge
@@ -107,14 +108,14 @@ def test_a_server_that_goes_away_mid_run_costs_nothing(
     said = io.StringIO()
 
     def run() -> list[Record]:
-        return run_trials(trials, few_pictures, Ledger(bucket.url), Console(file=said), use_ray=False)
+        return run_trials(trials, few_pictures, Ledger(bucket.url), Console(file=said), RunOptions(use_ray=False))
 
     class Ending(PlainProgress):
         """Lets the server go away when the first trial has ended."""
 
         def trial_ended(self, trial: Trial, record: Record) -> None:
             super().trial_ended(trial, record)
-            if self.tally.status["complete"] == 1:
+            if self.stats.status["complete"] == 1:
                 bucket.go_away()
 
     with pytest.raises(UserError, match=r"cannot be reached(.|\n)*3 finished trials are kept in .*, nothing is lost"):
@@ -123,10 +124,10 @@ def test_a_server_that_goes_away_mid_run_costs_nothing(
             few_pictures,
             Ledger(bucket.url),
             Console(file=said),
-            use_ray=False,
-            watched_by=lambda tally: Ending(tally, Console(file=said)),
+            RunOptions(use_ray=False),
+            display=lambda stats: Ending(stats, Console(file=said)),
         )
-    assert "the run goes on; what ends is kept" in said.getvalue()
+    assert "the run goes on; records are stored here" in said.getvalue()
     bucket.come_back()
     assert run() == []
     assert len(Ledger(bucket.url).done(None)) == 4
@@ -148,13 +149,13 @@ def test_two_drivers_at_once_do_no_trial_twice(
 LIMITED = """
 import resource, signal, sys
 from bench.__main__ import main
-from bench.ledger.file_store import Disk
+from bench.ledger.file_store import FileStore
 
 def fill():
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))  # an entry with its predictions is larger
 
-check = Disk.check_writable
+check = FileStore.check_writable
 def checked(disk):
     check(disk)
     fill()
@@ -162,7 +163,7 @@ def checked(disk):
 if sys.argv.pop(1) == "before":
     fill()
 else:
-    Disk.check_writable = checked
+    FileStore.check_writable = checked
 sys.argv[0] = "bench"
 main()
 """

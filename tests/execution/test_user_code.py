@@ -25,6 +25,7 @@ from bench.commands.load_suites import check, trials_of
 from bench.errors import UserError
 from bench.execution import forkserver
 from bench.execution.checkpoints import LocalCheckpointFiles
+from bench.execution.messages import RunOptions
 from bench.execution.rerun import rebuild_trial, train
 from bench.execution.run_trials import run_trials
 from bench.ledger.ledger import Ledger
@@ -153,10 +154,8 @@ def run(folder: Path, trials: list[Trial], view: Quiet, data: Any = None) -> Non
         data or datasets_of(trials, None),
         Ledger(folder / "r"),
         Console(quiet=True),
-        gpus_per_trial=0,
-        use_ray=False,
-        checkpoint_after=0,
-        watched_by=lambda _: view,
+        RunOptions(gpus_per_trial=0, use_ray=False, checkpoint_after=0),
+        display=lambda _: view,
     )
 
 
@@ -204,7 +203,7 @@ def at_retry(folder: Path, swap: Callable[[], object]) -> None:
 
     view.at_epoch = kill
     run(folder, expanded(folder), view)
-    assert "is tried again (2 of 3)" in view.notes[0] and "SIGKILL" in view.notes[0]
+    assert "is started again (attempt 2 of 3)" in view.notes[0] and "SIGKILL" in view.notes[0]
 
 
 def at_resume(folder: Path, swap: Callable[[], object]) -> None:
@@ -448,7 +447,7 @@ def test_a_process_that_dies_before_its_question_is_answered_is_a_lost_trial(tmp
     """As for want of memory while a checkpoint is written."""
 
     class Files(LocalCheckpointFiles):
-        def takes(self, _: Path) -> bool:
+        def has_folder(self, _: Path) -> bool:
             assert forkserver._server is not None
             for child in children(forkserver._server.process.pid):
                 os.kill(child, signal.SIGKILL)

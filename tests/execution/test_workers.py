@@ -67,4 +67,4 @@ def test_without_ray_a_trial_has_one_worker(tmp_path: Path) -> None:
     path.write_text(MIXED)
     code, _, err = bench("run", path, "--no-ray", "--results", tmp_path / "results")
     assert code == 2
-    assert err.startswith("error: --no-ray trains in this process alone; trials that want several workers: 1\n")
+    assert err.startswith("error: --no-ray trains in this process alone; trials with several workers: 1\n")

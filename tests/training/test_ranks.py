@@ -11,7 +11,7 @@ import pytest
 import torch
 from together import KeepsFirst, NotAnew, Together
 
-from bench.execution.checkpoints import path_of
+from bench.execution.checkpoints import checkpoint_path
 from bench.training.distributed import SINGLE_PROCESS, DistributedContext
 from bench.training.random_streams import stream_seed
 from bench.training.train_trial import TrialOutcome, train_trial
@@ -121,7 +121,7 @@ def test_a_trial_of_two_workers_goes_on_to_the_same_bits(
     """Dropout and augmentation go on in each rank's own streams."""
     model, augmentation = {**MLP, "dropout": 0.3}, [{"name": "flip"}]
     config = configured(model=model, augmentation=augmentation, epochs=4, batch_size=100, refit=refit)
-    data, path = sliced(800, 300), path_of(tmp_path, "0123456789abcdef0123")
+    data, path = sliced(800, 300), checkpoint_path(tmp_path, "0123456789abcdef0123")
     checkpointer = KeepsFirst(path, {}, 0, print)
     checkpointer.epochs = 5 if refit else 2  # a search of four epochs offers three
     undisturbed = together(config, 0, data, checkpointer)[0]

@@ -1,7 +1,7 @@
-"""What travels to the head: ``run.json`` with the trials as they are, and beside it the files that they name.
+"""What is sent to the head: ``run.json`` with the trials, and next to it the files that they name.
 
-The suite is expanded and checked here, so the head has nothing to look up: it gets trials, each with its key. JSON
-and plain files only; nothing is unpickled on either side.
+The suite is expanded and checked on the sender's machine, so the head gets trials, each with its key. JSON and plain
+files only; nothing is unpickled on either side.
 """
 
 from __future__ import annotations
@@ -16,16 +16,19 @@ from bench.data import DATASETS
 from bench.data.search_paths import locate, search_paths
 from bench.data.user_data import is_user_defined
 from bench.errors import UserError
+from bench.execution.messages import RunOptions
+from bench.execution.pruning import rule
 from bench.models.user_code import installed_packages
 from bench.suite.schema import Pruning
 from bench.suite.trial import ModelCode, Trial
 
-FORMAT = 2
+FORMAT = 3
 RUN = "run.json"
 VARIABLES = "variables.json"
-"""The run's environment variables, which may be secret: for its owner's eyes, and removed once the driver has them."""
+"""The run's environment variables, which may be secret: readable by its owner only, and removed when the driver has
+read them."""
 PACKAGES = "packages"
-"""The folder of the user's own packages, whose names are theirs to choose."""
+"""The folder of the user's own packages, which may have any name."""
 
 
 @dataclass(frozen=True)
@@ -42,26 +45,21 @@ class BundledSuite:
 
 @dataclass(frozen=True)
 class RunBundle:
-    """A run as it is shipped. `known` are the keys whose entries the sender has; paths are relative to ``run.json``."""
+    """A run as it is sent. `known` are the keys whose entries the sender has; paths are relative to ``run.json``."""
 
     name: str
-    parts: list[BundledSuite]
+    suites: list[BundledSuite]
     results: str
+    options: RunOptions
     known: list[str] = field(default_factory=list)
-    grows: bool = False
-    git_commit: str | None = None
-    cpus_per_trial: float = 1
-    gpus_per_trial: float | None = None
-    jobs: int | None = None
-    checkpoint_after: float | None = None
-    retries: int | None = None
+    autoscaling: bool = False
 
     @property
     def trials(self) -> list[Trial]:
-        return [trial for part in self.parts for trial in part.trials]
+        return [trial for suite in self.suites for trial in suite.trials]
 
 
-def pack(run: RunBundle, folder: Path, *, send_data: bool = False, data_dir: Path | None = None) -> None:
+def pack(bundle: RunBundle, folder: Path, *, send_data: bool = False, data_dir: Path | None = None) -> None:
     """Write a run into a new folder: this package, ``run.json``, and the user's own files.
 
     Raises
@@ -74,39 +72,35 @@ def pack(run: RunBundle, folder: Path, *, send_data: bool = False, data_dir: Pat
     ignore = shutil.ignore_patterns("__pycache__", "*.pyc")
     shutil.copytree(Path(bench.__file__).parent, folder / "bench", ignore=ignore)
     try:
-        own = {trial.code.identity: trial.code for trial in run.trials if trial.code}
-        codes = {identity: _packed(code, folder, str(n)) for n, (identity, code) in enumerate(own.items())}
-        paths = dict.fromkeys(trial.data_path for trial in run.trials if trial.data_path)
+        user_code = {trial.code.identity: trial.code for trial in bundle.trials if trial.code}
+        codes = {identity: _packed(code, folder, str(n)) for n, (identity, code) in enumerate(user_code.items())}
+        paths = dict.fromkeys(trial.data_path for trial in bundle.trials if trial.data_path)
         data = {path: _copy(path, folder / "data" / str(n)) for n, path in enumerate(paths)}
-        for package in installed_packages(own.values()):
+        for package in installed_packages(user_code.values()):
             _copy(package, folder / PACKAGES)
         if send_data:
-            _copy_catalogue(run, folder / "datasets", data_dir)
+            _copy_catalogue(bundle, folder / "datasets", data_dir)
     except OSError as error:
-        raise UserError(f"cannot send {_what_failed(error)}") from error
+        raise UserError(f"cannot send {_failed_file(error)}") from error
 
-    def moved(trial: Trial) -> dict[str, Any]:
+    def trial_json(trial: Trial) -> dict[str, Any]:
         path = str(data[trial.data_path].relative_to(folder)) if trial.data_path else None
         code = trial.code and trial.code.identity
         return {**asdict(replace(trial, code=None)), "code": code, "data_path": path}
 
-    parts = [
-        {
-            **{one.name: getattr(part, one.name) for one in fields(part)},
-            "trials": [moved(trial) for trial in part.trials],
-            "pruning": part.pruning.model_dump(mode="json") if part.pruning else None,
-        }
-        for part in run.parts
+    suites = [
+        {**vars(suite), "trials": [trial_json(trial) for trial in suite.trials], "pruning": rule(suite.pruning)}
+        for suite in bundle.suites
     ]
-    plain = {one.name: getattr(run, one.name) for one in fields(run)}
-    text = json.dumps({"format": FORMAT, **plain, "parts": parts, "codes": codes})
+    options = asdict(replace(bundle.options, pruning=None, connection=None))
+    text = json.dumps({**vars(bundle), "format": FORMAT, "suites": suites, "options": options, "codes": codes})
     (folder / RUN).write_text(text)
 
 
 def unpack(folder: Path, *, with_code: bool = True) -> RunBundle:
-    """The run in a folder that `pack` filled, its files named as they lie there.
+    """The run in a folder that `pack` filled, with the paths of its files in it.
 
-    Without the user's code, which only those need who train, ``run.json`` is enough.
+    Without the user's code, which only training needs, ``run.json`` is enough.
 
     Raises
     ------
@@ -114,35 +108,29 @@ def unpack(folder: Path, *, with_code: bool = True) -> RunBundle:
         The folder holds no run, or one of another version of bench.
     """
     try:
-        told = json.loads((folder / RUN).read_text())
+        run = json.loads((folder / RUN).read_text())
     except (OSError, ValueError) as error:
         raise UserError(f"{folder / RUN}: cannot be read: {error}") from error
-    if told.pop("format", None) != FORMAT:
+    if run.pop("format", None) != FORMAT:
         raise UserError(f"{folder / RUN}: of another version of bench")
-
-    codes = {
-        identity: _unpacked(folder, values) if with_code else None for identity, values in told.pop("codes").items()
-    }
+    packed = run.pop("codes")
+    codes = {identity: _unpacked(folder, values) if with_code else None for identity, values in packed.items()}
 
     def trial(values: dict[str, Any]) -> Trial:
         path = folder / values["data_path"] if values["data_path"] else None
         return Trial(**{**values, "data_path": path, "code": codes[values["code"]] if values["code"] else None})
 
-    parts = [
-        BundledSuite(
-            **{
-                **part,
-                "trials": [trial(one) for one in part["trials"]],
-                "pruning": Pruning.model_validate(part["pruning"]) if part["pruning"] else None,
-            }
-        )
-        for part in told.pop("parts")
-    ]
-    return RunBundle(parts=parts, **told)
+    def suite(values: dict[str, Any]) -> BundledSuite:
+        pruning = Pruning.model_validate(values["pruning"]) if values["pruning"] else None
+        return BundledSuite(**{**values, "trials": [trial(item) for item in values["trials"]], "pruning": pruning})
+
+    return RunBundle(
+        **{**run, "suites": [suite(values) for values in run["suites"]], "options": RunOptions(**run["options"])}
+    )
 
 
-def _what_failed(error: OSError) -> str:
-    """The file and the reason, which shutil tells of a pipe in its text, of a folder in a list."""
+def _failed_file(error: OSError) -> str:
+    """The file and the reason, which shutil gives in the text for a pipe, in a list for a folder."""
     if error.filename is None and error.args and isinstance(error.args[0], list):
         file, _, reason = error.args[0][0]
         return f"{file} to the cluster: {reason}"
@@ -150,15 +138,15 @@ def _what_failed(error: OSError) -> str:
 
 
 def _packed(code: ModelCode, folder: Path, number: str) -> dict[str, Any]:
-    """Write a code's files into a folder of their own; all else of it, as JSON has it."""
-    into = folder / "models" / number
-    into.mkdir(parents=True)
+    """Write a code's files into a folder of their own; its other fields as JSON."""
+    target = folder / "models" / number
+    target.mkdir(parents=True)
     files = {}
     for n, (path, content) in enumerate(code.files.items()):
-        (into / str(n)).write_bytes(content)
+        (target / str(n)).write_bytes(content)
         files[str(path)] = f"models/{number}/{n}"
     return {
-        **{one.name: getattr(code, one.name) for one in fields(code)},
+        **{item.name: getattr(code, item.name) for item in fields(code)},
         "folder": str(code.folder),
         "roots": [*map(str, code.roots)],
         "modules": {name: str(path) for name, path in code.modules.items()},
@@ -190,16 +178,17 @@ def _copy(path: Path, folder: Path) -> Path:
     return target
 
 
-def _copy_catalogue(run: RunBundle, folder: Path, data_dir: Path | None) -> None:
-    """The data sets of the catalogue, from wherever this machine has them."""
-    entries = (trial.config["dataset"] for trial in run.trials)
-    for name in dict.fromkeys(entry["name"] for entry in entries if not is_user_defined(entry)):
+def _copy_catalogue(bundle: RunBundle, folder: Path, data_dir: Path | None) -> None:
+    """The catalogue's data sets, from wherever this machine has them."""
+    datasets = (trial.config["dataset"] for trial in bundle.trials)
+    for name in dict.fromkeys(dataset["name"] for dataset in datasets if not is_user_defined(dataset)):
         info = DATASETS[name]
-        found = next((paths for place in search_paths(info, data_dir) if (paths := locate(info, place)[0])), None)
-        if found is None:
+        located = (locate(info, location)[0] for location in search_paths(info, data_dir))
+        paths = next((paths for paths in located if paths), None)
+        if paths is None:
             raise UserError(
                 f"{name}: not on this machine, from where `send_data` sends it\n"
                 f"  fetch it first: bench data fetch {name}"
             )
-        for path in found:
+        for path in paths:
             _copy(path, folder / info.folders[0])

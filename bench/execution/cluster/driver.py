@@ -1,4 +1,4 @@
-"""On the head: carry out a run that was shipped there, as the driver of a Ray job."""
+"""On the head: the driver of a run's Ray job."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
 from bench.data import Dataset, load
 from bench.errors import UserError
-from bench.execution.cluster.bundle import VARIABLES, BundledSuite, RunBundle, unpack
-from bench.execution.cluster.events import EventFile, EventRecorder, begins
+from bench.execution.cluster.bundle import VARIABLES, RunBundle, unpack
+from bench.execution.cluster.events import EventFile, EventRecorder, suite_started
+from bench.execution.messages import Connection, RunOptions
 from bench.execution.progress import ProgressStats
-from bench.execution.ray_cluster import Connection
+from bench.execution.pruning import rule
 from bench.execution.run_trials import run_trials
 from bench.execution.signals import INTERRUPTED, is_stop, stop_on_signals
 from bench.ledger.file_store import FileStore
@@ -28,35 +30,35 @@ from bench.streams import unfailing_streams
 
 MONITOR = "/tmp/ray/session_latest/logs/monitor.*"
 NODES_SECONDS = 60.0
-"""How often it is looked whether nodes fail to join."""
+"""How often it is checked whether nodes fail to join."""
 OUT = "out"
-"""The folder in a run's own that its watchers fetch entries from."""
+"""The folder of a run that its followers fetch entries from."""
 
 
 def drive_run(folder: Path) -> int:
-    """Run what `folder` holds; the exit code. Everything is told in the folder's events, errors too."""
-    run = unpack(folder)
+    """Run what `folder` holds; the exit code. Everything is written to the folder's events, errors too."""
+    bundle = unpack(folder)
     events = EventFile(folder)
     threading.Thread(target=_watch_nodes, args=(events,), name="nodes", daemon=True).start()
     with unfailing_streams(), stop_on_signals():
         try:
-            failed = _drive(run, folder, events, _variables(folder))
-        except BaseException as end:
-            if is_stop(end):
-                events.over("stopped")
+            failed = _drive(bundle, folder, events, _variables(folder))
+        except BaseException as error:
+            if is_stop(error):
+                events.close("stopped")
                 return INTERRUPTED
-            if isinstance(end, UserError):
-                events.over("error", message=f"on the head: {end}")
+            if isinstance(error, UserError):
+                events.close("error", message=f"on the head: {error}")
                 return 2
-            more = f"`ray job logs {run.name}` on the head has more"
-            events.over("error", message=f"{type(end).__name__}: {end}; {more}")
+            logs = f"`ray job logs {bundle.name}` on the head has more"
+            events.close("error", message=f"{type(error).__name__}: {error}; {logs}")
             raise
-    events.over("done", failed=failed)
+    events.close("done", failed=failed)
     return 0
 
 
 def _variables(folder: Path) -> dict[str, str]:
-    """The run's environment variables, set here and to be set in each worker; their file is not left lying about."""
+    """The run's environment variables, set in this process and to be set in each worker; their file is removed."""
     file = folder / VARIABLES
     variables: dict[str, str] = json.loads(file.read_text())
     file.unlink()
@@ -65,119 +67,103 @@ def _variables(folder: Path) -> dict[str, str]:
 
 
 def _watch_nodes(events: EventFile) -> None:
-    """Tell of nodes that do not join, which would be waited for without a word; each once."""
+    """Note nodes that do not join, which would be waited for silently; each once."""
     pending: set[str] = set()
-    told: set[str] = set()
+    noted: set[str] = set()
     while True:
         time.sleep(NODES_SECONDS)
         command = [sys.executable, "-P", "-m", "ray.scripts.scripts", "status"]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=NODES_SECONDS, check=True)
+            status = subprocess.run(command, capture_output=True, text=True, timeout=NODES_SECONDS, check=True)
         except (OSError, subprocess.SubprocessError):  # a busy head: the next time will do
             continue
-        still, failed = nodes_amiss(done.stdout)
-        for line in [f"not joined yet: {line}" for line in still if line in pending] + failed:
-            if line not in told:
-                told.add(line)
-                events.tell("note", text=f"node {line}; {MONITOR} on the head say why")
-        pending = set(still)
+        still_pending, failed = missing_nodes(status.stdout)
+        for line in [f"not joined yet: {line}" for line in still_pending if line in pending] + failed:
+            if line not in noted:
+                noted.add(line)
+                events.write("note", text=f"node {line}; {MONITOR} on the head say why")
+        pending = set(still_pending)
 
 
-def nodes_amiss(status: str) -> tuple[list[str], list[str]]:
+def missing_nodes(status: str) -> tuple[list[str], list[str]]:
     """The lines of `ray status` about nodes that are pending, and about those that failed to start or were lost."""
-    found: dict[str, list[str]] = {"Pending:": [], "Recent failures:": []}
+    lines: dict[str, list[str]] = {"Pending:": [], "Recent failures:": []}
     section: list[str] | None = None
     for line in status.splitlines():
         if line.startswith(" ") and section is not None:
             if not line.startswith(" (no "):
                 section.append(line.strip())
         else:
-            section = found.get(line.strip())
-    return found["Pending:"], found["Recent failures:"]
+            section = lines.get(line.strip())
+    return lines["Pending:"], lines["Recent failures:"]
 
 
-def _drive(run: RunBundle, folder: Path, events: EventFile, variables: dict[str, str]) -> bool:
-    ledger = Ledger(run.results)
+def _drive(bundle: RunBundle, folder: Path, events: EventFile, variables: dict[str, str]) -> bool:
+    ledger = Ledger(bundle.results)
     ledger.check_writable()
     sent = folder / "datasets"
     datasets: dict[str, Dataset] = {}
-    for trial in run.trials:
+    for trial in bundle.trials:
         if trial.data not in datasets:
             data_dir = sent if sent.is_dir() else None
             datasets[trial.data] = load(
-                trial.run_config["dataset"], data_dir, lambda text: events.tell("note", text=text)
+                trial.run_config["dataset"], data_dir, lambda text: events.write("note", text=text)
             )
+    connection = Connection("auto", autoscaling=bundle.autoscaling, prepared=True, variables=variables)
+    options = replace(bundle.options, connection=connection)
     failed = False
-    connection = Connection("auto", grows=run.grows, prepared=True, variables=variables)
-    for number, part in enumerate(run.parts):
-        failed |= _part(run, number, part, ledger, datasets, folder, events, connection)
+    for number in range(len(bundle.suites)):
+        failed |= _run_suite(bundle, number, ledger, datasets, folder, events, options)
     return failed
 
 
-def _part(
-    run: RunBundle,
+def _run_suite(
+    bundle: RunBundle,
     number: int,
-    part: BundledSuite,
     ledger: Ledger,
     datasets: dict[str, Dataset],
     folder: Path,
     events: EventFile,
-    connection: Connection,
+    options: RunOptions,
 ) -> bool:
-    done = ledger.done(part.pruning.model_dump(mode="json") if part.pruning else None)
-    news = [trial.key for trial in part.trials if trial.key in done and trial.key not in run.known]
-    for key in news:
+    """Run the missing trials of one suite of the run; whether trials failed."""
+    suite = bundle.suites[number]
+    done = ledger.done(rule(suite.pruning))
+    unknown = [trial.key for trial in suite.trials if trial.key in done and trial.key not in bundle.known]
+    for key in unknown:
         export_record(ledger, key, folder)
-    events.tell("begins", **begins(number, [done[key] for key in news], run.jobs or 0))
+    events.write("suite_started", **suite_started(number, [done[key] for key in unknown], options.jobs or 0))
 
-    def watched_by(tally: ProgressStats) -> EventRecorder:
-        return EventRecorder(tally, events, lambda key: export_record(ledger, key, folder))
+    def display(stats: ProgressStats) -> EventRecorder:
+        return EventRecorder(stats, events, lambda key: export_record(ledger, key, folder))
 
+    options = replace(options, suite=suite.suite, pruning=suite.pruning, sampling_seed=suite.sampling_seed)
     records = run_trials(
-        part.trials,
-        datasets,
-        ledger,
-        Console(markup=False, highlight=False),
-        pruning=part.pruning,
-        suite=part.suite,
-        git_commit=run.git_commit,
-        cpus_per_trial=run.cpus_per_trial,
-        gpus_per_trial=run.gpus_per_trial,
-        jobs=run.jobs,
-        checkpoint_after=run.checkpoint_after,
-        retries=run.retries,
-        sampling_seed=part.sampling_seed,
-        connection=connection,
-        watched_by=watched_by,
+        suite.trials, datasets, ledger, Console(markup=False, highlight=False), options, display=display
     )
-    export_records(ledger, part, run, folder)
-    events.tell("ends", part=number)
+    for trial in suite.trials:  # another run on this ledger may have published some meanwhile
+        if trial.key not in bundle.known:
+            export_record(ledger, trial.key, folder)
+    events.write("suite_ended", suite=number)
     return any(record.status == "failed" for record in records)
 
 
-def export_records(ledger: Ledger, part: BundledSuite, run: RunBundle, folder: Path) -> None:
-    """Hand out what another run on this ledger has found of the part's trials while this one went on, too."""
-    for trial in part.trials:
-        if trial.key not in run.known:
-            export_record(ledger, trial.key, folder)
-
-
 def export_record(ledger: Ledger, key: str, folder: Path) -> None:
-    """Put a key's entries where the run's watchers fetch them; those of a ledger at a URL they read there."""
-    home = ledger.store
-    if not isinstance(home, FileStore):
+    """Link a key's entries into the folder that followers fetch from; they read a ledger at a URL themselves."""
+    store = ledger.store
+    if not isinstance(store, FileStore):
         return
     out = FileStore(folder / OUT)
-    for name in home.names_of(key):
+    for name in store.names_of(key):
         target = out.location(name)
         target.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileExistsError):
             try:
-                target.hardlink_to(home.location(name))
+                target.hardlink_to(store.location(name))
             except FileExistsError:
                 raise
             except OSError:  # a file system without links
-                shutil.copyfile(home.location(name), target)
+                shutil.copyfile(store.location(name), target)
 
 
 if __name__ == "__main__":

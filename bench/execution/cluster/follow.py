@@ -1,4 +1,4 @@
-"""Following a run from here: its events shown as they come, its records brought home; leaving it does not end it."""
+"""Following a run from here: its events are shown as they come, its records fetched; leaving does not end the run."""
 
 from __future__ import annotations
 
@@ -18,176 +18,193 @@ from rich.console import Console
 
 from bench.errors import UserError
 from bench.execution.cluster.bundle import RunBundle
-from bench.execution.cluster.events import ALIVE_SECONDS, EVENTS, play
-from bench.execution.cluster.head import CommandError, ConnectionLostError, last_lines, leave, shell, stream
-from bench.execution.cluster.jobs import Job, fetch, folder_of_run, forget_variables, jobs_of
+from bench.execution.cluster.events import EVENTS, HEARTBEAT_SECONDS, replay
+from bench.execution.cluster.head import CommandError, ConnectionLostError, last_lines, shell, stream, terminate
+from bench.execution.cluster.jobs import Job, fetch, jobs_of, remove_variables, run_folder
 from bench.execution.cluster.launcher import Launcher
 from bench.execution.progress import ProgressDisplay, ProgressStats, console_progress
+from bench.execution.pruning import rule
 from bench.ledger.address import is_url, with_results
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record
 
 FETCH_SECONDS = 10.0
-"""How often records are brought home while trials end."""
-SILENCE_SECONDS = 3 * ALIVE_SECONDS
-AGAIN_SECONDS = 5.0
+"""How often records are fetched while trials end."""
+SILENCE_SECONDS = 3 * HEARTBEAT_SECONDS
+RECONNECT_SECONDS = 5.0
 """How long to wait before another connection is tried."""
 
 
-def follow(launcher: Launcher, run: RunBundle, ledger: Ledger, console: Console) -> dict[str, Any]:
-    """Show a run until it is over; the last event. What it has found is in the ledger then.
+def follow(launcher: Launcher, bundle: RunBundle, ledger: Ledger, console: Console) -> dict[str, Any]:
+    """Show a run until it is over; its last event. All its records are in the ledger then.
 
     The connection may break and come back: events are read on from where they were. KeyboardInterrupt leaves the run
-    to itself.
+    going.
     """
-    part = 0
-    with tempfile.TemporaryDirectory(prefix="bench-fetch-") as incoming, contextlib.ExitStack() as shown:
-        home = RecordFetcher(launcher, run, ledger, Path(incoming))
-        view: ProgressDisplay | None = None
-        trials = {trial.key: trial for trial in run.trials}
+    with tempfile.TemporaryDirectory(prefix="bench-fetch-") as incoming, contextlib.ExitStack() as stack:
+        fetcher = RecordFetcher(launcher, bundle, ledger, Path(incoming))
+        display: ProgressDisplay | None = None
+        trials = {trial.key: trial for trial in bundle.trials}
         try:
-            for event in _events(launcher, run.name, console):
-                if event["event"] == "begins":
-                    part = event["part"]
-                    view = shown.enter_context(console_progress(console)(_stats(run, part, event, ledger)))
-                elif event["event"] == "ends":
-                    shown.close()
-                    view = None
-                elif event["event"] == "over":
-                    shown.close()
-                    home.finish(console)
+            for event in _events(launcher, bundle.name, console):
+                if event["event"] == "suite_started":
+                    display = stack.enter_context(console_progress(console)(_stats(bundle, event, ledger)))
+                elif event["event"] == "suite_ended":
+                    stack.close()
+                    display = None
+                elif event["event"] == "closed":
+                    stack.close()
+                    fetcher.finish(console)
                     return event
-                elif view is not None:
-                    play(event, trials, view)
+                elif display is not None:
+                    replay(event, trials, display)
                 elif event["event"] == "note":
                     console.print(event["text"], highlight=False, markup=False)
-                if event["event"] in ("ended", "begins"):
-                    home.wanted.set()
+                if event["event"] in ("ended", "suite_started"):
+                    fetcher.wanted.set()
         finally:
-            home.leave()
+            fetcher.leave()
     raise AssertionError("events end with an outcome")
 
 
-def _stats(run: RunBundle, part: int, event: dict[str, Any], ledger: Ledger) -> ProgressStats:
-    pruning = run.parts[part].pruning
-    done = ledger.done(pruning.model_dump(mode="json") if pruning else None)
-    done |= {record.key: record for record in (Record.from_json(told) for told in event["reused"])}
-    known = set(run.known) | {told["key"] for told in event["reused"]}
-    trials = run.parts[part].trials
-    reused = [done[trial.key] for trial in trials if trial.key in done and trial.key in known]
-    return ProgressStats(trials, reused, event["slots"] or 1, with_results("bench show", ledger.root))
+def _stats(bundle: RunBundle, event: dict[str, Any], ledger: Ledger) -> ProgressStats:
+    suite = bundle.suites[event["suite"]]
+    done = ledger.done(rule(suite.pruning))
+    done |= {record.key: record for record in map(Record.from_json, event["reused"])}
+    known = set(bundle.known) | {record["key"] for record in event["reused"]}
+    reused = [done[trial.key] for trial in suite.trials if trial.key in done and trial.key in known]
+    return ProgressStats(suite.trials, reused, event["slots"] or 1, with_results("bench show", ledger.root))
 
 
 class RecordFetcher:
-    """Brings records home in a thread of its own, which a slow connection may keep busy."""
+    """Fetches records in a thread of its own, which a slow connection may block."""
 
-    def __init__(self, launcher: Launcher, run: RunBundle, ledger: Ledger, incoming: Path):
-        self.launcher, self.run, self.ledger, self.incoming = launcher, run, ledger, incoming
+    def __init__(self, launcher: Launcher, bundle: RunBundle, ledger: Ledger, incoming: Path):
+        self.launcher, self.bundle, self.ledger, self.incoming = launcher, bundle, ledger, incoming
         self.wanted = threading.Event()
-        self._left = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="records", daemon=True)
-        if not is_url(run.results):
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._fetch_repeatedly, name="records", daemon=True)
+        if not is_url(bundle.results):
             self._thread.start()
 
-    def _work(self) -> None:
-        # A ledger is read by one thread: this one has its own view of the same folder.
+    def _fetch_repeatedly(self) -> None:
+        # A ledger is read by one thread: this one has an object of its own for the same folder.
         ledger = Ledger(self.ledger.root)
-        while not self._left.is_set():
+        while not self._stopped.is_set():
             if not self.wanted.wait(1.0):
                 continue
             self.wanted.clear()
             try:
-                fetch(self.launcher, self.run.name, self.incoming, ledger)
-            except (ConnectionLostError, CommandError, UserError):  # `finish` tells of what stays wrong
+                fetch(self.launcher, self.bundle.name, self.incoming, ledger)
+            except (ConnectionLostError, CommandError, UserError):  # `finish` reports what stays wrong
                 self.wanted.set()
-            self._left.wait(FETCH_SECONDS)
+            self._stopped.wait(FETCH_SECONDS)
 
     def finish(self, console: Console) -> None:
-        """Fetch what is left, however often that takes."""
-        told = False
+        """Fetch what is left, however often that must be tried."""
+        warned = False
         self.leave()
-        if is_url(self.run.results):
+        if is_url(self.bundle.results):
             self.ledger.refresh()
             return
         while True:
             try:
-                fetch(self.launcher, self.run.name, self.incoming, self.ledger)
+                fetch(self.launcher, self.bundle.name, self.incoming, self.ledger)
                 return
             except (ConnectionLostError, CommandError) as error:
-                if not told:
+                if not warned:
                     console.print(
                         f"the run is over, and its last records cannot be fetched yet: {last_lines(str(error), 1)}\n"
                         "trying again; Ctrl-C leaves them there",
                         highlight=False, markup=False, style="dim",
                     )  # fmt: skip
-                told = True
-                time.sleep(AGAIN_SECONDS)
+                warned = True
+                time.sleep(RECONNECT_SECONDS)
 
     def leave(self) -> None:
-        self._left.set()
+        self._stopped.set()
         if self._thread.is_alive():
             self._thread.join()
 
 
 def _events(launcher: Launcher, name: str, console: Console) -> Iterator[dict[str, Any]]:
-    """The run's events from the first on, over as many connections as it takes; the last one is "over"."""
-    seen = 0
-    lost, said = False, ""
+    """The run's events from the first on, over as many connections as it takes; the last one is "closed"."""
+    count = 0
+    disconnected, last_state = False, ""
     while True:
-        path = f"{folder_of_run(launcher, name)}/{EVENTS}"
-        process = stream(launcher, f"tail -n +{seen + 1} -F {path} 2>/dev/null")
-        lines: queue.Queue[bytes | None] = queue.Queue()
-        reader = threading.Thread(target=_read, args=(process, lines), daemon=True)
-        reader.start()
-        try:
-            while True:
-                try:
-                    line = lines.get(timeout=SILENCE_SECONDS)
-                except queue.Empty:
-                    break
-                if line is None:
-                    break
-                event = _parse(line)
-                if event is None:
-                    continue
-                if lost:
-                    console.print("connected again", style="dim")
-                lost, said = False, ""
-                seen += 1
-                yield event
-                if event["event"] == "over":
-                    return
-        finally:
-            leave(process)
+        path = f"{run_folder(launcher, name)}/{EVENTS}"
+        for event in _streamed_events(launcher, f"tail -n +{count + 1} -F {path} 2>/dev/null"):
+            if disconnected:
+                console.print("connected again", style="dim")
+            disconnected, last_state = False, ""
+            count += 1
+            yield event
+            if event["event"] == "closed":
+                return
         job = _job(launcher, name)
-        if job and job.status in ("FAILED", "STOPPED", "GONE"):  # of one that succeeded the last words are under way
-            # What was told before it ended may still be unread, the reason itself among it.
-            unread = _unread(launcher, path, seen)
+        if job and job.status in ("FAILED", "STOPPED", "GONE"):  # of one that succeeded the last events are under way
+            # What was written before it ended may still be unread, the reason itself among it.
+            unread = _unread(launcher, path, count)
             yield from unread
-            if not unread or unread[-1]["event"] != "over":
+            if not unread or unread[-1]["event"] != "closed":
                 with contextlib.suppress(ConnectionLostError, CommandError):
-                    forget_variables(launcher, [name])
-                yield {"event": "over", "outcome": "error", "message": _ended_unreported(launcher, name, job)}
+                    remove_variables(launcher, [name])
+                yield {"event": "closed", "outcome": "error", "message": _ended_unreported(launcher, name, job)}
             return
         if job and job.status == "PENDING":
             state = "Ray is installing the run's packages on the cluster"
-        elif job and not seen:
+        elif job and not count:
             state = "the run's driver is starting"
         else:
-            state = f"no word from {launcher.name!r}; the run goes on there, trying to connect again"
-        if state != said:
+            state = f"{launcher.name!r} does not answer; the run goes on there, trying to connect again"
+        if state != last_state:
             console.print(state, highlight=False, markup=False, style="dim")
-        said, lost = state, job is None or seen > 0
-        time.sleep(AGAIN_SECONDS)
+        last_state, disconnected = state, job is None or count > 0
+        time.sleep(RECONNECT_SECONDS)
 
 
-def _unread(launcher: Launcher, path: str, seen: int) -> list[dict[str, Any]]:
-    """The events of a run that is over after those that were seen; none where the head does not answer."""
+def _streamed_events(launcher: Launcher, command: str) -> Iterator[dict[str, Any]]:
+    """The events that a command on the head prints, until it ends or is silent for long."""
+    process = stream(launcher, command)
+    lines: queue.Queue[bytes | None] = queue.Queue()
+    threading.Thread(target=_read, args=(process, lines), daemon=True).start()
     try:
-        text = shell(launcher, f"tail -n +{seen + 1} {path}")
+        while True:
+            try:
+                line = lines.get(timeout=SILENCE_SECONDS)
+            except queue.Empty:
+                return
+            if line is None:
+                return
+            if event := _parse(line):
+                yield event
+    finally:
+        terminate(process)
+
+
+def _read(process: subprocess.Popen[bytes], lines: queue.Queue[bytes | None]) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        lines.put(line)
+    lines.put(None)
+
+
+def _unread(launcher: Launcher, path: str, count: int) -> list[dict[str, Any]]:
+    """The events of a run that is over after the first `count`; none where the head does not answer."""
+    try:
+        text = shell(launcher, f"tail -n +{count + 1} {path}")
     except (ConnectionLostError, CommandError):
         return []
     return [event for line in text.encode().splitlines() if (event := _parse(line))]
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    """An event; None for what the launcher and ssh print."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) and "event" in event else None
 
 
 def _job(launcher: Launcher, name: str) -> Job | None:
@@ -199,28 +216,12 @@ def _job(launcher: Launcher, name: str) -> Job | None:
 
 
 def _ended_unreported(launcher: Launcher, name: str, job: Job) -> str:
-    """What can be said of a run whose driver has said nothing of its end."""
-    why = "".join(f"    {line}\n" for line in job.reason.splitlines())
+    """The message on a run whose driver has ended without reporting why."""
+    reason = "".join(f"    {line}\n" for line in job.reason.splitlines())
     server = launcher.settings.job_server
     logs = f"{launcher.settings.python} -m ray.scripts.scripts job logs --address {server} {name}"
-    look = shlex.join(["ray", "exec", str(launcher.path), logs])
+    command = shlex.join(["ray", "exec", str(launcher.path), logs])
     return (
-        f"the run's driver ended without a word (Ray says {job.status.lower()}); what it had published is safe\n{why}"
-        f"  look there: {look}; the same command starts what is missing"
+        f"the run's driver ended without reporting why (Ray: {job.status.lower()}); what it had published is safe\n"
+        f"{reason}  see its log: {command}; the same command starts what is missing"
     )
-
-
-def _read(process: subprocess.Popen[bytes], lines: queue.Queue[bytes | None]) -> None:
-    assert process.stdout is not None
-    for line in process.stdout:
-        lines.put(line)
-    lines.put(None)
-
-
-def _parse(line: bytes) -> dict[str, Any] | None:
-    """An event; None for what the launcher and ssh print."""
-    try:
-        event = json.loads(line)
-    except ValueError:
-        return None
-    return event if isinstance(event, dict) and "event" in event else None

@@ -1,4 +1,4 @@
-"""Runs as Ray jobs on the head: sent, started, stopped, listed, and their records fetched."""
+"""Runs as Ray jobs on the head: submitting, listing and stopping them, and fetching their records."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import secrets
 import shlex
 import tempfile
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,9 @@ from bench.errors import UserError, plural
 from bench.execution.cluster.bundle import PACKAGES, RUN, VARIABLES, RunBundle, pack, unpack
 from bench.execution.cluster.driver import OUT
 from bench.execution.cluster.events import STATE
-from bench.execution.cluster.head import fetch_file, last_lines, send_file, shell
+from bench.execution.cluster.head import CommandError, fetch_folder, last_lines, send_folder, shell
 from bench.execution.cluster.launcher import Launcher, variables
-from bench.execution.cluster.requirements import MISSING, requirements
+from bench.execution.cluster.requirements import SCRIPT, requirements
 from bench.execution.ray_cluster import runtime_env
 from bench.ledger.address import is_url
 from bench.ledger.file_store import FileStore
@@ -29,10 +29,9 @@ from bench.ledger.files import ENTRIES
 from bench.ledger.ledger import Ledger, merge
 
 ENVIRONMENT = "environment.yaml"
-BEFORE_START = "before it started"
 """The job's runtime environment, in a run's folder."""
+BEFORE_START = "before it started"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,80}")
-
 
 JOBS = """
 import json
@@ -40,12 +39,12 @@ from ray.job_submission import JobSubmissionClient
 jobs = JobSubmissionClient({server!r}).list_jobs()
 print(json.dumps({{job.submission_id: [job.status.value, job.message] for job in jobs if job.submission_id}}))
 """
-"""What Ray's own Python on the head is asked for the jobs there."""
+"""Run by Ray's own Python on the head: the jobs there."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """How Ray has a run's job: PENDING (its packages are being installed), RUNNING, SUCCEEDED, FAILED or STOPPED.
+    """A run's job by Ray: PENDING (its packages are being installed), RUNNING, SUCCEEDED, FAILED or STOPPED.
 
     GONE is one that Ray does not know, as after a restart of the head.
     """
@@ -54,12 +53,12 @@ class Job:
     message: str = ""
 
     @property
-    def is_at_work(self) -> bool:
+    def is_active(self) -> bool:
         return self.status in ("PENDING", "RUNNING")
 
     @property
     def reason(self) -> str:
-        """The end of what Ray says of a job that failed, pip's own errors before all else."""
+        """The end of Ray's message on a job that failed; pip's own errors if there are any."""
         errors = [line for line in self.message.splitlines() if line.lstrip().startswith("ERROR:")]
         return last_lines("\n".join(errors) or self.message, 8)
 
@@ -75,79 +74,78 @@ class RunStatus:
 
 
 def new_name(suite: str) -> str:
-    """A name for a run, which is a folder's and a job's too: from its suite and the time."""
+    """A name for a run, its folder and its job: from its suite and the time."""
     slug = re.sub(r"[^a-z0-9]+", "-", suite.lower()).strip("-")[:40] or "run"
     return f"{slug}-{datetime.now():%m%d-%H%M}-{secrets.token_hex(2)}"
 
 
-def folder_of_run(launcher: Launcher, name: str) -> str:
+def run_folder(launcher: Launcher, name: str) -> str:
     """A run's folder on the head; UserError for what is no run's name."""
     if not _NAME.fullmatch(name):
-        listed = shlex.join(["bench", "cluster", "status", "--cluster", str(launcher.path)])
-        raise UserError(f"{name!r} is no run's name; `{listed}` lists them")
+        command = shlex.join(["bench", "cluster", "status", "--cluster", str(launcher.path)])
+        raise UserError(f"{name!r} is no run's name; `{command}` lists them")
     return f"{launcher.settings.folder}/runs/{name}"
 
 
 def submit(
-    launcher: Launcher, run: RunBundle, ledger: Ledger, say: Callable[[str], None], data_dir: Path | None = None
+    launcher: Launcher, bundle: RunBundle, ledger: Ledger, echo: Callable[[str], None], data_dir: Path | None = None
 ) -> None:
     """Send a run with what its trials need, and start it as a Ray job named after it.
 
-    The ledger's entries of the run's trials travel along, unless the ledger lies at a URL, where the head finds it.
+    The ledger's entries of the run's trials are sent along, unless the ledger is at a URL, where the head reads it.
     """
-    remote = folder_of_run(launcher, run.name)
+    remote = run_folder(launcher, bundle.name)
     results = f"{launcher.settings.folder}/results"
-    home = (
-        shell(launcher, f"mkdir -p {remote}/{OUT}/{ENTRIES} {results}/{ENTRIES} && cd {remote} && pwd")
-        .strip()
-        .splitlines()[-1]
-    )
-    shared = is_url(run.results)
-    if not shared:
-        run = RunBundle(**{**vars(run), "results": str(Path(home).parents[1] / "results")})
+    made = shell(launcher, f"mkdir -p {remote}/{OUT}/{ENTRIES} {results}/{ENTRIES} && cd {remote} && pwd")
+    folder = made.strip().splitlines()[-1]
+    is_shared = is_url(bundle.results)
+    if not is_shared:
+        bundle = replace(bundle, results=str(Path(folder).parents[1] / "results"))
     with tempfile.TemporaryDirectory(prefix="bench-send-") as temporary:
         package, entries = Path(temporary, "run"), Path(temporary, "ledger")
         package.mkdir()
-        pack(run, package, send_data=launcher.settings.send_data, data_dir=data_dir)
-        (package / "requirements.json").write_text(json.dumps(requirements(run.results)))
-        say(f"sending {run.name}: {plural(len(run.trials), 'trial')}, {len(run.known)} of them from the ledger")
-        send_file(launcher, package, remote)
-        if run.known and not shared:
-            copy_entries(ledger, run.known, entries)
-            send_file(launcher, entries / ENTRIES, f"{results}/{ENTRIES}")
-    missing = missing_packages(launcher, home)
+        pack(bundle, package, send_data=launcher.settings.send_data, data_dir=data_dir)
+        (package / "requirements.json").write_text(json.dumps(requirements(bundle.results)))
+        echo(
+            f"sending {bundle.name}: {plural(len(bundle.trials), 'trial')}, {len(bundle.known)} of them from the ledger"
+        )
+        send_folder(launcher, package, remote)
+        if bundle.known and not is_shared:
+            copy_entries(ledger, bundle.known, entries)
+            send_folder(launcher, entries / ENTRIES, f"{results}/{ENTRIES}")
+    missing = missing_packages(launcher, folder)
     if missing:
-        say(f"missing on the cluster, installed by Ray when the run starts: {', '.join(missing)}")
+        echo(f"missing on the cluster, installed by Ray when the run starts: {', '.join(missing)}")
     with tempfile.TemporaryDirectory(prefix="bench-send-") as temporary:
         # Files that their owner alone reads: everyone on a machine sees command lines.
-        _write_private(Path(temporary, ENVIRONMENT), yaml.safe_dump(_environment(launcher, home, missing)))
+        _write_private(Path(temporary, ENVIRONMENT), yaml.safe_dump(_environment(launcher, folder, missing)))
         _write_private(Path(temporary, VARIABLES), json.dumps(variables(launcher)))
-        send_file(launcher, Path(temporary), remote)
-    # Ray installs what is missing into a virtual environment of the run's own, and has its `python` come first.
-    python, place = "python" if missing else launcher.settings.python, shlex.quote(home)
-    options = f"--no-wait --submission-id {run.name} --runtime-env {place}/{ENVIRONMENT}"
+        send_folder(launcher, Path(temporary), remote)
+    # Ray installs what is missing into a virtual environment of the run's own, and puts its `python` first.
+    python, path = "python" if missing else launcher.settings.python, shlex.quote(folder)
+    options = f"--no-wait --submission-id {bundle.name} --runtime-env {path}/{ENVIRONMENT}"
     try:
-        _job(launcher, f"submit {options} -- {python} -m bench.execution.cluster.driver {place}")
-    except UserError:
-        forget_variables(launcher, [run.name])
+        _job(launcher, f"submit {options} -- {python} -m bench.execution.cluster.driver {path}")
+    except CommandError:
+        remove_variables(launcher, [bundle.name])
         raise
 
 
-def missing_packages(launcher: Launcher, home: str) -> list[str]:
+def missing_packages(launcher: Launcher, folder: str) -> list[str]:
     """The packages that the head lacks."""
-    out = shell(launcher, f"{launcher.settings.python} {home}/{MISSING} {home}/requirements.json")
+    out = shell(launcher, f"{launcher.settings.python} {folder}/{SCRIPT} {folder}/requirements.json")
     missing: list[str] = json.loads(out.strip().splitlines()[-1])
     return missing
 
 
-def _environment(launcher: Launcher, home: str, missing: list[str]) -> dict[str, Any]:
-    """The job's runtime environment: this package, our settings, and the packages that the head lacks.
+def _environment(launcher: Launcher, folder: str, missing: list[str]) -> dict[str, Any]:
+    """The job's runtime environment: this package, Ray's settings, and the packages that the head lacks.
 
-    Ray writes it into its logs, so the variables of the user's are not in it.
+    Ray writes it into its logs, so the user's variables are not in it.
     """
     environment = runtime_env()
-    own = shell(launcher, f"ls {home}/{PACKAGES} 2>/dev/null || true").split()
-    environment["py_modules"] = [f"{home}/bench", *(f"{home}/{PACKAGES}/{name}" for name in own)]
+    packages = shell(launcher, f"ls {folder}/{PACKAGES} 2>/dev/null || true").split()
+    environment["py_modules"] = [f"{folder}/bench", *(f"{folder}/{PACKAGES}/{name}" for name in packages)]
     environment["env_vars"]["RAY_JOB_STOP_WAIT_TIME_S"] = "30"
     if missing:
         environment["pip"] = {"packages": missing, "pip_check": False}
@@ -155,9 +153,9 @@ def _environment(launcher: Launcher, home: str, missing: list[str]) -> dict[str,
     return environment
 
 
-def forget_variables(launcher: Launcher, names: Iterable[str]) -> None:
+def remove_variables(launcher: Launcher, names: Iterable[str]) -> None:
     """Remove the variables of runs that never started: a run's driver removes its own when it starts."""
-    if files := " ".join(f"{folder_of_run(launcher, name)}/{VARIABLES}" for name in names):
+    if files := " ".join(f"{run_folder(launcher, name)}/{VARIABLES}" for name in names):
         shell(launcher, f"rm -f {files}")
 
 
@@ -179,43 +177,43 @@ def jobs_of(launcher: Launcher) -> dict[str, Job]:
     code = shlex.quote(JOBS.format(server=launcher.settings.job_server))
     out = shell(launcher, f"{launcher.settings.python} -c {code}")
     line = next(line for line in out.splitlines() if line.startswith("{"))  # Ray resets the terminal's colours after it
-    found: dict[str, list[str | None]] = json.loads(line)
-    return {name: Job(str(status), message or "") for name, (status, message) in found.items()}
+    jobs: dict[str, list[str | None]] = json.loads(line)
+    return {name: Job(str(status), message or "") for name, (status, message) in jobs.items()}
 
 
 def stop(launcher: Launcher, name: str) -> None:
-    """Have the run's driver stop, as Ctrl-C does a run on this machine."""
-    folder_of_run(launcher, name)
+    """Have the run's driver stop, as Ctrl-C does for a run on this machine."""
+    run_folder(launcher, name)
     _job(launcher, f"stop {name}")
 
 
 def run_statuses(launcher: Launcher) -> list[RunStatus]:
-    """The runs on the head, latest first: as their drivers last told, and as Ray says of those that tell nothing."""
+    """The runs on the head, latest first: as their drivers last wrote, and by Ray where a driver wrote nothing."""
     runs = f"{launcher.settings.folder}/runs"
     out = shell(
         launcher,
         f'cd {runs} 2>/dev/null || exit 0; for r in $(ls -t); do echo "$r $(cat $r/{STATE} 2>/dev/null)"; done',
     )
     jobs = jobs_of(launcher) if out.strip() else {}
-    found = []
+    statuses = []
     for line in out.splitlines():
-        name, _, told = line.strip().partition(" ")
+        name, _, text = line.strip().partition(" ")
         if _NAME.fullmatch(name):
             try:
-                state = json.loads(told)
+                state = json.loads(text)
             except ValueError:
                 state = {"state": "", "counts": ""}
-            found.append(run_status(name, state["state"], state["counts"], jobs.get(name, Job("GONE"))))
-    forget_variables(launcher, [run.name for run in found if run.state.endswith(BEFORE_START)])
-    return found
+            statuses.append(run_status(name, state["state"], state["counts"], jobs.get(name, Job("GONE"))))
+    remove_variables(launcher, [run.name for run in statuses if run.state.endswith(BEFORE_START)])
+    return statuses
 
 
-def run_status(name: str, told: str, counts: str, job: Job) -> RunStatus:
-    """How a run stands, of which its driver last `told` a state ("" if it has told nothing yet)."""
-    if told == "running" and not job.is_at_work:
-        return RunStatus(name, f"ended without a word ({job.status.lower()})", counts, job.reason)
-    if told:
-        return RunStatus(name, told, counts)
+def run_status(name: str, state: str, counts: str, job: Job) -> RunStatus:
+    """A run's status, from the state that its driver last wrote ("" if none yet) and its job."""
+    if state == "running" and not job.is_active:
+        return RunStatus(name, f"ended without reporting why ({job.status.lower()})", counts, job.reason)
+    if state:
+        return RunStatus(name, state, counts)
     if job.status == "PENDING":
         return RunStatus(name, "Ray is installing its packages", "")
     if job.status == "RUNNING":
@@ -226,27 +224,27 @@ def run_status(name: str, told: str, counts: str, job: Job) -> RunStatus:
 
 
 def fetch(launcher: Launcher, name: str, incoming: Path, ledger: Ledger) -> int:
-    """Bring home what the run has put out since, by way of the folder `incoming`; how many entries are new here."""
+    """Copy a run's new entries into the ledger, by way of the folder `incoming`; how many there were."""
     (incoming / ENTRIES).mkdir(parents=True, exist_ok=True)
-    fetch_file(launcher, f"{folder_of_run(launcher, name)}/{OUT}/{ENTRIES}", incoming / ENTRIES)
+    fetch_folder(launcher, f"{run_folder(launcher, name)}/{OUT}/{ENTRIES}", incoming / ENTRIES)
     copied = merge([incoming], ledger.root).copied
     ledger.refresh()
     return copied
 
 
-def shipped(launcher: Launcher, name: str) -> RunBundle:
+def read_bundle(launcher: Launcher, name: str) -> RunBundle:
     """The run as it was sent; UserError where the head has none of that name."""
-    file = f"{folder_of_run(launcher, name)}/{RUN}"
+    file = f"{run_folder(launcher, name)}/{RUN}"
     text = shell(launcher, f"test ! -e {file} || cat {file}")
     if not text.strip():
-        listed = shlex.join(["bench", "cluster", "status", "--cluster", str(launcher.path)])
-        raise UserError(f"no run {name!r} on cluster {launcher.name!r}; `{listed}` lists them")
+        command = shlex.join(["bench", "cluster", "status", "--cluster", str(launcher.path)])
+        raise UserError(f"no run {name!r} on cluster {launcher.name!r}; `{command}` lists them")
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, RUN).write_text(text)
         return unpack(Path(folder), with_code=False)
 
 
 def _job(launcher: Launcher, arguments: str) -> str:
-    verb, _, rest = arguments.partition(" ")
+    verb, _, options = arguments.partition(" ")
     python, server = launcher.settings.python, launcher.settings.job_server
-    return shell(launcher, f"{python} -m ray.scripts.scripts job {verb} --address {server} {rest}")
+    return shell(launcher, f"{python} -m ray.scripts.scripts job {verb} --address {server} {options}")

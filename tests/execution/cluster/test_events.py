@@ -13,11 +13,10 @@ import pytest
 from predicted import RIGHT
 from rich.console import Console
 
-from bench.execution.cluster.bundle import BundledSuite, RunBundle
-from bench.execution.cluster.driver import OUT, export_records
-from bench.execution.cluster.events import EventFile, EventRecorder, play
-from bench.execution.progress import PlainProgress, ProgressStats
-from bench.execution.scheduler import ProgressListener, RunningTrial
+from bench.execution.cluster.driver import OUT, export_record
+from bench.execution.cluster.events import EventFile, EventRecorder, replay
+from bench.execution.progress import PlainProgress, ProgressListener, ProgressStats
+from bench.execution.scheduler import RunningTrial
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record, Result, RunInfo
 from bench.suite.suite import Suite
@@ -63,29 +62,29 @@ def test_a_view_elsewhere_shows_the_same(two: list[Trial], tmp_path: Path, monke
     ended: list[str] = []
     file = EventFile(tmp_path)
     happen(EventRecorder(ProgressStats(two, [], slots=2), file, ended.append), two)
-    file.over("done", failed=False)
+    file.close("done", failed=False)
     *events, last = events_of(tmp_path)
-    assert last == {"event": "over", "outcome": "done", "failed": False}
+    assert last == {"event": "closed", "outcome": "done", "failed": False}
     assert ended == [two[0].key]
 
     def played(view: ProgressListener) -> None:
         for event in events:
-            play(event, {trial.key: trial for trial in two}, view)
+            replay(event, {trial.key: trial for trial in two}, view)
 
     here = plain(two, lambda view: happen(view, two), monkeypatch)
     assert "epoch 2/4, validation 90.00 %" in here
-    assert "goes on after epoch 1/4" in here
+    assert "resumed after epoch 1/4" in here
     assert plain(two, played, monkeypatch) == here
 
 
 def test_the_last_word_on_a_run_is_not_overtaken_by_a_sign_of_life(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bench.execution.cluster.events.ALIVE_SECONDS", 0.0)
+    monkeypatch.setattr("bench.execution.cluster.events.HEARTBEAT_SECONDS", 0.0)
     for number in range(50):
         folder = tmp_path / str(number)
         folder.mkdir()
-        EventFile(folder).over("done")
+        EventFile(folder).close("done")
         assert json.loads((folder / "state.json").read_text())["state"] == "done"
         time.sleep(0.002)
         assert json.loads((folder / "state.json").read_text())["state"] == "done"
@@ -93,12 +92,11 @@ def test_the_last_word_on_a_run_is_not_overtaken_by_a_sign_of_life(
 
 
 def test_what_another_run_on_the_head_found_of_these_trials_is_handed_out_too(two: list[Trial], tmp_path: Path) -> None:
-    part, ledger = BundledSuite("t", two), Ledger(tmp_path / "results")
-    run = RunBundle("r", [part], str(ledger.root), known=[two[0].key])
+    ledger = Ledger(tmp_path / "results")
     other = Ledger(ledger.root)
     for trial in two:
         other.publish(record(trial), RIGHT)
-    export_records(ledger, part, run, tmp_path / "run")
+    export_record(ledger, two[1].key, tmp_path / "run")
     assert [found.key for found in Ledger(tmp_path / "run" / OUT).records()] == [two[1].key]
 
 
@@ -106,6 +104,6 @@ def test_the_state_says_how_a_run_stands(two: list[Trial], tmp_path: Path) -> No
     file = EventFile(tmp_path)
     with EventRecorder(ProgressStats(two, [], slots=2), file, lambda _: None) as view:
         view.trial_ended(two[0], record(two[0]))
-    file.over("stopped")
+    file.close("stopped")
     state = json.loads((tmp_path / "state.json").read_text())
     assert (state["state"], state["counts"]) == ("stopped", "1 of 2 trials ended")

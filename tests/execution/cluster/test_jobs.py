@@ -13,24 +13,24 @@ import pytest
 
 from bench.errors import UserError
 from bench.execution.cluster import jobs, requirements
-from bench.execution.cluster.driver import nodes_amiss
-from bench.execution.cluster.jobs import Job, folder_of_run, new_name
+from bench.execution.cluster.driver import missing_nodes
+from bench.execution.cluster.jobs import Job, new_name, run_folder
 from bench.execution.cluster.launcher import Launcher, Settings
 
-LAUNCHER = Launcher(Path("cluster.yaml"), "three", "local", Settings(), gpus=False, grows=False)
+LAUNCHER = Launcher(Path("cluster.yaml"), "three", "local", Settings(), gpus=False, autoscaling=False)
 
 
 @pytest.mark.parametrize("suite", ["quick", "Größe & Tiefe/../..", "---", "x" * 300])
 def test_a_suite_gives_its_run_a_name_that_is_safe_as_a_folder(suite: str) -> None:
     name = new_name(suite)
-    assert folder_of_run(LAUNCHER, name) == f"~/bench/runs/{name}"
+    assert run_folder(LAUNCHER, name) == f"~/bench/runs/{name}"
     assert name != new_name(suite)
 
 
 @pytest.mark.parametrize("name", ["", "..", "../x", "a b", "a;b", "A", "-x", "$HOME"])
 def test_what_is_no_name_never_reaches_the_head(name: str) -> None:
     with pytest.raises(UserError, match="no run's name"):
-        folder_of_run(LAUNCHER, name)
+        run_folder(LAUNCHER, name)
 
 
 def test_a_node_is_asked_for_what_it_lacks(tmp_path: Path) -> None:
@@ -55,18 +55,18 @@ def test_a_job_that_ray_failed_to_set_up_says_why_in_pips_words() -> None:
 
 
 def test_of_runs_that_never_started_the_variables_are_removed(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = 'new-1 \nold-2 {"state": "done", "counts": "4 of 4"}\nbad-3 \nwaits-4 \n'
-    asked: list[str] = []
+    states_text = 'new-1 \nold-2 {"state": "done", "counts": "4 of 4"}\nbad-3 \nwaits-4 \n'
+    commands: list[str] = []
 
     def shell(_: Launcher, command: str) -> str:
-        asked.append(command)
-        return told if "ls -t" in command else ""
+        commands.append(command)
+        return states_text if "ls -t" in command else ""
 
     states = {"new-1": Job("RUNNING"), "old-2": Job("SUCCEEDED"), "bad-3": Job("FAILED"), "waits-4": Job("PENDING")}
     monkeypatch.setattr(jobs, "shell", shell)
     monkeypatch.setattr(jobs, "jobs_of", lambda _: states)
     assert [run.name for run in jobs.run_statuses(LAUNCHER)] == list(states)
-    assert asked[1:] == ["rm -f ~/bench/runs/bad-3/variables.json"]
+    assert commands[1:] == ["rm -f ~/bench/runs/bad-3/variables.json"]
 
 
 STATUS = """======== Autoscaler status: 2026-11-29 23:33:09.795063 ========
@@ -87,8 +87,8 @@ Total Usage:
 
 
 def test_nodes_that_do_not_join_are_found_in_what_ray_says_of_the_cluster() -> None:
-    pending, failed = nodes_amiss(STATUS)
+    pending, failed = missing_nodes(STATUS)
     assert pending == ["192.0.2.3: local.cluster.node, setting-up"]
     assert failed == ["local.cluster.node: NodeTerminated (ip: 192.0.2.4)"]
     quiet = re.sub(r"(?<=:\n) (192|local).*", " (no such nodes)", STATUS)
-    assert nodes_amiss(quiet) == ([], [])
+    assert missing_nodes(quiet) == ([], [])

@@ -40,7 +40,7 @@ def needed_packages() -> set[str]:
 
 def test_the_file_that_comes_with_bench_is_valid_to_ray_and_has_spot_gpus_that_come_and_go() -> None:
     launcher = read_launcher(ROOT / "cluster.yaml")
-    assert (launcher.name, launcher.provider, launcher.gpus, launcher.grows) == ("bench", "aws", True, True)
+    assert (launcher.name, launcher.provider, launcher.gpus, launcher.autoscaling) == ("bench", "aws", True, True)
     gpu = yaml.safe_load((ROOT / "cluster.yaml").read_text())["available_node_types"]["gpu"]
     assert gpu["node_config"]["InstanceMarketOptions"] == {"MarketType": "spot"}
     assert (gpu["min_workers"], gpu["resources"]["GPU"]) == (0, 1)
@@ -77,7 +77,7 @@ def test_the_machines_of_ones_own_that_its_comments_show_are_valid_too(file: Pat
         del document[key]
     file.write_text(yaml.safe_dump(document))
     launcher = read_launcher(file)
-    assert (launcher.provider, launcher.gpus, launcher.grows) == ("local", False, False)
+    assert (launcher.provider, launcher.gpus, launcher.autoscaling) == ("local", False, False)
 
 
 def test_settings_have_defaults_and_stand_under_metadata(file: Path) -> None:

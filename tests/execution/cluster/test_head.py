@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 
 from bench.errors import UserError
+from bench.execution.cluster import cluster_state
 from bench.execution.cluster import head as head_module
-from bench.execution.cluster import launcher as launcher_module
-from bench.execution.cluster.head import CommandError, ConnectionLostError, reached, shell, ssh_error
-from bench.execution.cluster.jobs import Job
-from bench.execution.cluster.jobs import run_status as standing_of
+from bench.execution.cluster.head import CommandError, ConnectionLostError, connection_errors, shell, ssh_error
+from bench.execution.cluster.jobs import Job, run_status
 from bench.execution.cluster.launcher import Launcher, Settings
 
 DENIED = """Checking Local environment settings
@@ -38,7 +37,7 @@ Answer = Callable[[str], tuple[int, str]]
 @pytest.fixture
 def launcher(tmp_path: Path) -> Launcher:
     settings = Settings(python="/no/such/python", folder=str(tmp_path / "bench"))
-    return Launcher(tmp_path / "my cluster.yaml", "three", "aws", settings, gpus=False, grows=False)
+    return Launcher(tmp_path / "my cluster.yaml", "three", "aws", settings, gpus=False, autoscaling=False)
 
 
 @pytest.fixture
@@ -52,7 +51,7 @@ def head(monkeypatch: pytest.MonkeyPatch) -> Callable[[Answer], list[list[str]]]
             return answer(command[-1]) if "exec" in command else (0, "10.77.0.2\n")
 
         monkeypatch.setattr(head_module, "run_command", call)
-        monkeypatch.setattr(launcher_module, "run_command", call)
+        monkeypatch.setattr(cluster_state, "run_command", call)
         return asked
 
     return answer_with
@@ -87,7 +86,7 @@ def test_a_head_that_is_not_reached_is_told_apart_from_a_command_that_fails(
 )
 def test_of_a_connection_that_fails_the_words_of_ssh_are_told(launcher: Launcher, printed: str, said: str) -> None:
     assert ssh_error(printed) == said
-    with pytest.raises(UserError) as error, reached(launcher):
+    with pytest.raises(UserError) as error, connection_errors(launcher):
         raise ConnectionLostError(ssh_error(printed))
     assert said in str(error.value)
     assert f"ray exec '{launcher.path}' uptime" in str(error.value)
@@ -98,7 +97,7 @@ def test_a_cluster_is_not_started_while_its_head_cannot_be_reached(
 ) -> None:
     asked = head(lambda command: (1, CUT.format(command=command)))
     with pytest.raises(ConnectionLostError, match="timed out"):
-        launcher_module.bring_up(launcher, print)
+        cluster_state.start_cluster(launcher, print)
     assert not [command for command in asked if command[0] == "up"]
 
 
@@ -111,7 +110,7 @@ def test_a_cluster_is_not_started_over_a_ray_whose_python_the_file_names_wrongly
     with subprocess.Popen([program, "60"]) as server:
         try:
             with pytest.raises(UserError) as error:
-                launcher_module.bring_up(launcher, print)
+                cluster_state.start_cluster(launcher, print)
         finally:
             server.kill()
     assert "Ray runs on the head" in str(error.value)
@@ -125,15 +124,15 @@ def test_a_cluster_on_which_another_run_is_at_work_is_not_torn_down(
 ) -> None:
     asked = head(here)
     jobs = {"mine": Job("RUNNING"), "past": Job("SUCCEEDED"), "other": Job("RUNNING")}
-    monkeypatch.setattr(launcher_module, "jobs_of", lambda _: jobs)
+    monkeypatch.setattr(cluster_state, "jobs_of", lambda _: jobs)
     said: list[str] = []
-    launcher_module.tear_down(launcher, said.append, "mine")
+    cluster_state.tear_down(launcher, said.append, "mine")
     assert said == [
-        f"cluster 'three' stays up: other at work there; `ray down '{launcher.path}'` tears it down all the same"
+        f"cluster 'three' stays up: other run there; `ray down '{launcher.path}'` tears it down all the same"
     ]
     assert not asked
     del jobs["other"]
-    launcher_module.tear_down(launcher, said.append, "mine")
+    cluster_state.tear_down(launcher, said.append, "mine")
     assert [command[0] for command in asked] == ["down"]
 
 
@@ -143,11 +142,11 @@ def test_a_key_that_new_machines_go_on_refusing_ends_the_wait_for_them(
     refused = (
         "import time\nwhile True: print('me@10.77.0.2: Permission denied (publickey).', flush=True); time.sleep(0.1)"
     )
-    monkeypatch.setattr(launcher_module, "nodes", lambda _: None)
-    monkeypatch.setattr(launcher_module, "ray_command", lambda *_: [sys.executable, "-c", refused])
-    monkeypatch.setattr(launcher_module, "DENIED_SECONDS", 1.0)
+    monkeypatch.setattr(cluster_state, "cluster_status", lambda _: None)
+    monkeypatch.setattr(cluster_state, "ray_command", lambda *_: [sys.executable, "-c", refused])
+    monkeypatch.setattr(cluster_state, "DENIED_SECONDS", 1.0)
     with pytest.raises(UserError) as error:
-        launcher_module.bring_up(launcher, lambda _: None)
+        cluster_state.start_cluster(launcher, lambda _: None)
     assert f"`ray up '{launcher.path}'` failed" in str(error.value)
     assert "Permission denied (publickey)" in str(error.value)
 
@@ -156,14 +155,14 @@ def test_a_run_that_tells_nothing_stands_as_ray_says() -> None:
     pip = Job(
         "FAILED", "runtime_env setup failed\nTraceback ...\nERROR: No matching distribution found for rich==15\n}"
     )
-    assert standing_of("r", "", "", pip).state == "failed before it started"
-    assert standing_of("r", "", "", pip).reason == "ERROR: No matching distribution found for rich==15"
-    assert standing_of("r", "", "", Job("PENDING")).state == "Ray is installing its packages"
-    assert standing_of("r", "", "", Job("RUNNING")).state == "starting"
-    assert standing_of("r", "", "", Job("GONE")).state == "not started"
-    assert standing_of("r", "running", "1 of 4", Job("RUNNING")).state == "running"
-    assert standing_of("r", "running", "1 of 4", Job("FAILED", "killed")).state == "ended without a word (failed)"
-    assert standing_of("r", "done", "4 of 4", Job("GONE")).state == "done"
+    assert run_status("r", "", "", pip).state == "failed before it started"
+    assert run_status("r", "", "", pip).reason == "ERROR: No matching distribution found for rich==15"
+    assert run_status("r", "", "", Job("PENDING")).state == "Ray is installing its packages"
+    assert run_status("r", "", "", Job("RUNNING")).state == "starting"
+    assert run_status("r", "", "", Job("GONE")).state == "not started"
+    assert run_status("r", "running", "1 of 4", Job("RUNNING")).state == "running"
+    assert run_status("r", "running", "1 of 4", Job("FAILED", "killed")).state == "ended without reporting why (failed)"
+    assert run_status("r", "done", "4 of 4", Job("GONE")).state == "done"
 
 
 def test_a_launcher_command_that_is_watched_ends_when_its_watcher_has_seen_enough(launcher: Launcher) -> None:

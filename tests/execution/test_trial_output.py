@@ -11,13 +11,13 @@ from typing import Any, cast
 
 import pytest
 
-from bench.execution.trial_log import KEPT_BYTES, forget, keep, log_of, printed_to, with_printed
+from bench.execution.worker import LOG_BYTES, capture_output, log_path, remove_logs, save_log
 
 
 def test_all_that_is_printed_goes_into_the_file(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "a.log"
     print("before")
-    with printed_to(path) as printed:
+    with capture_output(path) as printed:
         print("python − \x1b[31m")
         print("error", file=sys.stderr)
         os.write(1, b"compiled\n")
@@ -33,43 +33,39 @@ def test_what_is_printed_before_an_exception_is_kept_and_silence_leaves_no_file(
         print("why")
         raise ValueError
 
-    with pytest.raises(ValueError), printed_to(tmp_path / "a.log"):
+    with pytest.raises(ValueError), capture_output(tmp_path / "a.log"):
         fail()
     assert (tmp_path / "a.log").read_text() == "why\n"
-    with printed_to(tmp_path / "b.log") as printed:
+    with capture_output(tmp_path / "b.log") as printed:
         assert printed() == ""
     assert not (tmp_path / "b.log").exists()
 
 
 def test_on_another_machine_the_end_travels_home(tmp_path: Path) -> None:
     (tmp_path / "logs").mkdir()
-    path = log_of(tmp_path, "ab12")
-    with printed_to(tmp_path / "not" / "here") as printed:
-        print("x" * KEPT_BYTES + "the end")
+    path = log_path(tmp_path, "ab12")
+    with capture_output(tmp_path / "not" / "here") as printed:
+        print("x" * LOG_BYTES + "the end")
         text = printed()
-    assert len(text) == KEPT_BYTES and text.endswith("the end\n")
-    keep(text, path)
-    keep("something else", path)
+    assert len(text) == LOG_BYTES and text.endswith("the end\n")
+    save_log(text, path)
+    save_log("something else", path)
     assert path.read_text() == text
     (tmp_path / "logs" / "ab12.1.log").write_text("another rank")
     (tmp_path / "logs" / "ab1234.log").write_text("another trial")
-    forget(path)  # as when the trial is tried again
-    keep("something else", path)
+    remove_logs(path)  # as when the trial is tried again
+    save_log("something else", path)
     assert path.read_text() == "something else"
     assert sorted(log.name for log in (tmp_path / "logs").iterdir()) == ["ab12.log", "ab1234.log"]
-    failure = with_printed({"kind": "ValueError", "message": "no"}, text)
-    assert failure["printed"].endswith("the end\n") and len(failure["printed"]) == 2000
-    assert with_printed({"kind": "E"}, " \n") == {"kind": "E"}
 
 
-def test_a_trial_that_is_tried_again_has_no_log_of_before(tmp_path: Path) -> None:
-    """Its worker may be on another machine, whose file does not take this one's place."""
+def test_a_trial_that_is_tried_again_has_no_log_of_the_attempt_before(tmp_path: Path) -> None:
+    """Its worker may be on another machine, whose file does not replace the one here."""
     from bench.execution.tune import QueueSearcher
 
-    log_of(tmp_path, "ab12").parent.mkdir()
-    log_of(tmp_path, "ab12").write_text("of the try that failed")
+    log_path(tmp_path, "ab12").parent.mkdir()
+    log_path(tmp_path, "ab12").write_text("of the attempt that failed")
     trial = SimpleNamespace(key="ab12", run_config={}, seed=0, config={"workers": 1}, code=None)
-    home = SimpleNamespace(local=tmp_path)
-    board = SimpleNamespace(running={}, next_trial=lambda _: trial, ledger=SimpleNamespace(home=home))
-    assert QueueSearcher(cast("Any", board), cast("Any", None), 1).suggest("1")["key"] == "ab12"
-    assert not log_of(tmp_path, "ab12").exists()
+    coordinator = SimpleNamespace(running={}, next_trial=lambda _: trial, local_folder=tmp_path)
+    assert QueueSearcher(cast("Any", coordinator), cast("Any", None), 1).suggest("1")["key"] == "ab12"
+    assert not log_path(tmp_path, "ab12").exists()

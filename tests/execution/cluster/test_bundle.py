@@ -14,6 +14,7 @@ from bench.commands.load_suites import trials_of
 from bench.data import DATASETS, load
 from bench.errors import UserError
 from bench.execution.cluster.bundle import BundledSuite, RunBundle, pack, unpack
+from bench.execution.messages import RunOptions
 from bench.suite.suite import Suite, load_suite
 
 OWN = """
@@ -46,7 +47,11 @@ def folder(tmp_path: Path) -> Path:
 
 def run_of(suite: Suite) -> RunBundle:
     return RunBundle(
-        "own-1", [BundledSuite(suite.name, trials_of(suite), suite.pruning, 7, "own.yaml")], "results", ["a"], jobs=3
+        "own-1",
+        [BundledSuite(suite.name, trials_of(suite), suite.pruning, 7, "own.yaml")],
+        "results",
+        RunOptions(jobs=3),
+        ["a"],
     )
 
 
@@ -59,7 +64,12 @@ def test_trials_keep_their_keys_and_name_the_files_that_came_along(own: Suite, f
     got = unpack(elsewhere)
     assert [trial.key for trial in got.trials] == [trial.key for trial in sent.trials]
     assert [trial.config for trial in got.trials] == [trial.config for trial in sent.trials]
-    assert (got.parts[0].pruning, got.parts[0].sampling_seed, got.known, got.jobs) == (own.pruning, 7, ["a"], 3)
+    assert (got.suites[0].pruning, got.suites[0].sampling_seed, got.known, got.options.jobs) == (
+        own.pruning,
+        7,
+        ["a"],
+        3,
+    )
     trial = got.trials[0]
     assert [trial.code for trial in got.trials] == [trial.code for trial in sent.trials]
     assert load(trial.run_config["dataset"]).train_images.shape[0] == 10
@@ -131,7 +141,7 @@ def test_code_is_sent_as_it_was_when_its_keys_were_made(own: Suite, folder: Path
 def test_a_run_of_another_version_is_refused(own: Suite, folder: Path) -> None:
     pack(run_of(own), folder)
     text = (folder / "run.json").read_text()
-    (folder / "run.json").write_text(text.replace('"format": 2', '"format": 99'))
+    (folder / "run.json").write_text(text.replace('"format": 3', '"format": 99'))
     with pytest.raises(UserError, match="another version"):
         unpack(folder)
 

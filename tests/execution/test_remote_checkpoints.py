@@ -13,30 +13,32 @@ import sys
 import time
 from pathlib import Path
 import pytest
-from bench.execution.ray_cluster import Resources, local_ray
+from bench.execution.messages import RunOptions
+from bench.execution.ray_cluster import local_ray, set_environment
+set_environment()
 import ray
-from bench.execution.remote_checkpoints import far
+from bench.execution.checkpoints import RemoteCheckpointStore
 from bench.errors import UserError
 
-with local_ray(Resources(), 0):
-    there, path = far(), Path(sys.argv[1])
+with local_ray(RunOptions(), 0):
+    store, path = RemoteCheckpointStore.start(), Path(sys.argv[1])
     with pytest.raises(FileNotFoundError):
-        there.read(path)
-    there.write(b"state", path)
-    assert there.read(path) == b"state"
-    ray.kill(there.shelf)
+        store.read(path)
+    store.write(b"state", path)
+    assert store.read(path) == b"state"
+    ray.kill(store.actor)
     # Ray ends it when it comes to it, and it may answer until then.
     for _ in range(600):
         try:
-            there.read(path)
+            store.read(path)
         except OSError:
             break
         time.sleep(0.1)
     # What `bench.execution.checkpoints` takes for a checkpoint that cannot be read or written.
     with pytest.raises(OSError, match="does not answer"):
-        there.read(path)
+        store.read(path)
     with pytest.raises(UserError, match="does not answer"):
-        there.write(b"state", path)
+        store.write(b"state", path)
 """
 
 

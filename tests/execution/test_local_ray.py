@@ -8,7 +8,8 @@ import pytest
 import ray
 
 from bench.errors import UserError
-from bench.execution.ray_cluster import TrialResources, local_ray
+from bench.execution.messages import RunOptions
+from bench.execution.ray_cluster import local_ray
 
 
 def test_a_machine_too_busy_for_ray_to_start_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -16,5 +17,5 @@ def test_a_machine_too_busy_for_ray_to_start_is_told_in_a_line(monkeypatch: pyte
         raise Exception("The current node timed out during startup. This could happen because ...")  # Ray 2.60's
 
     monkeypatch.setattr(ray, "init", init)
-    with pytest.raises(UserError, match=r"this machine is busy .*--no-ray"), local_ray(TrialResources(), 0):
+    with pytest.raises(UserError, match=r"this machine is busy .*--no-ray"), local_ray(RunOptions(), 0):
         pass

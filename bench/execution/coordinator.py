@@ -1,0 +1,181 @@
+"""Between executors and the ledger: it leases trials, gives them out, takes in what is reported and publishes records.
+
+An executor (Ray Tune, this process) asks `next_trial`, hands each message to `receive`, and reports dead workers by
+`worker_died`. What is decided is the `Scheduler`'s; this class does the I/O around it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.characters import escaped
+from bench.execution.checkpoints import remove, sweep
+from bench.execution.messages import RunOptions, TrialFailure, TrialResult
+from bench.execution.progress import ProgressListener
+from bench.execution.pruning import Asha, rule
+from bench.execution.scheduler import RunningTrial, Scheduler
+from bench.execution.signals import raise_if_stopped
+from bench.ledger.leases import Leases
+from bench.ledger.ledger import Ledger
+from bench.ledger.record import Record, Result, RunInfo
+from bench.suite.trial import Trial
+
+if TYPE_CHECKING:
+    from bench.training.fit import Progress
+
+RECORDED_CHARACTERS = 2_000
+"""Of what a failed trial printed, how much of its end is in its record."""
+
+
+class Coordinator:
+    """The trials of one run on a ledger that other drivers may share; `ended` are the records that it published."""
+
+    def __init__(self, trials: Sequence[Trial], ledger: Ledger, options: RunOptions, listener: ProgressListener):
+        self.ledger = ledger
+        self.options = options
+        self.listener = listener
+        self.leases = Leases(ledger.store)
+        self.ended: list[Record] = []
+        self._rule = rule(options.pruning)
+        self._noted_waiting = False
+        done = ledger.done(self._rule)
+        sweep(self.local_folder, done)
+        pruner = Asha(options.pruning, options.sampling_seed) if options.pruning else None
+        self.scheduler = Scheduler(trials, done, pruner, options.retries)
+
+    @property
+    def local_folder(self) -> Path:
+        """A folder of this machine for the run's checkpoints and logs."""
+        return self.ledger.store.local
+
+    @property
+    def running(self) -> dict[str, RunningTrial]:
+        return self.scheduler.running
+
+    @property
+    def waiting(self) -> list[Trial]:
+        """Trials that are still to start here, as far as is known now."""
+        return self.scheduler.waiting
+
+    @property
+    def leased_elsewhere(self) -> list[Trial]:
+        """Trials that another driver on this ledger runs."""
+        return list(self.scheduler.leased_elsewhere.values())
+
+    def next_trial(self, fits: Callable[[Trial], bool] = lambda _: True) -> Trial | None:
+        """The next trial to start, leased for this driver; None when there is none to start now."""
+        while (trial := self.scheduler.next_trial(fits)) is not None:
+            raise_if_stopped()
+            if not self.leases.acquire(trial.key):
+                self.scheduler.leave_to_other_driver(trial)
+            elif record := self.ledger.finished(trial.key, self._rule):
+                self.leases.release(trial.key)
+                self.scheduler.published_elsewhere(trial, record)
+            else:
+                self.listener.trial_started(self.scheduler.start(trial, _now()))
+                return trial
+        return None
+
+    def poll_other_drivers(self) -> None:
+        """Take in what other drivers have published since, and queue what they have given up.
+
+        The first time, the listener is told which drivers this run waits for.
+        """
+        if self.leased_elsewhere and not self._noted_waiting:
+            self.listener.note(self.leases.waiting_for(trial.key for trial in self.leased_elsewhere))
+            self._noted_waiting = True
+        for trial in self.leased_elsewhere:
+            if record := self.ledger.finished(trial.key, self._rule):
+                self.scheduler.published_elsewhere(trial, record)
+            else:
+                self.scheduler.take_back(trial)
+
+    def receive(self, key: str, message: Progress | TrialResult | TrialFailure) -> bool:
+        """Take in what an executor reports of a running trial; True when the trial is to be stopped.
+
+        A pruned trial's record is published at once.
+        """
+        if isinstance(message, TrialResult):
+            self._publish(key, message.status, message.result, message.run_info, message=message)
+        elif isinstance(message, TrialFailure):
+            self._publish(key, "failed", message=message)
+        else:
+            return self._progress(key, message)
+        return False
+
+    def worker_died(self, key: str, reason: str, details: str = "") -> None:
+        """A trial's worker process is gone: the trial is queued again, or has failed too often.
+
+        `reason` is a line for people, `details` all that is known of the last death, for the record.
+        """
+        attempts, retried = self.scheduler.worker_died(key)
+        if retried:
+            attempt = f"{attempts + 1} of {self.options.retries + 1}"
+            self.listener.note(f"trial {key[:8]} is started again (attempt {attempt}): {escaped(reason)}")
+            return
+        when = f"in each of {attempts} attempts; the last time " if attempts > 1 else "(--retries 0): "
+        self.receive(key, TrialFailure("WorkerDied", f"its worker process died {when}{reason}", details))
+
+    def _progress(self, key: str, progress: Progress) -> bool:
+        stop = self.scheduler.progress(key, progress)
+        running = self.running[key]
+        if progress.resumed is None:
+            self.listener.trial_progressed(running)
+        else:
+            self.listener.trial_resumed(running)
+        if stop:
+            self._publish(key, "pruned", run_info=RunInfo(train_seconds=running.train_seconds))
+        return stop
+
+    def _publish(
+        self,
+        key: str,
+        status: str,
+        result: Result | None = None,
+        run_info: RunInfo | None = None,
+        *,
+        message: TrialResult | TrialFailure | None = None,
+    ) -> None:
+        running = self.running[key]
+        trial = running.trial
+        run_info = run_info or RunInfo(train_seconds=running.train_seconds)
+        record = Record(
+            key=key,
+            config=trial.config,
+            seed=trial.seed,
+            status=status,  # type: ignore[arg-type]
+            result=result or Result(curves=running.curves, epochs_run=running.epoch),
+            run_info=replace(run_info, started=running.started, finished=_now(), git_commit=self.options.git_commit),
+            config_key=trial.config_key,
+            suite=self.options.suite,
+            pruning=self.scheduler.decisions(trial),
+            failure=_failure_json(message) if isinstance(message, TrialFailure) else None,
+        )
+        was_reached = self.ledger.store_error is None
+        predictions = message.predictions if isinstance(message, TrialResult) else None
+        location = self.ledger.publish(record, predictions)
+        if was_reached and self.ledger.store_error:
+            self.listener.note(
+                f"{self.ledger.store_error}\n  the run goes on; records are stored here ({location}) and sent later"
+            )
+        if status != "failed":  # the next run tries a failed trial again, perhaps with more memory
+            remove(self.local_folder, key)
+        self.leases.release(key)
+        self.scheduler.end(key, status)
+        self.ended.append(record)
+        self.listener.trial_ended(trial, record)
+
+
+def _failure_json(failure: TrialFailure) -> dict[str, str]:
+    """As a record holds it: without control characters, which a user's own code may raise or print."""
+    texts = {name: escaped(text) for name, text in asdict(failure).items()}
+    printed = texts.pop("printed")
+    return {**texts, "printed": printed[-RECORDED_CHARACTERS:]} if printed.strip() else texts
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,211 @@
+"""The process that those of user code are forked from: it has imported torch, runs nothing itself, and answers calls.
+
+`bench.execution.forkserver` starts it, and says why. It is single-threaded, as are the modules that trials import.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import os
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from bench.errors import UserError
+from bench.execution.messages import TrialFailure, TrialResult
+from bench.execution.worker import run_logged, run_trial
+from bench.models.user_model import as_written, cannot_unpack, run_only, unpacked, watch_files
+from bench.suite.trial import ModelCode
+
+WAIT_SECONDS = 1.0
+
+
+def serve(socket_number: str, lifeline_number: str) -> None:
+    """Answer calls until the process that started this one is gone, which closes the lifeline."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    lifeline = int(lifeline_number)
+    with socket.socket(fileno=int(socket_number)) as parent_socket:
+        parent = Connection(os.dup(parent_socket.fileno()))
+        _import_all()
+        data = None
+        while lifeline not in wait([parent, lifeline]):
+            try:
+                kind, *values = parent.recv()
+            except (EOFError, OSError):
+                return
+            if kind == "data":
+                (data,) = values
+                gc.collect()
+                gc.freeze()
+            elif kind == "call":
+                function, arguments, code = values
+                (descriptor,) = socket.recv_fds(parent_socket, 1, 1)[1]
+                with contextlib.ExitStack() as stack:
+                    with Connection(descriptor) as messages:
+                        try:
+                            folder = stack.enter_context(unpacked(code))
+                        except OSError as error:
+                            messages.send(("error", UserError(f"model {code.name!r}: {cannot_unpack(error)}")))
+                            parent.send(0)
+                            continue
+                        run = partial(_answer_call, function, arguments, code, folder, data, messages)
+                        pid, ended = _fork(run, (parent.fileno(), lifeline))
+                    status = _wait_for(pid, ended, parent, lifeline)
+                if status is None:
+                    return
+                parent.send(status)
+
+
+def _import_all() -> None:
+    """Import what trials do. No operation of torch's runs in this process: its threads would not survive a fork."""
+    import timm.optim  # noqa: F401
+    import torch._dynamo  # noqa: F401
+
+    import bench.training.preflight
+    import bench.training.train_trial  # noqa: F401
+    from bench.training.runtime import versions
+
+    versions()  # read once, not by every process
+
+    gc.collect()
+    gc.freeze()
+
+
+def _fork(run: Callable[[], None], descriptors: tuple[int, ...]) -> tuple[int, int]:
+    """Start a process that only calls `run`, without the server's `descriptors`.
+
+    Its id, and a pipe that is closed when it ends.
+    """
+    ended, held = os.pipe()
+    pid = os.fork()
+    if pid:
+        os.close(held)
+        return pid, ended
+    exit_code = 1
+    try:
+        for number in descriptors:
+            os.close(number)
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: not without the server
+        run()
+        exit_code = 0
+    finally:
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(exit_code)
+
+
+def _answer_call(
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    code: ModelCode,
+    folder: Path,
+    data: Any,
+    messages: Connection,
+) -> None:
+    global _data, _messages
+    _data, _messages = data, messages
+    try:
+        run_only(code, folder)
+        messages.send(("result", function(*arguments)))
+    except UserError as error:
+        messages.send(("error", UserError(as_written(str(error)))))
+    except Exception:
+        messages.send(("error", RuntimeError(as_written(traceback.format_exc()))))
+
+
+def _wait_for(pid: int, ended: int, parent: Connection, lifeline: int) -> int | None:
+    """Wait until a process ends, or is to be killed; its exit status. None if the parent is gone."""
+    ready: list[Any] = []
+    closed = False
+    while True:
+        waited, status = os.waitpid(pid, 0 if closed else os.WNOHANG)
+        if waited:
+            os.close(ended)
+            return status
+        ready = wait([ended, parent, lifeline], WAIT_SECONDS)
+        if lifeline in ready or parent in ready:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            if lifeline in ready:
+                os.waitpid(pid, 0)
+                return None
+            try:
+                parent.recv()
+            except (EOFError, OSError):
+                os.waitpid(pid, 0)
+                return None
+        closed = ended in ready
+
+
+# --- in the process of one call -----------------------------------------------------------------
+
+_data: Any = None
+_messages: Any = None
+
+
+class _DriverFiles:
+    """Checkpoints through the process that started the trial; see `bench.execution.checkpoints.CheckpointFiles`."""
+
+    def read(self, path: Path) -> bytes:
+        return bytes(_ask("read", path))
+
+    def write(self, data: bytes, path: Path) -> None:
+        _ask("write", data, path)
+
+    def has_folder(self, path: Path) -> bool:
+        return bool(_ask("has_folder", path))
+
+
+def _ask(kind: str, *arguments: Any) -> Any:
+    _messages.send((kind, arguments))
+    kind, value = _messages.recv()
+    if kind == "failed":
+        raise value
+    return value
+
+
+def run_with_data(
+    config: dict[str, Any],
+    seed: int,
+    device: str,
+    threads: int,
+    log: Path | None,
+    remote_files: bool,
+    checkpoint_options: dict[str, Any],
+) -> TrialResult | TrialFailure:
+    """`run_trial` with the data that the server has; reports and notes go to the process that called."""
+    end = run_logged(
+        log,
+        lambda: run_trial(
+            config,
+            seed,
+            _data,
+            device,
+            threads,
+            lambda progress: _messages.send(("report", progress)),
+            note=lambda text: _messages.send(("note", text)),
+            files=_DriverFiles() if remote_files else None,
+            **checkpoint_options,
+        ),
+    )
+    if isinstance(end, TrialFailure):
+        return TrialFailure(**{name: as_written(text) for name, text in asdict(end).items()})
+    return end
+
+
+def watched(code: ModelCode, function: Callable[..., Any], arguments: tuple[Any, ...]) -> list[Path]:
+    """Call a function; the files that the user's code opens meanwhile and its key does not cover."""
+    opened = watch_files(code)
+    function(*arguments)
+    return opened()

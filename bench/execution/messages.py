@@ -1,0 +1,141 @@
+"""The typed messages of a run: what it may vary, what a worker is to do, and what is reported of a trial.
+
+`Coordinator.receive` takes all that executors report: `bench.training.fit.Progress` after every epoch, `TrialResult` or
+`TrialFailure` at the end. Ray's workers send them in `TrialReport`s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from bench.ledger.record import Predictions, Result, RunInfo
+from bench.suite.schema import Pruning
+
+if TYPE_CHECKING:
+    from bench.execution.checkpoints import RemoteCheckpointStore
+    from bench.training.fit import Progress
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A running Ray: `address` is host:port, or "auto" on one of its nodes.
+
+    `autoscaling`: an autoscaler adds nodes when trials wait. `prepared`: the driver's Ray job has installed this
+    package and its settings on every node; otherwise the connection takes them along. `variables` are environment
+    variables for workers, which Ray must not write into its logs.
+    """
+
+    address: str
+    autoscaling: bool = False
+    prepared: bool = False
+    variables: dict[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """All that a run may vary besides its trials; none of it but `pruning` changes a trial's result.
+
+    Parameters
+    ----------
+    suite, git_commit
+        For the records.
+    pruning, sampling_seed
+        The suite's rule, and the seed by which configurations are assigned to its brackets.
+    cpus_per_trial, gpus_per_trial
+        For each worker of a trial. None: one GPU where there are any.
+    jobs
+        Trials side by side at most; None: as many as fit.
+    device
+        Where trials compute; None: on a GPU where they get one, else on CPUs.
+    checkpoint_after
+        Seconds that a trial trains before its first checkpoint.
+    retries
+        How often a trial whose worker process died is started again in this run.
+    use_ray
+        False trains in this process, one trial at a time.
+    connection
+        A Ray cluster to run on; None starts a Ray on this machine.
+    """
+
+    suite: str = ""
+    git_commit: str | None = None
+    pruning: Pruning | None = None
+    sampling_seed: int = 0
+    cpus_per_trial: float = 1
+    gpus_per_trial: float | None = None
+    jobs: int | None = None
+    device: Literal["cpu", "cuda"] | None = None
+    checkpoint_after: float = 60.0
+    retries: int = 2
+    use_ray: bool = True
+    connection: Connection | None = None
+
+    @property
+    def threads(self) -> int:
+        """CPU threads of each worker."""
+        return max(1, int(self.cpus_per_trial))
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """A trial that ran to its end; `printed` is the end of what it printed."""
+
+    status: Literal["complete", "diverged"]
+    result: Result
+    run_info: RunInfo
+    predictions: Predictions | None = None
+    printed: str = ""
+
+
+@dataclass(frozen=True)
+class TrialFailure:
+    """A trial that could not be trained: the kind, message and traceback of its exception."""
+
+    kind: str
+    message: str
+    traceback: str = ""
+    printed: str = ""
+
+
+@dataclass
+class TrialReport:
+    """What a Ray worker sends the driver: all epochs and notes since the last report, and the end of the trial."""
+
+    progress: list[Progress] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    end: TrialResult | TrialFailure | None = None
+
+
+@dataclass(frozen=True)
+class WorkerResources:
+    """What each worker of a trial gets; `variables` are environment variables."""
+
+    workers: int
+    cpus: float
+    gpus: float
+    device: str
+    threads: int
+    variables: dict[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class TrialTask:
+    """What a Ray worker is to train; paths are the driver's.
+
+    `data` is a reference to a `bench.data.Dataset`, `code` one to the user's own code (`bench.suite.trial.ModelCode`)
+    or None. `every_epoch`: the driver may stop the trial after any epoch, so each one is reported and waited for.
+    `checkpoint_store` is for workers on other nodes than the driver's.
+    """
+
+    config: dict[str, Any]
+    seed: int
+    data: Any
+    code: Any
+    resources: WorkerResources
+    checkpoint: Path
+    log: Path
+    every_epoch: bool
+    checkpoint_after: float
+    checkpoint_store: RemoteCheckpointStore | None
