@@ -5,8 +5,8 @@ is refused with exit code 2, or what is loaded equals what was written, by a rea
 nothing printed holds a character that a terminal obeys; no command takes 10 s of processor time.
 
 Each mutation follows from ``--seed`` and its number alone; ``--only NUMBER`` makes one again and shows what was said.
-The commands are `bench plan`, `bench data show` and `bench add`, in this process, as from a shell; `bench add` gets a
-test part of 60 images in place of the catalogue's.
+The commands are `bench plan`, `bench data show` and `bench import`, in this process, as from a shell; `bench import`
+gets a test part of 60 images in place of the catalogue's.
 """
 
 from __future__ import annotations
@@ -412,11 +412,11 @@ def scores(draw: random.Random) -> np.ndarray:
 
 
 def add(path: Path, results: Path) -> list[list[str]]:
-    return [["add", str(path), "--name", "x", "--dataset", "fashion-mnist", "--results", str(results)]]
+    return [["import", str(path), "--name", "x", "--dataset", "fashion-mnist", "--results", str(results)]]
 
 
 def stored(results: Path, expected: np.ndarray | None) -> None:
-    """What `bench add` stored is these classes; None where it should have stored nothing."""
+    """What `bench import` stored is these classes; None where it should have stored nothing."""
     ledger = Ledger(results)
     (record,) = ledger.records()
     if expected is None:

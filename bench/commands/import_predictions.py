@@ -1,4 +1,4 @@
-"""`bench add`: a row of any framework beside the rest, from its test predictions alone."""
+"""`bench import`: a row of any framework beside the rest, from its test predictions alone."""
 
 from __future__ import annotations
 

@@ -38,10 +38,10 @@ def plan(
     jobs: Jobs = None,
     cpus_per_trial: CpusPerTrial = 1,
     gpus_per_trial: GpusPerTrial = None,
-    probe: Annotated[
+    measure: Annotated[
         bool,
         typer.Option(
-            "--probe",
+            "--measure",
             help="Measure a few steps of each kind of trial, for at most 30 s each unless 32 images take longer.",
         ),
     ] = False,
@@ -72,12 +72,12 @@ def plan(
         trials = trials_of(suite)
         check_own_data(suite, trials, lambda line: typer.echo(line, err=True))
         check_metrics(suite, trials)
-        # What --probe trains is built anyway.
-        looked_at, unchecked = checked_for_plan(suite, trials, None if probe else FEW_NETWORKS)
+        # What --measure trains is built anyway.
+        looked_at, unchecked = checked_for_plan(suite, trials, None if measure else FEW_NETWORKS)
         checked = {trial.key for trial in looked_at}
         done = ledger.done(suite.pruning.model_dump(mode="json") if suite.pruning else None)
         missing = work_plan(trials, done, pruned=suite.pruning is not None).trials
-        if probe:
+        if measure:
             typer.echo(f"measuring {trial_kinds(missing):,} kinds of trial, at most {PROBE_SECONDS} s each", err=True)
             costs = from_measured_steps(
                 missing, datasets_of(missing, data_dir, data_places(suite, missing)), max(1, int(cpus_per_trial))
@@ -90,7 +90,7 @@ def plan(
         unlike = [
             trial
             for trial in missing
-            if costs.get(trial.key) is None and (probe or trial.data_path is None or trial.key in checked)
+            if costs.get(trial.key) is None and (measure or trial.data_path is None or trial.key in checked)
         ]
         counted = None
         if unlike:

@@ -112,7 +112,7 @@ def plan_text(plan: dict[str, Any]) -> str:
     if unknown:
         lines.append(
             f"no estimate for {plural(unknown, 'trial')}: nothing alike has run, and their operations are not yet "
-            "counted; --probe measures, and so does the run"
+            "counted; --measure measures, and so does the run"
         )
     if plan["networks_unchecked"]:
         networks = plural(plan["networks_unchecked"], "network")
@@ -159,7 +159,7 @@ def _operations_text(arithmetic: dict[str, Any], slots: int) -> str:
         f"{_pflop(arithmetic['pflop'])} PFLOP (3 x forward x images x epochs),\n"
         f"  about {duration(arithmetic['seconds'])} with {slots} side by side at {rate}, or "
         f"{duration(arithmetic['gpu_seconds'])} on one GPU at an assumed {_rate(arithmetic['gpu_flop_per_second'])}; "
-        "--probe measures"
+        "--measure measures"
     )
 
 

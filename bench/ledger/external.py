@@ -42,7 +42,7 @@ def check_runnable(record: Record) -> None:
     """UserError for an added row: nobody knows how it was trained."""
     if is_external(record.config):
         raise UserError(
-            f"{record.key}: {record.config['model']['name']!r} was added from its predictions (`bench add`); "
+            f"{record.key}: {record.config['model']['name']!r} was added from its predictions (`bench import`); "
             "how it was trained is not known here, so it cannot be run again"
         )
 

@@ -1,4 +1,4 @@
-"""`bench add`: predictions of any framework become a row."""
+"""`bench import`: predictions of any framework become a row."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bench.data import Dataset
 from bench.ledger import ledger as ledgers
 from bench.ledger.external import is_external
 
-ADD = ("--dataset", "fashion-mnist", "--results")
+FASHION_MNIST = ("--dataset", "fashion-mnist", "--results")
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_classes_of_several_seeds_stand_in_the_leaderboard_with_the_same_statist
     for seed, accuracy in enumerate([0.93, 0.931, 0.932]):
         files.append(tmp_path / f"seed{seed}.npz")
         np.savez(files[-1], predicted=guesses(accuracy, seed), labels=fashion_mnist.test_labels)
-    ran = bench("add", *files, "--name", "Keras CNN", *ADD, folder)
+    ran = bench("import", *files, "--name", "Keras CNN", *FASHION_MNIST, folder)
     assert ran.code == 0, ran.err
     assert "Keras CNN, seed 2: 93.20 %, wrote " in ran.out
     rows = rows_of(bench("report", "--json", "--out", "-", "--results", folder).out)
@@ -79,9 +79,9 @@ def test_classes_of_several_seeds_stand_in_the_leaderboard_with_the_same_statist
 
 def test_probabilities_bring_calibration_and_ranks(guesses: Any, bench: Any, tmp_path: Path) -> None:
     said = guesses(0.9)
-    file = tmp_path / "said.csv"
+    file = tmp_path / "predictions.csv"
     np.savetxt(file, probabilities(said), delimiter=",")
-    assert bench("add", file, "--name", "svm", *ADD, tmp_path / "results").code == 0
+    assert bench("import", file, "--name", "svm", *FASHION_MNIST, tmp_path / "results").code == 0
     (record,) = ledgers.Ledger(tmp_path / "results").records()
     assert record.result.test is not None
     assert record.result.test["ece"] == pytest.approx(0.08, abs=1e-6)
@@ -90,8 +90,8 @@ def test_probabilities_bring_calibration_and_ranks(guesses: Any, bench: Any, tmp
 
 
 def test_classes_alone_have_no_confidences(guesses: Any, bench: Any, tmp_path: Path) -> None:
-    np.savez(tmp_path / "said.npz", predicted=guesses(0.9))
-    bench("add", tmp_path / "said.npz", "--name", "svm", *ADD, tmp_path / "results")
+    np.savez(tmp_path / "predictions.npz", predicted=guesses(0.9))
+    bench("import", tmp_path / "predictions.npz", "--name", "svm", *FASHION_MNIST, tmp_path / "results")
     ledger = ledgers.Ledger(tmp_path / "results")
     (record,) = ledger.records()
     assert "ece" not in (record.result.test or {})
@@ -105,8 +105,8 @@ def test_a_csv_may_hold_the_classes_by_name(
     header: list[str] | None, guesses: Any, fashion_mnist: Dataset, bench: Any, tmp_path: Path
 ) -> None:
     lines = [*(header or []), *(fashion_mnist.classes[number] for number in guesses(0.9))]
-    (tmp_path / "said.csv").write_text("\n".join(lines))
-    ran = bench("add", tmp_path / "said.csv", "--name", "svm", *ADD, tmp_path / "results")
+    (tmp_path / "predictions.csv").write_text("\n".join(lines))
+    ran = bench("import", tmp_path / "predictions.csv", "--name", "svm", *FASHION_MNIST, tmp_path / "results")
     assert (ran.code, "seed 0: 90.00 %" in ran.out) == (0, True)
 
 
@@ -115,7 +115,7 @@ def test_logits_become_probabilities(guesses: Any, bench: Any, tmp_path: Path) -
     np.savez(tmp_path / "logits.npz", logits=np.log(probabilities(said)) + 5)
     np.savetxt(tmp_path / "plain.csv", probabilities(said), delimiter=",", header=",".join("0123456789"), comments="")
     for name in ("logits.npz", "plain.csv"):
-        bench("add", tmp_path / name, "--name", name, *ADD, tmp_path / "results")
+        bench("import", tmp_path / name, "--name", name, *FASHION_MNIST, tmp_path / "results")
     ledger = ledgers.Ledger(tmp_path / "results")
     first, second = (asdict(ledger.predictions(record.key)) for record in ledger.records())
     for name in first:
@@ -151,10 +151,18 @@ WRONG: dict[str, tuple[Callable[[np.ndarray], dict[str, np.ndarray]], str]] = {
 def test_files_that_are_no_predictions_store_nothing(case: str, guesses: Any, bench: Any, tmp_path: Path) -> None:
     arrays, words = WRONG[case]
     np.savez(tmp_path / "good.npz", predicted=guesses(0.9))
-    np.savez(tmp_path / "said.npz", **arrays(guesses(0.9)))  # type: ignore[arg-type]
-    ran = bench("add", tmp_path / "good.npz", tmp_path / "said.npz", "--name", "svm", *ADD, tmp_path / "results")
+    np.savez(tmp_path / "predictions.npz", **arrays(guesses(0.9)))  # type: ignore[arg-type]
+    ran = bench(
+        "import",
+        tmp_path / "good.npz",
+        tmp_path / "predictions.npz",
+        "--name",
+        "svm",
+        *FASHION_MNIST,
+        tmp_path / "results",
+    )
     assert ran.code == 2
-    assert f"{tmp_path / 'said.npz'}: " in ran.err
+    assert f"{tmp_path / 'predictions.npz'}: " in ran.err
     assert words in ran.err
     assert ledgers.Ledger(tmp_path / "results").records() == []
 
@@ -188,25 +196,25 @@ BYTES: dict[str, tuple[Callable[[np.ndarray], bytes], str]] = {
 @pytest.mark.parametrize("case", BYTES)
 def test_files_that_cannot_be_read_are_told(case: str, guesses: Any, bench: Any, tmp_path: Path) -> None:
     content, words = BYTES[case]
-    (tmp_path / "said.npz").write_bytes(content(guesses(0.9)))
-    ran = bench("add", tmp_path / "said.npz", "--name", "svm", *ADD, tmp_path / "results")
+    (tmp_path / "predictions.npz").write_bytes(content(guesses(0.9)))
+    ran = bench("import", tmp_path / "predictions.npz", "--name", "svm", *FASHION_MNIST, tmp_path / "results")
     assert (ran.code, words in ran.err, ran.err.startswith("error: ")) == (2, True, True), ran.err
 
 
 def test_one_training_is_not_two_seeds(guesses: Any, bench: Any, tmp_path: Path) -> None:
     np.savez(tmp_path / "classes.npz", predicted=guesses(0.9))
     np.savez(tmp_path / "scores.npz", probabilities=probabilities(guesses(0.9)))
-    add = ("--name", "svm", *ADD, tmp_path / "results")
-    refused = bench("add", tmp_path / "classes.npz", tmp_path / "scores.npz", *add)
+    arguments = ("--name", "svm", *FASHION_MNIST, tmp_path / "results")
+    refused = bench("import", tmp_path / "classes.npz", tmp_path / "scores.npz", *arguments)
     assert (refused.code, "seed 1: says the same of every image as seed 0" in refused.err) == (2, True)
     assert ledgers.Ledger(tmp_path / "results").records() == []
-    assert bench("add", tmp_path / "classes.npz", *add).code == 0
-    assert bench("add", tmp_path / "scores.npz", "--seed", 7, *add).code == 2
+    assert bench("import", tmp_path / "classes.npz", *arguments).code == 0
+    assert bench("import", tmp_path / "scores.npz", "--seed", 7, *arguments).code == 2
 
 
 def test_predictions_in_another_order_are_warned_of(fashion_mnist: Dataset, bench: Any, tmp_path: Path) -> None:
-    np.savez(tmp_path / "said.npz", predicted=np.random.default_rng(0).permutation(fashion_mnist.test_labels))
-    ran = bench("add", tmp_path / "said.npz", "--name", "svm", *ADD, tmp_path / "results")
+    np.savez(tmp_path / "predictions.npz", predicted=np.random.default_rng(0).permutation(fashion_mnist.test_labels))
+    ran = bench("import", tmp_path / "predictions.npz", "--name", "svm", *FASHION_MNIST, tmp_path / "results")
     assert ran.code == 0
     assert "which is what chance gives: are the predictions in the test file's own order" in ran.err
 
@@ -215,12 +223,12 @@ def test_a_name_and_seed_stand_once(guesses: Any, bench: Any, tmp_path: Path) ->
     one, other = tmp_path / "one.npz", tmp_path / "other.npz"
     np.savez(one, predicted=guesses(0.9))
     np.savez(other, predicted=guesses(0.91))
-    add = ("--name", "svm", *ADD, tmp_path / "results")
-    assert bench("add", one, *add).code == 0
-    assert "was there already" in bench("add", one, *add).out
-    refused = bench("add", other, *add)
+    arguments = ("--name", "svm", *FASHION_MNIST, tmp_path / "results")
+    assert bench("import", one, *arguments).code == 0
+    assert "was there already" in bench("import", one, *arguments).out
+    refused = bench("import", other, *arguments)
     assert (refused.code, "give another --seed or another --name" in refused.err) == (2, True)
-    assert bench("add", other, "--seed", 1, *add).code == 0
+    assert bench("import", other, "--seed", 1, *arguments).code == 0
     assert len(ledgers.Ledger(tmp_path / "results").records()) == 2
 
 
@@ -235,7 +243,7 @@ def test_a_name_and_seed_stand_once(guesses: Any, bench: Any, tmp_path: Path) ->
     ],
 )
 def test_wrong_options(arguments: tuple[str, ...], words: str, bench: Any, tmp_path: Path) -> None:
-    ran = bench("add", *arguments, "--results", tmp_path / "results")
+    ran = bench("import", *arguments, "--results", tmp_path / "results")
     assert (ran.code, words in ran.err) == (2, True), ran.err
 
 
@@ -246,8 +254,8 @@ def test_an_added_row_is_in_every_protocol_of_its_dataset_and_in_no_effect(
     for change in ({}, {"regularizer": L2}, {"epochs": 9, "batch_size": 64}):
         made.add(config(**change), [0.88, 0.882])
     folder = stored(made)
-    np.savez(tmp_path / "said.npz", predicted=guesses(0.9))
-    bench("add", tmp_path / "said.npz", "--name", "svm", *ADD, folder)
+    np.savez(tmp_path / "predictions.npz", predicted=guesses(0.9))
+    bench("import", tmp_path / "predictions.npz", "--name", "svm", *FASHION_MNIST, folder)
     told = json.loads(bench("report", "--json", "--out", "-", "--results", folder).out)
     labels = [[row["label"] for row in section["leaderboard"]] for section in told["comparisons"]]
     assert [sorted(each) for each in labels] == [["mlp", "mlp · l2", "svm (imported)"], ["mlp", "svm (imported)"]]
@@ -256,10 +264,10 @@ def test_an_added_row_is_in_every_protocol_of_its_dataset_and_in_no_effect(
 
 
 def test_a_name_that_a_spreadsheet_would_run_is_text_in_every_csv(guesses: Any, bench: Any, tmp_path: Path) -> None:
-    np.savez(tmp_path / "said.npz", predicted=guesses(0.9))
+    np.savez(tmp_path / "predictions.npz", predicted=guesses(0.9))
     folder = tmp_path / "results"
     name = "=cmd|'/C calc'!A1"
-    assert bench("add", tmp_path / "said.npz", "--name", name, *ADD, folder).code == 0
+    assert bench("import", tmp_path / "predictions.npz", "--name", name, *FASHION_MNIST, folder).code == 0
     said = bench("report", "--csv", "--out", "-", "--results", folder).out
     (row,) = csv.DictReader(io.StringIO(said))
     assert (row["label"], float(row["test_mean"])) == (f"'{name} (imported)", 0.9)
