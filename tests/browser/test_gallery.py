@@ -90,7 +90,7 @@ def test_a_pair_leaves_only_its_images_in_the_same_order(open_page: Open, pictur
 def test_another_configuration_has_its_own_mistakes_and_keeps_the_pair(open_page: Open, pictured: Ledger) -> None:
     page = open_page(page_of(pictured))
     choice(page, "Configuration").select_option(label="mlp · l2")
-    expect(page.locator(".browse .shown")).to_contain_text("mlp · l2: 30 of its 60 such images")
+    expect(page.locator(".browse .shown")).to_contain_text("mlp · l2: 30 of 60 misclassified images")
     pair = choice(page, "Pair")
     pair.select_option(index=1)
     chosen = pair.locator("option:checked").inner_text().split(" (")[0]
@@ -99,7 +99,7 @@ def test_another_configuration_has_its_own_mistakes_and_keeps_the_pair(open_page
     assert kept.split(" (")[0] == chosen or kept.startswith("all pairs")
 
 
-def test_each_picture_shown_is_that_of_its_image(open_page: Open, pictured: Ledger) -> None:
+def test_each_image_shown_is_that_of_its_number(open_page: Open, pictured: Ledger) -> None:
     page = open_page(page_of(pictured))
     size = page.evaluate(
         """async () => {
@@ -130,11 +130,11 @@ def test_without_scripts_the_first_configurations_mistakes_are_there(open_page: 
     assert page.locator(".browse select").count() == 0
 
 
-def test_a_phone_shows_pictures_without_scrolling_sideways(open_page: Open, pictured: Ledger) -> None:
+def test_a_phone_shows_images_without_scrolling_sideways(open_page: Open, pictured: Ledger) -> None:
     page = open_page(page_of(pictured), viewport={"width": 390, "height": 800}, color_scheme="dark")
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
-def test_suspects_are_shown_with_a_note_on_sensitivity(open_page: Open, pictured: Ledger) -> None:
+def test_label_issues_come_with_a_sensitivity_analysis(open_page: Open, pictured: Ledger) -> None:
     page = open_page(page_of(pictured))
-    expect(page.get_by_text("A note on sensitivity, no ranking")).to_be_visible()
+    expect(page.get_by_text("Sensitivity analysis, not a ranking")).to_be_visible()
