@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 EPILOG = "Exit codes: 0 all well, 1 some trials failed, 2 wrong input, 130 interrupted."
 COMPARE_EPILOG = (
-    "Exit codes: 0 NEW is not worse by more than --max-drop, 1 it is or lacks what BASE has, 2 wrong input, 3 cannot "
-    "tell, 130 interrupted."
+    "Exit codes: 0 NEW is not worse by more than --max-drop, 1 it is or lacks what BASE has, 2 wrong input, "
+    "3 inconclusive, 130 interrupted."
 )
-REPRODUCE_EPILOG = "Exit codes: 0 the figures agree, 1 they differ, 2 wrong input, 130 interrupted."
+REPRODUCE_EPILOG = "Exit codes: 0 the results agree, 1 they differ, 2 wrong input, 130 interrupted."
 
 SuiteArgument = Annotated[list[str], typer.Argument(help="Suite files, or names of suites that come with bench.")]
 Only = Annotated[

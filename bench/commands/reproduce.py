@@ -1,4 +1,4 @@
-"""`bench reproduce`: run trials again and say whether their figures agree."""
+"""`bench reproduce`: run trials again and compare them with their records."""
 
 from __future__ import annotations
 
@@ -31,29 +31,30 @@ def reproduce(
             "--from",
             exists=True,
             file_okay=False,
-            help="The suite file's folder, for paths of your own model and data.",
+            help="The suite file's folder, for paths of your model and data.",
             metavar="DIR",
         ),
     ] = Path(),
     device: Annotated[
-        Literal["cpu", "cuda"] | None, typer.Option("--device", help="Where to train; as the record, if it is here.")
+        Literal["cpu", "cuda"] | None,
+        typer.Option("--device", help="Where to train; the record's device, if this machine has it."),
     ] = None,
     no_user_code: NoUserCode = False,
 ) -> None:
-    """Run trials again, from their records alone, and say whether the figures agree; nothing is written."""
+    """Run trials again from their records and report whether the results agree; nothing is written."""
     ledger = existing(results)
     records = {record.key: record for record in map(ledger.record, keys)}
     if no_user_code:
         _refuse_user_code(records.values())
-    # All of them before the first is trained, so that a mistake shows at once.
+    # All are rebuilt before the first is trained, so that a mistake is reported at once.
     from bench.execution.rerun import rebuild_trial
 
     trials = [rebuild_trial(record, folder) for record in records.values()]
     datasets = datasets_of(trials, data_dir)
     differs = False
     for trial in trials:
-        found = _again(trial, records[trial.key], ledger, datasets[trial.data], device)
-        differs |= not found.agrees
+        reproduction = _reproduce(trial, records[trial.key], ledger, datasets[trial.data], device)
+        differs |= not reproduction.agrees
     raise typer.Exit(1 if differs else 0)
 
 
@@ -63,12 +64,12 @@ def _refuse_user_code(records: Iterable[Record]) -> None:
     for record in records:
         if is_user(name := record.config["model"]["name"]):
             raise UserError(
-                f"{record.key}: {name!r} is a model of the user's own, and --no-user-code runs none\n"
-                "  leave the option out where you trust that code, or name another trial"
+                f"{record.key}: {name!r} is a user's model, which --no-user-code does not run\n"
+                "  leave the option out if you trust that code, or name another trial"
             )
 
 
-def _again(trial: Trial, record: Record, ledger: Ledger, data: Any, device: str | None) -> Reproduction:
+def _reproduce(trial: Trial, record: Record, ledger: Ledger, data: Any, device: str | None) -> Reproduction:
     from bench.execution.rerun import train
     from bench.report.compare.reproduction import check_reproduction, reproduction_text, seed_noise
 
@@ -79,7 +80,7 @@ def _again(trial: Trial, record: Record, ledger: Ledger, data: Any, device: str 
     threads = record.run_info.threads or 1
     stored: Predictions | None = ledger.predictions(record.key) if record.status == "complete" else None
     trained, on_cpu = train(trial, data, threads, record.run_info.device, device, report)
-    found = check_reproduction(
+    reproduction = check_reproduction(
         record,
         stored,
         trained.result,
@@ -89,5 +90,5 @@ def _again(trial: Trial, record: Record, ledger: Ledger, data: Any, device: str 
         seed_noise(record, ledger.records()),
         on_cpu,
     )
-    typer.echo(reproduction_text(record, found, git_commit()))
-    return found
+    typer.echo(reproduction_text(record, reproduction, git_commit()))
+    return reproduction

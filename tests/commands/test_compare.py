@@ -42,8 +42,8 @@ def test_a_clear_loss_is_exit_code_1_effect_first_then_interval_and_p(made: Ledg
     assert ran.code == 1
     assert ran.err == ""
     first = next(line for line in ran.out.splitlines() if "NEW - BASE" in line)
-    assert first.startswith("  NEW - BASE -4.97 points, ")
-    assert "on new images, 95 %, p = " in first
+    assert first.startswith("  NEW - BASE -4.97 points, 95 % interval ")
+    assert "on new images, p = " in first
     assert "  differs: regularizer: none -> l2 strength=0.001" in ran.out
     assert "NEW is worse (2.5 %, one-sided) in 1 of 1" in ran.out
 
@@ -72,8 +72,8 @@ def test_the_bound_decides_where_the_interval_ends(
     for bound in (row["high"], row["low"]):
         for beyond in (-1e-6, 1e-6):
             ran = bench(*compare, 100 * (-bound + beyond))
-            words[bound, beyond] = json.loads(ran.out)["comparisons"][0]["word"], ran.code
-    assert list(words.values()) == [("worse", 1), ("cannot tell", 3), ("cannot tell", 3), ("not worse", 0)]
+            words[bound, beyond] = json.loads(ran.out)["comparisons"][0]["verdict"], ran.code
+    assert list(words.values()) == [("worse", 1), ("inconclusive", 3), ("inconclusive", 3), ("not worse", 0)]
 
 
 def test_what_cannot_be_told_is_exit_code_3_with_the_least_drop_that_could_be(
@@ -82,14 +82,14 @@ def test_what_cannot_be_told_is_exit_code_3_with_the_least_drop_that_could_be(
     compare = ("compare", "mlp · batch_size=256", "mlp · flip*", "--results", stored(made), "--max-drop", 0.3)
     ran = bench(*compare, "--json")
     (row,) = json.loads(ran.out)["comparisons"]
-    assert (ran.code, row["word"], row["method"]) == (3, "cannot tell", "seeds and images")
+    assert (ran.code, row["verdict"], row["method"]) == (3, "inconclusive", "seeds and images")
     assert row["low"] < row["difference"] < row["high"]
-    assert row["shows"] == pytest.approx((row["high"] - row["low"]) / 2)
+    assert row["detectable_drop"] == pytest.approx((row["high"] - row["low"]) / 2)
     text = bench(*compare).out
-    assert "cannot tell whether NEW is worse by more than 0.3 points with 3 seeds each on 1,000 test images" in text
-    assert f"were the two equal, these would rule out drops of more than about {100 * row['shows']:.2f} points" in text
-    allowed = bench(*compare, "--allow-cannot-tell")
-    assert (allowed.code, "(allowed by --allow-cannot-tell) in 1 of 1" in allowed.out) == (0, True)
+    assert "inconclusive whether NEW is worse by more than 0.3 points with 3 seeds each on 1,000 test images" in text
+    assert f"these would rule out drops of more than about {100 * row['detectable_drop']:.2f} points" in text
+    allowed = bench(*compare, "--allow-inconclusive")
+    assert (allowed.code, "(allowed by --allow-inconclusive) in 1 of 1" in allowed.out) == (0, True)
 
 
 @pytest.mark.parametrize("seeds", [1, 3])
@@ -100,7 +100,7 @@ def test_images_that_agree_are_no_proof_where_there_are_few_of_them(seeds: int, 
             ledger.add(config(regularizer=regularizer), [0.9] * seeds)
     for ledger, name, code in ((few, "few", 3), (many, "many", 0)):
         ran = bench("compare", "mlp", "mlp · l2", "--results", stored(ledger, name), "--max-drop", 1)
-        assert (ran.code, "differ on 0;" in ran.out) == (code, code == 3)
+        assert (ran.code, "of which 0 are classified differently;" in ran.out) == (code, code == 3)
 
 
 def test_single_runs_are_compared_by_mcnemar_and_it_says_of_what(made: Ledger, stored: Store, bench: Any) -> None:
@@ -110,9 +110,9 @@ def test_single_runs_are_compared_by_mcnemar_and_it_says_of_what(made: Ledger, s
     (row,) = json.loads(ran.out)["comparisons"]
     right = [made.stored[key].labels == made.stored[key].predicted for key in (base, new)]
     table = [[np.sum(a & b) for b in (right[1], ~right[1])] for a in (right[0], ~right[0])]
-    assert row["p"] == pytest.approx(mcnemar(table, exact=True).pvalue)
+    assert row["p_value"] == pytest.approx(mcnemar(table, exact=True).pvalue)
     assert row["difference"] == pytest.approx(-0.03)
-    assert "these two networks' weights only" in bench("compare", base, new, "--results", folder).out
+    assert "weights of these two networks only" in bench("compare", base, new, "--results", folder).out
 
 
 def test_a_key_stands_for_all_seeds_of_its_configuration(made: Ledger, stored: Store, bench: Any) -> None:
@@ -127,7 +127,7 @@ def test_a_key_stands_for_all_seeds_of_its_configuration(made: Ledger, stored: S
     [
         ("mlp · batch_size=257", "regularizer=l2", "did you mean 'mlp · batch_size=256'?"),
         ("mlp*", "regularizer=l2", "5 configurations"),
-        ("regularizer=l2", "mlp · l2*", "are one configuration"),
+        ("regularizer=l2", "mlp · l2*", "are the same configuration"),
         ("regularizer=l2", "feedbeef", "no configuration of"),
     ],
 )
@@ -150,7 +150,7 @@ def test_two_ledgers_are_compared_wherever_they_share_a_configuration(stored: St
     after.add(config(augmentation=FLIP), [0.9])
     ran = bench("compare", stored(before, "main"), stored(after, "branch"), "--max-drop", 0.3, "--matched")
     assert ran.code == 1
-    assert "family-wise over 2 comparisons by Holm) in 1 of 2: mlp · epochs=5." in ran.out
+    assert "family-wise over 2 comparisons (Holm)) in 1 of 2: mlp · epochs=5." in ran.out
     assert "missing in NEW: mlp · epochs=9: NEW has no trial of it" in ran.out
     assert "only in NEW: mlp · flip · epochs=5" in ran.out
 
@@ -161,14 +161,14 @@ def test_a_ledger_and_its_copy_are_the_same_image_by_image(made: Ledger, stored:
         ran = bench("compare", *folders, "--json", *options)
         told = json.loads(ran.out)
         assert ran.code == 0
-        assert [row["word"] for row in told["comparisons"]] == ["same"] * count
+        assert [row["verdict"] for row in told["comparisons"]] == ["identical"] * count
         assert {row["difference"] for row in told["comparisons"]} == {0.0}
 
 
 def test_one_ledger_under_two_names_is_refused(made: Ledger, stored: Store, bench: Any) -> None:
     folder = stored(made)
     ran = bench("compare", folder, folder / ".." / folder.name)
-    assert (ran.code, "are one ledger" in ran.err) == (2, True)
+    assert (ran.code, "are the same ledger" in ran.err) == (2, True)
 
 
 def test_folders_that_are_not_there_are_no_configurations(bench: Any, tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_a_configuration_that_no_longer_trains_is_worse(stored: Store, bench: An
     before.add(config(), [0.9])
     after.add_ended(config(), 0, "diverged", 2)
     folders = stored(before, "main"), stored(after, "branch")
-    for options in ((), ("--matched",), ("--allow-missing", "--allow-cannot-tell")):
+    for options in ((), ("--matched",), ("--allow-missing", "--allow-inconclusive")):
         ran = bench("compare", *folders, *options)
         assert (ran.code, "every trial of it ended early" in ran.out, "1 diverged" in ran.out) == (1, True, True)
 
@@ -262,7 +262,7 @@ def adam(lr: float) -> dict[str, Any]:
     [
         ([0.901, 0.899, 0.9], 0, "NEW is nowhere worse by more than 5 points"),
         ([0.8, 0.81, 0.79], 1, "NEW is worse by more than 5 points (2.5 %, one-sided) in 1 of 1: fashion_mnist."),
-        ([0.85, 0.851, 0.849], 3, "Cannot tell whether NEW is worse by more than 5 points"),
+        ([0.85, 0.851, 0.849], 3, "Inconclusive whether NEW is worse by more than 5 points"),
     ],
 )
 def test_a_changed_recipe_is_compared_best_against_best(
@@ -288,8 +288,14 @@ def test_the_best_is_that_of_validation_and_has_all_its_seeds(stored: Store, ben
     ran = bench("compare", stored(old, "main"), stored(new, "branch"), "--json")
     told = json.loads(ran.out)
     (row,) = told["comparisons"]
-    assert (row["base"], row["new"], row["chosen_of"], row["word"], ran.code) == ("mlp", "mlp", [2, 2], "same", 0)
-    assert told["notes"] == ["NEW: mlp · flip could not be chosen, it lacks seed 2 diverged"]
+    assert (row["base"], row["new"], row["candidates"], row["verdict"], ran.code) == (
+        "mlp",
+        "mlp",
+        [2, 2],
+        "identical",
+        0,
+    )
+    assert told["notes"] == ["NEW: mlp · flip could not be selected, it lacks seed 2 diverged"]
 
 
 def test_what_is_gone_is_a_failure_unless_allowed_and_what_took_its_place_is_not(stored: Store, bench: Any) -> None:
@@ -304,7 +310,7 @@ def test_what_is_gone_is_a_failure_unless_allowed_and_what_took_its_place_is_not
         ran = bench("compare", base, gone, *options)
         assert (ran.code, "mlp · l2: NEW has no trial of it" in ran.out) == (1, True)
         ran = bench("compare", base, gone, "--allow-missing", *options)
-        assert (ran.code, "NEW lacks what was asked for (allowed by --allow-missing): " in ran.out) == (0, True)
+        assert (ran.code, "Missing in NEW (allowed by --allow-missing): " in ran.out) == (0, True)
     assert bench("compare", base, replaced).code == 0
     assert bench("compare", base, replaced, "--matched").code == 1
 
@@ -334,14 +340,14 @@ def test_seeds_that_diverged_or_failed_are_named_and_never_not_worse(
     ran = bench("compare", *folders, "--max-drop", 10, *options)
     assert ran.code == 1
     assert "BASE 90.00 % (4 seeds; seed 4 failed), NEW 95.00 % (2 seeds; seeds 2, 3 diverged, seed 4 failed)" in ran.out
-    assert "cannot tell whether NEW is worse by more than 10 points: seeds are missing" in ran.out
+    assert "inconclusive whether NEW is worse by more than 10 points: seeds are missing" in ran.out
     assert "mlp: NEW lacks seeds 2, 3 diverged, seed 4 failed" in ran.out
     assert "not worse" not in ran.out
     assert "nowhere worse" not in ran.out
     told = json.loads(bench("compare", *folders, "--max-drop", 10, "--allow-missing", "--json", *options).out)
     assert told["exit_code"] == 3
-    assert [row["word"] for row in told["comparisons"]] == ["cannot tell"]
-    assert [row["new_absent"] for row in told["comparisons"]] == [["seeds 2, 3 diverged", "seed 4 failed"]]
+    assert [row["verdict"] for row in told["comparisons"]] == ["inconclusive"]
+    assert [row["new_excluded"] for row in told["comparisons"]] == [["seeds 2, 3 diverged", "seed 4 failed"]]
 
 
 def test_configurations_of_one_ledger_lack_seeds_too(made: Ledger, stored: Store, bench: Any) -> None:
@@ -381,7 +387,7 @@ def test_without_validation_nothing_is_the_best_of_several(stored: Store, bench:
             made.add(config(validation="none", regularizer=regularizer), [0.9, 0.9])
     folders = stored(old, "main"), stored(new, "branch")
     ran = bench("compare", *folders)
-    assert (ran.code, "none of 2 configurations was chosen" in ran.err, "--matched" in ran.err) == (2, True, True)
+    assert (ran.code, "none of 2 configurations was selected" in ran.err, "--matched" in ran.err) == (2, True, True)
     assert bench("compare", *folders, "--matched").code == 0
 
 
@@ -422,11 +428,11 @@ def test_every_exit_code_is_documented() -> None:
     help_text = typer.main.get_command(app).commands["compare"].epilog  # type: ignore[attr-defined]
     root = Path(__file__).parents[2]
     page, readme = ((root / name).read_text(encoding="utf-8") for name in ("docs/compare.md", "README.md"))
-    for code, word in ((0, "not worse"), (1, "lacks"), (2, "wrong input"), (3, "cannot tell")):
+    for code, word in ((0, "not worse"), (1, "lacks"), (2, "wrong input"), (3, "inconclusive")):
         assert re.search(rf"\b{code}\b[^.]*{word}", help_text)
         assert re.search(rf"\| {code} \|.*{word}", page)
     line = next(line for line in readme.splitlines() if line.strip().startswith("bench compare "))
-    assert line.endswith("# exit code, for CI: 0 not worse by 1 point, 1 worse, 3 cannot tell")
+    assert line.endswith("# exit code, for CI: 0 not worse by 1 point, 1 worse, 3 inconclusive")
 
 
 def test_a_reader_that_has_gone_does_not_change_the_exit_code(stored: Store) -> None:

@@ -68,8 +68,8 @@ def test_a_trial_agrees_to_the_bit_and_nothing_is_written(ran: Any, bench: Any, 
     assert found.code == 0, found.err
     for key in keys:
         assert f"{key}" in found.out
-    assert found.out.count("agrees to the bit: test accuracy ") == 2
-    assert "the same processor, versions and threads" in found.out
+    assert found.out.count("is bit-identical: test accuracy ") == 2
+    assert "same processor, versions and threads" in found.out
     assert "epoch 2 of 2" in found.err
     assert sorted(path.name for path in (tmp_path / "results").rglob("*.npz")) == before
 
@@ -109,7 +109,7 @@ def test_with_other_versions_the_figure_must_agree_within_noise(ran: Any, bench:
     found = again(bench, tmp_path, record.key, results="other")
     assert found.code == 0
     assert "agrees within noise" in found.out
-    assert "another torch: 1.0 -> " in found.out
+    assert "other torch: 1.0 -> " in found.out
 
 
 def test_a_figure_beyond_the_noise_differs_whatever_the_versions(ran: Any, bench: Any, tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_no_user_code_refuses_models_of_the_users_own(ran: Any, bench: Any, tmp_
     mine = ran("nets.py:linear").key
     found = again(bench, tmp_path, mine, "--no-user-code")
     assert found.code == 2
-    assert f"{mine}: 'nets.py:linear' is a model of the user's own, and --no-user-code runs none" in found.err
+    assert f"{mine}: 'nets.py:linear' is a user's model, which --no-user-code does not run" in found.err
     assert again(bench, tmp_path, ran("mlp").key, "--no-user-code").code == 0
 
 

@@ -1,4 +1,4 @@
-"""Which configuration does a person mean? A key, a label, a pattern of labels, or AXIS=VALUE."""
+"""The configuration that a person names: by a key, a label, a pattern of labels, or AXIS=VALUE."""
 
 from __future__ import annotations
 
@@ -13,92 +13,88 @@ from bench.suite.labels import SEPARATOR
 from bench.suite.select import matches, only_patterns
 
 KEY = re.compile(r"[0-9a-f]{4,}")
-"""At least four digits, so that no short name is taken for a key."""
-MAX_MATCHES_LISTED = 10
+"""At least four digits, so that no short name is mistaken for a key."""
+MAX_LISTED_MATCHES = 10
 
 Match = tuple[TrialGroup, Configuration]
 
 
-def find_configuration(text: str, groups: Sequence[TrialGroup], role: str, place: str) -> Match:
-    """The one configuration that `text` names, of those with complete trials; else of those whose trials ended early.
+def find_configuration(text: str, groups: Sequence[TrialGroup], role: str, ledger: str) -> Match:
+    """The configuration that `text` names, among those with complete trials; else among those that ended early.
 
-    Tried in this order: a label as the leaderboard has it; the beginning of the key of one of its trials (it stands for
-    all its seeds) or of the configuration itself; a label with wildcards; ``AXIS=VALUE`` as `--only` takes it, several
-    with spaces between.
+    Tried in this order: a label as the leaderboard has it; the beginning of the key of one of its trials (which stands
+    for all seeds) or of the configuration; a label with wildcards; ``AXIS=VALUE`` as `--only` takes it, several of
+    them separated by spaces.
 
     Parameters
     ----------
-    role, place
-        What the configuration is to be and where it was looked for, as messages name them (``BASE``, ``results/``).
+    role, ledger
+        What the configuration is for and where it was looked for, as messages name them (``BASE``, ``results/``).
 
     Raises
     ------
     UserError
-        None or several are meant; the message lists those that may be.
+        None or several match; the message lists candidates.
     """
-    text = text.replace(" . ", SEPARATOR)  # as a terminal without UTF-8 shows labels
-    # An added row stands in several sections; the first stands for it.
-    every = list(
-        {
-            one.identity: (group, one)
-            for group in reversed(groups)
-            for one in reversed(group.configurations)
-            if one.records
-        }.values()
-    )[::-1]
-    begun = every
-    every = [pair for pair in begun if pair[1].with_status("complete")]
-    if not begun:
-        raise UserError(f"{role} {text!r}: {place} holds no trial; run a suite first")
-    for found in (
-        *_by_priority(text, every),
-        *_by_priority(text, [pair for pair in begun if not pair[1].with_status("complete")]),
-    ):
+    text = text.replace(" . ", SEPARATOR)  # as a terminal without UTF-8 prints labels
+    # Imported predictions are in several groups; the first one is returned.
+    first: dict[str, Match] = {}
+    for group in groups:
+        for configuration in group.configurations:
+            if configuration.records:
+                first.setdefault(configuration.identity, (group, configuration))
+    started = list(first.values())
+    complete = [match for match in started if match[1].with_status("complete")]
+    if not started:
+        raise UserError(f"{role} {text!r}: {ledger} holds no trial; run a suite first")
+    unfinished = [match for match in started if not match[1].with_status("complete")]
+    for found in (*_candidates(text, complete), *_candidates(text, unfinished)):
         if len(found) == 1:
             return found[0]
         if found:
             raise UserError(
-                f"{role} {text!r}: {len(found)} configurations of {place} are meant; give one's whole label, or its "
-                f"key:{_match_list(found)}"
+                f"{role} {text!r}: {len(found)} configurations of {ledger} match; give a complete label or a "
+                f"key:{_list(found)}"
             )
-    hint = nearest(text, [one.label for _, one in begun])
+    hint = nearest(text, [configuration.label for _, configuration in started])
     raise UserError(
-        f"{role} {text!r}: no configuration of {place} has this key or label" + (f"; {hint}" if hint else "") + "\n"
-        "  give a label of `bench report`, with wildcards too, a key, or AXIS=VALUE. There are:"
-        + _match_list(every or begun)
+        f"{role} {text!r}: no configuration of {ledger} has this key or label" + (f"; {hint}" if hint else "") + "\n"
+        "  give a label of `bench report`, with wildcards if you like, a key, or AXIS=VALUE. Configurations:"
+        + _list(complete or started)
     )
 
 
-def _by_priority(text: str, every: Sequence[Match]) -> Iterator[list[Match]]:
-    yield [pair for pair in every if text in _names(pair[1])]
-    yield [pair for pair in every if KEY.fullmatch(text) and _has_key(pair[1], text)]
-    yield [pair for pair in every if fnmatch.fnmatchcase(pair[1].label, text)]
-    yield _by_axes(text, every)
+def _candidates(text: str, matches: Sequence[Match]) -> Iterator[list[Match]]:
+    yield [match for match in matches if text in _names(match[1])]
+    yield [match for match in matches if KEY.fullmatch(text) and _has_key(match[1], text)]
+    yield [match for match in matches if fnmatch.fnmatchcase(match[1].label, text)]
+    yield _by_axes(text, matches)
 
 
-def _names(one: Configuration) -> tuple[str, ...]:
-    """Its label; an added row may be called as it was when it was added."""
-    return (one.label, str(one.config["model"]["name"])) if one.imported else (one.label,)
+def _names(configuration: Configuration) -> tuple[str, ...]:
+    """Its label, and for imported predictions the name that they were imported under."""
+    label = configuration.label
+    return (label, str(configuration.config["model"]["name"])) if configuration.imported else (label,)
 
 
-def _has_key(one: Configuration, text: str) -> bool:
-    return one.identity.startswith(text) or any(record.key.startswith(text) for record in one.records)
+def _has_key(configuration: Configuration, text: str) -> bool:
+    return any(key.startswith(text) for key in (configuration.identity, *(r.key for r in configuration.records)))
 
 
-def _by_axes(text: str, every: Sequence[Match]) -> list[Match]:
+def _by_axes(text: str, candidates: Sequence[Match]) -> list[Match]:
     try:
         patterns = [only_patterns(word) for word in text.split()]
     except UserError:
         return []
-    return [pair for pair in every if patterns and all(_fits(pair[1], either) for either in patterns)]
+    return [match for match in candidates if patterns and all(_fits(match[1], options) for options in patterns)]
 
 
-def _fits(one: Configuration, patterns: list[dict[str, Any]]) -> bool:
-    return any(pattern.keys() <= one.config.keys() and matches(one.config, pattern) for pattern in patterns)
+def _fits(configuration: Configuration, patterns: list[dict[str, Any]]) -> bool:
+    config = configuration.config
+    return any(pattern.keys() <= config.keys() and matches(config, pattern) for pattern in patterns)
 
 
-def _match_list(found: Sequence[Match]) -> str:
-    lines = [f"\n  {one.records[0].key[:10]}  {one.label}  ({group.title})" for group, one in found]
-    return "".join(lines[:MAX_MATCHES_LISTED]) + (
-        f"\n  ... and {len(lines) - MAX_MATCHES_LISTED} more" if len(lines) > MAX_MATCHES_LISTED else ""
-    )
+def _list(found: Sequence[Match]) -> str:
+    lines = [f"\n  {c.records[0].key[:10]}  {c.label}  ({group.title})" for group, c in found]
+    more = len(lines) - MAX_LISTED_MATCHES
+    return "".join(lines[:MAX_LISTED_MATCHES]) + (f"\n  ... and {more} more" if more > 0 else "")

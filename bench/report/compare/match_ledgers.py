@@ -1,4 +1,4 @@
-"""What do two ledgers have in common? Their configurations matched by what was asked for, or the best of each."""
+"""The configurations to compare of two ledgers: all that they share, or the best of each."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ from bench.report.grouping import Configuration, TrialGroup, group_trials, seeds
 from bench.suite.labels import labels
 
 Item = TypeVar("Item")
-Text = Callable[[Item], str]
+KeyOf = Callable[[Item], str]
+LabelledPair = tuple[str, Configuration | None, Configuration | None]
 
 
 @dataclass(frozen=True)
 class LedgerSource:
-    """One side's ledger: what it is called, the records in question, and where their predictions are."""
+    """A ledger: its name in messages, the records to compare, and where their predictions are."""
 
     name: str
     records: Sequence[Record]
@@ -33,16 +34,16 @@ class LedgerSource:
 
 @dataclass(frozen=True)
 class MatchedRecords:
-    """`pairs` have complete trials in both ledgers; `others` are configurations whose seeds help to tell the noise.
+    """`pairs` have complete trials in both ledgers; `others` have further seeds to estimate the seed noise from.
 
-    `lost` were completed in BASE, and in NEW every trial of them failed, diverged or was pruned; `missing` is what BASE
-    has and NEW lacks otherwise, and seeds that NEW lacks. Both are by label, with what became of it; `only_base` and
-    `only_new` are labels.
+    `ended_early` are complete in BASE, and in NEW every trial of them failed, diverged or was pruned; `missing` is what
+    else BASE has and NEW lacks, seeds included. These two map labels to the reason; `only_base` and `only_new` are
+    labels.
     """
 
     pairs: list[ConfigurationPair] = field(default_factory=list)
     others: list[ComparedConfiguration] = field(default_factory=list)
-    lost: dict[str, str] = field(default_factory=dict)
+    ended_early: dict[str, str] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     only_base: list[str] = field(default_factory=list)
     only_new: list[str] = field(default_factory=list)
@@ -52,266 +53,263 @@ class MatchedRecords:
 def match_configurations(base: LedgerSource, new: LedgerSource) -> MatchedRecords:
     """Every configuration that both ledgers have.
 
-    The key is no match: it changes with the user's own model, which is what a comparison may be about. Where one ledger
-    has a configuration with several states of data or code, the one run last counts.
+    They are not matched by key, which changes with the user's model: that may be what is compared. Where a ledger has
+    a configuration with several versions of data or code, the one run last counts.
     """
-    found = MatchedRecords()
-    ours, theirs = (
-        _latest_states(_configurations(group_trials(one.records)), one.name, found.notes) for one in (base, new)
+    matched = MatchedRecords()
+    base_latest, new_latest = (
+        _latest_versions(_distinct(group_trials(source.records)), source.name, matched.notes) for source in (base, new)
     )
-    for label, first, second in _match_labels(ours, theirs):
-        has_base, has_new = (one is not None and bool(one.with_status("complete")) for one in (first, second))
-        if has_base and has_new:
-            assert first is not None and second is not None
-            first, second = (replace(one, label=label) for one in (first, second))
-            found.pairs.append(
-                ConfigurationPair(
-                    label,
-                    ComparedConfiguration(first, base.predictions),
-                    ComparedConfiguration(second, new.predictions),
+    for label, in_base, in_new in _label_pairs(base_latest, new_latest):
+        if in_base is not None and in_base.with_status("complete"):
+            if in_new is None:
+                matched.only_base.append(label)
+                matched.missing[label] = "NEW has no trial of it"
+            elif in_new.with_status("complete"):
+                in_base, in_new = replace(in_base, label=label), replace(in_new, label=label)
+                pair = (
+                    ComparedConfiguration(in_base, base.predictions),
+                    ComparedConfiguration(in_new, new.predictions),
                 )
-            )
-            _note_fewer(found, label, first, second)
-            if second.excluded:
-                found.missing[label] = missing_seeds(second)
-        elif has_base and second is not None:
-            found.lost[label] = end_counts(second)
-        elif has_base:
-            found.only_base.append(label)
-            found.missing[label] = "NEW has no trial of it"
-        elif has_new:
-            found.only_new.append(label)
-    if not found.pairs and not found.lost:
+                matched.pairs.append(ConfigurationPair(label, *pair))
+                _note_fewer_seeds(matched, label, in_base, in_new)
+                if in_new.excluded:
+                    matched.missing[label] = missing_seeds(in_new)
+            else:
+                matched.ended_early[label] = end_counts(in_new)
+        elif in_new is not None and in_new.with_status("complete"):
+            matched.only_new.append(label)
+    if not matched.pairs and not matched.ended_early:
         raise UserError(
-            f"{base.name} and {new.name} share no configuration with complete trials ({len(found.only_base)} are only "
-            f"in BASE, {len(found.only_new)} only in NEW)\n  run the same suite in both, or leave out --matched: then "
-            "the best of BASE is compared with the best of NEW"
+            f"{base.name} and {new.name} share no configuration with complete trials ({len(matched.only_base)} are "
+            f"only in BASE, {len(matched.only_new)} only in NEW)\n  run the same suite in both, or leave out "
+            "--matched: then the best of BASE is compared with the best of NEW"
         )
-    return found
+    return matched
 
 
 def match_best(base: LedgerSource, new: LedgerSource, metric: str = "accuracy") -> MatchedRecords:
-    """The best configuration of each ledger as validation chose it, for each data set and protocol.
+    """The configuration of each ledger with the best `metric` on validation, per data set and protocol.
 
-    Protocols may differ where each ledger has only one more on a data set: those are compared too, and a note says so.
-    Added rows, which have no validation, are compared only where a ledger has nothing else.
-
-    Parameters
-    ----------
-    metric
-        What validation chooses by.
+    Protocols may differ where each ledger has one unmatched group on a data set: these are compared, with a note.
+    Imported predictions, which have no validation, are compared only where a ledger has nothing else.
 
     Raises
     ------
     UserError
-        The ledgers share no data set, or validation chose none of several configurations.
+        The ledgers share no data set, or one of several configurations lacks `metric` on validation.
     """
-    found = MatchedRecords()
-    ours, theirs = (_trained(group_trials(one.records)) for one in (base, new))
-    ours = [one for one in ours if any(c.with_status("complete") for c in one.configurations)]
-    pairs, only_base, only_new = _match_items(ours, theirs, _SECTION)
+    matched = MatchedRecords()
+    base_groups, new_groups = (_trained(group_trials(source.records)) for source in (base, new))
+    base_groups = [group for group in base_groups if any(c.with_status("complete") for c in group.configurations)]
+    pairs, only_base, only_new = _match_items(base_groups, new_groups, _GROUP_KEYS)
     if not pairs:
         raise UserError(
             f"{base.name} and {new.name} share no data set, or no protocol on it:\n"
-            f"  BASE has complete trials of {_list_groups(ours)}\n  NEW has trials of {_list_groups(theirs)}\n"
+            f"  BASE has complete trials of {_list_groups(base_groups)}\n"
+            f"  NEW has trials of {_list_groups(new_groups)}\n"
             "  run the same suite in both, or a changed one"
         )
-    for first, second in pairs:
-        _best_of_section(found, base, new, first, second, metric)
-    found.missing.update((one.title, "NEW has no trial on this data set under this protocol") for one in only_base)
-    found.only_base.extend(one.title for one in only_base)
-    found.only_new.extend(one.title for one in only_new)
-    return found
+    for in_base, in_new in pairs:
+        _best_of_group(matched, base, new, in_base, in_new, metric)
+    reason = "NEW has no trial on this data set under this protocol"
+    matched.missing.update((group.title, reason) for group in only_base)
+    matched.only_base.extend(group.title for group in only_base)
+    matched.only_new.extend(group.title for group in only_new)
+    return matched
 
 
-def end_counts(one: Configuration) -> str:
+def end_counts(configuration: Configuration) -> str:
     """How the trials of a configuration ended: ``2 diverged, 1 failed``."""
-    return ", ".join(f"{count} {status}" for status, count in Counter(r.status for r in one.records).items())
+    counts = Counter(record.status for record in configuration.records)
+    return ", ".join(f"{count} {status}" for status, count in counts.items())
 
 
-def missing_seeds(one: Configuration) -> str:
+def missing_seeds(configuration: Configuration) -> str:
     """The seeds that NEW lacks of a configuration."""
-    return f"NEW lacks {', '.join(one.excluded)}"
+    return f"NEW lacks {', '.join(configuration.excluded)}"
 
 
-def _best_of_section(
-    found: MatchedRecords, base: LedgerSource, new: LedgerSource, first: TrialGroup, second: TrialGroup, metric: str
+def _best_of_group(
+    matched: MatchedRecords, base: LedgerSource, new: LedgerSource, in_base: TrialGroup, in_new: TrialGroup, metric: str
 ) -> None:
-    ours = _latest_states(first.configurations, base.name, found.notes)
-    theirs = _latest_states(second.configurations, new.name, found.notes)
-    named = _match_labels(ours, theirs)
-    label_of = {one.identity: label for label, *both in named for one in both if one is not None}
-    if not any(one.with_status("complete") for one in theirs):
-        found.lost[first.title] = "; ".join(f"{label_of[one.identity]}: {end_counts(one)}" for one in theirs)
+    title = in_base.title
+    base_latest = _latest_versions(in_base.configurations, base.name, matched.notes)
+    new_latest = _latest_versions(in_new.configurations, new.name, matched.notes)
+    labelled = _label_pairs(base_latest, new_latest)
+    label_of = {c.identity: label for label, *pair in labelled for c in pair if c is not None}
+    if not any(c.with_status("complete") for c in new_latest):
+        matched.ended_early[title] = "; ".join(f"{label_of[c.identity]}: {end_counts(c)}" for c in new_latest)
         return
-    _note_missing(found, f"{first.title}: ", named)
-    sides, counts = [], []
-    for role, source, configurations in (("BASE", base, ours), ("NEW", new, theirs)):
-        chosen, count = _select_on_validation(configurations, metric, f"{role} {source.name}: {first.title}")
-        sides.append(ComparedConfiguration(replace(chosen, label=label_of[chosen.identity]), source.predictions))
-        counts.append(count)
-        found.notes.extend(
-            f"{role}: {label_of[one.identity]} could not be chosen, it lacks {', '.join(one.excluded)}"
-            for one in configurations
-            if chosen.complete and one.with_status("complete") and not one.complete
+    _note_missing(matched, f"{title}: ", labelled)
+    sides, candidates = [], []
+    for role, source, configurations in (("BASE", base, base_latest), ("NEW", new, new_latest)):
+        selected, count = _select_on_validation(configurations, metric, f"{role} {source.name}: {title}")
+        sides.append(ComparedConfiguration(replace(selected, label=label_of[selected.identity]), source.predictions))
+        candidates.append(count)
+        matched.notes.extend(
+            f"{role}: {label_of[c.identity]} could not be selected, it lacks {', '.join(c.excluded)}"
+            for c in configurations
+            if selected.complete and c.with_status("complete") and not c.complete
         )
     base_side, new_side = sides
-    found.pairs.append(ConfigurationPair(first.title, base_side, new_side, chosen_of=(counts[0], counts[1])))
-    _note_fewer(found, first.title, base_side.configuration, new_side.configuration)
+    matched.pairs.append(ConfigurationPair(title, base_side, new_side, candidates=(candidates[0], candidates[1])))
+    _note_fewer_seeds(matched, title, base_side.configuration, new_side.configuration)
     if new_side.configuration.excluded:
-        found.missing[f"{first.title}: {new_side.configuration.label}"] = missing_seeds(new_side.configuration)
-    if first.protocol != second.protocol:
-        found.notes.append(f"{first.title}: BASE has the protocol {first.protocol}; NEW has {second.protocol}")
-    seen = {_complete_keys(side.configuration) for side in sides}
-    for source, configurations in ((base, ours), (new, theirs)):
-        for one in configurations:
-            if len(one.with_status("complete")) > 1 and _complete_keys(one) not in seen:
-                seen.add(_complete_keys(one))
-                found.others.append(ComparedConfiguration(one, source.predictions))
+        matched.missing[f"{title}: {new_side.label}"] = missing_seeds(new_side.configuration)
+    if in_base.protocol != in_new.protocol:
+        matched.notes.append(f"{title}: BASE has the protocol {in_base.protocol}; NEW has {in_new.protocol}")
+    included = {_complete_keys(side.configuration) for side in sides}
+    for source, configurations in ((base, base_latest), (new, new_latest)):
+        for configuration in configurations:
+            keys = _complete_keys(configuration)
+            if len(keys) > 1 and keys not in included:
+                included.add(keys)
+                matched.others.append(ComparedConfiguration(configuration, source.predictions))
 
 
-def _note_missing(
-    found: MatchedRecords, before: str, named: Sequence[tuple[str, Configuration | None, Configuration | None]]
-) -> None:
-    """What BASE has of a section and NEW lacks; a configuration that is gone may have another in its place."""
-    gone, fresh = [], []
-    for label, first, second in named:
-        if first is None:
-            fresh += [label] if second is not None and (second.complete or _was_pruned(second)) else []
-        elif not first.with_status("complete"):
+def _note_missing(matched: MatchedRecords, prefix: str, labelled: Sequence[LabelledPair]) -> None:
+    """Note what BASE has of a group and NEW lacks; another configuration may have replaced a missing one."""
+    removed, introduced = [], []
+    for label, in_base, in_new in labelled:
+        if in_base is None:
+            introduced += [label] if in_new is not None and (in_new.complete or _was_pruned(in_new)) else []
+        elif not in_base.with_status("complete"):
             continue
-        elif second is None:
-            gone.append(label)
-        elif _was_pruned(second):
-            found.notes.append(f"{before}{label} was pruned in NEW, where others were better on validation")
-        elif not second.with_status("complete"):
-            found.missing[before + label] = f"every trial of it in NEW ended early ({end_counts(second)})"
-        elif second.excluded:
-            found.missing[before + label] = missing_seeds(second)
-    found.only_base.extend(before + label for label in gone)
-    found.only_new.extend(before + label for label in fresh)
-    if (fewer := len(gone) - len(fresh)) > 0:
-        why = f"NEW has {fewer} configuration{'s' * (fewer != 1)} fewer" if fresh else "NEW has no trial of it"
-        found.missing.update((before + label, why) for label in gone)
+        elif in_new is None:
+            removed.append(label)
+        elif _was_pruned(in_new):
+            matched.notes.append(f"{prefix}{label} was pruned in NEW, where others were better on validation")
+        elif not in_new.with_status("complete"):
+            matched.missing[prefix + label] = f"every trial of it in NEW ended early ({end_counts(in_new)})"
+        elif in_new.excluded:
+            matched.missing[prefix + label] = missing_seeds(in_new)
+    matched.only_base.extend(prefix + label for label in removed)
+    matched.only_new.extend(prefix + label for label in introduced)
+    if (fewer := len(removed) - len(introduced)) > 0:
+        reason = "NEW has no trial of it"
+        if introduced:
+            reason = f"NEW has {fewer} configuration{'s' * (fewer != 1)} fewer"
+        matched.missing.update((prefix + label, reason) for label in removed)
 
 
-def _note_fewer(found: MatchedRecords, label: str, base: Configuration, new: Configuration) -> None:
-    """Seeds that nobody ran in NEW are no failure: the comparison holds with those that there are."""
-    if left := sorted(set(base.planned) - set(new.planned)):
-        found.notes.append(f"{label}: {seeds_text(left)} of BASE were not run in NEW")
+def _note_fewer_seeds(matched: MatchedRecords, label: str, base: Configuration, new: Configuration) -> None:
+    """Seeds that were not run in NEW are no failure: the comparison holds for those that were."""
+    if not_run := sorted(set(base.planned) - set(new.planned)):
+        matched.notes.append(f"{label}: {seeds_text(not_run)} of BASE were not run in NEW")
 
 
-def _was_pruned(one: Configuration) -> bool:
-    """Whether validation let a configuration go: nothing is missing then, it was not the best."""
-    return {record.status for record in one.records} == {"pruned"}
+def _was_pruned(configuration: Configuration) -> bool:
+    """Whether all its trials were pruned: then nothing is missing, it was not the best on validation."""
+    return {record.status for record in configuration.records} == {"pruned"}
 
 
 def _select_on_validation(
     configurations: Sequence[Configuration], metric: str, where: str
 ) -> tuple[Configuration, int]:
-    """The configuration that validation chose, and of how many; with all their seeds, unless none has them."""
-    begun = [one for one in configurations if one.with_status("complete")]
-    asked = [one for one in begun if one.complete] or begun
-    rated = {one.identity: METRICS[metric].better(validation_mean(one, metric)) for one in asked}
-    if len(asked) > 1 and any(math.isnan(figure) for figure in rated.values()):
+    """The best configuration on validation, and of how many; of those with all their seeds, if there are any."""
+    started = [c for c in configurations if c.with_status("complete")]
+    candidates = [c for c in started if c.complete] or started
+    values = {c.identity: METRICS[metric].better(validation_mean(c, metric)) for c in candidates}
+    if len(candidates) > 1 and any(math.isnan(value) for value in values.values()):
         raise UserError(
-            f"{where}: none of {len(asked)} configurations was chosen, for not all of them have {metric} on validation"
-            "\n  name two configurations of one ledger (--results), or compare what both ledgers have, "
+            f"{where}: none of {len(candidates)} configurations was selected, since not all of them have {metric} on "
+            "validation\n  name two configurations of one ledger (--results), or compare what both ledgers have, "
             "with --matched"
         )
-    return max(asked, key=lambda one: rated[one.identity]), len(asked)
+    return max(candidates, key=lambda c: values[c.identity]), len(candidates)
 
 
-def _trained(found: Sequence[TrialGroup]) -> list[TrialGroup]:
-    """Sections that have a complete trial, without added rows wherever something was trained."""
-    trained = [replace(one, configurations=tuple(c for c in one.configurations if not c.imported)) for one in found]
-    parts = [slim if slim.configurations else whole for slim, whole in zip(trained, found, strict=True)]
-    return [part for part in parts if any(one.records for one in part.configurations)]
+def _trained(groups: Sequence[TrialGroup]) -> list[TrialGroup]:
+    """The groups with a record, without imported predictions wherever something was trained."""
+    trained = [replace(g, configurations=tuple(c for c in g.configurations if not c.imported)) for g in groups]
+    selected = [t if t.configurations else g for t, g in zip(trained, groups, strict=True)]
+    return [group for group in selected if any(c.records for c in group.configurations)]
 
 
-def _configurations(found: Sequence[TrialGroup]) -> list[Configuration]:
-    """Each once: an added row stands in several sections."""
-    return list({one.identity: one for group in found for one in group.configurations}.values())
+def _distinct(groups: Sequence[TrialGroup]) -> list[Configuration]:
+    """Each configuration once: imported predictions are in several groups."""
+    return list({c.identity: c for group in groups for c in group.configurations}.values())
 
 
-def _latest_states(configurations: Iterable[Configuration], name: str, notes: list[str]) -> list[Configuration]:
-    """One of each configuration: of several states of its data or code the one run last, and a note."""
-    states: dict[str, list[Configuration]] = {}
-    for one in configurations:
-        states.setdefault(canonical(one.config), []).append(one)
-    for of_one in states.values():
-        if len(of_one) > 1:
-            label = sorted(of_one, key=_finished)[-1].label
-            notes.append(f"{name} has {len(of_one)} states of data or code of one configuration; {label} was run last")
-    return [sorted(of_one, key=_finished)[-1] for of_one in states.values()]
+def _latest_versions(configurations: Iterable[Configuration], name: str, notes: list[str]) -> list[Configuration]:
+    """Each configuration once: with several versions of its data or code the one run last, and a note."""
+    versions: dict[str, list[Configuration]] = {}
+    for configuration in configurations:
+        versions.setdefault(canonical(configuration.config), []).append(configuration)
+    latest = []
+    for group in versions.values():
+        latest.append(sorted(group, key=_last_finished)[-1])
+        if len(group) > 1:
+            label = latest[-1].label
+            notes.append(f"{name} has a configuration with {len(group)} versions of data or code; {label} ran last")
+    return latest
 
 
-def _match_labels(
-    ours: Sequence[Configuration], theirs: Sequence[Configuration]
-) -> list[tuple[str, Configuration | None, Configuration | None]]:
-    """Both sides' configurations, matched, with a label that tells them apart from all others, in its order."""
-    pairs, only_first, only_second = _match_items(ours, theirs, _CONFIGURATION)
-    every: list[tuple[Configuration | None, Configuration | None]] = [
+def _label_pairs(base: Sequence[Configuration], new: Sequence[Configuration]) -> list[LabelledPair]:
+    """The configurations of both sides, matched, with labels that are unique among them, in the order of labels."""
+    pairs, only_base, only_new = _match_items(base, new, _CONFIGURATION_KEYS)
+    matched: list[tuple[Configuration | None, Configuration | None]] = [
         *pairs,
-        *((one, None) for one in only_first),
-        *((None, one) for one in only_second),
+        *((configuration, None) for configuration in only_base),
+        *((None, configuration) for configuration in only_new),
     ]
-    configs = [(first or second).config for first, second in every]  # type: ignore[union-attr]
-    named = labels(configs) if configs else []
-    return sorted(((label, *both) for label, both in zip(named, every, strict=True)), key=lambda one: one[0])
+    configs = [c.config for in_base, in_new in matched if (c := in_base or in_new)]
+    texts = labels(configs) if configs else []
+    return sorted(((text, *pair) for text, pair in zip(texts, matched, strict=True)), key=lambda pair: pair[0])
 
 
 def _match_items(
-    ours: Sequence[Item], theirs: Sequence[Item], keys: Sequence[Text[Item]]
+    base: Sequence[Item], new: Sequence[Item], keys: Sequence[KeyOf[Item]]
 ) -> tuple[list[tuple[Item, Item]], list[Item], list[Item]]:
-    """Pair what has the same key, by the first key that only one of each side's has; then what is left of each."""
+    """Match items by the first key that is unique on each side; then the unmatched ones of each side."""
     pairs: list[tuple[Item, Item]] = []
     for key in keys:
-        first, second = _groups(ours, key), _groups(theirs, key)
-        alone = [text for text, group in first.items() if len(group) == len(second.get(text, ())) == 1]
-        pairs += [(first[text][0], second[text][0]) for text in alone]
-        ours, theirs = (
-            [one for text, group in side.items() if text not in alone for one in group] for side in (first, second)
+        base_groups, new_groups = _group_by(base, key), _group_by(new, key)
+        unique = [text for text, group in base_groups.items() if len(group) == len(new_groups.get(text, ())) == 1]
+        pairs += [(base_groups[text][0], new_groups[text][0]) for text in unique]
+        base, new = (
+            [item for text, group in groups.items() if text not in unique for item in group]
+            for groups in (base_groups, new_groups)
         )
-    return pairs, list(ours), list(theirs)
+    return pairs, list(base), list(new)
 
 
-def _groups(items: Sequence[Item], key: Text[Item]) -> dict[str, list[Item]]:
+def _group_by(items: Sequence[Item], key: KeyOf[Item]) -> dict[str, list[Item]]:
     groups: dict[str, list[Item]] = {}
-    for one in items:
-        groups.setdefault(key(one), []).append(one)
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
     return groups
 
 
 def _dataset(config: dict[str, Any], path: Callable[[str], str]) -> dict[str, Any]:
-    """A config's data set; the user's own, which may lie elsewhere on another machine, with so much of its path."""
+    """A config's data set; `path` shortens the path of user data, which may lie elsewhere on another machine."""
     dataset = config["dataset"]
     return {**dataset, "path": path(dataset["path"])} if "path" in dataset else dataset
 
 
+def _configuration_key(path: Callable[[str], str]) -> KeyOf[Configuration]:
+    return lambda configuration: canonical({**configuration.config, "dataset": _dataset(configuration.config, path)})
+
+
+def _group_key(path: Callable[[str], str], protocol: bool) -> KeyOf[TrialGroup]:
+    return lambda group: canonical([_dataset(group.configurations[0].config, path), group.protocol if protocol else ""])
+
+
 _PATHS: tuple[Callable[[str], str], ...] = (str, lambda path: PurePath(path).name, lambda _: "")
+_CONFIGURATION_KEYS = tuple(_configuration_key(path) for path in _PATHS)
+_GROUP_KEYS = tuple(_group_key(path, protocol) for protocol in (True, False) for path in _PATHS)
 
 
-def _config_key(path: Callable[[str], str]) -> Text[Configuration]:
-    return lambda one: canonical({**one.config, "dataset": _dataset(one.config, path)})
+def _complete_keys(configuration: Configuration) -> tuple[str, ...]:
+    return tuple(record.key for record in configuration.with_status("complete"))
 
 
-def _section_key(path: Callable[[str], str], protocol: bool) -> Text[TrialGroup]:
-    return lambda one: canonical([_dataset(one.configurations[0].config, path), one.protocol if protocol else ""])
+def _last_finished(configuration: Configuration) -> tuple[bool, str]:
+    complete = configuration.with_status("complete")
+    times = (record.run_info.finished for record in complete or configuration.records)
+    return bool(complete), max(times, default="")
 
 
-_CONFIGURATION = tuple(_config_key(path) for path in _PATHS)
-_SECTION = tuple(_section_key(path, protocol) for protocol in (True, False) for path in _PATHS)
-
-
-def _complete_keys(one: Configuration) -> tuple[str, ...]:
-    return tuple(record.key for record in one.with_status("complete"))
-
-
-def _finished(one: Configuration) -> tuple[bool, str]:
-    done = one.with_status("complete")
-    return bool(done), max((record.run_info.finished for record in done or one.records), default="")
-
-
-def _list_groups(found: Sequence[TrialGroup]) -> str:
-    return "; ".join(f"{group.dataset} ({group.protocol})" for group in found) or "none"
+def _list_groups(groups: Sequence[TrialGroup]) -> str:
+    return "; ".join(f"{group.dataset} ({group.protocol})" for group in groups) or "none"
