@@ -6,6 +6,9 @@ An executor (Ray Tune, this process) asks `next_trial`, hands each message to `r
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -16,19 +19,55 @@ from bench.characters import escaped
 from bench.execution.checkpoints import remove, sweep
 from bench.execution.messages import RunOptions, TrialFailure, TrialResult
 from bench.execution.progress import ProgressListener
-from bench.execution.pruning import Asha, rule
+from bench.execution.pruning import Asha, Rung, rule
 from bench.execution.scheduler import RunningTrial, Scheduler
 from bench.execution.signals import raise_if_stopped
+from bench.ledger.files import RUNGS
 from bench.ledger.leases import Leases
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record, Result, RunInfo
+from bench.ledger.store import Store
 from bench.suite.trial import Trial
 
 if TYPE_CHECKING:
     from bench.training.fit import Progress
 
+MAX_FRACTION = 0.05
+"""At most this fraction of the time goes into listing a rung's scores, which takes long at a URL."""
 RECORDED_CHARACTERS = 2_000
 """Of what a failed trial printed, how much of its end is in its record."""
+
+
+class SharedRungs:
+    """Scores at the rungs of pruning in a ledger's store, so that several drivers prune together.
+
+    Each score is an empty file ``rungs/GROUP/EPOCH/KEY=SCORE``. They are advisory: where the store cannot be reached, a
+    driver decides by what it knows.
+    """
+
+    def __init__(self, store: Store):
+        self.store = store
+        self._not_before: dict[Rung, float] = {}
+
+    def scores(self, rung: Rung) -> list[tuple[str, float]]:
+        """Keys of trials and their scores; none if they were listed a moment ago."""
+        start = time.monotonic()
+        if start < self._not_before.get(rung, start):
+            return []
+        scores = []
+        for name in self.store.marks(self._folder(rung)):
+            key, _, text = name.partition("=")
+            with contextlib.suppress(ValueError):  # another program's file
+                scores.append((key, float(text)))
+        now = time.monotonic()
+        self._not_before[rung] = now + (now - start) / MAX_FRACTION
+        return scores
+
+    def add(self, rung: Rung, key: str, score: float) -> None:
+        self.store.mark(self._folder(rung), f"{key}={score!r}")
+
+    def _folder(self, rung: Rung) -> str:
+        return f"{RUNGS}/{hashlib.sha256(rung.group.encode()).hexdigest()[:16]}/{rung.epoch}"
 
 
 class Coordinator:
@@ -40,6 +79,7 @@ class Coordinator:
         self.listener = listener
         self.leases = Leases(ledger.store)
         self.ended: list[Record] = []
+        self.shared_rungs = SharedRungs(ledger.store)
         self._rule = rule(options.pruning)
         self._noted_waiting = False
         done = ledger.done(self._rule)
@@ -121,7 +161,12 @@ class Coordinator:
         self.receive(key, TrialFailure("WorkerDied", f"its worker process died {when}{reason}", details))
 
     def _progress(self, key: str, progress: Progress) -> bool:
+        reached = self.scheduler.next_rung(key, progress)
+        if reached:
+            self.scheduler.fill_rung(reached[0], self.shared_rungs.scores(reached[0]))
         stop = self.scheduler.progress(key, progress)
+        if reached:
+            self.shared_rungs.add(reached[0], key, reached[1])
         running = self.running[key]
         if progress.resumed is None:
             self.listener.trial_progressed(running)

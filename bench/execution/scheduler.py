@@ -100,8 +100,9 @@ class Scheduler:
         plan = work_plan(trials, done, pruned=pruner is not None)
         self._queue = deque(plan.ready)
         self._deferred = plan.deferred
-        self._first_seeds = {trial.group: trial for trial in reversed(trials)} if pruner else {}
-        for trial in self._first_seeds.values():
+        first_seeds = {trial.group: trial for trial in reversed(trials)}.values() if pruner else []
+        self._first_seeds = {trial.key for trial in first_seeds}
+        for trial in first_seeds:
             if trial.key in done:
                 self._fill_rungs(trial, done[trial.key].result.curves)
 
@@ -159,8 +160,8 @@ class Scheduler:
         score = progress.metrics.get("val_accuracy")
         return score is not None and self._is_pruned(running.trial, progress.epoch, score)
 
-    def new_rung(self, key: str, progress: Progress) -> tuple[Rung, float] | None:
-        """The rung that a first seed reaches by this progress, with its score; None where it reaches none."""
+    def next_rung(self, key: str, progress: Progress) -> tuple[Rung, float] | None:
+        """The rung that a first seed reaches with this progress, and its score there; None where it reaches none."""
         trial, score = self.running[key].trial, progress.metrics.get("val_accuracy")
         if self.pruner is None or score is None or progress.refit or not self.is_first_seed(trial):
             return None
@@ -193,10 +194,9 @@ class Scheduler:
         return {**self.pruner.description(trial), "decisions": list(self._decisions.get(trial.key, {}).values())}
 
     def fill_rung(self, rung: Rung, scores: Iterable[tuple[str, float]]) -> None:
-        """Take in the scores, by trial key, that other drivers saw at a rung; of this run's first seeds only."""
-        keys = {trial.key for trial in self._first_seeds.values()}
+        """Take in scores, by trial key, of other drivers and runs before; those of this run's first seeds count."""
         for key, score in scores:
-            if key in keys:
+            if key in self._first_seeds:
                 self.rungs.add(rung, key, score)
 
     def _is_pruned(self, trial: Trial, epoch: int, score: float) -> bool:

@@ -216,6 +216,17 @@ class FileStore:
         with contextlib.suppress(OSError):
             release_file(self.root / LEASES / key, me)
 
+    def mark(self, folder: str, name: str) -> None:
+        with contextlib.suppress(OSError):
+            path = self.root / folder
+            path.mkdir(parents=True, exist_ok=True)
+            (path / name).touch()
+
+    def marks(self, folder: str) -> list[str]:
+        with contextlib.suppress(OSError):
+            return [file.name for file in os.scandir(self.root / folder)]
+        return []
+
 
 def _read(path: Path) -> bytes:
     if path.stat().st_size > LARGEST:

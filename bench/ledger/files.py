@@ -105,6 +105,8 @@ def _sync_folder(folder: Path) -> None:
 
 
 ENTRIES, INDEX, LEASES, TEMPORARY, CHECKPOINTS = "entries", "index.jsonl", "leases", "tmp", "checkpoints"
+RUNGS = "rungs"
+"""Scores at the rungs of pruning, in the names of empty files; they are advisory, as leases are."""
 LOGS = "logs"
 """What trials printed, a file each; not read by anything but people."""
 

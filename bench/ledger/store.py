@@ -254,6 +254,12 @@ class Store(Protocol):
     def release(self, key: str, me: LeaseOwner) -> None:
         """End the claim, if it is mine."""
 
+    def mark(self, folder: str, name: str) -> None:
+        """Create an empty file in a folder of the ledger; a failure is ignored."""
+
+    def marks(self, folder: str) -> list[str]:
+        """The names of the files in a folder of the ledger; none where it cannot be read."""
+
 
 BYTES_PER_ENTRY = 2**16
 """Most lines have a tenth."""

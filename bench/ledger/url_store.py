@@ -309,6 +309,16 @@ class UrlStore:
         with contextlib.suppress(StoreUnavailableError), self._reaching():
             release_object(self._fs, f"{self._path}/{LEASES}", key, me)
 
+    def mark(self, folder: str, name: str) -> None:
+        with contextlib.suppress(StoreUnavailableError), self._reaching():
+            self._fs.pipe_file(f"{self._path}/{folder}/{name}", b"")
+
+    def marks(self, folder: str) -> list[str]:
+        with contextlib.suppress(StoreUnavailableError, FileNotFoundError), self._reaching():
+            paths = self._fs.ls(f"{self._path}/{folder}", detail=False, refresh=True)
+            return [path.rpartition("/")[2] for path in paths]
+        return []
+
     def _object(self, name: str) -> str:
         return f"{self._path}/{ENTRIES}/{folder_of(name)}/{name}"
 

@@ -281,3 +281,42 @@ def test_a_first_seed_that_diverges_ends_its_configuration(coordinator_of: Calla
     assert [(record.seed, record.status) for record in coordinator.ended] == [(0, "diverged")] * 4
     coordinator.leases.release_all()
     assert not coordinator_of(text).waiting
+
+
+ONE_SEED = GRID.replace("seeds: 2", "seeds: 1") + "pruning: {grace_period: 1, reduction_factor: 2}\n"
+
+
+def test_two_drivers_on_one_ledger_prune_together(coordinator_of: Callable[[str], Coordinator]) -> None:
+    """The second one learns of a score while the trial still runs at the first one's."""
+    first, second = coordinator_of(ONE_SEED), coordinator_of(ONE_SEED)
+    best, other = first.next_trial(), second.next_trial()
+    assert best is not None and other is not None and best.key != other.key
+    assert not progress(first, best, 1, {"train_loss": 0.1, "val_accuracy": 0.9}, 1.0)
+    assert progress(second, other, 1, {"train_loss": 0.1, "val_accuracy": 0.1}, 1.0)
+
+
+def test_a_run_goes_on_with_the_rungs_of_trials_that_were_interrupted(
+    coordinator_of: Callable[[str], Coordinator], tmp_path: Path
+) -> None:
+    first = coordinator_of(ONE_SEED)
+    best = first.next_trial()
+    assert best is not None
+    progress(first, best, 1, {"train_loss": 0.1, "val_accuracy": 0.9}, 1.0)
+    first.leases.release_all()  # and it ends there
+    (tmp_path / "results" / "rungs" / "not-a-rung").write_text("of another program")
+    (score,) = tmp_path.glob("results/rungs/*/1/*")
+    score.with_name("nonsense").touch()
+    again = coordinator_of(ONE_SEED)
+    same, other = again.next_trial(), again.next_trial()
+    assert same is not None and other is not None and same.key == best.key
+    assert not progress(again, same, 1, {"train_loss": 0.1, "val_accuracy": 0.9}, 1.0)
+    assert progress(again, other, 1, {"train_loss": 0.1, "val_accuracy": 0.1}, 1.0)
+
+
+def test_scores_of_other_suites_on_the_ledger_do_not_count(coordinator_of: Callable[[str], Coordinator]) -> None:
+    first = coordinator_of(ONE_SEED)
+    second = coordinator_of(ONE_SEED.replace("[0.1, 0.2, 0.3, 0.4]", "[0.5, 0.6]"))
+    best, other = first.next_trial(), second.next_trial()
+    assert best is not None and other is not None
+    assert not progress(first, best, 1, {"train_loss": 0.1, "val_accuracy": 0.9}, 1.0)
+    assert not progress(second, other, 1, {"train_loss": 0.1, "val_accuracy": 0.1}, 1.0)

@@ -21,6 +21,7 @@ from bench.ledger import url_store
 from bench.ledger.leases import Leases
 from bench.ledger.ledger import Ledger, MissingEntryError, merge
 from bench.ledger.store import LEASE_SECONDS, owner_bytes, this_process
+from bench.ledger.url_store import UrlStore
 
 CLAIM = """
 import json, sys
@@ -97,6 +98,18 @@ def test_a_record_and_its_predictions_come_back_from_a_bucket(bucket, make_recor
     assert again.records() == [make_record()]
     np.testing.assert_array_equal(again.predictions("ab12").labels, predictions.labels)
     assert again.finished("ab12cd34", None) == make_record()
+
+
+def test_marks_of_one_driver_are_seen_by_another(bucket):
+    mine, other = UrlStore(bucket.url), UrlStore(bucket.url)
+    assert mine.marks("rungs/g/3") == []
+    mine.mark("rungs/g/3", "ab12=0.5")
+    assert other.marks("rungs/g/3") == ["ab12=0.5"]
+    other.mark("rungs/g/3", "cd34=0.25")
+    assert sorted(mine.marks("rungs/g/3")) == ["ab12=0.5", "cd34=0.25"]
+    bucket.go_away()
+    mine.mark("rungs/g/3", "ef56=1.0")
+    assert mine.marks("rungs/g/3") == []
 
 
 def test_an_entry_has_the_same_name_and_bytes_as_on_a_disk(bucket, ledger, make_record, predictions):
