@@ -49,7 +49,9 @@ def unfolded_flops(config: dict[str, Any]) -> int:
     """Forward operations for an image of the network as it is written down, which is what a peer computes."""
     from bench.models.check_fit import check
     from bench.models.count_operations import forward_flops
-    from bench.models.inputs import seen_shape
+    from bench.suite.trial_config import TrialConfig
+    from bench.training.preprocessing import network_input_shape
 
-    seen = seen_shape(config["preprocessing"], (1, 28, 28))
-    return forward_flops(check(config["model"], seen, 10), seen)
+    typed = TrialConfig.from_json(config)
+    seen = network_input_shape(typed.preprocessing, (1, 28, 28))
+    return forward_flops(check(typed.model, seen, 10), seen)

@@ -143,7 +143,7 @@ def whole_entries(suite: Path) -> list[tuple[Record, Predictions | None]]:
         made.append(
             (
                 Record(
-                    trial.key, trial.config, trial.seed, status, result, measured, trial.config_key, "fuzz",
+                    trial.key, trial.config.to_json(), trial.seed, status, result, measured, trial.config_key, "fuzz",
                     {"rule": {"method": "asha"}, "decisions": decisions} if status == "pruned" else None,
                     {"kind": "E", "message": "m", "traceback": "t\n"} if status == "failed" else None,
                 ),
@@ -151,7 +151,7 @@ def whole_entries(suite: Path) -> list[tuple[Record, Predictions | None]]:
             )
         )  # fmt: skip
     first, said_first = made[0]
-    config = external_config("theirs", first.config["dataset"])
+    config = external_config("theirs", first.config.dataset.to_json())
     made.append((replace(first, key="ad" * 10, config=config, config_key="ad" * 10, suite=""), said_first))
     return made
 

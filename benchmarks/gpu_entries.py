@@ -25,6 +25,7 @@ from bench.data.dataset import Dataset
 from bench.execution.cost_estimate import GPU_RATE
 from bench.suite.labels import labels
 from bench.suite.suite import find_suite, load_suite
+from bench.suite.trial_config import TrialConfig
 from bench.training.flops import PASSES
 from bench.training.train_trial import TrialOutcome, train_trial
 
@@ -35,7 +36,9 @@ BATCH, THIRDS = 32, 3
 def trained(config: dict[str, Any], data: Dataset, steps: int) -> tuple[TrialOutcome, float]:
     """An outcome after so many steps, and seconds a step."""
     count = BATCH * (steps // THIRDS)
-    found = train_trial({**config, "batch_size": BATCH, "epochs": THIRDS}, 0, first(data, count, test=1000))
+    found = train_trial(
+        TrialConfig.from_json({**config, "batch_size": BATCH, "epochs": THIRDS}), 0, first(data, count, test=1000)
+    )
     if found.test is None:
         sys.exit(f"{config['model']}: {found.status} after {found.epochs_run} of {THIRDS} runs")
     return found, found.train_seconds / (THIRDS * (count // BATCH))

@@ -131,7 +131,7 @@ def _record(trial: Trial, accuracy: float, classes: int, random: np.random.Gener
     names = [f"class {number}" for number in range(classes)]
     result = Result(curves, EPOCHS, EPOCHS, figures, figures, figures, names)
     measured = RunInfo(109_386, 109_386, 218_000, float(random.uniform(10, 60)), 1.0, device="cpu", threads=1)
-    config, seed, group = trial.config, trial.seed, trial.config_key
+    config, seed, group = trial.config.to_json(), trial.seed, trial.config_key
     return Record(trial.key, config, seed, "complete", result, measured, suite="made", config_key=group)
 
 

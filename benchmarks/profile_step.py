@@ -18,6 +18,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from bench.data import load
 from bench.data.dataset import Dataset
+from bench.suite.trial_config import TrialConfig
 from bench.training.fit import Progress
 from bench.training.train_trial import train_trial
 
@@ -43,7 +44,7 @@ def shares(config: dict[str, Any], data: Dataset) -> list[str]:
         else:
             watched.stop()
 
-    train_trial(config | {"epochs": 2}, 0, data, report=told)
+    train_trial(TrialConfig.from_json(config | {"epochs": 2}), 0, data, report=told)
     found = sorted(watched.key_averages(), key=lambda one: -one.self_cpu_time_total)
     whole = sum(one.self_cpu_time_total for one in found)
     return [f"{one.key.removeprefix('aten::')} {one.self_cpu_time_total / whole:.0%}" for one in found[:SHOWN]]

@@ -227,7 +227,7 @@ def main() -> None:
         if options.suite
         else own_grid(options.repetitions)
     )
-    if any(trial.config["validation"] == "none" for trial in every):
+    if any(trial.config.validation == "none" for trial in every):
         sys.exit("pruning and choosing go by validation: give a suite with a validation part")
     done = ledger.done(None)
     data: dict[str, Dataset] = {}

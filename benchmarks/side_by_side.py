@@ -41,6 +41,7 @@ def work(orders: Any, answers: Any, together: Any) -> None:
     import torch
 
     from bench.data import load
+    from bench.suite.trial_config import TrialConfig
     from bench.training.train_trial import train_trial
 
     warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
@@ -51,7 +52,7 @@ def work(orders: Any, answers: Any, together: Any) -> None:
         if wait:
             together.wait()
         start, used = time.perf_counter(), time.process_time()
-        trained = train_trial(config, 0, part).train_seconds
+        trained = train_trial(TrialConfig.from_json(config), 0, part).train_seconds
         answers.put((trained, (time.process_time() - used) / (time.perf_counter() - start)))
 
 

@@ -35,6 +35,7 @@ from profile_step import CASES
 from bench.data import load
 from bench.data.dataset import Dataset
 from bench.suite.suite import find_suite, load_suite
+from bench.suite.trial_config import TrialConfig
 from bench.training import augment, runtime, train_trial
 from bench.training.fit import Progress
 
@@ -83,7 +84,7 @@ def speed(config: dict[str, Any], data: Dataset, way: Way) -> tuple[float, float
         ends.append(progress.train_seconds)
 
     with way.within():
-        train_trial.train_trial(config | way.change | {"epochs": 2}, 0, data, report=told)
+        train_trial.train_trial(TrialConfig.from_json(config | way.change | {"epochs": 2}), 0, data, report=told)
     second = ends[1] - ends[0]
     return len(data.train_labels) / second, ends[0] - second
 

@@ -29,6 +29,7 @@ from torch.nn import functional as F
 
 from bench.data import load
 from bench.data.dataset import Dataset
+from bench.suite.trial_config import TrialConfig
 from bench.training.train_trial import train_trial
 
 BOUND = 0.95
@@ -91,7 +92,7 @@ def measure(case: dict[str, Any], data: Dataset, repeats: int) -> dict[str, list
     images = torch.from_numpy(data.train_images).float() / 255
     labels = torch.from_numpy(data.train_labels)
     loops: dict[str, Callable[[], float]] = {
-        "bench": lambda: train_trial(config, 0, data).train_seconds,
+        "bench": lambda: train_trial(TrialConfig.from_json(config), 0, data).train_seconds,
         "bare": lambda: bare_seconds(case, images, labels, fused=False, channels_last=False),
         "bare, fused": lambda: bare_seconds(case, images, labels, fused=True, channels_last=False),
         "bare, fused, channels last": lambda: bare_seconds(case, images, labels, fused=True, channels_last=True),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from by_name import combine
+from by_name import create_model as create
 
 from bench.data.catalogue import DATASETS
 from bench.models.count_operations import count_parameters
-from bench.models.create import create
 from bench.published import find, load
 from bench.suite.suite import load_suite, shipped_suites
-from bench.training.regularization import combine
 
 LABS = {name: load_suite(path) for name, path in shipped_suites().items() if name.startswith("labs/")}
 SYSTEMS = [

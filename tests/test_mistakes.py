@@ -33,7 +33,7 @@ from bench.execution import forkserver
 from bench.models.user_model import as_written, running
 from bench.suite import validation
 from bench.suite.schema import Pruning, Sampling, Settings, SuiteFile, SuiteReference
-from bench.suite.trial import ModelCode
+from bench.suite.trial import UserCode
 
 SILENT = {
     "suite/json_schema.py": "descriptions for editors",
@@ -151,7 +151,7 @@ def answer(case: str) -> Answer:
         return fresh.submit(answer_here, case).result()
 
 
-def checked_here(code: ModelCode, function: Callable[..., Any], *arguments: Any) -> list[Path]:
+def checked_here(code: UserCode, function: Callable[..., Any], *arguments: Any) -> list[Path]:
     """What `forkserver.files_opened` does in a process of its own, without a look at the files."""
     with imports_put_back(), running(code):
         try:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bench.data.dataset import Dataset
+    from bench.suite.schema import Stratified, Tail
     from bench.suite.trial import Trial
 
 
@@ -100,27 +101,27 @@ def _entry(name: str, size: tuple[int, int] | None, channels: int | None) -> str
     return found
 
 
-def _validation(text: str | None) -> dict[str, float] | None:
+def _validation(text: str | None) -> Tail | Stratified | None:
     """``tail=0.2`` as a suite file's ``{tail: 0.2}``."""
     if text is None:
         return None
-    from bench.data.splits import SPLITS
+    from bench.suite.schema import Stratified, Tail
 
-    kind, _, share = text.partition("=")
+    kinds: dict[str, type[Tail | Stratified]] = {"tail": Tail, "stratified": Stratified}
+    kind, _, fraction = text.partition("=")
     try:
-        found = {kind.strip(): float(share)}
-    except ValueError:
-        found = {}
-    if not found or not SPLITS.keys() >= found.keys() or not all(0 < value < 1 for value in found.values()):
-        allowed = " and ".join(f"{name}=SHARE" for name in SPLITS)
-        raise UserError(f"--validation {text}: allowed are {allowed}, with a share between 0 and 1, such as tail=0.2")
-    return found
+        return kinds[kind.strip()](**{kind.strip(): float(fraction)})
+    except (KeyError, ValueError) as error:
+        allowed = " and ".join(f"{name}=FRACTION" for name in kinds)
+        message = f"--validation {text}: allowed are {allowed}, between 0 and 1, such as tail=0.2"
+        raise UserError(message) from error
 
 
 def _augmented(augmentations: list[list[dict[str, Any]]], data: Dataset) -> list[tuple[str, NDArray[np.uint8]]]:
     """The first training images, then as each different augmentation of a suite makes them."""
     import torch
 
+    from bench.components import parse_component
     from bench.jsonutil import canonical
     from bench.suite.labels import axis_label
     from bench.training import augment, mixing
@@ -131,10 +132,11 @@ def _augmented(augmentations: list[list[dict[str, Any]]], data: Dataset) -> list
     for entries in {canonical(entries): entries for entries in augmentations if entries}.values():
         draws = torch.Generator().manual_seed(0)
         pictures = images / 255
-        for step in augment.build(entries):
+        components = [parse_component("augmentation", entry) for entry in entries]
+        for step in augment.build(components):
             if step is not None:
                 pictures = step(pictures, draws)
-        mix = mixing.build(entries)
+        mix = mixing.build(components)
         if mix is not None:
             pictures, _ = mix(pictures, labels, len(data.classes), draws)
         rows.append((axis_label(entries, "augmentation"), (pictures * 255).round().to(torch.uint8).numpy()))
@@ -167,13 +169,13 @@ def datasets_of(
     `places` says where a suite file names the user's own data, which a message about them begins with. UserError where
     data are not those that the trials' keys were made with.
     """
-    from bench.data import load
+    from bench.execution.user_dataset import load_dataset
     from bench.suite.trial import check_contents
 
     found: dict[str, Dataset] = {}
     for text, trial in {trial.data: trial for trial in trials}.items():
         try:
-            found[text] = load(trial.run_config["dataset"], data_dir, lambda line: typer.echo(line, err=True))
+            found[text] = load_dataset(trial, data_dir, lambda line: typer.echo(line, err=True))
         except UserError as error:
             if trial.data_path is None or not places:
                 raise

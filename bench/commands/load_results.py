@@ -90,7 +90,7 @@ def report_of(ledger: Ledger, text: str, suite: Suite, trials: list[Trial], deta
     from bench.report import build
 
     keys = {trial.key for trial in trials}
-    data = {canonical(trial.config["dataset"]) for trial in trials}
+    data = {canonical(trial.config.dataset.to_json()) for trial in trials}
     references = find(suite.references)
     home = {reference.id: reference.dataset for reference in references}
     elsewhere = {

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bench.suite.suite import Suite
-    from bench.suite.trial import ModelCode, Trial
+    from bench.suite.trial import ComponentCode, Trial
 
 
 CHECKED = ("model", "preprocessing", "optimizer", "regularizer", "augmentation")
@@ -40,7 +40,6 @@ def load(
         The file or an option is wrong, or a reference is unknown, or there is a model of the user's own without
         `user_code`.
     """
-    from bench.models.user_code import is_user
     from bench.suite.suite import find_suite, load_suite
 
     def notify(message: str) -> None:
@@ -51,8 +50,7 @@ def load(
         _refuse_user_code(suite)
     if not all(is_known({**config, "model": {"name": "mlp"}}) for config, _ in suite.configurations):
         suite = _with_library_defaults(suite)
-    if any(is_user(config["model"]["name"]) for config, _ in suite.configurations):
-        suite = _with_floats(suite)
+    suite = _with_floats(suite)
     if problems := _unknown_references(suite):
         try:
             trials_of(suite)
@@ -65,14 +63,14 @@ def load(
 def _with_library_defaults(suite: Suite) -> Suite:
     """The suite with the defaults of torch's and timm's own optimizers spelled out in every configuration."""
     from bench import library_cache
-    from bench.components import AXES
+    from bench.components import AXES, is_user_defined
     from bench.jsonutil import canonical
     from bench.suite.optimizer_defaults import known_defaults, spelled_out
 
     new: dict[str, Any] = {}
 
     def resolve(entry: dict[str, Any]) -> dict[str, Any]:
-        if entry["name"] in AXES["optimizer"]:
+        if entry["name"] in AXES["optimizer"] or is_user_defined(entry["name"]):
             return entry
         question = canonical(["optimizer defaults", entry["name"]])
         defaults = known_defaults(entry["name"]) or new.get(question) or library_cache.recall(question)
@@ -93,22 +91,26 @@ def _with_library_defaults(suite: Suite) -> Suite:
 
 def _with_floats(suite: Suite) -> Suite:
     """The suite with `rate: 1` as `rate: 1.0` where a factory of the user's takes a float."""
+    from bench.components import AXES, is_user_defined
     from bench.models.signature import floats_spelled_out
-    from bench.models.user_code import is_user, read
+    from bench.models.user_code import read
 
     folder = suite.path.resolve().parent
-    codes: dict[str, ModelCode | None] = {}
+    codes: dict[str, ComponentCode | None] = {}
 
     def resolve(entry: dict[str, Any]) -> dict[str, Any]:
         name = entry["name"]
-        if is_user(name) and name not in codes:
+        if is_user_defined(name) and name not in codes:
             codes[name] = None
             with contextlib.suppress(UserError):  # `trials_of` tells of it
                 codes[name] = read({"name": name}, folder)
         code = codes.get(name)
         return floats_spelled_out(entry, code) if code else entry
 
-    return suite.resolved("model", resolve)
+    for axis in AXES:
+        if any(is_user_defined(entry["name"]) for entry in suite.components(axis)):
+            suite = suite.resolved(axis, resolve)
+    return suite
 
 
 def trials_of(suite: Suite) -> list[Trial]:
@@ -117,12 +119,12 @@ def trials_of(suite: Suite) -> list[Trial]:
     UserError names all models and data that are not there or wrong, as far as that is told without torch and pixels.
     """
     from bench.data import fingerprint
-    from bench.models.user_code import read
+    from bench.models.user_code import read_component
     from bench.suite.trial import trials
 
     folder = suite.path.resolve().parent
     try:
-        return trials(suite, fingerprint, lambda entry: read(entry, folder))
+        return trials(suite, fingerprint, lambda component: read_component(component, folder))
     except UserError as error:
         raise UserError("\n".join([str(error), *_wrong_arrays(suite)])) from error
 
@@ -149,9 +151,9 @@ def _wrong_arrays(suite: Suite) -> list[str]:
 
 def is_known(config: dict[str, Any]) -> bool:
     """Whether all names are bench's own, so that no library has to be asked about them."""
-    from bench.components import AXES, OPEN
+    from bench.components import AXES, EXTENSIBLE_AXES
 
-    return all(config[axis]["name"] in AXES[axis] for axis in OPEN)
+    return all(config[axis]["name"] in AXES[axis] for axis in EXTENSIBLE_AXES)
 
 
 def check(suite: Suite, trials: list[Trial]) -> None:
@@ -164,10 +166,12 @@ def check(suite: Suite, trials: list[Trial]) -> None:
     """
     check_metrics(suite, trials)
     first = {trial.group: trial for trial in trials}.values()
-    if not any(asks_libraries(trial.config) or trial.config["model"]["name"] != "mlp" for trial in first):
+    if not any(
+        trial.code or asks_libraries(trial.config.to_json()) or trial.config.model.name != "mlp" for trial in first
+    ):
         return
     from bench import library_cache
-    from bench.components import OPEN
+    from bench.components import EXTENSIBLE_AXES
     from bench.jsonutil import canonical
     from bench.suite.expand import DEFERRED_CHECKS
 
@@ -176,9 +180,9 @@ def check(suite: Suite, trials: list[Trial]) -> None:
     if not unchecked:
         return
     places = {
-        canonical([axis, trial.run_config[axis]]): suite.place(axis, trial.config[axis])
+        canonical([axis, trial.run_config.to_json().get(axis)]): suite.place(axis, trial.config.to_json().get(axis))
         for trial in unchecked
-        for axis in (*OPEN, *DEFERRED_CHECKS)
+        for axis in (*EXTENSIBLE_AXES, *DEFERRED_CHECKS)
     }
     _check_configurations(suite, unchecked, shapes, places)
     library_cache.remember({questions[trial.group]: True for trial in unchecked if trial.code is None})
@@ -196,13 +200,18 @@ def _open_questions(suite: Suite, trials: list[Trial]) -> tuple[dict[str, Any], 
             [
                 "fits",
                 shapes[trial.data],
-                {axis: trial.config[axis] for axis in CHECKED},
-                trial.config["batch_size"] == 1,
+                {axis: trial.config.to_json().get(axis) for axis in CHECKED},
+                trial.config.batch_size == 1,
             ]
         )
         for trial in first
     }
-    return shapes, {group: question for group, question in questions.items() if library_cache.recall(question) is None}
+    unanswered = {trial.group for trial in first if trial.code}
+    return shapes, {
+        group: question
+        for group, question in questions.items()
+        if group in unanswered or library_cache.recall(question) is None
+    }
 
 
 def _check_configurations(suite: Suite, trials: list[Trial], shapes: dict[str, Any], places: dict[str, str]) -> None:
@@ -224,10 +233,10 @@ def _check_configurations(suite: Suite, trials: list[Trial], shapes: dict[str, A
                 check(configs, shapes, places)
                 continue
             for path in files_opened(code, check, configs, shapes, places):
-                place = suite.place("model", first.config["model"])
+                place = suite.place(code.axes[0], first.config.to_json()[code.axes[0]])
                 typer.echo(
                     f"note: {place}: {code.name!r} reads {path}, which the trials' keys do not hold: a change of it "
-                    f"changes results and no key; name it in `files: [...]` of the model's entry",
+                    f"changes results and no key; name it in `files: [...]` of the component",
                     err=True,
                 )
         except UserError as error:
@@ -245,7 +254,7 @@ def check_metrics(suite: Suite, trials: list[Trial]) -> None:
     if not asked:
         return
     first = {trial.data: trial for trial in trials}.values()
-    classes = {axis_label(one.config["dataset"], "dataset"): _shape(suite, one)[1] for one in first}
+    classes = {axis_label(one.config.dataset.to_json(), "dataset"): _shape(suite, one)[1] for one in first}
     problems = []
     for name, least in asked.items():
         short = [f"{data} has {count}" for data, count in classes.items() if count < least]
@@ -258,20 +267,25 @@ def check_metrics(suite: Suite, trials: list[Trial]) -> None:
 
 def data_places(suite: Suite, trials: list[Trial]) -> dict[str, str]:
     """Where the suite file names each data set of its trials, by `Trial.data`."""
-    return {trial.data: suite.place("dataset", trial.config["dataset"]) for trial in trials}
+    return {trial.data: suite.place("dataset", trial.config.dataset.to_json()) for trial in trials}
 
 
 def check_own_data(suite: Suite, trials: list[Trial], notify: Callable[[str], None]) -> None:
     """UserError where the user's own data are wrong, as far as that can be told without their pixels."""
     from bench.data import train_labels
 
-    own = [trial for trial in trials if trial.data_path is not None]
+    own = [trial for trial in trials if trial.data_path is not None or trial.data_code is not None]
     labels, problems = {}, []
     for text, trial in {trial.data: trial for trial in own}.items():
         try:
-            labels[text] = train_labels(trial.run_config["dataset"], notify)
+            if trial.data_code is not None:
+                from bench.execution.user_dataset import load_dataset
+
+                labels[text] = load_dataset(trial).train_labels
+            else:
+                labels[text] = train_labels(trial.run_config.dataset.to_json(), notify)
         except UserError as error:
-            problems.append(f"{suite.place('dataset', trial.config['dataset'])}: {error}")
+            problems.append(f"{suite.place('dataset', trial.config.dataset.to_json())}: {error}")
     if problems:
         raise UserError("\n".join(problems))
     check_splits(suite, own, labels)
@@ -283,12 +297,11 @@ def check_splits(suite: Suite, trials: list[Trial], train_labels: Mapping[str, N
     `train_labels` are those of each data set, by `Trial.data`.
     """
     from bench.data.splits import split
-    from bench.jsonutil import canonical
 
-    for trial in {(trial.data, canonical(trial.config["validation"])): trial for trial in trials}.values():
-        validation = trial.config["validation"]
+    for trial in {(trial.data, trial.config.validation): trial for trial in trials}.values():
+        validation = trial.config.to_json()["validation"]
         try:
-            split(train_labels[trial.data], validation)
+            split(train_labels[trial.data], trial.config.validation)
         except UserError as error:
             raise UserError(f"{suite.place('validation', validation)}: {error}") from error
 
@@ -301,9 +314,9 @@ def checked_for_plan(suite: Suite, trials: list[Trial], most: int | None = None)
     where more than `most` networks are yet to be built, which takes half a second each, only one of each factory of the
     user's is, and what has a name that is not known. Errors as in `check`.
     """
-    if not any(asks_libraries(trial.config) for trial in trials):
+    if not any(trial.code or asks_libraries(trial.config.to_json()) for trial in trials):
         return [], 0
-    asked = [trial for trial in trials if trial.data_path is None or not is_known(trial.config)]
+    asked = [trial for trial in trials if trial.code or trial.data_path is None or not is_known(trial.config.to_json())]
     left: dict[int, str] = {}
     if most is not None:
         _, questions = _open_questions(suite, asked)
@@ -319,7 +332,7 @@ def network_of(trial: Trial) -> str:
     """What tells a trial's network from others."""
     from bench.jsonutil import canonical
 
-    return canonical([trial.config["model"], trial.config["preprocessing"], trial.data])
+    return canonical([trial.config.model.to_json(), trial.config.preprocessing.to_json(), trial.data])
 
 
 def _with_known_names(trials: list[Trial]) -> set[int]:
@@ -331,7 +344,7 @@ def _with_known_names(trials: list[Trial]) -> set[int]:
     factories: set[str] = set()
     known = set()
     for trial in {trial.group: trial for trial in trials}.values():
-        model, optimizer = trial.config["model"]["name"], trial.config["optimizer"]["name"]
+        model, optimizer = trial.config.model.name, trial.config.optimizer.name
         if model in factories or model.partition(".")[0] in models:
             if optimizer in AXES["optimizer"] or known_defaults(optimizer) is not None:
                 known.add(trial.group)
@@ -366,25 +379,31 @@ def asks_libraries(config: dict[str, Any]) -> bool:
 
 def _shape(suite: Suite, trial: Trial) -> tuple[tuple[int, int, int], int]:
     """The (channels, height, width) of a trial's images, and how many classes; UserError with the data's place."""
-    from bench.data import shape
+    from bench.execution.user_dataset import dataset_shape
 
     try:
-        return shape(trial.run_config["dataset"])
+        return dataset_shape(trial)
     except UserError as error:
-        raise UserError(f"{suite.place('dataset', trial.config['dataset'])}: {error}") from error
+        raise UserError(f"{suite.place('dataset', trial.config.dataset.to_json())}: {error}") from error
 
 
 def _refuse_user_code(suite: Suite) -> None:
-    from bench.models.user_code import is_user
+    """UserError for the user's own code in any axis."""
+    from bench.components import AXES, is_user_defined
 
-    models = [config["model"] for config, _ in suite.configurations]
-    own = {suite.place("model", model): model["name"] for model in models if is_user(model["name"])}
+    own: dict[str, str] = {}
+    for config, _ in suite.configurations:
+        for axis in AXES:
+            value = config.get(axis, [])
+            for entry in value if isinstance(value, list) else [value]:
+                if is_user_defined(entry["name"]):
+                    article = "an" if axis[0] in "aeiou" else "a"
+                    own[suite.place(axis, value)] = f"{entry['name']!r} is {article} {axis} of the user's own"
     if own:
-        lines = [
-            f"{place}: {name!r} is a model of the user's own, and --no-user-code runs none"
-            for place, name in own.items()
-        ]
-        raise UserError("\n".join([*lines, "  leave the option out where you trust that code, or take another model"]))
+        lines = [f"{place}: {what}, and --no-user-code runs none" for place, what in own.items()]
+        raise UserError(
+            "\n".join([*lines, "  leave the option out where you trust that code, or take another component"])
+        )
 
 
 def _unknown_references(suite: Suite) -> list[str]:

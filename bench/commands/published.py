@@ -130,7 +130,7 @@ def _contents(records: Iterable[Record], trials: Iterable[Trial]) -> dict[str, s
     from bench.data import fingerprint
     from bench.suite.trial import trial_key
 
-    own = sorted({trial.contents for trial in trials if "path" in trial.config["dataset"]})
+    own = sorted({trial.contents for trial in trials if "path" in trial.config.dataset.to_json()})
     found = {}
     for record in records:
         try:

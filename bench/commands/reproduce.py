@@ -59,12 +59,15 @@ def reproduce(
 
 
 def _refuse_user_code(records: Iterable[Record]) -> None:
-    from bench.models.user_code import is_user
+    from bench.components import AXES, is_user_defined
 
     for record in records:
-        if is_user(name := record.config["model"]["name"]):
+        values = [(axis, record.config.get(axis, [])) for axis in AXES]
+        entries = [(axis, entry) for axis, value in values for entry in (value if isinstance(value, list) else [value])]
+        for axis, name in ((axis, entry["name"]) for axis, entry in entries if is_user_defined(entry["name"])):
             raise UserError(
-                f"{record.key}: {name!r} is a user's model, which --no-user-code does not run\n"
+                f"{record.key}: {name!r} is a user's {axis}, which --no-user-code does not run
+"
                 "  leave the option out if you trust that code, or name another trial"
             )
 

@@ -34,9 +34,11 @@ KINDS = {
     "augmentations": "augmentation",
     "schedules": "schedule",
     "losses": "loss",
+    "steps": "step",
     "preprocessings": "preprocessing",
     "datasets": "dataset",
 }
+OTHER_KINDS = ("metrics", "suites", "published")
 WIDEST = 100
 
 
@@ -75,7 +77,7 @@ def _lines(kind: str, pattern: str) -> Iterator[str]:
         yield from _entries(entries, width)
         yield from _libraries(kind, pattern)
     else:
-        kinds = [*KINDS, "metrics", "suites", "published"]
+        kinds = [*KINDS, *OTHER_KINDS]
         hint = nearest(kind, kinds)
         raise UserError(f"list {kind}: allowed: {', '.join(kinds)}" + (f"\n  {hint}" if hint else ""))
 
@@ -229,12 +231,28 @@ def _named(text: str, ledger: Ledger) -> list[Record]:
     return [record for record in found if str(record.seed) == seed] or found
 
 
+def _complete_kind(incomplete: str) -> list[str]:
+    return [kind for kind in (*KINDS, *OTHER_KINDS) if kind.startswith(incomplete)]
+
+
+def _complete_name(ctx: typer.Context, incomplete: str) -> list[str]:
+    names = AXES.get(KINDS.get(ctx.params.get("kind", ""), ""), {})
+    return [name for name in names if name.startswith(incomplete)]
+
+
 def list_(
-    kind: Annotated[str, typer.Argument(help="models, optimizers, regularizers, datasets, suites, published, ...")],
-    pattern: Annotated[str, typer.Argument(help="With wildcards, e.g. 'resnet*'; of published, flags too.")] = "*",
+    kind: Annotated[
+        str,
+        typer.Argument(
+            help="models, optimizers, regularizers, datasets, suites, published, ...", autocompletion=_complete_kind
+        ),
+    ],
+    pattern: Annotated[
+        str,
+        typer.Argument(help="With wildcards, e.g. 'resnet*'; of published, flags too.", autocompletion=_complete_name),
+    ] = "*",
 ) -> None:
     """List what may be named in a suite file."""
-
     for line in listing(kind, pattern):
         typer.echo(line)
 

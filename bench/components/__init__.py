@@ -1,90 +1,56 @@
-"""What may stand in an axis: the names, parameters, bounds and defaults of every built-in entry.
+"""What may be named in a suite file? One file for each axis, without torch and Ray.
 
-Each class describes one entry of a suite file; the code that carries it out is filed under the same
-name in `bench.models`, `bench.training` or `bench.data` (a test holds the two against each other).
-Defaults never depend on the device, since they are part of a trial's key. Where PyTorch has a default
-we take PyTorch's; Keras's conventions are spelled out in the suites that need them.
+    base             what every component is; `register`, `AXES`
+    datasets, preprocessing, models, optimizers, schedules, losses, steps, regularizers, augmentations
+                     the components of each axis: names, parameters, bounds, defaults
+    user_defined     the user's own code in any axis, and names of torch and timm
+    plugins          component classes of installed packages
+
+Each class describes one component; its `implementation` is imported when a trial is built. Defaults never depend on the
+device, since they are part of a trial's key. Where PyTorch has a default we take PyTorch's; Keras's conventions are
+spelled out in the suites that need them.
 """
 
 from __future__ import annotations
 
-from bench.components.augmentations import (
-    Crop,
-    CutMix,
-    Cutout,
-    Flip,
-    GaussianNoise,
-    Mixup,
-    RandAugment,
-    RandomErasing,
-    Rotation,
-    Scaling,
-    Shearing,
-    Shift,
-    TrivialAugment,
-)
-from bench.components.base import Component
-from bench.components.datasets import Cifar10, Cifar100, Emnist, FashionMnist, ImageFolder, Kmnist, Mnist, Npz
-from bench.components.losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
-from bench.components.models import (
-    Cnn,
-    ConvNext,
-    Mlp,
-    PreactResNet,
-    ResidualMlp,
-    ResNet,
-    ResNet9,
-    SkipMlp,
-    Vgg,
-    WideResNet,
-)
-from bench.components.optimizers import Adam, RmsProp, Sgd
-from bench.components.preprocessing import ColumnL2, ColumnStandardize, Standardize, Unit
-from bench.components.regularizers import (
-    L1,
-    L2,
-    Dropout,
-    ElasticNet,
-    LabelSmoothing,
-    MaxNorm,
-    StochasticDepth,
-    WeightDecay,
-)
-from bench.components.schedules import Constant, Cosine, OneCycle, Plateau, Step, TimeDecay
+from bench.components.augmentations import Augmentation, Mixing
+from bench.components.base import AXES, Component, register
+from bench.components.datasets import DatasetComponent
+from bench.components.losses import LossComponent
+from bench.components.models import ModelComponent
+from bench.components.optimizers import OptimizerComponent
+from bench.components.plugins import load_plugins
+from bench.components.preprocessing import PreprocessingComponent
+from bench.components.regularizers import RegularizerComponent
+from bench.components.schedules import Schedule
+from bench.components.steps import StepComponent
+from bench.components.user_defined import LIBRARIES, component_class, is_user_defined, parse_component
 
-
-def _by_name(*entries: type[Component]) -> dict[str, type[Component]]:
-    return {entry.model_fields["name"].default: entry for entry in entries}
-
-
-AXES: dict[str, dict[str, type[Component]]] = {
-    "dataset": _by_name(FashionMnist, Mnist, Kmnist, Emnist, Cifar10, Cifar100, ImageFolder, Npz),
-    "preprocessing": _by_name(Unit, Standardize, ColumnStandardize, ColumnL2),
-    "model": _by_name(Mlp, Cnn, Vgg, ResNet, ResNet9, ConvNext, PreactResNet, WideResNet, ResidualMlp, SkipMlp),
-    "optimizer": _by_name(Sgd, Adam, RmsProp),
-    "schedule": _by_name(Constant, Cosine, Step, OneCycle, TimeDecay, Plateau),
-    "loss": _by_name(CrossEntropy, BinaryCrossEntropy, MeanSquaredError),
-    "regularizer": _by_name(L1, L2, ElasticNet, MaxNorm, WeightDecay, Dropout, StochasticDepth, LabelSmoothing),
-    "augmentation": _by_name(
-        Flip,
-        Shift,
-        Crop,
-        GaussianNoise,
-        RandomErasing,
-        Cutout,
-        Rotation,
-        Scaling,
-        Shearing,
-        RandAugment,
-        TrivialAugment,
-        Mixup,
-        CutMix,
-    ),
-}
-"""Axis to name to schema, for the axes whose entries have names."""
+__all__ = [
+    "AXES",
+    "COMBINABLE",
+    "EXTENSIBLE_AXES",
+    "Augmentation",
+    "Component",
+    "DatasetComponent",
+    "LossComponent",
+    "Mixing",
+    "ModelComponent",
+    "OptimizerComponent",
+    "PreprocessingComponent",
+    "RegularizerComponent",
+    "Schedule",
+    "StepComponent",
+    "component_class",
+    "is_user_defined",
+    "parse_component",
+    "register",
+]
 
 COMBINABLE = ("regularizer", "augmentation")
-"""Axes that also know `none` and `{combine: [...]}`; a configuration holds a list of entries there."""
+"""Axes that also know `none` and `{combine: [...]}`; a configuration holds a list of components for them."""
 
-OPEN = ("model", "optimizer")
-"""Axes that also take names a library or the user's own code must answer for, with any parameters."""
+EXTENSIBLE_AXES = tuple(LIBRARIES)
+"""Axes that also take names which a library must answer for, with any parameters."""
+
+load_plugins()

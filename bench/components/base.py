@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -49,7 +50,90 @@ def rising(values: list[int]) -> list[int]:
     return values
 
 
-class Component(BaseModel):
-    """What an axis lists: a name and its parameters."""
+class StrictModel(BaseModel):
+    """Plain data that is checked when it is read: no unknown keys, no conversions, no change afterwards."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Component(StrictModel):
+    """What an axis lists: a name and its parameters.
+
+    `axis` is the axis of the suite file, `implementation` where the code is: ``module:function``, imported when it
+    is first used, and takes the parameters as keyword arguments. Parameters, bounds and defaults are the fields of
+    this class alone; its docstring is what `bench list` shows.
+    """
+
+    axis: ClassVar[str]
+    implementation: ClassVar[str]
+    name: str
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Keyword arguments of the implementation: all fields but the name and those in `handled`."""
+        handled = {"name", *self.handled}
+        values = {key: getattr(self, key) for key in type(self).model_fields if key not in handled}
+        return values | (self.model_extra or {})
+
+    handled: ClassVar[tuple[str, ...]] = ()
+    """Fields that bench itself acts on, in the same way for all components of the axis."""
+
+    @property
+    def user_code(self) -> str | None:
+        """``path/to/file.py:factory`` or ``package.module:factory`` of code that is neither bench's nor a library's."""
+        return None if type(self).__module__.startswith("bench.") else self.implementation
+
+    def to_json(self) -> dict[str, Any]:
+        """As a configuration holds it, in keys and records."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+    @classmethod
+    def load(cls) -> Any:
+        """The implementation."""
+        module, _, attribute = cls.implementation.partition(":")
+        return getattr(importlib.import_module(module), attribute)
+
+
+AXES: dict[str, dict[str, type[Component]]] = {
+    axis: {}
+    for axis in (
+        "dataset",
+        "preprocessing",
+        "model",
+        "optimizer",
+        "schedule",
+        "loss",
+        "step",
+        "regularizer",
+        "augmentation",
+    )
+}
+"""Axis to name to component class, for the axes whose components have names."""
+
+C = TypeVar("C", bound=Component)
+
+
+def register(component: type[C]) -> type[C]:
+    """File a component class under its axis and its name.
+
+    Raises
+    ------
+    ValueError
+        The class has no axis or implementation, or another component of the axis has its name.
+    """
+    name = component.model_fields["name"].default
+    axis = getattr(component, "axis", None)
+    if axis not in AXES:
+        raise ValueError(f"{component.__qualname__}: `axis` is {axis!r}; allowed: {', '.join(AXES)}")
+    if not isinstance(name, str) or not name or ":" in name or name == "none":
+        raise ValueError(f"{component.__qualname__}: the default of its field `name` is its name, and is {name!r}")
+    if ":" not in getattr(component, "implementation", ""):
+        raise ValueError(f"{component.__qualname__}: `implementation` is missing; expected 'package.module:function'")
+    if name in AXES[axis]:
+        other = AXES[axis][name]
+        raise ValueError(
+            f"two components of the axis {axis} are called {name!r}: {other.__module__}:{other.__qualname__} and "
+            f"{component.__module__}:{component.__qualname__}"
+        )
+    AXES[axis][name] = component
+    return component

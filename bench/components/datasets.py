@@ -6,49 +6,69 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from bench.components.base import Component, Positive
+from bench.components.base import Component, Positive, register
 
 
-class FashionMnist(Component):
+class DatasetComponent(Component):
+    """A data set; `implementation` reads it."""
+
+    axis = "dataset"
+
+
+@register
+class FashionMnist(DatasetComponent):
     """Fashion-MNIST, current release: 60,000 + 10,000 grey images of 28 x 28, ten classes."""
 
+    implementation = "bench.data.dataset:load_published"
     name: Literal["fashion_mnist"] = "fashion_mnist"
 
 
-class Mnist(Component):
+@register
+class Mnist(DatasetComponent):
     """MNIST: 60,000 + 10,000 grey images of 28 x 28, ten digits."""
 
+    implementation = "bench.data.dataset:load_published"
     name: Literal["mnist"] = "mnist"
 
 
-class Kmnist(Component):
+@register
+class Kmnist(DatasetComponent):
     """Kuzushiji-MNIST: 60,000 + 10,000 grey images of 28 x 28, ten cursive Japanese characters."""
 
+    implementation = "bench.data.dataset:load_published"
     name: Literal["kmnist"] = "kmnist"
 
 
-class Emnist(Component):
+@register
+class Emnist(DatasetComponent):
     """EMNIST, handwritten characters of 28 x 28, grey: balanced (47 classes), letters (26) or digits (10)."""
 
+    implementation = "bench.data.dataset:load_published"
     name: Literal["emnist"] = "emnist"
     split: Literal["balanced", "letters", "digits"] = "balanced"
 
 
-class Cifar10(Component):
+@register
+class Cifar10(DatasetComponent):
     """CIFAR-10: 50,000 + 10,000 colour images of 32 x 32, ten classes."""
 
+    implementation = "bench.data.dataset:load_published"
     name: Literal["cifar10"] = "cifar10"
 
 
-class Cifar100(Component):
+@register
+class Cifar100(DatasetComponent):
     """CIFAR-100: 50,000 + 10,000 colour images of 32 x 32, a hundred classes."""
 
+    implementation = "bench.data.dataset:load_published"
     name: Literal["cifar100"] = "cifar100"
 
 
-class ImageFolder(Component):
+@register
+class ImageFolder(DatasetComponent):
     """Your own images: train/CLASS/FILE and test/CLASS/FILE below `path`."""
 
+    implementation = "bench.data.image_folder:load"
     name: Literal["image_folder"] = "image_folder"
     path: Annotated[str, Field(min_length=1)] = Field(description="The folder, from the suite file's own folder.")
     size: Annotated[list[Positive], Field(min_length=2, max_length=2)] | None = Field(
@@ -59,8 +79,10 @@ class ImageFolder(Component):
     )
 
 
-class Npz(Component):
+@register
+class Npz(DatasetComponent):
     """Your own arrays: an .npz file with train_images, train_labels, test_images, test_labels, perhaps classes."""
 
+    implementation = "bench.data.npz:load"
     name: Literal["npz"] = "npz"
     path: Annotated[str, Field(min_length=1)] = Field(description="The file, from the suite file's own folder.")

@@ -6,18 +6,28 @@ from typing import Literal
 
 from pydantic import Field
 
-from bench.components.base import Component
+from bench.components.base import Component, register
 
 
-class CrossEntropy(Component):
+class LossComponent(Component):
+    """``implementation(label_smoothing=..., **parameters)`` returns ``loss(logits, targets)``."""
+
+    axis = "loss"
+
+
+@register
+class CrossEntropy(LossComponent):
     """Cross-entropy of the softmax of the logits."""
 
+    implementation = "bench.training.loss_functions:cross_entropy"
     name: Literal["cross_entropy"] = "cross_entropy"
 
 
-class BinaryCrossEntropy(Component):
+@register
+class BinaryCrossEntropy(LossComponent):
     """A yes or no for each class, on one-hot labels: the mean over the classes."""
 
+    implementation = "bench.training.loss_functions:binary_cross_entropy"
     name: Literal["binary_cross_entropy"] = "binary_cross_entropy"
     outputs: Literal["softmax", "sigmoid"] = Field(
         "softmax",
@@ -25,7 +35,9 @@ class BinaryCrossEntropy(Component):
     )
 
 
-class MeanSquaredError(Component):
+@register
+class MeanSquaredError(LossComponent):
     """Squared difference between softmax outputs and one-hot labels: the mean over the classes."""
 
+    implementation = "bench.training.loss_functions:mean_squared_error"
     name: Literal["mean_squared_error"] = "mean_squared_error"

@@ -17,14 +17,23 @@ from bench.components.base import (
     Ratio,
     Widths,
     few_layers,
+    register,
 )
 
 Pair = Annotated[list[Positive], Field(min_length=2, max_length=2)]
 
 
-class Mlp(Component):
+class ModelComponent(Component):
+    """A network: ``implementation(input_shape, classes, **parameters)`` returns an nn.Module."""
+
+    axis = "model"
+
+
+@register
+class Mlp(ModelComponent):
     """Dense layers on the flattened image."""
 
+    implementation = "bench.models.dense:mlp"
     name: Literal["mlp"] = "mlp"
     hidden: Widths = Field([128, 64], description="Units of each hidden layer; [] is a linear classifier.")
     activation: Activation = "relu"
@@ -35,9 +44,11 @@ class Mlp(Component):
     init: Init = "torch"
 
 
-class Cnn(Component):
+@register
+class Cnn(ModelComponent):
     """Convolution blocks (convolution, activation, max pooling, dropout), then dense layers."""
 
+    implementation = "bench.models.convolutional:cnn"
     name: Literal["cnn"] = "cnn"
     channels: Widths = Field([32], min_length=1, description="Output channels of each convolution block.")
     kernel: Positive = 5
@@ -52,12 +63,14 @@ class Cnn(Component):
     init: Init = "torch"
 
 
-class Vgg(Component):
+@register
+class Vgg(ModelComponent):
     """Blocks of 3 x 3 convolutions, each with activation and batch normalisation, and max pooling; then dense layers.
 
     After Simonyan and Zisserman 2015 (arXiv 1409.1556); the defaults are a small one for 28 x 28.
     """
 
+    implementation = "bench.models.convolutional:vgg"
     name: Literal["vgg"] = "vgg"
     blocks: Annotated[list[Pair], AfterValidator(few_layers)] = Field(
         [[2, 32], [2, 64], [3, 128], [3, 256]],
@@ -73,13 +86,15 @@ class Vgg(Component):
     init: Init = "torch"
 
 
-class ResNet(Component):
+@register
+class ResNet(ModelComponent):
     """A stem (7 x 7 convolution, max pooling), residual blocks of two 3 x 3 convolutions, average pooling, output.
 
     After He et al. 2016 (arXiv 1512.03385). Strides pad as TensorFlow's 'same' does. Each group after the first halves
     the image with its first block, whose shortcut is a 1 x 1 convolution without normalisation.
     """
 
+    implementation = "bench.models.resnets:resnet"
     name: Literal["resnet"] = "resnet"
     blocks: Annotated[list[Pair], AfterValidator(few_layers)] = Field(
         [[1, 64], [1, 128], [1, 256], [1, 512]],
@@ -91,9 +106,11 @@ class ResNet(Component):
     init: Init = "torch"
 
 
-class ResidualMlp(Component):
+@register
+class ResidualMlp(ModelComponent):
     """Dense residual blocks: dense, norm, activation, dropout, dense, norm, plus the shortcut, activation."""
 
+    implementation = "bench.models.dense:residual_mlp"
     name: Literal["residual_mlp"] = "residual_mlp"
     stem: Positive = Field(1024, description="Units of the dense layer before the blocks.")
     blocks: Widths = Field(
@@ -119,12 +136,14 @@ class ResidualMlp(Component):
         return self
 
 
-class SkipMlp(Component):
+@register
+class SkipMlp(ModelComponent):
     """Dense layers of one width, then stacks of dense, norm, activation and dropout, with or without their input added.
 
     With `per_pixel` every dense layer works on the channels of each pixel, as a Keras Dense on an image does.
     """
 
+    implementation = "bench.models.dense:skip_mlp"
     name: Literal["skip_mlp"] = "skip_mlp"
     width: Positive = 128
     stem: Annotated[int, Field(gt=0, le=MOST_LAYERS)] = Field(2, description="Plain dense layers before the stacks.")
@@ -140,13 +159,15 @@ class SkipMlp(Component):
     init: Init = "torch"
 
 
-class PreactResNet(Component):
+@register
+class PreactResNet(ModelComponent):
     """A stem, residual blocks of two 3 x 3 convolutions with norm and activation before each, average pooling, output.
 
     After He et al. 2016 (arXiv 1603.05027); the defaults are PreAct ResNet-18 for small images. Each group after the
     first halves the image.
     """
 
+    implementation = "bench.models.resnets:preact_resnet"
     name: Literal["preact_resnet"] = "preact_resnet"
     blocks: Annotated[list[Pair], AfterValidator(few_layers)] = Field(
         [[2, 64], [2, 128], [2, 256], [2, 512]],
@@ -160,13 +181,15 @@ class PreactResNet(Component):
     init: Init = "he_normal"
 
 
-class WideResNet(Component):
+@register
+class WideResNet(ModelComponent):
     """A pre-activation residual network of three groups, with 16, 32 and 64 channels times `width_multiplier`.
 
     After Zagoruyko and Komodakis 2016 (arXiv 1605.07146): WRN-16-4, and with ``depth: 28, width_multiplier: 10``
     WRN-28-10.
     """
 
+    implementation = "bench.models.resnets:wide_resnet"
     name: Literal["wide_resnet"] = "wide_resnet"
     depth: Annotated[int, Field(ge=10, le=MOST_LAYERS)] = Field(
         16, description="6n + 4 for n blocks a group: 10, 16, ..."
@@ -184,12 +207,14 @@ class WideResNet(Component):
         return self
 
 
-class ResNet9(Component):
+@register
+class ResNet9(ModelComponent):
     """A convolution for each of `channels`, pooled in all but the first; residual blocks after some; pooling, output.
 
     Page's network for fast training on CIFAR-10 (2018, "How to train your ResNet").
     """
 
+    implementation = "bench.models.resnets:resnet9"
     name: Literal["resnet9"] = "resnet9"
     channels: Widths = Field([64, 128, 256, 512], min_length=1, description="Output channels of each group.")
     residual: list[Positive] = Field([2, 4], description="Groups that end with a residual block, counted from 1.")
@@ -199,12 +224,14 @@ class ResNet9(Component):
     init: Init = "torch"
 
 
-class ConvNext(Component):
+@register
+class ConvNext(ModelComponent):
     """Depthwise convolutions and dense layers over each pixel's channels, in as many stages as `dims` has numbers.
 
     After Liu et al. 2022, "A ConvNet for the 2020s" (arXiv 2201.03545), with defaults for small images and CPUs.
     """
 
+    implementation = "bench.models.convolutional:convnext"
     name: Literal["convnext"] = "convnext"
     dims: Widths = Field([48, 128], min_length=1, description="Channels of each stage.")
     depths: Annotated[list[Positive], AfterValidator(few_layers)] = Field(

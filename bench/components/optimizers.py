@@ -6,12 +6,20 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from bench.components.base import Component, LearningRate, NotNegative, Rate
+from bench.components.base import Component, LearningRate, NotNegative, Rate, register
 
 
-class Sgd(Component):
+class OptimizerComponent(Component):
+    """``implementation(parameter_groups, **parameters)`` returns a torch.optim.Optimizer."""
+
+    axis = "optimizer"
+
+
+@register
+class Sgd(OptimizerComponent):
     """torch.optim.SGD."""
 
+    implementation = "torch.optim:SGD"
     name: Literal["sgd"] = "sgd"
     lr: LearningRate = 1e-3
     momentum: Rate = 0.0
@@ -28,9 +36,11 @@ class Sgd(Component):
         return self
 
 
-class Adam(Component):
+@register
+class Adam(OptimizerComponent):
     """torch.optim.Adam."""
 
+    implementation = "torch.optim:Adam"
     name: Literal["adam"] = "adam"
     lr: LearningRate = 1e-3
     betas: list[Rate] = Field([0.9, 0.999], min_length=2, max_length=2)
@@ -39,9 +49,11 @@ class Adam(Component):
     weight_decay: NotNegative = 0.0
 
 
-class RmsProp(Component):
+@register
+class RmsProp(OptimizerComponent):
     """torch.optim.RMSprop."""
 
+    implementation = "torch.optim:RMSprop"
     name: Literal["rmsprop"] = "rmsprop"
     lr: LearningRate = 1e-2
     alpha: Rate = 0.99

@@ -2,35 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from bench.components.base import Component, Fraction, NotNegative, Positive, Probability, Ratio, rising
+from bench.components.base import Component, Fraction, NotNegative, Positive, Probability, Ratio, register, rising
 
 
 class Schedule(Component):
+    """``implementation(context, **parameters)`` returns the factor on the learning rate at a step, or None for none."""
+
+    axis = "schedule"
+    handled: ClassVar[tuple[str, ...]] = ("warmup",)
     warmup: NotNegative = Field(
         0.0, description="Epochs of linear rise from 0 to the schedule's own rate, from which it then goes on."
     )
 
 
+@register
 class Constant(Schedule):
     """The optimizer's learning rate throughout."""
 
+    implementation = "bench.training.lr_schedules:constant"
     name: Literal["constant"] = "constant"
 
 
+@register
 class Cosine(Schedule):
     """Half a cosine from the learning rate to `final_factor` times it, moved every step."""
 
+    implementation = "bench.training.lr_schedules:cosine"
     name: Literal["cosine"] = "cosine"
     final_factor: Probability = 0.0
 
 
+@register
 class Step(Schedule):
     """Multiplies the learning rate by `gamma` every `every` epochs, or after the epochs in `milestones`."""
 
+    implementation = "bench.training.lr_schedules:step"
     model_config = ConfigDict(
         json_schema_extra={"oneOf": [{"required": ["every"]}, {"required": ["milestones"]}]},
     )
@@ -69,25 +79,31 @@ class Step(Schedule):
         return self
 
 
+@register
 class OneCycle(Schedule):
     """Up to the learning rate and down to nearly nothing on half cosines, moved every step (torch's OneCycleLR)."""
 
+    implementation = "bench.training.lr_schedules:one_cycle"
     name: Literal["one_cycle"] = "one_cycle"
     pct_start: Probability = Field(0.3, description="Fraction of all steps that rise.")
     div_factor: Ratio = Field(25.0, description="The first step's rate is the learning rate over this.")
     final_div_factor: Ratio = Field(1e4, description="The last step's rate is the first one's over this.")
 
 
+@register
 class TimeDecay(Schedule):
     """The learning rate over 1 + decay * step: the argument `decay` of Keras's older optimizers."""
 
+    implementation = "bench.training.lr_schedules:time_decay"
     name: Literal["time_decay"] = "time_decay"
     decay: NotNegative = 1e-6
 
 
+@register
 class Plateau(Schedule):
     """Multiplies the learning rate by `factor` when validation stops improving (Keras's ReduceLROnPlateau)."""
 
+    implementation = "bench.training.lr_schedules:plateau"
     name: Literal["plateau"] = "plateau"
     factor: Fraction = 0.1
     patience: Positive = Field(10, description="Epochs without an improvement before the rate falls.")

@@ -16,6 +16,7 @@ from bench.characters import escaped_line
 from bench.data.dataset import Dataset
 from bench.data.scaling import CHUNK, exact_sums, histogram
 from bench.data.splits import split
+from bench.suite.schema import Stratified, Tail
 
 
 @dataclass(frozen=True)
@@ -102,10 +103,10 @@ class Exploration:
     validation_pixels: tuple[PixelStatistics, ...] = ()
 
 
-def explore(data: Dataset, samples: int = 10, validation: dict[str, float] | None = None) -> Exploration:
+def explore(data: Dataset, samples: int = 10, validation: Tail | Stratified | None = None) -> Exploration:
     """Look at a dataset; `samples` is how many images of each class it shows, the first of the training part.
 
-    With `validation`, as in a suite file (``{"tail": 0.2}``), the training part is split as trials split it.
+    With `validation` the training part is split as trials split it.
     UserError where `bench.data.splits.split` refuses that.
     """
     validation_part = None

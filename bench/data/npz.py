@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -57,6 +57,30 @@ def load(entry: dict[str, Any], notify: Callable[[str], None]) -> dict[str, Any]
         "sha256": sha256,
         "source": path.parent,
     }
+
+
+def from_arrays(what: str, arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a `Dataset`, from arrays as `load` reads them; `what` begins a message of what is wrong."""
+    missing = [key for key in ARRAYS if not isinstance(arrays.get(key), np.ndarray)]
+    if missing:
+        found = ", ".join(f"{key} ({type(value).__name__})" for key, value in arrays.items()) or "nothing"
+        raise UserError(f"{what} has no array {missing[0]!r}; it has {found}, and needs {', '.join(ARRAYS)}")
+    shapes = {key: _shape(what, key, arrays[key].shape, arrays[key].dtype) for key in IMAGES}
+    train, test = shapes.values()
+    if train[1:] != test[1:]:
+        raise UserError(f"{what}: train_images are {train[1:]} (channels, height, width), test_images {test[1:]}")
+    labels = {}
+    for key, shape in zip(LABELS, shapes.values(), strict=True):
+        _check_labels(what, key, arrays[key].shape, arrays[key].dtype, shape[0])
+        labels[key] = _numbers(what, key, arrays[key], train[0])
+    names = arrays.get(CLASSES)
+    if names is not None:
+        names = tuple(map(str, names))
+        if len(set(names)) < len(names):
+            raise UserError(f"{what}: {CLASSES} names a class twice")
+        catalogue.check_names(names, f"{what}: {CLASSES}")
+    pixels = {key: _images_of(what, key, arrays[key]) for key in IMAGES}
+    return {"classes": _classes(what, names, labels), **pixels, **labels}
 
 
 def check(path: Path, notify: Callable[[str], None]) -> NDArray[np.int64]:
@@ -124,7 +148,7 @@ def _labels_and_classes(path: Path, archive: Archive) -> tuple[dict[str, NDArray
     return labels, _classes(path, names, labels)
 
 
-def _shape(path: Path, key: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[int, int, int, int]:
+def _shape(path: Path | str, key: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[int, int, int, int]:
     """As (N, C, H, W); the channels stand last unless only the second place can be theirs."""
     if dtype != np.uint8:
         raise UserError(
@@ -144,7 +168,7 @@ def _shape(path: Path, key: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -
     return (shape[0], shape[3], shape[1], shape[2]) if last else (shape[0], shape[1], shape[2], shape[3])
 
 
-def _images_of(path: Path, key: str, array: NDArray[Any]) -> NDArray[np.uint8]:
+def _images_of(path: Path | str, key: str, array: NDArray[Any]) -> NDArray[np.uint8]:
     """As (N, C, H, W), which nothing can write to: all trials of a process share it."""
     count, channels, height, width = _shape(path, key, array.shape, array.dtype)
     if array.ndim == 4 and array.shape[1:] != (channels, height, width):
@@ -154,7 +178,7 @@ def _images_of(path: Path, key: str, array: NDArray[Any]) -> NDArray[np.uint8]:
     return pixels
 
 
-def _check_labels(path: Path, key: str, shape: tuple[int, ...], dtype: np.dtype[Any], count: int) -> None:
+def _check_labels(path: Path | str, key: str, shape: tuple[int, ...], dtype: np.dtype[Any], count: int) -> None:
     if len(shape) not in (1, 2) or (len(shape) == 2 and shape[1] != 1) or dtype.kind not in "iu":
         one_hot = "; of one-hot rows save labels.argmax(1)" if len(shape) == 2 and shape[1] > 1 else ""
         raise UserError(
@@ -165,7 +189,7 @@ def _check_labels(path: Path, key: str, shape: tuple[int, ...], dtype: np.dtype[
         raise UserError(f"{path}: {shape[0]:,} {key} for {count:,} images: give one for each")
 
 
-def _numbers(path: Path, key: str, array: NDArray[Any], count: int) -> NDArray[np.int64]:
+def _numbers(path: Path | str, key: str, array: NDArray[Any], count: int) -> NDArray[np.int64]:
     lowest, highest = int(array.min()), int(array.max())
     if lowest < 0:
         raise UserError(f"{path}: {key} go down to {lowest}; number the classes from 0")
@@ -190,7 +214,7 @@ def _names(path: Path, archive: Archive) -> tuple[str, ...]:
     return names
 
 
-def _classes(path: Path, names: tuple[str, ...] | None, labels: dict[str, NDArray[np.int64]]) -> tuple[str, ...]:
+def _classes(path: Path | str, names: tuple[str, ...] | None, labels: dict[str, NDArray[np.int64]]) -> tuple[str, ...]:
     """The classes' names, once every class is known to have images in both parts."""
     highest = max(int(part.max()) for part in labels.values())
     classes = tuple(str(number) for number in range(highest + 1)) if names is None else names

@@ -1,16 +1,13 @@
-"""How are pixels scaled? Statistics fitted on the training part, handed to whoever feeds the network."""
+"""Statistics of the pixels of the training part, which preprocessing subtracts and divides by."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from bench.errors import UserError, nearest
 
 CHUNK = 1024
 """Images counted at a time: `bincount` widens its input to eight bytes a pixel."""
@@ -47,35 +44,6 @@ class Statistics:
     std: NDArray[np.float32]
 
 
-def fit(entry: dict[str, Any], images: NDArray[np.uint8]) -> Statistics:
-    """The statistics of a preprocessing entry, e.g. ``{"name": "standardize"}``.
-
-    Parameters
-    ----------
-    entry
-        The configuration's entry; its name is one of `PREPROCESSINGS`.
-    images
-        uint8, shape (N, C, H, W): the training part only.
-
-    Raises
-    ------
-    UserError
-        Unknown name.
-    """
-    name = entry["name"]
-    if name not in PREPROCESSINGS:
-        hint = nearest(name, PREPROCESSINGS)
-        allowed = ", ".join(PREPROCESSINGS)
-        raise UserError(f"preprocessing: found {name!r}, allowed are {allowed}" + (f"; {hint}" if hint else ""))
-    return PREPROCESSINGS[name](images)
-
-
-def unit(images: NDArray[np.uint8]) -> Statistics:
-    """Pixels stay as they are in [0, 1]."""
-    channels = images.shape[1]
-    return Statistics(np.zeros((channels, 1, 1), np.float32), np.ones((channels, 1, 1), np.float32))
-
-
 def standardize(images: NDArray[np.uint8]) -> Statistics:
     """Mean and population standard deviation of each channel; 1 for the deviation of a constant channel.
 
@@ -92,15 +60,6 @@ def column_standardize(images: NDArray[np.uint8]) -> Statistics:
     moments = [_moments(histogram(images[:, :, :, column])) for column in range(images.shape[3])]
     mean, std = np.array(moments, dtype=np.float32).T
     return Statistics(mean, std)
-
-
-PREPROCESSINGS: dict[str, Callable[[NDArray[np.uint8]], Statistics]] = {
-    "unit": unit,
-    "standardize": standardize,
-    "column_standardize": column_standardize,
-    "column_l2": unit,
-}
-"""Name to what is fitted; dividing each column by its own length needs nothing fitted."""
 
 
 def _moments(counts: list[int]) -> tuple[float, float]:

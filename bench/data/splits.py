@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import UserError
+from bench.suite.schema import Stratified, Tail
 
 Indices = NDArray[np.int64]
 
@@ -19,7 +20,7 @@ WILDLY_OFF = 6.0
 """Standard deviations: about one random order of ten classes in 50 million is further off (normal approximation)."""
 
 
-def split(labels: NDArray[Any], validation: dict[str, float] | str) -> tuple[Indices, Indices]:
+def split(labels: NDArray[Any], validation: Tail | Stratified | Literal["none"]) -> tuple[Indices, Indices]:
     """Indices of the training and of the validation part, each ascending.
 
     Parameters
@@ -27,23 +28,19 @@ def split(labels: NDArray[Any], validation: dict[str, float] | str) -> tuple[Ind
     labels
         Class numbers, shape (N,).
     validation
-        ``{"tail": f}``: the last fraction f, as Keras's ``validation_split``. ``{"stratified": f}``: the
-        fraction f of each class, drawn once and for all. ``"none"``: everything is for training.
+        `Tail`: the last fraction, as Keras's ``validation_split``. `Stratified`: the fraction of each class, drawn once
+        and for all. ``"none"``: everything is for training.
 
     Raises
     ------
     UserError
-        Another form, a fraction outside (0, 1), a part without some class, or a tail of ordered labels.
+        A part without some class, or a tail of ordered labels.
     """
-    if validation == "none":
-        return np.arange(len(labels), dtype=np.int64), np.empty(0, dtype=np.int64)
-    if not isinstance(validation, dict) or len(validation) != 1 or next(iter(validation)) not in SPLITS:
-        allowed = ", ".join(f"{{{name}: f}}" for name in SPLITS)
-        raise UserError(f"validation: found {validation!r}, allowed are {allowed} and none")
-    ((name, fraction),) = validation.items()
-    if not isinstance(fraction, (int, float)) or not 0 < fraction < 1:
-        raise UserError(f"validation.{name}: found {fraction!r}, allowed is a fraction between 0 and 1")
-    return SPLITS[name](labels, float(fraction))
+    if isinstance(validation, Tail):
+        return tail(labels, validation.tail)
+    if isinstance(validation, Stratified):
+        return stratified(labels, validation.stratified)
+    return np.arange(len(labels), dtype=np.int64), np.empty(0, dtype=np.int64)
 
 
 def tail(labels: NDArray[Any], fraction: float) -> tuple[Indices, Indices]:
@@ -91,9 +88,6 @@ def stratified(labels: NDArray[Any], fraction: float) -> tuple[Indices, Indices]
             )
         chosen[members[np.argsort(draws[members], kind="stable")[:size]]] = True
     return np.flatnonzero(~chosen).astype(np.int64), np.flatnonzero(chosen).astype(np.int64)
-
-
-SPLITS = {"tail": tail, "stratified": stratified}
 
 
 def _refused(fraction: float, reason: str) -> UserError:

@@ -190,7 +190,7 @@ class Coordinator:
         run_info = run_info or RunInfo(train_seconds=running.train_seconds)
         record = Record(
             key=key,
-            config=trial.config,
+            config=trial.config.to_json(),
             seed=trial.seed,
             status=status,  # type: ignore[arg-type]
             result=result or Result(curves=running.curves, epochs_run=running.epoch),

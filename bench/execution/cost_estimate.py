@@ -17,10 +17,13 @@ from bench.data.user_data import is_user_defined
 from bench.errors import UserError
 from bench.execution.forkserver import call
 from bench.execution.messages import TrialResult
+from bench.execution.user_dataset import dataset_shape, dataset_train_size
 from bench.jsonutil import canonical
 from bench.ledger.record import Record
 from bench.models.user_code import is_user
+from bench.suite.schema import Stratified, Tail
 from bench.suite.trial import Trial
+from bench.suite.trial_config import TrialConfig
 from bench.system import gpu_count, processor_name
 from bench.training.flops import PASSES, Shape, flops_per_image, images_seen, training_flops
 
@@ -82,9 +85,9 @@ def operation_cost(
     device = gpu or processor_name()
     works = []
     longest = 0.0
-    data = {trial.data: trial.run_config["dataset"] for trial in trials}
-    shapes = {text: shape(entry) for text, entry in data.items()}
-    sizes = {text: train_size(entry) for text, entry in data.items()}
+    of_data = {trial.data: trial for trial in trials}
+    shapes = {text: dataset_shape(trial) for text, trial in of_data.items()}
+    sizes = {text: dataset_train_size(trial) for text, trial in of_data.items()}
     records = list(records)
     forward = _forward_operations([(trial, *shapes[trial.data]) for trial in trials], _from_records(records))
     counted = [(trial, operations) for trial, operations in zip(trials, forward, strict=True) if operations is not None]
@@ -92,11 +95,11 @@ def operation_cost(
         return None
     for trial, operations in counted:
         works.append(training_flops(trial.run_config, operations, sizes[trial.data]))
-        longest = max(longest, works[-1] / trial.run_config["workers"])
+        longest = max(longest, works[-1] / trial.run_config.workers)
     rates = [rate for record in records if record.run_info.device == device and (rate := _rate(record))]
     assumed = GPU_RATE * (gpus_per_trial or 1) if on_gpu else CPU_RATE * max(1, int(cpus_per_trial))
     rate = median(rates) if rates else assumed
-    wanted = sum(trial.config["workers"] for trial, _ in counted)
+    wanted = sum(trial.config.workers for trial, _ in counted)
     seconds = max(sum(works) / rate / max(1, min(slots, wanted)), longest / rate)
     return OperationCost(len(works), sum(works), rate, bool(rates), seconds)
 
@@ -108,7 +111,7 @@ def _forward_operations(networks: Sequence[tuple[Trial, Shape, int]], recorded: 
     questions = []
     for trial, pixels, classes in networks:
         outputs = _outputs(classes)
-        question = _question(trial.run_config, pixels, outputs)
+        question = _question(trial.config.to_json(), pixels, outputs)
         questions.append(question)
         known = None if trial.code else recorded.get(question) or library_cache.recall(question)
         if known is None:
@@ -125,7 +128,7 @@ def _counted(networks: dict[str, tuple[Trial, Shape, int]]) -> dict[str, int]:
 
     def is_timms(question: str) -> bool:
         trial = networks[question][0]
-        return trial.code is None and trial.config["model"]["name"] not in AXES["model"]
+        return trial.code is None and trial.config.model.name not in AXES["model"]
 
     counts: dict[str, int] = {}
     ends = math.inf
@@ -143,9 +146,9 @@ def _counted(networks: dict[str, tuple[Trial, Shape, int]]) -> dict[str, int]:
 
 def remember_operations(trial: Trial, operations: int) -> None:
     """Keep the operations of a trial's network for later plans, unless it is the user's own."""
-    if trial.code is None and trial.data_path is None:
-        pixels, classes = shape(trial.run_config["dataset"])
-        library_cache.remember({_question(trial.run_config, pixels, _outputs(classes)): operations})
+    if trial.code is None and trial.data_path is None and trial.data_code is None:
+        pixels, classes = dataset_shape(trial)
+        library_cache.remember({_question(trial.config.to_json(), pixels, _outputs(classes)): operations})
 
 
 def _from_records(records: Iterable[Record]) -> dict[str, int]:
@@ -181,20 +184,20 @@ def _gpu_name() -> str | None:
 
 def _rate(record: Record) -> float | None:
     """Operations per second that a complete record's training reached; None where it cannot be told."""
-    flops, seconds, config = record.run_info.flops, record.run_info.train_seconds, record.config
-    if record.status != "complete" or not flops or not seconds or is_user_defined(config["dataset"]):
+    flops, seconds = record.run_info.flops, record.run_info.train_seconds
+    if record.status != "complete" or not flops or not seconds or is_user_defined(record.config["dataset"]):
         return None
     try:
-        size = train_size(config["dataset"])
-    except UserError:  # a data set of another version of bench
+        size, config = train_size(record.config["dataset"]), TrialConfig.from_json(record.config)
+    except (UserError, ValueError, KeyError):  # a data set or a component of another version of bench
         return None
-    refit = (record.result.best_epoch or 0) if config["refit"] else 0
+    refit = (record.result.best_epoch or 0) if config.refit else 0
     seen = images_seen(config, size, record.result.epochs_run, refit)
-    return PASSES * flops * seen / seconds / int(config["workers"])
+    return PASSES * flops * seen / seconds / config.workers
 
 
 LIKE = (
-    ("dataset", "model", "optimizer", "augmentation", "regularizer", "batch_size", "precision", "workers"),
+    ("dataset", "model", "optimizer", "step", "augmentation", "regularizer", "batch_size", "precision", "workers"),
     ("dataset", "model", "batch_size", "workers"),
     ("dataset", "model", "workers"),
 )
@@ -227,8 +230,8 @@ class DurationEstimate:
 
 def estimate(trials: Sequence[Trial], costs: dict[str, TrialCost | None], slots: int) -> DurationEstimate:
     """Add up the costs (by key) of trials that share `slots`, one for each of their workers."""
-    known = [(trial.config["workers"], cost) for trial in trials if (cost := costs.get(trial.key))]
-    wanted = sum(trial.config["workers"] for trial in trials)
+    known = [(trial.config.workers, cost) for trial in trials if (cost := costs.get(trial.key))]
+    wanted = sum(trial.config.workers for trial in trials)
     seconds = sum(workers * cost.seconds for workers, cost in known) / max(1, min(slots, wanted))
     longest = max((cost.seconds for _, cost in known), default=0.0)
     largest = sorted((cost.memory_bytes for workers, cost in known for _ in range(workers)), reverse=True)[:slots]
@@ -250,14 +253,15 @@ def from_records(trials: Iterable[Trial], records: Iterable[Record]) -> dict[str
     costs: dict[str, TrialCost | None] = {}
     memo: dict[str, TrialCost | None] = {}
     for trial in trials:
-        full = _similar(trial.config, LIKE[0])
+        full = _similar(trial.config.to_json(), LIKE[0])
         if full not in memo:
             alike = next(
-                (t[k] for a, t in zip(LIKE, found, strict=True) if (k := _similar(trial.config, a)) in t), None
+                (t[k] for a, t in zip(LIKE, found, strict=True) if (k := _similar(trial.config.to_json(), a)) in t),
+                None,
             )
             memo[full] = TrialCost(median(s for s, _ in alike), max(m for _, m in alike)) if alike else None
         one = memo[full]
-        costs[trial.key] = replace(one, seconds=one.seconds * trial.config["epochs"]) if one else None
+        costs[trial.key] = replace(one, seconds=one.seconds * trial.config.epochs) if one else None
     return costs
 
 
@@ -273,17 +277,17 @@ def from_measured_steps(trials: Sequence[Trial], datasets: dict[str, Any], threa
     costs: dict[str, TrialCost | None] = {}
     memo: dict[str, TrialCost | None] = {}
     for trial in trials:
-        full = _similar(trial.config, LIKE[0])
+        full = _similar(trial.config.to_json(), LIKE[0])
         if full not in memo:
             memo[full] = _measure_trial(trial, datasets[trial.data], device, threads)
         one = memo[full]
-        costs[trial.key] = replace(one, seconds=one.seconds * trial.config["epochs"]) if one else None
+        costs[trial.key] = replace(one, seconds=one.seconds * trial.config.epochs) if one else None
     return costs
 
 
 def trial_kinds(trials: Iterable[Trial]) -> int:
     """How many kinds of trial `from_measured_steps` measures."""
-    return len({_similar(trial.config, LIKE[0]) for trial in trials})
+    return len({_similar(trial.config.to_json(), LIKE[0]) for trial in trials})
 
 
 def _measure_trial(trial: Trial, data: Dataset, device: str, threads: int) -> TrialCost | None:
@@ -293,9 +297,9 @@ def _measure_trial(trial: Trial, data: Dataset, device: str, threads: int) -> Tr
     """
     from bench.execution.forkserver import ProcessDiedError, train
 
-    config = {**trial.run_config, "epochs": 1, "early_stopping": None, "refit": False, "workers": 1}
-    if isinstance(config["validation"], dict):
-        config["validation"] = {"stratified": next(iter(config["validation"].values()))}  # which few images allow
+    config = trial.run_config.changed(epochs=1, early_stopping=None, refit=False, workers=1)
+    if isinstance(config.validation, Tail):
+        config = config.changed(validation=Stratified(stratified=config.validation.tail))  # which few images allow
     cost = None
     spent = 0.0
     for count in PROBE_STEPS:
@@ -310,7 +314,7 @@ def _measure_trial(trial: Trial, data: Dataset, device: str, threads: int) -> Tr
         if isinstance(end, TrialResult):
             measured = end.run_info
             seconds = measured.train_seconds + measured.evaluation_seconds
-            cost = TrialCost(seconds * times / trial.config["workers"], measured.peak_memory_bytes or 0)
+            cost = TrialCost(seconds * times / trial.config.workers, measured.peak_memory_bytes or 0)
             if measured.flops:
                 remember_operations(trial, measured.flops)
         if times == 1.0 or spent > PROBE_SECONDS or (cost and spent + took * PROBE_GROWTH > PROBE_SECONDS):

@@ -25,7 +25,8 @@ from bench.execution.checkpoints import LocalCheckpointFiles
 from bench.execution.forkserver_process import run_with_data, watched
 from bench.execution.messages import TrialFailure, TrialResult
 from bench.execution.worker import TrainingOptions, run_logged, run_trial
-from bench.suite.trial import ModelCode
+from bench.suite.trial import UserCode
+from bench.suite.trial_config import TrialConfig
 
 START = (
     "import sys; sys.path[:] = sys.argv[3:]; "
@@ -62,7 +63,7 @@ class _Server:
         self,
         function: Callable[..., Any],
         arguments: tuple[Any, ...],
-        code: ModelCode,
+        code: UserCode,
         answer: Callable[[str, Any], Any],
     ) -> Any:
         """Run a function in a new process that has a model's code; `answer` is called with what it sends meanwhile.
@@ -172,7 +173,7 @@ def start() -> _Server:
     return _server
 
 
-def call(code: ModelCode | None, function: Callable[..., Any], *arguments: Any) -> Any:
+def call(code: UserCode | None, function: Callable[..., Any], *arguments: Any) -> Any:
     """Call a function of bench's: in a new process with a model's `code`, or in this one if there is none.
 
     Raises
@@ -185,18 +186,18 @@ def call(code: ModelCode | None, function: Callable[..., Any], *arguments: Any) 
     try:
         return start().call(function, arguments, code, lambda *_: None)
     except ProcessDiedError as error:
-        raise UserError(f"model {code.name!r}: {error}") from error
+        raise UserError(f"{code.title}: {error}") from error
 
 
-def files_opened(code: ModelCode, function: Callable[..., Any], *arguments: Any) -> list[Path]:
+def files_opened(code: UserCode, function: Callable[..., Any], *arguments: Any) -> list[Path]:
     """Call a function as `call` does; the files that the user's code reads meanwhile and its key does not cover."""
     files: list[Path] = call(code, watched, code, function, arguments)
     return files
 
 
 def train(
-    code: ModelCode | None,
-    config: dict[str, Any],
+    code: UserCode | None,
+    config: TrialConfig,
     seed: int,
     data: Any,
     device: str,

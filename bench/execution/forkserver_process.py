@@ -24,7 +24,8 @@ from bench.errors import UserError
 from bench.execution.messages import TrialFailure, TrialResult
 from bench.execution.worker import run_logged, run_trial
 from bench.models.user_model import as_written, cannot_unpack, run_only, unpacked, watch_files
-from bench.suite.trial import ModelCode
+from bench.suite.trial import UserCode
+from bench.suite.trial_config import TrialConfig
 
 WAIT_SECONDS = 1.0
 
@@ -54,7 +55,7 @@ def serve(socket_number: str, lifeline_number: str) -> None:
                         try:
                             folder = stack.enter_context(unpacked(code))
                         except OSError as error:
-                            messages.send(("error", UserError(f"model {code.name!r}: {cannot_unpack(error)}")))
+                            messages.send(("error", UserError(f"{code.title}: {cannot_unpack(error)}")))
                             parent.send(0)
                             continue
                         run = partial(_answer_call, function, arguments, code, folder, data, messages)
@@ -108,7 +109,7 @@ def _fork(run: Callable[[], None], descriptors: tuple[int, ...]) -> tuple[int, i
 def _answer_call(
     function: Callable[..., Any],
     arguments: tuple[Any, ...],
-    code: ModelCode,
+    code: UserCode,
     folder: Path,
     data: Any,
     messages: Connection,
@@ -176,7 +177,7 @@ def _ask(kind: str, *arguments: Any) -> Any:
 
 
 def run_with_data(
-    config: dict[str, Any],
+    config: TrialConfig,
     seed: int,
     device: str,
     threads: int,
@@ -204,7 +205,7 @@ def run_with_data(
     return end
 
 
-def watched(code: ModelCode, function: Callable[..., Any], arguments: tuple[Any, ...]) -> list[Path]:
+def watched(code: UserCode, function: Callable[..., Any], arguments: tuple[Any, ...]) -> list[Path]:
     """Call a function; the files that the user's code opens meanwhile and its key does not cover."""
     opened = watch_files(code)
     function(*arguments)

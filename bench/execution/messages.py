@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bench.ledger.record import Predictions, Result, RunInfo
 from bench.suite.schema import Pruning
+from bench.suite.trial_config import TrialConfig
 
 if TYPE_CHECKING:
     from bench.execution.checkpoints import RemoteCheckpointStore
@@ -124,12 +125,12 @@ class WorkerResources:
 class TrialTask:
     """What a Ray worker is to train; paths are the driver's.
 
-    `data` is a reference to a `bench.data.Dataset`, `code` one to the user's own code (`bench.suite.trial.ModelCode`)
+    `data` is a reference to a `bench.data.Dataset`, `code` one to the user's own code (`bench.suite.trial.UserCode`)
     or None. `every_epoch`: the driver may stop the trial after any epoch, so each one is reported and waited for.
     `checkpoint_store` is for workers on other nodes than the driver's.
     """
 
-    config: dict[str, Any]
+    config: TrialConfig
     seed: int
     data: Any
     code: Any

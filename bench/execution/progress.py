@@ -44,7 +44,7 @@ class ProgressStats:
 
     def __init__(self, trials: Sequence[Trial], reused: Sequence[Record], slots: int, show_command: str = "bench show"):
         self.show_command = show_command
-        by_group = {trial.group: trial.config for trial in trials}
+        by_group = {trial.group: trial.config.to_json() for trial in trials}
         label_of_group = dict(zip(by_group, labels(list(by_group.values())), strict=True))
         several_seeds = len({trial.seed for trial in trials}) > 1
         self.labels = {t.key: label_of_group[t.group] + (f" · seed {t.seed}" if several_seeds else "") for t in trials}
@@ -63,7 +63,7 @@ class ProgressStats:
         self._keys_of_group: dict[int, list[str]] = {}
         for key in self._left:
             trial = self.trials[key]
-            self._epochs_left[_network(trial)] += trial.config["epochs"]
+            self._epochs_left[_network(trial)] += trial.config.epochs
             self._keys_of_group.setdefault(trial.group, []).append(key)
         for record in reused:
             self._update_best(record)
@@ -88,7 +88,7 @@ class ProgressStats:
         if key not in self._left:
             return False
         self._left.discard(key)
-        self._epochs_left[_network(self.trials[key])] -= self.trials[key].config["epochs"]
+        self._epochs_left[_network(self.trials[key])] -= self.trials[key].config.epochs
         return True
 
     def _update_best(self, record: Record) -> None:
@@ -134,7 +134,7 @@ class ProgressStats:
 
 def _network(trial: Trial) -> str:
     """What determines a trial's pace: its network and its data."""
-    return f"{trial.config['dataset']['name']} {trial.config['model']['name']}"
+    return f"{trial.config.dataset.name} {trial.config.model.name}"
 
 
 def duration(seconds: float) -> str:
@@ -154,7 +154,7 @@ def accuracy_text(running: RunningTrial) -> str:
 
 def epoch_text(running: RunningTrial) -> str:
     """``epoch 6/30 (resumed after 5)``, ``refit epoch 2/12``."""
-    epoch, epochs = running.refit or (running.epoch, running.trial.config["epochs"])
+    epoch, epochs = running.refit or (running.epoch, running.trial.config.epochs)
     resumed = f" (resumed after {running.resumed})" if running.resumed is not None else ""
     return f"{'refit ' if running.refit else ''}epoch {epoch}/{epochs}{resumed}"
 
@@ -178,7 +178,7 @@ class LiveProgress:
     def render(self) -> Group:
         table = Table(box=None, pad_edge=False, show_header=False)
         for running in list(self.stats.running.values()):
-            epoch, epochs = running.refit or (running.epoch, running.trial.config["epochs"])
+            epoch, epochs = running.refit or (running.epoch, running.trial.config.epochs)
             table.add_row(
                 Text(self.stats.labels[running.trial.key]),
                 ProgressBar(epochs, epoch, width=20),

@@ -65,10 +65,11 @@ class Asha:
 
     def rung(self, trial: Trial, epoch: int) -> Rung | None:
         bracket = self.bracket(trial)
-        if epoch not in self.milestones(trial.config["epochs"], bracket):
+        if epoch not in self.milestones(trial.config.epochs, bracket):
             return None
         axes = (*SEPARATE, *self.pruning.group)
-        return Rung(canonical([*(trial.config[axis] for axis in axes), bracket]), epoch)
+        config = trial.config.to_json()
+        return Rung(canonical([*(config.get(axis) for axis in axes), bracket]), epoch)
 
     def decide(self, rungs: RungTable, trial: Trial, epoch: int, value: float) -> bool:
         rung = self.rung(trial, epoch)
@@ -106,7 +107,7 @@ class Asha:
             return 0
         digest = hashlib.sha256(f"{self.sampling_seed}/{trial.config_key}".encode()).digest()
         uniform = int.from_bytes(digest[:8], "big") / 2**64
-        bounds = list(accumulate(self.bracket_fractions(trial.config["epochs"])))
+        bounds = list(accumulate(self.bracket_fractions(trial.config.epochs)))
         return sum(uniform >= bound for bound in bounds[:-1])
 
 

@@ -151,7 +151,7 @@ class ResourceLimits:
 
     def _fraction(self, trial: Trial) -> float:
         """The fraction of all resources that a trial takes."""
-        workers = trial.config["workers"]
+        workers = trial.config.workers
         return float(workers / max(1, self.slots(workers)))
 
 
@@ -160,7 +160,7 @@ def check_resources(trials: Iterable[Trial], limits: ResourceLimits, cpus: float
 
     Nodes of a cluster may be joining: they are waited for.
     """
-    worker_counts, deadline = {trial.config["workers"] for trial in trials}, time.monotonic() + wait_seconds
+    worker_counts, deadline = {trial.config.workers for trial in trials}, time.monotonic() + wait_seconds
     while (too_many := [n for n in worker_counts if n > limits.slots(n)]) and not limits.autoscaling:
         if time.monotonic() < deadline:
             time.sleep(CHECK_SECONDS)

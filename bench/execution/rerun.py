@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.components import AXES
+from bench.components import AXES, is_user_defined
 from bench.data import fingerprint
 from bench.errors import UserError
 from bench.execution.forkserver import ProcessDiedError
@@ -14,8 +14,9 @@ from bench.execution.forkserver import train as train_in_process
 from bench.execution.messages import TrialFailure, TrialResult
 from bench.ledger.external import check_runnable
 from bench.ledger.record import Record
-from bench.models.user_code import is_user, read, weights_files
-from bench.suite.trial import Trial, data_path, trial_key
+from bench.models.user_code import read_component, weights_files
+from bench.suite.trial import Codes, Trial, data_source, trial_key
+from bench.suite.trial_config import TrialConfig
 
 if TYPE_CHECKING:
     from bench.data.dataset import Dataset
@@ -52,18 +53,17 @@ def rebuild_trial(record: Record, folder: Path) -> Trial:
             "  go back to that version, or run its suite again for a record of this one"
         )
     try:
-        path = data_path(config["dataset"], folder / "suite.yaml")
-        contents = fingerprint({**config["dataset"], "path": str(path)} if path else config["dataset"])
-        code = read(config["model"], folder)
+        typed = TrialConfig.from_json(config)
+        codes = Codes(lambda *_: record.key, lambda component: read_component(component, folder))
+        path, contents, data_code = data_source(folder / "suite.yaml", typed.dataset, fingerprint, codes)
+        code = codes.of(typed)
         checksum = code.checksum if code else None
     except UserError as error:
-        raise UserError(
-            f"{record.key}: {error}\n  --from names the folder of the suite file, where paths start"
-        ) from error
+        raise UserError(f"{error}\n  --from names the folder of the suite file, where paths start") from error
     if trial_key(config, record.seed, contents, checksum) != record.key:
         raise UserError(f"{record.key}: this would be another trial today: {_change_reasons(record, path is not None)}")
     configuration = trial_key(config, None, contents, checksum)
-    return Trial(record.key, configuration, config, record.seed, 0, code, path, contents)
+    return Trial(record.key, configuration, typed, record.seed, 0, code, data_code, path, contents)
 
 
 def train(
@@ -78,7 +78,7 @@ def train(
     UserError
         There is no GPU although `device` names one; or the trial failed.
     """
-    if (workers := trial.config["workers"]) > 1:
+    if (workers := trial.config.workers) > 1:
         raise UserError(
             f"{trial.key}: {workers} workers trained it together, and this is one process\n"
             "  run its suite into a new ledger: bench run SUITE --only ... --results DIR"
@@ -105,8 +105,7 @@ def _schema_differences(config: dict[str, Any]) -> list[str]:
     """How the components of a config differ from those that suite files of this version expand to."""
     differences = []
     for axis, known in AXES.items():
-        value = config.get(axis, [])
-        for entry in value if isinstance(value, list) else [value]:
+        for entry in _entries(config.get(axis, [])):
             if entry["name"] not in known:
                 continue
             try:
@@ -119,9 +118,14 @@ def _schema_differences(config: dict[str, Any]) -> list[str]:
     return differences
 
 
+def _entries(value: Any) -> list[dict[str, Any]]:
+    return value if isinstance(value, list) else [value]
+
+
 def _change_reasons(record: Record, user_data: bool) -> str:
-    name = record.config["model"]["name"]
-    parts = [f"the source of {name}, or of what it imports or reads,"] if is_user(name) else []
+    entries = [entry for axis in AXES for entry in _entries(record.config.get(axis, []))]
+    names = ", ".join(entry["name"] for entry in entries if is_user_defined(entry["name"]))
+    parts = [f"the source of {names}, or of what it imports or reads,"] if names else []
     parts += ["the file of its weights"] if weights_files(record.config["model"]) else []
     parts += ["the contents of its data"] if user_data else []
     parts.append("the data set's release or how bench trains")

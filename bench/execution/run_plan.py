@@ -33,12 +33,12 @@ def plan_json(
 
     With the arithmetic where the estimate knows nothing. `unchecked` networks were not yet built for their images.
     """
-    configs = list({trial.group: trial.config for trial in trials}.values())
+    configs = list({trial.group: trial.config.to_json() for trial in trials}.values())
     axes: dict[str, dict[str, int]] = {}
     names: dict[int, str] = {}  # entries are shared between configurations: name each once
     for config in configs:
         for axis in AXIS_ORDER:
-            value = config[axis]
+            value = config.get(axis, LATER.get(axis))
             level = names.get(id(value)) or names.setdefault(id(value), axis_label(value, axis))
             axes.setdefault(axis, {})[level] = axes.get(axis, {}).get(level, 0) + 1
     for setting in Settings.model_fields:
@@ -57,7 +57,7 @@ def plan_json(
         "to_run": len(missing),
         "pruning": suite.pruning.model_dump(mode="json") if suite.pruning else None,
         "brackets": _brackets(suite, trials),
-        "epochs": sum(trial.config["epochs"] for trial in missing),
+        "epochs": sum(trial.config.epochs for trial in missing),
         "axes": axes,
         "slots": slots,
         "estimate": {
@@ -126,8 +126,7 @@ def _brackets(suite: Suite, trials: list[Trial]) -> dict[str, int] | None:
         return None
     asha = Asha(suite.pruning)
     return {
-        str(epochs): len(asha.bracket_fractions(epochs))
-        for epochs in sorted({trial.config["epochs"] for trial in trials})
+        str(epochs): len(asha.bracket_fractions(epochs)) for epochs in sorted({trial.config.epochs for trial in trials})
     }
 
 

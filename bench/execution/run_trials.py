@@ -90,7 +90,7 @@ def _check_options(trials: Sequence[Trial], options: RunOptions) -> None:
         return
     if (options.jobs or 1) > 1:
         raise UserError("--no-ray trains one trial at a time: leave --jobs out, or --no-ray")
-    if multi_worker := [trial for trial in trials if trial.config["workers"] > 1]:
+    if multi_worker := [trial for trial in trials if trial.config.workers > 1]:
         raise UserError(
             f"--no-ray trains in this process alone; trials with several workers: {len(multi_worker):,}\n"
             "  leave --no-ray out, or give them one worker each: --set workers=1"

@@ -43,6 +43,7 @@ from bench.jsonutil import canonical
 from bench.ledger.files import LOGS
 from bench.models.user_code import installed_packages
 from bench.suite.trial import Trial
+from bench.suite.trial_config import TrialConfig
 
 # Tune would give workers the driver's AWS credentials in their runtime environment, which Ray writes into its logs.
 class_cache.ENV_VARS_TO_PROPAGATE -= {name for name in class_cache.ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")}
@@ -149,7 +150,7 @@ def _train(
         return
     trial = json.loads(config["trial"])
     task = TrialTask(
-        config=trial["config"],
+        config=TrialConfig.from_json(trial["config"]),
         seed=trial["seed"],
         data=data_refs[canonical(trial["config"]["dataset"])],
         code=code_refs[trial["code"]] if trial["code"] else None,
@@ -247,14 +248,14 @@ class QueueSearcher(TuneAdapter, Searcher):
         # One string instead of a tree: Tune flattens, copies and compares every leaf with every result.
         text = json.dumps(
             {
-                "config": trial.run_config,
+                "config": trial.run_config.to_json(),
                 "seed": trial.seed,
                 "checkpoint": str(checkpoint_path(folder, trial.key)),
                 "log": str(log_path(folder, trial.key)),
                 "code": trial.code and trial.code.identity,
             }
         )
-        return {"key": trial.key, "workers": trial.config["workers"], "trial": text}
+        return {"key": trial.key, "workers": trial.config.workers, "trial": text}
 
     def _fits(self, trial: Trial) -> bool:
         return self.limits.fits(trial, [running.trial for running in self.coordinator.running.values()])

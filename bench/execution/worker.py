@@ -26,6 +26,7 @@ from bench.execution.checkpoints import Checkpoint, CheckpointFiles
 from bench.execution.messages import RunOptions, TrialFailure, TrialResult
 from bench.ledger.files import LOGS
 from bench.ledger.record import Predictions, Result, RunInfo
+from bench.suite.trial_config import TrialConfig
 
 LOG_BYTES = 100_000
 """How much of the end of what a trial prints is part of its result."""
@@ -46,7 +47,7 @@ class TrainingOptions(TypedDict, total=False):
 
 
 def run_trial(
-    config: dict[str, Any],
+    config: TrialConfig,
     seed: int,
     data: Any,
     device: str,

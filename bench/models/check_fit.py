@@ -1,4 +1,4 @@
-"""Does a model entry give a network that works on these images? Asked before anything is trained."""
+"""Does a model component give a network that works on these images? Asked before anything is trained."""
 
 from __future__ import annotations
 
@@ -10,21 +10,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from bench.components.base import Component
 from bench.errors import UserError
 from bench.models import user_model
 from bench.models.create import create
+from bench.models.implementations import place
 from bench.models.layers import Shape
-from bench.models.user_code import is_user
 
 
-def check(
-    entry: dict[str, Any], input_shape: Shape, classes: int, overrides: dict[str, Any] | None = None
-) -> nn.Module:
+def check(component: Component, input_shape: Shape, classes: int, overrides: dict[str, Any] | None = None) -> nn.Module:
     """Build the network and run two random images through it, or say clearly why that fails.
 
-    Parameters are those of `create`. Ours and timm's run on the meta device (shapes, no numbers), so that a large
-    one costs no memory; the user's own run for real. Pretrained weights are not loaded. PyTorch's global random
-    state is left as it was.
+    Parameters are those of `create`. Built-in networks and timm's run on the meta device (shapes, no numbers), where
+    large ones cost no memory; user-defined ones run for real. Pretrained weights are not loaded. PyTorch's global
+    random state is left as it was.
 
     Returns
     -------
@@ -38,32 +37,32 @@ def check(
         (2, classes).
     """
     with torch.random.fork_rng(devices=[]):
-        if is_user(entry["name"]):
-            return _check_twice(entry, input_shape, classes, overrides)
+        if component.user_code:
+            return _check_twice(component, input_shape, classes, overrides)
         try:
-            return _check_on("meta", entry, input_shape, classes, overrides)
+            return _check_on("meta", component, input_shape, classes, overrides)
         except UserError as error:
             if not _blames_meta(error.__cause__):
                 raise
-            return _check_on("cpu", entry, input_shape, classes, overrides)
+            return _check_on("cpu", component, input_shape, classes, overrides)
 
 
 def check_single_image_batch(
-    entry: dict[str, Any], input_shape: Shape, classes: int, overrides: dict[str, Any] | None = None
+    component: Component, input_shape: Shape, classes: int, overrides: dict[str, Any] | None = None
 ) -> None:
     """UserError for a network that cannot be trained on one image at a time, as batch normalisation of vectors.
 
     Parameters are those of `create`; a network that fails otherwise is `check`'s to tell.
     """
-    with torch.random.fork_rng(devices=[]), torch.device("cpu" if is_user(entry["name"]) else "meta"):
+    with torch.random.fork_rng(devices=[]), torch.device("cpu" if component.user_code else "meta"):
         try:
-            net = create(entry, input_shape, classes, overrides=overrides, load_weights=False).train()
+            net = create(component, input_shape, classes, overrides=overrides, load_weights=False).train()
             with torch.no_grad():
                 net(torch.rand(1, *input_shape))
         except ValueError as error:
             if "more than 1 value per channel" in str(error):
                 raise UserError(
-                    f"model {entry['name']!r} cannot be trained on batches of one image, of which batch "
+                    f"model {component.name!r} cannot be trained on batches of one image, of which batch "
                     "normalisation has no variance; take a `batch_size` of at least 2"
                 ) from error
         except Exception:
@@ -76,11 +75,11 @@ def _blames_meta(cause: BaseException | None) -> bool:
 
 
 def _check_on(
-    device: str, entry: dict[str, Any], input_shape: Shape, classes: int, overrides: dict[str, Any] | None
+    device: str, component: Component, input_shape: Shape, classes: int, overrides: dict[str, Any] | None
 ) -> nn.Module:
-    name = entry["name"]
+    name = component.name
     with torch.device(device):
-        net = create(entry, input_shape, classes, overrides=overrides, load_weights=False).eval()
+        net = create(component, input_shape, classes, overrides=overrides, load_weights=False).eval()
         pixels = torch.rand(2, *input_shape)
     try:
         with torch.inference_mode():
@@ -88,20 +87,18 @@ def _check_on(
     except (Exception, SystemExit) as error:
         raise UserError(
             f"model {name!r} cannot take images of {' x '.join(map(str, input_shape))} (channels, height, width): "
-            f"{user_model.describe(error)}{_place_or_advice(name, error)}"
+            f"{user_model.describe(error)}{_place_or_advice(component, error)}"
         ) from error
     _check_logits(name, logits, classes)
     return net
 
 
-def _check_twice(
-    entry: dict[str, Any], input_shape: Shape, classes: int, overrides: dict[str, Any] | None
-) -> nn.Module:
+def _check_twice(component: Component, input_shape: Shape, classes: int, overrides: dict[str, Any] | None) -> nn.Module:
     """The user's network, which has to come out the same and anew each time that it is built with the same seed.
 
     A refit builds it a second time, and a run that goes on inside a refit builds it once.
     """
-    name = entry["name"]
+    name = component.name
     random_states = random.getstate(), np.random.get_state()
     try:
         nets = []
@@ -109,7 +106,7 @@ def _check_twice(
             torch.manual_seed(0)
             random.seed(0)
             np.random.seed(0)
-            nets.append(_check_on("cpu", entry, input_shape, classes, overrides))
+            nets.append(_check_on("cpu", component, input_shape, classes, overrides))
     finally:
         random.setstate(random_states[0])
         np.random.set_state(random_states[1])
@@ -156,9 +153,9 @@ def _check_logits(name: str, logits: object, classes: int) -> None:
         raise UserError(f"model {name!r} returns {logits.dtype}, expected floating-point logits")
 
 
-def _place_or_advice(name: str, error: BaseException) -> str:
-    if is_user(name):
-        return user_model.place(error, name)
+def _place_or_advice(component: Component, error: BaseException) -> str:
+    if component.user_code:
+        return place(component, error)
     return (
         "\n  take an architecture for smaller images, or give this one smaller patches, windows or strides "
         "where it has such parameters"

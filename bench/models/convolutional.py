@@ -8,23 +8,22 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from bench.errors import UserError
-from bench.models.layers import ACTIVATIONS, Residual, Shape, activated, initialise, register_model
+from bench.models.layers import ACTIVATIONS, Residual, Shape, activated, initialise
 
 
-@register_model
 def cnn(
     input_shape: Shape,
     classes: int,
     *,
-    channels: Sequence[int] = (32,),
-    kernel: int = 5,
-    padding: str = "valid",
-    pool: int = 2,
-    hidden: Sequence[int] = (128,),
-    activation: str = "relu",
-    batch_norm: str = "none",
-    dropout: float = 0.0,
-    init: str = "torch",
+    channels: Sequence[int],
+    kernel: int,
+    padding: str,
+    pool: int,
+    hidden: Sequence[int],
+    activation: str,
+    batch_norm: str,
+    dropout: float,
+    init: str,
 ) -> nn.Module:
     """Blocks of convolution, activation (with batch normalisation, if asked for), max pooling and dropout.
 
@@ -63,17 +62,16 @@ def cnn(
     return initialise(nn.Sequential(*layers), init)
 
 
-@register_model
 def vgg(
     input_shape: Shape,
     classes: int,
     *,
-    blocks: Sequence[Sequence[int]] = ((2, 32), (2, 64), (3, 128), (3, 256)),
-    hidden: Sequence[int] = (256,),
-    activation: str = "relu",
-    batch_norm: str = "before",
-    dropout: float = 0.3,
-    init: str = "torch",
+    blocks: Sequence[Sequence[int]],
+    hidden: Sequence[int],
+    activation: str,
+    batch_norm: str,
+    dropout: float,
+    init: str,
 ) -> nn.Module:
     """A VGG net (Simonyan and Zisserman 2015, arXiv 1409.1556) with blocks given as (convolutions, channels).
 
@@ -112,19 +110,18 @@ def vgg(
     return initialise(nn.Sequential(net), init)
 
 
-@register_model
 def convnext(
     input_shape: Shape,
     classes: int,
     *,
-    dims: Sequence[int] = (48, 128),
-    depths: Sequence[int] = (1, 3),
-    patch: int = 2,
-    kernel: int = 3,
-    expansion: int = 2,
-    activation: str = "relu",
-    drop_path: float = 0.0,
-    init: str = "torch",
+    dims: Sequence[int],
+    depths: Sequence[int],
+    patch: int,
+    kernel: int,
+    expansion: int,
+    activation: str,
+    drop_path: float,
+    init: str,
 ) -> nn.Module:
     """A ConvNeXt of as many stages as `dims`, for any small image; timm's always have four, for larger ones.
 

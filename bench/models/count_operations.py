@@ -15,7 +15,7 @@ from torch.nn.utils.parametrize import is_parametrized
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.components.regularizers import Layers
-from bench.models.inputs import ColumnViews, Input
+from bench.models.inputs import ColumnViews, Preprocessed
 from bench.models.layers import Shape
 
 
@@ -36,7 +36,7 @@ def all_kernels(model: nn.Module, classes: int | None = None) -> list[Kernel]:
     layer with `classes` outputs (the last one whatever its width without), in the order the network lists its modules.
     A weight that layers share stands once, under its first name.
     """
-    net = model.net if isinstance(model, Input) else model
+    net = model.net if isinstance(model, Preprocessed) else model
     outputs = _output_weights(net, classes)
     found: dict[int, Kernel] = {}
     for name, module in net.named_modules():
@@ -77,8 +77,9 @@ def count_parameters(model: nn.Module) -> tuple[int, int]:
         for statistic in (module.running_mean, module.running_var)
         if statistic is not None
     )
-    if isinstance(model, ColumnViews):
-        running += model.mean.numel() + model.std.numel() + 1  # Keras also keeps the number of images it saw
+    if isinstance(model, Preprocessed) and isinstance(model.preprocess, ColumnViews):
+        statistics = model.preprocess
+        running += statistics.mean.numel() + statistics.std.numel() + 1  # Keras also keeps the number of images
     trainable = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
     return sum(parameter.numel() for parameter in parameters) + running, trainable
 

@@ -8,19 +8,18 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from bench.models.layers import ACTIVATIONS, Residual, Shape, activated, initialise, register_model
+from bench.models.layers import ACTIVATIONS, Residual, Shape, activated, initialise
 
 
-@register_model
 def mlp(
     input_shape: Shape,
     classes: int,
     *,
-    hidden: Sequence[int] = (128, 64),
-    activation: str = "relu",
-    batch_norm: str = "none",
-    dropout: float = 0.0,
-    init: str = "torch",
+    hidden: Sequence[int],
+    activation: str,
+    batch_norm: str,
+    dropout: float,
+    init: str,
 ) -> nn.Module:
     """Dense layers, each with activation, batch normalisation (before or after it, if asked for) and dropout."""
     features = math.prod(input_shape)
@@ -34,18 +33,17 @@ def mlp(
     return initialise(nn.Sequential(*layers), init)
 
 
-@register_model
 def residual_mlp(
     input_shape: Shape,
     classes: int,
     *,
-    stem: int = 1024,
-    blocks: Sequence[int] = (1024, 512, 512, 256, 256, 128),
-    dropout: float | Sequence[float] = 0.0,
-    hidden: int = 64,
-    activation: str = "relu",
-    drop_path: float = 0.0,
-    init: str = "torch",
+    stem: int,
+    blocks: Sequence[int],
+    dropout: float | Sequence[float],
+    hidden: int,
+    activation: str,
+    drop_path: float,
+    init: str,
 ) -> nn.Module:
     """Batch normalisation of the flattened image, a dense layer, residual blocks, a dense layer, the output.
 
@@ -74,21 +72,20 @@ def residual_mlp(
     return initialise(nn.Sequential(net), init)
 
 
-@register_model
 def skip_mlp(
     input_shape: Shape,
     classes: int,
     *,
-    width: int = 128,
-    stem: int = 2,
-    stacks: Sequence[int] = (2,) * 9,
-    skip: bool = True,
-    hidden: Sequence[int] = (128,),
-    activation: str = "relu",
-    dropout: float = 0.5,
-    per_pixel: bool = False,
-    drop_path: float = 0.0,
-    init: str = "torch",
+    width: int,
+    stem: int,
+    stacks: Sequence[int],
+    skip: bool,
+    hidden: Sequence[int],
+    activation: str,
+    dropout: float,
+    per_pixel: bool,
+    drop_path: float,
+    init: str,
 ) -> nn.Module:
     """Plain dense layers, then stacks of (dense, batch normalisation, activation, dropout), each plus its input.
 

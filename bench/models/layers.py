@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TypeVar
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -14,31 +13,10 @@ Shape = tuple[int, int, int]
 """Channels, height, width."""
 
 Factory = Callable[..., nn.Module]
-"""The whole contract of a network, ours or the user's: ``factory(input_shape, classes, **parameters)``.
+"""The whole contract of a network, built-in or user-defined: ``factory(input_shape, classes, **parameters)``.
 
 It returns a module that maps float32 pixels (B, C, H, W) to logits (B, classes).
 """
-
-FactoryT = TypeVar("FactoryT", bound=Factory)
-
-MODELS: dict[str, Factory] = {}
-"""Name in a suite file to factory."""
-
-
-def register_model(factory: FactoryT) -> FactoryT:
-    """File a factory under its own name, which is its name in a suite file.
-
-    Raises
-    ------
-    ValueError
-        Another factory already has this name.
-    """
-    name = factory.__name__
-    if name in MODELS:
-        raise ValueError(f"two models are called {name!r}: {MODELS[name].__module__} and {factory.__module__}")
-    MODELS[name] = factory
-    return factory
-
 
 TRUNCATED_STD = 0.87962566103423978
 """Standard deviation of a standard normal cut off at -2 and 2; Keras's VarianceScaling divides by it."""

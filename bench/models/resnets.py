@@ -9,18 +9,17 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from bench.errors import UserError
-from bench.models.layers import Residual, SamePad, Shape, drop_path_layer, initialise, register_model
+from bench.models.layers import Residual, SamePad, Shape, drop_path_layer, initialise
 
 
-@register_model
 def resnet(
     input_shape: Shape,
     classes: int,
     *,
-    blocks: Sequence[Sequence[int]] = ((1, 64), (1, 128), (1, 256), (1, 512)),
-    stem_padding: int = 3,
-    drop_path: float = 0.0,
-    init: str = "torch",
+    blocks: Sequence[Sequence[int]],
+    stem_padding: int,
+    drop_path: float,
+    init: str,
 ) -> nn.Module:
     """A ResNet (He et al. 2016, arXiv 1512.03385) with groups given as (blocks, channels).
 
@@ -75,17 +74,16 @@ def _block(in_channels: int, out_channels: int, stride: int, drop_path: float) -
     return Residual(branch, shortcut, "relu", drop_path)
 
 
-@register_model
 def preact_resnet(
     input_shape: Shape,
     classes: int,
     *,
-    blocks: Sequence[Sequence[int]] = ((2, 64), (2, 128), (2, 256), (2, 512)),
-    stem: int = 64,
-    stem_stride: int = 1,
-    dropout: float = 0.0,
-    drop_path: float = 0.0,
-    init: str = "he_normal",
+    blocks: Sequence[Sequence[int]],
+    stem: int,
+    stem_stride: int,
+    dropout: float,
+    drop_path: float,
+    init: str,
 ) -> nn.Module:
     """A pre-activation ResNet (He et al. 2016, arXiv 1603.05027), its groups given as (blocks, channels).
 
@@ -113,16 +111,15 @@ def preact_resnet(
     return initialise(nn.Sequential(net), init)
 
 
-@register_model
 def wide_resnet(
     input_shape: Shape,
     classes: int,
     *,
-    depth: int = 16,
-    width_multiplier: int = 4,
-    dropout: float = 0.0,
-    drop_path: float = 0.0,
-    init: str = "he_normal",
+    depth: int,
+    width_multiplier: int,
+    dropout: float,
+    drop_path: float,
+    init: str,
 ) -> nn.Module:
     """A WideResNet (Zagoruyko and Komodakis 2016, arXiv 1605.07146): `depth` 6n + 4,
     `width_multiplier` times 16, 32, 64 channels.
@@ -132,7 +129,16 @@ def wide_resnet(
     """
     count = (depth - 4) // 6
     blocks = [(count, width * width_multiplier) for width in (16, 32, 64)]
-    return preact_resnet(input_shape, classes, blocks=blocks, stem=16, dropout=dropout, drop_path=drop_path, init=init)
+    return preact_resnet(
+        input_shape,
+        classes,
+        blocks=blocks,
+        stem=16,
+        stem_stride=1,
+        dropout=dropout,
+        drop_path=drop_path,
+        init=init,
+    )
 
 
 class Block(nn.Module):
@@ -163,17 +169,16 @@ class Block(nn.Module):
         return out
 
 
-@register_model
 def resnet9(
     input_shape: Shape,
     classes: int,
     *,
-    channels: Sequence[int] = (64, 128, 256, 512),
-    residual: Sequence[int] = (2, 4),
-    stem_stride: int = 1,
-    scale: float = 0.125,
-    drop_path: float = 0.0,
-    init: str = "torch",
+    channels: Sequence[int],
+    residual: Sequence[int],
+    stem_stride: int,
+    scale: float,
+    drop_path: float,
+    init: str,
 ) -> nn.Module:
     """The nine-layer residual network of fast training on CIFAR-10, for any small image.
 

@@ -9,12 +9,12 @@ import ast
 import contextlib
 from typing import Any
 
-from bench.suite.trial import ModelCode
+from bench.suite.trial import ComponentCode
 
 REPEATED = ("list", "List", "Sequence", "Iterable", "Collection")
 
 
-def floats_spelled_out(entry: dict[str, Any], code: ModelCode) -> dict[str, Any]:
+def floats_spelled_out(entry: dict[str, Any], code: ComponentCode) -> dict[str, Any]:
     """A model's entry with whole numbers as floats where its factory takes a float, by annotation, else by default.
 
     What the factory's own file does not say (a function that is imported there, or made by another) stays as it is.

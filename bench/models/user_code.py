@@ -18,9 +18,11 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from typing import Any
 
+from bench.components.base import Component
+from bench.components.user_defined import LibraryModel
 from bench.errors import UserError, nearest
 from bench.jsonutil import canonical
-from bench.suite.trial import ModelCode
+from bench.suite.trial import ComponentCode, UserCode
 
 FILES = "files"
 """The parameter of a component that names files which its code reads."""
@@ -37,7 +39,7 @@ def is_user(name: str) -> bool:
     return ":" in name
 
 
-def read(entry: dict[str, Any], folder: Path | None = None) -> ModelCode | None:
+def read(entry: dict[str, Any], folder: Path | None = None, axis: str = "model") -> ComponentCode | None:
     """All that a model has of the user's own: its code, or the file of a timm model's weights; None without either.
 
     The file of its factory, what that imports from beside it, from its package and from PYTHONPATH, what these import,
@@ -55,27 +57,27 @@ def read(entry: dict[str, Any], folder: Path | None = None) -> ModelCode | None:
     UserError
         There is no such file or module, or it is not Python source; or weights are named by an address.
     """
-    name = entry["name"]
+    name, title = entry["name"], f"{axis} {entry['name']!r}"
     folder = (folder or Path.cwd()).resolve()
     if not is_user(name):
         return _weights(entry, folder)
     importlib.invalidate_caches()
     where, _, factory = name.rpartition(":")
     if not where or not factory:
-        raise UserError(f"model {name!r}: expected 'package.module:factory' or 'path/to/file.py:factory'")
+        raise UserError(f"{title}: expected 'package.module:factory' or 'path/to/file.py:factory'")
     if where.lower() in ("hf-hub", "hf_hub", "local-dir"):
         raise UserError(
-            f"model {name!r}: what is there may change while the trials' keys stay the same\n  {_HOW_TO_NAME_WEIGHTS}"
+            f"{title}: what is there may change while the trials' keys stay the same\n  {_HOW_TO_NAME_WEIGHTS}"
         )
     files: dict[Path, bytes] = {}
     if is_path(where):
         file = (folder / where).resolve()
-        files[file] = _read(file, name, "write the path from the suite file's own folder")
-        imports = _Imports(name, files)
+        files[file] = _read(file, title, "write the path from the suite file's own folder")
+        imports = _Imports(title, files)
         module = imports.start(file)
     else:
-        file = Path(_module(where, name).origin or "").resolve()
-        imports, module = _Imports(name, files, where.partition(".")[0] if is_provided(file) else None), where
+        file = Path(_module(where, title).origin or "").resolve()
+        imports, module = _Imports(title, files, where.partition(".")[0] if is_provided(file) else None), where
         if where.partition(".")[0] in PROVIDED:
             imports.modules[where] = file
         else:
@@ -83,9 +85,9 @@ def read(entry: dict[str, Any], folder: Path | None = None) -> ModelCode | None:
     imports.follow()
     names = entry.get(FILES, [])
     if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
-        raise UserError(f"model {name!r}: `{FILES}` lists the files that its code reads: {FILES}: [prior.pt]")
-    declared = _declared(names, FILES, name, folder, files)
-    return ModelCode(
+        raise UserError(f"{title}: `{FILES}` lists the files that its code reads: {FILES}: [prior.pt]")
+    declared = _declared(names, FILES, title, folder, files)
+    return ComponentCode(
         name=name,
         module=module,
         folder=folder,
@@ -95,7 +97,16 @@ def read(entry: dict[str, Any], folder: Path | None = None) -> ModelCode | None:
         declared=tuple(declared.values()),
         installed=imports.package is not None,
         checksum=_checksum(imports.modules, files, declared),
+        axis=axis,
     )
+
+
+def read_component(component: Component, folder: Path | None = None) -> ComponentCode | None:
+    """What a component has of the user's own; parameters and errors as in `read`."""
+    if component.user_code is None:
+        return read(component.to_json(), folder) if isinstance(component, LibraryModel) else None
+    files = getattr(component, FILES, None)
+    return read({"name": component.user_code, FILES: [] if files is None else files}, folder, component.axis)
 
 
 def is_path(where: str) -> bool:
@@ -103,12 +114,12 @@ def is_path(where: str) -> bool:
     return where.endswith(".py") or "/" in where or "\\" in where
 
 
-def installed_packages(codes: Iterable[ModelCode | None]) -> list[Path]:
-    """The top packages (single modules among them) of models that are in installed packages."""
+def installed_packages(codes: Iterable[UserCode | None]) -> list[Path]:
+    """The top packages (single modules among them) of components that are in installed packages."""
     found: dict[Path, None] = {}
-    for code in codes:
-        if code and code.installed:
-            top = code.modules.get(code.module.partition(".")[0]) or code.modules[code.module]
+    for part in (part for code in codes if code for part in code.parts):
+        if part.installed:
+            top = part.modules.get(part.module.partition(".")[0]) or part.modules[part.module]
             found[top.parent if top.name == "__init__.py" else top] = None
     return sorted(found)
 
@@ -134,8 +145,8 @@ class _Imports:
     `package` names the installed package that the model is in, to which all else is left; `files` takes what is read.
     """
 
-    def __init__(self, name: str, files: dict[Path, bytes], package: str | None = None):
-        self.name, self.files, self.package = name, files, package
+    def __init__(self, title: str, files: dict[Path, bytes], package: str | None = None):
+        self.title, self.files, self.package = title, files, package
         self.modules: dict[str, Path] = {}
         self.roots: dict[Path, None] = {}
         self.beside: list[str] = []
@@ -159,7 +170,7 @@ class _Imports:
             parts = ["model_" + "".join(c if c.isalnum() else "_" for c in part) for part in parts]
             if relative:
                 raise UserError(
-                    f"model {self.name!r}: {file} imports relatively, and cannot be imported as a module itself: give "
+                    f"{self.title}: {file} imports relatively, and cannot be imported as a module itself: give "
                     "it and its folder names that Python takes and no library has"
                 )
         self.roots = dict.fromkeys([file.parent, above[-1]])
@@ -177,7 +188,7 @@ class _Imports:
             for module, file in waiting:
                 followed.add(file)
                 if file not in self.files:
-                    self.files[file] = _read(file, self.name, "the model imports it")
+                    self.files[file] = _read(file, self.title, "the model imports it")
                 if file.suffix == ".py" and module.partition(".")[0] not in PROVIDED:
                     for name in _imported(module, file, self.files[file]):
                         self.add(name)
@@ -246,7 +257,7 @@ def _nodes(text: bytes) -> list[ast.AST]:
         return []
 
 
-def _module(where: str, name: str) -> ModuleSpec:
+def _module(where: str, title: str) -> ModuleSpec:
     """Where a module given by its dotted name lies, without importing what is above it."""
     advice = "\n  install its package or put its folder on PYTHONPATH, or give a file: 'path/to/file.py:factory'"
     first, *rest = where.split(".")
@@ -259,9 +270,9 @@ def _module(where: str, name: str) -> ModuleSpec:
         dotted = f"{dotted}.{part}"
         spec = spec and _found(dotted, list(spec.submodule_search_locations or ()))
     if spec is None:
-        raise UserError(f"model {name!r}: module {where!r} was not found{advice}")
+        raise UserError(f"{title}: module {where!r} was not found{advice}")
     if spec.origin is None or not spec.origin.endswith(".py"):
-        raise UserError(f"model {name!r}: module {where!r} is no Python source file (found {spec.origin}); name one")
+        raise UserError(f"{title}: module {where!r} is no Python source file (found {spec.origin}); name one")
     return spec
 
 
@@ -277,20 +288,20 @@ def weights_files(entry: dict[str, Any]) -> list[str]:
     return list(dict.fromkeys(str(one["file"]) for one in given if one.get("file")))
 
 
-def _weights(entry: dict[str, Any], folder: Path) -> ModelCode | None:
-    name = entry["name"]
+def _weights(entry: dict[str, Any], folder: Path) -> ComponentCode | None:
+    name, title = entry["name"], f"model {entry['name']!r}"
     for parameter in WEIGHTS:
         given = entry.get(parameter)
         if isinstance(given, dict) and (wrong := [key for key in ELSEWHERE if given.get(key)]):
             raise UserError(
-                f"model {name!r}: `{wrong[0]}` of `{parameter}` says where weights are that may change while the "
+                f"{title}: `{wrong[0]}` of `{parameter}` says where weights are that may change while the "
                 f"trials' keys stay the same\n  {_HOW_TO_NAME_WEIGHTS}"
             )
     files: dict[Path, bytes] = {}
     if not (names := weights_files(entry)):
         return None
-    declared = _declared(names, "file", name, folder, files)
-    return ModelCode(
+    declared = _declared(names, "file", title, folder, files)
+    return ComponentCode(
         name=name,
         module="",
         folder=folder,
@@ -303,7 +314,7 @@ def _weights(entry: dict[str, Any], folder: Path) -> ModelCode | None:
     )
 
 
-def _declared(names: list[str], key: str, name: str, folder: Path, files: dict[Path, bytes]) -> dict[str, Path]:
+def _declared(names: list[str], key: str, title: str, folder: Path, files: dict[Path, bytes]) -> dict[str, Path]:
     """The files that a model's entry names under a `key`, read into `files`."""
     found = {}
     for one in names:
@@ -314,19 +325,19 @@ def _declared(names: list[str], key: str, name: str, folder: Path, files: dict[P
             with contextlib.suppress(OSError):
                 hint = "\n  ".join(filter(None, [hint, nearest(path.name, os.listdir(path.parent))]))  # noqa: PTH208
         if path not in files:
-            files[path] = _read(path, name, hint)
+            files[path] = _read(path, title, hint)
         found[one] = path
     return found
 
 
-def _read(file: Path, name: str, hint: str) -> bytes:
+def _read(file: Path, title: str, hint: str) -> bytes:
     try:
         mode = file.stat().st_mode
         if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-            raise UserError(f"model {name!r}: {file} is a pipe, a socket or a device: give a file\n  {hint}")
+            raise UserError(f"{title}: {file} is a pipe, a socket or a device: give a file\n  {hint}")
         return file.read_bytes()
     except OSError as error:
-        raise UserError(f"model {name!r}: cannot read {file}: {error.strerror}\n  {hint}") from error
+        raise UserError(f"{title}: cannot read {file}: {error.strerror}\n  {hint}") from error
 
 
 def _checksum(modules: dict[str, Path], files: dict[Path, bytes], declared: dict[str, Path]) -> str:

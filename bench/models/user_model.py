@@ -20,9 +20,9 @@ from typing import Any
 
 from bench.errors import UserError, nearest
 from bench.models.user_code import FILES, WEIGHTS, is_provided, read, weights_files
-from bench.suite.trial import ModelCode
+from bench.suite.trial import ComponentCode, UserCode
 
-_used: dict[str, tuple[ModelCode, Path]] = {}
+_used: dict[str, tuple[ComponentCode, Path]] = {}
 """By a model's name: its code, and the folder it was unpacked to."""
 _read_here: dict[str, contextlib.ExitStack] = {}
 """Of these, what `load` read itself, with what removes its folder."""
@@ -32,19 +32,20 @@ SYSTEM = tuple(map(Path, ("/proc", "/sys", "/dev", "/etc", "/lib", "/lib64", "/u
 
 
 @contextlib.contextmanager
-def running(code: ModelCode) -> Iterator[None]:
-    """`run_only` a model's code, unpacked for as long."""
+def running(code: UserCode | ComponentCode) -> Iterator[None]:
+    """`run_only` this code, unpacked for as long."""
     with unpacked(code) as folder:
         run_only(code, folder)
         yield
 
 
-def run_only(code: ModelCode, folder: Path) -> None:
+def run_only(code: UserCode | ComponentCode, folder: Path) -> None:
     """Let this process run a model's code from the `folder` that it was unpacked to, and no other code of the user's.
 
     For a process that does nothing else before or after: its working folder, modules and state stay the code's.
     """
-    _read_here.pop(code.name, None)
+    for part in _parts(code):
+        _read_here.pop(part.name, None)
     use(code, folder)
     _import_from_nowhere_else(code, folder)
     os.chdir(inside(folder, code.folder))
@@ -53,7 +54,7 @@ def run_only(code: ModelCode, folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def unpacked(code: ModelCode) -> Iterator[Path]:
+def unpacked(code: UserCode | ComponentCode) -> Iterator[Path]:
     """A new folder with a model's files, each below it at the path that it had; gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="bench-model-", ignore_cleanup_errors=True) as name:
         folder = Path(name).resolve()
@@ -66,35 +67,43 @@ def unpacked(code: ModelCode) -> Iterator[Path]:
         yield folder
 
 
-def use(code: ModelCode, folder: Path) -> None:
-    """Import a model's modules from the `folder` that they were unpacked to, whatever was imported by their names.
+def use(code: UserCode | ComponentCode, folder: Path) -> None:
+    """Import its modules from the `folder` that they were unpacked to, whatever was imported by their names.
 
     Modules of the codes that were used before are forgotten: this one may not import them without its key's knowledge.
     """
+    parts = _parts(code)
     before = [used for _, used in _used.values()]
-    _used.pop(code.name, None)
-    _used[code.name] = code, folder
-    tops = set() if code.installed else {module.partition(".")[0] for module in code.modules}
+    for part in parts:
+        _used.pop(part.name, None)
+        _used[part.name] = part, folder
+    local = [part for part in parts if not part.installed]
+    tops = {module.partition(".")[0] for part in local for module in part.modules}
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] in tops or _is_in(getattr(module, "__file__", None), before):
             del sys.modules[name]
-    roots = [] if code.installed else [str(inside(folder, root)) for root in code.roots]
+    roots = list(dict.fromkeys(str(inside(folder, root)) for part in local for root in part.roots))
     sys.path[:] = [*roots, *(path for path in sys.path if path not in roots and not _is_in(path, before))]
     importlib.invalidate_caches()
+
+
+def _parts(code: UserCode | ComponentCode) -> tuple[ComponentCode, ...]:
+    return code.parts if isinstance(code, UserCode) else (code,)
 
 
 def _is_in(path: str | None, folders: list[Path]) -> bool:
     return bool(path) and any(Path(str(path)).is_relative_to(folder) for folder in folders)
 
 
-def _import_from_nowhere_else(code: ModelCode, folder: Path) -> None:
+def _import_from_nowhere_else(code: UserCode | ComponentCode, folder: Path) -> None:
     """Take the user's folders off the path: what is imported from there by another way than a statement is in no key.
 
     The model's own, Python's and its packages' stay; bench is imported already. So does the folder of an installed
     model's package, which Ray puts elsewhere on other machines.
     """
     stay = [folder]
-    if code.installed and (spec := importlib.util.find_spec(code.module.partition(".")[0])):
+    tops = {part.module.partition(".")[0] for part in _parts(code) if part.installed}
+    for spec in filter(None, map(importlib.util.find_spec, tops)):
         stay += [Path(place).resolve().parent for place in spec.submodule_search_locations or [spec.origin or ""]]
     paths = {entry: Path(entry).resolve() for entry in sys.path if Path(entry).is_absolute()}
     sys.path[:] = [
@@ -134,7 +143,7 @@ def with_unpacked_weights(name: str, parameters: dict[str, Any]) -> dict[str, An
     }
 
 
-def load(name: str) -> Callable[..., Any]:
+def load(name: str, axis: str = "model") -> Callable[..., Any]:
     """Import a model's code and return the factory named after the colon.
 
     It is the code that this process was given by `use`; without such it is read now, and imported anew every time.
@@ -145,16 +154,16 @@ def load(name: str) -> Callable[..., Any]:
         No such file, module or factory, an import that fails, or something that cannot be called.
     """
     if name not in _used or name in _read_here:
-        code = read({"name": name})
+        code = read({"name": name}, axis=axis)
         if code is None:
-            raise UserError(f"model {name!r}: expected 'package.module:factory' or 'path/to/file.py:factory'")
+            raise UserError(f"{axis} {name!r}: expected 'package.module:factory' or 'path/to/file.py:factory'")
         if name in _read_here:
             _read_here.pop(name).close()
         stack = contextlib.ExitStack()
         use(code, stack.enter_context(unpacked(code)))
         _read_here[name] = stack
     code, folder = _used[name]
-    if name != next(reversed(_used)):
+    if folder != next(reversed(_used.values()))[1]:
         use(code, folder)
     try:
         module = _imported(code, folder)
@@ -162,19 +171,23 @@ def load(name: str) -> Callable[..., Any]:
         raise
     except (Exception, SystemExit) as error:
         raise UserError(
-            f"model {name!r} does not import: {describe(error)}{place(error, name)}\n  mend the file and try again"
+            f"{code.title} does not import: {describe(error)}{place(error, name)}\n  mend the file and try again"
         ) from error
     attribute = name.rpartition(":")[2]
     if attribute not in vars(module):
         names = [key for key, value in vars(module).items() if _is_factory(value, module)]
         there = f"it has {', '.join(names)}" if names else "it defines no function or class"
         hint = nearest(attribute, names)
-        raise UserError(f"model {name!r}: {code.file} has no {attribute!r}; {there}" + (f"\n  {hint}" if hint else ""))
+        raise UserError(f"{code.title}: {code.file} has no {attribute!r}; {there}" + (f"\n  {hint}" if hint else ""))
     factory = vars(module)[attribute]
     if not callable(factory):
         raise UserError(
-            f"model {name!r}: {attribute!r} in {code.file} is of type {type(factory).__name__} and cannot be called; "
-            "expected a function (input_shape, classes, **parameters) that returns an nn.Module"
+            f"{code.title}: {attribute!r} in {code.file} is of type {type(factory).__name__} and cannot be called; "
+            + (
+                "expected a function (input_shape, classes, **parameters) that returns an nn.Module"
+                if axis == "model"
+                else "expected a function or a class (docs/extending.md)"
+            )
         )
     return factory  # type: ignore[no-any-return]  # callable() narrows to a bare object that can be called
 
@@ -213,7 +226,7 @@ def as_written(text: str) -> str:
     return text
 
 
-def watch_files(code: ModelCode) -> Callable[[], list[Path]]:
+def watch_files(code: UserCode | ComponentCode) -> Callable[[], list[Path]]:
     """From now on see which files this process opens to read; refuse a declared one that changed since it was read.
 
     Python cannot be told to stop this, so it is for a process that is over soon. Files that are opened by libraries
@@ -239,7 +252,7 @@ def watch_files(code: ModelCode) -> Callable[[], list[Path]]:
         looking = True
         try:
             if path in code.declared and path.is_file() and path.read_bytes() != code.files[path]:
-                raise UserError(f"model {code.name!r}: {path} has changed since the trial's key was made of it")
+                raise UserError(f"{code.title}: {path} has changed since the trial's key was made of it")
         finally:
             looking = False
         opened[path] = None
@@ -270,7 +283,7 @@ def _source_of(path: Path) -> Path:
         return path
 
 
-def _imported(code: ModelCode, folder: Path) -> ModuleType:
+def _imported(code: ComponentCode, folder: Path) -> ModuleType:
     if code.installed:
         module = importlib.import_module(code.module)
         _check_installed(code)
@@ -291,14 +304,14 @@ def _imported(code: ModelCode, folder: Path) -> ModuleType:
     return module
 
 
-def _check_installed(code: ModelCode) -> None:
+def _check_installed(code: ComponentCode) -> None:
     """UserError where a package's modules are not what the trial's key was made of."""
     for name, path in code.modules.items():
         module = sys.modules.get(name)
         file = Path(getattr(module, "__file__", None) or path)
         if not file.is_file() or file.read_bytes() != code.files[path]:
             raise UserError(
-                f"model {code.name!r}: {file} is not what the trial's key was made of: another version of its package "
+                f"{code.title}: {file} is not what the trial's key was made of: another version of its package "
                 "was installed meanwhile, or is installed here"
             )
 

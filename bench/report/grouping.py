@@ -152,8 +152,8 @@ def _configurations(records: Sequence[Record], planned: Iterable[Trial]) -> list
     seeds: dict[str, set[int]] = {}
     best: dict[str, dict[int, Record]] = {}
     for trial in planned:
-        identity = identities[trial.key] = trial.config_key or canonical(trial.config)
-        configs.setdefault(identity, trial.config)
+        identity = identities[trial.key] = trial.config_key or canonical(trial.config.to_json())
+        configs.setdefault(identity, trial.config.to_json())
         seeds.setdefault(identity, set()).add(trial.seed)
     for record in sorted(records, key=lambda record: STATUSES.index(record.status)):
         # An imported record names no configuration; a planned trial of the same key does.

@@ -55,7 +55,9 @@ def provenance(
 
 def checksums(groups: Sequence[TrialGroup], planned: Iterable[Trial]) -> dict[str, str]:
     """Each data set's checksum: as the planned trials have it, else the catalogue's; what neither knows is left out."""
-    found = {axis_label(trial.config["dataset"], "dataset"): trial.contents for trial in planned if trial.contents}
+    found = {
+        axis_label(trial.config.dataset.to_json(), "dataset"): trial.contents for trial in planned if trial.contents
+    }
     for group in groups:
         entry = group.configurations[0].config["dataset"]
         if group.dataset not in found and "path" not in entry:

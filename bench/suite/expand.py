@@ -8,15 +8,16 @@ import random
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
-from bench.components import AXES, COMBINABLE, OPEN
-from bench.components.base import Component
+from bench.components import AXES, COMBINABLE, EXTENSIBLE_AXES
+from bench.components.base import Component, StrictModel
+from bench.components.user_defined import USER_DEFINED, is_user_defined
 from bench.errors import Problem, nearest, plural, shorten, spelled
 from bench.jsonutil import canonical
 from bench.suite.arguments import how_to_write
 from bench.suite.constraints import constraint_violation
-from bench.suite.schema import AXIS_DEFAULTS, AXIS_ORDER, SWEEPS, VALUE_AXES, Sampling, Settings
+from bench.suite.schema import AXIS_DEFAULTS, AXIS_ORDER, LATER, SWEEPS, VALUE_AXES, Sampling, Settings
 from bench.suite.select import MATCHABLE, matches, values_text
 from bench.suite.validation import check
 from bench.suite.yaml_loader import KeyPath, YamlDocument, path_text
@@ -136,8 +137,8 @@ _LIMIT_HINT = "cut its axes, or raise `limit` at the top level of the file"
 Configuration = dict[str, Any]
 """One point of the grid with every default filled in; plain JSON."""
 
-DEFERRED_CHECKS = ("preprocessing", "regularizer", "augmentation", "batch_size")
-"""Axes of known values that the images or the network may not suit, which shows later."""
+DEFERRED_CHECKS = ("preprocessing", "schedule", "loss", "step", "regularizer", "augmentation", "batch_size")
+"""Axes of which some values are tried later: the user's own code, and what the images or the network may not suit."""
 
 Block = dict[str, tuple[KeyPath, Any]]
 """One sub-grid with its defaults: each key with the path it was written at, and its value."""
@@ -216,7 +217,7 @@ class Expander:
                 if configuration is not None:
                     yield configuration, seeds
 
-    def _settings(self, block: Block, model: type[Component]) -> Component | None:
+    def _settings(self, block: Block, model: type[StrictModel]) -> StrictModel | None:
         given = {key: value for key, (_, value) in block.items() if key in model.model_fields}
         right = True
         for key, value in given.items():
@@ -241,6 +242,7 @@ class Expander:
             if axis in DEFERRED_CHECKS and level:
                 self.origins.setdefault(canonical([axis, configuration[axis]]), level[-1].path)
         configuration.update(protocol)
+        configuration = {key: value for key, value in configuration.items() if LATER.get(key, ...) != value}
         where = block.get("workers", ((), None))[0]
         configuration["workers"] = self.worker_rules.workers(protocol["workers"], configuration, where)
         found = constraint_violation(configuration)
@@ -386,7 +388,7 @@ class Expander:
             entry = self._checked[memo] = self._check_entry(axis, option)
             if entry is None and option.drawn:
                 self._refused_draws.add(option.path)
-            if entry is not None and axis in (*OPEN, "dataset"):
+            if entry is not None and axis in (*EXTENSIBLE_AXES, "dataset"):
                 self.origins.setdefault(canonical([axis, entry]), option.path)
         return self._checked[memo]
 
@@ -402,7 +404,9 @@ class Expander:
         name = entry["name"]
         known = AXES[axis]
         if name not in known:
-            if axis in OPEN:
+            if is_user_defined(name):
+                return self._known_entry(axis, USER_DEFINED[axis], option)
+            if axis in EXTENSIBLE_AXES:
                 return self._open_entry(axis, option)
             if name == "none" and axis in COMBINABLE:
                 self.wrong(option.path, "`none` takes no parameters", "name an entry, or take its parameters out")
@@ -415,12 +419,16 @@ class Expander:
             hint = "\n".join(part for part in (near, f"allowed: {', '.join(names)}") if part)
             self.wrong(option.origins.get("name", option.path), f"there is no {axis} {shorten(name)}", hint)
             return None
-        checked = check(known[name], entry, self.document, option.path, f"{axis} {name!r}")
+        return self._known_entry(axis, known[name], option)
+
+    def _known_entry(self, axis: str, kind: type[Component], option: Candidate) -> dict[str, Any] | None:
+        """An entry that a component class checks."""
+        checked = check(kind, option.entry, self.document, option.path, f"{axis} {option.entry['name']!r}")
         if isinstance(checked, list):
             for problem in checked:
                 self._at_origin(problem, option)
             return None
-        return checked.model_dump(mode="json", exclude_none=True)
+        return cast(Component, checked).to_json()
 
     def _at_origin(self, problem: Problem, option: Candidate) -> None:
         """File a problem of a parameter that came from a sweep at the value it came from."""
@@ -449,14 +457,13 @@ class Expander:
             self.wrong(option.origins["lr"], f"a learning rate must be a number above 0, not {shorten(rate)}", hint)
             return None
         pretrained = entry.get("pretrained", False)
-        if axis == "model" and ":" not in entry["name"] and not isinstance(pretrained, bool):
+        if axis == "model" and not isinstance(pretrained, bool):
             message = f"`pretrained` must be true or false, not {shorten(pretrained)}"
             self.wrong(option.origins["pretrained"], message, how_to_write(pretrained, bool))
             return None
         named = ("pretrained_cfg", "pretrained_cfg_overlay")
         from_file = any(isinstance(value := entry.get(key), dict) and value.get("file") for key in named)
-        unnamed = ("." not in entry["name"] and not from_file) or ":" in entry["name"]
-        if axis == "model" and entry.get("pretrained") and unnamed:
+        if axis == "model" and entry.get("pretrained") and "." not in entry["name"] and not from_file:
             self.wrong(
                 option.origins["pretrained"],
                 f"`pretrained` needs the weights named, not only the architecture {entry['name']!r}",

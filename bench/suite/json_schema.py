@@ -6,8 +6,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bench.components import AXES, COMBINABLE, OPEN
+from bench.components import AXES, COMBINABLE, EXTENSIBLE_AXES
 from bench.components.base import Component
+from bench.components.user_defined import USER_DEFINED
 from bench.suite.schema import AXIS_ORDER, SWEEPS, VALUE_AXES, Sampling, Settings, SuiteFile
 
 
@@ -41,40 +42,8 @@ def json_schema() -> dict[str, Any]:
         }
     sweeps = [{"$ref": f"#/$defs/{sweep}"} for sweep in SWEEPS]
     block: dict[str, Any] = {}
-    for axis, entries in AXES.items():
-        complete = [name for name, entry in entries.items() if _is_complete(entry)]
-        options: list[Any] = [{"enum": [*complete, *(["none"] if axis in COMBINABLE else [])]}]
-        for name, entry in entries.items():
-            schema = entry.model_json_schema()
-            properties = {
-                key: {"anyOf": [value, *sweeps]} if key != "name" else {"const": name}
-                for key, value in schema["properties"].items()
-            }
-            options.append({**schema, "properties": properties, "required": ["name", *schema.get("required", [])]})
-        if axis in OPEN:
-            options[0] = {"type": "string"}
-            known = {"properties": {"name": {"enum": list(entries)}}}
-            options.append(
-                {
-                    "type": "object",
-                    "properties": {"name": {"type": "string"}},
-                    "required": ["name"],
-                    "not": known,
-                    "description": "A name of the library's or of your own code, with its parameters.",
-                }
-            )
-        definitions[f"{axis}_entry"] = {"anyOf": options}
-        one = {"$ref": f"#/$defs/{axis}_entry"}
-        if axis in COMBINABLE:
-            combine = {
-                "type": "object",
-                "properties": {"combine": {"type": "array", "items": one, "minItems": 1}},
-                "required": ["combine"],
-                "additionalProperties": False,
-            }
-            definitions[axis] = {"anyOf": [one, combine]}
-            one = {"$ref": f"#/$defs/{axis}"}
-        block[axis] = {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}
+    for axis in AXES:
+        block[axis] = _axis(axis, sweeps, definitions)
     for axis in VALUE_AXES:
         whole = [{"$ref": f"#/$defs/{sweep}"} for sweep in ("grid", "choice")]
         number = {"anyOf": [{"type": "integer", "exclusiveMinimum": 0}, *whole]}
@@ -100,10 +69,70 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": draft, **top, "title": "bench suite", "$defs": definitions}
 
 
+def _axis(axis: str, sweeps: list[Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """The schema of an axis, a component or a list of them; what it refers to is added to `definitions`."""
+    components = AXES[axis]
+    complete = [name for name, component in components.items() if _is_complete(component)]
+    names: dict[str, Any] = {"enum": [*complete, *(["none"] if axis in COMBINABLE else [])]}
+    options: list[Any] = [{"type": "string"} if axis in EXTENSIBLE_AXES else {"anyOf": [names, USER_NAME]}]
+    for name, component in components.items():
+        schema = component.model_json_schema()
+        properties = {
+            key: {"anyOf": [value, *sweeps]} if key != "name" else {"const": name}
+            for key, value in schema["properties"].items()
+        }
+        options.append({**schema, "properties": properties, "required": ["name", *schema.get("required", [])]})
+    if axis in EXTENSIBLE_AXES:
+        options.append(
+            {
+                "type": "object",
+                "properties": {"name": {"type": "string"}},
+                "required": ["name"],
+                "not": {"properties": {"name": {"enum": list(components)}}},
+                "description": "A name of the library's, with its parameters.",
+            }
+        )
+    options.append(_user_defined(axis, sweeps))
+    definitions[f"{axis}_entry"] = {"anyOf": options}
+    value: dict[str, Any] = {"$ref": f"#/$defs/{axis}_entry"}
+    if axis in COMBINABLE:
+        combine = {
+            "type": "object",
+            "properties": {"combine": {"type": "array", "items": value, "minItems": 1}},
+            "required": ["combine"],
+            "additionalProperties": False,
+        }
+        definitions[axis] = {"anyOf": [value, combine]}
+        value = {"$ref": f"#/$defs/{axis}"}
+    return {"anyOf": [value, {"type": "array", "items": value, "minItems": 1}]}
+
+
+USER_NAME = {
+    "type": "string",
+    "pattern": ":",
+    "description": "Your own code: path/to/file.py:factory or package.module:factory.",
+}
+
+
+def _user_defined(axis: str, sweeps: list[Any]) -> dict[str, Any]:
+    """The schema of a mapping that names the user's own code, with any parameters."""
+    schema = USER_DEFINED[axis].model_json_schema()
+    properties = {
+        key: {"anyOf": [value, *sweeps]} for key, value in schema["properties"].items() if key not in ("name", "files")
+    }
+    files = {"type": "array", "items": {"type": "string"}, "description": "Files that the code reads."}
+    return {
+        "type": "object",
+        "properties": {"name": USER_NAME, "files": files, **properties},
+        "required": ["name"],
+        "description": "Your own code with its parameters.",
+    }
+
+
 def _is_complete(entry: type[Component]) -> bool:
     """Whether the name alone is an entry; some need a parameter."""
     try:
-        entry()
+        entry.model_validate({})
     except ValidationError:
         return False
     return True

@@ -12,14 +12,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from bench.components import AXES
-from bench.suite.schema import Settings
+from bench.components import AXES, is_user_defined
+from bench.components.user_defined import USER_DEFINED
+from bench.suite.schema import LATER, Settings
 
 Config = dict[str, Any]
 
 SEPARATOR = " · "
 ORDER = (
-    *("dataset", "preprocessing", "model", "optimizer", "schedule", "loss", "regularizer", "augmentation"),
+    *("dataset", "preprocessing", "model", "optimizer", "schedule", "loss", "step", "regularizer", "augmentation"),
     *("batch_size", "epochs", "validation", "early_stopping", "weights", "refit", "ema", "test_time"),
     *("precision", "compile", "workers", "deterministic"),
 )
@@ -55,7 +56,9 @@ def by_axis(configs: list[Config]) -> dict[str, list[str]]:
     found = {}
     for key in varying:
         shown = _differing(configs, key) if key in AXES else set()
-        found[key] = [(_part(config, key, shown, _short) if key in config else "") or "none" for config in configs]
+        found[key] = [
+            (_part(config, key, shown, _short) if key in config or key in AXES else "") or "none" for config in configs
+        ]
     return found
 
 
@@ -144,7 +147,8 @@ def _differing(configs: list[Config], axis: str) -> set[tuple[str, str]]:
 def _differs(entry: Config, parameter: str, axis: str | None) -> bool:
     """Whether a parameter is not at its component's default; always so for names we have no schema of."""
     for name in [axis] if axis else AXES:
-        component = AXES.get(name, {}).get(entry["name"])
+        user_defined = USER_DEFINED.get(name) if is_user_defined(entry["name"]) else None
+        component = user_defined or AXES.get(name, {}).get(entry["name"])
         if component and parameter in component.model_fields:
             return bool(component.model_fields[parameter].default != entry[parameter])
     return True
@@ -160,7 +164,7 @@ def _parameters(entry: Config, axis: str | None) -> list[str]:
 def _entries(configs: list[Config], axis: str) -> Iterator[Config]:
     """Every entry of an axis, in order: one of each configuration, or as many as a combinable axis lists."""
     for config in configs:
-        value = config.get(axis, [])
+        value = config.get(axis, LATER.get(axis, []))
         yield from value if isinstance(value, list) else [value]
 
 

@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from bench.components import AXES
-from bench.components.base import Component, Fraction, NotNegative, Positive
+from bench.components.base import Fraction, NotNegative, Positive, StrictModel
 from bench.metrics import METRICS
 
 VALUE_AXES = {"batch_size": 128, "epochs": 10}
@@ -28,6 +28,7 @@ AXIS_DEFAULTS: dict[str, Any] = {
     "optimizer": "adam",
     "schedule": "constant",
     "loss": "cross_entropy",
+    "step": "standard",
     "regularizer": "none",
     "augmentation": "none",
     **VALUE_AXES,
@@ -38,24 +39,31 @@ SWEEPS = ("grid", "log_uniform", "uniform", "choice")
 """The one key of a mapping that stands for several values of a parameter."""
 
 
-class Tail(Component):
+class Tail(StrictModel):
     """The last fraction of the training set, as Keras's `validation_split` takes it."""
 
     tail: Fraction
 
 
-class Stratified(Component):
+class Stratified(StrictModel):
     """The same fraction of every class, drawn once and for all."""
 
     stratified: Fraction = 0.1
 
 
-class EarlyStoppingRule(Component):
+class EarlyStoppingRule(StrictModel):
     """Stop after `patience` epochs in which the monitored figure did not improve by more than `min_delta`."""
 
     patience: Positive
     monitor: Literal["val_accuracy", "val_loss"] = "val_accuracy"
     min_delta: NotNegative = 0.0
+
+
+def validation_fraction(validation: Tail | Stratified | Literal["none"]) -> float:
+    """The fraction of the training images that are held out."""
+    if isinstance(validation, Tail):
+        return validation.tail
+    return 0.0 if validation == "none" else validation.stratified
 
 
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
@@ -64,26 +72,25 @@ Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Workers = Annotated[int, Field(gt=0, le=1024)]
 
 
-class WorkersRule(Component):
+class WorkersRule(StrictModel):
     """How many workers train the configurations that a partial match fits."""
 
     match: dict[str, Any] = Field(min_length=1, examples=[{"model": "vgg"}])
     workers: Workers
 
 
-class WorkersByRule(Component):
+class WorkersByRule(StrictModel):
     """The first rule that fits a configuration says how many workers train it."""
 
     default: Workers = Field(1, description="Where no rule fits.")
     rules: list[WorkersRule] = Field(min_length=1, max_length=50)
 
 
-LATER = {"ema": None, "test_time": "none"}
-"""Settings that a configuration names only where they are not these: what was trained before they came keeps its key.
-"""
+LATER: dict[str, Any] = {"ema": None, "test_time": "none", "step": {"name": "standard"}}
+"""Axes and settings that a configuration names only where they differ from these, so that older keys stay the same."""
 
 
-class Settings(Component):
+class Settings(StrictModel):
     """The protocol of a sub-grid: what is not compared, but says what a figure means."""
 
     validation: Tail | Stratified | Literal["none"] = Field(
@@ -128,7 +135,7 @@ def _different(seeds: list[int]) -> list[int]:
 Seeds = Annotated[list[Seed], Field(min_length=1, json_schema_extra={"uniqueItems": True}), AfterValidator(_different)]
 
 
-class Sampling(Component):
+class Sampling(StrictModel):
     """How a sub-grid is repeated."""
 
     seeds: Positive | Seeds = Field(
@@ -137,7 +144,7 @@ class Sampling(Component):
     samples: Positive | None = Field(None, description="Draws from the distributions in this sub-grid.", examples=[20])
 
 
-class Pruning(Component):
+class Pruning(StrictModel):
     """ASHA (Li et al. 2020, arXiv 1810.05934) over configurations, each group by itself."""
 
     method: Literal["asha"] = "asha"
@@ -163,7 +170,7 @@ BLOCK_KEYS = (*AXIS_ORDER, *Settings.model_fields, *Sampling.model_fields)
 """What a sub-grid, and `defaults`, may hold."""
 
 
-class SuiteReference(Component):
+class SuiteReference(StrictModel):
     """A published result with the configuration that repeats it."""
 
     id: str = Field(description="Of the published result; `bench list published`.")

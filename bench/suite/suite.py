@@ -53,19 +53,32 @@ class Suite:
         """``FILE:LINE: KEY PATH`` of an entry under this key, for messages about what the file cannot tell."""
         return self.places.get(canonical([key, entry]), str(self.path))
 
+    def components(self, axis: str) -> list[dict[str, Any]]:
+        """What the configurations have on an axis, each once."""
+        values = {id(config[axis]): config[axis] for config, _ in self.configurations if axis in config}.values()
+        return [entry for value in values for entry in (value if isinstance(value, list) else [value])]
+
     def resolved(self, axis: str, resolve: Callable[[dict[str, Any]], dict[str, Any]]) -> Suite:
         """The same suite with an axis's entries spelled out by `resolve`; configurations that become equal are one."""
+        spelled: dict[int, Any] = {}
+
+        def spell_out(config: Configuration) -> Configuration:
+            if axis not in config:
+                return config
+            value = config[axis]
+            if id(value) not in spelled:
+                spelled[id(value)] = [resolve(entry) for entry in value] if isinstance(value, list) else resolve(value)
+            return {**config, axis: spelled[id(value)]}
+
         pairs, places = [], dict(self.places)
         for config, seeds in self.configurations:
-            entry = resolve(config[axis])
-            places[canonical([axis, entry])] = self.place(axis, config[axis])
-            pairs.append(({**config, axis: entry}, seeds))
+            new = spell_out(config)
+            if axis in new:
+                places[canonical([axis, new[axis]])] = self.place(axis, config[axis])
+            pairs.append((new, seeds))
         once = _unique(pairs)
         repeated = self.repeated + len(pairs) - len(once)
-        compared = tuple(
-            replace(one, configs=tuple({**config, axis: resolve(config[axis])} for config in one.configs))
-            for one in self.comparisons
-        )
+        compared = tuple(replace(one, configs=tuple(map(spell_out, one.configs))) for one in self.comparisons)
         return replace(self, configurations=tuple(once), places=places, repeated=repeated, comparisons=compared)
 
 

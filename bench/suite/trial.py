@@ -9,20 +9,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from bench.components import AXES, COMBINABLE, is_user_defined
+from bench.components.base import Component
+from bench.components.user_defined import LibraryModel
 from bench.errors import UserError
 from bench.jsonutil import canonical
 from bench.suite.suite import Suite
+from bench.suite.trial_config import TrialConfig
 
 
 @dataclass(frozen=True)
-class ModelCode:
-    """The user's own code of a model as it was read for its trials' keys: what any process runs, on any machine.
+class ComponentCode:
+    """The user's own code of a component as it was read for its trials' keys: what any process runs, on any machine.
 
-    `modules` maps dotted names to files, `module` is the factory's and `name` the model's in the suite file. `files`
-    holds what all of them contained, those that a model declares to read (`declared`) among them. `roots` are the
+    `modules` maps dotted names to files, `module` is the factory's and `name` the component's. `files` holds what all
+    of them contained, those that the component declares to read (`declared`) among them. `roots` are the
     folders that modules are imported from, `folder` is the suite file's, where relative paths in the code start. All
-    paths are those of the machine where the key was made. An `installed` model is imported where it is installed. A
-    timm model has no modules, and declares the file of its weights.
+    paths are those of the machine where the key was made. `installed` code is imported where it is installed. A timm
+    model has no modules, and declares the file of its weights.
     """
 
     name: str
@@ -35,16 +39,70 @@ class ModelCode:
     installed: bool
     checksum: str
     """Of all of it, for the key."""
+    axis: str = "model"
+
+    @property
+    def title(self) -> str:
+        """For messages."""
+        return f"{self.axis} {self.name!r}"
 
     @property
     def file(self) -> Path:
         """The factory's."""
         return self.modules[self.module]
 
+
+@dataclass(frozen=True)
+class UserCode:
+    """The user's own code of all components of a trial; they run in one process and share its modules."""
+
+    parts: tuple[ComponentCode, ...]
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        return tuple(part.axis for part in self.parts)
+
+    @property
+    def name(self) -> str:
+        return ", ".join(dict.fromkeys(part.name for part in self.parts))
+
+    @property
+    def title(self) -> str:
+        """For messages."""
+        return ", ".join(part.title for part in self.parts)
+
+    @property
+    def checksum(self) -> str:
+        """Of all of it, for the key; that of a model alone is its own."""
+        if self.axes == ("model",):
+            return self.parts[0].checksum
+        named = [[part.axis, part.name, part.checksum] for part in self.parts]
+        return hashlib.sha256(canonical(named).encode()).hexdigest()
+
     @property
     def identity(self) -> str:
         """What tells it from every other code of the same suite."""
         return f"{self.checksum} {self.name}"
+
+    @property
+    def folder(self) -> Path:
+        return self.parts[0].folder
+
+    @property
+    def roots(self) -> tuple[Path, ...]:
+        return tuple(dict.fromkeys(root for part in self.parts for root in part.roots))
+
+    @property
+    def files(self) -> dict[Path, bytes]:
+        return {path: content for part in self.parts for path, content in part.files.items()}
+
+    @property
+    def declared(self) -> tuple[Path, ...]:
+        return tuple(dict.fromkeys(path for part in self.parts for path in part.declared))
+
+    @property
+    def modules(self) -> dict[str, Path]:
+        return {name: path for part in self.parts for name, path in part.modules.items()}
 
 
 SEMANTICS = 1
@@ -65,38 +123,41 @@ class Trial:
     key: str
     config_key: str
     """The key without the seed: trials that share it are seeds of one configuration, of the same data and code."""
-    config: dict[str, Any]
+    config: TrialConfig
     seed: int
     group: int
-    code: ModelCode | None = None
-    """The user's own code of its model, or file of its weights; None for any other model."""
+    code: UserCode | None = None
+    """The user's own code that training runs, or file of weights; None where there is none."""
+    data_code: ComponentCode | None = None
+    """The user's own code of its data set."""
     data_path: Path | None = None
     """Where the user's own data are; the configuration keeps the path as the suite file has it."""
     contents: str = ""
     """The dataset's checksum."""
 
     @property
-    def run_config(self) -> dict[str, Any]:
+    def run_config(self) -> TrialConfig:
         """The configuration with the user's own data named by their absolute path, for another process."""
-        config = self.config
-        if self.data_path is not None:
-            config = {**config, "dataset": {**config["dataset"], "path": str(self.data_path)}}
-        return config
+        if self.data_path is None:
+            return self.config
+        return self.config.changed(dataset=self.config.dataset.model_copy(update={"path": str(self.data_path)}))
 
     @property
     def data(self) -> str:
         """What tells a dataset from every other one: its entry, as text, with the path of the user's own made whole."""
-        return canonical(self.run_config["dataset"])
+        return canonical(self.run_config.dataset.to_json())
 
 
 def trial_key(config: dict[str, Any], seed: int | None, fingerprint: str, source: str | None) -> str:
     """Twenty hex digits of a hash over everything that may change a trial's result.
 
-    `fingerprint` is the dataset's checksum, `source` that of the user's own model code; without a seed it is the
+    `fingerprint` is the dataset's checksum, `source` that of the user's own code; without a seed it is the
     key of the configuration. The user's own data are known by their contents, wherever they lie. Hardware, versions and
     the number of threads stand in the record, not here.
     """
-    dataset = {name: value for name, value in config["dataset"].items() if name != "path"}
+    dataset = config["dataset"]
+    if not is_user_defined(dataset["name"]):
+        dataset = {name: value for name, value in dataset.items() if name != "path"}
     parts = {
         "semantics": SEMANTICS,
         "config": {**config, "dataset": dataset},
@@ -110,43 +171,39 @@ def trial_key(config: dict[str, Any], seed: int | None, fingerprint: str, source
 def trials(
     suite: Suite,
     fingerprint: Callable[[dict[str, Any]], str],
-    code: Callable[[dict[str, Any]], ModelCode | None],
+    read_code: Callable[[Component], ComponentCode | None],
 ) -> list[Trial]:
     """The suite's trials in order: configurations as the file has them, seeds within.
 
-    `fingerprint` maps a dataset entry, its `path` made absolute, to its checksum, `code` a model's entry to what of it
-    is the user's own (None where nothing is).
+    `fingerprint` maps a data set, its `path` made absolute, to its checksum; `read_code` reads what of a component is
+    the user's own (None where nothing is). UserError names all that is wrong with either.
     """
     out: list[Trial] = []
-    checksums: dict[str, tuple[Path | None, str]] = {}
-    codes: dict[str, ModelCode | None] = {}
-    problems: list[str] = []
-    for group, (config, seeds) in enumerate(suite.configurations):
-        dataset = canonical(config["dataset"])
-        named = ("name", "files", "pretrained_cfg", "pretrained_cfg_overlay")
-        model = canonical([config["model"].get(part) for part in named])
-        if dataset not in checksums:
-            path, entry = data_path(config["dataset"], suite.path), config["dataset"]
-            checksums[dataset] = path, ""
+    sources: dict[str, tuple[Path | None, str, ComponentCode | None]] = {}
+    parsed: dict[tuple[str, int], Any] = {}
+    codes = Codes(suite.place, read_code)
+    problems: dict[str, None] = {}
+    for group, (plain, seeds) in enumerate(suite.configurations):
+        config = TrialConfig.from_json(plain, parsed)
+        dataset = canonical(plain["dataset"])
+        if dataset not in sources:
+            sources[dataset] = None, "", None
             try:
-                checksums[dataset] = path, fingerprint({**entry, "path": str(path)} if path else entry)
+                sources[dataset] = data_source(suite.path, config.dataset, fingerprint, codes)
             except UserError as error:
-                problems.append(f"{suite.place('dataset', entry)}: {error}")
-        if model not in codes:
-            codes[model] = None
-            try:
-                codes[model] = code(config["model"])
-            except UserError as error:
-                problems.append(f"{suite.place('model', config['model'])}: {error}")
+                problems[str(error)] = None
+        path, contents, data_code = sources[dataset]
+        try:
+            code = codes.of(config)
+        except UserError as error:
+            problems[str(error)] = None
         if problems:
             continue
-        own = codes[model]
-        path, contents = checksums[dataset]
         configuration, *keys = (
-            trial_key(config, seed, contents, own.checksum if own else None) for seed in (None, *seeds)
+            trial_key(plain, seed, contents, code.checksum if code else None) for seed in (None, *seeds)
         )
         out.extend(
-            Trial(key, configuration, config, seed, group, own, path, contents)
+            Trial(key, configuration, config, seed, group, code, data_code, path, contents)
             for key, seed in zip(keys, seeds, strict=True)
         )
     if problems:
@@ -154,9 +211,81 @@ def trials(
     return out
 
 
+def data_source(
+    suite: Path, component: Component, fingerprint: Callable[[dict[str, Any]], str], codes: Codes
+) -> tuple[Path | None, str, ComponentCode | None]:
+    """The path, the checksum and the code of a data set; code stands for what it reads."""
+    entry = component.to_json()
+    if component.user_code:
+        code = codes.read("dataset", component, entry)
+        assert code is not None, component
+        return None, code.checksum, code
+    path = data_path(entry, suite)
+    try:
+        return path, fingerprint({**entry, "path": str(path)} if path else entry), None
+    except UserError as error:
+        raise UserError(f"{codes.place('dataset', entry)}: {error}") from error
+
+
+class Codes:
+    """What of components is the user's own, each read once; `place` is where a suite file has an axis's value."""
+
+    def __init__(self, place: Callable[[str, Any], str], read_code: Callable[[Component], ComponentCode | None]):
+        self.place, self.read_code = place, read_code
+        self._parts: dict[str, ComponentCode | UserError | None] = {}
+        self._codes: dict[tuple[str, ...], UserCode | None] = {}
+
+    def read(self, axis: str, component: Component, entry: Any) -> ComponentCode | None:
+        """What of a component is the user's own, which the suite file has in this `entry` of the axis."""
+        question = canonical([axis, component.user_code, component.to_json()])
+        if question not in self._parts:
+            try:
+                self._parts[question] = self.read_code(component)
+            except UserError as error:
+                self._parts[question] = UserError(f"{self.place(axis, entry)}: {error}")
+        part = self._parts[question]
+        if isinstance(part, UserError):
+            raise part
+        return part
+
+    def of(self, config: TrialConfig) -> UserCode | None:
+        """All code and weights of the user's own that training a configuration needs."""
+        components = [
+            (axis, component)
+            for axis in AXES
+            if axis != "dataset"
+            for component in (getattr(config, axis) if axis in COMBINABLE else [getattr(config, axis)])
+            if component.user_code or isinstance(component, LibraryModel)
+        ]
+        if not components:
+            return None
+        plain = config.to_json()
+        question = tuple(canonical([axis, plain[axis]]) for axis, _ in components)
+        if question not in self._codes:
+            parts = {
+                (axis, component.name): part
+                for axis, component in components
+                if (part := self.read(axis, component, plain[axis])) is not None
+            }
+            self._check_modules(parts, plain)
+            self._codes[question] = UserCode(tuple(parts.values())) if parts else None
+        return self._codes[question]
+
+    def _check_modules(self, parts: Mapping[tuple[str, str], ComponentCode], plain: Mapping[str, Any]) -> None:
+        """UserError where two files would be imported by one name."""
+        files: dict[str, Path] = {}
+        for (axis, name), part in parts.items():
+            for module, path in part.modules.items():
+                if files.setdefault(module, path) != path:
+                    raise UserError(
+                        f"{self.place(axis, plain[axis])}: {name!r} imports {path} as the module {module!r}, which is "
+                        f"{files[module]} for another component of the same configuration: rename one of them"
+                    )
+
+
 def data_path(entry: dict[str, Any], suite: Path) -> Path | None:
     """The absolute path of the user's own data, which a suite file names from its own folder; None for others."""
-    if "path" not in entry:
+    if "path" not in entry or is_user_defined(entry["name"]):
         return None
     path = os.path.expanduser(entry["path"])  # noqa: PTH111 (a Path's own raises for ~nobody)
     # realpath, since a Path's own resolving raises where links lead in a circle
@@ -171,7 +300,7 @@ def check_contents(trials: Iterable[Trial], datasets: Mapping[str, HasChecksum])
     for trial in trials:
         data = datasets[trial.data]
         if trial.contents and data.sha256 != trial.contents:
-            name = trial.data_path or trial.config["dataset"]["name"]
+            name = trial.data_path or trial.config.dataset.name
             raise UserError(
                 f"{name}: changed after the trials' keys were made of it, so its results would stand under the keys of "
                 "other data; leave it as it is while a run goes on, and run the command again"

@@ -10,85 +10,103 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
+from bench.components.augmentations import Augmentation
+from bench.components.base import Component
 from bench.errors import UserError
-from bench.training import auto_augment, mixing, random_ops
-from bench.training.function_registry import registrar
+from bench.models.implementations import check_parameters, implementation, place
 from bench.training.random_ops import span_mask, uniform
 
 Augment = Callable[[Tensor, Generator], Tensor]
 
-AUGMENTATIONS: dict[str, Callable[..., Tensor]] = {}
-"""Name in a suite file to function."""
 
-
-register_augmentation = registrar(AUGMENTATIONS, "augmentations")
-
-for function in (
-    random_ops.rotation,
-    random_ops.scaling,
-    random_ops.shearing,
-    auto_augment.rand_augment,
-    auto_augment.trivial_augment,
-):
-    register_augmentation(function)
-
-
-def build(entries: Sequence[dict[str, Any]]) -> tuple[Augment | None, Augment | None]:
-    """Compose a configuration's augmentation entries, in their order; mixings are for `bench.training.mixing`.
+def build(components: Sequence[Component]) -> tuple[Augment | None, Augment | None]:
+    """Compose a configuration's augmentations, in their order; mixings are for `bench.training.mixing`.
 
     Returns
     -------
     static, per_batch : callable or None
-        ``f(images, generator)`` of the entries with ``static: true``, to be drawn once before training, and of the
-        others, to be drawn for every batch; None where there is none.
+        ``f(images, generator)`` of those with ``static: true``, to be drawn once before training, and of the others, to
+        be drawn for every batch; None where there is none.
     """
-    ours = [entry for entry in entries if entry["name"] not in mixing.MIXINGS]
-    static = [_bound(entry) for entry in ours if entry["static"]]
-    per_batch = [_bound(entry) for entry in ours if not entry["static"]]
+    augmentations = [component for component in components if isinstance(component, Augmentation)]
+    static = [_bound(component) for component in augmentations if component.static]
+    per_batch = [_bound(component) for component in augmentations if not component.static]
     return _composed(static), _composed(per_batch)
 
 
-def build_validation(entries: Sequence[dict[str, Any]]) -> Augment | None:
-    """Compose the entries with ``validation_too: true``, to be drawn once for the validation images."""
-    return _composed([_bound(entry) for entry in entries if entry.get("validation_too")])
+def build_validation(components: Sequence[Component]) -> Augment | None:
+    """Compose the augmentations with ``validation_too: true``, to be drawn once for the validation images."""
+    return _composed(
+        [
+            _bound(component)
+            for component in components
+            if isinstance(component, Augmentation) and component.validation_too
+        ]
+    )
 
 
-def check(entries: Sequence[dict[str, Any]], shape: tuple[int, int, int]) -> None:
-    """UserError unless the entries can be drawn for images of `shape` (C, H, W), tried on two."""
-    images, stream = torch.zeros(2, *shape), Generator().manual_seed(0)
-    for step in build(entries):
-        if step is None:
+def check(components: Sequence[Component], shape: tuple[int, int, int]) -> None:
+    """UserError unless the augmentations can be drawn for images of `shape` (C, H, W), tried on two."""
+    stream = Generator().manual_seed(0)
+    size = " x ".join(map(str, shape[1:]))
+    for component in components:
+        if not isinstance(component, Augmentation):
             continue
+        images = torch.rand(2, *shape, generator=torch.Generator().manual_seed(0))
+        step = _bound(component)
+        if component.user_code:
+            check_parameters(component, implementation(component), (images, stream), component.parameters)
         try:
-            step(images, stream)
-        except (RuntimeError, OverflowError, MemoryError, TypeError) as error:  # padding by a million pixels
-            size = " x ".join(map(str, shape[1:]))
+            augmented = step(images, stream)
+        except UserError:
+            raise
+        except Exception as error:  # padding by a million pixels
+            if not component.user_code and not isinstance(
+                error, RuntimeError | OverflowError | MemoryError | TypeError
+            ):
+                raise
             reason = str(error).partition("\n")[0]
+            if component.user_code:
+                raise UserError(
+                    f"augmentation {component.name!r} fails on images of {size}: {type(error).__name__}: {reason}"
+                    f"{place(component, error)}"
+                ) from error
             raise UserError(f"an augmentation cannot be carried out on images of {size}: {reason}") from error
+        if component.user_code:
+            _check_images(component, augmented, images)
 
 
-@register_augmentation
-def flip(images: Tensor, generator: Generator, *, p: float = 0.5) -> Tensor:
+def _check_images(component: Component, augmented: object, images: Tensor) -> None:
+    """UserError for anything but images of the same shape and type."""
+    if isinstance(augmented, Tensor) and (augmented.shape, augmented.dtype) == (images.shape, images.dtype):
+        return
+    found = type(augmented).__name__
+    if isinstance(augmented, Tensor):
+        found = f"{augmented.dtype} of shape {tuple(augmented.shape)}"
+    raise UserError(
+        f"augmentation {component.name!r} returns {found}, expected images as it was given: float32 of shape "
+        f"{tuple(images.shape)}"
+    )
+
+
+def flip(images: Tensor, generator: Generator, *, p: float) -> Tensor:
     """Mirror left and right with probability `p`."""
     flipped = uniform(images, generator) < p
     # lerp with a weight of 0 or 1 gives one of its two ends exactly, and is faster than torch.where.
     return torch.lerp(images, images.flip(-1), flipped.to(images.dtype))
 
 
-@register_augmentation
-def shift(images: Tensor, generator: Generator, *, vertical: int = 2, horizontal: int = 2) -> Tensor:
+def shift(images: Tensor, generator: Generator, *, vertical: int, horizontal: int) -> Tensor:
     """Move by whole pixels, uniform from -`vertical` to `vertical` and likewise across; black comes in."""
     return _windows(F.pad(images, (horizontal, horizontal, vertical, vertical)), images.shape, generator)
 
 
-@register_augmentation
-def crop(images: Tensor, generator: Generator, *, padding: int = 2, mode: str = "constant") -> Tensor:
+def crop(images: Tensor, generator: Generator, *, padding: int, mode: str) -> Tensor:
     """Pad every side ('constant' is black), then crop the original size at a uniformly random position.
 
     Raises
@@ -105,21 +123,19 @@ def crop(images: Tensor, generator: Generator, *, padding: int = 2, mode: str = 
     return _windows(F.pad(images, (padding,) * 4, mode=mode), images.shape, generator)
 
 
-@register_augmentation
-def gaussian_noise(images: Tensor, generator: Generator, *, sigma: float = 0.05) -> Tensor:
+def gaussian_noise(images: Tensor, generator: Generator, *, sigma: float) -> Tensor:
     """Add independent normal noise of standard deviation `sigma` to every value and clip to [0, 1]."""
     return torch.empty_like(images).normal_(0, sigma, generator=generator).add_(images).clamp_(0, 1)
 
 
-@register_augmentation
 def random_erasing(
     images: Tensor,
     generator: Generator,
     *,
-    p: float = 0.5,
-    area: Sequence[float] = (0.02, 0.33),
-    aspect: Sequence[float] = (0.3, 3.3),
-    fill: str = "zero",
+    p: float,
+    area: Sequence[float],
+    aspect: Sequence[float],
+    fill: str,
 ) -> Tensor:
     """Erase one rectangle per image with probability `p` (Zhong et al. 2020, arXiv 1708.04896).
 
@@ -145,8 +161,7 @@ def random_erasing(
     return torch.lerp(images, filling, inside)
 
 
-@register_augmentation
-def cutout(images: Tensor, generator: Generator, *, size: int = 8, p: float = 1.0) -> Tensor:
+def cutout(images: Tensor, generator: Generator, *, size: int, p: float) -> Tensor:
     """Blacken a square of `size` pixels with probability `p` (DeVries and Taylor 2017, arXiv 1708.04552).
 
     Its centre lies anywhere in the image; what is outside is cut off.
@@ -158,9 +173,8 @@ def cutout(images: Tensor, generator: Generator, *, size: int = 8, p: float = 1.
     return images * ~(rows & span_mask(extent, width, images, generator) & erased)
 
 
-def _bound(entry: dict[str, Any]) -> Augment:
-    params = {key: value for key, value in entry.items() if key not in ("name", "static", "validation_too")}
-    return partial(AUGMENTATIONS[entry["name"]], **params)
+def _bound(component: Component) -> Augment:
+    return partial(implementation(component), **component.parameters)
 
 
 def _composed(steps: list[Augment]) -> Augment | None:

@@ -52,7 +52,7 @@ class Ranges:
     bits: int
 
 
-def rand_augment(images: Tensor, generator: Generator, *, num_ops: int = 2, magnitude: int = 9) -> Tensor:
+def rand_augment(images: Tensor, generator: Generator, *, num_ops: int, magnitude: int) -> Tensor:
     """`num_ops` operations in turn, all of strength `magnitude` of 30 (Cubuk et al. 2020, arXiv 1909.13719)."""
     height, width = images.shape[2:]
     ranges = Ranges(shear=0.3, translate=(150 / 331 * width, 150 / 331 * height), rotate=30, enhance=0.9, bits=4)

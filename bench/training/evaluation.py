@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bench.suite.trial_config import TrialConfig
 from bench.training.distributed import SINGLE_PROCESS, DistributedContext
 from bench.training.loss_functions import Loss
 
@@ -44,9 +44,9 @@ class FlipAveraged(nn.Module):
         return mean
 
 
-def with_test_time_augmentation(model: nn.Module, config: dict[str, Any]) -> nn.Module:
+def with_test_time_augmentation(model: nn.Module, config: TrialConfig) -> nn.Module:
     """The network as a configuration's `test_time` has it validated and tested."""
-    return FlipAveraged(model) if config.get("test_time") == "flip" else model
+    return FlipAveraged(model) if config.test_time == "flip" else model
 
 
 def pixels(images: Tensor) -> Tensor:

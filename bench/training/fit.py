@@ -6,11 +6,12 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from bench.suite.schema import EarlyStoppingRule
+from bench.suite.trial_config import TrialConfig
 from bench.training import augment, loss_functions, lr_schedules, mixing, optimizer_factory
 from bench.training.best_checkpoint import EMA, BestCheckpoint, EarlyStopping, EpochMetrics
 from bench.training.checkpoint import Save, State, UnfitStateError, capture, restore
@@ -18,7 +19,8 @@ from bench.training.distributed import SINGLE_PROCESS, DistributedContext
 from bench.training.evaluation import PRECISIONS, evaluate, pixels, with_test_time_augmentation
 from bench.training.random_streams import generator, seed_global_streams
 from bench.training.regularization import RegularizerSpec
-from bench.training.steps import Batch, standard
+from bench.training.steps import Batch
+from bench.training.steps import create as create_step
 
 Curves = dict[str, list[float | None]]
 
@@ -64,7 +66,7 @@ class FitResult:
 
 def fit(
     model: nn.Module,
-    config: dict[str, Any],
+    config: TrialConfig,
     seed: int,
     data: TrainingData,
     regularizers: RegularizerSpec,
@@ -89,7 +91,7 @@ def fit(
     dropout) and leaves l1 and l2 penalties out; lr is that of the epoch's last step. The first loss or learning rate
     that is not finite ends the training as diverged and stands as None.
     """
-    budget = epochs or config["epochs"]
+    budget = epochs or config.epochs
     training = Training(model, config, seed, data, regularizers, search_curves, distributed)
     result = training.result
     if saved is not None:
@@ -117,7 +119,7 @@ class Training:
     def __init__(
         self,
         model: nn.Module,
-        config: dict[str, Any],
+        config: TrialConfig,
         seed: int,
         data: TrainingData,
         regularizers: RegularizerSpec,
@@ -126,9 +128,9 @@ class Training:
     ):
         self.model, self.data, self.distributed = model, data, distributed
         self.device = data.images.device
-        self.autocast = PRECISIONS[config["precision"]]
-        static_augment, self.augment = augment.build(config["augmentation"])
-        self.mix = mixing.build(config["augmentation"])
+        self.autocast = PRECISIONS[config.precision]
+        static_augment, self.augment = augment.build(config.augmentation)
+        self.mix = mixing.build(config.augmentation)
         self.images, self.labels, self.train = data.images, data.labels, data.train
         if static_augment is not None:
             stream = generator(seed, "static augmentation", self.device)
@@ -142,36 +144,37 @@ class Training:
         seed_global_streams(seed, "dropout", distributed.rank)
 
         groups = optimizer_factory.parameter_groups(model, regularizers.weight_decay, regularizers.kernels_only)
-        self.optimizer = optimizer_factory.create(config["optimizer"], groups)
+        self.optimizer = optimizer_factory.create(config.optimizer, groups)
         self.learning_rates = [group["lr"] for group in self.optimizer.param_groups]
-        self.training_loss = loss_functions.create(config["loss"], regularizers.label_smoothing)
-        self.evaluation_loss = loss_functions.create(config["loss"], label_smoothing=0.0)
+        self.training_loss = loss_functions.create(config.loss, regularizers.label_smoothing)
+        self.evaluation_loss = loss_functions.create(config.loss, label_smoothing=0.0)
         self.penalties = [penalty(model, data.classes) for penalty in regularizers.penalties]
         self.constraints = [constraint(model, data.classes) for constraint in regularizers.constraints]
-        if config["compile"]:
+        if config.compile:
             torch.compiler.reset()  # else code compiled for an earlier trial's network serves this one
         parallel = distributed.parallel(model)
-        self.net = torch.compile(parallel) if config["compile"] else parallel
+        self.net = torch.compile(parallel) if config.compile else parallel
 
-        self.ema = EMA(model, config["ema"]) if config.get("ema") else None
+        self.ema = EMA(model, config.ema) if config.ema else None
         selected = self.ema.model if self.ema else model
         self.eval_model = with_test_time_augmentation(selected, config)
-        stopping = config["early_stopping"] or {"patience": math.inf, "monitor": "val_accuracy", "min_delta": 0.0}
-        self.best = BestCheckpoint(selected, stopping["monitor"], keep_weights=config["weights"] == "best")
-        self.early_stopping = EarlyStopping(stopping["monitor"], stopping["patience"], stopping["min_delta"])
+        stopping = config.early_stopping or EarlyStoppingRule(patience=2**31)
+        self.best = BestCheckpoint(selected, stopping.monitor, keep_weights=config.weights == "best")
+        self.early_stopping = EarlyStopping(stopping.monitor, stopping.patience, stopping.min_delta)
 
-        self.batch_sizes = batch_sizes(len(self.train), config["batch_size"])
+        self.batch_sizes = batch_sizes(len(self.train), config.batch_size)
         validation_curves = ["val_loss", "val_accuracy"] if len(data.validation) else []
         self.result = FitResult(
             model, {name: [] for name in ("train_loss", "train_accuracy", *validation_curves, "lr")}
         )
         context = lr_schedules.ScheduleContext(
-            epochs=config["epochs"],
+            epochs=config.epochs,
             steps_per_epoch=len(self.batch_sizes),
             learning_rate=self.learning_rates[0],
             curves=self.result.curves if search_curves is None else search_curves,
         )
-        self.schedule = lr_schedules.create(config["schedule"], context)
+        self.schedule = lr_schedules.create(config.schedule, context)
+        self.take_step = create_step(config.step)
         self.step = 0
 
     def state_dict(self) -> State:
@@ -253,7 +256,7 @@ def train_batch(training: Training, indices: Tensor, loss_sum: Tensor, hits: Ten
         weight=batch_slice.weight if training.distributed.is_distributed else None,
         autocast=training.autocast,
     )
-    standard(batch)
+    training.take_step(batch)
     loss, logits = batch.first_result()
     for constrain in training.constraints:
         constrain()
@@ -291,12 +294,12 @@ def decide(training: Training, epoch: int, metrics: EpochMetrics) -> bool:
     return training.early_stopping.should_stop(metrics)
 
 
-def validation_part(config: dict[str, Any], seed: int, data: TrainingData) -> tuple[Tensor, Tensor, Tensor]:
+def validation_part(config: TrialConfig, seed: int, data: TrainingData) -> tuple[Tensor, Tensor, Tensor]:
     """Images, labels and indices into them of the images that validate, augmented where the configuration says so.
 
     Drawn once, from a stream of their own: what training draws is the same with and without them.
     """
-    static_augment = augment.build_validation(config["augmentation"])
+    static_augment = augment.build_validation(config.augmentation)
     if static_augment is None or not len(data.validation):
         return data.images, data.labels, data.validation
     stream = generator(seed, "static augmentation of validation", data.images.device)

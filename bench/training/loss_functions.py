@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from bench.training.function_registry import registrar
+from bench.components.base import Component
+from bench.errors import UserError
+from bench.models.implementations import call_component, implementation, place
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """From logits (B, classes) and labels (B,), or targets (B, classes) that sum to 1, to the mean loss of the batch."""
@@ -17,17 +19,55 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 CLIP = 1e-7
 """Keras's epsilon: probabilities stay this far from 0 and 1 before their logarithm is taken."""
 
-LOSSES: dict[str, Callable[..., Loss]] = {}
 
-register_loss = registrar(LOSSES, "losses")
+def create(component: Component, label_smoothing: float) -> Loss:
+    """A configuration's loss; UserError where the user's own is no function, or takes no label smoothing and is to."""
+    parameters = component.parameters
+    if component.user_code is None or "label_smoothing" in inspect.signature(implementation(component)).parameters:
+        parameters["label_smoothing"] = label_smoothing
+    elif label_smoothing:
+        raise UserError(
+            f"loss {component.name!r} takes no label_smoothing, which the regularizer label_smoothing sets; give its "
+            "factory a parameter 'label_smoothing' or leave the regularizer out"
+        )
+    loss = call_component(component, **parameters)
+    if not callable(loss):
+        raise UserError(
+            f"loss {component.name!r}: its factory returned {type(loss).__name__}, expected a function "
+            "(logits, targets) that returns the mean loss of the batch"
+        )
+    return loss  # type: ignore[no-any-return]
 
 
-def create(entry: dict[str, Any], label_smoothing: float) -> Loss:
-    parameters = {key: value for key, value in entry.items() if key != "name"}
-    return LOSSES[entry["name"]](label_smoothing=label_smoothing, **parameters)
+def check(component: Component, label_smoothing: float, classes: int, mixed: bool) -> None:
+    """UserError unless the loss gives one finite number with a gradient, tried on four images.
+
+    Where images are `mixed`, targets are class probabilities (B, classes), else labels (B,); evaluation uses labels.
+    """
+    logits = torch.linspace(-1, 1, 4 * classes).view(4, classes).requires_grad_()
+    labels = torch.arange(4) % classes
+    for smoothing, targets in [
+        (0.0, labels),
+        (label_smoothing, _targets(labels, logits.detach(), 0.0) if mixed else labels),
+    ]:
+        loss = create(component, smoothing)
+        kind = f"targets of shape {tuple(targets.shape)}"
+        try:
+            value = loss(logits, targets)
+        except Exception as error:
+            where = place(component, error)
+            raise UserError(
+                f"loss {component.name!r} fails on {kind}: {type(error).__name__}: {error}{where}"
+            ) from error
+        if not isinstance(value, Tensor) or value.ndim != 0 or not value.requires_grad:
+            found = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+            without = ", without a gradient" if isinstance(value, Tensor) and not value.requires_grad else ""
+            raise UserError(
+                f"loss {component.name!r} returns {found}{without}, expected the mean loss of the batch: a tensor with "
+                "one number that depends on the logits"
+            )
 
 
-@register_loss
 def cross_entropy(*, label_smoothing: float) -> Loss:
     def loss(logits: Tensor, labels: Tensor) -> Tensor:
         return F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
@@ -35,8 +75,7 @@ def cross_entropy(*, label_smoothing: float) -> Loss:
     return loss
 
 
-@register_loss
-def binary_cross_entropy(*, label_smoothing: float, outputs: str = "softmax") -> Loss:
+def binary_cross_entropy(*, label_smoothing: float, outputs: str) -> Loss:
     """-(t log p + (1 - t) log(1 - p)) of probabilities p and targets t, the mean over the classes.
 
     p is the softmax, clipped as Keras clips (no gradient at the ends), or the sigmoid of each logit. The latter is what
@@ -55,7 +94,6 @@ def binary_cross_entropy(*, label_smoothing: float, outputs: str = "softmax") ->
     return of_sigmoid if outputs == "sigmoid" else of_softmax
 
 
-@register_loss
 def mean_squared_error(*, label_smoothing: float) -> Loss:
     """(t - p)^2 of the softmax's probabilities p and targets t, the mean over the classes."""
 

@@ -6,9 +6,10 @@ import bisect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from bench.training.function_registry import registrar
+from bench.components.schedules import Schedule
+from bench.errors import UserError
+from bench.models.implementations import call_component, place
 
 Factor = Callable[[int], float]
 """Factor at a 0-based step."""
@@ -28,25 +29,43 @@ class ScheduleContext:
     curves: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
 
 
-SCHEDULES: dict[str, Callable[..., Factor | None]] = {}
+def create(component: Schedule, context: ScheduleContext) -> Factor | None:
+    """The factor of a configuration's schedule, or None where the learning rate never changes."""
+    factor = call_component(component, context, **component.parameters)
+    if factor is not None and not callable(factor):
+        raise UserError(
+            f"schedule {component.name!r}: its factory returned {type(factor).__name__}, expected a function that "
+            "gives the factor on the learning rate at a step, counted from 0"
+        )
+    return _warmed_up(factor, component.warmup * context.steps_per_epoch) if component.warmup else factor
 
-register_schedule = registrar(SCHEDULES, "schedules")
+
+def check(component: Schedule, epochs: int) -> None:
+    """UserError unless the schedule gives a finite number from 0 at the first and at the last step."""
+    curves = {name: [0.5] * epochs for name in ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr")}
+    factor = create(component, ScheduleContext(epochs, steps_per_epoch=2, learning_rate=0.1, curves=curves))
+    if factor is None:
+        return
+    for step in (0, 2 * epochs - 1):
+        try:
+            value = factor(step)
+        except Exception as error:
+            where = place(component, error)
+            raise UserError(
+                f"schedule {component.name!r} fails at step {step}: {type(error).__name__}: {error}{where}"
+            ) from error
+        if not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+            raise UserError(
+                f"schedule {component.name!r} gives {value!r} at step {step}, expected the factor on the learning "
+                "rate, a number of at least 0"
+            )
 
 
-def create(entry: dict[str, Any], context: ScheduleContext) -> Factor | None:
-    """The factor that a configuration's `schedule` entry asks for, or None where the rate never changes."""
-    parameters = {key: value for key, value in entry.items() if key not in ("name", "warmup")}
-    factor = SCHEDULES[entry["name"]](context, **parameters)
-    return _warmed_up(factor, entry["warmup"] * context.steps_per_epoch) if entry["warmup"] else factor
-
-
-@register_schedule
 def constant(context: ScheduleContext) -> None:  # noqa: ARG001 (every schedule takes the context)
     return None
 
 
-@register_schedule
-def cosine(context: ScheduleContext, *, final_factor: float = 0.0) -> Factor:
+def cosine(context: ScheduleContext, *, final_factor: float) -> Factor:
     """Half a cosine over the whole budget (Loshchilov and Hutter 2017, arXiv 1608.03983, no restart)."""
     total = context.epochs * context.steps_per_epoch
 
@@ -56,14 +75,13 @@ def cosine(context: ScheduleContext, *, final_factor: float = 0.0) -> Factor:
     return factor
 
 
-@register_schedule
 def step(
     context: ScheduleContext,
     *,
-    every: int | None = None,
-    milestones: list[int] | None = None,
-    gamma: float = 0.1,
-    factors: list[float] | None = None,
+    every: int | None,
+    milestones: list[int] | None,
+    gamma: float,
+    factors: list[float] | None,
 ) -> Factor:
     """Times `gamma` after every `every` epochs or after each of `milestones`, or one of `factors` after each."""
     ordered = sorted(milestones or [])
@@ -81,10 +99,7 @@ def step(
     return factor
 
 
-@register_schedule
-def one_cycle(
-    context: ScheduleContext, *, pct_start: float = 0.3, div_factor: float = 25.0, final_div_factor: float = 1e4
-) -> Factor:
+def one_cycle(context: ScheduleContext, *, pct_start: float, div_factor: float, final_div_factor: float) -> Factor:
     """Up to the optimizer's learning rate and down again (Smith and Topin 2018, arXiv 1708.07120).
 
     As torch's OneCycleLR in two phases with cosine annealing and ``cycle_momentum=False``: from 1 / `div_factor` to 1
@@ -102,21 +117,19 @@ def one_cycle(
     return factor
 
 
-@register_schedule
-def time_decay(context: ScheduleContext, *, decay: float = 1e-6) -> Factor:  # noqa: ARG001
+def time_decay(context: ScheduleContext, *, decay: float) -> Factor:  # noqa: ARG001
     """1 / (1 + `decay` * step), what Keras's optimizers did with their argument `decay`."""
     return lambda step: 1 / (1 + decay * step)
 
 
-@register_schedule
 def plateau(
     context: ScheduleContext,
     *,
-    factor: float = 0.1,
-    patience: int = 10,
-    monitor: str = "val_loss",
-    min_delta: float = 1e-4,
-    min_lr: float = 0.0,
+    factor: float,
+    patience: int,
+    monitor: str,
+    min_delta: float,
+    min_lr: float,
 ) -> Factor:
     """Times `factor` after `patience` epochs in which the monitored metric did not improve by more than `min_delta`.
 

@@ -4,36 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
-from bench.training.function_registry import registrar
+from bench.components.augmentations import Mixing
+from bench.components.base import Component
 from bench.training.random_ops import beta, randint, span_mask, uniform
 
 Keep = Callable[[Tensor, Generator], Tensor]
 """From images (B, C, H, W) to how much of each pixel is its own, 0 to 1, (B, 1, H, W) or (B, 1, 1, 1)."""
 
-Mixing = Callable[[Tensor, Tensor, int, Generator], tuple[Tensor, Tensor]]
+Mix = Callable[[Tensor, Tensor, int, Generator], tuple[Tensor, Tensor]]
 """From images, labels (B,), the number of classes and a generator to mixed images and targets (B, classes)."""
 
-MIXINGS: dict[str, Callable[..., Tensor]] = {}
-"""Name in a suite file to function; they belong to the axis `augmentation` with those of `bench.training.augment`."""
 
-register_mixing = registrar(MIXINGS, "mixings")
-
-
-def build(entries: Sequence[dict[str, Any]]) -> Mixing | None:
-    """The mixing that a configuration's augmentation entries ask for; None where they ask for none.
+def build(components: Sequence[Component]) -> Mix | None:
+    """The mixing of a configuration's augmentations; None where there is none.
 
     Each image's partner is the one in the same place from the batch's end, as timm has it. Of several mixings each
     image draws one.
     """
     keeps: list[Keep] = [
-        partial(MIXINGS[entry["name"]], **{key: value for key, value in entry.items() if key != "name"})
-        for entry in entries
-        if entry["name"] in MIXINGS
+        partial(component.load(), **component.parameters) for component in components if isinstance(component, Mixing)
     ]
 
     def mix(images: Tensor, labels: Tensor, classes: int, generator: Generator) -> tuple[Tensor, Tensor]:
@@ -47,15 +40,13 @@ def build(entries: Sequence[dict[str, Any]]) -> Mixing | None:
     return mix if keeps else None
 
 
-@register_mixing
-def mixup(images: Tensor, generator: Generator, *, alpha: float = 0.2, p: float = 1.0) -> Tensor:
+def mixup(images: Tensor, generator: Generator, *, alpha: float, p: float) -> Tensor:
     """The same weight everywhere, from Beta(alpha, alpha) (Zhang et al. 2018, arXiv 1710.09412)."""
     weight = beta(images, generator, alpha)
     return torch.where(uniform(images, generator) < p, weight, 1.0)
 
 
-@register_mixing
-def cutmix(images: Tensor, generator: Generator, *, alpha: float = 1.0, p: float = 1.0) -> Tensor:
+def cutmix(images: Tensor, generator: Generator, *, alpha: float, p: float) -> Tensor:
     """A box of the partner's, of an area from Beta(alpha, alpha) (Yun et al. 2019, arXiv 1905.04899).
 
     Its centre lies anywhere in the image; what is outside is cut off, and the labels follow what is left.

@@ -7,14 +7,17 @@ import inspect
 import json
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import nn
 
-from bench.components import AXES
+from bench.components import AXES, is_user_defined
+from bench.components.base import Component
+from bench.components.user_defined import LibraryOptimizer
 from bench.errors import UserError, nearest
+from bench.models.implementations import call_component, implementation, place
 from bench.suite.arguments import accepted_types, misfits
 from bench.suite.optimizer_defaults import FILE, spelled_out, versions
 
@@ -34,43 +37,34 @@ NOT_SETTINGS = {"params", "foreach", "fused", "capturable", "differentiable", "m
 """Parameters that say how an optimizer computes, which is decided here, or that would turn the descent around."""
 
 
-def create(entry: dict[str, Any], groups: Groups) -> torch.optim.Optimizer:
-    """The optimizer that a configuration's `optimizer` entry names, over parameter groups.
+def create(component: Component, groups: Groups) -> torch.optim.Optimizer:
+    """The optimizer of a configuration, over parameter groups.
 
-    What the entry leaves out has the default of the optimizer's own class.
+    Parameters that a library's optimizer is not given have the default of its own class.
 
     Raises
     ------
     UserError
-        An unknown or unfit name, an unknown parameter, a value the optimizer refuses, no learning rate, or weight
-        decay in `groups` for an optimizer that has none.
+        An unknown or unfit name, an unknown parameter, a value that the optimizer refuses, no learning rate, or weight
+        decay in `groups` for an optimizer that has none; or the user's own code fails or returns no optimizer.
     """
-    name = entry["name"]
-    # A suite file has lists only; torch takes pairs such as betas as tuples.
-    parameters = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items() if k != "name"}
-    factory = _factory(name)
+    name = component.name
+    factory = _factory(name) if isinstance(component, LibraryOptimizer) else implementation(component)
     signature = inspect.signature(factory).parameters
     known = [key for key in signature if key not in NOT_SETTINGS]
-    unknown = [key for key in parameters if key not in known]
-    if unknown:
-        hint = nearest(unknown[0], known)
-        raise UserError(
-            f"optimizer {name!r}: unknown parameter {unknown[0]!r}, allowed: {', '.join(known)}"
-            + (f"\n  {hint}" if hint else "")
-        )
-    if wrong := misfits({key: value for key, value in entry.items() if key != "name"}, accepted_types(factory)):
-        raise UserError(f"optimizer {name!r}: {wrong}")
-    if "weight_decay" not in known and any("weight_decay" in group for group in groups):
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in signature.values())
+    if not takes_any and "weight_decay" not in known and any("weight_decay" in group for group in groups):
         raise UserError(f"optimizer {name!r} has no weight decay: leave out that regularizer, or take l2")
-    # One fused kernel per step instead of several per tensor; CPU and CUDA both have it.
-    fused = {"fused": True} if "fused" in signature else {}
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*opt_einsum")  # kron works without, and its users cannot act
-            optimizer = factory(groups, **parameters, **fused)
-    except (TypeError, ValueError, AssertionError, IndexError) as error:  # the last for too few betas
-        raise UserError(f"optimizer {name!r} does not accept {parameters}: {error}") from error
-    if any(group["lr"] is None for group in optimizer.param_groups):
+    if component.user_code:
+        optimizer = call_component(component, groups, **component.parameters)
+        if not isinstance(optimizer, torch.optim.Optimizer):
+            raise UserError(
+                f"optimizer {name!r}: its factory returned {type(optimizer).__name__}, expected a "
+                "torch.optim.Optimizer over the parameter groups that it was given"
+            )
+    else:
+        optimizer = _create(component, factory, signature, known, groups)
+    if any(group.get("lr") is None for group in optimizer.param_groups):
         raise UserError(
             f"optimizer {name!r} would set its learning rate by itself, and no schedule could act on it; "
             f"give it one: {{name: {name}, lr: 0.01}}"
@@ -78,15 +72,46 @@ def create(entry: dict[str, Any], groups: Groups) -> torch.optim.Optimizer:
     return optimizer
 
 
+def _create(
+    component: Component, factory: Factory, signature: Mapping[str, Any], known: list[str], groups: Groups
+) -> torch.optim.Optimizer:
+    """An optimizer of torch or timm, once its parameters are known to be some that it takes."""
+    name = component.name
+    unknown = [key for key in component.parameters if key not in known]
+    if unknown:
+        hint = nearest(unknown[0], known)
+        raise UserError(
+            f"optimizer {name!r}: unknown parameter {unknown[0]!r}, allowed: {', '.join(known)}"
+            + (f"\n  {hint}" if hint else "")
+        )
+    if wrong := misfits(component.parameters, accepted_types(factory)):
+        raise UserError(f"optimizer {name!r}: {wrong}")
+    # A suite file has lists only; torch takes pairs such as betas as tuples.
+    parameters = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in component.parameters.items()
+    }
+    # One fused kernel per step instead of several per tensor; CPU and CUDA both have it.
+    fused = {"fused": True} if "fused" in signature else {}
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*opt_einsum")  # kron works without, and its users cannot act
+            return factory(groups, **parameters, **fused)
+    except (TypeError, ValueError, AssertionError, IndexError) as error:  # the last for too few betas
+        raise UserError(f"optimizer {name!r} does not accept {parameters}: {error}") from error
+
+
 def resolved(entry: dict[str, Any]) -> dict[str, Any]:
-    """The entry with all that is left to its class spelled out; our own entries are complete already.
+    """The entry with all that is left to its class spelled out; those with a component class, and the user's own, come
+    back unchanged.
 
     Raises
     ------
     UserError
         An unknown or unfit name; parameters are left to `check`.
     """
-    return entry if entry["name"] in AXES["optimizer"] else spelled_out(entry, defaults_of(entry["name"]))
+    if entry["name"] in AXES["optimizer"] or is_user_defined(entry["name"]):
+        return entry
+    return spelled_out(entry, defaults_of(entry["name"]))
 
 
 def defaults_of(name: str) -> dict[str, Any]:
@@ -118,7 +143,7 @@ def parameter_groups(model: nn.Module, decay: float | None, kernels_only: bool) 
     return [{"params": kernels, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
 
 
-def check(entry: dict[str, Any], decay: float | None = None, kernels_only: bool = False) -> None:
+def check(component: Component, decay: float | None = None, kernels_only: bool = False) -> None:
     """UserError unless `create` can build the optimizer and it can take a step, tried on one small layer.
 
     Muon leaves matrices of fewer than four rows to another optimizer, and would not look at its parameters there.
@@ -129,11 +154,11 @@ def check(entry: dict[str, Any], decay: float | None = None, kernels_only: bool 
     for parameter in layer.parameters():
         parameter.data.fill_(1.0)
         parameter.grad = torch.ones_like(parameter)
-    optimizer = create(entry, parameter_groups(layer, decay, kernels_only))
+    optimizer = create(component, parameter_groups(layer, decay, kernels_only))
     try:
         _step(optimizer)
     except Exception as error:
-        raise UserError(f"optimizer {entry['name']!r} cannot take a step: {error}") from error
+        raise UserError(f"optimizer {component.name!r} cannot take a step: {error}{place(component, error)}") from error
 
 
 def _step(optimizer: torch.optim.Optimizer) -> None:

@@ -2,108 +2,141 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import torch
 from torch import nn
 
+from bench.components.augmentations import Mixing
+from bench.components.base import Component
 from bench.errors import UserError
 from bench.jsonutil import canonical
 from bench.models.check_fit import check as check_model
 from bench.models.check_fit import check_single_image_batch
 from bench.models.count_operations import Kernel, all_kernels, selected
-from bench.models.inputs import seen_shape
+from bench.models.create import create as create_model
 from bench.models.layers import Shape
-from bench.training import augment, optimizer_factory
-from bench.training.regularization import combine
+from bench.suite.trial_config import TrialConfig
+from bench.training import augment, loss_functions, lr_schedules, optimizer_factory, regularization, steps
+from bench.training.preprocessing import network_input_shape
 
 Kernels = dict[str, list[Kernel]]
 """Model, as text, to its kernels."""
 
 
 def check(
-    configs: Iterable[dict[str, Any]],
+    configs: Iterable[TrialConfig],
     shapes: dict[str, tuple[Shape, int]],
     places: dict[str, str] | None = None,
 ) -> None:
-    """Build every model, optimizer and augmentation once, and try each.
+    """Build every component once, and try each.
 
-    Two images go through the model and the augmentation, the optimizer takes a step, and an l1 or l2 must find
-    kernels to act on.
+    Two images go through the model and the augmentation, the optimizer takes a step, an l1 or l2 must find kernels to
+    act on, and what the user's own code returns must be what its axis expects.
 
-    `shapes` maps ``canonical(dataset entry)`` to its images' shape (C, H, W) and its number of classes, `places` an
-    entry, as ``canonical([axis, entry])``, to where it was written. UserError names every entry that fails.
+    `shapes` maps ``canonical(dataset)`` to its images' shape (C, H, W) and its number of classes, `places` a component,
+    as ``canonical([axis, component])``, to where it was written. UserError names every component that fails.
     """
     problems: dict[str, None] = {}  # a set that keeps its order
-    seen: set[str] = set()
-    found: Kernels = {}
+    checked: set[str] = set()
+    kernels: Kernels = {}
     for config in configs:
-        effects = combine(config["regularizer"])
-        shape, classes = shapes[canonical(config["dataset"])]
-        try:
-            shape = seen_shape(config["preprocessing"], shape)
-        except UserError as error:
-            problems[f"{_place(places, 'preprocessing', config)}{error}"] = None
-            continue
-        model = canonical([config["model"], shape, classes, sorted(effects.model)])
-        attempts: list[tuple[str, list[Any], Callable[[], None]]] = [
-            ("model", [model], partial(_try_model, found, model, config["model"], shape, classes, effects.model)),
-            (
-                "optimizer",
-                [config["optimizer"], effects.weight_decay is None],
-                partial(optimizer_factory.check, config["optimizer"], effects.weight_decay, effects.kernels_only),
-            ),
-            (
-                "augmentation",
-                [config["augmentation"], shape],
-                partial(augment.check, config["augmentation"], shape),
-            ),
-            ("regularizer", [model, config["regularizer"]], partial(_find_kernels, found, model, config)),
-        ]
-        if config["batch_size"] == 1:
-            one = partial(check_single_image_batch, config["model"], shape, classes, effects.model)
-            attempts.append(("batch_size", [model], one))
-        for axis, subject, attempt in attempts:
-            text = canonical([axis, *subject])
-            if text in seen:
-                continue
-            seen.add(text)
-            try:
-                attempt()
-            except UserError as error:
-                problems[f"{_place(places, axis, config)}{error}"] = None
+        plain = config.to_json()
+        image_shape, classes = shapes[canonical(plain["dataset"])]
+        attempts = _attempts(config, plain, image_shape, classes, kernels)
+        with contextlib.suppress(UserError):  # what later checks need failed, and was noted then
+            for axis, subject, attempt in attempts:
+                question = canonical([axis, *subject])
+                if question in checked:
+                    continue
+                checked.add(question)
+                try:
+                    attempt()
+                except UserError as error:
+                    place = (places or {}).get(canonical([axis, plain.get(axis)]))
+                    problems[f"{place}: {error}" if place else str(error)] = None
     if problems:
         raise UserError("\n".join(problems))
 
 
-def _place(places: dict[str, str] | None, axis: str, config: dict[str, Any]) -> str:
-    place = (places or {}).get(canonical([axis, config[axis]]))
-    return f"{place}: " if place else ""
+Attempt = tuple[str, list[Any], Callable[[], object]]
+"""An axis, what the outcome depends on, and the check."""
+
+
+def _attempts(
+    config: TrialConfig, plain: dict[str, Any], image_shape: Shape, classes: int, kernels: Kernels
+) -> Iterable[Attempt]:
+    """The checks of one configuration, those first on which others depend."""
+    yield (
+        "preprocessing",
+        [plain["preprocessing"], image_shape],
+        partial(network_input_shape, config.preprocessing, image_shape),
+    )
+    shape = network_input_shape(config.preprocessing, image_shape)
+    yield "regularizer", [plain["regularizer"]], partial(regularization.combine, config.regularizer)
+    spec = regularization.combine(config.regularizer)
+    model = canonical([plain["model"], shape, classes, sorted(spec.model)])
+    yield "model", [model], partial(_try_model, kernels, model, config.model, shape, classes, spec.model)
+    yield (
+        "optimizer",
+        [plain["optimizer"], spec.weight_decay is None],
+        partial(optimizer_factory.check, config.optimizer, spec.weight_decay, spec.kernels_only),
+    )
+    yield "augmentation", [plain["augmentation"], image_shape], partial(augment.check, config.augmentation, image_shape)
+    yield "regularizer", [model, plain["regularizer"]], partial(_find_kernels, kernels, model, config)
+    if any(component.user_code for component in config.regularizer):
+        yield "regularizer", [model, plain["regularizer"], "penalty"], partial(_try_penalties, config, shape, classes)
+    if config.schedule.user_code:
+        yield (
+            "schedule",
+            [plain["schedule"], config.epochs],
+            partial(lr_schedules.check, config.schedule, config.epochs),
+        )
+    if config.loss.user_code:
+        mixed = any(isinstance(component, Mixing) for component in config.augmentation)
+        yield (
+            "loss",
+            [plain["loss"], spec.label_smoothing, classes, mixed],
+            partial(loss_functions.check, config.loss, spec.label_smoothing, classes, mixed),
+        )
+    yield "step", [config.step.to_json()], partial(steps.check, config.step)
+    if config.batch_size == 1:
+        yield "batch_size", [model], partial(check_single_image_batch, config.model, shape, classes, spec.model)
 
 
 def _try_model(
-    found: Kernels, text: str, entry: dict[str, Any], shape: Shape, classes: int, overrides: dict[str, Any]
+    kernels: Kernels, text: str, component: Component, shape: Shape, classes: int, overrides: dict[str, Any]
 ) -> None:
-    """Check a model and note what kernels it has, but not their values: it may be too large to keep."""
-    net = check_model(entry, shape, classes, overrides)
-    found[text] = [replace(k, weight=nn.Parameter(k.weight.detach().to("meta"))) for k in all_kernels(net, classes)]
+    """Check a model and note its kernels without their values: it may be too large to keep."""
+    net = check_model(component, shape, classes, overrides)
+    kernels[text] = [replace(k, weight=nn.Parameter(k.weight.detach().to("meta"))) for k in all_kernels(net, classes)]
 
 
-def _find_kernels(found: Kernels, text: str, config: dict[str, Any]) -> None:
+def _try_penalties(config: TrialConfig, shape: Shape, classes: int) -> None:
+    with torch.random.fork_rng(devices=[]):
+        overrides = regularization.combine(config.regularizer).model
+        model = create_model(config.model, shape, classes, overrides, load_weights=False)
+        for component in config.regularizer:
+            regularization.check(component, model)
+
+
+def _find_kernels(kernels: Kernels, text: str, config: TrialConfig) -> None:
     """UserError if a penalty finds no kernel in a model that was built: it would be plain training, renamed."""
-    for entry in config["regularizer"]:
-        layers = entry.get("layers")
-        if layers is None or text not in found or selected(found[text], layers):
+    for component in config.regularizer:
+        layers = getattr(component, "layers", None)
+        if layers is None or component.user_code or text not in kernels or selected(kernels[text], layers):
             continue
         if isinstance(layers, str):
-            others = [f"`layers: {name}`" for name in ("hidden", "conv", "all") if selected(found[text], name)]
+            others = [f"`layers: {name}`" for name in ("hidden", "conv", "all") if selected(kernels[text], name)]
         else:
-            others = [f"patterns for its layers: {', '.join(kernel.layer for kernel in found[text])}"]
+            others = [f"patterns for its layers: {', '.join(kernel.layer for kernel in kernels[text])}"]
         raise UserError(
-            f"regularizer {entry['name']!r} with `layers: {layers}` regularises nothing: model "
-            f"{config['model']['name']!r} has no such kernels; "
+            f"regularizer {component.name!r} with `layers: {layers}` regularises nothing: model "
+            f"{config.model.name!r} has no such kernels; "
             + (f"take {' or '.join(others)}, or leave" if others else "leave")
             + " it out for this model"
         )

@@ -46,20 +46,20 @@ def span_mask(extent: Tensor, length: int, images: Tensor, generator: Generator)
     return (position >= first) & (position < first + extent)
 
 
-def rotation(images: Tensor, generator: Generator, *, degrees: float = 15.0) -> Tensor:
+def rotation(images: Tensor, generator: Generator, *, degrees: float) -> Tensor:
     """Rotate by an angle uniform from -`degrees` to `degrees`."""
     angle = torch.deg2rad(uniform(images, generator, -degrees, degrees))
     return resampled(images, angle.cos(), -angle.sin(), angle.sin(), angle.cos())
 
 
-def scaling(images: Tensor, generator: Generator, *, scale: Sequence[float] = (0.8, 1.2)) -> Tensor:
+def scaling(images: Tensor, generator: Generator, *, scale: Sequence[float]) -> Tensor:
     """Enlarge by a factor uniform in `scale`, the same in height and width."""
     shrunk = 1 / uniform(images, generator, *scale)
     zero = torch.zeros_like(shrunk)
     return resampled(images, shrunk, zero, zero, shrunk)
 
 
-def shearing(images: Tensor, generator: Generator, *, degrees: float = 15.0) -> Tensor:
+def shearing(images: Tensor, generator: Generator, *, degrees: float) -> Tensor:
     """Slant upright lines by an angle uniform from -`degrees` to `degrees`."""
     slope = torch.deg2rad(uniform(images, generator, -degrees, degrees)).tan()
     return resampled(images, torch.ones_like(slope), slope, torch.zeros_like(slope), torch.ones_like(slope))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from bench.components.base import Component
 from bench.components.regularizers import Layers
+from bench.errors import UserError
 from bench.models.count_operations import kernels
-from bench.training.function_registry import registrar
+from bench.models.implementations import call_component, place
 
 Penalty = Callable[[nn.Module, int], Callable[[], None]]
 """From a model and its number of classes to a function that adds the penalty's gradient to its kernels' gradients."""
@@ -32,14 +34,9 @@ class RegularizerSpec:
     constraints: tuple[Constraint, ...] = ()
 
 
-REGULARIZERS: dict[str, Callable[..., RegularizerSpec]] = {}
-
-register_regularizer = registrar(REGULARIZERS, "regularizers")
-
-
-def combine(entries: list[dict[str, Any]]) -> RegularizerSpec:
+def combine(components: Sequence[Component]) -> RegularizerSpec:
     """What all regularizers of a configuration set; no two of them set the same thing."""
-    specs = [REGULARIZERS[e["name"]](**{k: v for k, v in e.items() if k != "name"}) for e in entries]
+    specs = [create(component) for component in components]
     return RegularizerSpec(
         model={key: value for spec in specs for key, value in spec.model.items()},
         weight_decay=next((spec.weight_decay for spec in specs if spec.weight_decay is not None), None),
@@ -50,7 +47,57 @@ def combine(entries: list[dict[str, Any]]) -> RegularizerSpec:
     )
 
 
-@register_regularizer
+def create(component: Component) -> RegularizerSpec:
+    """What one regularizer sets; the user's own gives a penalty, ``penalty(model)``, that is added to the loss."""
+    spec = call_component(component, **component.parameters)
+    if isinstance(spec, RegularizerSpec):
+        return spec
+    if not callable(spec):
+        raise UserError(
+            f"regularizer {component.name!r}: its factory returned {type(spec).__name__}, expected a function that "
+            "gives the penalty of a model"
+        )
+    return RegularizerSpec(penalties=(_user_penalty(spec),))
+
+
+def check(component: Component, model: nn.Module) -> None:
+    """UserError unless the penalty of the user's own regularizer is one number that has a gradient."""
+    penalty = call_component(component, **component.parameters)
+    if isinstance(penalty, RegularizerSpec) or component.user_code is None:
+        return
+    try:
+        value = penalty(model)
+    except Exception as error:
+        raise UserError(
+            f"regularizer {component.name!r} fails on this model: {type(error).__name__}: {error}"
+            f"{place(component, error)}"
+        ) from error
+    if not isinstance(value, Tensor) or value.ndim != 0 or not value.requires_grad:
+        found = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+        without = ", without a gradient" if isinstance(value, Tensor) and not value.requires_grad else ""
+        raise UserError(
+            f"regularizer {component.name!r} gives {found}{without}, expected a tensor with one number that depends on "
+            "the model's parameters"
+        )
+
+
+def _user_penalty(penalty_of: Callable[[nn.Module], Tensor]) -> Penalty:
+    """A penalty from its value, whose gradient is added to the parameters' gradients."""
+
+    def penalty(model: nn.Module, classes: int) -> Callable[[], None]:  # noqa: ARG001
+        parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+        def add_gradient() -> None:
+            gradients = torch.autograd.grad(penalty_of(model), parameters, allow_unused=True)
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                if gradient is not None:
+                    parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
+
+        return add_gradient
+
+    return penalty
+
+
 def l1(*, strength: float, layers: Layers) -> RegularizerSpec:
     """strength * sum(|w|) in the loss: a gradient of strength * sign(w) (Keras's `regularizers.l1`)."""
 
@@ -60,7 +107,6 @@ def l1(*, strength: float, layers: Layers) -> RegularizerSpec:
     return _penalty(add, layers)
 
 
-@register_regularizer
 def l2(*, strength: float, layers: Layers) -> RegularizerSpec:
     """strength * sum(w^2) in the loss: a gradient of 2 * strength * w (Keras's `regularizers.l2`)."""
 
@@ -70,7 +116,6 @@ def l2(*, strength: float, layers: Layers) -> RegularizerSpec:
     return _penalty(add, layers)
 
 
-@register_regularizer
 def elastic_net(*, l1: float, l2: float, layers: Layers) -> RegularizerSpec:
     """l1 * sum(|w|) + l2 * sum(w^2) in the loss (Keras's `regularizers.l1_l2`)."""
 
@@ -81,7 +126,6 @@ def elastic_net(*, l1: float, l2: float, layers: Layers) -> RegularizerSpec:
     return _penalty(add, layers)
 
 
-@register_regularizer
 def max_norm(*, max_value: float, layers: Layers) -> RegularizerSpec:
     """Weights into a unit longer than `max_value` are scaled down to it after each step (Srivastava et al. 2014).
 
@@ -101,25 +145,21 @@ def max_norm(*, max_value: float, layers: Layers) -> RegularizerSpec:
     return RegularizerSpec(constraints=(constraint,))
 
 
-@register_regularizer
 def weight_decay(*, strength: float, kernels_only: bool) -> RegularizerSpec:
     """The optimizer's own weight decay (PyTorch's sense)."""
     return RegularizerSpec(weight_decay=strength, kernels_only=kernels_only)
 
 
-@register_regularizer
 def dropout(*, rate: float) -> RegularizerSpec:
     """The model's own parameter `dropout`."""
     return RegularizerSpec(model={"dropout": rate})
 
 
-@register_regularizer
 def stochastic_depth(*, rate: float) -> RegularizerSpec:
     """The model's own parameter `drop_path` (Huang et al. 2016, arXiv 1603.09382)."""
     return RegularizerSpec(model={"drop_path": rate})
 
 
-@register_regularizer
 def label_smoothing(*, amount: float) -> RegularizerSpec:
     """(1 - amount) of a label's weight stays on it, the rest is spread over all classes evenly, its own included."""
     return RegularizerSpec(label_smoothing=amount)

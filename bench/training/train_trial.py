@@ -10,7 +10,6 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,10 +17,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from bench.data import Dataset
-from bench.data.scaling import fit as fit_preprocessing
 from bench.data.splits import split
 from bench.models.count_operations import count_parameters, forward_flops
 from bench.models.create import create as create_model
+from bench.models.inputs import behind
+from bench.suite.trial_config import TrialConfig
 from bench.training import loss_functions, runtime
 from bench.training.checkpoint import Checkpointer, Save, SharedCheckpointer, State, UnfitStateError
 from bench.training.distributed import SINGLE_PROCESS, DistributedContext
@@ -29,6 +29,8 @@ from bench.training.evaluation import PRECISIONS, PredictionArrays, predict_logi
 from bench.training.evaluation import with_test_time_augmentation as tested_model
 from bench.training.final_metrics import all_metrics
 from bench.training.fit import Curves, Progress, TrainingData, fit, validation_part
+from bench.training.preprocessing import fit as fit_preprocessing
+from bench.training.preprocessing import network_input_shape
 from bench.training.random_streams import global_streams_kept, seed_global_streams
 from bench.training.regularization import RegularizerSpec, combine
 
@@ -58,7 +60,7 @@ class TrialOutcome:
 class TrialSetup:
     """What the parts of one trial share."""
 
-    config: dict[str, Any]
+    config: TrialConfig
     seed: int
     data: Dataset
     device: torch.device
@@ -69,7 +71,7 @@ class TrialSetup:
 
 
 def train_trial(
-    config: dict[str, Any],
+    config: TrialConfig,
     seed: int,
     data: Dataset,
     device: torch.device | str = "cpu",
@@ -81,21 +83,20 @@ def train_trial(
 
     Parameters
     ----------
-    config : a resolved configuration, see `bench.suite.expand.Configuration`.
     data : uint8 images (N, C, H, W) and labels (N,), train and test part; not written to.
     report : called after every epoch; an exception that it raises ends the trial and is passed on.
     checkpointer : gives the state to go on from, if there is one, and is offered one after every epoch.
     distributed : this process's rank among the configuration's `workers`; each of them calls this function, and gets
         the same outcome. Only rank 0's checkpointer is used.
     """
-    if distributed.world_size != config["workers"]:
-        raise ValueError(f"{distributed.world_size} processes cannot train a trial of `workers: {config['workers']}`")
+    if distributed.world_size != config.workers:
+        raise ValueError(f"{distributed.world_size} processes cannot train a trial of `workers: {config.workers}`")
     if distributed.is_distributed:
         checkpointer = SharedCheckpointer(checkpointer, distributed)
     saved, save = (checkpointer.load(), checkpointer.save) if checkpointer else (None, lambda _: None)
-    regularizers = combine(config["regularizer"])
+    regularizers = combine(config.regularizer)
     setup = TrialSetup(config, seed, data, torch.device(device), regularizers, report, save, distributed)
-    with runtime.settings(config["deterministic"]), global_streams_kept():
+    with runtime.settings(config.deterministic), global_streams_kept():
         if checkpointer and saved is not None:
             try:
                 return _train_trial(setup, saved)
@@ -106,7 +107,7 @@ def train_trial(
 
 def _train_trial(setup: TrialSetup, saved: State | None) -> TrialOutcome:
     """Search on the training part, refit on all training images where asked for, test."""
-    train, validation = split(setup.data.train_labels, setup.config["validation"])
+    train, validation = split(setup.data.train_labels, setup.config.validation)
     training_data = _training_data(setup, train, validation)
     if saved is not None and "searched" in saved:
         outcome, model = _searched(saved["searched"]), None
@@ -114,7 +115,7 @@ def _train_trial(setup: TrialSetup, saved: State | None) -> TrialOutcome:
         outcome, model = _search(setup, training_data, train, saved)
     if outcome.best_epoch is None:  # it diverged
         return outcome
-    if setup.config["refit"]:
+    if setup.config.refit:
         training_data, model = _refit(setup, outcome, training_data, saved)
     if model is not None:
         _test(setup, outcome, training_data, model)
@@ -230,12 +231,12 @@ def _all_metrics(
 
 
 def _logits(setup: TrialSetup, model: nn.Module, images: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
-    autocast = PRECISIONS[setup.config["precision"]]
+    autocast = PRECISIONS[setup.config.precision]
     return predict_logits(tested_model(model, setup.config), images, indices, autocast, setup.distributed)
 
 
 def _evaluation_loss(setup: TrialSetup) -> loss_functions.Loss:
-    return loss_functions.create(setup.config["loss"], label_smoothing=0.0)
+    return loss_functions.create(setup.config.loss, label_smoothing=0.0)
 
 
 def _searched(outcome: State) -> TrialOutcome:
@@ -260,17 +261,11 @@ def _report_refit(report: Callable[[Progress], None], outcome: TrialOutcome) -> 
 def _build(setup: TrialSetup, train: NDArray[np.int64]) -> nn.Module:
     """The network before training: preprocessing fitted on the training part, start values from the seed."""
     data, config = setup.data, setup.config
-    statistics = fit_preprocessing(config["preprocessing"], data.train_images[train])
+    preprocess = fit_preprocessing(config.preprocessing, data.train_images[train])
     channels, height, width = data.train_images.shape[1:]
+    input_shape = network_input_shape(config.preprocessing, (channels, height, width))
     # Start values are drawn on the CPU, so that they are the same on every device.
     seed_global_streams(setup.seed, "init")
-    model = create_model(
-        config["model"],
-        (channels, height, width),
-        len(data.classes),
-        (statistics.mean, statistics.std),
-        setup.regularizers.model,
-        preprocessing=config["preprocessing"],
-    )
+    model = behind(preprocess, create_model(config.model, input_shape, len(data.classes), setup.regularizers.model))
     # Convolutions on a CPU are mostly faster with the channels last.
     return model.to(setup.device).to(memory_format=torch.channels_last)

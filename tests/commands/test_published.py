@@ -37,9 +37,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "mine.yaml").write_text(SUITE)
     ledger = Ledger(tmp_path / "results")
     for trial in trials_of(load("mine.yaml", None, None, None)):
-        if not trial.config["regularizer"]:
+        if not trial.config.regularizer:
             result = Result({}, 30, 30, test={"accuracy": 0.8805 + 0.0015 * trial.seed, "loss": 0.4})
-            record = Record(trial.key, trial.config, trial.seed, "complete", result, RunInfo(parameters=109_386))
+            record = Record(
+                trial.key, trial.config.to_json(), trial.seed, "complete", result, RunInfo(parameters=109_386)
+            )
             ledger.publish(record, Predictions(CLASSES, CLASSES, SURE, SURE, CLASSES))
     return tmp_path
 
@@ -126,9 +128,9 @@ def test_own_data_count_wherever_they_lay_when_it_ran(folder: Path) -> None:
     few = Predictions(CLASSES[:30], CLASSES[:30], SURE[:30], SURE[:30], CLASSES[:30])
     for override, only in ([], "regularizer=none"), (["epochs=2"], "regularizer=l2"):
         (trial,) = trials_of(load("mine.yaml", [only], override, None))
-        epochs = trial.config["epochs"]
+        epochs = trial.config.epochs
         result = Result({}, epochs, epochs, test={"accuracy": 0.9, "loss": 0.4})
-        ledger.publish(Record(trial.key, trial.run_config, 0, "complete", result, RunInfo()), few)
+        ledger.publish(Record(trial.key, trial.run_config.to_json(), 0, "complete", result, RunInfo()), few)
     (folder / "data").rename(folder / "moved")
     (folder / "mine.yaml").write_text(text.replace("data/a.npz", "moved/../moved/a.npz"))
     whole, short = json.loads(run("mine.yaml", "--json"))["suites"][0]["rows"]

@@ -16,6 +16,7 @@ from bench.__main__ import main
 from bench.data import checksum_cache, fingerprint, load, shape
 from bench.data.splits import split
 from bench.errors import UserError
+from bench.suite.schema import Tail
 
 Tree = dict[str, np.ndarray]
 
@@ -54,7 +55,7 @@ def test_classes_are_the_folders_and_pixels_go_with_their_labels(root: Path) -> 
 def test_the_order_is_mixed_and_the_same_for_ever(root: Path) -> None:
     labels = load(entry(root)).train_labels
     assert labels.tolist() == [1, 0, 1, 0, 1, 1, 0, 1, 0, 0, 0, 1, 0, 0, 1, 1, 0, 0, 1, 1]
-    split(labels, {"tail": 0.2})  # files as they lie, sorted by class, would be refused
+    split(labels, Tail(tail=0.2))  # files as they lie, sorted by class, would be refused
 
 
 def test_a_second_load_reads_arrays_and_no_pictures(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

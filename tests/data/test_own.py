@@ -42,8 +42,8 @@ def arrays(tmp_path: Path) -> Path:
 
 def test_a_path_starts_at_the_suite_files_folder(trial_of: Callable[[str], Trial], arrays: Path) -> None:
     trial = trial_of("{name: npz, path: ../data/mine.npz}")
-    assert trial.config["dataset"] == {"name": "npz", "path": "../data/mine.npz"}
-    assert trial.run_config["dataset"] == {"name": "npz", "path": str(arrays)}
+    assert trial.config.dataset.to_json() == {"name": "npz", "path": "../data/mine.npz"}
+    assert trial.run_config.dataset.to_json() == {"name": "npz", "path": str(arrays)}
 
 
 def test_the_contents_are_in_the_key(trial_of: Callable[[str], Trial], arrays: Path) -> None:

@@ -91,7 +91,7 @@ def test_a_run_whose_data_are_replaced_between_key_and_loading_stops(
 def test_no_executor_gets_data_of_another_key(suite: Path) -> None:
     before = planned(suite)
     replace(suite)
-    data = {before[0].data: load(before[0].run_config["dataset"])}
+    data = {before[0].data: load(before[0].run_config.dataset.to_json())}
     with pytest.raises(UserError, match=CHANGED):
         run_trials(before, data, Ledger(suite.parent / "results"), Console(), RunOptions(use_ray=False))
     check_contents(planned(suite), data)
@@ -103,7 +103,7 @@ def test_keys_of_two_suites_are_both_held_against_the_data(suite: Path) -> None:
     second = planned(suite)
     assert first[0].data == second[0].data
     with pytest.raises(UserError, match=CHANGED):
-        check_contents([*second, *first], {second[0].data: load(second[0].run_config["dataset"])})
+        check_contents([*second, *first], {second[0].data: load(second[0].run_config.dataset.to_json())})
 
 
 def test_a_change_that_no_time_tells_is_found_when_the_bytes_are_read(
@@ -116,17 +116,17 @@ def test_a_change_that_no_time_tells_is_found_when_the_bytes_are_read(
     replace(suite)
     assert planned(suite) == before
     with pytest.raises(UserError, match="changed"):
-        check_contents(before, {before[0].data: load(before[0].run_config["dataset"])})
+        check_contents(before, {before[0].data: load(before[0].run_config.dataset.to_json())})
     after = planned(suite)
     assert after[0].key != before[0].key
-    check_contents(after, {after[0].data: load(after[0].run_config["dataset"])})
+    check_contents(after, {after[0].data: load(after[0].run_config.dataset.to_json())})
 
 
 def test_the_checksum_is_that_of_the_bytes_that_are_decoded(
     suite: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Files that are replaced as soon as they were read leave a data set of one kind, under its own checksum."""
-    entry = planned(suite)[0].run_config["dataset"]
+    entry = planned(suite)[0].run_config.dataset.to_json()
     sha256 = fingerprint(entry)
     read = checksum_cache.read
 

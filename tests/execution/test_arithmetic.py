@@ -26,7 +26,7 @@ def three(suite_of: Callable[[str], Suite], trials_of: Callable[[Suite], list[Tr
 
 def record(trial: Trial, seconds: float, device: str) -> Record:
     measured = RunInfo(flops=FORWARD, train_seconds=seconds, device=device)
-    return Record(trial.key, trial.config, trial.seed, "complete", Result({}, epochs_run=2), measured)
+    return Record(trial.key, trial.config.to_json(), trial.seed, "complete", Result({}, epochs_run=2), measured)
 
 
 def test_without_records_the_rate_is_an_assumption(three: list[Trial]) -> None:

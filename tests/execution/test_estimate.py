@@ -34,7 +34,7 @@ def test_a_trial_of_two_workers_takes_two_places(mixed: list[Trial]) -> None:
 def test_records_tell_of_trials_of_as_many_workers_only(mixed: list[Trial]) -> None:
     one, _, two = mixed
     measured = RunInfo(train_seconds=70.0, evaluation_seconds=0.0)
-    record = Record(one.key, one.config, 0, "complete", Result({}, epochs_run=7), measured)
+    record = Record(one.key, one.config.to_json(), 0, "complete", Result({}, epochs_run=7), measured)
     costs = from_records(mixed, [record])
     assert costs[one.key] == TrialCost(70.0, 0)
     assert costs[two.key] is None

@@ -33,7 +33,7 @@ def record(trial: Trial, status: str = "complete", accuracy: float = 0.9, second
     result = Result(curves={"val_accuracy": [accuracy] * 4}, epochs_run=4, validation={"accuracy": accuracy})
     failure = {"kind": "ValueError", "message": "no", "traceback": ""} if status == "failed" else None
     measured = RunInfo(train_seconds=seconds)
-    return Record(trial.key, trial.config, trial.seed, status, result, measured, failure=failure)  # type: ignore[arg-type]
+    return Record(trial.key, trial.config.to_json(), trial.seed, status, result, measured, failure=failure)  # type: ignore[arg-type]
 
 
 def test_the_table_shows_what_runs_counts_best_and_time_left(three: list[Trial]) -> None:

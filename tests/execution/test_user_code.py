@@ -351,7 +351,7 @@ def test_what_user_code_does_to_its_process_reaches_no_other_trial(tmp_path: Pat
         alone = tmp_path / trial.key
         alone.mkdir()
         run(alone, [trial], Quiet(), data)
-        assert results(alone / "r") == {trial.key: together[trial.key]}, trial.config["model"]["name"]
+        assert results(alone / "r") == {trial.key: together[trial.key]}, trial.config.model.name
     assert {together[trial.key][0] for trial in trials[2:]} == {"complete"}
 
 

@@ -28,10 +28,10 @@ class Together:
         for process in self.processes:
             process.start()
 
-    def __call__(self, config: dict[str, Any], seed: int, data: Any, checkpointer: Any = None) -> list[Any]:
+    def __call__(self, config: Any, seed: int, data: Any, checkpointer: Any = None) -> list[Any]:
         """The outcomes of both ranks; `checkpointer` is rank 0's. The first exception is raised."""
         for rank, orders in enumerate(self.orders):
-            orders.put((config | {"workers": WORKERS}, seed, data, checkpointer if rank == 0 else None))
+            orders.put((config.changed(workers=WORKERS), seed, data, checkpointer if rank == 0 else None))
         found = {}
         for _ in self.orders:
             rank, outcome = self.answers.get(timeout=120)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from by_name import check_model as check
 
 from bench.errors import UserError
-from bench.models.check_fit import check
 
 GREY = (1, 28, 28)
 

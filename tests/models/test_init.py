@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from by_name import cnn, mlp
 from scipy import stats
 from torch import nn
 
-from bench.models.convolutional import cnn
-from bench.models.dense import mlp
 from bench.models.layers import TRUNCATED_STD, initialise
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from by_name import component
+from by_name import create_model as create
 from torch import nn
 
 from bench.errors import UserError
-from bench.models.create import create
-from bench.models.inputs import ColumnL2, ColumnViews, seen_shape
+from bench.models.inputs import ColumnNormalize, ColumnViews, behind
+from bench.training.preprocessing import network_input_shape
 
 MEAN, STD = np.linspace(0.1, 0.6, 28, dtype=np.float32), np.linspace(0.05, 0.4, 28, dtype=np.float32)
 COLUMNS = {"name": "column_standardize"}
@@ -46,15 +48,16 @@ def test_folded_kernels_get_the_gradients_that_the_views_would_give() -> None:
 
 
 def test_a_network_that_begins_otherwise_gets_the_views_themselves() -> None:
-    net = ColumnViews(torch.tensor(MEAN), torch.tensor(STD), nn.Sequential(nn.BatchNorm2d(28), nn.Flatten()))
+    preprocess = ColumnViews(torch.tensor(MEAN), torch.tensor(STD))
+    behind(preprocess, nn.Sequential(nn.BatchNorm2d(28), nn.Flatten()))
     pixels = torch.rand(2, 1, 28, 28)
-    torch.testing.assert_close(net.prepare(pixels), views(pixels))
+    torch.testing.assert_close(preprocess(pixels), views(pixels))
 
 
 def test_views_of_columns_are_for_grey_pictures_only() -> None:
-    assert seen_shape(COLUMNS, (1, 28, 24)) == (24, 28, 24)
+    assert network_input_shape(component("preprocessing", COLUMNS), (1, 28, 24)) == (24, 28, 24)
     with pytest.raises(UserError, match="3 channels; take standardize"):
-        seen_shape(COLUMNS, (3, 32, 32))
+        network_input_shape(component("preprocessing", COLUMNS), (3, 32, 32))
 
 
 def test_columns_get_length_one_and_black_ones_stay_black() -> None:
@@ -65,5 +68,5 @@ def test_columns_get_length_one_and_black_ones_stay_black() -> None:
         length = sum(float(v) ** 2 for v in pixels[n, c, :, w]) ** 0.5
         if length:
             expected[n, c, :, w] = pixels[n, c, :, w] / length / 255
-    found = ColumnL2(255.0, nn.Identity()).prepare(torch.from_numpy(pixels))
+    found = ColumnNormalize(255.0)(torch.from_numpy(pixels))
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-5)

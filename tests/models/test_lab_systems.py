@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from by_name import create_model as create
 
 from bench.models.count_operations import count_parameters
-from bench.models.create import create
 
 GREY, COLOUR = (1, 28, 28), (3, 32, 32)
 COLUMNS = {"name": "column_standardize"}

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from by_name import create_model as create
 from torch import nn
 
 from bench.models.count_operations import all_kernels, count_parameters, forward_flops, kernels, selected
-from bench.models.create import create
 
 GREY = (1, 28, 28)
 

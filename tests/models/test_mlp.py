@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from by_name import mlp
 from torch import nn
 
 from bench.models.count_operations import count_parameters
-from bench.models.dense import mlp
 from bench.models.layers import ACTIVATIONS
 
 

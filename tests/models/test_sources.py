@@ -17,7 +17,7 @@ from bench.errors import UserError
 from bench.models import user_code
 from bench.models.user_code import read
 from bench.models.user_model import SYSTEM, load, running, unpacked, use, watch_files
-from bench.suite.trial import ModelCode
+from bench.suite.trial import ComponentCode
 
 
 @pytest.fixture(autouse=True)
@@ -33,17 +33,17 @@ def write(folder: Path, files: dict[str, str]) -> None:
         (folder / name).write_text(text)
 
 
-def code_of(folder: Path, name: str = "nets.py:net", **entry: object) -> ModelCode:
+def code_of(folder: Path, name: str = "nets.py:net", **entry: object) -> ComponentCode:
     code = read({"name": name, **entry}, folder)
     assert code is not None
     return code
 
 
-def held(code: ModelCode, folder: Path) -> set[str]:
+def held(code: ComponentCode, folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in code.files}
 
 
-def value(code: ModelCode) -> object:
+def value(code: ComponentCode) -> object:
     """What the factory returns, from the code alone."""
     with unpacked(code) as folder:
         use(code, folder)

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import timm
 import torch
+from by_name import check_model as check
+from by_name import create_model as create
 from processes import imports_put_back
 from timm.layers import DropPath
 from timm.models import PretrainedCfg
 
 from bench.errors import UserError
-from bench.models.check_fit import check
-from bench.models.create import create
 from bench.models.user_code import ELSEWHERE, read
 from bench.models.user_model import running
 

@@ -11,6 +11,7 @@ from configuration import DEFAULTS
 
 from bench.ledger.record import Predictions, Record, Result, RunInfo, Status
 from bench.suite.trial import Trial
+from bench.suite.trial_config import TrialConfig
 
 CLASSES = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
 
@@ -27,7 +28,8 @@ def config(**changes: Any) -> dict[str, Any]:
 
 def planned(settings: dict[str, Any], seeds: int, config_key: str = "") -> list[Trial]:
     """The trials of a suite that asks for this configuration with so many seeds."""
-    return [Trial(f"{config_key}/{seed}", config_key, settings, seed, 0) for seed in range(seeds)]
+    typed = TrialConfig.from_json(settings)
+    return [Trial(f"{config_key}/{seed}", config_key, typed, seed, 0) for seed in range(seeds)]
 
 
 @dataclass

@@ -12,6 +12,7 @@ from bench.published import find
 from bench.report.published.match_published import PublishedRow, Request, SuiteComparison, compare_published
 from bench.suite.references import ReferenceMatch
 from bench.suite.trial import Trial
+from bench.suite.trial_config import TrialConfig
 
 MNIST = {"dataset": {"name": "mnist"}, "validation": {"tail": 0.2}}
 LONG = {"epochs": 100, "weights": "best", "early_stopping": {"patience": 10, "monitor": "val_accuracy"}}
@@ -24,7 +25,10 @@ def asked(
     trials = []
     for settings in [settings for _, settings in pairs if settings]:
         known = {record.seed: record.key for record in ledger.records if record.config == settings}
-        trials += [Trial(known.get(s, f"none{s}"), "", settings, s, 0) for s in range(max(seeds, len(known)))]
+        trials += [
+            Trial(known.get(s, f"none{s}"), "", TrialConfig.from_json(settings), s, 0)
+            for s in range(max(seeds, len(known)))
+        ]
     references = [(ReferenceMatch(i, (c,) if c else (), note), find([i])[0]) for i, c in pairs]
     return Request(name, "Labs", "What the labs did.", references, trials)
 

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bench.components import Component
 from bench.errors import UserError
 from bench.suite import trial
 from bench.suite.suite import Suite
-from bench.suite.trial import ModelCode, trial_key, trials
+from bench.suite.trial import ComponentCode, UserCode, trial_key, trials
 
 Load = Callable[..., Suite]
 
 
 def keys(suite: Suite, fingerprint: str = "pixels", source: str | None = None) -> list[str]:
-    code = coded(source) if source else None
-    return [one.key for one in trials(suite, lambda _: fingerprint, lambda _: code)]
+    return [one.key for one in trials(suite, lambda _: fingerprint, lambda _: coded(source or ""))]
 
 
-def coded(checksum: str) -> ModelCode:
+def coded(checksum: str) -> ComponentCode:
     file = Path("/there/nets/mine.py")
-    return ModelCode(
+    return ComponentCode(
         "nets/mine.py:net", "mine", file.parents[1], (file.parent,), {"mine": file}, {}, (), False, checksum
     )
 
@@ -48,7 +49,7 @@ def test_a_known_key(load: Load) -> None:
         "name: t\ngrid: {epochs: 10, validation: {stratified: 0.1}, model: {hidden: [128, 64], name: mlp}}\n",
         "name: t\ngrid: {model: mlp, optimizer: {name: adam, lr: 1e-3, eps: 0.00000001, weight_decay: 0}}\n",
         "name: t\ngrid: {model: mlp, regularizer: none, augmentation: {name: none}}\n",
-        "name: t\ngrid: {model: mlp, ema: null, test_time: none}\n",
+        "name: t\ngrid: {model: mlp, ema: null, test_time: none, step: standard}\n",
         "name: t\npruning: asha\nlimit: 5\nsampling_seed: 9\ngrid: {model: mlp}\n",
     ],
 )
@@ -65,6 +66,7 @@ def test_what_changes_no_training_changes_no_key(text: str, load: Load) -> None:
         "model: mlp, dataset: mnist",
         "model: mlp, preprocessing: standardize",
         "model: mlp, schedule: cosine",
+        "model: mlp, step: sam",
         "model: mlp, regularizer: dropout",
         "model: mlp, augmentation: {name: flip, static: true}",
         "model: mlp, batch_size: 64",
@@ -88,7 +90,7 @@ def test_what_changes_the_training_changes_the_key(changed: str, load: Load) -> 
 
 
 def test_data_source_and_semantics_are_in_the_key(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
-    suite = load(PLAIN)
+    suite = load("name: t\ngrid: {model: 'nets/mine.py:net'}\n")
     found = [*keys(suite), *keys(suite, fingerprint="other pixels"), *keys(suite, source="a"), *keys(suite, source="b")]
     monkeypatch.setattr(trial, "SEMANTICS", trial.SEMANTICS + 1)
     found += keys(suite)
@@ -110,8 +112,8 @@ def test_defaults_are_plain_values_that_know_no_device(load: Load) -> None:
 
 
 def test_trials_go_seed_by_seed_and_count_their_configuration(load: Load) -> None:
-    found = trials(load("name: t\ngrid: {model: [mlp, cnn], seeds: [4, 2]}\n"), lambda _: "x", lambda _: None)
-    assert [(one.config["model"]["name"], one.seed, one.group) for one in found] == [
+    found = trials(load("name: t\ngrid: {model: [mlp, cnn], seeds: [4, 2]}\n"), lambda _: "x", lambda _: coded(""))
+    assert [(one.config.model.name, one.seed, one.group) for one in found] == [
         ("mlp", 4, 0),
         ("mlp", 2, 0),
         ("cnn", 4, 1),
@@ -123,16 +125,45 @@ def test_trials_go_seed_by_seed_and_count_their_configuration(load: Load) -> Non
 def test_the_users_own_model_takes_its_code_along_and_is_keyed_by_it(load: Load) -> None:
     suite = load("name: t\ngrid: {model: {name: 'nets/mine.py:net', width: 3, files: [a.json]}}\n")
     asked: list[Any] = []
-    (one,) = trials(suite, lambda _: "x", lambda entry: asked.append(entry) or coded("sha"))
-    assert asked == [{"name": "nets/mine.py:net", "width": 3, "files": ["a.json"]}]
-    assert one.code == coded("sha")
+    (one,) = trials(suite, lambda _: "x", lambda component: asked.append(component) or coded("sha"))
+    assert [component.to_json() for component in asked] == [
+        {"name": "nets/mine.py:net", "width": 3, "files": ["a.json"]}
+    ]
+    assert one.code == UserCode((coded("sha"),)) and one.code.checksum == "sha"
     assert one.key != trials(suite, lambda _: "x", lambda _: coded("other"))[0].key
 
 
 def test_source_that_is_not_there_is_named_with_its_place(load: Load) -> None:
-    def source(entry: dict[str, Any]) -> Any:
-        raise UserError(f"model {entry['name']!r}: cannot read it")
+    def source(component: Component) -> Any:
+        raise UserError(f"model {component.name!r}: cannot read it")
 
     suite = load("name: t\ngrid:\n  model:\n    - mlp\n    - nets/mine.py:net\n")
-    with pytest.raises(UserError, match=r"suite\.yaml:4: grid\.model\[0\]: model 'mlp': cannot read it"):
+    with pytest.raises(UserError, match=r"suite\.yaml:5: grid\.model\[1\]: model 'nets/mine\.py:net': cannot read it"):
         trials(suite, lambda _: "x", source)
+
+
+def test_code_of_several_components_is_one_code_with_all_checksums_in_the_key(load: Load) -> None:
+    text = "name: t\ngrid: {model: 'nets/mine.py:net', optimizer: 'nets/mine.py:descent', loss: 'nets/mine.py:loss'}\n"
+
+    def code_of(axis_checksum: str) -> Callable[[Component], ComponentCode]:
+        return lambda component: replace(
+            coded(axis_checksum if component.axis == "loss" else "same"), axis=component.axis
+        )
+
+    (one,) = trials(load(text), lambda _: "x", code_of("a"))
+    (other,) = trials(load(text), lambda _: "x", code_of("b"))
+    assert one.code is not None and one.code.axes == ("model", "optimizer", "loss")
+    assert one.key != other.key
+
+
+def test_two_files_of_one_module_name_clash(load: Load) -> None:
+    def code_of(component: Component) -> ComponentCode:
+        file = Path("/there", component.axis, "mine.py")
+        return ComponentCode(component.name, "mine", file.parent, (file.parent,), {"mine": file}, {}, (), False, "x")
+
+    suite = load("name: t\ngrid:\n  model: 'a/mine.py:net'\n  optimizer: 'b/mine.py:descent'\n")
+    message = (
+        r"suite\.yaml:4: grid\.optimizer: 'b/mine\.py:descent' imports .* as the module 'mine', .* rename one of them"
+    )
+    with pytest.raises(UserError, match=message):
+        trials(suite, lambda _: "x", code_of)

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import torch
 
-from bench.components import AXES, COMBINABLE
 from bench.data import Dataset
 from bench.suite.schema import Settings
+from bench.suite.trial_config import TrialConfig
 
-Configured = Callable[..., dict[str, Any]]
+Configured = Callable[..., TrialConfig]
 Sliced = Callable[[int, int], Dataset]
 
 SMALL = {
@@ -23,6 +23,7 @@ SMALL = {
     "optimizer": {"name": "adam"},
     "schedule": {"name": "constant"},
     "loss": {"name": "cross_entropy"},
+    "step": {"name": "standard"},
     "regularizer": [],
     "augmentation": [],
     "batch_size": 64,
@@ -44,17 +45,10 @@ def one_thread() -> Iterator[None]:
 def configured() -> Configured:
     """``configured(epochs=2, model={"name": "cnn"})``: a small configuration with every default filled in."""
 
-    def entry(axis: str, given: dict[str, Any]) -> dict[str, Any]:
-        known = AXES[axis].get(given["name"])
-        return known(**given).model_dump(mode="json", exclude_none=True) if known else given
-
-    def configuration(**changes: Any) -> dict[str, Any]:
+    def configuration(**changes: Any) -> TrialConfig:
         asked = SMALL | changes
         full = Settings(**{key: asked.pop(key) for key in list(asked) if key in Settings.model_fields})
-        for axis in AXES:
-            given = asked[axis]
-            asked[axis] = [entry(axis, one) for one in given] if axis in COMBINABLE else entry(axis, given)
-        return asked | full.model_dump(mode="json")
+        return TrialConfig.from_json(asked | full.model_dump(mode="json"))
 
     return configuration
 

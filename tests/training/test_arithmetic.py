@@ -16,8 +16,8 @@ def test_a_linear_model_by_hand(configured: Any) -> None:
     forward = flops_per_image(config, (1, 28, 28), 10)
     assert forward == 2 * 784 * 10
     assert training_flops(config, forward, 1000) == 3 * forward * 750 * 3
-    assert training_flops({**config, "validation": "none"}, forward, 1000) == 3 * forward * 1000 * 3
-    assert training_flops({**config, "refit": True}, forward, 1000) == 3 * forward * (750 + 1000) * 3
+    assert training_flops(config.changed(validation="none"), forward, 1000) == 3 * forward * 1000 * 3
+    assert training_flops(config.changed(refit=True), forward, 1000) == 3 * forward * (750 + 1000) * 3
 
 
 @pytest.mark.parametrize("preprocessing", ["standardize", "column_standardize"])

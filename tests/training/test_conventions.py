@@ -8,20 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from by_name import create_model, create_optimizer, create_schedule
 from numpy.typing import NDArray
 from torch import nn
 
 from bench.data import Dataset
 from bench.data.splits import split
-from bench.models.create import create as create_model
 from bench.models.layers import SamePad
 from bench.training.final_metrics import all_metrics
 from bench.training.fit import TrainingData, fit
 from bench.training.lr_schedules import ScheduleContext
-from bench.training.lr_schedules import create as create_schedule
-from bench.training.optimizer_factory import create as create_optimizer
 from bench.training.random_streams import generator
-from bench.training.regularization import combine
+from bench.training.regularization import combine as combine_components
 
 Floats = NDArray[np.float64]
 
@@ -150,7 +148,7 @@ def test_l2_has_a_gradient_of_2_a_w_on_kernels_only_and_the_last_partial_batch_c
         validation="none",
     )
     torch.manual_seed(0)
-    model = create_model(config["model"], (1, 28, 28), 10)
+    model = create_model(config.model.to_json(), (1, 28, 28), 10)
     kernel, bias = (p.detach().numpy().astype(float).copy() for p in model.parameters())
     images, labels = small.train_images[:250], small.train_labels[:250].astype(np.int64)
     order = torch.randperm(250, generator=generator(0, "order")).numpy()
@@ -161,7 +159,7 @@ def test_l2_has_a_gradient_of_2_a_w_on_kernels_only_and_the_last_partial_batch_c
         bias = bias - 0.1 * by_bias
     nobody = torch.empty(0, dtype=torch.long)
     pictures = TrainingData(torch.from_numpy(images), torch.from_numpy(labels), 10, torch.arange(250), nobody)
-    fit(model, config, 0, pictures, combine(config["regularizer"]))
+    fit(model, config, 0, pictures, combine_components(config.regularizer))
     found = [p.detach().numpy() for p in model.parameters()]
     assert found[0] == pytest.approx(kernel, abs=1e-6)
     assert found[1] == pytest.approx(bias, abs=1e-6)

@@ -14,7 +14,7 @@ from bench.data import Dataset
 from bench.suite.constraints import constraint_violation
 from bench.training.train_trial import train_trial
 
-AXES_HERE = ("optimizer", "schedule", "loss", "regularizer", "augmentation")
+AXES_HERE = ("optimizer", "schedule", "loss", "step", "regularizer", "augmentation")
 
 NEEDS: dict[str, dict[str, Any]] = {"step": {"every": 1}}
 """What an entry cannot do without."""
@@ -33,7 +33,7 @@ def test_an_entry_trains_with_its_defaults(axis: str, name: str, configured: Any
         validation={"stratified": 0.33},  # 64 images train
         epochs=2,
     )
-    assert constraint_violation(config) is None
+    assert constraint_violation(config.to_json()) is None
     found = train_trial(config, 0, data)
     assert found.status == "complete" and found.epochs_run == 2
     assert all(math.isfinite(value) for curve in found.curves.values() for value in curve if value is not None)

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import torch
+from by_name import create_model
 from torch.nn import functional as F
 
 from bench.data import Dataset
-from bench.models.create import create as create_model
 from bench.training.evaluation import predict_logits, predictions
 from bench.training.fit import batch_sizes
 from bench.training.random_streams import generator, stream_seed
@@ -51,7 +51,7 @@ def test_a_trial_is_the_loop_one_would_write_by_hand(configured: Any, small: Dat
     found = train_trial(config, 5, small)
 
     torch.manual_seed(stream_seed(5, "init"))
-    net = create_model(config["model"], (1, 28, 28), 10)
+    net = create_model(config.model.to_json(), (1, 28, 28), 10)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
     images, labels = torch.from_numpy(small.train_images), torch.from_numpy(small.train_labels)
     orders = generator(5, "order")

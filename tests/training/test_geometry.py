@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from by_name import rotation, scaling, shearing
 from scipy.ndimage import affine_transform
 
-from bench.training.random_ops import resampled, rotation, scaling, shearing
+from bench.training.random_ops import resampled
 
 SHAPES = [(40, 1, 28, 28), (40, 3, 9, 12)]
 

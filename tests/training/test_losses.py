@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from by_name import create_loss as create
 from scipy.special import log_softmax, softmax
 
 from bench.components import AXES
 from bench.data import Dataset
-from bench.training.loss_functions import LOSSES, create
 from bench.training.train_trial import train_trial
-
-
-def test_registry_and_schema_have_the_same_names_and_parameters() -> None:
-    assert LOSSES.keys() == AXES["loss"].keys()
-    for name, function in LOSSES.items():
-        fields = AXES["loss"][name].model_fields.keys() - {"name"}
-        assert inspect.signature(function).parameters.keys() == fields | {"label_smoothing"}
 
 
 @pytest.mark.parametrize("amount", [0.0, 0.1, 0.5])
@@ -43,7 +35,7 @@ def by_formula(name: str, logits: np.ndarray, targets: np.ndarray) -> float:
     return float(-(targets * np.log(p) + (1 - targets) * np.log(1 - p)).mean())
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", AXES["loss"])
 @pytest.mark.parametrize("amount", [0.0, 0.2])
 def test_a_loss_takes_labels_or_soft_targets(name: str, amount: float) -> None:
     draws = np.random.default_rng(0)
@@ -55,7 +47,7 @@ def test_a_loss_takes_labels_or_soft_targets(name: str, amount: float) -> None:
         assert float(loss(torch.from_numpy(logits), torch.from_numpy(given))) == pytest.approx(wanted)
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", AXES["loss"])
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
 def test_certainty_right_or_wrong_has_a_finite_loss_and_gradient(name: str, kind: torch.dtype) -> None:
     logits = torch.tensor([[80.0, -80.0, 0.0], [80.0, -80.0, 0.0], [0.0, 0.0, 0.0]], dtype=kind, requires_grad=True)
@@ -65,7 +57,7 @@ def test_certainty_right_or_wrong_has_a_finite_loss_and_gradient(name: str, kind
     assert logits.grad is not None and torch.isfinite(logits.grad).all() and logits.grad[2].abs().sum() > 0
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", AXES["loss"])
 def test_a_network_learns_by_it_and_its_own_loss_is_reported(name: str, configured: Any, small: Dataset) -> None:
     smooth = configured(loss={"name": name}, regularizer=[{"name": "label_smoothing"}], epochs=5)
     found = train_trial(smooth, 0, small)

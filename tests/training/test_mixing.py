@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from by_name import build_mixing as build
+from by_name import cutmix, mixup
 from scipy.stats import beta, kstest
 from torch.nn import functional as F
 
 from bench.data import Dataset
-from bench.training.mixing import Mixing, build, cutmix, mixup
+from bench.training.mixing import Mix
 from bench.training.train_trial import train_trial
 
 SHAPES = [(201, 1, 28, 28), (200, 3, 9, 12)]
@@ -21,7 +23,7 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def mixing(*entries: dict[str, Any]) -> Mixing:
+def mixing(*entries: dict[str, Any]) -> Mix:
     mix = build(entries)
     assert mix is not None
     return mix

@@ -55,6 +55,6 @@ def test_keys_and_settings_are_the_same_where_there_is_a_gpu(tmp_path: Path, mon
 
     def planned(gpu: Callable[[], bool]) -> list[tuple[str, object]]:
         monkeypatch.setattr(torch.cuda, "is_available", gpu)
-        return [(one.key, one.config) for one in trials(load_suite(path), lambda _: "made", lambda _: None)]
+        return [(one.key, one.config.to_json()) for one in trials(load_suite(path), lambda _: "made", lambda _: None)]
 
     assert planned(lambda: True) == planned(lambda: False)

@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 import torch
+from by_name import check_optimizer as check
+from by_name import create_optimizer as create
 from torch import nn
 
 from bench.components import AXES
 from bench.errors import UserError
 from bench.jsonutil import canonical
 from bench.suite import optimizer_defaults
-from bench.training.optimizer_factory import NOT_SETTINGS, check, create, defaults_of, names, parameter_groups, resolved
+from bench.training.optimizer_factory import NOT_SETTINGS, defaults_of, names, parameter_groups, resolved
 
 CLASSES = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "rmsprop": torch.optim.RMSprop}
 NOT_OURS = {"dampening", "decoupled_weight_decay"}
@@ -122,7 +124,7 @@ def test_frozen_parameters_are_left_out() -> None:
 
 MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"name": "adamm"}, r"there is no optimizer 'adamm' in torch or timm\n  did you mean 'adam"),
-    ({"name": "adam", "learning_rate": 1.0}, "unknown parameter 'learning_rate', allowed: lr, betas, eps,"),
+    ({"name": "adamw", "learning_rate": 1.0}, "unknown parameter 'learning_rate', allowed: lr, betas, eps,"),
     ({"name": "adamw", "beta": [0.9, 0.9]}, "unknown parameter 'beta'.*\n  did you mean 'betas'?"),
     ({"name": "lion", "momentum": 0.9}, "unknown parameter 'momentum', allowed: lr, betas, weight_decay"),
     ({"name": "adamw", "maximize": True}, "unknown parameter 'maximize'"),

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from by_name import implementation, rand_augment, trivial_augment
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import v2 as transforms
 from torchvision.transforms.v2 import functional as tv
 
 from bench.data import Dataset
 from bench.training import auto_augment
-from bench.training.auto_augment import BINS, OPERATIONS, Ranges, rand_augment, trivial_augment
+from bench.training.auto_augment import BINS, OPERATIONS, Ranges
 
 LIKE = {"rand_augment": transforms.RandAugment, "trivial_augment": transforms.TrivialAugmentWide}
 
@@ -39,7 +40,7 @@ def ranges_of(name: str, height: int, width: int, monkeypatch: pytest.MonkeyPatc
 
     with monkeypatch.context() as patch:
         patch.setattr(auto_augment, "apply_operation", catch)
-        getattr(auto_augment, name)(torch.zeros(1, 1, height, width), seeded())
+        implementation("augmentation", name)(torch.zeros(1, 1, height, width), seeded())
     return caught[0]
 
 

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from by_name import combine, create_model, create_optimizer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bench.components import AXES
 from bench.data import Dataset
-from bench.models.create import create as create_model
 from bench.training import optimizer_factory
 from bench.training.fit import TrainingData, fit
-from bench.training.regularization import REGULARIZERS, RegularizerSpec, combine
+from bench.training.regularization import RegularizerSpec
+from bench.training.regularization import combine as combine_components
 from bench.training.train_trial import train_trial
 
 MLP = {"name": "mlp", "hidden": [16, 8], "batch_norm": "before"}
@@ -50,12 +49,6 @@ class OutputFirst(nn.Module):
 def add_penalties(model: nn.Module, effects: RegularizerSpec, classes: int = 10) -> None:
     for penalty in effects.penalties:
         penalty(model, classes)()
-
-
-def test_registry_and_schema_have_the_same_names_and_parameters() -> None:
-    assert REGULARIZERS.keys() == AXES["regularizer"].keys()
-    for name, function in REGULARIZERS.items():
-        assert inspect.signature(function).parameters.keys() == AXES["regularizer"][name].model_fields.keys() - {"name"}
 
 
 PENALTIES: dict[str, tuple[dict[str, float], Callable[[Tensor], Tensor]]] = {
@@ -128,7 +121,7 @@ def test_max_norm_holds_after_every_step(configured: Any, small: Dataset) -> Non
         optimizer={"name": "sgd", "lr": 1.0},
         regularizer=[{"name": "max_norm", "max_value": 0.3}],
     )
-    model = create_model(config["model"], (1, 28, 28), 10)
+    model = create_model(config.model.to_json(), (1, 28, 28), 10)
     images = TrainingData(
         torch.from_numpy(small.train_images),
         torch.from_numpy(small.train_labels).long(),
@@ -136,7 +129,7 @@ def test_max_norm_holds_after_every_step(configured: Any, small: Dataset) -> Non
         torch.arange(800),
         torch.arange(800, 1000),
     )
-    fit(model, config, 0, images, combine(config["regularizer"]))
+    fit(model, config, 0, images, combine_components(config.regularizer))
     assert float(model[1].weight.detach().norm(dim=1).max()) == pytest.approx(0.3, abs=1e-5)
     assert float(model[3].weight.detach().norm(dim=1).min()) > 0.3  # the output layer is free
 
@@ -159,7 +152,7 @@ def test_weight_decay_shrinks_everything_or_kernels_only(kernels_only: bool) -> 
     effects = combine([{"name": "weight_decay", "strength": 0.5, "kernels_only": kernels_only}])
     groups = optimizer_factory.parameter_groups(model, effects.weight_decay, effects.kernels_only)
     # The suite's own SGD says weight_decay 0; the regularizer wins.
-    optimizer = optimizer_factory.create({"name": "sgd", "lr": 0.1, "weight_decay": 0.0}, groups)
+    optimizer = create_optimizer({"name": "sgd", "lr": 0.1, "weight_decay": 0.0}, groups)
     for parameter in model.parameters():
         parameter.grad = torch.zeros_like(parameter)
     optimizer.step()

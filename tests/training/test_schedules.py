@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from typing import Any
 
 import pytest
 import torch
+from by_name import create_schedule as create
 
-from bench.components import AXES
+from bench.components import parse_component
 from bench.data import Dataset
-from bench.training.lr_schedules import SCHEDULES, Factor, ScheduleContext, create
+from bench.training.lr_schedules import Factor, ScheduleContext
 from bench.training.train_trial import train_trial
 
 
 def factor_of(entry: dict[str, Any], epochs: int, steps_per_epoch: int, **context: Any) -> Factor:
     """The factor of an entry that changes the rate; what it leaves out has its default."""
-    full = AXES["schedule"][entry["name"]](**entry).model_dump(exclude_none=True)
-    factor = create(full, ScheduleContext(epochs, steps_per_epoch, **{"learning_rate": 1.0} | context))
+    factor = create(entry, ScheduleContext(epochs, steps_per_epoch, **{"learning_rate": 1.0} | context))
     assert factor is not None
     return factor
-
-
-def test_registry_and_schema_have_the_same_names_parameters_and_defaults() -> None:
-    assert SCHEDULES.keys() == AXES["schedule"].keys()
-    for name, function in SCHEDULES.items():
-        context, *parameters = inspect.signature(function).parameters.values()
-        fields = {key: field.default for key, field in AXES["schedule"][name].model_fields.items() if key != "name"}
-        assert context.name == "context"
-        assert {p.name: p.default for p in parameters} | {"warmup": 0.0} == fields
 
 
 def test_constant_changes_nothing() -> None:
@@ -148,8 +138,8 @@ def test_plateau_follows_validation_in_a_trial_and_a_refit_repeats_it(configured
     # A step schedule with the same drops, without any validation, ends at the same network.
     drops = [epoch for epoch in range(1, 8) if wanted[epoch] != wanted[epoch - 1]]
     by_hand = {"name": "step", "milestones": drops, "factors": [wanted[epoch] / 0.2 for epoch in drops]}
-    whole = train_trial(config | {"schedule": by_hand | {"warmup": 0.0}, "validation": "none"}, 0, small)
-    assert train_trial(config | {"refit": True}, 0, small).test == whole.test
+    whole = train_trial(config.changed(schedule=parse_component("schedule", by_hand), validation="none"), 0, small)
+    assert train_trial(config.changed(refit=True), 0, small).test == whole.test
 
 
 def test_time_decay_divides_by_the_steps_so_far() -> None:

@@ -60,7 +60,7 @@ MOMENTUM = {"csgdc", "csgdp", "csgdw", "nesterovw", "nlarc", "nlars", "sgdc", "s
 
 def entries() -> list[dict[str, Any]]:
     """Every entry of every training axis, as a change of the small configuration."""
-    axes = ("optimizer", "schedule", "loss", "regularizer", "augmentation", "preprocessing")
+    axes = ("optimizer", "schedule", "loss", "step", "regularizer", "augmentation", "preprocessing")
     found = []
     for axis in axes:
         for name in AXES[axis]:
@@ -160,6 +160,6 @@ def test_an_augmentation_that_waits_is_found_out(
         wait(images)
         return images
 
-    monkeypatch.setitem(augment.AUGMENTATIONS, "flip", flip)
+    monkeypatch.setattr(augment, "flip", flip)
     found = more_for_more_batches(configured, pictures, augmentation=[{"name": "flip"}])
     assert found.total() >= 6  # three more batches in each of two epochs

@@ -20,7 +20,8 @@ from bench.execution.messages import RunOptions
 from bench.execution.pruning import rule
 from bench.models.user_code import installed_packages
 from bench.suite.schema import Pruning
-from bench.suite.trial import ModelCode, Trial
+from bench.suite.trial import ComponentCode, Trial, UserCode
+from bench.suite.trial_config import TrialConfig
 
 FORMAT = 3
 RUN = "run.json"
@@ -72,7 +73,7 @@ def pack(bundle: RunBundle, folder: Path, *, send_data: bool = False, data_dir: 
     ignore = shutil.ignore_patterns("__pycache__", "*.pyc")
     shutil.copytree(Path(bench.__file__).parent, folder / "bench", ignore=ignore)
     try:
-        user_code = {trial.code.identity: trial.code for trial in bundle.trials if trial.code}
+        user_code = {code.identity: code for trial in bundle.trials for code in _codes_of(trial) if code}
         codes = {identity: _packed(code, folder, str(n)) for n, (identity, code) in enumerate(user_code.items())}
         paths = dict.fromkeys(trial.data_path for trial in bundle.trials if trial.data_path)
         data = {path: _copy(path, folder / "data" / str(n)) for n, path in enumerate(paths)}
@@ -85,8 +86,9 @@ def pack(bundle: RunBundle, folder: Path, *, send_data: bool = False, data_dir: 
 
     def trial_json(trial: Trial) -> dict[str, Any]:
         path = str(data[trial.data_path].relative_to(folder)) if trial.data_path else None
-        code = trial.code and trial.code.identity
-        return {**asdict(replace(trial, code=None)), "code": code, "data_path": path}
+        training, of_data = (code and code.identity for code in _codes_of(trial))
+        fields_as_json = {"config": trial.config.to_json(), "code": training, "data_code": of_data, "data_path": path}
+        return {**vars(trial), **fields_as_json}
 
     suites = [
         {**vars(suite), "trials": [trial_json(trial) for trial in suite.trials], "pruning": rule(suite.pruning)}
@@ -118,7 +120,9 @@ def unpack(folder: Path, *, with_code: bool = True) -> RunBundle:
 
     def trial(values: dict[str, Any]) -> Trial:
         path = folder / values["data_path"] if values["data_path"] else None
-        return Trial(**{**values, "data_path": path, "code": codes[values["code"]] if values["code"] else None})
+        training, of_data = (codes[values[name]] if values[name] else None for name in ("code", "data_code"))
+        config, data_code = TrialConfig.from_json(values["config"]), of_data.parts[0] if of_data else None
+        return Trial(**{**values, "config": config, "data_path": path, "code": training, "data_code": data_code})
 
     def suite(values: dict[str, Any]) -> BundledSuite:
         pruning = Pruning.model_validate(values["pruning"]) if values["pruning"] else None
@@ -137,35 +141,46 @@ def _failed_file(error: OSError) -> str:
     return f"{error.filename or 'a file'} to the cluster: {error.strerror or error}"
 
 
-def _packed(code: ModelCode, folder: Path, number: str) -> dict[str, Any]:
+def _codes_of(trial: Trial) -> tuple[UserCode | None, UserCode | None]:
+    """The user's own code that training runs, and that makes the data."""
+    return trial.code, UserCode((trial.data_code,)) if trial.data_code else None
+
+
+def _packed(code: UserCode, folder: Path, number: str) -> dict[str, Any]:
     """Write a code's files into a folder of their own; its other fields as JSON."""
+    names = {path: str(n) for n, path in enumerate(code.files)}
     target = folder / "models" / number
     target.mkdir(parents=True)
-    files = {}
-    for n, (path, content) in enumerate(code.files.items()):
-        (target / str(n)).write_bytes(content)
-        files[str(path)] = f"models/{number}/{n}"
-    return {
-        **{item.name: getattr(code, item.name) for item in fields(code)},
-        "folder": str(code.folder),
-        "roots": [*map(str, code.roots)],
-        "modules": {name: str(path) for name, path in code.modules.items()},
-        "declared": [*map(str, code.declared)],
-        "files": files,
-    }
+    for path, content in code.files.items():
+        (target / names[path]).write_bytes(content)
 
-
-def _unpacked(folder: Path, values: dict[str, Any]) -> ModelCode:
-    return ModelCode(
-        **{
-            **values,
-            "folder": Path(values["folder"]),
-            "roots": tuple(map(Path, values["roots"])),
-            "modules": {name: Path(path) for name, path in values["modules"].items()},
-            "declared": tuple(map(Path, values["declared"])),
-            "files": {Path(path): (folder / file).read_bytes() for path, file in values["files"].items()},
+    def packed(part: ComponentCode) -> dict[str, Any]:
+        return {
+            **{field.name: getattr(part, field.name) for field in fields(part)},
+            "folder": str(part.folder),
+            "roots": [*map(str, part.roots)],
+            "modules": {name: str(path) for name, path in part.modules.items()},
+            "declared": [*map(str, part.declared)],
+            "files": {str(path): f"models/{number}/{names[path]}" for path in part.files},
         }
-    )
+
+    return {"parts": [packed(part) for part in code.parts]}
+
+
+def _unpacked(folder: Path, values: dict[str, Any]) -> UserCode:
+    def part(values: dict[str, Any]) -> ComponentCode:
+        return ComponentCode(
+            **{
+                **values,
+                "folder": Path(values["folder"]),
+                "roots": tuple(map(Path, values["roots"])),
+                "modules": {name: Path(path) for name, path in values["modules"].items()},
+                "declared": tuple(map(Path, values["declared"])),
+                "files": {Path(path): (folder / file).read_bytes() for path, file in values["files"].items()},
+            }
+        )
+
+    return UserCode(tuple(map(part, values["parts"])))
 
 
 def _copy(path: Path, folder: Path) -> Path:
@@ -180,7 +195,7 @@ def _copy(path: Path, folder: Path) -> Path:
 
 def _copy_catalogue(bundle: RunBundle, folder: Path, data_dir: Path | None) -> None:
     """The catalogue's data sets, from wherever this machine has them."""
-    datasets = (trial.config["dataset"] for trial in bundle.trials)
+    datasets = (trial.config.dataset.to_json() for trial in bundle.trials if trial.data_code is None)
     for name in dict.fromkeys(dataset["name"] for dataset in datasets if not is_user_defined(dataset)):
         info = DATASETS[name]
         located = (locate(info, location)[0] for location in search_paths(info, data_dir))

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench.data import Dataset, load
+from bench.data import Dataset
 from bench.errors import UserError
 from bench.execution.cluster.bundle import VARIABLES, RunBundle, unpack
 from bench.execution.cluster.events import EventFile, EventRecorder, suite_started
@@ -24,6 +24,7 @@ from bench.execution.progress import ProgressStats
 from bench.execution.pruning import rule
 from bench.execution.run_trials import run_trials
 from bench.execution.signals import INTERRUPTED, is_stop, stop_on_signals
+from bench.execution.user_dataset import load_dataset
 from bench.ledger.file_store import FileStore
 from bench.ledger.ledger import Ledger
 from bench.streams import unfailing_streams
@@ -106,9 +107,7 @@ def _drive(bundle: RunBundle, folder: Path, events: EventFile, variables: dict[s
     for trial in bundle.trials:
         if trial.data not in datasets:
             data_dir = sent if sent.is_dir() else None
-            datasets[trial.data] = load(
-                trial.run_config["dataset"], data_dir, lambda text: events.write("note", text=text)
-            )
+            datasets[trial.data] = load_dataset(trial, data_dir, lambda text: events.write("note", text=text))
     connection = Connection("auto", autoscaling=bundle.autoscaling, prepared=True, variables=variables)
     options = replace(bundle.options, connection=connection)
     failed = False

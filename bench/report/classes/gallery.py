@@ -250,7 +250,7 @@ def cached_finder(planned: Iterable[Trial] = ()) -> FindData:
     User data are looked for where the `planned` trials have them; a suite file names them relative to its folder.
     """
     known: dict[str, LocalData] = {}
-    resolved = {canonical(t.config["dataset"]): t.run_config["dataset"] for t in planned if t.data_path}
+    resolved = {canonical(t.config.dataset.to_json()): t.run_config.dataset.to_json() for t in planned if t.data_path}
 
     def find_data(entry: Entry, labels: Labels) -> LocalData:
         name = canonical(entry)

@@ -91,10 +91,10 @@ def planned_configurations(trials: Iterable[Trial]) -> dict[str, PlannedConfigur
     """The configurations of one suite, by their text as the suite has it."""
     groups: dict[str, list[Trial]] = {}
     for trial in trials:
-        groups.setdefault(canonical(trial.config), []).append(trial)
+        groups.setdefault(canonical(trial.config.to_json()), []).append(trial)
     return {
         text: PlannedConfiguration(
-            _with_checksum(group[0].run_config, group[0].contents), frozenset(trial.key for trial in group)
+            _with_checksum(group[0].run_config.to_json(), group[0].contents), frozenset(trial.key for trial in group)
         )
         for text, group in groups.items()
     }
@@ -133,7 +133,7 @@ class RunIndex:
         for record in records:
             trial = planned.get(record.key)
             if trial:
-                told = _with_checksum(trial.run_config, trial.contents)
+                told = _with_checksum(trial.run_config.to_json(), trial.contents)
             else:
                 told = _with_checksum(record.config, contents.get(record.key, ""))
             self.by_start.setdefault(prefix_key(told), []).append(self.by_key.get(record.key, record))

@@ -72,7 +72,7 @@ def test_trials_keep_their_keys_and_name_the_files_that_came_along(own: Suite, f
     )
     trial = got.trials[0]
     assert [trial.code for trial in got.trials] == [trial.code for trial in sent.trials]
-    assert load(trial.run_config["dataset"]).train_images.shape[0] == 10
+    assert load(trial.run_config.dataset.to_json()).train_images.shape[0] == 10
 
 
 def test_the_package_itself_is_sent(own: Suite, folder: Path) -> None:

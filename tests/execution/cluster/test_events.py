@@ -32,7 +32,7 @@ def two(suite_of: Callable[[str], Suite], trials_of: Callable[[Suite], list[Tria
 
 def record(trial: Trial) -> Record:
     result = Result(curves={"val_accuracy": [0.5, 0.9]}, epochs_run=2, validation={"accuracy": 0.9})
-    return Record(trial.key, trial.config, trial.seed, "complete", result, RunInfo(train_seconds=3.0))
+    return Record(trial.key, trial.config.to_json(), trial.seed, "complete", result, RunInfo(train_seconds=3.0))
 
 
 def happen(view: ProgressListener, trials: list[Trial]) -> None:

@@ -15,6 +15,7 @@ from bench.report.published.match_published import compare_published
 from bench.report.published.published_text import PublishedPage, to_json, to_markdown
 from bench.suite.references import ReferenceMatch
 from bench.suite.trial import Trial
+from bench.suite.trial_config import TrialConfig
 
 
 def test_a_validation_figure_is_held_against_validation(ledger: Ledger) -> None:
@@ -95,7 +96,9 @@ def test_own_data_are_the_same_wherever_they_lie(ledger: Ledger) -> None:
         suite = asked(ledger, ("lab-d-cifar10-sequential", settings), name=name)
         contents = "d1" if first == 0 else "d2"
         keys = [record.key for record in ledger.records[first : first + 3]]
-        trials = [Trial(key, "", settings, seed, 0, contents=contents) for seed, key in enumerate(keys)]
+        trials = [
+            Trial(key, "", TrialConfig.from_json(settings), seed, 0, contents=contents) for seed, key in enumerate(keys)
+        ]
         suites.append(replace(suite, trials=trials))
     shorter = {ledger.records[3].key: "d1"}
     a, b, c = compare_published(suites, ledger.records, ledger.predictions, shorter)
