@@ -69,7 +69,7 @@ def run_all(coordinator: Coordinator, score: Callable[[Trial], float]) -> list[t
                 break
         else:
             complete(coordinator, trial, [score(trial)] * 9)
-        out.append((trial.config["optimizer"]["lr"], trial.seed, coordinator.ended[-1].status))
+        out.append((trial.config.optimizer.lr, trial.seed, coordinator.ended[-1].status))
     return out
 
 
@@ -113,7 +113,7 @@ def test_pruning_decides_on_first_seeds_and_survivors_run_the_others(
     coordinator_of: Callable[[str], Coordinator],
 ) -> None:
     coordinator = coordinator_of(GRID + "pruning: {grace_period: 1, reduction_factor: 2}\n")
-    ran = run_all(coordinator, lambda trial: trial.config["optimizer"]["lr"])
+    ran = run_all(coordinator, lambda trial: trial.config.optimizer.lr)
     by_rate: dict[float, list[tuple[int, str]]] = {}
     for lr, seed, status in ran:
         by_rate.setdefault(lr, []).append((seed, status))
@@ -145,7 +145,7 @@ def test_a_resumed_search_remembers_its_rungs(coordinator_of: Callable[[str], Co
 def test_pruned_under_another_rule_runs_again(coordinator_of: Callable[[str], Coordinator]) -> None:
     text = GRID.replace("seeds: 2", "seeds: 1")
     coordinator = coordinator_of(text + "pruning: {grace_period: 1, reduction_factor: 2}\n")
-    pruned = sum(end == "pruned" for *_, end in run_all(coordinator, lambda t: t.config["optimizer"]["lr"]))
+    pruned = sum(end == "pruned" for *_, end in run_all(coordinator, lambda t: t.config.optimizer.lr))
     assert pruned
     assert not coordinator_of(text + "pruning: {grace_period: 1, reduction_factor: 2}\n").waiting
     assert len(coordinator_of(text + "pruning: {grace_period: 1, reduction_factor: 3}\n").waiting) == pruned

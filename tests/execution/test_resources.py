@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 
@@ -20,7 +21,7 @@ def limits_of(machine: dict[str, float], gpus: float, *, autoscaling: bool = Fal
 
 
 def trial(workers: int) -> Trial:
-    return Trial("k", "c", {"workers": workers}, 0, 0)
+    return Trial("k", "c", SimpleNamespace(workers=workers), 0, 0)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("gpus", [1.0, 0.5, 0.4, 0.25])
