@@ -66,8 +66,7 @@ def _refuse_user_code(records: Iterable[Record]) -> None:
         entries = [(axis, entry) for axis, value in values for entry in (value if isinstance(value, list) else [value])]
         for axis, name in ((axis, entry["name"]) for axis, entry in entries if is_user_defined(entry["name"])):
             raise UserError(
-                f"{record.key}: {name!r} is a user's {axis}, which --no-user-code does not run
-"
+                f"{record.key}: {name!r} is a user's {axis}, which --no-user-code does not run\n"
                 "  leave the option out if you trust that code, or name another trial"
             )
 
