@@ -1,29 +1,98 @@
-"""The command line: puts the commands together."""
+"""The command line: the names and the help of all commands; only the command that is called is imported."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import importlib
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from bench import __version__
-from bench.commands.cluster import cluster_app
-from bench.commands.compare import compare
-from bench.commands.data import data_app
-from bench.commands.doctor import doctor
-from bench.commands.export import export
-from bench.commands.import_predictions import import_predictions
-from bench.commands.merge import merge
 from bench.commands.options import COMPARE_EPILOG, EPILOG, REPRODUCE_EPILOG
-from bench.commands.plan import plan
-from bench.commands.published import published
-from bench.commands.report import report
-from bench.commands.reproduce import reproduce
-from bench.commands.run import run
-from bench.commands.show import list_, schema, show
+
+
+@dataclass(frozen=True)
+class LazyCommand:
+    """A command's help in `bench --help`, which is the first paragraph of its docstring, and where it is defined."""
+
+    path: str
+    """``module:function``, or ``module:app`` of a group of commands."""
+    help: str
+    epilog: str = EPILOG
+
+
+COMMANDS = {
+    "run": LazyCommand("run:run", "Train what the ledger lacks of a suite, then show its leaderboard."),
+    "plan": LazyCommand(
+        "plan:plan", "Show what a suite would run: trials, counts per axis, what is done, time and memory."
+    ),
+    "report": LazyCommand("report:report", "Rank what the ledger holds: in the terminal, or as files."),
+    "published": LazyCommand(
+        "published:published",
+        "Hold published results against the ledger: those that a suite's `references` name with a `match` or a `note`.",
+    ),
+    "compare": LazyCommand(
+        "compare:compare",
+        "Say whether NEW is worse than BASE on the same test images, in words and as an exit code.",
+        COMPARE_EPILOG,
+    ),
+    "reproduce": LazyCommand(
+        "reproduce:reproduce",
+        "Run trials again, from their records alone, and say whether the figures agree; nothing is written.",
+        REPRODUCE_EPILOG,
+    ),
+    "import": LazyCommand(
+        "import_predictions:import_predictions",
+        "Put a row of any framework into the leaderboard from its test predictions: classes or probabilities.",
+    ),
+    "export": LazyCommand(
+        "export:export", "Write the ledger's trials for TensorBoard: parameters, curves and final figures."
+    ),
+    "merge": LazyCommand(
+        "merge:merge",
+        "Copy into a ledger what it lacks of others; nothing that it holds changes, and doing it again copies nothing.",
+    ),
+    "show": LazyCommand("show:show", "Show one trial's record, or the trials of a configuration."),
+    "list": LazyCommand("show:list_", "List what may be named in a suite file."),
+    "schema": LazyCommand("show:schema", "Print the JSON Schema of suite files, for editors."),
+    "doctor": LazyCommand(
+        "doctor:doctor",
+        "Check this machine: Python, torch, Ray, timm, devices, data, disks. Exit code 1 if something does not work.",
+    ),
+    "data": LazyCommand("data:data_app", "Data sets: look at them, fetch them."),
+    "cluster": LazyCommand("cluster:cluster_app", "Runs on a cluster: look, follow, stop, fetch."),
+}
+"""In the order of `bench --help`; modules are those of `bench.commands`."""
+
+
+class LazyGroup(TyperGroup):
+    """The commands of `COMMANDS`: their help is known, and the one that is called is imported."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            **options | {"commands": {name: TyperCommand(name, help=c.help) for name, c in COMMANDS.items()}}
+        )
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, command, arguments = super().resolve_command(ctx, args)
+        return name, load_command(name) if name else command, arguments
+
+
+def load_command(name: str) -> Any:
+    """Import a command of `COMMANDS`."""
+    module, _, attribute = COMMANDS[name].path.partition(":")
+    loaded = getattr(importlib.import_module(f"bench.commands.{module}"), attribute)
+    if not isinstance(loaded, typer.Typer):
+        function, loaded = loaded, typer.Typer(add_completion=False)
+        loaded.command(name, epilog=COMMANDS[name].epilog)(function)
+    return typer.main.get_command(loaded)
+
 
 app = typer.Typer(
     name="bench",
+    cls=LazyGroup,
     help="Benchmarks of small-image classifiers: a suite file in, an honest leaderboard out.",
     epilog=EPILOG,
     no_args_is_help=True,
@@ -40,20 +109,3 @@ def _root(
     if version:
         typer.echo(f"bench {__version__}")
         raise typer.Exit
-
-
-app.command(epilog=EPILOG)(run)
-app.command(epilog=EPILOG)(plan)
-app.command(epilog=EPILOG)(report)
-app.command(epilog=EPILOG)(published)
-app.command(epilog=COMPARE_EPILOG)(compare)
-app.command(epilog=REPRODUCE_EPILOG)(reproduce)
-app.command("import", epilog=EPILOG)(import_predictions)
-app.command(epilog=EPILOG)(export)
-app.command(epilog=EPILOG)(merge)
-app.command(epilog=EPILOG)(show)
-app.command("list", epilog=EPILOG)(list_)
-app.command(epilog=EPILOG)(schema)
-app.command(epilog=EPILOG)(doctor)
-app.add_typer(data_app, name="data")
-app.add_typer(cluster_app, name="cluster")

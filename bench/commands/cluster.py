@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from bench.suite.suite import Suite
     from bench.suite.trial import Trial
 
-cluster_app = typer.Typer(help="Runs on a cluster: look, follow, stop, fetch.", no_args_is_help=True)
+cluster_app = typer.Typer(
+    help="Runs on a cluster: look, follow, stop, fetch.", add_completion=False, no_args_is_help=True
+)
 CLUSTER = Path("cluster.yaml")
 ClusterFile = Annotated[
     Path, typer.Option("--cluster", help="The cluster's launcher file.", metavar="FILE", envvar="BENCH_CLUSTER")

@@ -145,7 +145,7 @@ def _augmented(augmentations: list[list[dict[str, Any]]], data: Dataset) -> list
     return rows
 
 
-data_app = typer.Typer(help="Data sets: fetch, verify, look at.", no_args_is_help=True)
+data_app = typer.Typer(help="Data sets: look at them, fetch them.", add_completion=False, no_args_is_help=True)
 data_app.command("show", epilog=EPILOG)(show)
 
 

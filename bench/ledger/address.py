@@ -6,9 +6,10 @@ import os
 import re
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bench.ledger.file_store import FileStore
-from bench.ledger.store import Store
+if TYPE_CHECKING:
+    from bench.ledger.store import Store
 
 RESULTS = "results"
 """The ledger that commands take where neither `--results` nor BENCH_RESULTS names one."""
@@ -34,6 +35,8 @@ def open_store(root: Path | str | Store) -> Store:
     if not isinstance(root, Path | str):
         return root
     if not is_url(root):
+        from bench.ledger.file_store import FileStore
+
         return FileStore(Path(_HERE.sub("", str(root))))
     from bench.ledger.url_store import UrlStore
 
