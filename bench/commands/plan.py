@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,7 +26,20 @@ from bench.commands.options import (
     Set,
     SuiteArgument,
 )
+from bench.errors import plural
+from bench.execution.pruning import Asha, rule
+from bench.execution.scheduler import work_plan
+from bench.ledger.ledger import Ledger
 from bench.streams import reserve_stdout
+from bench.suite.labels import axis_label
+from bench.suite.schema import AXIS_ORDER, LATER, Settings
+from bench.system import slots as slots_of_machine
+
+if TYPE_CHECKING:
+    from bench.execution.cost_estimate import DurationEstimate, OperationCost
+    from bench.ledger.record import Record
+    from bench.suite.suite import Suite
+    from bench.suite.trial import Trial
 
 
 def plan(
@@ -52,51 +66,203 @@ def plan(
     printed = reserve_stdout() if as_json else sys.stdout
     loaded = [load(text, only, set_, seeds, not no_user_code) for text in suites]
     from bench.execution.cost_estimate import (
-        FEW_NETWORKS,
-        PROBE_SECONDS,
+        MAX_NETWORKS,
+        MEASURE_SECONDS,
         estimate,
         from_measured_steps,
         from_records,
+        n_trial_kinds,
         operation_cost,
-        trial_kinds,
     )
-    from bench.execution.run_plan import plan_json, plan_text
-    from bench.execution.scheduler import work_plan
-    from bench.ledger.ledger import Ledger
-    from bench.system import slots
 
     ledger = Ledger(results)
     warn_damaged(ledger)
-    out = []
+    plans = []
     for suite in loaded:
         trials = trials_of(suite)
         check_own_data(suite, trials, lambda line: typer.echo(line, err=True))
         check_metrics(suite, trials)
         # What --measure trains is built anyway.
-        looked_at, unchecked = checked_for_plan(suite, trials, None if measure else FEW_NETWORKS)
-        checked = {trial.key for trial in looked_at}
-        done = ledger.done(suite.pruning.model_dump(mode="json") if suite.pruning else None)
+        checked_trials, unchecked = checked_for_plan(suite, trials, None if measure else MAX_NETWORKS)
+        checked = {trial.key for trial in checked_trials}
+        done = ledger.done(rule(suite.pruning))
         missing = work_plan(trials, done, pruned=suite.pruning is not None).trials
         if measure:
-            typer.echo(f"measuring {trial_kinds(missing):,} kinds of trial, at most {PROBE_SECONDS} s each", err=True)
+            typer.echo(
+                f"measuring {n_trial_kinds(missing):,} kinds of trial, at most {MEASURE_SECONDS} s each", err=True
+            )
             costs = from_measured_steps(
                 missing, datasets_of(missing, data_dir, data_places(suite, missing)), max(1, int(cpus_per_trial))
             )
         else:
             costs = from_records(missing, ledger.records())
-        side_by_side = slots(cpus_per_trial, gpus_per_trial, jobs)
-        cost = estimate(missing, costs, side_by_side)
+        slots = slots_of_machine(cpus_per_trial, gpus_per_trial, jobs)
+        cost = estimate(missing, costs, slots)
         # The user's own images are not decoded for it, unless they were for the check.
-        unlike = [
+        not_estimated = [
             trial
             for trial in missing
             if costs.get(trial.key) is None and (measure or trial.data_path is None or trial.key in checked)
         ]
-        counted = None
-        if unlike:
-            counted = operation_cost(unlike, ledger.records(), side_by_side, cpus_per_trial, gpus_per_trial)
-        out.append(plan_json(suite, trials, missing, done, cost, side_by_side, counted, unchecked))
+        operations = None
+        if not_estimated:
+            operations = operation_cost(not_estimated, ledger.records(), slots, cpus_per_trial, gpus_per_trial)
+        plans.append(plan_json(suite, trials, missing, done, cost, slots, operations, unchecked))
     if as_json:
-        typer.echo(json.dumps(out[0] if len(out) == 1 else out, indent=2), file=printed)
+        typer.echo(json.dumps(plans[0] if len(plans) == 1 else plans, indent=2), file=printed)
     else:
-        typer.echo("\n\n".join(plan_text(one) for one in out))
+        typer.echo("\n\n".join(plan_text(plan_) for plan_ in plans))
+
+
+def plan_json(
+    suite: Suite,
+    trials: list[Trial],
+    missing: list[Trial],
+    done: dict[str, Record],
+    cost: DurationEstimate,
+    slots: int,
+    operations: OperationCost | None = None,
+    unchecked: int = 0,
+) -> dict[str, Any]:
+    """The plan as JSON: counts per value of each axis and of each setting that varies, per status, and the estimate.
+
+    `operations` are those of trials without an estimate; `unchecked` networks were not yet built for their images.
+    """
+    configs = list({trial.group: trial.config.to_json() for trial in trials}.values())
+    axes: dict[str, dict[str, int]] = {}
+    value_labels: dict[int, str] = {}  # components are shared between configurations: label each once
+    for config in configs:
+        for axis in AXIS_ORDER:
+            value = config.get(axis, LATER.get(axis))
+            label = value_labels.get(id(value)) or value_labels.setdefault(id(value), axis_label(value, axis))
+            axes.setdefault(axis, {})[label] = axes.get(axis, {}).get(label, 0) + 1
+    for setting in Settings.model_fields:
+        values = [config.get(setting, LATER.get(setting)) for config in configs]
+        if any(value != values[0] for value in values):
+            axes[setting] = dict(Counter(map(axis_label, values)))
+    statuses = Counter(done[trial.key].status for trial in trials if trial.key in done)
+    return {
+        "suite": suite.name,
+        "title": suite.title,
+        "file": str(suite.path),
+        "configurations": len(suite.configurations),
+        "repeated_configurations": suite.repeated,
+        "trials": len(trials),
+        "done": dict(statuses),
+        "to_run": len(missing),
+        "pruning": rule(suite.pruning),
+        "brackets": _brackets(suite, trials),
+        "epochs": sum(trial.config.epochs for trial in missing),
+        "axes": axes,
+        "slots": slots,
+        "estimate": {
+            "seconds": round(cost.seconds, 1) if cost.known else None,
+            "memory_bytes": cost.memory_bytes if cost.known else None,
+            "trials_known": cost.known,
+            "trials_unknown": cost.unknown,
+            "operations": _operations_json(operations) if operations else None,
+        },
+        "networks_unchecked": unchecked,
+        "keys": [trial.key for trial in trials],
+    }
+
+
+def plan_text(plan: dict[str, Any]) -> str:
+    """The plan for people."""
+    from bench.execution.progress import duration
+
+    lines = [
+        f"{plan['suite']}: {plan['title']}",
+        f"{plural(plan['configurations'], 'configuration')}, {plural(plan['trials'], 'trial')}",
+    ]
+    if plan["repeated_configurations"]:
+        repeated = plan["repeated_configurations"]
+        verbs = ("is", "runs") if repeated == 1 else ("are", "run")
+        lines.append(f"{plural(repeated, 'configuration')} {verbs[0]} in the file twice and {verbs[1]} once")
+    for axis, counts in plan["axes"].items():
+        values = [f"{value} ({count:,})" for value, count in list(counts.items())[:8]]
+        more = f", ... {len(counts) - 8:,} more" if len(counts) > 8 else ""
+        lines.append(f"  {axis:<14} {', '.join(values)}{more}")
+    done = ", ".join(f"{count:,} {status}" for status, count in plan["done"].items())
+    to_run = f"{plural(plan['to_run'], 'trial')}, {plural(plan['epochs'], 'epoch')}"
+    lines.append(f"in the ledger: {done or 'none'}; to run: {to_run}")
+    if plan["pruning"]:
+        pruning = plan["pruning"]
+        lines.append(
+            f"pruning: ASHA within {' x '.join(pruning['group'])}, "
+            f"first after {plural(pruning['grace_period'], 'epoch')}, one in {pruning['reduction_factor']} goes on"
+            + (f"; {_brackets_text(pruning['brackets'], plan['brackets'])}" if plan["brackets"] else "")
+            + "; the estimate is without it"
+        )
+    cost = plan["estimate"]
+    if plan["to_run"] and cost["seconds"] is not None:
+        lines.append(
+            f"about {duration(cost['seconds'])} with {plan['slots']} side by side, "
+            f"{cost['memory_bytes'] / 2**30:.1f} GiB for the processes that train"
+        )
+    operations = cost["operations"]
+    if operations:
+        lines.append(_operations_text(operations, plan["slots"]))
+    unknown = cost["trials_unknown"] - (operations["trials"] if operations else 0)
+    if unknown:
+        lines.append(
+            f"no estimate for {plural(unknown, 'trial')}: no similar trial has run, and their operations are not yet "
+            "counted. Use --measure to time a few steps"
+        )
+    if plan["networks_unchecked"]:
+        networks = plural(plan["networks_unchecked"], "network")
+        lines.append(f"{networks} not yet built for these images: `bench run` does that before anything trains")
+    return "\n".join(lines)
+
+
+def _brackets(suite: Suite, trials: list[Trial]) -> dict[str, int] | None:
+    """Budget in epochs to the number of brackets with it; None without several brackets."""
+    if suite.pruning is None or suite.pruning.brackets == 1:
+        return None
+    asha = Asha(suite.pruning)
+    return {
+        str(epochs): len(asha.bracket_fractions(epochs)) for epochs in sorted({trial.config.epochs for trial in trials})
+    }
+
+
+def _brackets_text(brackets: int, by_budget: dict[str, int]) -> str:
+    if set(by_budget.values()) == {brackets}:
+        return f"in {brackets} brackets, as Hyperband"
+    counts = [f"{count} for {plural(int(epochs), 'epoch')}" for epochs, count in by_budget.items()]
+    return f"in brackets, as Hyperband: of {brackets}, the budget leaves {', '.join(counts)}"
+
+
+def _operations_json(cost: OperationCost) -> dict[str, Any]:
+    return {
+        "trials": cost.trials,
+        "pflop": cost.flop / 1e15,
+        "seconds": round(cost.seconds, 1),
+        "flop_per_second": cost.rate,
+        "rate": "measured" if cost.measured else "assumed",
+        "gpu_seconds": round(cost.gpu_seconds, 1),
+        "gpu_flop_per_second": cost.gpu_rate,
+    }
+
+
+def _operations_text(operations: dict[str, Any], slots: int) -> str:
+    from bench.execution.progress import duration
+
+    rate = f"{_rate(operations['flop_per_second'])} each"
+    measured = operations["rate"] == "measured"
+    rate = f"{rate}, the median of this machine's records" if measured else f"an assumed {rate}"
+    return (
+        f"for {plural(operations['trials'], 'trial')} no similar trial has run: training takes "
+        f"{_pflop(operations['pflop'])} PFLOP (3 x forward x images x epochs),\n"
+        f"  about {duration(operations['seconds'])} with {slots} side by side at {rate}, or "
+        f"{duration(operations['gpu_seconds'])} on one GPU at an assumed {_rate(operations['gpu_flop_per_second'])}; "
+        "--measure times a few steps"
+    )
+
+
+def _pflop(pflop: float) -> str:
+    return f"{pflop:,.0f}" if pflop >= 100 else f"{pflop:.3g}"
+
+
+def _rate(flop_per_second: float) -> str:
+    scale, unit = (1e12, "TFLOP/s") if flop_per_second >= 1e12 else (1e9, "GFLOP/s")
+    return f"{flop_per_second / scale:.3g} {unit}"

@@ -1,10 +1,14 @@
-"""How long, and how much memory? From the ledger's records of like trials, or from a few measured steps."""
+"""How long will trials take, and how much memory?
+
+From the ledger's records of similar trials, or from a few measured steps (`estimate`); where neither is known, from the
+floating-point operations of their networks (`operation_cost`).
+"""
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from time import perf_counter
@@ -36,20 +40,21 @@ CPU_RATE = 50e9
 GPU_RATE = 10e12
 """Assumed floating-point operations per second of a GPU that does."""
 
-FEW_NETWORKS = 12
-"""More than so many that nothing is known of are left to the run: each takes half a second to build."""
-COUNTING_SECONDS = 2.0
+MAX_NETWORKS = 12
+"""Where more networks than this are unknown, none is built: each takes half a second."""
+COUNT_SECONDS = 2.0
+"""The most that counting operations may take, after the first network."""
 
-FEW_CLASSES = 100
-"""So many outputs hardly count beside the other layers: networks for fewer classes are counted with ten outputs."""
+MANY_CLASSES = 100
+"""Fewer outputs hardly add to the other layers: networks for fewer classes are counted with ten outputs."""
 
 
 @dataclass(frozen=True)
 class OperationCost:
-    """Floating-point operations of so many trials, and the seconds they take at `rate` (per second) each.
+    """Floating-point operations (`flop`) of some trials, and the seconds they take at `rate` (per second) each.
 
-    `measured` tells whether the rate is the median of this machine's own records, or an assumption. `gpu_seconds` is
-    what one GPU would take, at `GPU_RATE`.
+    `measured`: the rate is the median of this machine's records, not an assumption. `gpu_seconds` is what one GPU would
+    take, at `GPU_RATE`.
     """
 
     trials: int
@@ -74,86 +79,86 @@ def operation_cost(
     cpus_per_trial: float = 1,
     gpus_per_trial: float | None = None,
 ) -> OperationCost | None:
-    """Count the operations of trials that run `slots` at a time; None where nothing is known of any.
+    """The operations of trials that run `slots` at a time; None where those of no network are known.
 
-    Those of a network are known from records, or remembered from an earlier plan. A few others are counted, for
-    `COUNTING_SECONDS` at most: a network is built once per model and image shape, and remembered unless it is the
-    user's own. UserError names a model that cannot be built.
+    They are known from records or from the cache. A few others are counted, for `COUNT_SECONDS` at most: a network is
+    built once per model and image shape, and cached unless it is the user's own. UserError names a model that cannot be
+    built.
     """
     gpu = _gpu_name() if gpus_per_trial != 0 else None
     on_gpu = gpu is not None
     device = gpu or processor_name()
-    works = []
+    operations = []
     longest = 0.0
-    of_data = {trial.data: trial for trial in trials}
-    shapes = {text: dataset_shape(trial) for text, trial in of_data.items()}
-    sizes = {text: dataset_train_size(trial) for text, trial in of_data.items()}
+    by_data = {trial.data: trial for trial in trials}
+    shapes = {text: dataset_shape(trial) for text, trial in by_data.items()}
+    sizes = {text: dataset_train_size(trial) for text, trial in by_data.items()}
     records = list(records)
-    forward = _forward_operations([(trial, *shapes[trial.data]) for trial in trials], _from_records(records))
-    counted = [(trial, operations) for trial, operations in zip(trials, forward, strict=True) if operations is not None]
-    if not counted:
+    forward = _forward_operations([(trial, *shapes[trial.data]) for trial in trials], _recorded_operations(records))
+    known = [(trial, count) for trial, count in zip(trials, forward, strict=True) if count is not None]
+    if not known:
         return None
-    for trial, operations in counted:
-        works.append(training_flops(trial.run_config, operations, sizes[trial.data]))
-        longest = max(longest, works[-1] / trial.run_config.workers)
+    for trial, count in known:
+        operations.append(training_flops(trial.run_config, count, sizes[trial.data]))
+        longest = max(longest, operations[-1] / trial.run_config.workers)
     rates = [rate for record in records if record.run_info.device == device and (rate := _rate(record))]
     assumed = GPU_RATE * (gpus_per_trial or 1) if on_gpu else CPU_RATE * max(1, int(cpus_per_trial))
     rate = median(rates) if rates else assumed
-    wanted = sum(trial.config.workers for trial, _ in counted)
-    seconds = max(sum(works) / rate / max(1, min(slots, wanted)), longest / rate)
-    return OperationCost(len(works), sum(works), rate, bool(rates), seconds)
+    workers = sum(trial.config.workers for trial, _ in known)
+    seconds = max(sum(operations) / rate / max(1, min(slots, workers)), longest / rate)
+    return OperationCost(len(operations), sum(operations), rate, bool(rates), seconds)
 
 
 def _forward_operations(networks: Sequence[tuple[Trial, Shape, int]], recorded: dict[str, int]) -> list[int | None]:
     """Operations of one image's forward pass, for each trial with its images' shape and number of classes."""
     counts: dict[str, int] = {}
     unknown: dict[str, tuple[Trial, Shape, int]] = {}
-    questions = []
+    cache_keys = []
     for trial, pixels, classes in networks:
         outputs = _outputs(classes)
-        question = _question(trial.config.to_json(), pixels, outputs)
-        questions.append(question)
-        known = None if trial.code else recorded.get(question) or library_cache.recall(question)
+        cache_key = _cache_key(trial.config.to_json(), pixels, outputs)
+        cache_keys.append(cache_key)
+        known = None if trial.code else recorded.get(cache_key) or library_cache.recall(cache_key)
         if known is None:
-            unknown.setdefault(question, (trial, pixels, outputs))
+            unknown.setdefault(cache_key, (trial, pixels, outputs))
         else:
-            counts[question] = known
-    if len(unknown) <= FEW_NETWORKS:
-        counts |= _counted(unknown)
-    return [counts.get(question) for question in questions]
+            counts[cache_key] = known
+    if len(unknown) <= MAX_NETWORKS:
+        counts |= _count_operations(unknown)
+    return [counts.get(cache_key) for cache_key in cache_keys]
 
 
-def _counted(networks: dict[str, tuple[Trial, Shape, int]]) -> dict[str, int]:
-    """The operations of as many networks as can be counted in the time, the user's own and bench's before timm's."""
+def _count_operations(networks: dict[str, tuple[Trial, Shape, int]]) -> dict[str, int]:
+    """The operations of as many networks as can be counted in time, the user's own and bench's before timm's."""
 
-    def is_timms(question: str) -> bool:
-        trial = networks[question][0]
+    def is_timm_model(cache_key: str) -> bool:
+        trial = networks[cache_key][0]
         return trial.code is None and trial.config.model.name not in AXES["model"]
 
     counts: dict[str, int] = {}
-    ends = math.inf
-    for question in sorted(networks, key=is_timms):
-        if perf_counter() > ends:
+    deadline = math.inf
+    for cache_key in sorted(networks, key=is_timm_model):
+        if perf_counter() > deadline:
             break
-        trial, pixels, outputs = networks[question]
-        counts[question] = call(trial.code, flops_per_image, trial.run_config, pixels, outputs)
-        if not counts.keys() - {question}:  # importing torch is over
-            ends = perf_counter() + COUNTING_SECONDS
-    if new := {question: count for question, count in counts.items() if not networks[question][0].code}:
+        trial, pixels, outputs = networks[cache_key]
+        counts[cache_key] = call(trial.code, flops_per_image, trial.run_config, pixels, outputs)
+        if not counts.keys() - {cache_key}:  # importing torch is over
+            deadline = perf_counter() + COUNT_SECONDS
+    if new := {cache_key: count for cache_key, count in counts.items() if not networks[cache_key][0].code}:
         library_cache.remember(new)
     return counts
 
 
 def remember_operations(trial: Trial, operations: int) -> None:
-    """Keep the operations of a trial's network for later plans, unless it is the user's own."""
+    """Cache the operations of a trial's network for later plans, unless it is the user's own."""
     if trial.code is None and trial.data_path is None and trial.data_code is None:
         pixels, classes = dataset_shape(trial)
-        library_cache.remember({_question(trial.config.to_json(), pixels, _outputs(classes)): operations})
+        library_cache.remember({_cache_key(trial.config.to_json(), pixels, _outputs(classes)): operations})
 
 
-def _from_records(records: Iterable[Record]) -> dict[str, int]:
-    """Operations that trials of bench's and timm's networks had, on data sets whose images' shape bench knows."""
-    found = {}
+def _recorded_operations(records: Iterable[Record]) -> dict[str, int]:
+    """Operations in records of bench's and timm's networks, on data sets of the catalogue, by cache key."""
+    operations = {}
     for record in records:
         config = record.config
         if record.run_info.flops and not is_user_defined(config["dataset"]) and not is_user(config["model"]["name"]):
@@ -161,20 +166,20 @@ def _from_records(records: Iterable[Record]) -> dict[str, int]:
                 pixels, classes = shape(config["dataset"])
             except UserError:  # a data set of another version of bench
                 continue
-            found[_question(config, pixels, _outputs(classes))] = record.run_info.flops
-    return found
+            operations[_cache_key(config, pixels, _outputs(classes))] = record.run_info.flops
+    return operations
 
 
-def _question(config: dict[str, Any], pixels: Shape, outputs: int) -> str:
+def _cache_key(config: dict[str, Any], pixels: Shape, outputs: int) -> str:
     return canonical(["forward operations", config["model"], config.get("preprocessing"), pixels, outputs])
 
 
 def _outputs(classes: int) -> int:
-    return classes if classes > FEW_CLASSES else 10
+    return classes if classes > MANY_CLASSES else 10
 
 
 def _gpu_name() -> str | None:
-    """The first GPU's name; None without one that torch can use. A machine that has none does without torch."""
+    """The first GPU's name; None if torch can use none. Without a GPU torch is not imported."""
     if not gpu_count():
         return None
     import torch
@@ -183,7 +188,7 @@ def _gpu_name() -> str | None:
 
 
 def _rate(record: Record) -> float | None:
-    """Operations per second that a complete record's training reached; None where it cannot be told."""
+    """Operations per second of a complete record's training; None where it is not known."""
     flops, seconds = record.run_info.flops, record.run_info.train_seconds
     if record.status != "complete" or not flops or not seconds or is_user_defined(record.config["dataset"]):
         return None
@@ -192,27 +197,27 @@ def _rate(record: Record) -> float | None:
     except (UserError, ValueError, KeyError):  # a data set or a component of another version of bench
         return None
     refit = (record.result.best_epoch or 0) if config.refit else 0
-    seen = images_seen(config, size, record.result.epochs_run, refit)
-    return PASSES * flops * seen / seconds / config.workers
+    images = images_seen(config, size, record.result.epochs_run, refit)
+    return PASSES * flops * images / seconds / config.workers
 
 
-LIKE = (
+SIMILARITY = (
     ("dataset", "model", "optimizer", "step", "augmentation", "regularizer", "batch_size", "precision", "workers"),
     ("dataset", "model", "batch_size", "workers"),
     ("dataset", "model", "workers"),
 )
-"""What two trials must share for one to tell of the other's cost; tried from left to right."""
-PROBE_STEPS = (32, 250, 2000)
-"""Images of the training part in the measurements of a kind of trial, from a first impression to a good one."""
-PROBE_GROWTH = 8
-"""How much longer than one measurement the next takes at most."""
-PROBE_SECONDS = 30
+"""Axes on which trials must agree for one's cost to estimate the other's; the first with a match counts."""
+MEASURED_IMAGES = (32, 250, 2000)
+"""Training images in the measurements of a kind of trial, one after the other."""
+MEASURE_GROWTH = 8
+"""A measurement takes at most this many times as long as the one before."""
+MEASURE_SECONDS = 30
 """The most that measuring one kind of trial may take."""
 
 
 @dataclass(frozen=True)
 class TrialCost:
-    """Of one trial: seconds for its whole budget and bytes at the peak, of each worker."""
+    """Seconds for a trial's whole budget, and bytes of peak memory of each worker."""
 
     seconds: float
     memory_bytes: int
@@ -220,7 +225,7 @@ class TrialCost:
 
 @dataclass(frozen=True)
 class DurationEstimate:
-    """For trials on `slots` side by side; `unknown` trials had nothing to go by and are not in the figures."""
+    """Of `known` trials; `unknown` trials have no estimate and are not included."""
 
     seconds: float
     memory_bytes: int
@@ -229,109 +234,105 @@ class DurationEstimate:
 
 
 def estimate(trials: Sequence[Trial], costs: dict[str, TrialCost | None], slots: int) -> DurationEstimate:
-    """Add up the costs (by key) of trials that share `slots`, one for each of their workers."""
+    """Add up the costs (by key) of trials that share `slots`; each worker takes a slot."""
     known = [(trial.config.workers, cost) for trial in trials if (cost := costs.get(trial.key))]
-    wanted = sum(trial.config.workers for trial in trials)
-    seconds = sum(workers * cost.seconds for workers, cost in known) / max(1, min(slots, wanted))
+    all_workers = sum(trial.config.workers for trial in trials)
+    seconds = sum(workers * cost.seconds for workers, cost in known) / max(1, min(slots, all_workers))
     longest = max((cost.seconds for _, cost in known), default=0.0)
     largest = sorted((cost.memory_bytes for workers, cost in known for _ in range(workers)), reverse=True)[:slots]
     return DurationEstimate(max(seconds, longest), sum(largest), len(known), len(trials) - len(known))
 
 
-def from_records(trials: Iterable[Trial], records: Iterable[Record]) -> dict[str, TrialCost | None]:
-    """Each trial's cost as the median of the most alike complete records; None where none is alike."""
-    trials = list(trials)
-    if not trials:
-        return {}
-    found: list[dict[str, list[tuple[float, int]]]] = [defaultdict(list) for _ in LIKE]
+def from_records(trials: Sequence[Trial], records: Iterable[Record]) -> dict[str, TrialCost | None]:
+    """Each trial's cost as the median of the most similar complete records; None where none is similar."""
+    paces: list[dict[str, list[tuple[float, int]]]] = [defaultdict(list) for _ in SIMILARITY]
     for record in records:
         if record.status == "complete" and record.result.epochs_run:
-            spent = record.run_info.train_seconds + record.run_info.evaluation_seconds
-            for axes, table in zip(LIKE, found, strict=True):
-                pace = spent / record.result.epochs_run, record.run_info.peak_memory_bytes or 0
-                table[_similar(record.config, axes)].append(pace)
-    costs: dict[str, TrialCost | None] = {}
-    memo: dict[str, TrialCost | None] = {}
-    for trial in trials:
-        full = _similar(trial.config.to_json(), LIKE[0])
-        if full not in memo:
-            alike = next(
-                (t[k] for a, t in zip(LIKE, found, strict=True) if (k := _similar(trial.config.to_json(), a)) in t),
-                None,
-            )
-            memo[full] = TrialCost(median(s for s, _ in alike), max(m for _, m in alike)) if alike else None
-        one = memo[full]
-        costs[trial.key] = replace(one, seconds=one.seconds * trial.config.epochs) if one else None
-    return costs
+            seconds = record.run_info.train_seconds + record.run_info.evaluation_seconds
+            pace = seconds / record.result.epochs_run, record.run_info.peak_memory_bytes or 0
+            for axes, table in zip(SIMILARITY, paces, strict=True):
+                table[_kind(record.config, axes)].append(pace)
+
+    def epoch_cost(trial: Trial) -> TrialCost | None:
+        for axes, table in zip(SIMILARITY, paces, strict=True):
+            if similar := table.get(_kind(trial.config.to_json(), axes)):
+                return TrialCost(median(seconds for seconds, _ in similar), max(memory for _, memory in similar))
+        return None
+
+    return _costs(trials, epoch_cost)
 
 
 def from_measured_steps(trials: Sequence[Trial], datasets: dict[str, Any], threads: int) -> dict[str, TrialCost | None]:
     """Train one trial of each kind for one epoch of a few images, in this process, and scale up.
 
-    Each kind takes `PROBE_SECONDS` at most, unless its very first images take longer. Of several workers each is taken
-    to need its part of one worker's time: what they say to one another is not measured.
+    Each kind takes `MEASURE_SECONDS` at most, unless its very first images take longer. Each of several workers is
+    taken to need its fraction of one worker's time: their communication is not measured.
     """
     import torch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    return _costs(trials, lambda trial: _measure_epoch(trial, datasets[trial.data], device, threads))
+
+
+def _costs(trials: Sequence[Trial], epoch_cost: Callable[[Trial], TrialCost | None]) -> dict[str, TrialCost | None]:
+    """Each trial's cost by key, from that of one epoch of each kind of trial."""
+    kinds: dict[str, TrialCost | None] = {}
     costs: dict[str, TrialCost | None] = {}
-    memo: dict[str, TrialCost | None] = {}
     for trial in trials:
-        full = _similar(trial.config.to_json(), LIKE[0])
-        if full not in memo:
-            memo[full] = _measure_trial(trial, datasets[trial.data], device, threads)
-        one = memo[full]
-        costs[trial.key] = replace(one, seconds=one.seconds * trial.config.epochs) if one else None
+        kind = _kind(trial.config.to_json(), SIMILARITY[0])
+        if kind not in kinds:
+            kinds[kind] = epoch_cost(trial)
+        cost = kinds[kind]
+        costs[trial.key] = replace(cost, seconds=cost.seconds * trial.config.epochs) if cost else None
     return costs
 
 
-def trial_kinds(trials: Iterable[Trial]) -> int:
+def n_trial_kinds(trials: Iterable[Trial]) -> int:
     """How many kinds of trial `from_measured_steps` measures."""
-    return len({_similar(trial.config.to_json(), LIKE[0]) for trial in trials})
+    return len({_kind(trial.config.to_json(), SIMILARITY[0]) for trial in trials})
 
 
-def _measure_trial(trial: Trial, data: Dataset, device: str, threads: int) -> TrialCost | None:
-    """The cost of one epoch, measured on more and more images while the next step fits into `PROBE_SECONDS`.
+def _measure_epoch(trial: Trial, data: Dataset, device: str, threads: int) -> TrialCost | None:
+    """The cost of one epoch, measured on more and more images while the next measurement fits into `MEASURE_SECONDS`.
 
-    The last measurement counts: the first steps of a process are slow. None where none could be trained.
+    The last one counts: the first steps of a process are slow. None where no image could be trained on.
     """
     from bench.execution.forkserver import ProcessDiedError, train
 
     config = trial.run_config.changed(epochs=1, early_stopping=None, refit=False, workers=1)
     if isinstance(config.validation, Tail):
-        config = config.changed(validation=Stratified(stratified=config.validation.tail))  # which few images allow
+        config = config.changed(validation=Stratified(stratified=config.validation.tail))  # which works with few images
     cost = None
-    spent = 0.0
-    for count in PROBE_STEPS:
-        part, times = measured_part(data, count)
-        started = perf_counter()
+    total = 0.0
+    for count in MEASURED_IMAGES:
+        part, factor = first_images(data, count)
+        start = perf_counter()
         try:
             end = train(trial.code, config, trial.seed, part, device, threads, lambda _: None)
         except ProcessDiedError:
             break
-        took = perf_counter() - started
-        spent += took
+        duration = perf_counter() - start
+        total += duration
         if isinstance(end, TrialResult):
-            measured = end.run_info
-            seconds = measured.train_seconds + measured.evaluation_seconds
-            cost = TrialCost(seconds * times / trial.config.workers, measured.peak_memory_bytes or 0)
-            if measured.flops:
-                remember_operations(trial, measured.flops)
-        if times == 1.0 or spent > PROBE_SECONDS or (cost and spent + took * PROBE_GROWTH > PROBE_SECONDS):
+            info = end.run_info
+            seconds = info.train_seconds + info.evaluation_seconds
+            cost = TrialCost(seconds * factor / trial.config.workers, info.peak_memory_bytes or 0)
+            if info.flops:
+                remember_operations(trial, info.flops)
+        if factor == 1.0 or total > MEASURE_SECONDS or (cost and total + duration * MEASURE_GROWTH > MEASURE_SECONDS):
             break
     return cost
 
 
-def measured_part(data: Dataset, count: int) -> tuple[Dataset, float]:
-    """The first `count` images of the training part, as large a fraction of the test part, and how often they fit.
+def first_images(data: Dataset, count: int) -> tuple[Dataset, float]:
+    """The first `count` training images and the same fraction of the test images; one over that fraction.
 
-    What is measured does not depend on the labels: they are made anew, so that even a few images can be divided.
+    The cost does not depend on the labels: new ones let even a few images be split by class.
     """
     import numpy as np
 
-    times = max(1.0, len(data.train_labels) / count)
-    tested = math.ceil(len(data.test_labels) / times)
-    train, test = data.train_images[:count], data.test_images[:tested]
+    factor = max(1.0, len(data.train_labels) / count)
+    train, test = data.train_images[:count], data.test_images[: math.ceil(len(data.test_labels) / factor)]
     part = replace(
         data,
         train_images=train,
@@ -339,8 +340,8 @@ def measured_part(data: Dataset, count: int) -> tuple[Dataset, float]:
         test_images=test,
         test_labels=np.arange(len(test), dtype=data.test_labels.dtype) % 2,
     )
-    return part, times
+    return part, factor
 
 
-def _similar(config: dict[str, Any], axes: tuple[str, ...]) -> str:
+def _kind(config: dict[str, Any], axes: tuple[str, ...]) -> str:
     return canonical([config.get(axis) for axis in axes])

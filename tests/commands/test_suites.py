@@ -94,7 +94,9 @@ def test_a_plan_of_many_networks_builds_none(tmp_path: Path) -> None:
         env=os.environ | {"XDG_CACHE_HOME": str(tmp_path)}, capture_output=True, text=True, timeout=200, check=False,
     )  # fmt: skip
     assert (ran.returncode, ran.stderr) == (0, "")
-    assert "no estimate for 2,157 trials: nothing alike has run, and their operations are not yet counted" in ran.stdout
+    assert (
+        "no estimate for 2,157 trials: no similar trial has run, and their operations are not yet counted" in ran.stdout
+    )
     assert "194 networks not yet built for these images" in ran.stdout
 
 
@@ -132,7 +134,7 @@ def test_a_plan_of_others_optimizers_is_quiet_and_counts(suite_of: Callable[[str
         capture_output=True, text=True, timeout=200, check=False,
     )  # fmt: skip
     assert (ran.returncode, ran.stderr) == (0, "")
-    assert "for 1 trial nothing alike has run: training takes 1.41e-05 PFLOP" in ran.stdout
+    assert "for 1 trial no similar trial has run: training takes 1.41e-05 PFLOP" in ran.stdout
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bench.data.dataset import Dataset
-from bench.execution.cost_estimate import TrialCost, estimate, from_measured_steps, from_records, measured_part
+from bench.execution.cost_estimate import TrialCost, estimate, first_images, from_measured_steps, from_records
 from bench.ledger.record import Record, Result, RunInfo
 from bench.suite.suite import Suite
 from bench.suite.trial import Trial
@@ -53,7 +53,7 @@ def test_a_probe_takes_the_same_share_of_both_parts_and_says_how_often_it_fits(
         return np.zeros(count, np.int64)
 
     data = Dataset("d", ("a",), images(train), labels(train), images(test), labels(test), "", "")
-    part, found = measured_part(data, 2000)
+    part, found = first_images(data, 2000)
     assert (len(part.train_images), len(part.test_images)) == (len(part.train_labels), len(part.test_labels)) == probed
     assert found == times
 
@@ -88,7 +88,7 @@ def test_a_probe_of_something_slow_ends_early_and_scales_what_it_saw(
     seen = tmp_path / "seen.txt"
     (tmp_path / "nets.py").write_text(f"SEEN = {str(seen)!r}\n{SLOW}")
     trials = trials_of(suite_of(f"grid: {{model: '{tmp_path}/nets.py:slow', epochs: 3, seeds: 2}}"))
-    monkeypatch.setattr("bench.execution.cost_estimate.PROBE_SECONDS", 1)
+    monkeypatch.setattr("bench.execution.cost_estimate.MEASURE_SECONDS", 1)
     costs = from_measured_steps(trials, {trial.data: fashion_mnist for trial in trials}, threads=1)
     # Another seed is no other kind, and 250 images would have taken longer than a second.
     images = sum(map(int, seen.read_text().split()))

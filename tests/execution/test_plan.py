@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from bench.commands.plan import plan_json, plan_text
 from bench.execution.cost_estimate import OperationCost, estimate
-from bench.execution.run_plan import plan_json, plan_text
 from bench.suite.suite import Suite
 from bench.suite.trial import Trial
 
@@ -47,13 +47,13 @@ def test_without_brackets_none_are_told(plan_of: Callable[..., Any]) -> None:
     assert "bracket" not in plan_text(plan)
 
 
-def test_where_nothing_alike_has_run_the_arithmetic_is_told(plan_of: Callable[..., Any]) -> None:
+def test_where_no_similar_trial_has_run_the_operations_are_shown(plan_of: Callable[..., Any]) -> None:
     grid = "grid: {model: mlp, seeds: 3}"
-    assert "no estimate for 3 trials: nothing alike has run, and their operations are not yet" in plan_text(
+    assert "no estimate for 3 trials: no similar trial has run, and their operations are not yet" in plan_text(
         plan_of(grid)
     )
     plan = plan_of(grid, OperationCost(2, int(1.5e18), rate=5e10, measured=False, seconds=1.5e7))
-    assert plan["estimate"]["arithmetic"] == {
+    assert plan["estimate"]["operations"] == {
         "trials": 2,
         "pflop": 1500.0,
         "seconds": 1.5e7,
@@ -63,10 +63,10 @@ def test_where_nothing_alike_has_run_the_arithmetic_is_told(plan_of: Callable[..
         "gpu_flop_per_second": 1e13,
     }
     text = plan_text(plan)
-    assert "for 2 trials nothing alike has run: training takes 1,500 PFLOP" in text
+    assert "for 2 trials no similar trial has run: training takes 1,500 PFLOP" in text
     assert "about 4166 h 40 min with 2 side by side at an assumed 50 GFLOP/s each, or 41 h 40 min on one GPU" in text
     assert "no estimate for 1 trials" not in text
-    assert "no estimate for 1 trial: nothing alike has run" in text
+    assert "no estimate for 1 trial: no similar trial has run" in text
 
 
 def test_networks_that_no_check_has_built_are_told(plan_of: Callable[..., Any]) -> None:

@@ -1,4 +1,4 @@
-"""What a plan says of trials that nothing alike has run for."""
+"""What a plan says of trials of which no similar one has run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.execution.cost_estimate import CPU_RATE, FEW_NETWORKS, GPU_RATE, operation_cost, remember_operations
+from bench.execution.cost_estimate import CPU_RATE, GPU_RATE, MAX_NETWORKS, operation_cost, remember_operations
 from bench.ledger.record import Record, Result, RunInfo
 from bench.suite.suite import Suite
 from bench.suite.trial import Trial
@@ -82,17 +82,17 @@ def test_more_than_a_few_networks_are_left_to_the_run(
         widths = ", ".join(f"[{100 + width}]" for width in range(count))
         return trials_of(suite_of(f"grid: {{model: {{name: mlp, hidden: {{grid: [{widths}]}}}}}}"))
 
-    many = trials(FEW_NETWORKS + 1)
+    many = trials(MAX_NETWORKS + 1)
     assert operation_cost(many, [], slots=2, gpus_per_trial=0) is None
     part = operation_cost([*many, *three], [plain(three[0])], slots=2, gpus_per_trial=0)
     assert part is not None
     assert (part.trials, part.flop, built) == (3, 3 * TRAINING, [])
     few = operation_cost(many[1:], [], slots=2, gpus_per_trial=0)
     assert few is not None
-    assert (few.trials, len(built)) == (FEW_NETWORKS, FEW_NETWORKS)
+    assert (few.trials, len(built)) == (MAX_NETWORKS, MAX_NETWORKS)
     remember_operations(many[0], 7)
     assert operation_cost(many[:1], [], slots=2, gpus_per_trial=0) is not None
-    assert len(built) == FEW_NETWORKS
+    assert len(built) == MAX_NETWORKS
 
 
 def test_counting_ends_in_time(
@@ -103,7 +103,7 @@ def test_counting_ends_in_time(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr("bench.execution.cost_estimate.call", lambda *_: 1000)
-    monkeypatch.setattr("bench.execution.cost_estimate.COUNTING_SECONDS", -1.0)
+    monkeypatch.setattr("bench.execution.cost_estimate.COUNT_SECONDS", -1.0)
     trials = trials_of(suite_of("grid: {model: [{name: mlp, hidden: {grid: [[11], [12], [13]]}}]}"))
     found = operation_cost(trials, [], slots=2, gpus_per_trial=0)
     assert found is not None
