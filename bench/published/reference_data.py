@@ -49,7 +49,7 @@ class Reference:
         return "validation" if self.metric.startswith("val_") else "test"
 
     @property
-    def figure(self) -> str:
+    def metric_name(self) -> str:
         """The metric without its part, as `bench.metrics` names it."""
         name = self.metric.removeprefix("val_").removeprefix("test_")
         return AT_HALF.get(name, name)

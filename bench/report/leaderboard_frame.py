@@ -188,7 +188,7 @@ def _row(
 def _published_row(group: TrialGroup, reference: Reference, metrics: Sequence[str]) -> dict[str, Any]:
     notes = [flag.replace("_", " ") for flag in reference.flags]
     value = math.nan if reference.value is None else reference.value
-    metric = (reference.part, reference.figure)
+    metric = (reference.part, reference.metric_name)
     columns = {("test", metrics[0]): "test_mean", ("validation", metrics[0]): "validation_mean"}
     columns |= {("test", name): extra_columns(name)[0] for name in metrics[1:]}
     if reference.value is None:

@@ -75,7 +75,7 @@ def test_json_for_programs(folder: Path) -> None:
 
 
 def test_an_empty_ledger_is_all_not_run(folder: Path) -> None:
-    assert "2 published figures: 2 not run." in run("mine.yaml", "--results", "empty")
+    assert "2 published results: 2 not run." in run("mine.yaml", "--results", "empty")
 
 
 def short_run(folder: Path, key: str | None = None) -> None:
@@ -85,7 +85,7 @@ def short_run(folder: Path, key: str | None = None) -> None:
     (folder / "long.yaml").write_text(text)
     trial = trials_of(load("short.yaml", None, None, None))[0]
     result = Result({"val_accuracy": [0.8, 0.82, 0.828]}, 3, 3)
-    record = Record(key or trial.key, trial.config, trial.seed, "complete", result, RunInfo())
+    record = Record(key or trial.key, trial.config.to_json(), trial.seed, "complete", result, RunInfo())
     Ledger(folder / "results").publish(record, RIGHT)
 
 
@@ -105,7 +105,7 @@ def test_a_suite_with_options_stands_in_place_of_the_plain_one(folder: Path) -> 
         assert [suite["options"] for suite in json.loads(run(*given, "--json"))["suites"]] == ["--seeds 4"]
     text = run("mine.yaml", *changed)
     assert "Suite mine --seeds 4." in text and "Suite mine --set epochs=20." in text
-    assert "4 published figures" in text
+    assert "4 published results" in text
 
 
 def test_what_an_option_removed_is_not_compared_and_told(folder: Path) -> None:
@@ -134,8 +134,8 @@ def test_own_data_count_wherever_they_lay_when_it_ran(folder: Path) -> None:
     (folder / "data").rename(folder / "moved")
     (folder / "mine.yaml").write_text(text.replace("data/a.npz", "moved/../moved/a.npz"))
     whole, short = json.loads(run("mine.yaml", "--json"))["suites"][0]["rows"]
-    assert whole["whole"]["mean"] == 0.9
-    assert (short["verdict"], short["shorter"]) == ("not compared", {"epochs": 2, "mean": 0.9, "seeds": 1})
+    assert whole["full_run"]["mean"] == 0.9
+    assert (short["verdict"], short["shorter_run"]) == ("not compared", {"epochs": 2, "mean": 0.9, "seeds": 1})
 
 
 @pytest.mark.parametrize("text", ["", " ", "--seeds 4"])
@@ -148,7 +148,7 @@ def test_several_suites_stand_on_one_page(folder: Path) -> None:
     (folder / "other.yaml").write_text(SUITE.replace("mine", "other").replace("Mine", "Others"))
     text = run("mine.yaml", "other.yaml")
     assert text.index("## Mine against") < text.index("## Others against")
-    assert "4 published figures" in text
+    assert "4 published results" in text
 
 
 @pytest.mark.parametrize(

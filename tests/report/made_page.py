@@ -18,7 +18,7 @@ MNIST = {"dataset": {"name": "mnist"}, "validation": {"tail": 0.2}}
 LONG = {"epochs": 100, "weights": "best", "early_stopping": {"patience": 10, "monitor": "val_accuracy"}}
 
 
-def asked(
+def request(
     ledger: Ledger, *pairs: tuple[str, dict[str, Any] | None], seeds: int = 3, note: str = "", name: str = "labs"
 ) -> Request:
     """A suite that holds these references against these configurations, `seeds` of each planned."""
@@ -34,7 +34,7 @@ def asked(
 
 
 def group(ledger: Ledger, *pairs: tuple[str, dict[str, Any] | None], **options: Any) -> SuiteComparison:
-    return compare_published([asked(ledger, *pairs, **options)], ledger.records, ledger.predictions)[0]
+    return compare_published([request(ledger, *pairs, **options)], ledger.records, ledger.predictions)[0]
 
 
 def row(ledger: Ledger, reference: str, settings: dict[str, Any] | None, **options: Any) -> PublishedRow:

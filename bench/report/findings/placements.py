@@ -47,7 +47,7 @@ def placements(
     places = {one.label: place for place, one in enumerate(numbers)}
     rows = []
     for one in references:
-        if measured is None or one.part != "test" or one.figure != "accuracy" or one.value is None:
+        if measured is None or one.part != "test" or one.metric_name != "accuracy" or one.value is None:
             continue
         repeated = _repeated(numbers, repeats.get(one.id, ()))
         label = repeated or next(iter(leaders), None)

@@ -1,4 +1,4 @@
-"""Every published result that a suite repeats, beside what was measured."""
+"""A row for each published result that a suite repeats, next to what was measured."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from bench.report.published.published_noise import (
     SameNetworkRuns,
     SeedNoise,
     ValueComparison,
+    compare_values,
     half_unit,
-    judge,
 )
 from bench.report.published.published_runs import PlannedConfiguration, RunIndex, common_epochs, planned_configurations
 from bench.statistics.intervals import PooledDeviation
@@ -29,67 +29,70 @@ from bench.suite.labels import axis_label
 from bench.suite.references import ReferenceMatch
 from bench.suite.trial import Trial
 
+OTHER_IMAGES = ("early_split",)
+"""Flags of results on other test images than those of today's release."""
+
 
 @dataclass(frozen=True)
 class EqualEpochs:
-    """The best validation accuracy within the first `epochs` of both runs."""
+    """The best validation accuracy within the first `epochs` epochs of both runs."""
 
     epochs: int
-    judged: ValueComparison
+    comparison: ValueComparison
 
 
 @dataclass(frozen=True)
 class ShorterRun:
-    """The figure of complete runs with fewer epochs than were asked for, where nothing of theirs can judge it."""
+    """The value of complete runs with fewer epochs than planned, which no published value can be compared with."""
 
     epochs: int
-    ours: Estimate
-    seeds: int
+    measured: Estimate
+    n_seeds: int
 
 
 @dataclass(frozen=True)
 class PublishedRow:
-    """A published result and what became of it here.
+    """A published result and what was measured.
 
-    `whole` is of complete trainings, and has an agreement only where ours had as many epochs as theirs took. `dataset`
-    is what ours ran on, `planned` the seeds asked for, `epochs` the budget and `epochs_run` the mean over complete
-    seeds; `reasons` say why a verdict is missing or must be read with care. `removed` is whether options left the suite
-    without the configuration that stands for it.
+    `full_run` is of complete trainings, and has an agreement only with as many epochs as the published run. `dataset`
+    is what was measured on, `n_planned` the number of planned seeds, `epochs` the budget and `epochs_run` the mean over
+    complete seeds; `notes` say why there is no verdict or what to be careful of. `removed` is whether options removed
+    the configuration from the suite.
     """
 
     reference: Reference
     config: dict[str, Any] | None
     dataset: str
-    whole: ValueComparison | None
-    early: EqualEpochs | None
-    short: ShorterRun | None
-    planned: int
+    full_run: ValueComparison | None
+    equal_epochs: EqualEpochs | None
+    shorter_run: ShorterRun | None
+    n_planned: int
     epochs: int | None
     epochs_run: float | None
     parameters: int | None
-    reasons: tuple[str, ...]
+    notes: tuple[str, ...]
     keys: tuple[str, ...]
     removed: bool = False
 
     @property
     def decisive(self) -> ValueComparison | None:
-        """What the verdict rests on: the whole run, else the first epochs."""
-        if self.whole and self.whole.agreement:
-            return self.whole
-        return self.early.judged if self.early and self.early.judged.agreement else None
+        """What the verdict is based on: the full run, else the first epochs."""
+        if self.full_run and self.full_run.agreement:
+            return self.full_run
+        return self.equal_epochs.comparison if self.equal_epochs and self.equal_epochs.comparison.agreement else None
 
     @property
     def verdict(self) -> PublishedVerdict:
-        if not self.planned:
+        if not self.n_planned:
             return "not compared" if self.removed else "not repeated"
-        if self.decisive is None or self.decisive.agreement is None:
-            return "not compared" if self.keys or self.short or self.early else "not run"
-        return self.decisive.word
+        if self.decisive is None:
+            return "not compared" if self.keys or self.shorter_run or self.equal_epochs else "not run"
+        return self.decisive.verdict
 
 
 @dataclass(frozen=True)
 class SuiteComparison:
-    """The rows of one suite; `noise` has the seed deviation behind each verdict, by what it is of."""
+    """The rows of one suite; `noise` has the seed deviation behind each verdict, by a description."""
 
     name: str
     title: str
@@ -114,52 +117,50 @@ class Request:
     options: str = ""
 
 
-OTHER_IMAGES = ("early_split",)
-"""Flags of results on other test images than today's release has."""
-
-
 def compare_published(
-    suites: Sequence[Request],
+    requests: Sequence[Request],
     records: Sequence[Record],
     predictions: Callable[[str], Predictions],
-    contents: Mapping[str, str] | None = None,
+    checksums: Mapping[str, str] | None = None,
 ) -> tuple[SuiteComparison, ...]:
-    """Hold the published results of suites against the ledger's `records`.
+    """Compare the published results that suites repeat with the ledger's `records`.
 
-    Any record counts for the first epochs of a training, where all else is equal. `contents` has the checksum of the
-    data of those records that are of no suite's trials, by key.
+    Any record counts for the first epochs of a training, where all else is equal. `checksums` has the checksum of the
+    data of those records that belong to no suite, by key.
     """
-    metrics = sorted({reference.figure for asked in suites for _, reference in asked.references})
-    trials = [trial for asked in suites for trial in asked.trials]
-    runs = RunIndex(trials, records, predictions, contents or {}, metrics)
-    planned = [planned_configurations(asked.trials) for asked in suites]
-    page = [one for suite in planned for one in suite.values()]
+    metrics = sorted({reference.metric_name for request in requests for _, reference in request.references})
+    trials = [trial for request in requests for trial in request.trials]
+    runs = RunIndex(trials, records, predictions, checksums or {}, metrics)
+    planned = [planned_configurations(request.trials) for request in requests]
+    page = [configuration for suite in planned for configuration in suite.values()]
     published = [
-        (suite[canonical(comparison.configs[0])], reference)
-        for asked, suite in zip(suites, planned, strict=True)
-        for comparison, reference in asked.references
-        if len(comparison.configs) == 1 and canonical(comparison.configs[0]) in suite
+        (suite[name], reference)
+        for request, suite in zip(requests, planned, strict=True)
+        for match, reference in request.references
+        if len(match.configs) == 1 and (name := canonical(match.configs[0])) in suite
     ]
-    groups = []
-    for asked, suite in zip(suites, planned, strict=True):
-        case = _SuiteMatcher(asked, suite, page, published, runs)
-        rows = tuple(case.row(*pair) for pair in asked.references)
-        groups.append(SuiteComparison(asked.name, asked.title, asked.description, rows, case.noise, asked.options))
-    return tuple(groups)
+    comparisons = []
+    for request, suite in zip(requests, planned, strict=True):
+        matcher = _SuiteMatcher(request.options.strip(), suite, page, published, runs)
+        rows = tuple(matcher.row(*pair) for pair in request.references)
+        comparisons.append(
+            SuiteComparison(request.name, request.title, request.description, rows, matcher.noise, request.options)
+        )
+    return tuple(comparisons)
 
 
 class _SuiteMatcher:
-    """One suite among those of the page, with what is worked out once: the noise, and how many images there are."""
+    """Makes the rows of one suite of the page; keeps the noise behind its verdicts and the numbers of test images."""
 
     def __init__(
         self,
-        asked: Request,
+        options: str,
         suite: dict[str, PlannedConfiguration],
         page: Sequence[PlannedConfiguration],
         published: Sequence[tuple[PlannedConfiguration, Reference]],
         runs: RunIndex,
     ):
-        self.options = asked.options.strip()
+        self.options = options
         self.suite = suite
         self.page = page
         self.published = published
@@ -167,153 +168,181 @@ class _SuiteMatcher:
         self.test_images: dict[str, int] = {}
         self.noise: dict[str, PooledDeviation] = {}
 
-    def row(self, comparison: ReferenceMatch, reference: Reference) -> PublishedRow:
-        notes = [comparison.note] if comparison.note else []
-        configs = [config for config in comparison.configs if canonical(config) in self.suite]
-        config, searched = self._standing_for(configs, reference)
+    def row(self, match: ReferenceMatch, reference: Reference) -> PublishedRow:
+        notes = [match.note] if match.note else []
+        configs = [config for config in match.configs if canonical(config) in self.suite]
+        config, selection = self._select(configs, reference)
         if config is None:
-            removed = comparison.removed or (bool(comparison.configs) and not configs)
+            removed = match.removed or (bool(match.configs) and not configs)
             notes += [f"changed by {self.options}"] if removed else []
-            planned = sum(len(self.suite[canonical(one)].keys) for one in configs)
-            empty = PublishedRow(
-                reference, None, reference.dataset, None, None, None, planned, None, None, None, (), ()
+            n_planned = sum(len(self.suite[canonical(config)].keys) for config in configs)
+            return PublishedRow(
+                reference,
+                None,
+                reference.dataset,
+                None,
+                None,
+                None,
+                n_planned,
+                None,
+                None,
+                None,
+                tuple(notes),
+                (),
+                removed,
             )
-            return replace(empty, reasons=tuple(notes), removed=removed)
-        notes += [searched] if searched else []
-        one = self.suite[canonical(config)]
-        kin = SameNetworkRuns(one, self.suite.values(), self.page, self.published, self.runs)
-        records = self.runs.of(one)
-        done = [record for record in records if record.status == "complete"]
+        notes += [selection] if selection else []
+        configuration = self.suite[canonical(config)]
+        same_network = SameNetworkRuns(configuration, self.suite.values(), self.page, self.published, self.runs)
+        records = self.runs.records(configuration)
+        complete = [record for record in records if record.status == "complete"]
         dataset = axis_label(config["dataset"], "dataset")
         if config["dataset"]["name"] != reference.dataset:
-            notes.append(f"ours on {dataset}")
-        full = reference.epochs is None or config["epochs"] >= reference.epochs
-        whole = self._whole(done, config, reference, kin, full)
-        early, why = (None, []) if whole and full else self._early(one, config, reference, kin, shorter=not full)
-        short = None if whole or early else self._short(one, config, reference)
-        if short and not why:
-            why.append(f"{_epochs_text(short.epochs, reference)}, and there is no curve of ours")
+            notes.append(f"measured on {dataset}")
+        enough_epochs = reference.epochs is None or config["epochs"] >= reference.epochs
+        full_run = self._full_run(complete, config, reference, same_network)
+        if full_run and not enough_epochs:
+            full_run = replace(full_run, agreement=None)
+        equal_epochs: EqualEpochs | None = None
+        reasons: list[str] = []
+        if not full_run or not enough_epochs:
+            equal_epochs, reasons = self._equal_epochs(
+                configuration, config, reference, same_network, not enough_epochs
+            )
+        shorter_run = None if full_run or equal_epochs else self._shorter_run(configuration, config, reference)
+        if shorter_run and not reasons:
+            reasons.append(f"{_epochs_text(shorter_run.epochs, reference)}, and no curve was measured")
         if reference.value is None:
-            why.append(f"they give no single figure: {reference.reported}")
-        theirs = kin.their_runs(reference.metric)
-        if len(theirs) > 1:
-            why.append(f"their {len(theirs)} runs of it lie {100 * (max(theirs) - min(theirs)):.2f} points apart")
-        measured = [record.run_info for record in [*done, *records]]
+            reasons.append(f"no single published value: {reference.reported}")
+        values = same_network.published_values(reference.metric)
+        if len(values) > 1:
+            spread = 100 * (max(values) - min(values))
+            reasons.append(f"the {len(values)} published runs of it differ by up to {spread:.2f} points")
+        run_infos = [record.run_info for record in [*complete, *records]]
         return PublishedRow(
             reference,
             config,
             dataset,
-            whole,
-            early,
-            short,
-            len(one.keys),
+            full_run,
+            equal_epochs,
+            shorter_run,
+            len(configuration.keys),
             config["epochs"],
-            sum(record.result.epochs_run for record in done) / len(done) if done else None,
-            next((one.parameters for one in measured if one.parameters is not None), None),
-            tuple(notes + _ended_early(records, len(one.keys), bool(whole)) + why),
+            sum(record.result.epochs_run for record in complete) / len(complete) if complete else None,
+            next((info.parameters for info in run_infos if info.parameters is not None), None),
+            tuple(notes + _ended_early(records, len(configuration.keys), bool(full_run)) + reasons),
             tuple(sorted(record.key for record in records)),
         )
 
-    def _standing_for(
-        self, configs: Sequence[dict[str, Any]], reference: Reference
-    ) -> tuple[dict[str, Any] | None, str]:
-        """The configuration to hold against a result: the only one, or what validation chose, with a word on that."""
+    def _select(self, configs: Sequence[dict[str, Any]], reference: Reference) -> tuple[dict[str, Any] | None, str]:
+        """The configuration to compare with a result: the only one, or the best on validation, with a note on that."""
         if len(configs) == 1:
             return configs[0], ""
-        better = METRICS[reference.figure].better
-        rated = []
+        better = METRICS[reference.metric_name].better
+        candidates = []
         for config in configs:
-            one = self.suite[canonical(config)]
-            done = [record for record in self.runs.of(one) if record.status == "complete"]
-            found = metric_values(done, "validation", reference.figure)
-            if found and len(done) == len(one.keys):
-                rated.append((better(sum(found) / len(found)), config))
-        if not rated:
+            configuration = self.suite[canonical(config)]
+            complete = [record for record in self.runs.records(configuration) if record.status == "complete"]
+            values = metric_values(complete, "validation", reference.metric_name)
+            if values and len(complete) == len(configuration.keys):
+                candidates.append((better(sum(values) / len(values)), config))
+        if not candidates:
             return None, ""
-        return max(rated, key=lambda pair: pair[0])[1], f"chosen by validation among {len(rated)} complete"
+        best = max(candidates, key=lambda candidate: candidate[0])[1]
+        return best, f"selected on validation from {len(candidates)} complete configurations"
 
-    def _whole(
-        self, done: list[Record], config: dict[str, Any], reference: Reference, kin: SameNetworkRuns, full: bool
+    def _full_run(
+        self, complete: list[Record], config: dict[str, Any], reference: Reference, same_network: SameNetworkRuns
     ) -> ValueComparison | None:
-        found = metric_values(done, reference.part, reference.figure)
-        if not found:
+        metric = reference.metric_name
+        measured = metric_values(complete, reference.part, metric)
+        if not measured:
             return None
-        noise = kin.of_figure(reference)
-        self._keep(noise, f"{reference.part} {METRICS[reference.figure].heading}", config)
-        images = self._images(reference.part, config, reference, done[0])
-        other = _other_images(config, reference)
-        whole = judge(found, reference.value, reference.figure, noise, images, other, half_unit(reference))
-        return whole if full else replace(whole, agreement=None)
+        noise = same_network.of_metric(reference)
+        self._keep_noise(noise, f"{reference.part} {METRICS[metric].heading}", config)
+        n_images = self._n_images(reference.part, config, reference, complete[0])
+        other_images = _other_images(config, reference)
+        return compare_values(measured, reference.value, metric, noise, n_images, other_images, half_unit(reference))
 
-    def _early(
+    def _equal_epochs(
         self,
-        one: PlannedConfiguration,
+        configuration: PlannedConfiguration,
         config: dict[str, Any],
         reference: Reference,
-        kin: SameNetworkRuns,
-        shorter: bool,
+        same_network: SameNetworkRuns,
+        fewer_epochs: bool,
     ) -> tuple[EqualEpochs | None, list[str]]:
-        """The first epochs of both, with the reason where they cannot be compared, and what was left out."""
-        printed = curve(reference.id)
-        own = self.runs.begun(one.start)
-        if not own:
-            return None, [f"a budget of {config['epochs']} epochs, theirs took {reference.epochs}"] if shorter else []
-        both = _epochs_text(common_epochs(own, max(len(begun.points) for begun in own)), reference)
-        if printed is None:
-            return None, [f"{both}, and no curve of theirs is kept here"]
-        if not printed.from_scratch:
-            return None, [f"{both}, which continued an earlier fit: its first epochs are no yardstick"]
-        epochs = common_epochs(own, len(printed.values))
-        best = [highest for begun in own if (highest := begun.best_within(epochs)) is not None]
+        """The first epochs of both runs, with the reason where they cannot be compared, and what was left out."""
+        published = curve(reference.id)
+        curves = self.runs.prefix_curves(configuration.prefix_key)
+        if not curves:
+            reason = f"{config['epochs']} epochs planned, {reference.epochs} published"
+            return None, [reason] if fewer_epochs else []
+        epochs_text = _epochs_text(common_epochs(curves, max(len(c.points) for c in curves)), reference)
+        if published is None:
+            return None, [f"{epochs_text}, and no published curve"]
+        if not published.from_scratch:
+            return None, [f"{epochs_text}; the published run continued an earlier one, so first epochs do not compare"]
+        epochs = common_epochs(curves, len(published.values))
+        best = [value for c in curves if (value := c.best_within(epochs)) is not None]
         if not best:
             return None, ["every seed diverged in its first epoch"]
-        noise = kin.of_first(epochs)
-        self._keep(noise, f"best validation accuracy within {epochs} epochs", config)
-        images = self._images("validation", config, reference, None)
-        theirs = printed.best_within(epochs)
-        other = _other_images(config, reference)
-        found = judge(best, theirs, "accuracy", noise, images, other, FOUR_DECIMALS)
-        left = len(own) - len(best)
-        notes = [f"{left} of {_n_seeds(len(own))} ended before epoch {epochs} and left out there"] if left else []
-        diverged = sum(begun.diverged and bool(begun.points) for begun in own)
-        notes += [f"the best before it diverged stands for {diverged} of {_n_seeds(len(own))}"] if diverged else []
-        return EqualEpochs(epochs, found), notes
+        noise = same_network.of_first_epochs(epochs)
+        self._keep_noise(noise, f"best validation accuracy within {epochs} epochs", config)
+        n_images = self._n_images("validation", config, reference, None)
+        comparison = compare_values(
+            best,
+            published.best_within(epochs),
+            "accuracy",
+            noise,
+            n_images,
+            _other_images(config, reference),
+            FOUR_DECIMALS,
+        )
+        stopped = len(curves) - len(best)
+        notes = [f"{stopped} of {_n_seeds(len(curves))} ended before epoch {epochs} and left out"] if stopped else []
+        diverged = sum(c.diverged and bool(c.points) for c in curves)
+        notes += [f"{diverged} of {_n_seeds(len(curves))} diverged: best epoch before that"] if diverged else []
+        return EqualEpochs(epochs, comparison), notes
 
-    def _short(self, one: PlannedConfiguration, config: dict[str, Any], reference: Reference) -> ShorterRun | None:
-        """What the ledger has of a shorter training of the configuration, where nothing of theirs is like it."""
-        shorter = self.runs.shorter(one, reference.figure)
-        found = metric_values(shorter, reference.part, reference.figure)
-        if not found:
+    def _shorter_run(
+        self, configuration: PlannedConfiguration, config: dict[str, Any], reference: Reference
+    ) -> ShorterRun | None:
+        """What the ledger has of a shorter training of the configuration, for which there is no published value."""
+        records = self.runs.shorter(configuration, reference.metric_name)
+        measured = metric_values(records, reference.part, reference.metric_name)
+        if not measured:
             return None
-        images = self._images(reference.part, config, reference, shorter[0])
-        return ShorterRun(shorter[0].config["epochs"], estimate(found, reference.figure, None, images), len(found))
+        n_images = self._n_images(reference.part, config, reference, records[0])
+        estimated = estimate(measured, reference.metric_name, None, n_images)
+        return ShorterRun(records[0].config["epochs"], estimated, len(measured))
 
-    def _keep(self, noise: SeedNoise, what: str, config: dict[str, Any]) -> None:
-        """Note the noise behind a verdict, to be told below the table."""
+    def _keep_noise(self, noise: SeedNoise, name: str, config: dict[str, Any]) -> None:
+        """Note the noise behind a verdict, which is listed below the table."""
         if noise.pooled:
             network = axis_label(config["model"], "model")
-            data = axis_label(config["dataset"], "dataset")
-            self.noise[f"{what}, {network}, {data}{SOURCE_NOTES[noise.source]}"] = noise.pooled
+            dataset = axis_label(config["dataset"], "dataset")
+            self.noise[f"{name}, {network}, {dataset}{SOURCE_NOTES[noise.source]}"] = noise.pooled
 
-    def _images(self, part: str, config: dict[str, Any], reference: Reference, tested: Record | None) -> int | None:
-        """How many images a part has; as many as theirs where only those are known."""
+    def _n_images(self, part: str, config: dict[str, Any], reference: Reference, tested: Record | None) -> int | None:
+        """The number of images of a part, or of the published data set's part where only that is known."""
         name = canonical(config["dataset"])
         if part == "test" and tested is not None:
             if name not in self.test_images:
                 self.test_images[name] = len(self.runs.predictions(tested.key).labels)
             return self.test_images[name]
-        known = DATASETS.get(config["dataset"]["name"], DATASETS.get(reference.dataset))
+        dataset = DATASETS.get(config["dataset"]["name"], DATASETS.get(reference.dataset))
         validation = config["validation"]
-        if known is None or not isinstance(validation, dict):
+        if dataset is None or not isinstance(validation, dict):
             return None
-        return round(known.train_size * float(next(iter(validation.values()))))
+        return round(dataset.train_size * float(next(iter(validation.values()))))
 
 
-def _ended_early(records: Sequence[Record], planned: int, whole: bool) -> list[str]:
-    """How many seeds did not end well, which the mean of a training's end leaves out."""
-    ended = Counter(record.status for record in records if record.status != "complete")
-    mean = ", not in the mean" if whole else ""
-    return [f"{count} of {_n_seeds(planned)} {status}{mean}" for status, count in sorted(ended.items())]
+def _ended_early(records: Sequence[Record], n_planned: int, in_mean: bool) -> list[str]:
+    """How many seeds are not complete, which the mean leaves out."""
+    counts = Counter(record.status for record in records if record.status != "complete")
+    mean = ", not in the mean" if in_mean else ""
+    return [f"{count} of {_n_seeds(n_planned)} {status}{mean}" for status, count in sorted(counts.items())]
 
 
 def _n_seeds(number: int) -> str:
@@ -321,14 +350,14 @@ def _n_seeds(number: int) -> str:
 
 
 def _epochs_text(epochs: int, reference: Reference) -> str:
-    theirs = "an unknown number" if reference.epochs is None else reference.epochs
-    return f"{epochs} epochs of ours, {theirs} of theirs"
+    published = "an unknown number" if reference.epochs is None else reference.epochs
+    return f"{epochs} epochs measured, {published} published"
 
 
 def _other_images(config: dict[str, Any], reference: Reference) -> bool:
-    """Whether the two were measured on different images.
+    """Whether measured and published values are of different images.
 
-    A validation part counts as the same where ours is the tail of the same training set.
+    A validation part counts as the same if it is the tail of the same training set.
     """
     if config["dataset"]["name"] != reference.dataset or any(flag in OTHER_IMAGES for flag in reference.flags):
         return True
