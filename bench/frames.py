@@ -17,29 +17,36 @@ from bench.ledger.address import is_url
 from bench.ledger.external import is_external
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import PARTS, Record
+from bench.metrics import Predictions
 from bench.report.curves import FIGURES
 from bench.report.curves import curves as curves_of
 from bench.report.grouping import Configuration, TrialGroup, group_trials
 from bench.suite.labels import ORDER, axis_label
 
-MEASURED = ("parameters", "parameters_trainable", "flops", "train_seconds", "evaluation_seconds", "peak_memory_bytes")
-PLACES = ("device", "threads", "git_commit", "started", "finished")
-NAMES = ("config_key", "comparison", "label")
+COST_COLUMNS = (
+    *("parameters", "parameters_trainable", "flops"),
+    *("train_seconds", "evaluation_seconds", "peak_memory_bytes"),
+)
+ENVIRONMENT_COLUMNS = ("device", "threads", "git_commit", "started", "finished")
+NAME_COLUMNS = ("config_key", "comparison", "label")
 """What names a configuration in every frame; labels alone are unique within a comparison only."""
-IMAGES = (
+IMAGE_COLUMNS = (
     "key",
-    *NAMES,
+    *NAME_COLUMNS,
     "seed",
     "image",
     "true",
     "predicted",
-    "right",
+    "correct",
     "confidence",
     "true_class_probability",
     "true_rank",
 )
-WHOLE = ("seed", "epochs", "batch_size", "epochs_run", "best_epoch", "threads", *MEASURED[:3], MEASURED[5])
-"""Columns that hold whole numbers, or nothing."""
+INTEGER_COLUMNS = (
+    *("seed", "epochs", "batch_size", "epochs_run", "best_epoch", "threads"),
+    *("parameters", "parameters_trainable", "flops", "peak_memory_bytes"),
+)
+"""Columns of integers, some of them missing."""
 
 
 class Results:
@@ -60,38 +67,38 @@ class Results:
 
         Columns: ``key``, ``config_key`` (equal for the seeds of one configuration, and for no others), ``comparison``
         and ``label`` as in `bench report`, which has a table per comparison: a label is unique within it only.
-        Then ``suite``, ``status``, ``seed``, ``imported`` (from its predictions alone); a column per axis and
+        Then ``suite``, ``status``, ``seed``, ``imported`` (imported predictions); a column per axis and
         setting as labels name it (``model``, ``optimizer``, ..., ``epochs``); ``epochs_run`` and ``best_epoch``;
-        every figure as ``train_accuracy``, ``validation_accuracy``, ``test_accuracy``, ``test_ece``, ...; what it cost
+        every metric as ``train_accuracy``, ``validation_accuracy``, ``test_accuracy``, ``test_ece``, ...; what it cost
         (``parameters``, ``flops``, ``train_seconds``, ...) and where. Accuracies are fractions. The configuration
         itself is in ``config``, a dictionary.
         """
         rows = [
-            _row(group, one, axes, record)
+            _row(group, configuration, axes, record)
             for group in self._groups
-            for one in group.configurations
-            for axes in [_axes(one.config)]
-            for record in one.records
+            for configuration in group.configurations
+            for axes in [_axes(configuration.config)]
+            for record in configuration.records
         ]
-        frame = pd.DataFrame(rows, columns=None if rows else ["key", *NAMES, "suite", "status", "seed"])
-        frame = frame.drop_duplicates("key").reset_index(drop=True)  # an imported row stands in several comparisons
-        return frame.astype({name: "Int64" for name in WHOLE if name in frame})
+        frame = pd.DataFrame(rows, columns=None if rows else ["key", *NAME_COLUMNS, "suite", "status", "seed"])
+        frame = frame.drop_duplicates("key").reset_index(drop=True)  # imported predictions are in several comparisons
+        return frame.astype({name: "Int64" for name in INTEGER_COLUMNS if name in frame})
 
     @cached_property
     def curves(self) -> pd.DataFrame:
-        """A row per trial and epoch: what names the trial as in `trials`, ``epoch`` and the figures of each epoch.
+        """A row per trial and epoch: what names the trial as in `trials`, ``epoch`` and the values of each epoch.
 
         These are ``train_loss``, ``val_loss``, ``train_accuracy`` and ``val_accuracy``; nan where there is none.
         """
-        parts = [curves_of(group) for group in self._groups]
-        columns = ["key", *NAMES, "seed", "status", "epoch", *FIGURES]
-        if not parts:
+        frames = [curves_of(group) for group in self._groups]
+        columns = ["key", *NAME_COLUMNS, "seed", "status", "epoch", *FIGURES]
+        if not frames:
             return pd.DataFrame(columns=columns)
         names = self.trials[["key", "config_key", "comparison"]]
-        return pd.concat(parts, ignore_index=True).merge(names, on="key", validate="many_to_one")[columns]
+        return pd.concat(frames, ignore_index=True).merge(names, on="key", validate="many_to_one")[columns]
 
     def predictions(self, trials: str | pd.DataFrame | Iterable[str]) -> pd.DataFrame:
-        """What trials said of the test images, read from the ledger at each call.
+        """The predictions of the test images, read from the ledger at each call.
 
         Parameters
         ----------
@@ -102,42 +109,61 @@ class Results:
         -------
         pd.DataFrame
             A row per trial and image, in the test set's order: ``key``, ``config_key``, ``comparison``, ``label`` and
-            ``seed`` as in `trials`, ``image`` (from 0), ``true`` and ``predicted`` (class numbers), ``right``,
+            ``seed`` as in `trials`, ``image`` (from 0), ``true`` and ``predicted`` (class numbers), ``correct``,
             ``confidence`` (the probability of the predicted class), ``true_class_probability`` and ``true_rank`` (how
-            many classes were rated above the true one). Where a row was added as classes alone, confidences are nan,
-            and NA the ranks of true classes that were missed.
+            many classes have a higher score than the true one). Of imported predictions of classes alone the
+            confidences are nan, and the ranks of wrong predictions NA.
 
         Raises
         ------
         UserError
-            No trial, or more than one, has a key that begins so; or it left no predictions.
+            No trial, or more than one, has a key that begins so; or it has no predictions.
         """
         keys = [self.ledger.record(text).key for text in _keys(trials)]
-        parts = [self._said(key) for key in keys]
-        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(IMAGES))
+        frames = [self._image_frame(key) for key in keys]
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(IMAGE_COLUMNS))
 
-    def right(self, trials: str | pd.DataFrame | Iterable[str]) -> NDArray[np.bool_]:
-        """Which test images each trial got right: booleans of shape (trials, images), in the order of `trials`.
+    def correct(self, trials: str | pd.DataFrame | Iterable[str]) -> NDArray[np.bool_]:
+        """Whether each trial classified each test image correctly, shape (trials, images), in the order of `trials`.
 
         This is what `bench.statistics` takes: a table per configuration, a row per seed. A pivot of `predictions` would
-        count an image that one trial does not have as right.
+        count an image that one trial does not have as correct.
 
         Raises
         ------
         UserError
             As in `predictions`; or there is no complete trial, or two of them were tested on other images.
         """
+        return np.stack([predictions.correct for predictions in self._of_same_images(trials)])
+
+    def probabilities(self, trials: str | pd.DataFrame | Iterable[str]) -> NDArray[np.float16]:
+        """Class probabilities of the test images, shape (trials, images, classes), in the order of `trials`.
+
+        Raises
+        ------
+        UserError
+            As in `correct`; or a trial has none, as imported predictions of classes alone.
+        """
+        stacked = []
+        for predictions in self._of_same_images(trials):
+            if predictions.probabilities is None:
+                raise UserError("one of these trials has predicted classes and no probabilities; leave it out")
+            stacked.append(predictions.probabilities)
+        return np.stack(stacked)
+
+    def _of_same_images(self, trials: str | pd.DataFrame | Iterable[str]) -> list[Predictions]:
         keys = [self.ledger.record(text).key for text in _keys(trials)]
-        said = [self.ledger.predictions(key) for key in keys]
-        if not said:
-            raise UserError("there is no complete trial among these, so nothing that was right or wrong")
-        for key, one in zip(keys, said, strict=True):
-            if not np.array_equal(one.labels, said[0].labels):
+        all_predictions = [self.ledger.predictions(key) for key in keys]
+        if not all_predictions:
+            raise UserError("there is no complete trial among these, so no prediction")
+        labels = all_predictions[0].labels
+        for key, predictions in zip(keys, all_predictions, strict=True):
+            if not np.array_equal(predictions.labels, labels):
                 raise UserError(
-                    f"{keys[0]} and {key} were tested on different images ({len(said[0].labels):,} and "
-                    f"{len(one.labels):,}, or in another order); take the trials of one comparison"
+                    f"{keys[0]} and {key} were tested on different images ({len(labels):,} and "
+                    f"{len(predictions.labels):,}, or in another order); take the trials of one comparison"
                 )
-        return np.stack([one.predicted == one.labels for one in said])
+        return all_predictions
 
     def record(self, key: str) -> Record:
         """Everything about one trial, by its key or the beginning of it; UserError where that names none or several."""
@@ -151,28 +177,28 @@ class Results:
     def _groups(self) -> list[TrialGroup]:
         return group_trials(self._records)
 
-    def _said(self, key: str) -> pd.DataFrame:
-        said = self.ledger.predictions(key)
-        ranks = pd.array(said.true_rank, dtype="UInt16")
-        if np.isnan(said.confidence).any():
-            ranks[said.labels != said.predicted] = pd.NA
+    def _image_frame(self, key: str) -> pd.DataFrame:
+        predictions = self.ledger.predictions(key)
+        ranks = pd.array(predictions.true_rank, dtype="UInt16")
+        if np.isnan(predictions.confidence).any():
+            ranks[~predictions.correct] = pd.NA
         columns: dict[str, Any] = {
             "key": key,
             **self._names.get(key, {}),
-            "image": np.arange(len(said.labels)),
-            "true": said.labels,
-            "predicted": said.predicted,
-            "right": said.labels == said.predicted,
-            "confidence": said.confidence,
-            "true_class_probability": said.true_class_probability,
+            "image": np.arange(len(predictions.labels)),
+            "true": predictions.labels,
+            "predicted": predictions.predicted,
+            "correct": predictions.correct,
+            "confidence": predictions.confidence,
+            "true_class_probability": predictions.true_class_probability,
             "true_rank": ranks,
         }
-        return pd.DataFrame(columns, columns=list(IMAGES))
+        return pd.DataFrame(columns, columns=list(IMAGE_COLUMNS))
 
     @cached_property
     def _names(self) -> dict[str, dict[str, Any]]:
-        """By key, what names a trial in the frames; nothing of those that were published since."""
-        named = self.trials.set_index("key")[[*NAMES, "seed"]].to_dict("index")
+        """By key, the columns that identify a trial; trials that were published since are missing."""
+        named = self.trials.set_index("key")[[*NAME_COLUMNS, "seed"]].to_dict("index")
         return {str(key): {str(name): value for name, value in row.items()} for key, row in named.items()}
 
 
@@ -210,15 +236,15 @@ def _axes(config: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _row(group: TrialGroup, one: Configuration, axes: dict[str, Any], record: Record) -> dict[str, Any]:
-    figures = {
+def _row(group: TrialGroup, configuration: Configuration, axes: dict[str, Any], record: Record) -> dict[str, Any]:
+    metrics = {
         f"{part}_{metric}": value for part in PARTS for metric, value in (getattr(record.result, part) or {}).items()
     }
     return {
         "key": record.key,
-        "config_key": one.identity,
+        "config_key": configuration.identity,
         "comparison": group.title,
-        "label": one.label,
+        "label": configuration.label,
         "suite": record.suite,
         "status": record.status,
         "seed": record.seed,
@@ -226,7 +252,7 @@ def _row(group: TrialGroup, one: Configuration, axes: dict[str, Any], record: Re
         **axes,
         "epochs_run": record.result.epochs_run,
         "best_epoch": record.result.best_epoch,
-        **figures,
-        **{name: getattr(record.run_info, name) for name in (*MEASURED, *PLACES)},
+        **metrics,
+        **{name: getattr(record.run_info, name) for name in (*COST_COLUMNS, *ENVIRONMENT_COLUMNS)},
         "config": record.config,
     }

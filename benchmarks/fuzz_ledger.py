@@ -47,8 +47,9 @@ from bench.ledger.external import external_config
 from bench.ledger.files import entry_path
 from bench.ledger.leases import Leases
 from bench.ledger.ledger import Ledger
-from bench.ledger.record import Predictions, Record, Result, RunInfo
+from bench.ledger.record import Record, Result, RunInfo
 from bench.ledger.store import owner_bytes, this_process
+from bench.metrics import Predictions
 from bench.suite.suite import load_suite
 
 MOST_SECONDS = 10.0

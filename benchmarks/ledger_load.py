@@ -18,7 +18,8 @@ import numpy as np
 from bench.ledger.entries import encode
 from bench.ledger.files import INDEX, entry_path
 from bench.ledger.ledger import Ledger
-from bench.ledger.record import Predictions, Record, Result, RunInfo
+from bench.ledger.record import Record, Result, RunInfo
+from bench.metrics import Predictions
 
 EPOCHS, PICTURES = 30, 10_000
 CURVES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr")
@@ -56,12 +57,16 @@ def synthetic_predictions(random: np.random.Generator) -> Predictions:
     labels = random.integers(0, 10, PICTURES, dtype=np.uint8)
     right = random.random(PICTURES) < 0.9
     confidence = (1 - random.random(PICTURES) ** 3 / 2).astype(np.float32)
+    predicted = np.where(right, labels, (labels + 1) % 10).astype(np.uint8)
+    probabilities = np.repeat(((1 - confidence) / 9)[:, None], 10, axis=1).astype(np.float16)
+    probabilities[np.arange(PICTURES), predicted] = confidence
     return Predictions(
         labels=labels,
-        predicted=np.where(right, labels, (labels + 1) % 10).astype(np.uint8),
+        predicted=predicted,
         confidence=confidence,
         true_class_probability=np.where(right, confidence, 1 - confidence).astype(np.float32),
         true_rank=(~right).astype(np.uint8),
+        probabilities=probabilities,
     )
 
 

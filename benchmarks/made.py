@@ -21,7 +21,8 @@ from bench.commands.load_suites import trials_of
 from bench.ledger.entries import encode
 from bench.ledger.files import entry_path
 from bench.ledger.ledger import Ledger
-from bench.ledger.record import Predictions, Record, Result, RunInfo
+from bench.ledger.record import Record, Result, RunInfo
+from bench.metrics import Predictions
 from bench.suite.suite import load_suite
 from bench.suite.trial import Trial
 
@@ -143,5 +144,9 @@ def _answers(
     wrong = ((labels + random.choice([2, 4, 6], TEST)) % classes).astype(np.uint8)
     sure = (1 - random.random(TEST) ** 2 / 2).astype(np.float32)
     true = np.where(right, sure, (1 - sure) * random.random(TEST)).astype(np.float32)
-    said = Predictions(labels, np.where(right, labels, wrong), sure, true, (~right).astype(np.uint8))
+    predicted = np.where(right, labels, wrong)
+    probabilities = random.dirichlet(np.full(classes, 0.3), TEST) * (1 - sure[:, None])
+    probabilities[np.arange(TEST), predicted] = sure
+    probabilities = probabilities.astype(np.float16)
+    said = Predictions(labels, predicted, sure, true, (~right).astype(np.uint8), probabilities)
     return said, float(right.mean())

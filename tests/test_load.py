@@ -74,7 +74,7 @@ def test_predictions_of_a_selection(results: Results, made: Ledger) -> None:
     said = results.predictions(chosen)
     assert said["key"].nunique() == 3, "the failed trial left none"
     assert len(said) == 3000
-    agreed = said.groupby("key")["right"].mean()
+    agreed = said.groupby("key")["correct"].mean()
     tested = results.trials.set_index("key")["test_accuracy"]
     pd.testing.assert_series_equal(agreed, tested[agreed.index], check_names=False)
     key = made.records[0].key
@@ -142,7 +142,7 @@ def test_every_frame_names_its_configurations_apart(several: Path) -> None:
     for frame in (results.curves, said):
         assert len(frame.groupby("config_key")) == len(frame.groupby(["comparison", "label"])) == 6
         assert (frame.groupby("key")["seed"].nunique() == 1).all()
-    means = said.groupby(["comparison", "label"])["right"].mean()
+    means = said.groupby(["comparison", "label"])["correct"].mean()
     tested = trials.groupby(["comparison", "label"])["test_accuracy"].mean()
     pd.testing.assert_series_equal(means, tested, check_names=False)
 
@@ -150,10 +150,10 @@ def test_every_frame_names_its_configurations_apart(several: Path) -> None:
 def test_right_is_refused_for_trials_of_different_images(several: Path) -> None:
     results = bench.load(several)
     with pytest.raises(UserError, match=r"tested on different images \(150 and 300"):
-        results.right(results.trials)
+        results.correct(results.trials)
     with pytest.raises(UserError, match="no complete trial"):
-        results.right(results.trials.query("status == 'diverged'"))
-    of_mnist = results.right(results.trials.query("dataset == 'mnist' and regularizer == 'none'"))
+        results.correct(results.trials.query("status == 'diverged'"))
+    of_mnist = results.correct(results.trials.query("dataset == 'mnist' and regularizer == 'none'"))
     assert (of_mnist.shape, of_mnist.dtype, of_mnist.mean()) == ((2, 300), bool, pytest.approx(0.5))
 
 
@@ -183,7 +183,7 @@ def test_the_notebook_that_is_shown_runs_on_several_data_sets_and_protocols(
     assert names["ended"].sum().to_dict() == {"complete": 12, "diverged": 6}
     assert list(names["by_epoch"].columns) == ["mlp", "mlp · l2"]
     first, second = (names["table"].loc[(names["comparison"], label), "mean"] for label in ("mlp", "mlp · l2"))
-    assert names["found"].estimate == pytest.approx(second - first)
+    assert names["effect"].estimate == pytest.approx(second - first)
     assert (100 * (second - first)) == pytest.approx(float(capsys.readouterr().out.split()[0]), abs=0.01)
     assert names["pairs"].iloc[0] >= 1
-    assert set(names["stubborn"]["size"]) <= {4}
+    assert set(names["label_issues"]["size"]) <= {4}

@@ -16,7 +16,8 @@ from bench.ledger.address import with_results
 
 if TYPE_CHECKING:
     from bench.ledger.ledger import Ledger
-    from bench.ledger.record import Predictions, Record
+    from bench.ledger.record import Record
+    from bench.metrics import Predictions
 
 
 LONGEST = 100
@@ -97,13 +98,11 @@ def _entry(name: str) -> dict[str, Any]:
 
 
 def _record(key: str, configuration: str, config: dict[str, Any], seed: int, kept: Predictions, data: Any) -> Record:
-    from dataclasses import asdict
-
     from bench.ledger.record import Record, Result, RunInfo
-    from bench.statistics.stored_metrics import figures
+    from bench.metrics import compute_metrics
 
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    test = figures(**asdict(kept), n_classes=len(data.classes))
+    test = compute_metrics(kept, len(data.classes))
     result = Result(curves={}, epochs_run=0, test=test, classes=list(data.classes))
     return Record(key, config, seed, "complete", result, RunInfo(finished=now), configuration)
 
@@ -130,16 +129,15 @@ def _check_seeds(records: list[Record], told: list[tuple[Predictions, list[str]]
 
 def _is_new(record: Record, kept: Predictions, ledger: Ledger) -> bool:
     """Whether the ledger lacks it; UserError where it has other predictions under this name and seed."""
-    from dataclasses import astuple
-
     import numpy as np
+
+    from bench.metrics import PREDICTION_COLUMNS
 
     if all(other.key != record.key for other in ledger.records()):
         return True
     there = ledger.predictions(record.key)
-    if all(
-        np.array_equal(a, b, equal_nan=a.dtype.kind == "f") for a, b in zip(astuple(there), astuple(kept), strict=True)
-    ):
+    columns = ((getattr(there, name), getattr(kept, name)) for name in PREDICTION_COLUMNS)
+    if all(np.array_equal(old, new, equal_nan=old.dtype.kind == "f") for old, new in columns):
         return False
     name = record.config["model"]["name"]
     raise UserError(

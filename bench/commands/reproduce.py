@@ -16,7 +16,8 @@ from bench.errors import UserError
 
 if TYPE_CHECKING:
     from bench.ledger.ledger import Ledger
-    from bench.ledger.record import Predictions, Record
+    from bench.ledger.record import Record
+    from bench.metrics import Predictions
     from bench.report.compare.reproduction import Reproduction
     from bench.suite.trial import Trial
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from bench.ledger.record import Predictions, Result, RunInfo
+from bench.ledger.record import Result, RunInfo
+from bench.metrics import Predictions
 from bench.suite.schema import Pruning
 from bench.suite.trial_config import TrialConfig
 

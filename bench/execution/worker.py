@@ -25,7 +25,7 @@ from bench.characters import escaped, escaped_line
 from bench.execution.checkpoints import Checkpoint, CheckpointFiles
 from bench.execution.messages import RunOptions, TrialFailure, TrialResult
 from bench.ledger.files import LOGS
-from bench.ledger.record import Predictions, Result, RunInfo
+from bench.ledger.record import Result, RunInfo
 from bench.suite.trial_config import TrialConfig
 
 LOG_BYTES = 100_000
@@ -132,7 +132,7 @@ def run_trial(
             threads=threads,
             versions=versions(),
         ),
-        predictions=Predictions(**outcome.predicted.__dict__) if outcome.predicted else None,
+        predictions=outcome.predicted,
     )
 
 

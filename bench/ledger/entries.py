@@ -1,4 +1,4 @@
-"""One trial as one file: a zip of ``record.json`` and, where the trial was tested, one ``.npy`` per prediction field.
+"""One trial as one file: a zip of ``record.json`` and, where the trial was tested, an ``.npy`` per prediction array.
 
 The file is named ``<key>-<first 12 hex digits of its SHA-256>.npz``, so a name says what is in it: a damaged file
 shows itself, and ledgers merge by copying. Equal content gives equal bytes (on one version of zlib; a difference
@@ -13,14 +13,15 @@ import io
 import json
 import re
 import zipfile
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
 
 from bench.characters import escaped
-from bench.ledger.record import Predictions, Record
+from bench.ledger.record import Record
+from bench.metrics import PREDICTION_COLUMNS, Predictions
 
 _KEY = re.compile(r"[0-9a-f]{2,128}")
 _NAME = re.compile(r"([0-9a-f]{2,128})-([0-9a-f]{12})\.npz")
@@ -34,6 +35,7 @@ A record of 100,000 epochs, or a million predictions, has far less.
 """
 
 
+PROBABILITIES = "probabilities"
 _ONE = 1 + 1e-3
 """Probabilities in single or half precision may exceed 1 by less."""
 
@@ -89,8 +91,16 @@ def encode(record: Record, predictions: Predictions | None = None) -> tuple[str,
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr(_member("record.json"), text.encode())
-        for field in fields(Predictions) if predictions else ():
-            archive.writestr(_member(f"{field.name}.npy"), _npy(getattr(predictions, field.name)))
+        if predictions:
+            for name in PREDICTION_COLUMNS:
+                archive.writestr(_member(f"{name}.npy"), _npy(getattr(predictions, name)))
+            if predictions.probabilities is not None:
+                # Compression would save a fifth, and take longer than all the rest of a trial's end.
+                archive.writestr(
+                    _member(f"{PROBABILITIES}.npy"),
+                    _npy(predictions.probabilities.astype(np.float16)),
+                    zipfile.ZIP_STORED,
+                )
     data = buffer.getvalue()
     return f"{record.key}-{digest(data)}.npz", data
 
@@ -141,10 +151,14 @@ def _record(archive: zipfile.ZipFile) -> Record:
 
 
 def _predictions(archive: zipfile.ZipFile) -> Predictions | None:
-    if f"{fields(Predictions)[0].name}.npy" not in archive.namelist():
+    names = archive.namelist()
+    if f"{PREDICTION_COLUMNS[0]}.npy" not in names:
         return None
     try:
-        return Predictions(**{field.name: _array(archive, field.name) for field in fields(Predictions)})
+        arrays = {name: _array(archive, name) for name in PREDICTION_COLUMNS}
+        if f"{PROBABILITIES}.npy" in names:
+            arrays[PROBABILITIES] = _array(archive, PROBABILITIES)
+        return Predictions(**arrays)
     except Exception as error:  # whatever zipfile and numpy make of such bytes
         raise DamagedEntryError(_reason(error)) from error
 
@@ -165,6 +179,20 @@ def _check_predictions(record: Record, predictions: Predictions | None) -> None:
         values = getattr(predictions, name)
         if not ((values >= 0) & (values <= _ONE) | np.isnan(values)).all():
             raise DamagedEntryError(f"holds a {name} that is no probability")
+    if predictions.probabilities is not None:
+        _check_probabilities(record, predictions, predictions.probabilities)
+
+
+def _check_probabilities(record: Record, predictions: Predictions, probabilities: np.ndarray[Any, Any]) -> None:
+    n_classes = probabilities.shape[1]
+    if n_classes <= int(max(predictions.labels.max(), predictions.predicted.max())) or (
+        record.result.classes and n_classes != len(record.result.classes)
+    ):
+        raise DamagedEntryError(f"holds probabilities of {n_classes} classes, and the trial has another number")
+    # The bit patterns of nonnegative numbers are in their order; a sign, an infinity or nan lies above.
+    patterns = probabilities.astype(np.float16).view(np.uint16)
+    if patterns.max() > np.float16(_ONE).view(np.uint16):
+        raise DamagedEntryError("holds probabilities outside of [0, 1]")
 
 
 def _opened(name: str, data: bytes) -> zipfile.ZipFile:

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from bench.arrays import Archive, open_arrays
 from bench.errors import UserError, nearest
-from bench.ledger.record import Predictions, Record
+from bench.ledger.record import Record
+from bench.metrics import SUM_TOLERANCE, Predictions
 
 ADDED = "added"
 """The key of a config that only such rows have; its value says what is known of them."""
@@ -53,8 +54,6 @@ FORMS = (
     "an .npz with one of the arrays `predicted` (n,), `probabilities` (n, classes) or `logits` (n, classes), and "
     "perhaps `labels` (n,); or a CSV of one column of classes or a column of probabilities per class"
 )
-SUM_TOLERANCE = 1e-3
-"""Rows of probabilities may miss 1 by this: half precision rounds to about so much."""
 
 Array = NDArray[Any]
 
@@ -158,6 +157,7 @@ def _of_scores(scores: NDArray[np.float64], true: NDArray[np.int64], small: type
         scores[rows, predicted].astype(np.float32),
         scores[rows, true].astype(np.float32),
         rank.astype(small),
+        scores.astype(np.float16),
     )
 
 

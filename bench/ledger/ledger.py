@@ -17,8 +17,9 @@ from bench.ledger.address import open_store, with_results
 from bench.ledger.entries import DamagedEntryError, LedgerEntry, check_digest, decode, decode_predictions, encode
 from bench.ledger.file_store import FileStore
 from bench.ledger.files import ENTRIES
-from bench.ledger.record import Predictions, Record
+from bench.ledger.record import Record
 from bench.ledger.store import UNEXPECTED, Location, State, Store, StoredFile, StoreUnavailableError, Written, state_of
+from bench.metrics import Predictions
 
 
 @dataclass

@@ -11,9 +11,6 @@ from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal, get_args
 
-import numpy as np
-from numpy.typing import NDArray
-
 from bench.characters import control_character
 from bench.components import AXES
 from bench.metrics import METRICS
@@ -128,35 +125,6 @@ class Record:
 
 _STATUSES = get_args(Status)
 _REQUIRED = {f.name for f in fields(Record) if f.default is MISSING}
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """What the network said of each test image, in the test set's own order; arrays of length n.
-
-    `labels` and `predicted` are class numbers, `confidence` the probability of the predicted class,
-    `true_class_probability` that of the true class, `true_rank` how many classes were rated above the true one
-    (0 when it was right). uint8 (uint16 above 256 classes) and float32. Of predictions that were added as classes
-    alone, the confidences are nan and the ranks of true classes that were missed the largest number of their type.
-    """
-
-    labels: NDArray[np.unsignedinteger[Any]]
-    predicted: NDArray[np.unsignedinteger[Any]]
-    confidence: NDArray[np.float32]
-    true_class_probability: NDArray[np.float32]
-    true_rank: NDArray[np.unsignedinteger[Any]]
-
-    def __post_init__(self) -> None:
-        arrays = {f.name: getattr(self, f.name) for f in fields(self)}
-        shapes = {name: array.shape for name, array in arrays.items()}
-        if len(set(shapes.values())) != 1 or self.labels.ndim != 1:
-            raise ValueError(f"predictions must be arrays of one length, found shapes {shapes}")
-        for name, array in arrays.items():
-            is_probability = name in ("confidence", "true_class_probability")
-            if array.dtype.str[1:] != "f4" if is_probability else array.dtype.kind != "u":
-                raise ValueError(
-                    f"predictions: {name} is {array.dtype}; class numbers are unsigned, probabilities float32"
-                )
 
 
 MAX_DEPTH = 30

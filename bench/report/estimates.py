@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from bench.ledger.record import Metrics, Predictions, Record
-from bench.metrics import METRICS
+from bench.ledger.record import Metrics, Record
+from bench.metrics import METRICS, Predictions, compute_metrics
 from bench.report.grouping import Configuration, TrialGroup
 from bench.statistics.intervals import PooledDeviation, seed_interval, wilson
 from bench.statistics.seed_noise import moderated
-from bench.statistics.stored_metrics import figures
 
 Split = Literal["train", "validation", "test"]
 
@@ -63,7 +62,7 @@ def _with_metrics(record: Record, predictions: Callable[[str], Predictions], met
     if test is not None and set(metrics) - test.keys():
         stored = predictions(record.key)
         classes = len(result.classes) or int(max(stored.labels.max(), stored.predicted.max())) + 1
-        test = {**figures(**asdict(stored), n_classes=classes), **test}
+        test = {**compute_metrics(stored, classes), **test}
     return replace(record, result=replace(result, train=train, validation=validation, test=test))
 
 
@@ -72,7 +71,7 @@ def _with_implied(metrics: Metrics | None, record: Record) -> Metrics | None:
         return metrics
     implied = dict.fromkeys(SAME_AS_ACCURACY, metrics["accuracy"])
     if (record.config.get("loss") or {}).get("name") == "cross_entropy" and "loss" in metrics:
-        implied["nll"] = metrics["loss"]
+        implied["log_loss"] = metrics["loss"]
     return {**implied, **metrics}
 
 

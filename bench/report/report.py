@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from bench.ledger.record import Predictions, Record
+from bench.ledger.record import Record
+from bench.metrics import Predictions
 from bench.published.reference_data import Reference
 from bench.report.checks import RecordCheck, checks
 from bench.report.classes.build_details import DetailedAnalysis, build_details, check_patterns

@@ -1,4 +1,4 @@
-"""Calibration: reliability diagrams and the expected calibration error."""
+"""Calibration: the bins of a reliability diagram."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.metrics import ECE_BINS
+from bench.metrics import ECE_BINS, confidence_bins
 
 Confidences = NDArray[np.floating[Any]]
 Floats = NDArray[np.float64]
@@ -27,24 +27,6 @@ class Reliability:
     confidence: Floats
     accuracy: Floats
     count: Floats
-
-
-def bin_of(confidence: Confidences, bins: int = ECE_BINS) -> NDArray[np.int_]:
-    """The number of the bin, from 0, that each confidence in [0, 1] falls into; a bin holds its upper end."""
-    bins_of: NDArray[np.int_] = np.clip(np.ceil(confidence.astype(np.float64) * bins).astype(int) - 1, 0, bins - 1)
-    return bins_of
-
-
-def calibration_error(confidence: Confidences, correct: NDArray[np.bool_]) -> float:
-    """Expected calibration error of n images: sum over 15 equally wide bins of |sum of (right - confidence)| / n.
-
-    Guo et al. 2017 (arXiv 1706.04599, equations 2 to 5). nan where a confidence is nan.
-    """
-    probabilities = confidence.astype(np.float64)
-    if np.isnan(probabilities).any():
-        return float("nan")
-    gaps = np.bincount(bin_of(probabilities), weights=correct - probabilities, minlength=ECE_BINS)
-    return float(np.abs(gaps).sum() / len(probabilities))
 
 
 def reliability(confidence: Confidences, correct: NDArray[np.bool_], bins: int = ECE_BINS) -> Reliability:
@@ -67,7 +49,7 @@ def reliability(confidence: Confidences, correct: NDArray[np.bool_], bins: int =
     if np.isnan(confidence).any():
         raise ValueError("a confidence is nan")
     probabilities = confidence.astype(np.float64).ravel()
-    bin_numbers = bin_of(probabilities, bins)
+    bin_numbers = confidence_bins(probabilities, bins)
     counts = np.bincount(bin_numbers, minlength=bins)
     edges = np.arange(bins + 1) / bins
     with np.errstate(invalid="ignore"):

@@ -9,7 +9,6 @@ augment, random_ops, auto_augment, mixing
                    augmentation of whole batches on their device
 best_checkpoint    averaged weights, best weights, early stopping
 evaluation         logits and metrics of an epoch
-final_metrics      all metrics, once at the end
 distributed        several processes that train one trial
 checkpoint         a training between two epochs as plain values
 random_streams     one seed, several independent streams

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bench.metrics import Predictions, compute_metrics
 from bench.suite.trial_config import TrialConfig
 from bench.training.distributed import SINGLE_PROCESS, DistributedContext
 from bench.training.loss_functions import Loss
@@ -19,17 +17,6 @@ BATCH = 250
 
 PRECISIONS: dict[str, torch.dtype | None] = {"float32": None, "bfloat16": torch.bfloat16}
 """`precision` in a configuration to the type that torch.autocast uses; weights and losses are float32 in any case."""
-
-
-@dataclass(frozen=True)
-class PredictionArrays:
-    """Per image, arrays of length n: see `bench.ledger.record.Predictions`, whose fields these become."""
-
-    labels: NDArray[np.unsignedinteger]
-    predicted: NDArray[np.unsignedinteger]
-    confidence: NDArray[np.float32]
-    true_class_probability: NDArray[np.float32]
-    true_rank: NDArray[np.unsignedinteger]
 
 
 class FlipAveraged(nn.Module):
@@ -84,7 +71,7 @@ def evaluate(
     loss: Loss = F.cross_entropy,
     distributed: DistributedContext = SINGLE_PROCESS,
 ) -> dict[str, float]:
-    """`metrics` of the images at `indices`; all other metrics are computed once, by `bench.training.final_metrics`."""
+    """`metrics` of the images at `indices`; all other metrics are computed once, by `final_metrics`."""
     return metrics(predict_logits(model, images, indices, autocast, distributed), labels[indices], loss)
 
 
@@ -94,17 +81,35 @@ def metrics(logits: Tensor, labels: Tensor, loss: Loss = F.cross_entropy) -> dic
     return {"accuracy": hits / len(labels), "loss": float(loss(logits, labels))}
 
 
-def predictions(logits: Tensor, labels: Tensor) -> PredictionArrays:
-    """The predicted class of each image and its probability, and the probability and rank of the true class."""
+def final_metrics(logits: Tensor, labels: Tensor, loss: Loss = F.cross_entropy) -> tuple[dict[str, float], Predictions]:
+    """Every metric of `bench.metrics` that these images have, and the predictions that they are computed from.
+
+    Accuracy and loss are those of `metrics` to the last bit. The log loss is that of the logits, which is finite where
+    a probability rounds to 0; it is left out where it is not finite, as it may be with a bounded loss.
+
+    Parameters
+    ----------
+    logits, labels : shapes (n, classes) and (n,).
+    loss : the configuration's own, without label smoothing.
+    """
+    predicted = predictions(logits, labels)
+    log_loss = float(F.cross_entropy(logits, labels))
+    known = {**metrics(logits, labels, loss), "log_loss": log_loss}
+    return compute_metrics(predicted, logits.shape[1], known), predicted
+
+
+def predictions(logits: Tensor, labels: Tensor) -> Predictions:
+    """The predicted class of each image, the rank of the true class, and probabilities in single precision."""
     probabilities = logits.softmax(1)
     class_type = np.uint8 if logits.shape[1] <= 256 else np.uint16
     predicted = logits.argmax(1)
-    return PredictionArrays(
+    return Predictions(
         labels=labels.cpu().numpy().astype(class_type),
         predicted=predicted.cpu().numpy().astype(class_type),
         confidence=probabilities.gather(1, predicted[:, None])[:, 0].cpu().numpy().astype(np.float32),
         true_class_probability=probabilities.gather(1, labels[:, None])[:, 0].cpu().numpy().astype(np.float32),
         true_rank=true_ranks(logits, labels).cpu().numpy().astype(class_type),
+        probabilities=probabilities.cpu().numpy(),
     )
 
 

@@ -18,6 +18,7 @@ from torch import nn
 
 from bench.data import Dataset
 from bench.data.splits import split
+from bench.metrics import Predictions
 from bench.models.count_operations import count_parameters, forward_flops
 from bench.models.create import create as create_model
 from bench.models.inputs import behind
@@ -25,9 +26,8 @@ from bench.suite.trial_config import TrialConfig
 from bench.training import loss_functions, runtime
 from bench.training.checkpoint import Checkpointer, Save, SharedCheckpointer, State, UnfitStateError
 from bench.training.distributed import SINGLE_PROCESS, DistributedContext
-from bench.training.evaluation import PRECISIONS, PredictionArrays, predict_logits, predictions
+from bench.training.evaluation import PRECISIONS, final_metrics, predict_logits
 from bench.training.evaluation import with_test_time_augmentation as tested_model
-from bench.training.final_metrics import all_metrics
 from bench.training.fit import Curves, Progress, TrainingData, fit, validation_part
 from bench.training.preprocessing import fit as fit_preprocessing
 from bench.training.preprocessing import network_input_shape
@@ -51,7 +51,7 @@ class TrialOutcome:
     train: dict[str, float] | None = None
     validation: dict[str, float] | None = None
     test: dict[str, float] | None = None
-    predicted: PredictionArrays | None = None
+    predicted: Predictions | None = None
     train_seconds: float = 0.0
     evaluation_seconds: float = 0.0
 
@@ -216,10 +216,13 @@ def _test(setup: TrialSetup, outcome: TrialOutcome, training_data: TrainingData,
     images = torch.from_numpy(setup.data.test_images).to(setup.device)
     labels = torch.from_numpy(setup.data.test_labels).to(setup.device).long()
     logits = _logits(setup, model, images, torch.arange(len(labels), device=setup.device))
-    test_metrics = all_metrics(logits, labels, _evaluation_loss(setup))
+    test_metrics, predicted = final_metrics(logits, labels, _evaluation_loss(setup))
     if not math.isfinite(test_metrics["loss"]):
         return
-    outcome.train, outcome.test, outcome.predicted = train_metrics, test_metrics, predictions(logits, labels)
+    assert predicted.probabilities is not None
+    # As records store them; half the bytes to send from a worker.
+    predicted = replace(predicted, probabilities=predicted.probabilities.astype(np.float16))
+    outcome.train, outcome.test, outcome.predicted = train_metrics, test_metrics, predicted
     outcome.evaluation_seconds += time.perf_counter() - start
     outcome.status = "complete"
 
@@ -227,7 +230,7 @@ def _test(setup: TrialSetup, outcome: TrialOutcome, training_data: TrainingData,
 def _all_metrics(
     setup: TrialSetup, model: nn.Module, images: torch.Tensor, labels: torch.Tensor, indices: torch.Tensor
 ) -> dict[str, float]:
-    return all_metrics(_logits(setup, model, images, indices), labels[indices], _evaluation_loss(setup))
+    return final_metrics(_logits(setup, model, images, indices), labels[indices], _evaluation_loss(setup))[0]
 
 
 def _logits(setup: TrialSetup, model: nn.Module, images: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:

@@ -13,7 +13,7 @@ from made_ledger import L2, Ledger, config
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
-from bench.ledger.record import Predictions
+from bench.metrics import Predictions
 from bench.report import build, to_html
 
 Open = Callable[..., Page]

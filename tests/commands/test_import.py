@@ -86,7 +86,7 @@ def test_probabilities_bring_calibration_and_ranks(guesses: Any, bench: Any, tmp
     assert record.result.test is not None
     assert record.result.test["ece"] == pytest.approx(0.08, abs=1e-6)
     assert record.result.test["top_2_accuracy"] >= 0.9
-    assert np.isfinite(record.result.test["nll"])
+    assert np.isfinite(record.result.test["log_loss"])
 
 
 def test_classes_alone_have_no_confidences(guesses: Any, bench: Any, tmp_path: Path) -> None:

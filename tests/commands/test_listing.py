@@ -36,9 +36,9 @@ def test_lines_fit_100_columns(kind: str, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_metrics_say_what_they_are_and_which_way_is_better() -> None:
-    assert list(listing("metrics", "nll")) == [
-        "nll                 the mean negative log-likelihood of the true class (natural logarithm); smaller",
-        "                    is better",
+    assert list(listing("metrics", "log_loss")) == [
+        "log_loss            the mean negative log-likelihood of the true class (natural logarithm), also",
+        "                    called NLL; smaller is better",
     ]
 
 

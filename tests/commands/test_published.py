@@ -14,7 +14,8 @@ from bench.cli import app
 from bench.commands.load_suites import load, trials_of
 from bench.errors import UserError
 from bench.ledger.ledger import Ledger
-from bench.ledger.record import Predictions, Record, Result, RunInfo
+from bench.ledger.record import Record, Result, RunInfo
+from bench.metrics import Predictions
 
 CLASSES, SURE = np.zeros(10_000, dtype=np.uint8), np.ones(10_000, dtype=np.float32)
 

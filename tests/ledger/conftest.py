@@ -14,7 +14,8 @@ import pytest
 
 import bench
 from bench.ledger.ledger import Ledger
-from bench.ledger.record import Predictions, Record, Result, RunInfo
+from bench.ledger.record import Record, Result, RunInfo
+from bench.metrics import Predictions
 
 MakeRecord = Callable[..., Record]
 
@@ -42,12 +43,15 @@ def make_record() -> MakeRecord:
 
 @pytest.fixture
 def predictions() -> Predictions:
+    probabilities = np.full((4, 10), 0.01, np.float16)
+    probabilities[range(4), [9, 2, 1, 3]] = [0.9, 0.8, 1.0, 0.6]
     return Predictions(
         labels=np.array([9, 2, 1, 1], np.uint8),
         predicted=np.array([9, 2, 1, 3], np.uint8),
         confidence=np.array([0.9, 0.8, 1.0, 0.6], np.float32),
         true_class_probability=np.array([0.9, 0.8, 1.0, 0.3], np.float32),
         true_rank=np.array([0, 0, 0, 1], np.uint8),
+        probabilities=probabilities,
     )
 
 

@@ -19,7 +19,8 @@ from itertools import count
 from pathlib import Path
 import numpy as np
 from bench.ledger.ledger import Ledger
-from bench.ledger.record import Predictions, Record
+from bench.ledger.record import Record
+from bench.metrics import Predictions
 
 root, text, first = sys.argv[1:]
 record = Record.from_json(json.loads(text))
@@ -38,7 +39,8 @@ import json, resource, signal, sys
 from pathlib import Path
 import numpy as np
 from bench.ledger.ledger import Ledger
-from bench.ledger.record import Predictions, Record
+from bench.ledger.record import Record
+from bench.metrics import Predictions
 from bench.errors import UserError
 
 root, text = sys.argv[1:3]

@@ -152,11 +152,21 @@ def array(values, dtype):
     [
         ({"labels.npy": b"\x93NUMPY no header"}, "."),
         ({"labels.npy": array([[1]], np.uint8)}, "one length"),
-        ({f"{name}.npy": array([], dtype) for name, dtype in FIELDS.items()}, "predictions of no image"),
+        (
+            {f"{name}.npy": array([], dtype) for name, dtype in FIELDS.items()} | {"probabilities.npy": None},
+            "predictions of no image",
+        ),
         ({"predicted.npy": array([9, 2, 1, 10], np.uint8)}, "class 10, and names 10 classes"),
         ({"confidence.npy": array([0.9, 0.8, 7, 0.6], np.float32)}, "confidence that is no probability"),
         ({"true_class_probability.npy": array([0.9, 0.8, -np.inf, 0.6], np.float32)}, "that is no probability"),
         ({"true_rank.npy": None}, "true_rank"),
+        (
+            {"probabilities.npy": array([[0.5] * 10] * 3, np.float16)},
+            "expected floating numbers of shape \\(4, classes\\)",
+        ),
+        ({"probabilities.npy": array([[0.5] * 9] * 4, np.float16)}, "probabilities of 9 classes"),
+        ({"probabilities.npy": array([[-0.5] + [0.5] * 9] * 4, np.float16)}, "outside of \\[0, 1\\]"),
+        ({"probabilities.npy": array([[np.nan] + [0.5] * 9] * 4, np.float16)}, "outside of \\[0, 1\\]"),
         (dict.fromkeys((f"{name}.npy" for name in FIELDS), None), "complete trial and no predictions"),
     ],
 )

@@ -22,8 +22,9 @@ from hypothesis import strategies as st
 from bench.ledger.entries import DamagedEntryError, LedgerEntry, decode, decode_predictions, encode
 from bench.ledger.leases import Leases
 from bench.ledger.ledger import Ledger
-from bench.ledger.record import Predictions, Record, Result, RunInfo
+from bench.ledger.record import Record, Result, RunInfo
 from bench.ledger.store import owner_bytes, this_process
+from bench.metrics import Predictions
 from bench.report.record import record_text
 
 TRIES = settings(max_examples=100 * TIMES, suppress_health_check=[HealthCheck.too_slow], deadline=None)

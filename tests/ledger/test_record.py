@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.ledger.record import SCHEMA, Predictions, Record
+from bench.ledger.record import SCHEMA, Record
+from bench.metrics import Predictions
 
 
 def test_a_record_survives_json(make_record):

@@ -37,7 +37,8 @@ PUBLISH = """
 import json, sys
 import numpy as np
 from bench.ledger.ledger import Ledger
-from bench.ledger.record import Predictions, Record
+from bench.ledger.record import Record
+from bench.metrics import Predictions
 
 classes, sure = np.zeros(4, np.uint8), np.ones(4, np.float32)
 predictions = Predictions(classes, classes, sure, sure, classes)

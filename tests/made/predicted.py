@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.ledger.record import Predictions
+from bench.metrics import Predictions
 
 _CLASSES, _SURE = np.zeros(4, np.uint8), np.ones(4, np.float32)
 RIGHT = Predictions(_CLASSES, _CLASSES, _SURE, _SURE, _CLASSES)

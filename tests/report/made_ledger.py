@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from configuration import DEFAULTS
 
-from bench.ledger.record import Predictions, Record, Result, RunInfo, Status
+from bench.ledger.record import Record, Result, RunInfo, Status
+from bench.metrics import Predictions
 from bench.suite.trial import Trial
 from bench.suite.trial_config import TrialConfig
 
@@ -104,7 +105,9 @@ def _predictions(accuracy: float, images: int, seed: int, classes: int) -> Predi
     near = generator.choice(np.array([2, 4, 6]), size=wrong.size)
     predicted[wrong] = ((labels[wrong] + near) % classes).astype(np.uint8)
     ones = np.ones(images, dtype=np.float32)
-    return Predictions(labels, predicted, ones, (labels == predicted) * ones, (labels != predicted).astype(np.uint8))
+    ranks = (labels != predicted).astype(np.uint8)
+    probabilities = np.eye(classes, dtype=np.float16)[predicted]
+    return Predictions(labels, predicted, ones, (labels == predicted) * ones, ranks, probabilities)
 
 
 def _curves(end: float, epochs: int, keeps: bool, seed: int) -> dict[str, list[float | None]]:

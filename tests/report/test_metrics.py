@@ -145,9 +145,9 @@ def test_predictions_are_not_read_where_records_tell_everything(calibrated: Ledg
 def test_validation_s_log_likelihood_is_the_loss_where_that_is_cross_entropy(ledger: Ledger) -> None:
     ledger.add(config(), [0.9, 0.9])
     measured(ledger, test_nll=[0.4, 0.4])
-    assert report(ledger, "nll").frame["validation_mean"].tolist() == [0.3]
+    assert report(ledger, "log_loss").frame["validation_mean"].tolist() == [0.3]
     ledger.records = [replace(r, config={**r.config, "loss": {"name": "mean_squared_error"}}) for r in ledger.records]
-    assert report(ledger, "nll").frame["validation_mean"].isna().all()
+    assert report(ledger, "log_loss").frame["validation_mean"].isna().all()
 
 
 def test_one_seed_has_wilsons_interval_only_where_the_metric_is_a_share(ledger: Ledger) -> None:

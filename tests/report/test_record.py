@@ -29,7 +29,7 @@ def test_further_metrics_get_a_table_with_a_column_per_part(ledger: Ledger) -> N
     ledger.add(config(), [0.9], validation=[0.91])
     result = ledger.records[0].result
     assert result.test and result.train
-    test = {**result.test, "f1_macro": 0.89, "nll": 0.41}
+    test = {**result.test, "f1_macro": 0.89, "log_loss": 0.41}
     ledger.records[0] = replace(
         ledger.records[0], result=replace(result, test=test, train={**result.train, "f1_macro": 0.99}, curves={})
     )
@@ -37,7 +37,7 @@ def test_further_metrics_get_a_table_with_a_column_per_part(ledger: Ledger) -> N
     assert [[cell.strip() for cell in row if cell.strip()] for row in table] == [
         ["train", "validation", "test"],
         ["f1_macro", "99.00 %", "89.00 %"],
-        ["nll", "0.4100"],
+        ["log_loss", "0.4100"],
     ]
 
 

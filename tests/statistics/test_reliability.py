@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn.calibration import calibration_curve
 
-from bench.statistics.reliability import bin_of, calibration_error, reliability
+from bench.metrics import calibration_error, confidence_bins
+from bench.statistics.reliability import reliability
 
 
 def test_calibration_error_by_hand() -> None:
@@ -14,7 +15,7 @@ def test_calibration_error_by_hand() -> None:
 
 
 def test_a_bin_holds_its_upper_end() -> None:
-    assert bin_of(np.array([0.0, 0.2, 0.2000001, 1.0]), bins=5).tolist() == [0, 0, 1, 4]
+    assert confidence_bins(np.array([0.0, 0.2, 0.2000001, 1.0]), bins=5).tolist() == [0, 0, 1, 4]
 
 
 def test_reliability_is_that_of_sklearns_calibration_curve() -> None:

@@ -61,9 +61,12 @@ def test_metrics_name_what_is_shown_and_the_first_ranks(load: Load) -> None:
     assert load("name: t\ngrid: {model: mlp}\n").metrics == ("accuracy",)
     suite = load("name: t\ngrid: {model: mlp}\nmetrics: [accuracy, f1_macro, ece]\nrank_by: f1_macro\n")
     assert suite.metrics == ("f1_macro", "accuracy", "ece")
-    assert load("name: t\ngrid: {model: mlp}\nrank_by: nll\n").metrics == ("nll", "accuracy")
+    assert load("name: t\ngrid: {model: mlp}\nrank_by: log_loss\n").metrics == ("log_loss", "accuracy")
 
 
 def test_metrics_change_no_configuration(load: Load) -> None:
     plain = load("name: t\ngrid: {model: mlp}\n")
-    assert load("name: t\ngrid: {model: mlp}\nmetrics: [nll]\nrank_by: nll\n").configurations == plain.configurations
+    assert (
+        load("name: t\ngrid: {model: mlp}\nmetrics: [log_loss]\nrank_by: log_loss\n").configurations
+        == plain.configurations
+    )

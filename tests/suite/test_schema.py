@@ -121,7 +121,7 @@ def test_what_the_schema_refuses_bench_refuses(
 def test_references_with_a_match_and_metrics_are_accepted_by_both(
     validator: Draft202012Validator, load: Callable[..., Suite], tmp_path: Path
 ) -> None:
-    text = "name: t\ngrid: {model: mlp}\nmetrics: [accuracy, ece]\nrank_by: nll\n"
+    text = "name: t\ngrid: {model: mlp}\nmetrics: [accuracy, ece]\nrank_by: log_loss\n"
     text += "references: [a, {id: b, match: {model: {name: mlp}, regularizer: none}, note: x}, {id: c, note: y}]\n"
     assert load(text).references == ("a", "b", "c")
     assert [error.message for error in validator.iter_errors(data_of(text, tmp_path))] == []

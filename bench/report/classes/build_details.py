@@ -10,7 +10,7 @@ import pandas as pd
 
 from bench.errors import UserError, nearest
 from bench.jsonutil import canonical
-from bench.ledger.record import Predictions
+from bench.metrics import Predictions
 from bench.published.reference_data import PublishedClasses, class_metrics
 from bench.report.classes.details import Details, details_of, seed_predictions
 from bench.report.classes.gallery import MAX_SPRITE_BYTES, FindData, Gallery, build_gallery

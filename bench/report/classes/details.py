@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench.ledger.record import Predictions, Record
+from bench.ledger.record import Record
+from bench.metrics import Predictions, calibration_error
 from bench.published.reference_data import PublishedClasses
 from bench.report.estimates import metric_value
 from bench.report.grouping import Configuration
@@ -25,7 +26,7 @@ from bench.statistics.per_class import (
     most_confused,
     per_class,
 )
-from bench.statistics.reliability import calibration_error, reliability
+from bench.statistics.reliability import reliability
 
 MAX_PAIRS = 10
 MAX_COMPARED = 28
@@ -205,7 +206,7 @@ def _calibration(records: Sequence[Record], predictions: SeedPredictions) -> dic
 
 def _nll(record: Record, true_class_probability: NDArray[np.float64]) -> float:
     """The record's own; else from its predictions, nan where a stored probability was rounded to 0."""
-    stored = metric_value(record, "test", "nll")
+    stored = metric_value(record, "test", "log_loss")
     if not math.isnan(stored):
         return stored
     return float(-np.log(true_class_probability).mean()) if true_class_probability.min() > 0 else math.nan

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 from bench.errors import UserError
 from bench.jsonutil import canonical
-from bench.ledger.record import Predictions, Record
-from bench.metrics import METRICS
+from bench.ledger.record import Record
+from bench.metrics import METRICS, Predictions
 from bench.report.compare.non_inferiority import ComparedConfiguration, ConfigurationPair
 from bench.report.estimates import validation_mean
 from bench.report.grouping import Configuration, TrialGroup, group_trials, seeds_text

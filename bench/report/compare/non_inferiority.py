@@ -12,7 +12,8 @@ from statsmodels.stats.multitest import multipletests
 
 from bench.components import AXES
 from bench.errors import UserError
-from bench.ledger.record import Predictions, Record
+from bench.ledger.record import Record
+from bench.metrics import Predictions
 from bench.report.grouping import Configuration
 from bench.statistics import paired_tests
 from bench.statistics.factor_effects import difference

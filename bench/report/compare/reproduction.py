@@ -10,7 +10,8 @@ from typing import Any, Literal
 import numpy as np
 
 from bench.jsonutil import canonical
-from bench.ledger.record import PARTS, Predictions, Record, Result, RunInfo
+from bench.ledger.record import PARTS, Record, Result, RunInfo
+from bench.metrics import Predictions
 from bench.statistics.intervals import PooledDeviation, binomial_noise, pooled_seed_deviation
 from bench.statistics.versus_published import agreement
 
@@ -125,6 +126,8 @@ def _prediction_fields(stored: Predictions | None, predictions: Predictions | No
     changes = []
     for field in fields(Predictions):
         old, new = getattr(stored, field.name), getattr(predictions, field.name)
+        if old is None or new is None:
+            continue
         if old.shape != new.shape:
             changes.append(f"predictions.{field.name}: {len(old):,} -> {len(new):,} images")
         elif not np.array_equal(old, new):

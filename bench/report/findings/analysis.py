@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from bench.ledger.record import Predictions
+from bench.metrics import Predictions
 from bench.published.reference_data import Reference
 from bench.report.estimates import select_on_validation
 from bench.report.findings.budget import budget

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.ledger.record import Predictions
+from bench.metrics import Predictions
 from bench.report.grouping import Configuration
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from bench.data.catalogue import DATASETS
 from bench.jsonutil import canonical
-from bench.ledger.record import Predictions, Record
-from bench.metrics import METRICS
+from bench.ledger.record import Record
+from bench.metrics import METRICS, Predictions
 from bench.published.reference_data import Reference, curve
 from bench.report.estimates import Estimate, estimate, metric_values
 from bench.report.published.published_noise import (

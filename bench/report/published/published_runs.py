@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.jsonutil import canonical
-from bench.ledger.record import Predictions, Record
+from bench.ledger.record import Record
+from bench.metrics import Predictions
 from bench.report.estimates import complete_metrics
 from bench.suite.trial import Trial
 

@@ -10,11 +10,10 @@ from made_ledger import CLASSES, L2, Ledger, config
 from sklearn.metrics import classification_report
 
 from bench.errors import UserError
-from bench.ledger.record import Predictions
+from bench.metrics import Predictions, calibration_error
 from bench.report import build, to_html, to_json, to_markdown
 from bench.report.classes.class_report import class_reports, comparison_data
 from bench.report.classes.details import Details
-from bench.statistics.reliability import calibration_error
 
 
 def built(ledger: Ledger, *patterns: str) -> tuple[Details, ...]:

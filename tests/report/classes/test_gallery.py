@@ -10,7 +10,7 @@ from made_ledger import L2, Ledger, config
 from PIL import Image
 
 from bench.data import Dataset, search_paths
-from bench.ledger.record import Predictions
+from bench.metrics import Predictions
 from bench.report import build, to_html, to_json
 from bench.report.classes.details import SeedPredictions
 from bench.report.classes.gallery import (
