@@ -1,6 +1,6 @@
-"""What is asked of torch, timm and Ray by importing and using them, each in a process of its own.
+"""Probes of torch, timm and Ray: each library is imported and used in a process of its own.
 
-A broken installation may end the process that imports it, or never come back; `ask` tells that too.
+A broken installation may end the process that imports it, or hang; `probe` reports that too.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ SECONDS = 180.0
 
 
 class ProbeError(Exception):
-    """What was asked does not work; the reason in a line or two."""
+    """A library does not work; the reason in a line or two."""
 
 
-def ask(library: str) -> dict[str, Any]:
+def probe(library: str) -> dict[str, Any]:
     """The facts about one of `PROBES`, found in a fresh process with this one's paths and environment.
 
     Raises
@@ -31,7 +31,7 @@ def ask(library: str) -> dict[str, Any]:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [sys.executable, "-P", "-m", "bench.commands.library_probe", library]
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             command,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -42,17 +42,17 @@ def ask(library: str) -> dict[str, Any]:
         )
     except subprocess.TimeoutExpired as error:
         raise ProbeError(f"no answer within {SECONDS:.0f} s") from error
-    if done.returncode < 0:
-        raise ProbeError(f"ended its process by {signal.Signals(-done.returncode).name}")
-    last = (done.stdout.splitlines() or [""])[-1]
+    if process.returncode < 0:
+        raise ProbeError(f"ended its process by {signal.Signals(-process.returncode).name}")
+    last_line = (process.stdout.splitlines() or [""])[-1]
     try:
-        answer: dict[str, Any] = json.loads(last)
+        facts: dict[str, Any] = json.loads(last_line)
     except ValueError as error:
-        said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
-        raise ProbeError(f"ended its process with code {done.returncode}, saying {said}") from error
-    if "error" in answer:
-        raise ProbeError(answer["error"])
-    return answer
+        message = (process.stderr.strip().splitlines() or ["no message"])[-1]
+        raise ProbeError(f"ended its process with code {process.returncode}: {message}") from error
+    if "error" in facts:
+        raise ProbeError(facts["error"])
+    return facts
 
 
 def _torch() -> dict[str, Any]:
@@ -74,7 +74,7 @@ def _torch() -> dict[str, Any]:
 
 
 def _multiply(device: str) -> None:
-    """Some work: a device may be listed that this build of torch has no kernels for."""
+    """Compute something: torch may list a device that this build has no kernels for."""
     import torch
 
     ones = torch.ones(8, 8, device=device)
@@ -103,7 +103,7 @@ def _ray() -> dict[str, Any]:
 PROBES = {"torch": _torch, "timm": _timm, "ray": _ray}
 
 
-def _answer(library: str) -> dict[str, Any]:
+def _facts(library: str) -> dict[str, Any]:
     try:
         return PROBES[library]()
     except Exception as error:
@@ -111,4 +111,4 @@ def _answer(library: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(_answer(sys.argv[1])))
+    print(json.dumps(_facts(sys.argv[1])))

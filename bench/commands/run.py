@@ -131,10 +131,10 @@ def run(
 
 def _datasets(planned: list[tuple[str, Suite, list[Trial]]], data_dir: Path | None) -> dict[str, Any]:
     """The data sets of all suites; their splits are checked."""
-    places: dict[str, str] = {}
+    own_data: dict[str, str] = {}
     for _, suite, trials in planned:
-        places |= data_places(suite, trials)
-    datasets = datasets_of([trial for _, _, trials in planned for trial in trials], data_dir, places)
+        own_data |= data_places(suite, trials)
+    datasets = datasets_of([trial for _, _, trials in planned for trial in trials], data_dir, own_data)
     for _, suite, trials in planned:
         check_splits(suite, trials, {text: data.train_labels for text, data in datasets.items()})
     return datasets

@@ -70,20 +70,20 @@ def test_what_is_broken_is_told_with_what_to_do(tmp_path: Path) -> None:
     )
     found = by_name(answer)
     assert (code, answer["problems"]) == (1, 5)
-    assert {name for name, check in found.items() if check["level"] == "problem"} == {
+    assert {name for name, check in found.items() if check["status"] == "problem"} == {
         "results",
         "fashion_mnist",
         "torch",
         "timm",  # which imports torch
         "Ray",
     }
-    assert "a ledger is a folder" in found["results"]["found"]
+    assert "a ledger is a folder" in found["results"]["message"]
     assert "--results" in found["results"]["advice"]
-    assert f"{damaged}/train-images-idx3-ubyte does not hold" in found["fashion_mnist"]["found"]
-    assert found["torch"]["found"] == "does not work: ImportError: libgomp.so.1: cannot open shared object file"
-    assert found["Ray"]["found"] == "does not work: ended its process by SIGABRT"
+    assert f"{damaged}/train-images-idx3-ubyte does not hold" in found["fashion_mnist"]["message"]
+    assert found["torch"]["message"] == "does not work: ImportError: libgomp.so.1: cannot open shared object file"
+    assert found["Ray"]["message"] == "does not work: ended its process by SIGABRT"
     assert "--no-ray" in found["Ray"]["advice"]
-    assert found["download cache"]["level"] == "warning"
+    assert found["download cache"]["status"] == "warning"
     assert "XDG_CACHE_HOME" in found["download cache"]["advice"]
 
 
@@ -98,11 +98,11 @@ def test_what_would_do_better_is_a_warning(tmp_path: Path) -> None:
     )
     found = by_name(answer)
     assert (code, answer["problems"]) == (1, 2)
-    assert "not on this machine: " in found["data"]["found"]
-    assert "kmnist" in found["data"]["found"]
+    assert "not on this machine: " in found["data"]["message"]
+    assert "kmnist" in found["data"]["message"]
     assert found["data"]["advice"].startswith("`bench data fetch ")
-    assert found["BENCH_DATA"]["found"] == f"{tmp_path}/data: there is no such folder"
-    assert [found[name]["level"] for name in ("data", "BENCH_DATA")] == ["warning"] * 2
+    assert found["BENCH_DATA"]["message"] == f"{tmp_path}/data: there is no such folder"
+    assert [found[name]["status"] for name in ("data", "BENCH_DATA")] == ["warning"] * 2
 
 
 def test_a_gpu_that_torch_does_not_see_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,13 +110,16 @@ def test_a_gpu_that_torch_does_not_see_is_a_warning(monkeypatch: pytest.MonkeyPa
     facts: Future[dict[str, Any]] = Future()
     facts.set_result({"version": "2.9.0", "threads": 2, "cuda": None, "devices": [], "mps": False})
     found = doctor_module._torch(facts)
-    assert (found.level, found.found) == ("warning", "2.9.0, 2 threads, built without CUDA: sees none of 1 NVIDIA GPUs")
+    assert (found.status, found.message) == (
+        "warning",
+        "2.9.0, 2 threads, built without CUDA: sees none of 1 NVIDIA GPUs",
+    )
 
 
 def test_a_results_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
     missing = dict.fromkeys(("torch", "timm", "ray"), BROKEN)
     code, answer = doctor(tmp_path, "--json", "--results", "/proc/results", libraries=missing)
     check = by_name(answer)["results"]
-    assert (code, check["level"]) == (1, "problem")
-    assert "/proc/results cannot be written to" in check["found"]
-    assert not any("Traceback" in check["found"] for check in answer["checks"])
+    assert (code, check["status"]) == (1, "problem")
+    assert "/proc/results cannot be written to" in check["message"]
+    assert not any("Traceback" in check["message"] for check in answer["checks"])

@@ -96,8 +96,8 @@ def submit(
     """
     remote = run_folder(launcher, bundle.name)
     results = f"{launcher.settings.folder}/results"
-    made = shell(launcher, f"mkdir -p {remote}/{OUT}/{ENTRIES} {results}/{ENTRIES} && cd {remote} && pwd")
-    folder = made.strip().splitlines()[-1]
+    out = shell(launcher, f"mkdir -p {remote}/{OUT}/{ENTRIES} {results}/{ENTRIES} && cd {remote} && pwd")
+    folder = out.strip().splitlines()[-1]
     is_shared = is_url(bundle.results)
     if not is_shared:
         bundle = replace(bundle, results=str(Path(folder).parents[1] / "results"))
