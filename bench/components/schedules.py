@@ -60,9 +60,9 @@ class Step(Schedule):
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:
         if (self.every is None) == (self.milestones is None):
-            found = "neither" if self.every is None else "both"
+            given = "neither" if self.every is None else "both"
             raise ValueError(
-                f"schedule 'step' needs either `every` or `milestones`, and has {found}: "
+                f"schedule 'step' needs either `every` or `milestones`, and has {given}: "
                 "write {name: step, every: 10} or {name: step, milestones: [15, 25]}"
             )
         if self.factors is not None and self.milestones is None:
@@ -71,11 +71,11 @@ class Step(Schedule):
                 "write {name: step, milestones: [15, 25], factors: [0.1, 0.05]}, or leave the factors out"
             )
         if self.factors is not None and self.milestones is not None and len(self.factors) != len(self.milestones):
-            found = " for ".join(
+            given = " for ".join(
                 f"{len(values)} {noun}{'' if len(values) == 1 else 's'}"
                 for noun, values in (("factor", self.factors), ("milestone", self.milestones))
             )
-            raise ValueError(f"schedule 'step' has {found}: write as many of one as of the other")
+            raise ValueError(f"schedule 'step' has {given}: write as many of one as of the other")
         return self
 
 

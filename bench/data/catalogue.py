@@ -332,10 +332,10 @@ def find(dataset: str | dict[str, Any]) -> DatasetInfo:
 
     A split is part of the name (``emnist_letters``) or a parameter (``{"name": "emnist", "split": "letters"}``).
     """
-    entry = {"name": dataset} if isinstance(dataset, str) else dataset
-    name = spelled(entry["name"], DATASETS)
+    component = {"name": dataset} if isinstance(dataset, str) else dataset
+    name = spelled(component["name"], DATASETS)
     if name == "emnist":
-        name = f"emnist_{entry.get('split', 'balanced')}"
+        name = f"emnist_{component.get('split', 'balanced')}"
     if name in DATASETS:
         return DATASETS[name]
     hint = nearest(name, DATASETS)

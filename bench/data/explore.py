@@ -176,13 +176,13 @@ def _within(where: str, labels: dict[bytes, list[int]]) -> Duplicates:
     return Duplicates(where, sum(len(group) - 1 for group in groups), relabelled)
 
 
-def _across(part: str, known: dict[bytes, list[int]], other: str, labels: dict[bytes, list[int]]) -> Duplicates:
+def _across(part: str, known: dict[bytes, list[int]], later_part: str, labels: dict[bytes, list[int]]) -> Duplicates:
     shared = [(known[key], later_labels) for key, later_labels in labels.items() if key in known]
     return Duplicates(
-        f"of {part} images in the {other} part",
+        f"of {part} images in the {later_part} part",
         sum(len(later_labels) for _, later_labels in shared),
         sum(
-            any(label != other for other in earlier_labels)
+            any(label != later_part for later_part in earlier_labels)
             for earlier_labels, later_labels in shared
             for label in later_labels
         ),

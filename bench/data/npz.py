@@ -30,7 +30,7 @@ def fingerprint(path: Path) -> str:
     return file_checksum(path)
 
 
-def load(entry: dict[str, Any], notify: Callable[[str], None]) -> dict[str, Any]:
+def load(component: dict[str, Any], notify: Callable[[str], None]) -> dict[str, Any]:
     """The fields of a `Dataset`, from the file `entry["path"]`, its images in the file's order.
 
     Images are uint8 arrays of shape (N, H, W), (N, H, W, C) or (N, C, H, W) with 1 or 3 channels; labels are whole
@@ -42,7 +42,7 @@ def load(entry: dict[str, Any], notify: Callable[[str], None]) -> dict[str, Any]
     UserError
         The file is no .npz file, is damaged, lacks an array or has one of another kind; the message names it.
     """
-    path = Path(entry["path"])
+    path = Path(component["path"])
     data = read(path)
     sha256 = hashlib.sha256(data).hexdigest()
     correct(path, sha256)
@@ -63,8 +63,8 @@ def from_arrays(what: str, arrays: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a `Dataset`, from arrays as `load` reads them; `what` begins a message of what is wrong."""
     missing = [key for key in ARRAYS if not isinstance(arrays.get(key), np.ndarray)]
     if missing:
-        found = ", ".join(f"{key} ({type(value).__name__})" for key, value in arrays.items()) or "nothing"
-        raise UserError(f"{what} has no array {missing[0]!r}; it has {found}, and needs {', '.join(ARRAYS)}")
+        arrays_text = ", ".join(f"{key} ({type(value).__name__})" for key, value in arrays.items()) or "nothing"
+        raise UserError(f"{what} has no array {missing[0]!r}; it has {arrays_text}, and needs {', '.join(ARRAYS)}")
     shapes = {key: _shape(what, key, arrays[key].shape, arrays[key].dtype) for key in IMAGES}
     train, test = shapes.values()
     if train[1:] != test[1:]:

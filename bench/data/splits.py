@@ -76,7 +76,7 @@ def stratified(labels: NDArray[Any], fraction: float) -> tuple[Indices, Indices]
     Each image draws a number from `numpy.random.RandomState`, whose stream NumPy keeps frozen (NEP 19); the
     lowest of each class are for validation. A larger fraction therefore holds all of a smaller one.
     """
-    draws = np.random.RandomState(SPLIT_SEED).random_sample(len(labels))
+    random_numbers = np.random.RandomState(SPLIT_SEED).random_sample(len(labels))
     chosen = np.zeros(len(labels), dtype=bool)
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
@@ -86,7 +86,7 @@ def stratified(labels: NDArray[Any], fraction: float) -> tuple[Indices, Indices]
                 f"validation.stratified: {fraction} of the {len(members)} images of class {label} is {size}, but each"
                 " part needs at least one image of every class; choose another fraction or use more images"
             )
-        chosen[members[np.argsort(draws[members], kind="stable")[:size]]] = True
+        chosen[members[np.argsort(random_numbers[members], kind="stable")[:size]]] = True
     return np.flatnonzero(~chosen).astype(np.int64), np.flatnonzero(chosen).astype(np.int64)
 
 

@@ -20,27 +20,29 @@ Entry = dict[str, Any]
 KINDS = ("image_folder", "npz")
 
 
-def is_user_defined(entry: Entry) -> bool:
+def is_user_defined(component: Entry) -> bool:
     """Whether an entry is the user's own data, and no dataset of the catalogue."""
-    return entry["name"] in KINDS
+    return component["name"] in KINDS
 
 
-def fingerprint(entry: Entry) -> str:
+def fingerprint(component: Entry) -> str:
     """SHA-256 (hex) over the contents, and the names below a folder; UserError where a file cannot be read."""
-    path = Path(entry["path"])
-    return image_folder.fingerprint(path) if entry["name"] == "image_folder" else npz.fingerprint(path)
+    path = Path(component["path"])
+    return image_folder.fingerprint(path) if component["name"] == "image_folder" else npz.fingerprint(path)
 
 
-def fields(entry: Entry, notify: Callable[[str], None]) -> dict[str, Any]:
+def fields(component: Entry, notify: Callable[[str], None]) -> dict[str, Any]:
     """The fields of a `Dataset`; UserError names the file that is at fault."""
-    arrays = image_folder.load(entry, notify) if entry["name"] == "image_folder" else npz.load(entry, notify)
+    arrays = (
+        image_folder.load(component, notify) if component["name"] == "image_folder" else npz.load(component, notify)
+    )
     if _is_grey(arrays["train_images"]):
-        write = "write `channels: 1`" if entry["name"] == "image_folder" else "save one channel"
+        write = "write `channels: 1`" if component["name"] == "image_folder" else "save one channel"
         notify(
-            f"note: {escaped_line(Path(entry['path']).name)}: all its images are grey, saved with three equal "
+            f"note: {escaped_line(Path(component['path']).name)}: all its images are grey, saved with three equal "
             f"channels, and networks will see three; {write} to train on one"
         )
-    return {"name": escaped_line(Path(entry["path"]).name), **arrays}
+    return {"name": escaped_line(Path(component["path"]).name), **arrays}
 
 
 def _is_grey(images: NDArray[np.uint8]) -> bool:
@@ -51,7 +53,7 @@ def _is_grey(images: NDArray[np.uint8]) -> bool:
     return all(bool((part[:, :1] == part[:, 1:]).all()) for part in parts)
 
 
-def train_labels(entry: Entry, notify: Callable[[str], None]) -> NDArray[np.int64]:
+def train_labels(component: Entry, notify: Callable[[str], None]) -> NDArray[np.int64]:
     """The labels of the training part, in the order that `fields` has them, without reading a pixel.
 
     Raises
@@ -59,8 +61,8 @@ def train_labels(entry: Entry, notify: Callable[[str], None]) -> NDArray[np.int6
     UserError
         As `fields`, but for what only the pixels show: an image or an array that is damaged, images of two sizes.
     """
-    path = Path(entry["path"])
-    return image_folder.train_labels(path) if entry["name"] == "image_folder" else npz.check(path, notify)
+    path = Path(component["path"])
+    return image_folder.train_labels(path) if component["name"] == "image_folder" else npz.check(path, notify)
 
 
 def entry_at(path: Path) -> Entry | None:

@@ -14,7 +14,7 @@ from bench.components.base import Component
 from bench.errors import UserError
 from bench.models import user_model
 from bench.models.create import create
-from bench.models.implementations import place
+from bench.models.implementations import code_location
 from bench.models.layers import Shape
 
 
@@ -87,7 +87,7 @@ def _check_on(
     except (Exception, SystemExit) as error:
         raise UserError(
             f"model {name!r} cannot take images of {' x '.join(map(str, input_shape))} (channels, height, width): "
-            f"{user_model.describe(error)}{_place_or_advice(component, error)}"
+            f"{user_model.describe(error)}{_location_or_advice(component, error)}"
         ) from error
     _check_logits(name, logits, classes)
     return net
@@ -153,9 +153,9 @@ def _check_logits(name: str, logits: object, classes: int) -> None:
         raise UserError(f"model {name!r} returns {logits.dtype}, expected floating-point logits")
 
 
-def _place_or_advice(component: Component, error: BaseException) -> str:
+def _location_or_advice(component: Component, error: BaseException) -> str:
     if component.user_code:
-        return place(component, error)
+        return code_location(component, error)
     return (
         "\n  take an architecture for smaller images, or give this one smaller patches, windows or strides "
         "where it has such parameters"

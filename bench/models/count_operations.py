@@ -38,14 +38,14 @@ def all_kernels(model: nn.Module, classes: int | None = None) -> list[Kernel]:
     """
     net = model.net if isinstance(model, Preprocessed) else model
     outputs = _output_weights(net, classes)
-    found: dict[int, Kernel] = {}
+    kernels_by_id: dict[int, Kernel] = {}
     for name, module in net.named_modules():
         if isinstance(module, nn.Linear | _ConvNd):
             weight = _weight(module)
             if weight is not None:
                 kernel = Kernel(name, isinstance(module, _ConvNd), id(weight) in outputs, weight)
-                found.setdefault(id(weight), kernel)
-    return list(found.values())
+                kernels_by_id.setdefault(id(weight), kernel)
+    return list(kernels_by_id.values())
 
 
 def selected(kernels: Sequence[Kernel], layers: Layers) -> list[Kernel]:

@@ -40,7 +40,7 @@ def call_component(component: Component, *arguments: Any, **parameters: Any) -> 
         if isinstance(error, TypeError) and component.user_code and component.axis == "model":
             called = f"\n  it was called with ({', '.join(map(str, arguments))}, ...)"
         raise UserError(
-            f"{title} cannot be built: {user_model.describe(error)}{place(component, error)}{called}"
+            f"{title} cannot be built: {user_model.describe(error)}{code_location(component, error)}{called}"
         ) from error
 
 
@@ -70,6 +70,6 @@ def check_parameters(
         raise UserError(f"{title}: {wrong}{more}")
 
 
-def place(component: Component, error: BaseException) -> str:
+def code_location(component: Component, error: BaseException) -> str:
     """`` (FILE, line N)`` of the user's own code that an error went through; '' for any other component."""
-    return user_model.place(error, component.user_code) if component.user_code else ""
+    return user_model.code_location(error, component.user_code) if component.user_code else ""

@@ -14,13 +14,13 @@ from bench.suite.trial import ComponentCode
 REPEATED = ("list", "List", "Sequence", "Iterable", "Collection")
 
 
-def floats_spelled_out(entry: dict[str, Any], code: ComponentCode) -> dict[str, Any]:
+def floats_spelled_out(component: dict[str, Any], code: ComponentCode) -> dict[str, Any]:
     """A model's entry with whole numbers as floats where its factory takes a float, by annotation, else by default.
 
     What the factory's own file does not say (a function that is imported there, or made by another) stays as it is.
     """
-    examples = _examples(code.files[code.file], entry["name"].rpartition(":")[2])
-    return {key: _as_floats(value, examples.get(key)) for key, value in entry.items()}
+    examples = _examples(code.files[code.file], component["name"].rpartition(":")[2])
+    return {key: _as_floats(value, examples.get(key)) for key, value in component.items()}
 
 
 def _examples(text: bytes, factory: str) -> dict[str, Any]:
@@ -29,18 +29,18 @@ def _examples(text: bytes, factory: str) -> dict[str, Any]:
         body = ast.parse(text).body
     except (SyntaxError, ValueError, RecursionError):  # importing it will tell
         return {}
-    found = next((node for node in reversed(body) if getattr(node, "name", None) == factory), None)
-    if isinstance(found, ast.ClassDef):
-        found = next((node for node in found.body if getattr(node, "name", None) == "__init__"), None)
-    if not isinstance(found, ast.FunctionDef):
+    factory_node = next((node for node in reversed(body) if getattr(node, "name", None) == factory), None)
+    if isinstance(factory_node, ast.ClassDef):
+        factory_node = next((node for node in factory_node.body if getattr(node, "name", None) == "__init__"), None)
+    if not isinstance(factory_node, ast.FunctionDef):
         return {}
-    positional = [*found.args.posonlyargs, *found.args.args]
-    lacking: list[ast.expr | None] = [None] * (len(positional) - len(found.args.defaults))
-    defaults = [*lacking, *found.args.defaults, *found.args.kw_defaults]
-    parameters = [*positional, *found.args.kwonlyargs]
+    positional = [*factory_node.args.posonlyargs, *factory_node.args.args]
+    lacking: list[ast.expr | None] = [None] * (len(positional) - len(factory_node.args.defaults))
+    defaults = [*lacking, *factory_node.args.defaults, *factory_node.args.kw_defaults]
+    parameters = [*positional, *factory_node.args.kwonlyargs]
     return {
-        one.arg: _of_annotation(one.annotation) if one.annotation else _of_default(default)
-        for one, default in zip(parameters, defaults, strict=True)
+        parameter.arg: _of_annotation(parameter.annotation) if parameter.annotation else _of_default(default)
+        for parameter, default in zip(parameters, defaults, strict=True)
     }
 
 
@@ -77,12 +77,14 @@ def _of_default(node: ast.expr | None) -> Any:
 def _as_floats(value: Any, example: Any) -> Any:
     """A list's values by those at their places, of a list (which may have any length) all by its floats."""
     if isinstance(value, list) and isinstance(example, tuple) and len(value) == len(example):
-        return [_as_floats(part, other) for part, other in zip(value, example, strict=True)]
+        return [_as_floats(part, element_example) for part, element_example in zip(value, example, strict=True)]
     if isinstance(value, list) and isinstance(example, list):
-        floats = next((other for other in example if isinstance(other, float | list | tuple)), None)
+        floats = next(
+            (element_example for element_example in example if isinstance(element_example, float | list | tuple)), None
+        )
         return [_as_floats(part, floats) for part in value]
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if whole and isinstance(example, float):
+    is_integer = isinstance(value, int) and not isinstance(value, bool)
+    if is_integer and isinstance(example, float):
         with contextlib.suppress(OverflowError):
             return float(value)
     return value

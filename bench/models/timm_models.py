@@ -46,8 +46,8 @@ def timm_model(
     taken = [key for key in FROM_DATA if key in params]
     if taken:
         raise UserError(f"model {name!r}: leave out {', '.join(taken)}; the data set decides it")
-    own = accepted_types(timm.create_model)
-    _check_values(name, {key: value for key, value in params.items() if key in own}, own)
+    factory_types = accepted_types(timm.create_model)
+    _check_values(name, {key: value for key, value in params.items() if key in factory_types}, factory_types)
     if "checkpoint_path" in params:
         raise UserError(
             f"model {name!r}: what is in the file of checkpoint_path would not be in the trials' keys; start from it "

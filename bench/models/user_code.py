@@ -39,7 +39,7 @@ def is_user(name: str) -> bool:
     return ":" in name
 
 
-def read(entry: dict[str, Any], folder: Path | None = None, axis: str = "model") -> ComponentCode | None:
+def read(component: dict[str, Any], folder: Path | None = None, axis: str = "model") -> ComponentCode | None:
     """All that a model has of the user's own: its code, or the file of a timm model's weights; None without either.
 
     The file of its factory, what that imports from beside it, from its package and from PYTHONPATH, what these import,
@@ -57,10 +57,10 @@ def read(entry: dict[str, Any], folder: Path | None = None, axis: str = "model")
     UserError
         There is no such file or module, or it is not Python source; or weights are named by an address.
     """
-    name, title = entry["name"], f"{axis} {entry['name']!r}"
+    name, title = component["name"], f"{axis} {component['name']!r}"
     folder = (folder or Path.cwd()).resolve()
     if not is_user(name):
-        return _weights(entry, folder)
+        return _weights(component, folder)
     importlib.invalidate_caches()
     where, _, factory = name.rpartition(":")
     if not where or not factory:
@@ -83,7 +83,7 @@ def read(entry: dict[str, Any], folder: Path | None = None, axis: str = "model")
         else:
             imports.add(where)
     imports.follow()
-    names = entry.get(FILES, [])
+    names = component.get(FILES, [])
     if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
         raise UserError(f"{title}: `{FILES}` lists the files that its code reads: {FILES}: [prior.pt]")
     declared = _declared(names, FILES, title, folder, files)
@@ -116,12 +116,12 @@ def is_path(where: str) -> bool:
 
 def installed_packages(codes: Iterable[UserCode | None]) -> list[Path]:
     """The top packages (single modules among them) of components that are in installed packages."""
-    found: dict[Path, None] = {}
+    packages: dict[Path, None] = {}
     for part in (part for code in codes if code for part in code.parts):
         if part.installed:
             top = part.modules.get(part.module.partition(".")[0]) or part.modules[part.module]
-            found[top.parent if top.name == "__init__.py" else top] = None
-    return sorted(found)
+            packages[top.parent if top.name == "__init__.py" else top] = None
+    return sorted(packages)
 
 
 def is_provided(path: Path) -> bool:
@@ -222,10 +222,14 @@ class _Imports:
         spec = spec if spec and spec.origin else local or spec  # a plain folder hides no installed package
         if spec is None:
             return None
-        places = [Path(place) for place in (spec.submodule_search_locations or [spec.origin or ""])]
-        if not places or any(is_provided(place.resolve()) for place in places) or not places[0].is_absolute():
+        locations = [Path(location) for location in (spec.submodule_search_locations or [spec.origin or ""])]
+        if (
+            not locations
+            or any(is_provided(location.resolve()) for location in locations)
+            or not locations[0].is_absolute()
+        ):
             return None
-        self.roots[places[0].resolve().parent] = None
+        self.roots[locations[0].resolve().parent] = None
         return spec
 
 
@@ -260,13 +264,13 @@ def _nodes(text: bytes) -> list[ast.AST]:
 def _module(where: str, title: str) -> ModuleSpec:
     """Where a module given by its dotted name lies, without importing what is above it."""
     advice = "\n  install its package or put its folder on PYTHONPATH, or give a file: 'path/to/file.py:factory'"
-    first, *rest = where.split(".")
+    first, *submodules = where.split(".")
     try:
         spec = importlib.util.find_spec(first)
     except (ImportError, ValueError):
         spec = None
     dotted = first
-    for part in rest:
+    for part in submodules:
         dotted = f"{dotted}.{part}"
         spec = spec and _found(dotted, list(spec.submodule_search_locations or ()))
     if spec is None:
@@ -282,23 +286,23 @@ _HOW_TO_NAME_WEIGHTS = (
 )
 
 
-def weights_files(entry: dict[str, Any]) -> list[str]:
+def weights_files(component: dict[str, Any]) -> list[str]:
     """The files of weights that a timm model's entry names, as it names them."""
-    given = [entry[parameter] for parameter in WEIGHTS if isinstance(entry.get(parameter), dict)]
-    return list(dict.fromkeys(str(one["file"]) for one in given if one.get("file")))
+    configs = [component[parameter] for parameter in WEIGHTS if isinstance(component.get(parameter), dict)]
+    return list(dict.fromkeys(str(config["file"]) for config in configs if config.get("file")))
 
 
-def _weights(entry: dict[str, Any], folder: Path) -> ComponentCode | None:
-    name, title = entry["name"], f"model {entry['name']!r}"
+def _weights(component: dict[str, Any], folder: Path) -> ComponentCode | None:
+    name, title = component["name"], f"model {component['name']!r}"
     for parameter in WEIGHTS:
-        given = entry.get(parameter)
-        if isinstance(given, dict) and (wrong := [key for key in ELSEWHERE if given.get(key)]):
+        config = component.get(parameter)
+        if isinstance(config, dict) and (wrong := [key for key in ELSEWHERE if config.get(key)]):
             raise UserError(
                 f"{title}: `{wrong[0]}` of `{parameter}` says where weights are that may change while the "
                 f"trials' keys stay the same\n  {_HOW_TO_NAME_WEIGHTS}"
             )
     files: dict[Path, bytes] = {}
-    if not (names := weights_files(entry)):
+    if not (names := weights_files(component)):
         return None
     declared = _declared(names, "file", title, folder, files)
     return ComponentCode(
@@ -316,18 +320,18 @@ def _weights(entry: dict[str, Any], folder: Path) -> ComponentCode | None:
 
 def _declared(names: list[str], key: str, title: str, folder: Path, files: dict[Path, bytes]) -> dict[str, Path]:
     """The files that a model's entry names under a `key`, read into `files`."""
-    found = {}
-    for one in names:
+    paths = {}
+    for file_name in names:
         # Those of `os.path` answer for any text; a Path's own raise for ~nobody, links in a circle and endless names.
-        path = Path(os.path.realpath(folder / os.path.expanduser(one)))  # noqa: PTH111
+        path = Path(os.path.realpath(folder / os.path.expanduser(file_name)))  # noqa: PTH111
         hint = f"`{key}` names files from the suite file's own folder"
         if not os.path.exists(path):  # noqa: PTH110
             with contextlib.suppress(OSError):
                 hint = "\n  ".join(filter(None, [hint, nearest(path.name, os.listdir(path.parent))]))  # noqa: PTH208
         if path not in files:
             files[path] = _read(path, title, hint)
-        found[one] = path
-    return found
+        paths[file_name] = path
+    return paths
 
 
 def _read(file: Path, title: str, hint: str) -> bytes:

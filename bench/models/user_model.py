@@ -1,4 +1,4 @@
-"""The user's own networks, 'package.module:factory' or 'path/to/file.py:factory': their code is put in place and run.
+"""The user's own code, 'package.module:factory' or 'path/to/file.py:factory': it is unpacked, imported and run.
 
 What runs are the files that were read for the trial's key (`bench.models.user_code`), written to a folder of the
 process's own: no edit reaches it, and what it does not hold is not there.
@@ -101,13 +101,17 @@ def _import_from_nowhere_else(code: UserCode | ComponentCode, folder: Path) -> N
     The model's own, Python's and its packages' stay; bench is imported already. So does the folder of an installed
     model's package, which Ray puts elsewhere on other machines.
     """
-    stay = [folder]
+    kept_folders = [folder]
     tops = {part.module.partition(".")[0] for part in _parts(code) if part.installed}
     for spec in filter(None, map(importlib.util.find_spec, tops)):
-        stay += [Path(place).resolve().parent for place in spec.submodule_search_locations or [spec.origin or ""]]
-    paths = {entry: Path(entry).resolve() for entry in sys.path if Path(entry).is_absolute()}
+        kept_folders += [
+            Path(location).resolve().parent for location in spec.submodule_search_locations or [spec.origin or ""]
+        ]
+    paths = {path_entry: Path(path_entry).resolve() for path_entry in sys.path if Path(path_entry).is_absolute()}
     sys.path[:] = [
-        entry for entry, path in paths.items() if is_provided(path) or any(path.is_relative_to(root) for root in stay)
+        path_entry
+        for path_entry, path in paths.items()
+        if is_provided(path) or any(path.is_relative_to(root) for root in kept_folders)
     ]
     # Installed with `pip install --editable`, a user's folder may have a finder of its own.
     sys.meta_path[:] = [f for f in sys.meta_path if not getattr(f, "__module__", "").startswith("__editable__")]
@@ -170,15 +174,18 @@ def load(name: str, axis: str = "model") -> Callable[..., Any]:
     except UserError:
         raise
     except (Exception, SystemExit) as error:
+        location = code_location(error, name)
         raise UserError(
-            f"{code.title} does not import: {describe(error)}{place(error, name)}\n  mend the file and try again"
+            f"{code.title} does not import: {describe(error)}{location}\n  mend the file and try again"
         ) from error
     attribute = name.rpartition(":")[2]
     if attribute not in vars(module):
         names = [key for key, value in vars(module).items() if _is_factory(value, module)]
-        there = f"it has {', '.join(names)}" if names else "it defines no function or class"
+        what_it_has = f"it has {', '.join(names)}" if names else "it defines no function or class"
         hint = nearest(attribute, names)
-        raise UserError(f"{code.title}: {code.file} has no {attribute!r}; {there}" + (f"\n  {hint}" if hint else ""))
+        raise UserError(
+            f"{code.title}: {code.file} has no {attribute!r}; {what_it_has}" + (f"\n  {hint}" if hint else "")
+        )
     factory = vars(module)[attribute]
     if not callable(factory):
         raise UserError(
@@ -198,7 +205,7 @@ def describe(error: BaseException) -> str:
     return as_written(f"{type(error).__name__}: {message}".replace("\n", " ").rstrip(": "))
 
 
-def place(error: BaseException, name: str) -> str:
+def code_location(error: BaseException, name: str) -> str:
     """`` (FILE, line N)`` for the last line of the model's own code that the error went through, '' without one.
 
     Where a file or a module is missing, how to let the model have it.
@@ -257,8 +264,8 @@ def watch_files(code: UserCode | ComponentCode) -> Callable[[], list[Path]]:
             looking = False
         opened[path] = None
 
-    def found() -> list[Path]:
-        ours = [folder for _, folder in _used.values()]
+    def unexpected_files() -> list[Path]:
+        unpacked_folders = [folder for _, folder in _used.values()]
         paths = {_source_of(path): None for path in opened.keys() - written}
         return [
             path
@@ -266,11 +273,11 @@ def watch_files(code: UserCode | ComponentCode) -> Callable[[], list[Path]]:
             if path.is_file()
             and path not in code.files
             and not is_provided(path.resolve())
-            and not any(path.is_relative_to(folder) for folder in (*SYSTEM, *ours))
+            and not any(path.is_relative_to(folder) for folder in (*SYSTEM, *unpacked_folders))
         ]
 
     sys.addaudithook(hook)
-    return found
+    return unexpected_files
 
 
 def _source_of(path: Path) -> Path:

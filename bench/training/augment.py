@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from bench.components.augmentations import Augmentation
 from bench.components.base import Component
 from bench.errors import UserError
-from bench.models.implementations import check_parameters, implementation, place
+from bench.models.implementations import check_parameters, code_location, implementation
 from bench.training.random_ops import span_mask, uniform
 
 Augment = Callable[[Tensor, Generator], Tensor]
@@ -74,7 +74,7 @@ def check(components: Sequence[Component], shape: tuple[int, int, int]) -> None:
             if component.user_code:
                 raise UserError(
                     f"augmentation {component.name!r} fails on images of {size}: {type(error).__name__}: {reason}"
-                    f"{place(component, error)}"
+                    f"{code_location(component, error)}"
                 ) from error
             raise UserError(f"an augmentation cannot be carried out on images of {size}: {reason}") from error
         if component.user_code:
@@ -85,11 +85,11 @@ def _check_images(component: Component, augmented: object, images: Tensor) -> No
     """UserError for anything but images of the same shape and type."""
     if isinstance(augmented, Tensor) and (augmented.shape, augmented.dtype) == (images.shape, images.dtype):
         return
-    found = type(augmented).__name__
+    returned = type(augmented).__name__
     if isinstance(augmented, Tensor):
-        found = f"{augmented.dtype} of shape {tuple(augmented.shape)}"
+        returned = f"{augmented.dtype} of shape {tuple(augmented.shape)}"
     raise UserError(
-        f"augmentation {component.name!r} returns {found}, expected images as it was given: float32 of shape "
+        f"augmentation {component.name!r} returns {returned}, expected images as it was given: float32 of shape "
         f"{tuple(images.shape)}"
     )
 

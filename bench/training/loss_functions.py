@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from bench.components.base import Component
 from bench.errors import UserError
-from bench.models.implementations import call_component, implementation, place
+from bench.models.implementations import call_component, code_location, implementation
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """From logits (B, classes) and labels (B,), or targets (B, classes) that sum to 1, to the mean loss of the batch."""
@@ -55,15 +55,15 @@ def check(component: Component, label_smoothing: float, classes: int, mixed: boo
         try:
             value = loss(logits, targets)
         except Exception as error:
-            where = place(component, error)
+            where = code_location(component, error)
             raise UserError(
                 f"loss {component.name!r} fails on {kind}: {type(error).__name__}: {error}{where}"
             ) from error
         if not isinstance(value, Tensor) or value.ndim != 0 or not value.requires_grad:
-            found = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+            returned = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
             without = ", without a gradient" if isinstance(value, Tensor) and not value.requires_grad else ""
             raise UserError(
-                f"loss {component.name!r} returns {found}{without}, expected the mean loss of the batch: a tensor with "
+                f"loss {component.name!r} returns {returned}{without}, expected the mean loss of the batch: a tensor with "
                 "one number that depends on the logits"
             )
 

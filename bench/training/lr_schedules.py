@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from bench.components.schedules import Schedule
 from bench.errors import UserError
-from bench.models.implementations import call_component, place
+from bench.models.implementations import call_component, code_location
 
 Factor = Callable[[int], float]
 """Factor at a 0-based step."""
@@ -50,7 +50,7 @@ def check(component: Schedule, epochs: int) -> None:
         try:
             value = factor(step)
         except Exception as error:
-            where = place(component, error)
+            where = code_location(component, error)
             raise UserError(
                 f"schedule {component.name!r} fails at step {step}: {type(error).__name__}: {error}{where}"
             ) from error

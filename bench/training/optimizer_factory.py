@@ -17,7 +17,7 @@ from bench.components import AXES, is_user_defined
 from bench.components.base import Component
 from bench.components.user_defined import LibraryOptimizer
 from bench.errors import UserError, nearest
-from bench.models.implementations import call_component, implementation, place
+from bench.models.implementations import call_component, code_location, implementation
 from bench.suite.arguments import accepted_types, misfits
 from bench.suite.optimizer_defaults import FILE, spelled_out, versions
 
@@ -100,7 +100,7 @@ def _create(
         raise UserError(f"optimizer {name!r} does not accept {parameters}: {error}") from error
 
 
-def resolved(entry: dict[str, Any]) -> dict[str, Any]:
+def resolved(component: dict[str, Any]) -> dict[str, Any]:
     """The entry with all that is left to its class spelled out; those with a component class, and the user's own, come
     back unchanged.
 
@@ -109,9 +109,9 @@ def resolved(entry: dict[str, Any]) -> dict[str, Any]:
     UserError
         An unknown or unfit name; parameters are left to `check`.
     """
-    if entry["name"] in AXES["optimizer"] or is_user_defined(entry["name"]):
-        return entry
-    return spelled_out(entry, defaults_of(entry["name"]))
+    if component["name"] in AXES["optimizer"] or is_user_defined(component["name"]):
+        return component
+    return spelled_out(component, defaults_of(component["name"]))
 
 
 def defaults_of(name: str) -> dict[str, Any]:
@@ -158,7 +158,9 @@ def check(component: Component, decay: float | None = None, kernels_only: bool =
     try:
         _step(optimizer)
     except Exception as error:
-        raise UserError(f"optimizer {component.name!r} cannot take a step: {error}{place(component, error)}") from error
+        raise UserError(
+            f"optimizer {component.name!r} cannot take a step: {error}{code_location(component, error)}"
+        ) from error
 
 
 def _step(optimizer: torch.optim.Optimizer) -> None:

@@ -31,14 +31,14 @@ Kernels = dict[str, list[Kernel]]
 def check(
     configs: Iterable[TrialConfig],
     shapes: dict[str, tuple[Shape, int]],
-    places: dict[str, str] | None = None,
+    locations: dict[str, str] | None = None,
 ) -> None:
     """Build every component once, and try each.
 
     Two images go through the model and the augmentation, the optimizer takes a step, an l1 or l2 must find kernels to
     act on, and what the user's own code returns must be what its axis expects.
 
-    `shapes` maps ``canonical(dataset)`` to its images' shape (C, H, W) and its number of classes, `places` a component,
+    `shapes` maps ``canonical(dataset)`` to its images' shape (C, H, W) and its number of classes, `locations` a component,
     as ``canonical([axis, component])``, to where it was written. UserError names every component that fails.
     """
     problems: dict[str, None] = {}  # a set that keeps its order
@@ -57,8 +57,8 @@ def check(
                 try:
                     attempt()
                 except UserError as error:
-                    place = (places or {}).get(canonical([axis, plain.get(axis)]))
-                    problems[f"{place}: {error}" if place else str(error)] = None
+                    location = (locations or {}).get(canonical([axis, plain.get(axis)]))
+                    problems[f"{location}: {error}" if location else str(error)] = None
     if problems:
         raise UserError("\n".join(problems))
 
@@ -131,12 +131,12 @@ def _find_kernels(kernels: Kernels, text: str, config: TrialConfig) -> None:
         if layers is None or component.user_code or text not in kernels or selected(kernels[text], layers):
             continue
         if isinstance(layers, str):
-            others = [f"`layers: {name}`" for name in ("hidden", "conv", "all") if selected(kernels[text], name)]
+            alternatives = [f"`layers: {name}`" for name in ("hidden", "conv", "all") if selected(kernels[text], name)]
         else:
-            others = [f"patterns for its layers: {', '.join(kernel.layer for kernel in kernels[text])}"]
+            alternatives = [f"patterns for its layers: {', '.join(kernel.layer for kernel in kernels[text])}"]
         raise UserError(
             f"regularizer {component.name!r} with `layers: {layers}` regularises nothing: model "
             f"{config.model.name!r} has no such kernels; "
-            + (f"take {' or '.join(others)}, or leave" if others else "leave")
+            + (f"take {' or '.join(alternatives)}, or leave" if alternatives else "leave")
             + " it out for this model"
         )

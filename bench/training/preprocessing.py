@@ -49,9 +49,11 @@ def network_input_shape(component: Component, shape: Shape) -> Shape:
                 f"width): {type(error).__name__}: {error}"
             ) from error
     if not isinstance(output, torch.Tensor) or output.ndim != 4 or len(output) != 2 or not output.is_floating_point():
-        found = f"{output.dtype} of shape {tuple(output.shape)}" if isinstance(output, torch.Tensor) else type(output)
+        returned = (
+            f"{output.dtype} of shape {tuple(output.shape)}" if isinstance(output, torch.Tensor) else type(output)
+        )
         raise UserError(
-            f"preprocessing {component.name!r} makes {found} of 2 images, expected floats of shape (2, C, H, W)"
+            f"preprocessing {component.name!r} makes {returned} of 2 images, expected floats of shape (2, C, H, W)"
         )
     channels, height, width = output.shape[1:]
     return channels, height, width

@@ -15,8 +15,8 @@ from torch.nn import functional as F
 
 def uniform(images: Tensor, generator: Generator, low: float = 0.0, high: float = 1.0) -> Tensor:
     """One number uniform in [low, high) for each image, shape (B, 1, 1, 1)."""
-    drawn = torch.rand(len(images), 1, 1, 1, generator=generator, device=images.device)
-    return drawn if (low, high) == (0, 1) else drawn * (high - low) + low
+    numbers = torch.rand(len(images), 1, 1, 1, generator=generator, device=images.device)
+    return numbers if (low, high) == (0, 1) else numbers * (high - low) + low
 
 
 def randint(images: Tensor, generator: Generator, count: int) -> Tensor:

@@ -13,7 +13,7 @@ from bench.components.base import Component
 from bench.components.regularizers import Layers
 from bench.errors import UserError
 from bench.models.count_operations import kernels
-from bench.models.implementations import call_component, place
+from bench.models.implementations import call_component, code_location
 
 Penalty = Callable[[nn.Module, int], Callable[[], None]]
 """From a model and its number of classes to a function that adds the penalty's gradient to its kernels' gradients."""
@@ -70,13 +70,13 @@ def check(component: Component, model: nn.Module) -> None:
     except Exception as error:
         raise UserError(
             f"regularizer {component.name!r} fails on this model: {type(error).__name__}: {error}"
-            f"{place(component, error)}"
+            f"{code_location(component, error)}"
         ) from error
     if not isinstance(value, Tensor) or value.ndim != 0 or not value.requires_grad:
-        found = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+        returned = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
         without = ", without a gradient" if isinstance(value, Tensor) and not value.requires_grad else ""
         raise UserError(
-            f"regularizer {component.name!r} gives {found}{without}, expected a tensor with one number that depends on "
+            f"regularizer {component.name!r} gives {returned}{without}, expected a tensor with one number that depends on "
             "the model's parameters"
         )
 

@@ -14,7 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from bench.components.base import Component
 from bench.errors import UserError
-from bench.models.implementations import check_parameters, implementation, place
+from bench.models.implementations import check_parameters, code_location, implementation
 from bench.training.loss_functions import Loss
 
 
@@ -98,7 +98,7 @@ def check(component: Component) -> None:
         raise UserError(f"step {component.name!r}: {error}") from error
     except Exception as error:
         raise UserError(
-            f"step {component.name!r} fails: {type(error).__name__}: {error}{place(component, error)}"
+            f"step {component.name!r} fails: {type(error).__name__}: {error}{code_location(component, error)}"
         ) from error
     if all(torch.equal(old, new) for old, new in zip(before, model.parameters(), strict=True)):
         raise UserError(
