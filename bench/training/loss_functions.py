@@ -63,8 +63,8 @@ def check(component: Component, label_smoothing: float, classes: int, mixed: boo
             returned = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
             without = ", without a gradient" if isinstance(value, Tensor) and not value.requires_grad else ""
             raise UserError(
-                f"loss {component.name!r} returns {returned}{without}, expected the mean loss of the batch: a tensor with "
-                "one number that depends on the logits"
+                f"loss {component.name!r} returns {returned}{without}, expected the mean loss of the batch: a tensor "
+                "with one number that depends on the logits"
             )
 
 

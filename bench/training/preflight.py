@@ -38,8 +38,8 @@ def check(
     Two images go through the model and the augmentation, the optimizer takes a step, an l1 or l2 must find kernels to
     act on, and what the user's own code returns must be what its axis expects.
 
-    `shapes` maps ``canonical(dataset)`` to its images' shape (C, H, W) and its number of classes, `locations` a component,
-    as ``canonical([axis, component])``, to where it was written. UserError names every component that fails.
+    `shapes` maps ``canonical(dataset)`` to its images' shape (C, H, W) and its number of classes, `locations` maps
+    ``canonical([axis, component])`` to where it was written. UserError names every component that fails.
     """
     problems: dict[str, None] = {}  # a set that keeps its order
     checked: set[str] = set()

@@ -76,8 +76,8 @@ def check(component: Component, model: nn.Module) -> None:
         returned = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
         without = ", without a gradient" if isinstance(value, Tensor) and not value.requires_grad else ""
         raise UserError(
-            f"regularizer {component.name!r} gives {returned}{without}, expected a tensor with one number that depends on "
-            "the model's parameters"
+            f"regularizer {component.name!r} gives {returned}{without}, expected a tensor with one number that depends "
+            "on the model's parameters"
         )
 
 
