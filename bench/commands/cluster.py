@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from bench.execution.cluster.bundle import RunBundle
+    from bench.execution.cluster.events import Event
     from bench.execution.cluster.launcher import Launcher
     from bench.execution.messages import RunOptions
     from bench.ledger.ledger import Ledger
@@ -154,7 +155,7 @@ def tear_down_cluster(launcher: Launcher, console: Console) -> None:
         tear_down(launcher, lambda text: console.print(f"nothing to run; {text}", soft_wrap=True))
 
 
-def _follow(launcher: Launcher, bundle: RunBundle, ledger: Ledger, console: Console) -> dict[str, Any]:
+def _follow(launcher: Launcher, bundle: RunBundle, ledger: Ledger, console: Console) -> Event:
     """The run's last event; Detached where the user leaves before."""
     from bench.execution.cluster.follow import follow
 
@@ -173,7 +174,7 @@ def _follow(launcher: Launcher, bundle: RunBundle, ledger: Ledger, console: Cons
         raise Detached(INTERRUPTED) from None
 
 
-def _outcome(last_event: dict[str, Any], bundle: RunBundle) -> bool:
+def _outcome(last_event: Event, bundle: RunBundle) -> bool:
     """Whether trials of a run failed; Detached where it was stopped, UserError where it could not go on."""
     if last_event["outcome"] == "error":
         raise UserError(f"{bundle.name}: {last_event['message']}")

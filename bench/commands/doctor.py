@@ -13,12 +13,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from textwrap import fill
-from typing import Any, Literal
+from typing import Literal
 
 import typer
 
 from bench.characters import escaped_line
-from bench.commands.library_probe import PROBES, ProbeError, probe
+from bench.commands.library_probe import PROBES, Facts, ProbeError, probe
 from bench.commands.options import RESULTS, AsJson, DataDir, Results
 from bench.errors import UserError, plural
 from bench.streams import reserve_stdout
@@ -209,7 +209,7 @@ def _datasets(data_dir: Path | None) -> Iterator[DoctorCheck]:
         yield DoctorCheck("data", "warning", f"not on this machine: {', '.join(absent)}", advice)
 
 
-def _torch(facts_future: Future[dict[str, Any]]) -> DoctorCheck:
+def _torch(facts_future: Future[Facts]) -> DoctorCheck:
     facts = _facts(
         "torch", facts_future, "install a build for this machine, see https://pytorch.org/get-started/locally/"
     )
@@ -231,7 +231,7 @@ def _torch(facts_future: Future[dict[str, Any]]) -> DoctorCheck:
     return DoctorCheck("torch", "ok", f"{message}; {gpu}: trials train on CPUs")
 
 
-def _timm(facts_future: Future[dict[str, Any]]) -> DoctorCheck:
+def _timm(facts_future: Future[Facts]) -> DoctorCheck:
     facts = _facts(
         "timm", facts_future, "install torch, torchvision and timm again, together, so that they fit each other"
     )
@@ -242,14 +242,14 @@ def _timm(facts_future: Future[dict[str, Any]]) -> DoctorCheck:
     )
 
 
-def _ray(facts_future: Future[dict[str, Any]]) -> DoctorCheck:
+def _ray(facts_future: Future[Facts]) -> DoctorCheck:
     facts = _facts("Ray", facts_future, "pip install 'ray[train,tune]'; until it works, run with --no-ray")
     if isinstance(facts, DoctorCheck):
         return facts
     return DoctorCheck("Ray", "ok", f"{facts['version']}, starts here and runs {facts['slots']} trials side by side")
 
 
-def _facts(name: str, facts_future: Future[dict[str, Any]], advice: str) -> dict[str, Any] | DoctorCheck:
+def _facts(name: str, facts_future: Future[Facts], advice: str) -> Facts | DoctorCheck:
     try:
         return facts_future.result()
     except ProbeError as error:

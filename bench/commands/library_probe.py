@@ -16,11 +16,15 @@ SECONDS = 180.0
 """Longer than the slowest import from a cold network disk, shorter than a user's patience."""
 
 
+Facts = dict[str, Any]
+"""What a probe reports: versions, devices, counts."""
+
+
 class ProbeError(Exception):
     """A library does not work; the reason in a line or two."""
 
 
-def probe(library: str) -> dict[str, Any]:
+def probe(library: str) -> Facts:
     """The facts about one of `PROBES`, found in a fresh process with this one's paths and environment.
 
     Raises
@@ -46,7 +50,7 @@ def probe(library: str) -> dict[str, Any]:
         raise ProbeError(f"ended its process by {signal.Signals(-process.returncode).name}")
     last_line = (process.stdout.splitlines() or [""])[-1]
     try:
-        facts: dict[str, Any] = json.loads(last_line)
+        facts: Facts = json.loads(last_line)
     except ValueError as error:
         message = (process.stderr.strip().splitlines() or ["no message"])[-1]
         raise ProbeError(f"ended its process with code {process.returncode}: {message}") from error
@@ -55,7 +59,7 @@ def probe(library: str) -> dict[str, Any]:
     return facts
 
 
-def _torch() -> dict[str, Any]:
+def _torch() -> Facts:
     import torch
 
     devices = []
@@ -82,14 +86,14 @@ def _multiply(device: str) -> None:
         raise ArithmeticError(f"{device} multiplies wrongly")
 
 
-def _timm() -> dict[str, Any]:
+def _timm() -> Facts:
     import timm
     import torchvision
 
     return {"version": timm.__version__, "torchvision": torchvision.__version__, "models": len(timm.list_models())}
 
 
-def _ray() -> dict[str, Any]:
+def _ray() -> Facts:
     from bench.execution.messages import RunOptions
     from bench.execution.ray_cluster import local_ray
 
@@ -103,7 +107,7 @@ def _ray() -> dict[str, Any]:
 PROBES = {"torch": _torch, "timm": _timm, "ray": _ray}
 
 
-def _facts(library: str) -> dict[str, Any]:
+def _facts(library: str) -> Facts:
     try:
         return PROBES[library]()
     except Exception as error:

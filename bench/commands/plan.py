@@ -42,6 +42,10 @@ if TYPE_CHECKING:
     from bench.suite.trial import Trial
 
 
+Plan = dict[str, Any]
+"""A plan as `--json` prints it."""
+
+
 def plan(
     suites: SuiteArgument,
     only: Only = None,
@@ -123,7 +127,7 @@ def plan_json(
     slots: int,
     operations: OperationCost | None = None,
     unchecked: int = 0,
-) -> dict[str, Any]:
+) -> Plan:
     """The plan as JSON: counts per value of each axis and of each setting that varies, per status, and the estimate.
 
     `operations` are those of trials without an estimate; `unchecked` networks were not yet built for their images.
@@ -167,7 +171,7 @@ def plan_json(
     }
 
 
-def plan_text(plan: dict[str, Any]) -> str:
+def plan_text(plan: Plan) -> str:
     """The plan for people."""
     from bench.execution.progress import duration
 
@@ -232,7 +236,7 @@ def _brackets_text(brackets: int, by_budget: dict[str, int]) -> str:
     return f"in brackets, as Hyperband: of {brackets}, the budget leaves {', '.join(counts)}"
 
 
-def _operations_json(cost: OperationCost) -> dict[str, Any]:
+def _operations_json(cost: OperationCost) -> Plan:
     return {
         "trials": cost.trials,
         "pflop": cost.flop / 1e15,
@@ -244,7 +248,7 @@ def _operations_json(cost: OperationCost) -> dict[str, Any]:
     }
 
 
-def _operations_text(operations: dict[str, Any], slots: int) -> str:
+def _operations_text(operations: Plan, slots: int) -> str:
     from bench.execution.progress import duration
 
     rate = f"{_rate(operations['flop_per_second'])} each"

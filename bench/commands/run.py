@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -38,6 +38,7 @@ from bench.ledger.address import is_url, with_results
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from bench.data import Dataset
     from bench.ledger.ledger import Ledger
     from bench.suite.suite import Suite
     from bench.suite.trial import Trial
@@ -129,7 +130,7 @@ def run(
     raise typer.Exit(1 if failed else 0)
 
 
-def _datasets(planned: list[tuple[str, Suite, list[Trial]]], data_dir: Path | None) -> dict[str, Any]:
+def _datasets(planned: list[tuple[str, Suite, list[Trial]]], data_dir: Path | None) -> dict[str, Dataset]:
     """The data sets of all suites; their splits are checked."""
     own_data: dict[str, str] = {}
     for _, suite, trials in planned:
@@ -143,7 +144,7 @@ def _datasets(planned: list[tuple[str, Suite, list[Trial]]], data_dir: Path | No
 def _run_suite(
     suite: Suite,
     trials: list[Trial],
-    datasets: dict[str, Any],
+    datasets: dict[str, Dataset],
     ledger: Ledger,
     console: Console,
     options: RunOptions,

@@ -13,13 +13,16 @@ import errno
 import hashlib
 import io
 import time
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bench.errors import UserError
 from bench.ledger.files import TEMPORARY, cannot_write, place
+
+if TYPE_CHECKING:
+    from bench.training.checkpoint import State
 
 FOLDER = "checkpoints"
 MAX_FRACTION = 0.05
@@ -139,7 +142,7 @@ class Checkpoint:
     def __init__(
         self,
         path: Path,
-        conditions: dict[str, Any],
+        conditions: Mapping[str, object],
         after_seconds: float,
         note: Callable[[str], None],
         files: CheckpointFiles | None = None,
@@ -151,7 +154,7 @@ class Checkpoint:
         self._not_before = time.monotonic() + after_seconds
         self._warned = False
 
-    def load(self) -> dict[str, Any] | None:
+    def load(self) -> State | None:
         """The saved state; None where there is none that can be trusted."""
         try:
             state = self._read()
@@ -166,7 +169,7 @@ class Checkpoint:
         self._not_before = time.monotonic()
         return state
 
-    def save(self, state: Callable[[], dict[str, Any]]) -> None:
+    def save(self, state: Callable[[], State]) -> None:
         """Replace the saved state, unless it is too soon. Write errors are noted once; training continues."""
         import torch
 
@@ -193,7 +196,7 @@ class Checkpoint:
         """Note that the checkpoint is not used."""
         self.note(f"trial {self.path.stem[:8]} starts from the beginning, its checkpoint is ignored: {reason}")
 
-    def _read(self) -> dict[str, Any]:
+    def _read(self) -> State:
         """The state in the file; ValueError says why it must not be used."""
         import torch
 

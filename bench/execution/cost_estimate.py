@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from time import perf_counter
@@ -262,7 +262,9 @@ def from_records(trials: Sequence[Trial], records: Iterable[Record]) -> dict[str
     return _costs(trials, epoch_cost)
 
 
-def from_measured_steps(trials: Sequence[Trial], datasets: dict[str, Any], threads: int) -> dict[str, TrialCost | None]:
+def from_measured_steps(
+    trials: Sequence[Trial], datasets: Mapping[str, Dataset], threads: int
+) -> dict[str, TrialCost | None]:
     """Train one trial of each kind for one epoch of a few images, in this process, and scale up.
 
     Each kind takes `MEASURE_SECONDS` at most, unless its very first images take longer. Each of several workers is

@@ -23,6 +23,10 @@ SEPARATE = ("dataset", "validation", "epochs")
 """Configurations that differ here are never compared: their scores or their rungs mean different things."""
 
 
+PruningNote = dict[str, Any]
+"""JSON on pruning, for a record: a rule, or a decision at a rung."""
+
+
 class Rung(NamedTuple):
     """The trials that are compared with each other: a group's, after so many epochs."""
 
@@ -52,7 +56,7 @@ class Pruner(Protocol):
     def decide(self, rungs: RungTable, trial: Trial, epoch: int, value: float) -> bool:
         """Whether a trial with this validation accuracy after `epoch` stops there, by the scores of others."""
 
-    def description(self, trial: Trial) -> dict[str, Any]:
+    def description(self, trial: Trial) -> PruningNote:
         """What a record says of the rule."""
 
 
@@ -78,7 +82,7 @@ class Asha:
             return False
         return bool(value < np.percentile(others, (1 - 1 / self.pruning.reduction_factor) * 100))
 
-    def description(self, trial: Trial) -> dict[str, Any]:
+    def description(self, trial: Trial) -> PruningNote:
         bracket = {"bracket": self.bracket(trial)} if self.pruning.brackets > 1 else {}
         return {"rule": rule(self.pruning), **bracket}
 
@@ -111,7 +115,7 @@ class Asha:
         return sum(uniform >= bound for bound in bounds[:-1])
 
 
-def rule(pruning: Pruning | None) -> dict[str, Any] | None:
+def rule(pruning: Pruning | None) -> PruningNote | None:
     """The rule as records hold it; a pruned trial is done for runs under the same rule only."""
     return pruning.model_dump(mode="json") if pruning else None
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 
+from bench.data import Dataset
 from bench.errors import UserError
 from bench.execution.checkpoints import checkpoint_path
 from bench.execution.coordinator import Coordinator
@@ -31,7 +32,7 @@ POLL_SECONDS = 2.0
 
 def run_trials(
     trials: Sequence[Trial],
-    datasets: dict[str, Any],
+    datasets: Mapping[str, Dataset],
     ledger: Ledger,
     console: Console,
     options: RunOptions | None = None,
@@ -39,7 +40,7 @@ def run_trials(
 ) -> list[Record]:
     """Run the `trials` that the ledger lacks; the records of this run, in the order they ended.
 
-    `datasets` maps `Trial.data` to the `bench.data.Dataset`. `display` makes another display than the console's.
+    `datasets` are by `Trial.data`. `display` makes another display than the console's.
     KeyboardInterrupt (Ctrl-C or SIGTERM) leaves the ledger whole: the same call goes on with what is missing, within a
     trial if it had a checkpoint.
     """
@@ -119,7 +120,7 @@ class _PrunedError(Exception):
     """Ends a trial inside its training loop."""
 
 
-def run_in_process(coordinator: Coordinator, datasets: dict[str, Any], options: RunOptions) -> None:
+def run_in_process(coordinator: Coordinator, datasets: Mapping[str, Dataset], options: RunOptions) -> None:
     """`--no-ray`: run the trials one after the other until none is left, here or with other drivers.
 
     In this process, but for models of the user's own: each trial of these runs in a process forked for it.

@@ -9,9 +9,9 @@ import random
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from bench.execution.pruning import Pruner, Rung, RungTable, rung_scores
+from bench.execution.pruning import Pruner, PruningNote, Rung, RungTable, rung_scores
 from bench.ledger.record import Record
 from bench.suite.trial import Trial
 
@@ -96,7 +96,7 @@ class Scheduler:
         self.leased_elsewhere: dict[str, Trial] = {}
         self.rungs = RungTable()
         self._attempts: dict[str, int] = {}
-        self._decisions: dict[str, dict[int, dict[str, Any]]] = {}
+        self._decisions: dict[str, dict[int, PruningNote]] = {}
         plan = work_plan(trials, done, pruned=pruner is not None)
         self._queue = deque(plan.ready)
         self._deferred = plan.deferred
@@ -187,7 +187,7 @@ class Scheduler:
         """Whether pruning applies to the trial: it is the first seed of a configuration under pruning."""
         return trial.group in self._deferred
 
-    def decisions(self, trial: Trial) -> dict[str, Any] | None:
+    def decisions(self, trial: Trial) -> PruningNote | None:
         """What a record says of pruning: the rule, and the decision at each rung the trial reached."""
         if self.pruner is None or not self.is_first_seed(trial):
             return None

@@ -15,7 +15,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
+from bench.data import Dataset
 from bench.execution.checkpoints import RemoteCheckpointStore, checkpoint_path
 from bench.execution.coordinator import Coordinator
 from bench.execution.forkserver import train
@@ -56,7 +57,7 @@ MAX_REASON = 200
 """Characters of a worker failure's line."""
 
 
-def run_on_ray(coordinator: Coordinator, datasets: dict[str, Any], options: RunOptions) -> None:
+def run_on_ray(coordinator: Coordinator, datasets: Mapping[str, Dataset], options: RunOptions) -> None:
     """Run the coordinator's trials on Ray Tune until none is left, here or with other drivers.
 
     On a Ray of its own, unless the options name a connection.
@@ -136,8 +137,8 @@ def _tuner(
 
 def _train(
     config: dict[str, Any],
-    data_refs: dict[str, Any],
-    code_refs: dict[str, Any],
+    data_refs: Mapping[str, Any],
+    code_refs: Mapping[str, Any],
     resources: Callable[[int], WorkerResources],
     every_epoch: bool,
     checkpoint_after: float,

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO, TypedDict
+from typing import TYPE_CHECKING, Any, BinaryIO, TypedDict
 
 from bench.characters import escaped, escaped_line
 from bench.execution.checkpoints import Checkpoint, CheckpointFiles
@@ -27,6 +27,9 @@ from bench.execution.messages import RunOptions, TrialFailure, TrialResult
 from bench.ledger.files import LOGS
 from bench.ledger.record import Result, RunInfo
 from bench.suite.trial_config import TrialConfig
+
+if TYPE_CHECKING:
+    from bench.training.train_trial import TrialOutcome
 
 LOG_BYTES = 100_000
 """How much of the end of what a trial prints is part of its result."""
@@ -110,6 +113,12 @@ def run_trial(
         if ranks.is_distributed and is_lost_peer(error):
             raise
         return trial_failure(error)
+    info = RunInfo(peak_memory_bytes=peak, device=device_name(target), threads=threads, versions=versions())
+    return _trial_result(outcome, info)
+
+
+def _trial_result(outcome: TrialOutcome, info: RunInfo) -> TrialResult:
+    """The message for a training that ended; `info` is where it ran."""
     return TrialResult(
         status=outcome.status,  # type: ignore[arg-type]
         result=Result(
@@ -121,16 +130,13 @@ def run_trial(
             test=outcome.test,
             classes=outcome.classes,
         ),
-        run_info=RunInfo(
+        run_info=replace(
+            info,
             parameters=outcome.parameters,
             parameters_trainable=outcome.parameters_trainable,
             flops=outcome.flops,
             train_seconds=outcome.train_seconds,
             evaluation_seconds=outcome.evaluation_seconds,
-            peak_memory_bytes=peak,
-            device=device_name(target),
-            threads=threads,
-            versions=versions(),
         ),
         predictions=outcome.predicted,
     )

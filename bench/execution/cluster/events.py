@@ -21,6 +21,8 @@ from bench.suite.trial import Trial
 EVENTS, STATE = "events.jsonl", "state.json"
 PROGRESS_SECONDS = 1.0
 """How often one trial's progress is written."""
+Event = dict[str, Any]
+"""A line of the file: what happened under ``event``, and the values that belong to it."""
 HEARTBEAT_SECONDS = 10.0
 """How often the driver shows that it is alive: a follower looks into a silence three times as long."""
 
@@ -97,7 +99,7 @@ class EventRecorder:
         self.file.write("note", text=text)
 
 
-def replay(event: dict[str, Any], trials: dict[str, Trial], listener: ProgressListener) -> None:
+def replay(event: Event, trials: dict[str, Trial], listener: ProgressListener) -> None:
     """Pass an event about a trial, or a note, to a listener."""
     kind = event["event"]
     if kind == "note":
@@ -113,14 +115,14 @@ def replay(event: dict[str, Any], trials: dict[str, Trial], listener: ProgressLi
             listener.trial_progressed(running)
 
 
-def _to_json(running: RunningTrial) -> dict[str, Any]:
+def _to_json(running: RunningTrial) -> Event:
     """What listeners read of a running trial: of its curves the last values, and how long they are."""
     values = {name: value for name, value in vars(running).items() if name not in ("trial", "curves")}
     latest = {name: curve[-1] for name, curve in running.curves.items() if curve}
     return {**values, "key": running.trial.key, "epoch": running.epoch, "latest": latest}
 
 
-def _from_json(event: dict[str, Any], trial: Trial) -> RunningTrial:
+def _from_json(event: Event, trial: Trial) -> RunningTrial:
     curves: dict[str, list[float | None]] = {
         name: [None] * (event["epoch"] - 1) + [value] for name, value in event["latest"].items()
     }
@@ -128,6 +130,6 @@ def _from_json(event: dict[str, Any], trial: Trial) -> RunningTrial:
     return RunningTrial(trial, event["started"], curves, event["train_seconds"], refit, event["resumed"])
 
 
-def suite_started(number: int, reused: list[Record], slots: int) -> dict[str, Any]:
+def suite_started(number: int, reused: list[Record], slots: int) -> Event:
     """The event that begins a suite, with the records that it starts from and the follower may lack."""
     return {"suite": number, "reused": [record.to_json() for record in reused], "slots": slots}

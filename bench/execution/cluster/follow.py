@@ -12,13 +12,12 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from bench.errors import UserError
 from bench.execution.cluster.bundle import RunBundle
-from bench.execution.cluster.events import EVENTS, HEARTBEAT_SECONDS, replay
+from bench.execution.cluster.events import EVENTS, HEARTBEAT_SECONDS, Event, replay
 from bench.execution.cluster.head import CommandError, ConnectionLostError, last_lines, shell, stream, terminate
 from bench.execution.cluster.jobs import Job, fetch, jobs_of, remove_variables, run_folder
 from bench.execution.cluster.launcher import Launcher
@@ -35,7 +34,7 @@ RECONNECT_SECONDS = 5.0
 """How long to wait before another connection is tried."""
 
 
-def follow(launcher: Launcher, bundle: RunBundle, ledger: Ledger, console: Console) -> dict[str, Any]:
+def follow(launcher: Launcher, bundle: RunBundle, ledger: Ledger, console: Console) -> Event:
     """Show a run until it is over; its last event. All its records are in the ledger then.
 
     The connection may break and come back: events are read on from where they were. KeyboardInterrupt leaves the run
@@ -67,7 +66,7 @@ def follow(launcher: Launcher, bundle: RunBundle, ledger: Ledger, console: Conso
     raise AssertionError("events end with an outcome")
 
 
-def _stats(bundle: RunBundle, event: dict[str, Any], ledger: Ledger) -> ProgressStats:
+def _stats(bundle: RunBundle, event: Event, ledger: Ledger) -> ProgressStats:
     suite = bundle.suites[event["suite"]]
     done = ledger.done(rule(suite.pruning))
     done |= {record.key: record for record in map(Record.from_json, event["reused"])}
@@ -127,7 +126,7 @@ class RecordFetcher:
             self._thread.join()
 
 
-def _events(launcher: Launcher, name: str, console: Console) -> Iterator[dict[str, Any]]:
+def _events(launcher: Launcher, name: str, console: Console) -> Iterator[Event]:
     """The run's events from the first on, over as many connections as it takes; the last one is "closed"."""
     count = 0
     disconnected, last_state = False, ""
@@ -163,7 +162,7 @@ def _events(launcher: Launcher, name: str, console: Console) -> Iterator[dict[st
         time.sleep(RECONNECT_SECONDS)
 
 
-def _streamed_events(launcher: Launcher, command: str) -> Iterator[dict[str, Any]]:
+def _streamed_events(launcher: Launcher, command: str) -> Iterator[Event]:
     """The events that a command on the head prints, until it ends or is silent for long."""
     process = stream(launcher, command)
     lines: queue.Queue[bytes | None] = queue.Queue()
@@ -189,7 +188,7 @@ def _read(process: subprocess.Popen[bytes], lines: queue.Queue[bytes | None]) ->
     lines.put(None)
 
 
-def _unread(launcher: Launcher, path: str, count: int) -> list[dict[str, Any]]:
+def _unread(launcher: Launcher, path: str, count: int) -> list[Event]:
     """The events of a run that is over after the first `count`; none where the head does not answer."""
     try:
         text = shell(launcher, f"tail -n +{count + 1} {path}")
@@ -198,7 +197,7 @@ def _unread(launcher: Launcher, path: str, count: int) -> list[dict[str, Any]]:
     return [event for line in text.encode().splitlines() if (event := _parse(line))]
 
 
-def _parse(line: bytes) -> dict[str, Any] | None:
+def _parse(line: bytes) -> Event | None:
     """An event; None for what the launcher and ssh print."""
     try:
         event = json.loads(line)
