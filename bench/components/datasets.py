@@ -19,7 +19,7 @@ class DatasetComponent(Component):
 class FashionMnist(DatasetComponent):
     """Fashion-MNIST, current release: 60,000 + 10,000 grey images of 28 x 28, ten classes."""
 
-    implementation = "bench.data.dataset:load_published"
+    implementation = "bench.data.dataset:load"
     name: Literal["fashion_mnist"] = "fashion_mnist"
 
 
@@ -27,7 +27,7 @@ class FashionMnist(DatasetComponent):
 class Mnist(DatasetComponent):
     """MNIST: 60,000 + 10,000 grey images of 28 x 28, ten digits."""
 
-    implementation = "bench.data.dataset:load_published"
+    implementation = "bench.data.dataset:load"
     name: Literal["mnist"] = "mnist"
 
 
@@ -35,7 +35,7 @@ class Mnist(DatasetComponent):
 class Kmnist(DatasetComponent):
     """Kuzushiji-MNIST: 60,000 + 10,000 grey images of 28 x 28, ten cursive Japanese characters."""
 
-    implementation = "bench.data.dataset:load_published"
+    implementation = "bench.data.dataset:load"
     name: Literal["kmnist"] = "kmnist"
 
 
@@ -43,7 +43,7 @@ class Kmnist(DatasetComponent):
 class Emnist(DatasetComponent):
     """EMNIST, handwritten characters of 28 x 28, grey: balanced (47 classes), letters (26) or digits (10)."""
 
-    implementation = "bench.data.dataset:load_published"
+    implementation = "bench.data.dataset:load"
     name: Literal["emnist"] = "emnist"
     split: Literal["balanced", "letters", "digits"] = "balanced"
 
@@ -52,7 +52,7 @@ class Emnist(DatasetComponent):
 class Cifar10(DatasetComponent):
     """CIFAR-10: 50,000 + 10,000 colour images of 32 x 32, ten classes."""
 
-    implementation = "bench.data.dataset:load_published"
+    implementation = "bench.data.dataset:load"
     name: Literal["cifar10"] = "cifar10"
 
 
@@ -60,7 +60,7 @@ class Cifar10(DatasetComponent):
 class Cifar100(DatasetComponent):
     """CIFAR-100: 50,000 + 10,000 colour images of 32 x 32, a hundred classes."""
 
-    implementation = "bench.data.dataset:load_published"
+    implementation = "bench.data.dataset:load"
     name: Literal["cifar100"] = "cifar100"
 
 

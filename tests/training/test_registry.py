@@ -37,6 +37,10 @@ def test_an_implementation_takes_the_parameters_and_has_no_defaults(axis: str, n
     assert all(parameter.default is parameter.empty for parameter in parameters.values())
 
 
+def test_data_sets_name_what_reads_them() -> None:
+    assert all(callable(component.load()) for component in AXES["dataset"].values())
+
+
 @pytest.mark.parametrize("name", AXES["optimizer"])
 def test_an_optimizer_is_a_class_of_torch_s(name: str) -> None:
     component = AXES["optimizer"][name]
