@@ -46,8 +46,8 @@ def raising(tmp_path: Path, configured: Any) -> Any:
 @pytest.mark.parametrize("statement", ["sys.exit(0)", "sys.exit('no')", "raise SystemExit"])
 def test_a_network_that_leaves_python_fails_its_trial_alone(statement: str, raising: Any, small: Dataset) -> None:
     message = run_trial(raising(statement), 0, small, "cpu", 1, lambda _: None)
-    assert message["failure"]["kind"] == "SystemExit"
-    assert "network.py" in message["failure"]["traceback"]
+    assert message.kind == "SystemExit"
+    assert "network.py" in message.traceback
 
 
 def test_ctrl_c_ends_the_run(raising: Any, small: Dataset) -> None:
