@@ -232,7 +232,7 @@ def at_reproduce(folder: Path, swap: Callable[[], object]) -> None:
     swap()
     for record, trial in zip(records, again, strict=True):
         message, _ = train(trial, data[trial.data], 1, "", "cpu", lambda _: None)
-        assert (record.key, message["result"]) == (trial.key, record.result)
+        assert (record.key, message.result) == (trial.key, record.result)
 
 
 STAGES = (at_expand, at_check, at_fetch, at_start, at_second_trial, at_retry, at_resume, at_reproduce)

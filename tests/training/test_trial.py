@@ -12,6 +12,7 @@ import pytest
 
 from bench.data import Dataset
 from bench.data.splits import split
+from bench.execution.messages import TrialResult
 from bench.execution.worker import run_trial
 from bench.training.fit import Progress
 from bench.training.train_trial import TrialOutcome, train_trial
@@ -242,10 +243,11 @@ def test_a_learning_rate_that_is_not_finite_is_diverged(
         epochs=4,
     )
     message = run_trial(config, 0, small, "cpu", 1, lambda _: None)
-    assert message["status"] == "diverged" and message["predictions"] is None
-    result = message["result"]
+    assert isinstance(message, TrialResult)
+    assert message.status == "diverged" and message.predictions is None
+    result = message.result
     assert (result.epochs_run, result.curves["lr"]) == (2, [10.0, None])
-    json.dumps([asdict(result), asdict(message["run_info"])], allow_nan=False)
+    json.dumps([asdict(result), asdict(message.run_info)], allow_nan=False)
 
 
 def test_a_last_step_that_goes_too_far_is_found_before_the_test_set_is_read(configured: Any, small: Dataset) -> None:
