@@ -31,21 +31,21 @@ COMMANDS = {
     "report": LazyCommand("report:report", "Rank what the ledger holds: in the terminal, or as files."),
     "published": LazyCommand(
         "published:published",
-        "Hold published results against the ledger: those that a suite's `references` name with a `match` or a `note`.",
+        "Compare published results with the ledger: those that a suite's `references` name with a `match` or a `note`.",
     ),
     "compare": LazyCommand(
         "compare:compare",
-        "Say whether NEW is worse than BASE on the same test images, in words and as an exit code.",
+        "Test whether NEW is worse than BASE on the same test images; the exit code has the result.",
         COMPARE_EPILOG,
     ),
     "reproduce": LazyCommand(
         "reproduce:reproduce",
-        "Run trials again, from their records alone, and say whether the figures agree; nothing is written.",
+        "Run trials again from their records and report whether the results agree; nothing is written.",
         REPRODUCE_EPILOG,
     ),
     "import": LazyCommand(
         "import_predictions:import_predictions",
-        "Put a row of any framework into the leaderboard from its test predictions: classes or probabilities.",
+        "Add test predictions of any framework, classes or probabilities, to the leaderboard.",
     ),
     "export": LazyCommand(
         "export:export", "Write the ledger's trials for TensorBoard: parameters, curves and final figures."
@@ -61,7 +61,7 @@ COMMANDS = {
         "doctor:doctor",
         "Check this machine: Python, torch, Ray, timm, devices, data, disks. Exit code 1 if something does not work.",
     ),
-    "data": LazyCommand("data:data_app", "Data sets: look at them, fetch them."),
+    "data": LazyCommand("data:data_app", "Data sets: show them, fetch them."),
     "cluster": LazyCommand("cluster:cluster_app", "Runs on a cluster: look, follow, stop, fetch."),
 }
 """In the order of `bench --help`; modules are those of `bench.commands`."""

@@ -1,4 +1,4 @@
-"""`bench data`: data sets are fetched, verified and looked at; and the same for the commands that train."""
+"""`bench data`: data sets are fetched, verified and shown; also the data sets of the commands that train."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ def show(
         typer.Option(
             "--validation",
             help="Split off a validation part as trials do: tail=0.2, stratified=0.1.",
-            metavar="KIND=SHARE",
+            metavar="KIND=FRACTION",
         ),
     ] = None,
     data_dir: DataDir = None,
     out: Annotated[str, typer.Option("--out", help="Folder to write to; - prints.", metavar="DIR")] = "reports",
 ) -> None:
-    """Look at a data set: sizes, classes, pixel values, samples, means, duplicates."""
+    """Show a data set: sizes, classes, pixel values, samples, means, duplicates."""
     if suite is not None and not html:
-        raise UserError("--suite shows images, which need a page: add --html")
-    printed = reserve_stdout() if html and out == "-" else sys.stdout
+        raise UserError("--suite shows images, which need a page; add --html")
+    stdout = reserve_stdout() if html and out == "-" else sys.stdout
     entry = _entry(name, size, channels)
-    held_out = _validation(validation)
+    validation_split = _validation(validation)
     from bench.commands.load_suites import load as load_suite
 
     loaded = load_suite(suite, None, None, None) if suite is not None else None
@@ -61,7 +61,7 @@ def show(
     from bench.data.explore import explore
 
     data = load(entry, data_dir, lambda line: typer.echo(line, err=True))
-    found = explore(data, validation=held_out)
+    found = explore(data, validation=validation_split)
     if not html:
         from bench.report.show_dataset import print_exploration
 
@@ -72,7 +72,7 @@ def show(
     rows = _augmented([config["augmentation"] for config, _ in loaded.configurations], data) if loaded else []
     page = data_page(found, rows)
     if out == "-":
-        typer.echo(page, file=printed)
+        typer.echo(page, file=stdout)
         return
     path = Path(out) / f"data-{re.sub(r'[^A-Za-z0-9_.]+', '-', found.name)}.html"
     write(path, page)
@@ -130,22 +130,22 @@ def _augmented(augmentations: list[list[dict[str, Any]]], data: Dataset) -> list
     labels = torch.tensor(data.train_labels[:AUGMENTED])
     rows = [("as they are", data.train_images[:AUGMENTED])]
     for entries in {canonical(entries): entries for entries in augmentations if entries}.values():
-        draws = torch.Generator().manual_seed(0)
-        pictures = images / 255
+        generator = torch.Generator().manual_seed(0)
+        augmented = images / 255
         components = [parse_component("augmentation", entry) for entry in entries]
         for step in augment.build(components):
             if step is not None:
-                pictures = step(pictures, draws)
+                augmented = step(augmented, generator)
         mix = mixing.build(components)
         if mix is not None:
-            pictures, _ = mix(pictures, labels, len(data.classes), draws)
-        rows.append((axis_label(entries, "augmentation"), (pictures * 255).round().to(torch.uint8).numpy()))
+            augmented, _ = mix(augmented, labels, len(data.classes), generator)
+        rows.append((axis_label(entries, "augmentation"), (augmented * 255).round().to(torch.uint8).numpy()))
     if len(rows) == 1:
         raise UserError("--suite: no configuration of this suite has an augmentation; leave it out")
     return rows
 
 
-data_app = typer.Typer(help="Data sets: look at them, fetch them.", add_completion=False, no_args_is_help=True)
+data_app = typer.Typer(help="Data sets: show them, fetch them.", add_completion=False, no_args_is_help=True)
 data_app.command("show", epilog=EPILOG)(show)
 
 

@@ -1,4 +1,4 @@
-"""`bench import`: a row of any framework beside the rest, from its test predictions alone."""
+"""`bench import`: a row of any framework in the leaderboard, from its test predictions alone."""
 
 from __future__ import annotations
 
@@ -20,35 +20,34 @@ if TYPE_CHECKING:
     from bench.metrics import Predictions
 
 
-LONGEST = 100
-"""Characters of a name."""
+MAX_NAME_LENGTH = 100
 
 
 def import_predictions(
     files: Annotated[
         list[Path], typer.Argument(help="An .npz or CSV of test predictions; one for each seed.", metavar="FILE...")
     ],
-    name: Annotated[str, typer.Option("--name", help="What the leaderboard is to call it.")],
-    dataset: Annotated[str, typer.Option("--dataset", help="Whose test part, e.g. fashion-mnist.")],
+    name: Annotated[str, typer.Option("--name", help="Its name in the leaderboard.")],
+    dataset: Annotated[str, typer.Option("--dataset", help="The data set whose test part it is, e.g. fashion-mnist.")],
     seed: Annotated[
         list[int] | None, typer.Option("--seed", min=0, help="The seed of each FILE; 0, 1, ... without.")
     ] = None,
     results: Results = RESULTS,
     data_dir: DataDir = None,
 ) -> None:
-    """Put a row of any framework into the leaderboard from its test predictions: classes or probabilities."""
+    """Add test predictions of any framework, classes or probabilities, to the leaderboard."""
     from bench.data.catalogue import find
 
-    if not name.strip() or not name.isprintable() or len(name.strip()) > LONGEST:
-        shown = name if len(name) <= LONGEST else f"{name[:20]}..."
-        raise UserError(f"--name {shown!r}: give a name that can be read, of at most {LONGEST} characters")
+    if not name.strip() or not name.isprintable() or len(name.strip()) > MAX_NAME_LENGTH:
+        shown = name if len(name) <= MAX_NAME_LENGTH else f"{name[:20]}..."
+        raise UserError(f"--name {shown!r}: give a printable name of at most {MAX_NAME_LENGTH} characters")
     seeds = seed or list(range(len(files)))
     if len(seeds) != len(files) or len(set(seeds)) != len(seeds):
         raise UserError(f"{len(files)} files and the seeds {seeds}: give a different --seed for each FILE, or none")
     info = find(dataset)
     for file in files:
         if not os.path.isfile(file):  # noqa: PTH113 (a Path's own raises for names that are too long)
-            what = "is no file" if os.path.lexists(file) else "there is no such file"
+            what = "is not a file" if os.path.lexists(file) else "there is no such file"
             raise UserError(f"{file}: {what}; give an .npz or CSV of test predictions")
     from bench.data import load
     from bench.ledger.external import external_config, external_key, predictions_of, read
@@ -59,11 +58,11 @@ def import_predictions(
     ledger.check_writable()
     config = external_config(name.strip(), _entry(info.name))
     data = load(info.name, data_dir, lambda line: typer.echo(line, err=True))
-    told = [
+    files_read = [
         (predictions_of(read(path, data.classes, len(data.test_labels)), data.test_labels, data.classes, path))
         for path in files
     ]
-    for _, warnings in told:
+    for _, warnings in files_read:
         for warning in warnings:
             typer.echo(f"warning: {warning}", err=True)
     # All are checked before the first is stored.
@@ -73,21 +72,25 @@ def import_predictions(
             external_key(config, data.sha256, None),
             config,
             number,
-            kept,
+            predictions,
             data,
         )
-        for number, (kept, _) in zip(seeds, told, strict=True)
+        for number, (predictions, _) in zip(seeds, files_read, strict=True)
     ]
-    undamaged(lambda: _check_seeds(records, told, ledger))
-    fresh = undamaged(lambda: [_is_new(record, kept, ledger) for record, (kept, _) in zip(records, told, strict=True)])
-    for record, (kept, _), new in zip(records, told, fresh, strict=True):
-        path = ledger.publish(record, kept) if new else None
+    undamaged(lambda: _check_seeds(records, files_read, ledger))
+    is_new = undamaged(
+        lambda: [
+            _is_new(record, predictions, ledger) for record, (predictions, _) in zip(records, files_read, strict=True)
+        ]
+    )
+    for record, (predictions, _), new in zip(records, files_read, is_new, strict=True):
+        path = ledger.publish(record, predictions) if new else None
         accuracy = (record.result.test or {})["accuracy"]
-        where = f"wrote {path}" if path else "was there already"
+        where = f"wrote {path}" if path else "already stored"
         typer.echo(f"{record.key}  {name.strip()}, seed {record.seed}: {100 * accuracy:.2f} %, {where}")
     typer.echo(
-        f"It stands in `{with_results('bench report', results)}` wherever {info.title} does, marked as added; "
-        "remove its file to undo that."
+        f"It is in `{with_results('bench report', results)}` in every table of {info.title}, marked as imported; "
+        "to undo this, remove its files."
     )
 
 
@@ -97,37 +100,39 @@ def _entry(name: str) -> dict[str, Any]:
     return {"name": head, "split": split} if head == "emnist" else {"name": name}
 
 
-def _record(key: str, configuration: str, config: dict[str, Any], seed: int, kept: Predictions, data: Any) -> Record:
+def _record(
+    key: str, config_key: str, config: dict[str, Any], seed: int, predictions: Predictions, data: Any
+) -> Record:
     from bench.ledger.record import Record, Result, RunInfo
     from bench.metrics import compute_metrics
 
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    test = compute_metrics(kept, len(data.classes))
+    test = compute_metrics(predictions, len(data.classes))
     result = Result(curves={}, epochs_run=0, test=test, classes=list(data.classes))
-    return Record(key, config, seed, "complete", result, RunInfo(finished=now), configuration)
+    return Record(key, config, seed, "complete", result, RunInfo(finished=now), config_key)
 
 
-def _check_seeds(records: list[Record], told: list[tuple[Predictions, list[str]]], ledger: Ledger) -> None:
-    """UserError where two seeds say the same of every image: one training, which would pass for no noise at all."""
+def _check_seeds(records: list[Record], files_read: list[tuple[Predictions, list[str]]], ledger: Ledger) -> None:
+    """UserError where two seeds have equal predictions: one training given twice, without seed noise."""
     import numpy as np
 
-    mine = {record.key for record in records}
-    seen = {
+    new_keys = {record.key for record in records}
+    by_seed = {
         other.seed: ledger.predictions(other.key).predicted
         for other in ledger.records()
-        if other.config_key == records[0].config_key and other.key not in mine
+        if other.config_key == records[0].config_key and other.key not in new_keys
     }
-    for record, (kept, _) in zip(records, told, strict=True):
-        for seed, predicted in seen.items():
-            if np.array_equal(predicted, kept.predicted):
+    for record, (predictions, _) in zip(records, files_read, strict=True):
+        for seed, predicted in by_seed.items():
+            if np.array_equal(predicted, predictions.predicted):
                 raise UserError(
-                    f"seed {record.seed}: says the same of every image as seed {seed}; seeds are trainings of their "
-                    "own, so give each file once, and of a method without chance one"
+                    f"seed {record.seed}: the same predictions as seed {seed}; each seed must be another training, so "
+                    "give each file once, and one file of a deterministic method"
                 )
-        seen[record.seed] = kept.predicted
+        by_seed[record.seed] = predictions.predicted
 
 
-def _is_new(record: Record, kept: Predictions, ledger: Ledger) -> bool:
+def _is_new(record: Record, predictions: Predictions, ledger: Ledger) -> bool:
     """Whether the ledger lacks it; UserError where it has other predictions under this name and seed."""
     import numpy as np
 
@@ -135,8 +140,8 @@ def _is_new(record: Record, kept: Predictions, ledger: Ledger) -> bool:
 
     if all(other.key != record.key for other in ledger.records()):
         return True
-    there = ledger.predictions(record.key)
-    columns = ((getattr(there, name), getattr(kept, name)) for name in PREDICTION_COLUMNS)
+    stored = ledger.predictions(record.key)
+    columns = ((getattr(stored, name), getattr(predictions, name)) for name in PREDICTION_COLUMNS)
     if all(np.array_equal(old, new, equal_nan=old.dtype.kind == "f") for old, new in columns):
         return False
     name = record.config["model"]["name"]

@@ -1,4 +1,4 @@
-"""What several commands make of a ledger: its damaged entries told, its records assembled into a report."""
+"""What several commands do with a ledger: warn of damaged entries, and build reports from its records."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 def existing(results: str) -> Ledger:
-    """The ledger at a folder or URL; UserError where there is none, which a mistyped name would leave unsaid."""
+    """The ledger at a folder or URL; UserError where there is none, as with a mistyped name."""
     from bench.ledger.files import ENTRIES
     from bench.ledger.ledger import Ledger
 
@@ -37,30 +37,30 @@ def existing(results: str) -> Ledger:
     return ledger
 
 
-def warn_damaged(ledger: Ledger, told: Collection[Location] = ()) -> set[Location]:
-    """Name on stderr the entries that could not be read, but those that were `told` of; where they are."""
+def warn_damaged(ledger: Ledger, already_warned: Collection[Location] = ()) -> set[Location]:
+    """Warn on stderr of entries that could not be read, except those `already_warned` of; return their locations."""
     damaged = dict(ledger.damaged)
     for path, reason in damaged.items():
-        if path not in told:
-            typer.echo(f"passed over {escaped_line(str(path))}: {reason}", err=True)
-    if not told and (count := ledger.pending()):
-        waiting = f"{count} finished trials are on this machine only, in {ledger.store.local}"
-        typer.echo(f"{waiting}: the next `bench run` sends them", err=True)
+        if path not in already_warned:
+            typer.echo(f"skipped {escaped_line(str(path))}: {reason}", err=True)
+    if not already_warned and (count := ledger.pending()):
+        waiting = f"{count} finished trials are only on this machine, in {ledger.store.local}"
+        typer.echo(f"{waiting}: the next `bench run` uploads them", err=True)
     return set(damaged)
 
 
 def undamaged(make: Callable[[], T], *ledgers: Ledger) -> T:
-    """What `make` makes of ledgers; made again without the entries that proved damaged as it read their predictions."""
+    """The result of `make`, called again without the entries whose predictions turned out to be damaged."""
     from bench.ledger.ledger import MissingEntryError
 
-    lost = ""
+    last_missing = ""
     while True:
         try:
             return make()
         except MissingEntryError as error:
-            if str(error) == lost:
+            if str(error) == last_missing:
                 raise
-            lost = str(error)
+            last_missing = str(error)
         for ledger in ledgers:
             ledger.reread()
 
@@ -83,7 +83,7 @@ def report_of_all(ledger: Ledger, detail: Sequence[str] = ()) -> Report:
 
 
 def report_of(ledger: Ledger, text: str, suite: Suite, trials: list[Trial], detail: Sequence[str] = ()) -> Report:
-    """The records of one suite's trials beside its references; `text` is the suite as a command line names it."""
+    """The records of one suite's trials and its references; `text` is the suite as a command line names it."""
     from bench.jsonutil import canonical
     from bench.ledger.external import is_external
     from bench.published import find
@@ -92,11 +92,11 @@ def report_of(ledger: Ledger, text: str, suite: Suite, trials: list[Trial], deta
     keys = {trial.key for trial in trials}
     data = {canonical(trial.config.dataset.to_json()) for trial in trials}
     references = find(suite.references)
-    home = {reference.id: reference.dataset for reference in references}
+    dataset_of = {reference.id: reference.dataset for reference in references}
     elsewhere = {
         one.reference
         for one in suite.comparisons
-        if one.configs and all(config["dataset"]["name"] != home.get(one.reference) for config in one.configs)
+        if one.configs and all(config["dataset"]["name"] != dataset_of.get(one.reference) for config in one.configs)
     }
     return undamaged(
         lambda: build(
@@ -124,14 +124,14 @@ def report_of(ledger: Ledger, text: str, suite: Suite, trials: list[Trial], deta
 
 def _repeat(ledger: Ledger, suite: Suite, trials: list[Trial]) -> str:
     """The command that runs trials of a suite again, without their keys."""
-    is_own = any(trial.code or trial.data_path for trial in trials)
+    has_user_code = any(trial.code or trial.data_path for trial in trials)
     folder = suite.path.parent
-    start = f" --from {shlex.quote(str(folder))}" if is_own and folder.resolve() != Path.cwd() else ""
+    start = f" --from {shlex.quote(str(folder))}" if has_user_code and folder.resolve() != Path.cwd() else ""
     return with_results(f"bench reproduce{start}", ledger.root)
 
 
 def _named(path: Path) -> str:
-    """A suite file as this folder names it, or by its name alone: where it lies on this machine tells nobody else."""
+    """A suite file as this folder names it, or by its name alone: the folder means nothing elsewhere."""
     try:
         return path.resolve().relative_to(path.cwd()).as_posix()
     except ValueError:

@@ -1,4 +1,4 @@
-"""`bench published`: the published results that suites repeat, beside what was measured."""
+"""`bench published`: the published results that suites repeat, next to what was measured."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 QuotedSuites = Annotated[
     list[str],
     typer.Argument(
-        help="Suite files or names; one with options of its own in quotes: 'labs/dense_mnist --seeds 5'. That stands "
-        "in place of the plain one, if both are given.",
+        help="Suite files or names; with options in quotes: 'labs/dense_mnist --seeds 5', which replaces the plain "
+        "suite, if both are given.",
         metavar="SUITE...",
     ),
 ]
@@ -41,13 +41,13 @@ def published(
     out: Annotated[Path | None, typer.Option("--out", help="Write to this file.", metavar="FILE")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Hold published results against the ledger: those that a suite's `references` name with a `match` or a `note`."""
-    printed = reserve_stdout() if out is None else sys.stdout
-    loaded = [(suite, _references(suite), options) for suite, options in _each_once(map(_loaded, suites))]
+    """Compare published results with the ledger: those that a suite's `references` name with a `match` or a `note`."""
+    stdout = reserve_stdout() if out is None else sys.stdout
+    loaded = [(suite, _references(suite), options) for suite, options in _each_once(map(_load_suite, suites))]
     if not any(references for _, references, _ in loaded):
         files = ", ".join(str(suite.path) for suite, _, _ in loaded)
         raise UserError(
-            f"{files}: no reference says which configuration repeats it\n"
+            f"{files}: no reference names a configuration that repeats it\n"
             "  write it like references: [{id: lab-e-l2, match: {regularizer: l2}}]; docs/protocol.md has more"
         )
     from bench.ledger.ledger import Ledger
@@ -56,45 +56,45 @@ def published(
     from bench.report.published.match_published import Request, compare_published
     from bench.report.published.published_text import PublishedPage, to_json, to_markdown
 
-    asked = [
+    requests = [
         Request(suite.name, suite.title, suite.description, references, trials_of(suite), options)
         for suite, references, options in loaded
         if references
     ]
     ledger = Ledger(results)
-    trials = list({trial.key: trial for one in asked for trial in one.trials}.values())
+    trials = list({trial.key: trial for request in requests for trial in request.trials}.values())
     keys = {trial.key for trial in trials}
 
-    def made() -> PublishedPage:
+    def make_page() -> PublishedPage:
         records = ledger.records()
         used = [record for record in records if record.key in keys]
-        contents = _contents([record for record in records if record.key not in keys], trials)
+        checksums = _checksums([record for record in records if record.key not in keys], trials)
         return PublishedPage(
             compare_published(
-                asked,
-                [record for record in records if record.key in keys or record.key in contents],
+                requests,
+                [record for record in records if record.key in keys or record.key in checksums],
                 ledger.predictions,
-                contents,
+                checksums,
             ),
             provenance(
                 used,
                 group_trials(used, trials),
-                ", ".join(one.name for one in asked),
+                ", ".join(request.name for request in requests),
                 f"bench published {shlex.join(suites)}",
             ),
         )
 
-    page = undamaged(made, ledger)
+    page = undamaged(make_page, ledger)
     warn_damaged(ledger)
     text = to_json(page) if as_json else to_markdown(page)
     if out is None:
-        typer.echo(text, nl=False, file=printed)
+        typer.echo(text, nl=False, file=stdout)
         return
     write(out, text)
 
 
-def _loaded(text: str) -> tuple[Suite, str]:
-    """A suite as written on the command line: its file or name, and the options that belong to it alone."""
+def _load_suite(text: str) -> tuple[Suite, str]:
+    """A suite as written on the command line: its file or name, and the options for it alone."""
     parser = argparse.ArgumentParser(add_help=False, exit_on_error=False, allow_abbrev=False)
     # Not required: argparse would print its own usage and leave.
     parser.add_argument("suite", nargs="?")
@@ -102,25 +102,25 @@ def _loaded(text: str) -> tuple[Suite, str]:
     parser.add_argument("--set", action="append", dest="overrides")
     parser.add_argument("--seeds", type=int)
     try:
-        found, unknown = parser.parse_known_args([text] if Path(text).is_file() else shlex.split(text))
+        arguments, unknown = parser.parse_known_args([text] if Path(text).is_file() else shlex.split(text))
     except (argparse.ArgumentError, ValueError) as error:
         raise UserError(f"{text!r} cannot be read: {error}; write 'SUITE --set epochs=5'") from error
     if unknown:
         raise UserError(f"{text!r}: {unknown[0]!r} is not known there; allowed are --only, --set and --seeds")
-    if not found.suite:
+    if not arguments.suite:
         raise UserError(f"{text!r} names no suite; write 'SUITE --set epochs=5', `bench list suites` shows names")
-    suite = load(found.suite, found.only, found.overrides, found.seeds)
-    return suite, as_written(found.only, found.overrides, found.seeds)
+    suite = load(arguments.suite, arguments.only, arguments.overrides, arguments.seeds)
+    return suite, as_written(arguments.only, arguments.overrides, arguments.seeds)
 
 
 def _each_once(loaded: Iterable[tuple[Suite, str]]) -> list[tuple[Suite, str]]:
-    """Each suite file once: given with options it stands in place of the plain one."""
+    """Each suite file once: one with options replaces the plain one."""
     files = {(suite.path.resolve(), options): (suite, options) for suite, options in loaded}
     changed = {path for path, options in files if options}
     return [pair for (path, options), pair in files.items() if options or path not in changed]
 
 
-def _contents(records: Iterable[Record], trials: Iterable[Trial]) -> dict[str, str]:
+def _checksums(records: Iterable[Record], trials: Iterable[Trial]) -> dict[str, str]:
     """The checksum of the data of each record that is of today's data and training, by key: the key says so.
 
     The records are of no suite on the page. Those on the user's own data count where a suite of the page has these
@@ -130,31 +130,33 @@ def _contents(records: Iterable[Record], trials: Iterable[Trial]) -> dict[str, s
     from bench.data import fingerprint
     from bench.suite.trial import trial_key
 
-    own = sorted({trial.contents for trial in trials if "path" in trial.config.dataset.to_json()})
-    found = {}
+    user_checksums = sorted({trial.contents for trial in trials if "path" in trial.config.dataset.to_json()})
+    by_key = {}
     for record in records:
         try:
-            checksums = own if "path" in record.config["dataset"] else [fingerprint(record.config["dataset"])]
-            keys = {trial_key(record.config, record.seed, one, None): one for one in checksums}
+            checksums = (
+                user_checksums if "path" in record.config["dataset"] else [fingerprint(record.config["dataset"])]
+            )
+            keys = {trial_key(record.config, record.seed, checksum, None): checksum for checksum in checksums}
         except (UserError, KeyError):  # a data set or a form of configuration that this version does not know
             continue
         if record.key in keys:
-            found[record.key] = keys[record.key]
-    return found
+            by_key[record.key] = keys[record.key]
+    return by_key
 
 
 def _references(suite: Suite) -> list[tuple[ReferenceMatch, Reference]]:
     """The published result of each comparison; of those that share an id, the one on the configuration's dataset."""
     from bench.published import find
 
-    found = []
-    for one in suite.comparisons:
-        candidates = find([one.reference])
-        names = {config["dataset"]["name"] for config in one.configs}
-        here = [reference for reference in candidates if reference.dataset in names] or candidates
-        if len(here) > 1:
-            allowed = ", ".join(f"{reference.dataset}/{reference.id}" for reference in here)
-            place = suite.place("references", one.reference)
-            raise UserError(f"{place}: {one.reference!r} is filed under several datasets\n  write one of {allowed}")
-        found.append((one, here[0]))
-    return found
+    pairs = []
+    for match in suite.comparisons:
+        candidates = find([match.reference])
+        names = {config["dataset"]["name"] for config in match.configs}
+        matching = [reference for reference in candidates if reference.dataset in names] or candidates
+        if len(matching) > 1:
+            allowed = ", ".join(f"{reference.dataset}/{reference.id}" for reference in matching)
+            place = suite.place("references", match.reference)
+            raise UserError(f"{place}: {match.reference!r} is filed under several datasets\n  write one of {allowed}")
+        pairs.append((match, matching[0]))
+    return pairs

@@ -59,7 +59,7 @@ def test_one_changed_bit_stops_no_command(bench, stored, made, tmp_path, monkeyp
     flip(path)
     found = bench(*arguments, "--results", folder)
     assert found.code in (0, 1, 3), found.err
-    assert f"passed over {path}: truncated or changed" in found.err
+    assert f"skipped {path}: truncated or changed" in found.err
     assert "unexpectedly" not in found.err
 
 
@@ -71,7 +71,7 @@ def test_damage_without_a_trace_stops_no_command_and_is_named(bench, stored, mad
     found = bench(*arguments, "--results", folder)
     assert found.code in (0, 1, 3), found.err
     for path in paths:
-        assert f"passed over {path}: truncated or changed" in found.err
+        assert f"skipped {path}: truncated or changed" in found.err
     assert len(Ledger(folder).records()) == 2, "both run again"
 
 
@@ -79,7 +79,7 @@ def test_a_changed_bit_is_mended_by_merging_a_whole_copy(bench, stored, made):
     whole, folder = stored(made, "whole"), stored(made)
     path = entry_of(folder, 2)
     flip(path)
-    assert bench("report", "--results", folder).err.startswith(f"passed over {path}")
+    assert bench("report", "--results", folder).err.startswith(f"skipped {path}")
     assert "1 copied, 3 there already" in bench("merge", whole, "--results", folder).out
     assert bench("report", "--results", folder).err == ""
     assert path.read_bytes() == entry_of(whole, 2).read_bytes()

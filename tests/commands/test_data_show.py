@@ -43,7 +43,7 @@ def test_a_validation_part_is_split_off_as_trials_do(pets: Path) -> None:
     code, out, err = bench("data", "show", "pets", "--validation", "stratified=0.4", folder=pets)
     assert code == 0, err
     assert "6 training, 4 validation and 10 test images, 8 x 8 grey, 2 classes" in out
-    assert re.search(r"Class +Training +Share +Validation +Test\ncat +3 +50.0% +2 +5\n", out)
+    assert re.search(r"Class +Training +Fraction +Validation +Test\ncat +3 +50.0% +2 +5\n", out)
     assert re.search(r"Pixels +Minimum(.|\n)*Validation +Minimum", out)
     assert "exact duplicates of training images in the validation part: none" in out
 
@@ -64,7 +64,10 @@ def test_the_page_shows_a_suites_augmentations(pets: Path) -> None:
         (("pet",), "unknown dataset 'pet'"),
         (("pets", "--suite", "s.yaml"), "add --html"),
         (("mnist", "--size", 8, 8), "--size is for image folders; mnist is as its makers published it"),
-        (("pets", "--validation", "head=0.2"), "--validation head=0.2: allowed are tail=SHARE and stratified=SHARE"),
+        (
+            ("pets", "--validation", "head=0.2"),
+            "--validation head=0.2: allowed are tail=FRACTION and stratified=FRACTION",
+        ),
         (("pets", "--validation", "tail"), "--validation tail: allowed are"),
         (("pets", "--validation", "stratified=0.05"), "validation.stratified: 0.05 of the 5 images of class 0 is 0"),
         (("pets", "--channels", 2), "allowed are 1 (grey) and 3 (colour)"),

@@ -206,7 +206,7 @@ def test_one_training_is_not_two_seeds(guesses: Any, bench: Any, tmp_path: Path)
     np.savez(tmp_path / "scores.npz", probabilities=probabilities(guesses(0.9)))
     arguments = ("--name", "svm", *FASHION_MNIST, tmp_path / "results")
     refused = bench("import", tmp_path / "classes.npz", tmp_path / "scores.npz", *arguments)
-    assert (refused.code, "seed 1: says the same of every image as seed 0" in refused.err) == (2, True)
+    assert (refused.code, "seed 1: the same predictions as seed 0" in refused.err) == (2, True)
     assert ledgers.Ledger(tmp_path / "results").records() == []
     assert bench("import", tmp_path / "classes.npz", *arguments).code == 0
     assert bench("import", tmp_path / "scores.npz", "--seed", 7, *arguments).code == 2
@@ -225,7 +225,7 @@ def test_a_name_and_seed_stand_once(guesses: Any, bench: Any, tmp_path: Path) ->
     np.savez(other, predicted=guesses(0.91))
     arguments = ("--name", "svm", *FASHION_MNIST, tmp_path / "results")
     assert bench("import", one, *arguments).code == 0
-    assert "was there already" in bench("import", one, *arguments).out
+    assert "already stored" in bench("import", one, *arguments).out
     refused = bench("import", other, *arguments)
     assert (refused.code, "give another --seed or another --name" in refused.err) == (2, True)
     assert bench("import", other, "--seed", 1, *arguments).code == 0

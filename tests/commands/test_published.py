@@ -183,7 +183,7 @@ def test_without_a_configuration_such_an_id_needs_its_dataset(folder: Path) -> N
 
 def test_a_suite_without_such_references_says_how_to_write_them(folder: Path) -> None:
     (folder / "plain.yaml").write_text("name: plain\ngrid: {model: mlp}\nreferences: [lab-e-l2]\n")
-    with pytest.raises(UserError, match=r"plain.yaml: no reference says which .*\n.*match: \{regularizer: l2\}"):
+    with pytest.raises(UserError, match=r"plain.yaml: no reference names a .*\n.*match: \{regularizer: l2\}"):
         run("plain.yaml")
 
 

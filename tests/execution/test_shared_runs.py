@@ -196,7 +196,7 @@ def test_a_half_written_entry_is_told_and_its_trial_runs_again(suite: Path, tmp_
     cut.write_bytes(cut.read_bytes()[:1000])
     code, out, err = bench("run", suite, "--no-ray", "--results", results)
     assert code == 0
-    assert f"passed over {cut}: truncated or changed" in err
+    assert f"skipped {cut}: truncated or changed" in err
     assert "3 from the ledger" in out
     assert found(Ledger(results)) == found(Ledger(alone))
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from bench.data import Dataset
 from bench.data.explore import Exploration, explore
 from bench.report.show_dataset import TERMINAL_BINS, bars, data_page, print_exploration, strip
+from bench.suite.schema import Stratified
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ def test_the_page_stands_alone_and_escapes_names(found: Exploration) -> None:
 
 
 def test_the_page_shows_the_validation_part_where_there_is_one(made: Dataset) -> None:
-    page = data_page(explore(made, validation={"stratified": 0.25}))
+    page = data_page(explore(made, validation=Stratified(stratified=0.25)))
     assert "18 training, 6 validation and 6 test images of 4 x 5" in page
     assert '<th scope="col" class="number">Validation</th>' in page
     assert page.count(", validation</td>") == 4, "all channels together and each"
