@@ -1,4 +1,4 @@
-"""Validation accuracy after every epoch, where a source prints it: what a shorter run can be held against."""
+"""Published results from the package data: values with their sources, results per class, and validation curves."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import yaml
 from bench.errors import UserError, nearest
 
 AT_HALF = {"precision": "precision_at_half", "recall": "recall_at_half"}
-"""What the sources call it to our name: theirs are Keras's, micro-averages at a threshold of .5."""
+"""The sources' metrics, which are Keras's micro-averages at a threshold of .5, to those of `bench.metrics`."""
 
 FILES = ("labs.yaml", "fashion_mnist.yaml", "mnist.yaml", "cifar10.yaml")
 
@@ -23,10 +23,10 @@ FILES = ("labs.yaml", "fashion_mnist.yaml", "mnist.yaml", "cifar10.yaml")
 class Reference:
     """One published result.
 
-    `value` is a fraction for accuracies and None where the source gives no single figure; `reported` is the
-    source's own wording then. `flags` say what to be careful of (``early_split``, ``best_epoch_on_test``,
-    ``pretrained``, ``ensemble``, ``exclude_from_ranking``, ...; ``claim``: nobody read the figure in its source, or
-    it is not to be believed as it stands). `file` is the package file it stands in.
+    `value` is a fraction for accuracies and None where the source gives no single value; `reported` is then the
+    source's wording. `flags` say what to be careful of (``early_split``, ``best_epoch_on_test``,
+    ``pretrained``, ``ensemble``, ``exclude_from_ranking``, ...; ``claim``: the value was not
+    checked in its source, or is implausible). `file` is the package file that holds it.
     """
 
     id: str
@@ -56,7 +56,7 @@ class Reference:
 
 
 def load(dataset: str | None = None) -> list[Reference]:
-    """Every reference, or those of one dataset, in the order of the files; none for a dataset nobody filed."""
+    """Every reference, or those of one dataset, in the order of the files; none for an unknown dataset."""
     return [reference for reference in _all() if dataset in (None, reference.dataset)]
 
 
@@ -84,7 +84,7 @@ def find(ids: Iterable[str]) -> list[Reference]:
 
 
 def _hint(name: str, known: Iterable[str]) -> str:
-    return nearest(name, known) or f"the ids stand in {', '.join(FILES)} of bench.published"
+    return nearest(name, known) or f"the ids are in {', '.join(FILES)} of bench.published"
 
 
 @cache
@@ -143,11 +143,11 @@ CLASSES_FILE = "lab_b_classes.yaml"
 
 @dataclass(frozen=True)
 class PublishedClasses:
-    """What a source prints of one network's test predictions.
+    """The published results per class of one network's test predictions.
 
     `reference` is the id of its result, `same_network` the ids of results of the same network trained otherwise.
-    Figures are fractions with the digits that the source prints; `confusion` has the counts by true class (row) and
-    predicted class, None where the row is not printed.
+    Values are fractions with the digits of the source; `confusion` has the counts by true class (row) and predicted
+    class, None where the source lacks the row.
     """
 
     reference: str
@@ -165,14 +165,14 @@ class PublishedClasses:
 
     @property
     def repeated_by(self) -> tuple[str, ...]:
-        """The results whose repetitions these figures can stand beside."""
+        """The ids of results whose reproductions can be compared with these."""
         return (self.reference, *self.same_network)
 
 
 def class_metrics(references: Iterable[str]) -> tuple[PublishedClasses, ...]:
-    """The figures by class that stand beside repetitions of these references, by their ids."""
+    """The published results per class that reproductions of these references can be compared with."""
     wanted = set(references)
-    return tuple(one for one in _all_classes() if wanted & set(one.repeated_by))
+    return tuple(published for published in _all_classes() if wanted & set(published.repeated_by))
 
 
 @cache
@@ -216,17 +216,17 @@ class Curve:
 
 
 def curve(reference: str) -> Curve | None:
-    """The curve of a published result, by its id; None where its source prints none."""
+    """The curve of a published result, by its id; None where its source has none."""
     return _all_curves().get(reference)
 
 
 @cache
 def _all_curves() -> dict[str, Curve]:
     text = files("bench.published").joinpath(CURVES_FILE).read_text(encoding="utf-8")
-    found: dict[str, list[dict[str, str]]] = {}
+    by_reference: dict[str, list[dict[str, str]]] = {}
     for row in csv.DictReader(text.splitlines()):
-        found.setdefault(row["reference"], []).append(row)
+        by_reference.setdefault(row["reference"], []).append(row)
     return {
         name: Curve(tuple(float(row["val_accuracy"]) for row in rows), rows[0]["from_scratch"] == "yes")
-        for name, rows in found.items()
+        for name, rows in by_reference.items()
     }
