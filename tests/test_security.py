@@ -21,7 +21,7 @@ import bench
 from bench.errors import UserError
 from bench.ledger.entries import encode
 from bench.ledger.leases import Leases
-from bench.ledger.ledger import Ledger, merge
+from bench.ledger.ledger import Ledger, merge_ledgers
 from bench.ledger.record import Record, Result, RunInfo
 from bench.suite.suite import load_suite
 
@@ -137,7 +137,7 @@ def test_nor_does_one_in_an_entry_or_the_index_of_somebody_elses(key: str, tmp_p
     line = {"entry": f"{key}-0123456789ab.npz", "bytes": 1, "record": RECORD.to_json() | {"key": key}}
     with (theirs / "index.jsonl").open("a") as index:
         index.write(json.dumps(line) + "\n")
-    merged = merge([theirs], ours)
+    merged = merge_ledgers([theirs], ours)
     assert (merged.copied, len(merged.damaged)) == (1, 1)
     assert [record.key for record in Ledger(theirs).records()] == [RECORD.key]
     assert {path.name for path in tmp_path.iterdir()} == {"theirs", "ours"}

@@ -17,16 +17,16 @@ def merge(
     results: Results = RESULTS,
 ) -> None:
     """Copy into a ledger what it lacks of others; nothing that it holds changes, and doing it again copies nothing."""
-    from bench.ledger.ledger import Ledger, merge
+    from bench.ledger.ledger import Ledger, merge_ledgers
 
-    merged = merge(sources, results)
-    for location, reason in merged.damaged:
+    summary = merge_ledgers(sources, results)
+    for location, reason in summary.damaged:
         typer.echo(f"left {escaped_line(str(location))}: {reason}", err=True)
     ledger = Ledger(results)
     keys = [record.key for record in ledger.records()]
     replicates = sum(len(ledger.replicates(key)) for key in keys)
-    left = f", {len(merged.damaged)} damaged left" if merged.damaged else ""
-    typer.echo(f"{merged.copied} copied, {merged.present} there already{left}")
+    damaged = f", {len(summary.damaged)} damaged left" if summary.damaged else ""
+    typer.echo(f"{summary.copied} copied, {summary.present} there already{damaged}")
     typer.echo(f"{results}: {_count(len(keys), 'trial')}, {_count(replicates, 'replicate')} beside them")
 
 

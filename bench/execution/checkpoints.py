@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bench.errors import UserError
-from bench.ledger.files import TEMPORARY, cannot_write, place
+from bench.ledger.files import TEMPORARY, cannot_write, write_atomically
 
 if TYPE_CHECKING:
     from bench.training.checkpoint import State
@@ -54,7 +54,7 @@ class LocalCheckpointFiles:
         return path.read_bytes()
 
     def write(self, data: bytes, path: Path) -> None:
-        place(data, path, aside=path.parent.parent / TEMPORARY)
+        write_atomically(data, path, aside=path.parent.parent / TEMPORARY)
 
     def has_folder(self, path: Path) -> bool:
         return path.parent.is_dir()

@@ -1,4 +1,4 @@
-"""From what a person wrote to a ledger's home: a folder, or the URL of one elsewhere (``s3://bucket/path``)."""
+"""From a path or URL to its store: a folder, or an object store (``s3://bucket/path``)."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ RESULTS = "results"
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]+):/{1,2}", re.IGNORECASE)
 """One slash too, since `pathlib` writes ``s3://bucket`` so."""
-_HERE = re.compile(r"(?:file|local)://", re.IGNORECASE)
+_LOCAL_SCHEME = re.compile(r"(?:file|local)://", re.IGNORECASE)
 
 
 def is_url(text: object) -> bool:
-    """Whether this names a place that is not a folder of this machine."""
-    return not _HERE.match(str(text)) and _URL.match(str(text)) is not None
+    """Whether this is a URL other than that of a local folder."""
+    return not _LOCAL_SCHEME.match(str(text)) and _URL.match(str(text)) is not None
 
 
 def open_store(root: Path | str | Store) -> Store:
-    """The home that a path or a URL names; one that is a home already stays it.
+    """The store of a path or a URL; a store is returned as it is.
 
     Raises
     ------
@@ -37,13 +37,13 @@ def open_store(root: Path | str | Store) -> Store:
     if not is_url(root):
         from bench.ledger.file_store import FileStore
 
-        return FileStore(Path(_HERE.sub("", str(root))))
+        return FileStore(Path(_LOCAL_SCHEME.sub("", str(root))))
     from bench.ledger.url_store import UrlStore
 
     return UrlStore(_URL.sub(r"\1://", str(root), count=1))
 
 
 def with_results(command: str, results: object) -> str:
-    """A command of bench with the ledger that it is about, unless that is what it takes without `--results`."""
+    """A command of bench with `--results`, unless that ledger is the default."""
     is_default = str(results) == RESULTS and not os.environ.get("BENCH_RESULTS")
     return command if is_default else f"{command} --results {shlex.quote(str(results))}"

@@ -1,7 +1,7 @@
 """One trial as one file: a zip of ``record.json`` and, where the trial was tested, an ``.npy`` per prediction array.
 
-The file is named ``<key>-<first 12 hex digits of its SHA-256>.npz``, so a name says what is in it: a damaged file
-shows itself, and ledgers merge by copying. Equal content gives equal bytes (on one version of zlib; a difference
+The file is named ``<key>-<first 12 hex digits of its SHA-256>.npz``, so a damaged file is detected,
+and ledgers merge by copying. Equal content gives equal bytes (on one version of zlib; a difference
 would only make a second entry of the same trial). ``unzip`` and ``numpy.load`` read it; nothing is ever pickled.
 """
 
@@ -26,22 +26,22 @@ from bench.metrics import PREDICTION_COLUMNS, Predictions
 _KEY = re.compile(r"[0-9a-f]{2,128}")
 _NAME = re.compile(r"([0-9a-f]{2,128})-([0-9a-f]{12})\.npz")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The earliest time a zip can hold; the real one would make equal content differ."""
+"""The earliest time that a zip can hold; with the actual time equal content would differ."""
 
-LARGEST = 2**28
-"""Bytes that an entry may have, and that a member of one may unpack to.
+MAX_ENTRY_BYTES = 2**28
+"""Largest size of an entry, and of an unpacked member of one.
 
-A record of 100,000 epochs, or a million predictions, has far less.
+A record of 100,000 epochs, or the probabilities of 100,000 images and 100 classes, has far less.
 """
 
 
 PROBABILITIES = "probabilities"
-_ONE = 1 + 1e-3
-"""Probabilities in single or half precision may exceed 1 by less."""
+MAX_PROBABILITY = 1 + 1e-3
+"""Rounding in half precision may lead to probabilities above 1, but not above this."""
 
 
 class DamagedEntryError(Exception):
-    """A file that stands where an entry should and cannot be trusted; the message is the reason."""
+    """A file that is named as an entry and is not a valid one; the message is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def check_key(key: str) -> str:
 
 def too_large() -> OSError:
     """Why a file of more than `LARGEST` bytes is not read."""
-    return OSError(errno.EFBIG, f"larger than an entry can be, {LARGEST:,} bytes")
+    return OSError(errno.EFBIG, f"larger than an entry can be, {MAX_ENTRY_BYTES:,} bytes")
 
 
 def is_entry_name(name: str) -> bool:
@@ -76,8 +76,8 @@ def folder_of(name: str) -> str:
 def encode(record: Record, predictions: Predictions | None = None) -> tuple[str, bytes]:
     """The name and the bytes of the entry for a trial.
 
-    Raises ValueError or TypeError when the record holds what JSON has no form for (NaN, infinity, arrays), or what
-    `decode` would refuse.
+    Raises ValueError or TypeError where the record has values that JSON cannot represent (NaN, infinity, arrays), or
+    that `decode` would reject.
     """
     check_key(record.key)
     try:
@@ -95,7 +95,7 @@ def encode(record: Record, predictions: Predictions | None = None) -> tuple[str,
             for name in PREDICTION_COLUMNS:
                 archive.writestr(_member(f"{name}.npy"), _npy(getattr(predictions, name)))
             if predictions.probabilities is not None:
-                # Compression would save a fifth, and take longer than all the rest of a trial's end.
+                # Compression would save a fifth and take some 10 ms.
                 archive.writestr(
                     _member(f"{PROBABILITIES}.npy"),
                     _npy(predictions.probabilities.astype(np.float16)),
@@ -108,9 +108,9 @@ def encode(record: Record, predictions: Predictions | None = None) -> tuple[str,
 def decode(name: str, data: bytes) -> Record:
     """The record in an entry's bytes, which hold the predictions that belong to it.
 
-    DamagedEntryError where the bytes are not those that the name promises, or no trial could have left them.
+    DamagedEntryError where the bytes do not match the digest in the name, or are not a valid entry.
     """
-    with _opened(name, data) as archive:
+    with _open_archive(name, data) as archive:
         record = _record(archive)
         predictions = _predictions(archive)
     if record.key != name.partition("-")[0]:
@@ -120,15 +120,15 @@ def decode(name: str, data: bytes) -> Record:
 
 
 def decode_predictions(entry: LedgerEntry, data: bytes) -> Predictions | None:
-    """The predictions in an entry's bytes, None where the trial left none; DamagedEntryError as in `decode`."""
-    with _opened(entry.name, data) as archive:
+    """The predictions in an entry's bytes, None where there are none; DamagedEntryError as in `decode`."""
+    with _open_archive(entry.name, data) as archive:
         predictions = _predictions(archive)
     _check_predictions(entry.record, predictions)
     return predictions
 
 
 def check_digest(name: str, data: bytes) -> None:
-    """DamagedEntryError where the bytes are not those that the name promises; a hundredth of `decode`'s time."""
+    """DamagedEntryError where the bytes do not match the digest in the name; takes a hundredth of `decode`'s time."""
     if digest(data) != name.removesuffix(".npz").rpartition("-")[2]:
         raise DamagedEntryError("truncated or changed: the content does not match the digest in the name")
 
@@ -145,7 +145,7 @@ def parse_json(text: str | bytes) -> Any:
 
 def _record(archive: zipfile.ZipFile) -> Record:
     try:
-        return Record.from_json(parse_json(_unpacked(archive, "record.json")))
+        return Record.from_json(parse_json(_read_member(archive, "record.json")))
     except Exception as error:  # whatever zipfile and json make of such bytes
         raise DamagedEntryError(_reason(error)) from error
 
@@ -164,7 +164,7 @@ def _predictions(archive: zipfile.ZipFile) -> Predictions | None:
 
 
 def _check_predictions(record: Record, predictions: Predictions | None) -> None:
-    """DamagedEntryError where these are not the predictions of a trial with this record."""
+    """DamagedEntryError where the predictions do not fit the record."""
     if predictions is None:
         if record.status == "complete":
             raise DamagedEntryError("holds a complete trial and no predictions")
@@ -177,7 +177,7 @@ def _check_predictions(record: Record, predictions: Predictions | None) -> None:
         raise DamagedEntryError(f"holds predictions of class {highest}, and names {classes} classes")
     for name in ("confidence", "true_class_probability"):
         values = getattr(predictions, name)
-        if not ((values >= 0) & (values <= _ONE) | np.isnan(values)).all():
+        if not ((values >= 0) & (values <= MAX_PROBABILITY) | np.isnan(values)).all():
             raise DamagedEntryError(f"holds a {name} that is no probability")
     if predictions.probabilities is not None:
         _check_probabilities(record, predictions, predictions.probabilities)
@@ -191,11 +191,11 @@ def _check_probabilities(record: Record, predictions: Predictions, probabilities
         raise DamagedEntryError(f"holds probabilities of {n_classes} classes, and the trial has another number")
     # The bit patterns of nonnegative numbers are in their order; a sign, an infinity or nan lies above.
     patterns = probabilities.astype(np.float16).view(np.uint16)
-    if patterns.max() > np.float16(_ONE).view(np.uint16):
+    if patterns.max() > np.float16(MAX_PROBABILITY).view(np.uint16):
         raise DamagedEntryError("holds probabilities outside of [0, 1]")
 
 
-def _opened(name: str, data: bytes) -> zipfile.ZipFile:
+def _open_archive(name: str, data: bytes) -> zipfile.ZipFile:
     check_digest(name, data)
     try:
         return zipfile.ZipFile(io.BytesIO(data))
@@ -203,18 +203,18 @@ def _opened(name: str, data: bytes) -> zipfile.ZipFile:
         raise DamagedEntryError(_reason(error)) from error
 
 
-def _unpacked(archive: zipfile.ZipFile, member: str) -> bytes:
-    """A member's bytes; a few that would unpack to more than memory holds are refused first."""
-    if archive.getinfo(member).file_size > LARGEST:
+def _read_member(archive: zipfile.ZipFile, member: str) -> bytes:
+    """A member's bytes; ValueError where it would unpack to more than `MAX_ENTRY_BYTES`."""
+    if archive.getinfo(member).file_size > MAX_ENTRY_BYTES:
         raise ValueError(f"{member} would unpack to {archive.getinfo(member).file_size:,} bytes")
     return archive.read(member)
 
 
-def _refuse(constant: str) -> None:
+def _reject_constant(constant: str) -> None:
     raise ValueError(f"record.json holds {constant}, which JSON has no form for")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse)
+_DECODER = json.JSONDecoder(parse_constant=_reject_constant)
 
 
 def _reason(error: Exception) -> str:
@@ -237,5 +237,5 @@ def _npy(array: np.ndarray[Any, Any]) -> bytes:
 
 
 def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray[Any, Any]:
-    array: np.ndarray[Any, Any] = npy.read_array(io.BytesIO(_unpacked(archive, f"{name}.npy")), allow_pickle=False)
+    array: np.ndarray[Any, Any] = npy.read_array(io.BytesIO(_read_member(archive, f"{name}.npy")), allow_pickle=False)
     return array

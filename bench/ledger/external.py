@@ -1,4 +1,4 @@
-"""Test predictions of any framework: a file of classes or probabilities, checked, as a ledger keeps them."""
+"""Predictions of other frameworks: a file of classes or probabilities is checked and converted to a record's."""
 
 from __future__ import annotations
 
@@ -19,36 +19,36 @@ from bench.errors import UserError, nearest
 from bench.ledger.record import Record
 from bench.metrics import SUM_TOLERANCE, Predictions
 
-ADDED = "added"
-"""The key of a config that only such rows have; its value says what is known of them."""
+EXTERNAL = "added"
+"""The key that marks the config of imported predictions."""
 
 
 def external_config(name: str, dataset: dict[str, Any]) -> dict[str, Any]:
-    """The config of an added row: a name and a data set, and nothing of how it was trained."""
-    return {"dataset": dataset, "model": {"name": name}, ADDED: {"name": name}}
+    """The config of imported predictions: a name and a data set; how they were trained is unknown."""
+    return {"dataset": dataset, "model": {"name": name}, EXTERNAL: {"name": name}}
 
 
 def is_external(config: dict[str, Any]) -> bool:
-    """Whether a config is that of a row that was added, so that its protocol is unknown and it cannot be run."""
-    return ADDED in config
+    """Whether a config is of imported predictions, whose protocol is unknown and which cannot be run."""
+    return EXTERNAL in config
 
 
 def external_key(config: dict[str, Any], fingerprint: str, seed: int | None) -> str:
-    """Twenty hex digits for a name, a data set and a seed; without a seed, of the configuration."""
-    text = json.dumps([ADDED, config, fingerprint, seed], sort_keys=True, separators=(",", ":"))
+    """Twenty hex digits for a name, a data set and a seed; without a seed, the config_key."""
+    text = json.dumps([EXTERNAL, config, fingerprint, seed], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
 def check_runnable(record: Record) -> None:
-    """UserError for an added row: nobody knows how it was trained."""
+    """UserError for imported predictions: how they were trained is unknown."""
     if is_external(record.config):
         raise UserError(
             f"{record.key}: {record.config['model']['name']!r} was added from its predictions (`bench import`); "
-            "how it was trained is not known here, so it cannot be run again"
+            "how it was trained is unknown, so it cannot be run again"
         )
 
 
-NAMES = ("predicted", "probabilities", "logits")
+ARRAY_NAMES = ("predicted", "probabilities", "logits")
 LABELS = "labels"
 FORMS = (
     "an .npz with one of the arrays `predicted` (n,), `probabilities` (n, classes) or `logits` (n, classes), and "
@@ -60,7 +60,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class PredictionFile:
-    """A file's contents: classes (n,) or scores (n, classes) under one of `NAMES`; `labels` where it has them."""
+    """A file's contents: classes (n,) or scores (n, classes) under one of `ARRAY_NAMES`; `labels` where it has them."""
 
     kind: str
     values: Array
@@ -73,7 +73,7 @@ def read(path: Path, classes: Sequence[str], count: int) -> PredictionFile:
     Parameters
     ----------
     count
-        How many test images there are, by which a first line of numbers is known as a header or as predictions.
+        Number of test images, which tells a header of numbers from a row of predictions.
 
     Raises
     ------
@@ -91,12 +91,12 @@ def read(path: Path, classes: Sequence[str], count: int) -> PredictionFile:
 
 
 def predictions_of(
-    said: PredictionFile, labels: Array, classes: Sequence[str], path: Path
+    prediction_file: PredictionFile, labels: Array, classes: Sequence[str], path: Path
 ) -> tuple[Predictions, list[str]]:
-    """What a file says of a data set's test images, and what a person should be warned of.
+    """The predictions of a data set's test images in a file, and warnings.
 
-    From classes alone there are no confidences: they are nan, and the rank of a true class that was missed is the
-    largest number its type holds.
+    From classes alone the confidences are nan, and the rank of a true class that was not predicted is the largest
+    number of its type.
 
     Parameters
     ----------
@@ -108,76 +108,80 @@ def predictions_of(
     Raises
     ------
     UserError
-        Another number of images or classes, a class out of range, probabilities that are none, or other labels.
+        Another number of images or classes, a class out of range, invalid probabilities, or other labels.
     """
     count = len(classes)
-    if len(said.values) != len(labels):
+    if len(prediction_file.values) != len(labels):
         raise UserError(
-            f"{path}: predictions of {len(said.values):,} images, and the test part has {len(labels):,}; "
+            f"{path}: predictions of {len(prediction_file.values):,} images, and the test part has {len(labels):,}; "
             "give one for each test image, in the test file's own order"
         )
-    if said.labels is not None:
-        _check_labels(said.labels, labels, path)
-    small = np.uint8 if count <= 256 else np.uint16
+    if prediction_file.labels is not None:
+        _check_labels(prediction_file.labels, labels, path)
+    class_type = np.uint8 if count <= 256 else np.uint16
     true = labels.astype(np.int64)
-    if said.kind == "predicted":
-        predicted = _classes(said.values, count, path)
-        right = predicted == true
-        unknown = np.full(len(true), np.nan, np.float32)
+    if prediction_file.kind == "predicted":
+        predicted = _classes(prediction_file.values, count, path)
+        correct = predicted == true
+        unknown_probabilities = np.full(len(true), np.nan, np.float32)
         kept = Predictions(
-            true.astype(small), predicted.astype(small), unknown, unknown,
-            np.where(right, 0, np.iinfo(small).max).astype(small),
+            true.astype(class_type), predicted.astype(class_type), unknown_probabilities, unknown_probabilities,
+            np.where(correct, 0, np.iinfo(class_type).max).astype(class_type),
         )  # fmt: skip
     else:
-        kept = _of_scores(_probabilities(said, count, path), true, small)
+        kept = _of_scores(_probabilities(prediction_file, count, path), true, class_type)
     return kept, _warnings(kept, count, path)
 
 
-def _check_labels(found: Array, labels: Array, path: Path) -> None:
-    if found.shape != labels.shape:
-        raise UserError(f"{path}: {len(found):,} `{LABELS}`, and the test part has {len(labels):,} images")
-    wrong = np.count_nonzero(found != labels)
-    if wrong:
+def _check_labels(file_labels: Array, labels: Array, path: Path) -> None:
+    if file_labels.shape != labels.shape:
+        raise UserError(f"{path}: {len(file_labels):,} `{LABELS}`, and the test part has {len(labels):,} images")
+    n_different = np.count_nonzero(file_labels != labels)
+    if n_different:
         raise UserError(
-            f"{path}: its `{LABELS}` are not those of the test part ({wrong:,} of {len(labels):,} differ): "
+            f"{path}: its `{LABELS}` are not those of the test part ({n_different:,} of {len(labels):,} differ): "
             "another order, another split or another release; predictions must be in the test file's own order"
         )
 
 
-def _of_scores(scores: NDArray[np.float64], true: NDArray[np.int64], small: type[np.uint8 | np.uint16]) -> Predictions:
+def _of_scores(
+    scores: NDArray[np.float64], true: NDArray[np.int64], class_type: type[np.uint8 | np.uint16]
+) -> Predictions:
     predicted = scores.argmax(1)
     rows = np.arange(len(true))
-    mine = scores[rows, true][:, None]
-    # Among equal scores argmax takes the first class, so a tie with an earlier class counts as above.
+    true_scores = scores[rows, true][:, None]
+    # Of equal scores argmax takes the first class, so a tie with an earlier class ranks above.
     earlier = np.arange(scores.shape[1]) < true[:, None]
-    rank = (scores > mine).sum(1) + ((scores == mine) & earlier).sum(1)
+    rank = (scores > true_scores).sum(1) + ((scores == true_scores) & earlier).sum(1)
     return Predictions(
-        true.astype(small),
-        predicted.astype(small),
+        true.astype(class_type),
+        predicted.astype(class_type),
         scores[rows, predicted].astype(np.float32),
         scores[rows, true].astype(np.float32),
-        rank.astype(small),
+        rank.astype(class_type),
         scores.astype(np.float16),
     )
 
 
-def _probabilities(said: PredictionFile, count: int, path: Path) -> NDArray[np.float64]:
-    values = np.asarray(said.values, np.float64)
+def _probabilities(prediction_file: PredictionFile, count: int, path: Path) -> NDArray[np.float64]:
+    values = np.asarray(prediction_file.values, np.float64)
     if values.ndim != 2 or values.shape[1] != count:
         rows = "; if one column numbers the rows, leave it out" if values.shape[1:] in ((2,), (count + 1,)) else ""
-        raise UserError(f"{path}: {said.kind} of shape {values.shape}; expected (n, {count}), a column per class{rows}")
+        raise UserError(
+            f"{path}: {prediction_file.kind} of shape {values.shape}; expected (n, {count}), a column per class{rows}"
+        )
     if not np.isfinite(values).all():
         row = int(np.argmin(np.isfinite(values).all(1)))
-        raise UserError(f"{path}: row {row + 1} of {said.kind} holds a value that is not finite")
-    if said.kind == "logits":
-        with np.errstate(over="ignore"):  # what is so far below the largest has no probability
+        raise UserError(f"{path}: row {row + 1} of {prediction_file.kind} holds a value that is not finite")
+    if prediction_file.kind == "logits":
+        with np.errstate(over="ignore"):  # far below the largest logit the probability is 0
             values = np.exp(values - values.max(1, keepdims=True))
         scores: NDArray[np.float64] = values / values.sum(1, keepdims=True)
         return scores
     sums = values.sum(1)
-    wrong = (values.min(1) < 0) | (values.max(1) > 1 + SUM_TOLERANCE) | (np.abs(sums - 1) > SUM_TOLERANCE)
-    if wrong.any():
-        row = int(np.argmax(wrong))
+    invalid = (values.min(1) < 0) | (values.max(1) > 1 + SUM_TOLERANCE) | (np.abs(sums - 1) > SUM_TOLERANCE)
+    if invalid.any():
+        row = int(np.argmax(invalid))
         raise UserError(
             f"{path}: row {row + 1} is no row of probabilities: they lie between {values[row].min():.4g} and "
             f"{values[row].max():.4g} and sum to {sums[row]:.4g}; each must lie in [0, 1], and a row sum to 1 "
@@ -191,38 +195,38 @@ def _classes(values: Array, count: int, path: Path) -> NDArray[np.int64]:
     if not np.array_equal(numbers, np.round(numbers)):
         row = int(np.argmax(numbers != np.round(numbers)))
         raise UserError(f"{path}: row {row + 1} holds {values[row]!s}, which is no class number (0 to {count - 1})")
-    wrong = (numbers < 0) | (numbers >= count)
-    if wrong.any():
-        row = int(np.argmax(wrong))
+    invalid = (numbers < 0) | (numbers >= count)
+    if invalid.any():
+        row = int(np.argmax(invalid))
         hint = "; classes count from 0" if numbers.min() == 1 and numbers.max() == count else ""
         raise UserError(f"{path}: row {row + 1} holds class {numbers[row]:g}, allowed are 0 to {count - 1}{hint}")
     return numbers.astype(np.int64)
 
 
-def _warnings(kept: Predictions, count: int, path: Path) -> list[str]:
-    accuracy = float((kept.predicted == kept.labels).mean())
-    found = []
-    if len(np.unique(kept.predicted)) == 1:
-        found.append(f"{path}: says class {int(kept.predicted[0])} of every image")
+def _warnings(predictions: Predictions, count: int, path: Path) -> list[str]:
+    accuracy = float((predictions.predicted == predictions.labels).mean())
+    warnings = []
+    if len(np.unique(predictions.predicted)) == 1:
+        warnings.append(f"{path}: predicts class {int(predictions.predicted[0])} for every image")
     elif accuracy < 2 / count:
-        found.append(
-            f"{path}: {100 * accuracy:.2f} % of {len(kept.labels):,} images are right, which is what chance gives: are "
-            "the predictions in the test file's own order, and the classes numbered as the data set's?"
+        warnings.append(
+            f"{path}: {100 * accuracy:.2f} % of {len(predictions.labels):,} images are correct, as by chance: "
+            "are the predictions in the test file's own order, and the classes numbered as the data set's?"
         )
-    return found
+    return warnings
 
 
 def _npz(path: Path) -> PredictionFile:
     with open_arrays(path) as archive:
-        there = [name for name in NAMES if name in archive.members]
-        if len(there) != 1:
-            raise ValueError(f"holds {archive.listed}; expected just one of {', '.join(NAMES)}")
-        values = archive.array(there[0])
-        if there[0] == "predicted":
-            return PredictionFile(there[0], _column_of_numbers(values, there[0]), _labels(archive))
+        array_names = [name for name in ARRAY_NAMES if name in archive.members]
+        if len(array_names) != 1:
+            raise ValueError(f"holds {archive.listed}; expected just one of {', '.join(ARRAY_NAMES)}")
+        values = archive.array(array_names[0])
+        if array_names[0] == "predicted":
+            return PredictionFile(array_names[0], _column_of_numbers(values, array_names[0]), _labels(archive))
         if values.dtype.kind not in "biuf" or values.ndim != 2:
-            raise ValueError(f"{_described(values, there[0])}; expected numbers, a row for each image")
-        return PredictionFile(there[0], values, _labels(archive))
+            raise ValueError(f"{_described(values, array_names[0])}; expected numbers, a row for each image")
+        return PredictionFile(array_names[0], values, _labels(archive))
 
 
 def _labels(archive: Archive) -> Array | None:
@@ -258,9 +262,13 @@ def _csv(path: Path, classes: Sequence[str], count: int) -> PredictionFile:
     ragged = next((number for number, row in enumerate(rows, first) if len(row) != width), None)
     if ragged:
         raise ValueError(f"line {ragged} has another number of columns than the first, {width}")
-    at = _labels_column(header, classes)
-    labels = None if at is None else _class_column([row[at] for row in rows], classes, at, first)
-    columns = [number for number in range(width) if number != at]
+    label_column = _labels_column(header, classes)
+    labels = (
+        None
+        if label_column is None
+        else _class_column([row[label_column] for row in rows], classes, label_column, first)
+    )
+    columns = [number for number in range(width) if number != label_column]
     if not columns:
         raise ValueError(f"holds `{LABELS}` and no predictions")
     if len(columns) == 1:
@@ -311,8 +319,8 @@ def _labels_column(header: Sequence[str] | None, classes: Sequence[str]) -> int 
 
 def _order(header: Sequence[str], classes: Sequence[str]) -> list[int]:
     """For each class the column that a header gives it, by the classes' names or by their numbers."""
-    by_name = _places(header, [name.strip() for name in classes])
-    by_number = _places(header, [str(number) for number in range(len(classes))])
+    by_name = _column_positions(header, [name.strip() for name in classes])
+    by_number = _column_positions(header, [str(number) for number in range(len(classes))])
     if by_name and by_number and by_name != by_number:
         raise ValueError(
             "line 1: the columns' names are names of classes and numbers of others: leave the header out, and give the "
@@ -324,15 +332,15 @@ def _order(header: Sequence[str], classes: Sequence[str]) -> list[int]:
     return order
 
 
-def _places(header: Sequence[str], wanted: Sequence[str]) -> list[int] | None:
+def _column_positions(header: Sequence[str], expected: Sequence[str]) -> list[int] | None:
     """Where each wanted name is in a header that has just these, bare or all after the same words (``p_0,p_1,...``)."""
-    shared = header[0]
-    while not all(cell.startswith(shared) for cell in header):
-        shared = shared[:-1]
-    for start in ("", shared.rstrip("0123456789")):
+    prefix = header[0]
+    while not all(cell.startswith(prefix) for cell in header):
+        prefix = prefix[:-1]
+    for start in ("", prefix.rstrip("0123456789")):
         names = [cell.removeprefix(start) for cell in header]
-        if sorted(names) == sorted(wanted):
-            return [names.index(name) for name in wanted]
+        if sorted(names) == sorted(expected):
+            return [names.index(name) for name in expected]
     return None
 
 
@@ -341,27 +349,29 @@ def _wrong_header(header: Sequence[str], classes: Sequence[str]) -> str:
     if "" in header:
         return "one column has no name: leave out the one that numbers the rows (with pandas: to_csv(..., index=False))"
     known = {*classes, *numbers}
-    odd = next((cell for cell in header if cell not in known), None)
-    if odd is None:
-        twice = next((cell for cell in header if header.count(cell) > 1), None)
-        found = f"names {twice!a} twice" if twice is not None else "mixes names and numbers of classes, or lacks some"
+    unknown = next((cell for cell in header if cell not in known), None)
+    if unknown is None:
+        repeated = next((cell for cell in header if header.count(cell) > 1), None)
+        reason = (
+            f"names {repeated!a} twice" if repeated is not None else "mixes names and numbers of classes, or lacks some"
+        )
     else:
-        hint = nearest(odd, [name for name in classes if name not in header])
-        found = f"names a column {odd[:60]!a}" + (f" ({hint})" if hint else "")
+        hint = nearest(unknown, [name for name in classes if name not in header])
+        reason = f"names a column {unknown[:60]!a}" + (f" ({hint})" if hint else "")
     return (
-        f"the header {found}; expected just the {len(classes)} classes in any order, all by name or all by number from "
-        "0, or no header and the columns in the order of the classes"
+        f"the header {reason}; expected the {len(classes)} classes in any order, all by name or all by number from 0, "
+        "or no header and the columns in the order of the classes"
     )
 
 
 def _number_column(cells: Sequence[str], column: int, first: int) -> NDArray[np.float64]:
     """The numbers of a column; `first` is the line of the first of them."""
-    found = np.empty(len(cells))
+    numbers = np.empty(len(cells))
     for row, cell in enumerate(cells):
         if not _is_number(cell):
             raise ValueError(f"line {row + first}, column {column + 1}: {cell[:60]!a} is no number")
-        found[row] = float(cell)
-    return found
+        numbers[row] = float(cell)
+    return numbers
 
 
 def _class_column(cells: Sequence[str], classes: Sequence[str], column: int, first: int) -> NDArray[np.float64]:
@@ -369,11 +379,11 @@ def _class_column(cells: Sequence[str], classes: Sequence[str], column: int, fir
     numbers = {name.strip(): float(number) for number, name in enumerate(classes)}
     by_name = [numbers.get(cell) for cell in cells]
     by_number = [float(cell) if _is_number(cell) else None for cell in cells]
-    for found in (by_number, by_name):
-        if None not in found:
-            if found is by_number and None not in by_name and by_name != by_number:
+    for numbers_of_column in (by_number, by_name):
+        if None not in numbers_of_column:
+            if numbers_of_column is by_number and None not in by_name and by_name != by_number:
                 raise ValueError(f"column {column + 1}: names of classes that are numbers of others; give an .npz")
-            return np.array(found, np.float64)
+            return np.array(numbers_of_column, np.float64)
     unknown = [name is None and number is None for name, number in zip(by_name, by_number, strict=True)]
     mixed = "is neither a number nor one of the classes"
     row = unknown.index(True) if any(unknown) else (by_name if by_name[0] is not None else by_number).index(None)

@@ -1,4 +1,4 @@
-"""A ledger's home in a folder of this machine, or one that it mounts."""
+"""A store in a folder of this machine, or in one that it mounts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from bench.errors import UserError
-from bench.ledger.entries import LARGEST, LedgerEntry, folder_of, is_entry_name, too_large
+from bench.ledger.entries import MAX_ENTRY_BYTES, LedgerEntry, folder_of, is_entry_name, too_large
 from bench.ledger.files import (
     ENTRIES,
     INDEX,
@@ -21,16 +21,16 @@ from bench.ledger.files import (
     entry_path,
     is_file,
     list_files,
-    place,
-    sweep,
+    remove_stale_files,
+    write_atomically,
 )
 from bench.ledger.store import (
     LEASE_SECONDS,
+    EntryState,
     IndexedFiles,
     LeaseOwner,
     StoredFile,
     StoreListing,
-    Written,
     append_index,
     index_line,
     is_dead,
@@ -39,37 +39,37 @@ from bench.ledger.store import (
     read_index,
 )
 
-MOST_BYTES = 4096
-"""A claim has some 200."""
-EMPTY_SECONDS = 10.0
-"""A claim that names nobody for so long is free: its driver was killed between making the file and writing to it."""
+MAX_LEASE_BYTES = 4096
+"""A lease has some 200."""
+EMPTY_LEASE_SECONDS = 10.0
+"""An empty lease expires after this: its driver was killed between creating and writing the file."""
 
 
-def acquire_file(path: Path, me: LeaseOwner) -> bool:
-    """Claim `path` unless a living driver has it. Raises OSError."""
-    return _create(path, me) or file_holder(path) == me or (_is_free(path) and _take_over(path, me))
+def acquire_file(path: Path, owner: LeaseOwner) -> bool:
+    """Acquire the lease `path` unless a living driver has it. Raises OSError."""
+    return _create(path, owner) or file_holder(path) == owner or (_is_available(path) and _replace_expired(path, owner))
 
 
-def renew_file(path: Path, me: LeaseOwner) -> None:
-    """Show that the claim is alive, if it is mine. Raises OSError."""
-    if file_holder(path) == me:
+def renew_file(path: Path, owner: LeaseOwner) -> None:
+    """Renew the lease, if `owner` has it. Raises OSError."""
+    if file_holder(path) == owner:
         os.utime(path)  # without a time given, a file server sets its own
 
 
-def release_file(path: Path, me: LeaseOwner) -> None:
-    """End the claim, if it is mine. Raises OSError."""
+def release_file(path: Path, owner: LeaseOwner) -> None:
+    """Release the lease, if `owner` has it. Raises OSError."""
     with _locked(path):
-        if file_holder(path) == me:
+        if file_holder(path) == owner:
             path.unlink()
 
 
-def _create(path: Path, me: LeaseOwner) -> bool:
+def _create(path: Path, owner: LeaseOwner) -> bool:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     except FileExistsError:
         return False
     try:
-        os.write(descriptor, owner_bytes(me))
+        os.write(descriptor, owner_bytes(owner))
     except OSError:
         path.unlink()
         raise
@@ -78,29 +78,29 @@ def _create(path: Path, me: LeaseOwner) -> bool:
     return True
 
 
-def _take_over(path: Path, me: LeaseOwner) -> bool:
-    # Two drivers may find the same claim dead. The lock, which the system frees when its holder dies, lets the
-    # second look again and see the first one's new claim. A third may create one in between: then we lose.
+def _replace_expired(path: Path, owner: LeaseOwner) -> bool:
+    # Two drivers may find the same lease expired. Under the lock, which the system releases when its holder dies, the
+    # second sees the first one's new lease. A third may create one in between: then this driver does not get it.
     with _locked(path):
-        if not _is_free(path):
+        if not _is_available(path):
             return False
         path.unlink(missing_ok=True)
-        return _create(path, me)
+        return _create(path, owner)
 
 
-def _is_free(path: Path) -> bool:
+def _is_available(path: Path) -> bool:
     owner = file_holder(path)
     try:
-        claim = path.stat()
+        lease = path.stat()
     except FileNotFoundError:
         return True
     if owner and is_dead(owner):
         return True
-    # Both times are the file system's: no matter whose clock is wrong. Should that one be set back, claims lie in
-    # the future until they are renewed, hence the absolute value.
+    # Both times are of the file system's clock. Where it was set back, leases are in the future until they are
+    # renewed, hence the absolute value.
     _lock_file(path).touch()
-    age = abs(_lock_file(path).stat().st_mtime - claim.st_mtime)
-    return age > (LEASE_SECONDS if claim.st_size else EMPTY_SECONDS)
+    age = abs(_lock_file(path).stat().st_mtime - lease.st_mtime)
+    return age > (LEASE_SECONDS if lease.st_size else EMPTY_LEASE_SECONDS)
 
 
 def _lock_file(path: Path) -> Path:
@@ -110,24 +110,24 @@ def _lock_file(path: Path) -> Path:
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
     with _lock_file(path).open("ab") as file:
-        # A file system without locks leaves a small chance of a trial run twice, which does no harm.
+        # Without locks two drivers may get one lease; a duplicate run is harmless.
         with contextlib.suppress(OSError):
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def file_holder(path: Path) -> LeaseOwner | None:
-    """Who has the claim; None where there is none, or it is half written."""
+    """Who has the lease; None where there is none, or it is half written."""
     try:
-        # A pipe or a device in its place is neither waited for nor read without an end.
+        # Non-blocking and limited: the file may be a pipe or a device.
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-            return owner_in(file.read(MOST_BYTES))
+            return owner_in(file.read(MAX_LEASE_BYTES))
     except OSError:
         return None
 
 
 class FileStore:
-    """See `bench.ledger.store.Store`; an entry is put by writing aside, syncing and renaming."""
+    """See `bench.ledger.store.Store`; an entry is written to a temporary file, synced and renamed."""
 
     def __init__(self, root: Path) -> None:
         self.root = self.local = root
@@ -163,16 +163,16 @@ class FileStore:
                 yield name, error
 
     def put(self, name: str, data: bytes) -> Path:
-        path = place(data, self.location(name), aside=self.root / TEMPORARY)
+        path = write_atomically(data, self.location(name), aside=self.root / TEMPORARY)
         if not self._swept:
-            sweep(self.root / TEMPORARY, newest=path)
+            remove_stale_files(self.root / TEMPORARY, newest=path)
             self._swept = True
         return path
 
     def read_index(self, files: dict[str, StoredFile]) -> IndexedFiles:
         path = self.root / INDEX
         with contextlib.suppress(OSError):
-            if path.is_file():  # a pipe would be waited for
+            if path.is_file():  # not a pipe, which would block
                 with path.open("rb") as lines:
                     return read_index(lines, files)
         return IndexedFiles([], {})
@@ -182,39 +182,39 @@ class FileStore:
             stat = self.location(entry.name).stat()
             append_index(self.root / INDEX, [(entry, (stat.st_size, stat.st_ctime_ns))])
 
-    def update_index(self, entries: list[Written], everything: Callable[[], Iterable[Written]]) -> None:
-        known = list(everything())
-        if 2 * len(entries) < len(known) or not (self.root / INDEX).exists():
+    def update_index(self, entries: list[EntryState], everything: Callable[[], Iterable[EntryState]]) -> None:
+        all_entries = list(everything())
+        if 2 * len(entries) < len(all_entries) or not (self.root / INDEX).exists():
             append_index(self.root / INDEX, entries)
             return
-        # Anew, or each copy of a ledger would double it.
-        lines = b"".join(index_line(entry, state) for entry, state in known)
+        # Rewritten, since appending would double the index of each copied ledger.
+        lines = b"".join(index_line(entry, state) for entry, state in all_entries)
         with contextlib.suppress(UserError):
-            place(lines, self.root / INDEX, aside=self.root / TEMPORARY)
+            write_atomically(lines, self.root / INDEX, aside=self.root / TEMPORARY)
 
     def distrust(self, name: str) -> None:
         with contextlib.suppress(OSError):
-            os.utime(self.location(name))  # so that it was touched since its line was written
+            os.utime(self.location(name))  # a touched file does not match its line
 
-    def acquire(self, key: str, me: LeaseOwner) -> bool:
+    def acquire(self, key: str, owner: LeaseOwner) -> bool:
         path = self.root / LEASES / key
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            return acquire_file(path, me)
+            return acquire_file(path, owner)
         except OSError as error:
             raise cannot_write(path, error) from error
 
     def holder(self, key: str) -> LeaseOwner | None:
         return file_holder(self.root / LEASES / key)
 
-    def renew(self, key: str, me: LeaseOwner) -> None:
-        # Where this fails, and where `drop` does, the claim ends by its age.
+    def renew(self, key: str, owner: LeaseOwner) -> None:
+        # Where this or `release` fails, the lease expires.
         with contextlib.suppress(OSError):
-            renew_file(self.root / LEASES / key, me)
+            renew_file(self.root / LEASES / key, owner)
 
-    def release(self, key: str, me: LeaseOwner) -> None:
+    def release(self, key: str, owner: LeaseOwner) -> None:
         with contextlib.suppress(OSError):
-            release_file(self.root / LEASES / key, me)
+            release_file(self.root / LEASES / key, owner)
 
     def mark(self, folder: str, name: str) -> None:
         with contextlib.suppress(OSError):
@@ -229,6 +229,6 @@ class FileStore:
 
 
 def _read(path: Path) -> bytes:
-    if path.stat().st_size > LARGEST:
+    if path.stat().st_size > MAX_ENTRY_BYTES:
         raise too_large()
     return path.read_bytes()

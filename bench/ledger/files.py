@@ -1,4 +1,4 @@
-"""A ledger's folder: what lies where, and whether a folder is one."""
+"""A ledger's folder: names of its parts, atomic writes, and listing of its entries."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from bench.errors import UserError
 from bench.ledger.entries import folder_of, is_entry_name
 from bench.ledger.store import Location, StoreListing
 
-STRAY_SECONDS = 24 * 3600.0
-"""Writing an entry takes milliseconds: a temporary file of this age has no writer any more."""
+STALE_SECONDS = 24 * 3600.0
+"""Age of a temporary file after which its writer is dead: writing an entry takes milliseconds."""
 
-_ADVICE = {
+_HINTS = {
     errno.ENOSPC: "The disk is full: free some space there, or choose another folder",
     errno.EDQUOT: "Your quota is used up: free some space there, or choose another folder",
     errno.EFBIG: "The file would be larger than this process may write (see `ulimit -f`)",
@@ -28,22 +28,22 @@ _ADVICE = {
 
 def cannot_write(path: Path, error: OSError) -> UserError:
     """The error to show when `path` could not be written."""
-    advice = _ADVICE.get(error.errno or 0, "Look at the folder, or choose another")
+    hint = _HINTS.get(error.errno or 0, "Look at the folder, or choose another")
     return UserError(
         f"cannot write {path}: {error.strerror or error}.\n"
-        f"  {advice}. What was stored before is safe; the same command goes on from there."
+        f"  {hint}. What was stored before is safe; the same command goes on from there."
     )
 
 
 PROBE_BYTES = 2**18
-"""What must find room before a run begins; an entry of 10,000 test images has a third of it."""
+"""Free space that is tested before a run; an entry of 10,000 test images and 10 classes has about as much."""
 
 
 def check_writable(folder: Path) -> None:
-    """UserError where nothing can be written to `folder`, or where it is to be made; nothing is left behind."""
+    """UserError where nothing can be written to `folder` or its first existing parent; nothing is left behind."""
     try:
-        there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-        with tempfile.TemporaryFile(dir=there) as file:
+        existing_folder = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+        with tempfile.TemporaryFile(dir=existing_folder) as file:
             file.write(bytes(PROBE_BYTES))
             file.flush()
             os.fsync(file.fileno())
@@ -51,11 +51,11 @@ def check_writable(folder: Path) -> None:
         raise cannot_write(folder, error) from error
 
 
-def place(data: bytes, target: Path, *, aside: Path) -> Path:
+def write_atomically(data: bytes, target: Path, *, aside: Path) -> Path:
     """Write `data` into the folder `aside`, then move it to `target` in one step and onto the disk.
 
-    Both must lie on one file system. A file that is already at `target` is replaced. Raises UserError when the disk
-    is full or the place not writable, and then leaves nothing behind.
+    Both must be on one file system. An existing file at `target` is replaced. Raises UserError where the disk is full
+    or the folder is not writable, and then leaves nothing behind.
     """
     temporary = aside / f"{target.name}.{uuid.uuid4().hex[:12]}"
     try:
@@ -75,15 +75,15 @@ def place(data: bytes, target: Path, *, aside: Path) -> Path:
     return target
 
 
-def sweep(folder: Path, *, newest: Path) -> None:
-    """Remove what dead writers left in `folder`.
+def remove_stale_files(folder: Path, *, newest: Path) -> None:
+    """Remove the temporary files of dead writers from `folder`.
 
-    `newest` is a file written just now: its time is the file system's, which may be that of another machine.
+    `newest` is a file that was just written; its time is that of the file system's clock.
     """
     with contextlib.suppress(OSError):
         now = newest.stat().st_mtime
         for path in folder.iterdir():
-            if now - path.stat().st_mtime > STRAY_SECONDS:
+            if now - path.stat().st_mtime > STALE_SECONDS:
                 path.unlink()
 
 
@@ -95,7 +95,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    # Some network file systems refuse this; there a rename is as safe as it can be.
+    # Some network file systems do not support this.
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -108,7 +108,7 @@ ENTRIES, INDEX, LEASES, TEMPORARY, CHECKPOINTS = "entries", "index.jsonl", "leas
 RUNGS = "rungs"
 """Scores at the rungs of pruning, in the names of empty files; they are advisory, as leases are."""
 LOGS = "logs"
-"""What trials printed, a file each; not read by anything but people."""
+"""Output of trials, a file each, for people."""
 
 
 def entry_path(root: Path, name: str) -> Path:
@@ -116,20 +116,20 @@ def entry_path(root: Path, name: str) -> Path:
 
 
 def check_folder(root: Path) -> bool:
-    """Whether `root` holds entries; UserError when it is there and no ledger; an empty one may become it."""
+    """Whether `root` has entries; UserError where it exists and is neither a ledger nor empty."""
     try:
         names = {path.name for path in root.iterdir()}
     except FileNotFoundError:
         return False
     except NotADirectoryError as error:
-        raise UserError(f"{root}: a ledger is a folder, and this is a file; choose another place") from error
+        raise UserError(f"{root}: a ledger is a folder, and this is a file; choose another location") from error
     except OSError as error:
         raise UserError(f"{root}: cannot be read as a ledger: {error.strerror}") from error
     return check_names(root, names)
 
 
 def check_names(root: Location, names: set[str]) -> bool:
-    """Whether there are entries among what lies in `root`; UserError where it is clearly something else."""
+    """Whether `root`, which contains these `names`, has entries; UserError where it is clearly not a ledger."""
     visible = sorted(name for name in names if not name.startswith("."))
     if visible and not names & {ENTRIES, INDEX, LEASES, TEMPORARY, CHECKPOINTS}:
         raise UserError(
@@ -147,23 +147,23 @@ def is_file(file: os.DirEntry[str], folder: bool = False) -> bool:
 
 
 def list_files(root: Path) -> StoreListing:
-    """What lies within ``entries``; nothing for a ledger that is not there yet. Raises UserError if it is unreadable.
+    """The files within ``entries``; none where the ledger does not exist yet. Raises UserError where it is unreadable.
 
-    Looks into no file, so it is cheap to call again: 10,000 entries take some ten milliseconds on a local disk.
-    (The folders' own mtimes would be cheaper, but two changes in one tick of the kernel's clock look like one.)
+    Reads no file: 10,000 entries take some ten milliseconds on a local disk. (The folders' modification times would be
+    faster to compare, but two changes in one tick of the kernel's clock look like one.)
     """
-    found = StoreListing({}, [])
+    listing = StoreListing({}, [])
     try:
         for folder in os.scandir(root / ENTRIES):
             if not is_file(folder, folder=True):
                 continue
             for file in os.scandir(folder):
                 if is_entry_name(file.name) and folder_of(file.name) == folder.name and is_file(file):
-                    found.entries[file.name] = file
+                    listing.entries[file.name] = file
                 elif file.name.endswith(".npz"):
-                    found.unexpected_files.append(Path(file.path))
+                    listing.unexpected_files.append(Path(file.path))
     except FileNotFoundError:
-        return found
+        return listing
     except OSError as error:
         raise UserError(f"{root}: cannot be read as a ledger: {error.filename}: {error.strerror}") from error
-    return found
+    return listing

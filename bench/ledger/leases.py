@@ -1,8 +1,8 @@
-"""Claims: which driver is at work on which key, so that several drivers share a ledger without doing work twice.
+"""Leases: which driver trains which trial, so that several drivers share a ledger without doing work twice.
 
-A claim names its owner. It ends when it is released, when its owner is a dead process of this machine, or when nobody
-has renewed it for ten minutes. Claims save work and guard nothing: should two drivers ever run one trial, both entries
-are kept and one counts. How they are stored: `bench.ledger.file_store` and `bench.ledger.url_store`.
+A lease names its owner. It ends when it is released, when its owner is a dead process of this machine, or ten minutes
+after its last renewal. Leases are advisory: a duplicate run is harmless, since both entries are kept and one counts.
+How they are stored: `bench.ledger.file_store` and `bench.ledger.url_store`.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from collections.abc import Iterable
 
 from bench.ledger.address import open_store
 from bench.ledger.entries import check_key
-from bench.ledger.store import LEASE_SECONDS, Location, Store, StoreUnavailableError, described, this_process
+from bench.ledger.store import LEASE_SECONDS, Location, Store, StoreUnavailableError, describe_owner, this_process
 
 
 class Leases:
-    """The claims of one driver in the ledger `root`.
+    """The leases of one driver in the ledger `root`.
 
-    A trial may be published between looking at the ledger and claiming its key: so claim first, then
-    `Ledger.refresh` and look whether it is still missing. Methods may be called from several threads.
+    A trial may be published between reading the ledger and acquiring its lease: so acquire first, then `Ledger.refresh`
+    and check whether the trial is still missing. Methods may be called from several threads.
     """
 
     def __init__(self, root: Location | Store) -> None:
@@ -31,43 +31,43 @@ class Leases:
         self._guard = threading.Lock()
 
     def acquire(self, key: str) -> bool:
-        """Take `key`, if nobody else is at work on it; True when it is ours now (or was before).
+        """Acquire the lease of `key`; False where another living driver has it.
 
-        Raises UserError when the folder cannot be written. A ledger that is away for the moment does not stop the
-        work: the key counts as ours.
+        Raises UserError where the folder cannot be written. While the store is unavailable every key is granted, so
+        that the run goes on.
         """
         check_key(key)
         try:
-            taken = self._store.acquire(key, self._me)
+            acquired = self._store.acquire(key, self._me)
         except StoreUnavailableError:
-            taken = True
-        if taken:
+            acquired = True
+        if acquired:
             with self._guard:
                 self._held.add(key)
-        return taken
+        return acquired
 
     def waiting_for(self, keys: Iterable[str]) -> str:
-        """A line on who is at work on keys that could not be claimed, and how long to wait for them at most."""
-        holders = Counter(described(self._store.holder(key)) for key in keys)
-        each = "; ".join(f"{count} trial{'s' * (count != 1)} claimed by {who}" for who, count in holders.items())
-        return (
-            f"waiting for {each}; what a driver that is gone has claimed is free after {LEASE_SECONDS / 60:.0f} minutes"
+        """A line on who has the leases of `keys`, and how long to wait for them at most."""
+        holders = Counter(describe_owner(self._store.holder(key)) for key in keys)
+        holder_texts = "; ".join(
+            f"{count} trial{'s' * (count != 1)} with {holder}" for holder, count in holders.items()
         )
+        return f"waiting for {holder_texts}; leases of dead drivers expire after {LEASE_SECONDS / 60:.0f} minutes"
 
     def release(self, key: str) -> None:
-        """Give `key` back; nothing happens when it is not ours (any more)."""
+        """Release `key`; nothing happens where this driver does not have it."""
         check_key(key)
         with self._guard:
             self._held.discard(key)
         self._store.release(key, self._me)
 
     def release_all(self) -> None:
-        """Give back all that are held."""
+        """Release all that are held."""
         for key in self._snapshot():
             self.release(key)
 
     def renew_all(self) -> None:
-        """Show that this driver is still at work; to be called about once a minute."""
+        """Renew all that are held; to be called about once a minute."""
         for key in self._snapshot():
             self._store.renew(key, self._me)
 

@@ -1,4 +1,4 @@
-"""The ledger: entries in a folder or at a URL, read and added to; several drivers may share one."""
+"""The ledger: reading, publishing and merging entries; several drivers may share one."""
 
 from __future__ import annotations
 
@@ -18,26 +18,35 @@ from bench.ledger.entries import DamagedEntryError, LedgerEntry, check_digest, d
 from bench.ledger.file_store import FileStore
 from bench.ledger.files import ENTRIES
 from bench.ledger.record import Record
-from bench.ledger.store import UNEXPECTED, Location, State, Store, StoredFile, StoreUnavailableError, Written, state_of
+from bench.ledger.store import (
+    UNEXPECTED_REASON,
+    EntryState,
+    Location,
+    State,
+    Store,
+    StoredFile,
+    StoreUnavailableError,
+    state_of,
+)
 from bench.metrics import Predictions
 
 
 @dataclass
 class MergeSummary:
-    """What a merge did: entries copied, entries that were there already, and what was left, each with the reason."""
+    """Numbers of copied entries and of entries that were present, and damaged files with the reason."""
 
     copied: int = 0
     present: int = 0
     damaged: list[tuple[Location, str]] = field(default_factory=list)
 
 
-def merge(sources: Iterable[Location | Store], into: Location | Store) -> MergeSummary:
+def merge_ledgers(sources: Iterable[Location | Store], into: Location | Store) -> MergeSummary:
     """Copy into the ledger `into` every entry of `sources` that it lacks.
 
-    Entries are content-addressed and which one counts depends only on what they say, so the order does not matter
-    and nothing already there changes. Damaged entries stay behind; a damaged one in `into` is mended from a whole one,
-    so those that both have are read there and their digests checked. Raises UserError where a source is no ledger or
-    `into` cannot be written.
+    Entries are content-addressed and their precedence depends only on their content, so the order does not matter and
+    existing entries do not change. Damaged entries are not copied; a damaged one in `into` is replaced by an intact
+    one, so entries of both ledgers are read in `into`. Raises UserError where a source is no ledger or `into` cannot be
+    written.
     """
     stores = [open_store(source) for source in sources]
     for store in stores:
@@ -45,59 +54,58 @@ def merge(sources: Iterable[Location | Store], into: Location | Store) -> MergeS
             raise UserError(f"{store.root}: nothing to merge: there is no ledger here (no folder `{ENTRIES}`)")
     target = open_store(into)
     target.check()
-    there, whole = target.listing().entries, set[str]()
-    merged = MergeSummary()
+    present, intact = target.listing().entries, set[str]()
+    summary = MergeSummary()
     for store in stores:
         listing = store.listing()
-        merged.damaged += [(stranger, UNEXPECTED) for stranger in listing.unexpected_files]
-        whole |= _intact(target, {name: there[name] for name in listing.entries.keys() & there.keys() - whole})
-        lacking = {name: file for name, file in listing.entries.items() if name not in whole}
-        merged.present += len(listing.entries) - len(lacking)
-        for name, data in store.read_all(lacking.items()):
+        summary.damaged += [(stranger, UNEXPECTED_REASON) for stranger in listing.unexpected_files]
+        intact |= _intact(target, {name: present[name] for name in listing.entries.keys() & present.keys() - intact})
+        missing = {name: file for name, file in listing.entries.items() if name not in intact}
+        summary.present += len(listing.entries) - len(missing)
+        for name, data in store.read_all(missing.items()):
             try:
                 if isinstance(data, OSError):
                     raise data
                 decode(name, data)
             except (DamagedEntryError, OSError) as error:
-                merged.damaged.append((store.location(name), str(error)))
+                summary.damaged.append((store.location(name), str(error)))
                 continue
             target.put(name, data)
-            whole.add(name)
-            merged.copied += 1
-    return merged
+            intact.add(name)
+            summary.copied += 1
+    return summary
 
 
 def _intact(store: Store, files: dict[str, StoredFile]) -> set[str]:
-    """The names of those files whose content is what their names promise."""
-    found = set()
+    """The names of those files whose content matches the digest in their names."""
+    intact = set()
     for name, data in store.read_all(files.items()):
         with contextlib.suppress(DamagedEntryError):
             if not isinstance(data, OSError):
                 check_digest(name, data)
-                found.add(name)
-    return found
+                intact.add(name)
+    return intact
 
 
-DONE = ("complete", "diverged")
-"""Statuses that no further run can change."""
+FINISHED = ("complete", "diverged")
+"""Statuses of trials that do not run again."""
 
 
 def precedence_key(entry: LedgerEntry) -> tuple[int, float, str]:
     """A sort key: the entry that counts comes first.
 
-    A finished trial comes before a pruned and that before a failed one. Of finished ones the first published counts,
-    so that a later repetition changes no reported figure; of pruned and of failed ones the latest, which says how
-    things stand now. Ties go by the name, which holds a digest of the content: the answer depends on what the
-    entries say and not on where they lie or the order they came in, so merged ledgers agree.
+    A finished trial precedes a pruned one, and that a failed one. Of finished ones the first published counts, so that
+    a later repetition changes no reported result; of pruned and of failed ones the latest. Ties are broken by the name,
+    which has a digest of the content, so merged ledgers agree.
     """
     finished = _seconds(entry.record.run_info.finished)
-    if entry.record.status in DONE:
+    if entry.record.status in FINISHED:
         return 0, inf if finished is None else finished, entry.name
     return 1 if entry.record.status == "pruned" else 2, inf if finished is None else -finished, entry.name
 
 
 def _seconds(text: str) -> float | None:
-    """Seconds since 1970 of an ISO 8601 time; None (which stands last) where it is none."""
+    """Seconds since 1970 of an ISO 8601 time; None where it is not valid."""
     try:
         moment = datetime.fromisoformat(text)
     except (TypeError, ValueError):
@@ -106,15 +114,15 @@ def _seconds(text: str) -> float | None:
 
 
 class MissingEntryError(UserError):
-    """An entry proved damaged when its predictions were asked for; the ledger passes it over from then on."""
+    """An entry is damaged, as reading its predictions found; the ledger ignores it from then on."""
 
 
 class Ledger:
-    """The records in `root`, a folder or the URL of one elsewhere.
+    """The records in `root`, a folder or a URL.
 
-    Read on first use and kept; `refresh` picks up what other drivers published since. A folder that is missing reads
-    as empty and is made by the first `publish`. Raises UserError where `root` is a file or clearly something else, or
-    a URL that cannot be reached. `store_error` says why the latest entry could not be sent to its URL and is kept here.
+    They are read on first use; `refresh` reads what other drivers published since. A missing folder is an empty ledger
+    and created by the first `publish`. Raises UserError where `root` is a file or clearly no ledger, or a URL that
+    cannot be reached. `store_error` is why the latest entry could not be sent to its URL and is pending.
     """
 
     def __init__(self, root: Location | Store) -> None:
@@ -125,11 +133,11 @@ class Ledger:
         self._read = False
         self._entries: dict[str, LedgerEntry] = {}
         self._by_key: dict[str, list[LedgerEntry]] = {}
-        self._damaged: dict[Location, tuple[State, str]] = {}  # the file's state when it was examined, reason
+        self._damaged: dict[Location, tuple[State, str]] = {}  # the state of the file when it was read, reason
 
     @property
     def damaged(self) -> list[tuple[Location, str]]:
-        """Files among the entries that are passed over, each with the reason."""
+        """Files among the entries that are ignored, each with the reason."""
         self._read_once()
         return sorted(((path, reason) for path, (_, reason) in self._damaged.items()), key=str)
 
@@ -143,25 +151,25 @@ class Ledger:
 
         Raises UserError where no key or more than one begins so.
         """
-        return self._counting(key_or_prefix).record
+        return self._first_entry(key_or_prefix).record
 
     def replicates(self, key: str) -> list[Record]:
-        """The finished records of a key (or prefix) beside the one that counts, first published first."""
-        entries = self._by_key[self._counting(key).record.key]
-        return [entry.record for entry in entries[1:] if entry.record.status in DONE]
+        """The finished records of a key (or prefix) other than the one that counts, first published first."""
+        entries = self._by_key[self._first_entry(key).record.key]
+        return [entry.record for entry in entries[1:] if entry.record.status in FINISHED]
 
     def predictions(self, key: str) -> Predictions:
         """The test predictions of the record that counts for a key (or prefix), read from its file at each call.
 
-        Raises UserError where the trial left none (it was pruned or failed), MissingEntryError where the file has been
-        damaged: the ledger then reads on without it.
+        Raises UserError where the trial has none (it was pruned or failed), MissingEntryError where the file is
+        damaged: the ledger then ignores it.
         """
-        entry = self._counting(key)
+        entry = self._first_entry(key)
         location = self.store.location(entry.name)
         try:
             predictions = decode_predictions(entry, self.store.read(entry.name))
         except (DamagedEntryError, OSError) as error:
-            self._lose(entry, str(error))
+            self._drop_damaged(entry, str(error))
             raise MissingEntryError(
                 f"{location}: cannot be read: {error}\n"
                 "  `bench merge` mends it from a whole copy; without one, the next `bench run` of its suite runs its "
@@ -177,33 +185,34 @@ class Ledger:
         Complete and diverged trials are done; pruned ones only if the same rule pruned them; failed ones never.
         """
         self._read_once()
-        rule = json.loads(json.dumps(pruning_rule))  # as a record holds it: lists for tuples
+        rule = json.loads(json.dumps(pruning_rule))  # as in a record: lists for tuples
         done = {}
         for key, entries in self._by_key.items():
-            enough = (entry.record for entry in entries if _is_done(entry.record, rule))
-            if record := next(enough, None):
+            finished_records = (entry.record for entry in entries if _is_done(entry.record, rule))
+            if record := next(finished_records, None):
                 done[key] = record
         return done
 
     def finished(self, key: str, pruning_rule: dict[str, Any] | None) -> Record | None:
         """The record that makes `key` done, as `done` has it, looking only for this key's new files.
 
-        Takes the same time however large the ledger is; what is damaged is left to `refresh` to tell.
+        Takes the same time however large the ledger is; damaged files are reported by `refresh`.
         """
         self._read_once()
-        with contextlib.suppress(StoreUnavailableError):  # then what was read before has to do
+        with contextlib.suppress(StoreUnavailableError):  # then the entries that were read before are used
             for name in self.store.names_of(key):
                 if name not in self._entries:
                     with contextlib.suppress(DamagedEntryError, OSError):
-                        self._add([LedgerEntry(name, decode(name, self.store.read(name)))])
+                        self._add_entries([LedgerEntry(name, decode(name, self.store.read(name)))])
         rule = json.loads(json.dumps(pruning_rule))
         return next((entry.record for entry in self._by_key.get(key, []) if _is_done(entry.record, rule)), None)
 
     def publish(self, record: Record, predictions: Predictions | None = None) -> Location:
-        """Store a trial for good and return its file; whatever happens, it is there whole or not at all.
+        """Store a trial, completely or not at all, and return its file.
 
-        What a URL does not take just now is kept on this machine and sent by a later `publish`, or `flush_pending`.
-        Raises UserError when it cannot be written; ValueError when the record holds a value that is not finite.
+        While the URL is unavailable the entry is pending on this machine, and sent by a later `publish` or
+        `flush_pending`. Raises UserError where it cannot be written, ValueError where the record has a value that is
+        not finite.
         """
         name, data = encode(record, predictions)
         entry = LedgerEntry(name, record)
@@ -218,65 +227,65 @@ class Ledger:
                 with contextlib.suppress(StoreUnavailableError):
                     self.flush_pending()
         if self._read:
-            self._add([entry])
+            self._add_entries([entry])
         return path
 
     def pending(self) -> int:
-        """How many entries wait on this machine to be sent to the ledger's URL."""
+        """How many entries on this machine are still to be sent to the ledger's URL."""
         return 0 if isinstance(self.store, FileStore) else len(FileStore(self.store.local).listing().entries)
 
     def flush_pending(self) -> int:
-        """Send them, and return how many there were. Raises StoreUnavailableError where that still cannot be."""
+        """Send pending entries and return their number. Raises StoreUnavailableError where that fails."""
         if not self.pending():
             return 0
-        here = FileStore(self.store.local)
+        local_store = FileStore(self.store.local)
         try:
-            merged = merge([here], self.store)
+            summary = merge_ledgers([local_store], self.store)
         except StoreUnavailableError as error:
-            send = with_results(shlex.join(["bench", "merge", str(here.root)]), self.root)
+            command = with_results(shlex.join(["bench", "merge", str(local_store.root)]), self.root)
             raise StoreUnavailableError(
-                f"{error}\n  {self.pending()} finished trials are kept in {here.root}, nothing is lost: the next "
-                f"`bench run` sends them, or `{send}`"
+                f"{error}\n  {self.pending()} finished trials are pending in {local_store.root}: the next "
+                f"`bench run` sends them, or `{command}`"
             ) from error
         self.store_error = None
-        left = {location for location, _ in merged.damaged}
-        for name in here.listing().entries:
-            if here.location(name) not in left:
-                here.location(name).unlink(missing_ok=True)
-        return merged.copied
+        damaged = {location for location, _ in summary.damaged}
+        for name in local_store.listing().entries:
+            if local_store.location(name) not in damaged:
+                local_store.location(name).unlink(missing_ok=True)
+        return summary.copied
 
     def check_writable(self) -> None:
-        """UserError where a trial could not be claimed or published."""
+        """UserError where leases or entries cannot be written."""
         self.store.check_writable()
 
     def reread(self) -> None:
-        """Read every entry from its own file, whatever the index says; what is damaged is passed over from then on."""
+        """Read every entry from its own file without the index; damaged ones are ignored from then on."""
         listing = self.store.listing()
         self._entries, self._by_key = {}, {}
-        self._add(entry for entry, _ in self._open(listing.entries, {}))
+        self._add_entries(entry for entry, _ in self._read_entries(listing.entries, {}))
         self._read = True
         for name in listing.entries.keys() - self._entries.keys():
             self.store.distrust(name)
 
     def refresh(self) -> None:
-        """Take in what was published, copied in or removed since the ledger was read."""
+        """Read what was published, copied or removed since the ledger was read."""
         listing = self.store.listing()
         if self._entries.keys() - listing.entries.keys():
-            kept = [entry for name, entry in self._entries.items() if name in listing.entries]
+            remaining = [entry for name, entry in self._entries.items() if name in listing.entries]
             self._entries, self._by_key = {}, {}
-            self._add(kept)
+            self._add_entries(remaining)
         new = {name: file for name, file in listing.entries.items() if name not in self._entries}
         moved: dict[str, LedgerEntry] = {}
         if not self._read and new:
             indexed = self.store.read_index(new)
-            self._add(indexed.same)
+            self._add_entries(indexed.same)
             moved = indexed.moved
             new = {name: file for name, file in new.items() if name not in self._entries}
-        opened = self._open(new, moved)
-        self._damaged |= dict.fromkeys(listing.unexpected_files, ((0, None), UNEXPECTED))
-        self._add(entry for entry, _ in opened)
+        opened = self._read_entries(new, moved)
+        self._damaged |= dict.fromkeys(listing.unexpected_files, ((0, None), UNEXPECTED_REASON))
+        self._add_entries(entry for entry, _ in opened)
         if opened and not self._read:
-            # Those that come later are left to their publisher, who adds the line.
+            # The publishers of later entries add their lines themselves.
             files = listing.entries
             self.store.update_index(
                 opened, lambda: ((entry, state_of(files[entry.name])) for entry in self._entries.values())
@@ -287,38 +296,38 @@ class Ledger:
         if not self._read:
             self.refresh()
 
-    def _add(self, entries: Iterable[LedgerEntry]) -> None:
+    def _add_entries(self, entries: Iterable[LedgerEntry]) -> None:
         for entry in entries:
             if entry.name not in self._entries:
                 self._entries[entry.name] = entry
                 bisect.insort(self._by_key.setdefault(entry.record.key, []), entry, key=precedence_key)
 
-    def _lose(self, entry: LedgerEntry, reason: str) -> None:
-        """Pass over an entry that was taken in."""
+    def _drop_damaged(self, entry: LedgerEntry, reason: str) -> None:
+        """Ignore an entry that was read."""
         del self._entries[entry.name]
-        left = [other for other in self._by_key.pop(entry.record.key) if other.name != entry.name]
-        if left:
-            self._by_key[entry.record.key] = left
+        others = [other for other in self._by_key.pop(entry.record.key) if other.name != entry.name]
+        if others:
+            self._by_key[entry.record.key] = others
         self.store.distrust(entry.name)
         self._damaged[self.store.location(entry.name)] = (0, None), reason
 
-    def _open(self, files: dict[str, StoredFile], known: dict[str, LedgerEntry]) -> list[Written]:
+    def _read_entries(self, files: dict[str, StoredFile], known: dict[str, LedgerEntry]) -> list[EntryState]:
         """Read entries (and their files' states) from their files, and note the damaged ones.
 
-        Of a `known` one only the digest is looked at.
+        Of a `known` entry only the digest is checked.
         """
         damaged, self._damaged = self._damaged, {}
         states: dict[str, State] = {}
         unread = []
         for name, file in files.items():
             location = self.store.location(name)
-            with contextlib.suppress(OSError):  # what is wrong shows when it is read
+            with contextlib.suppress(OSError):  # the error is reported when the file is read
                 states[name] = state_of(file)
                 if location in damaged and damaged[location][0] == states[name] and states[name][1] is not None:
                     self._damaged[location] = damaged[location]
                     continue
             unread.append((name, file))
-        opened = []
+        entries = []
         for name, data in self.store.read_all(unread):
             if isinstance(data, FileNotFoundError):
                 continue  # removed since it was listed
@@ -327,12 +336,12 @@ class Ledger:
                     raise data
                 if name in known:
                     check_digest(name, data)
-                opened.append((known.get(name) or LedgerEntry(name, decode(name, data)), states[name]))
+                entries.append((known.get(name) or LedgerEntry(name, decode(name, data)), states[name]))
             except (DamagedEntryError, OSError) as error:
                 self._damaged[self.store.location(name)] = states.get(name, (0, None)), str(error)
-        return opened
+        return entries
 
-    def _counting(self, prefix: str) -> LedgerEntry:
+    def _first_entry(self, prefix: str) -> LedgerEntry:
         self._read_once()
         if not prefix:
             raise UserError("give a trial's key, or its first digits; `bench plan SUITE --json` lists a suite's keys")
@@ -342,8 +351,10 @@ class Ledger:
         if len(matches) == 1:
             return self._by_key[matches[0]][0]
         if matches:
-            shown = "".join(f"\n  {key}" for key in matches[:10]) + ("\n  ..." if len(matches) > 10 else "")
-            raise UserError(f"{self.root}: {len(matches)} keys begin with {prefix!r}; give more of one of them:{shown}")
+            matches_text = "".join(f"\n  {key}" for key in matches[:10]) + ("\n  ..." if len(matches) > 10 else "")
+            raise UserError(
+                f"{self.root}: {len(matches)} keys begin with {prefix!r}; give more of one of them:{matches_text}"
+            )
         if not self._by_key:
             raise UserError(f"{self.root}: no record {prefix!r}: the ledger is empty; run a suite first")
         hint = nearest(prefix, sorted({key[: len(prefix)] for key in self._by_key}))
@@ -356,4 +367,4 @@ class Ledger:
 def _is_done(record: Record, rule: dict[str, Any] | None) -> bool:
     if record.status == "pruned":
         return rule is not None and (record.pruning or {}).get("rule") == rule
-    return record.status in DONE
+    return record.status in FINISHED

@@ -1,7 +1,7 @@
-"""Is this a record? What JSON of a file that others may have made, or time has changed, must be to be read as one.
+"""A trial's record, and the check of records that others may have written.
 
-Whatever passes can be labelled, counted and shown: types and ranges are those that training writes, and no text holds
-what a suite file may not hold either. What a failed trial said may have several lines, and nothing else may.
+A checked record can be labelled, counted and displayed: types and ranges are those that training writes, and texts have
+no characters that suite files may not have. Only the texts of a failure may have several lines.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Metrics = dict[str, float]
 
 @dataclass(frozen=True)
 class Result:
-    """What a trial found; the same to the last bit for the same key, CPU and versions.
+    """A trial's results; equal to the last bit for the same key, CPU and versions.
 
     `curves` maps a name (``train_loss``, ``train_accuracy``, ``val_loss``, ``val_accuracy``, ``lr``) to one
     value per epoch run; a value that was not finite is None. `best_epoch` counts from 1 and is the epoch
@@ -44,14 +44,14 @@ class Result:
 
 
 PARTS = ("train", "validation", "test")
-"""The parts of the data that a result has final figures of."""
+"""The parts of the data that a result has metrics of."""
 
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What it cost, and where: seconds, bytes and versions, which differ from run to run.
+    """Where a trial ran and what it cost: seconds, bytes and versions, which differ from run to run.
 
-    `flops` counts multiply-adds twice, for one image forward. `train_seconds` leaves evaluation out.
+    `flops` counts multiply-adds twice, for one image forward. `train_seconds` is without evaluation.
     `started` and `finished` are ISO 8601 with an offset; a time without one is read as UTC.
     """
 
@@ -71,7 +71,7 @@ class RunInfo:
 
 @dataclass(frozen=True)
 class Record:
-    """One trial, whole: what was asked (`config`, `seed`, under `key`), what came of it, and what it cost.
+    """One trial: what was run (`key`, `config`, `seed`), its results, and what it cost.
 
     `config_key` is the key without the seed: records that share it are seeds of one configuration, of the same
     data and code. `pruning` holds the rule and the rung decisions for a trial that ran under ASHA, `failure` the kind,
@@ -92,20 +92,20 @@ class Record:
 
     @property
     def last_epoch(self) -> int:
-        """The epoch it ended in, from 1: of a trial that failed, the one that was under way."""
+        """The epoch in which it ended, from 1; a failed trial ended in the one that was not complete."""
         done = self.result.epochs_run
         return min(done + 1, self.config.get("epochs", done)) if self.status == "failed" else done
 
     def to_json(self) -> dict[str, Any]:
-        """As dicts all the way down, to be written out; the lists and dicts in it are the record's own."""
+        """Nested dictionaries, for JSON; their lists and dictionaries are not copied."""
         return {**vars(self), "result": dict(vars(self.result)), "run_info": dict(vars(self.run_info))}
 
     @classmethod
     def from_json(cls, data: Any) -> Record:
         """Build a record from `to_json`'s form.
 
-        A field that has a default may be missing, so that an older ledger stays readable after one was added.
-        Raises ValueError when `data` is not a record (`bench.ledger.record`) or is one of another schema.
+        Fields with a default may be missing. Raises ValueError when `data` is not a record (`bench.ledger.record`) or
+        is one of another schema.
         """
         if not isinstance(data, dict) or type(data.get("schema")) is not int:
             raise ValueError("not a record: no schema number")
@@ -129,10 +129,10 @@ _REQUIRED = {f.name for f in fields(Record) if f.default is MISSING}
 
 MAX_DEPTH = 30
 """Levels of a record, as of a suite file."""
-LARGEST = 2**63 - 1
+MAX_INTEGER = 2**63 - 1
 """Of whole numbers anywhere. Others need only be finite: a suite may ask for `lr: 1e30`, and a loss may reach 1e38."""
 ROUNDING = 1e-6
-"""How far a fraction may lie outside of [0, 1]: some were summed in single precision."""
+"""Rounding error of fractions, some of which are summed in single precision."""
 
 _Check = Callable[[Any], bool]
 _FLOAT = frozenset({float})
@@ -158,65 +158,65 @@ def check_record(data: dict[str, Any]) -> None:
     texts += run_info.get("versions", {}).values()
     failure = data.get("failure") or {}
     texts += [*failure, failure.get("kind", "")]
-    # Each character is judged by itself, so the texts can be looked at together.
-    if bad := control_character("".join(texts), one_line=True) or control_character("".join(failure.values())):
-        raise ValueError(f"record holds a text with the control character {bad!r}")
+    # Single characters are checked, so the texts can be joined.
+    if character := control_character("".join(texts), one_line=True) or control_character("".join(failure.values())):
+        raise ValueError(f"record holds a text with the control character {character!r}")
 
 
-def _check_values(level: list[Any]) -> list[str]:
-    """Look at all values below, level by level; their texts."""
+def _check_values(containers: list[Any]) -> list[str]:
+    """Check all nested values, level by level; returns their texts."""
     texts: list[str] = []
     for _ in range(MAX_DEPTH):
-        deeper: list[Any] = []
-        for container in level:
+        nested: list[Any] = []
+        for container in containers:
             values = container
             if type(container) is dict:
                 texts += container
                 values = container.values()
                 if "name" in container and type(container["name"]) is not str:
-                    raise ValueError(f"record holds {_shown(container['name'])} where a name belongs")
+                    raise ValueError(f"record holds {_short(container['name'])} where a name belongs")
             for value in values:
                 kind = type(value)
                 if kind is str:
                     texts.append(value)
                 elif kind is float or kind is int:
-                    if not (math.isfinite(value) if kind is float else -LARGEST <= value <= LARGEST):
+                    if not (math.isfinite(value) if kind is float else -MAX_INTEGER <= value <= MAX_INTEGER):
                         raise ValueError("record holds a number that is too large")
                 elif value and (kind is dict or kind is list):
-                    deeper.append(value)
-        if not deeper:
+                    nested.append(value)
+        if not nested:
             return texts
-        level = deeper
+        containers = nested
     raise ValueError(f"record is nested more than {MAX_DEPTH} levels deep")
 
 
 def _check_fields(data: Any, fields: dict[str, tuple[str, _Check]], place: str) -> None:
     if not isinstance(data, dict):
-        raise ValueError(f"not a record: {place.rstrip('.')} is {_shown(data)}")
+        raise ValueError(f"not a record: {place.rstrip('.')} is {_short(data)}")
     for name, (what, allowed) in fields.items():
         if name in data and not allowed(data[name]):
-            raise ValueError(f"record holds {_shown(data[name])} as {place}{name}, where {what} belongs")
+            raise ValueError(f"record holds {_short(data[name])} as {place}{name}, where {what} belongs")
 
 
 def _check_config(config: dict[str, Any]) -> None:
     for axis in ("dataset", "model"):
         if not _is_component(config.get(axis)):
-            raise ValueError(f"record holds {_shown(config.get(axis))} as config.{axis}, where a component belongs")
+            raise ValueError(f"record holds {_short(config.get(axis))} as config.{axis}, where a component belongs")
     for axis in AXES:
         component = config.get(axis, [])
         if type(component) is dict and type(component.get("name")) is str and component["name"]:
-            continue  # as `_is_component` says, at half the cost
+            continue  # the same as `_is_component`, in half the time
         if not (all(map(_is_component, component)) if type(component) is list else _is_component(component)):
-            raise ValueError(f"record holds {_shown(component)} as config.{axis}, where components belong")
+            raise ValueError(f"record holds {_short(component)} as config.{axis}, where components belong")
     for name in (*VALUE_AXES, "workers"):
         if name in config and not (_is_count(config[name]) and config[name] > 0):
-            raise ValueError(f"record holds {_shown(config[name])} as config.{name}, where a count belongs")
+            raise ValueError(f"record holds {_short(config[name])} as config.{name}, where a count belongs")
     path = config["dataset"].get("path", "")
     if type(path) is not str:
-        raise ValueError(f"record holds {_shown(path)} as config.dataset.path, where a path belongs")
+        raise ValueError(f"record holds {_short(path)} as config.dataset.path, where a path belongs")
 
 
-def _shown(value: Any) -> str:
+def _short(value: Any) -> str:
     return repr(value)[:40]
 
 
@@ -231,7 +231,7 @@ def _is_text(value: Any) -> bool:
 def _is_number(value: Any) -> bool:
     if type(value) is float:
         return math.isfinite(value)
-    return type(value) is int and -LARGEST <= value <= LARGEST
+    return type(value) is int and -MAX_INTEGER <= value <= MAX_INTEGER
 
 
 def _is_seconds(value: Any) -> bool:
@@ -239,7 +239,7 @@ def _is_seconds(value: Any) -> bool:
 
 
 def _is_count(value: Any) -> bool:
-    return type(value) is int and 0 <= value <= LARGEST
+    return type(value) is int and 0 <= value <= MAX_INTEGER
 
 
 def _is_texts(value: Any) -> bool:
@@ -251,7 +251,7 @@ def _is_metrics(value: Any) -> bool:
         return False
     numbers = value.values()
     if numbers and _FLOAT.issuperset(map(type, numbers)) and min(numbers) >= 0 and max(numbers) <= 1:
-        return True  # which is quickly seen, and most often so
+        return True  # the usual case, checked at once
     return all(_is_metric(name, number) for name, number in value.items())
 
 
@@ -267,7 +267,7 @@ def _is_curves(value: Any) -> bool:
 def _is_curve(value: Any) -> bool:
     if type(value) is not list:
         return False
-    if _FLOAT.issuperset(map(type, value)):  # asked of a whole curve at once
+    if _FLOAT.issuperset(map(type, value)):  # the usual case, checked at once
         return math.isfinite(sum(value))
     return all(number is None or _is_number(number) for number in value)
 

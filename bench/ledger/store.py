@@ -25,20 +25,20 @@ from pathlib import Path
 from typing import Protocol
 
 from bench.errors import UserError
-from bench.ledger.entries import LARGEST, LedgerEntry, digest, parse_json
+from bench.ledger.entries import MAX_ENTRY_BYTES, LedgerEntry, digest, parse_json
 from bench.ledger.record import Record
 
 LEASE_SECONDS = 600.0
-"""A claim not renewed for so long is free. Drivers renew every minute, so nine renewals may fail."""
+"""A lease that is not renewed for so long expires. Drivers renew every minute, so nine renewals may fail."""
 
 
 @dataclass(frozen=True)
 class LeaseOwner:
-    """A process, so described that no other on any machine is taken for it; "" where the system does not tell.
+    """The process that has a lease, unique over machines; fields are "" where the system does not provide them.
 
-    `host` is a hash and does not give the host's name away. `boot` changes when the machine starts again,
-    `namespace` tells containers on one machine apart (their process numbers mean different processes), and
-    `started` is the process's start in clock ticks since boot. `token` differs for every set of claims.
+    `host` is a hash, so that the host's name stays private. `boot` changes when the machine restarts, `namespace`
+    differs between containers of one machine (whose process numbers mean different processes), and `started` is the
+    process's start in clock ticks since boot. `token` differs for every set of leases.
     """
 
     host: str
@@ -52,16 +52,16 @@ class LeaseOwner:
 def this_process() -> LeaseOwner:
     """The running process, with a fresh token."""
     pid = os.getpid()
-    return LeaseOwner(_host(), _boot(), _namespace(), pid, _started(pid), uuid.uuid4().hex)
+    return LeaseOwner(_host_id(), _boot_id(), _pid_namespace(), pid, _start_time(pid), uuid.uuid4().hex)
 
 
 def owner_bytes(owner: LeaseOwner) -> bytes:
-    """What a claim of this owner holds."""
+    """The content of a lease of this owner."""
     return json.dumps(asdict(owner)).encode()
 
 
 def owner_in(data: bytes) -> LeaseOwner | None:
-    """Who a claim names; None where it is half written, or was changed into what names no process."""
+    """The owner that a lease names; None where it is half written or not valid."""
     try:
         owner = LeaseOwner(**json.loads(data))
     except (ValueError, TypeError, RecursionError):
@@ -73,11 +73,11 @@ def owner_in(data: bytes) -> LeaseOwner | None:
 
 def is_dead(owner: LeaseOwner) -> bool:
     """Whether the process is known to have ended."""
-    if owner.host != _host():
+    if owner.host != _host_id():
         return False
-    if owner.boot and _boot() and owner.boot != _boot():
+    if owner.boot and _boot_id() and owner.boot != _boot_id():
         return True
-    if owner.namespace != _namespace():
+    if owner.namespace != _pid_namespace():
         return False
     try:
         os.kill(owner.pid, 0)
@@ -85,43 +85,43 @@ def is_dead(owner: LeaseOwner) -> bool:
         return True
     except OSError:
         pass  # alive, and another user's
-    # Process numbers are used again; the start time tells the new process from the old.
-    started = _started(owner.pid)
+    # Process numbers are reused; the start time differs then.
+    started = _start_time(owner.pid)
     return bool(owner.started and started and started != owner.started)
 
 
-def described(owner: LeaseOwner | None) -> str:
-    """A claim's owner for people; from here another machine is known by a hash alone."""
+def describe_owner(owner: LeaseOwner | None) -> str:
+    """A lease's owner for messages; another machine is known by a hash alone."""
     if owner is None:
         return "another driver"
-    if owner.host != _host():
+    if owner.host != _host_id():
         return f"a driver on another machine (process {owner.pid} there)"
-    inside = "" if owner.namespace == _namespace() else ", in another container"
-    return f"process {owner.pid} of this machine{inside}"
+    container = "" if owner.namespace == _pid_namespace() else ", in another container"
+    return f"process {owner.pid} of this machine{container}"
 
 
-def _started(pid: int) -> str:
+def _start_time(pid: int) -> str:
     """Field 22 of ``/proc/<pid>/stat`` (see proc(5)), "ended" for a zombie, "" where it may not be read."""
-    parts = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()  # the name in brackets may hold anything
-    if not parts:
+    fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()  # the name in brackets may hold anything
+    if not fields:
         return ""
-    return "ended" if parts[0] in "ZX" else parts[19]
+    return "ended" if fields[0] in "ZX" else fields[19]
 
 
 @cache
-def _host() -> str:
+def _host_id() -> str:
     # Cloned machines share a machine-id and containers may lack one, hence the name as well.
     identity = _read("/etc/machine-id") or str(uuid.getnode())
     return hashlib.sha256(f"{identity} {platform.node()}".encode()).hexdigest()[:16]
 
 
 @cache
-def _boot() -> str:
+def _boot_id() -> str:
     return _read("/proc/sys/kernel/random/boot_id")
 
 
 @cache
-def _namespace() -> str:
+def _pid_namespace() -> str:
     try:
         return str(Path("/proc/self/ns/pid").readlink())
     except OSError:
@@ -138,17 +138,17 @@ def _read(path: str) -> str:
 Location = Path | str
 """A file of a ledger, or the ledger itself: a path on this machine's disks, a URL elsewhere."""
 State = tuple[int, int | None]
-"""The size of a file in bytes, and a number that differs when it was changed; None where its store tells none."""
-Written = tuple[LedgerEntry, State]
+"""The size of a file in bytes, and a number that changes with its content; None where the store provides none."""
+EntryState = tuple[LedgerEntry, State]
 """An entry and the state of its file."""
 
 
 class StoreUnavailableError(UserError):
-    """A home that cannot be reached or written just now; nothing of what it holds is in doubt."""
+    """A store that cannot be reached or written just now; its content is not affected."""
 
 
 class FileStat(Protocol):
-    """What tells a changed file from the same one; `os.stat_result` has it."""
+    """What detects a changed file; `os.stat_result` has it."""
 
     @property
     def st_size(self) -> int: ...
@@ -172,22 +172,22 @@ def state_of(file: StoredFile) -> State:
 
 @dataclass(frozen=True, slots=True)
 class StoreListing:
-    """The files within ``entries``: those named as an entry and lying where it should, and other ``.npz`` files."""
+    """The files within ``entries``: those named as an entry and in the right folder, and other ``.npz`` files."""
 
     entries: dict[str, StoredFile]
     unexpected_files: list[Location]
 
 
-UNEXPECTED = "not named as an entry, in the wrong folder, or no file"
-"""Why one of `StoreListing.unexpected_files` is passed over."""
+UNEXPECTED_REASON = "not named as an entry, in the wrong folder, or no file"
+"""Why one of `StoreListing.unexpected_files` is not read."""
 
 
 @dataclass(frozen=True, slots=True)
 class IndexedFiles:
-    """What an index knows of the files that it was asked about.
+    """The entries of an index whose files exist.
 
-    The files of `same` are as they were when their lines were written. Those of `moved`, by name, have the size they
-    had and were touched since, as copying does: what their lines say holds if the digest in their names does.
+    The files of `same` have not changed since their lines were written. Those of `moved`, by name, have the same size
+    and were touched since, as by copying: their lines are valid if the digest in the name is.
     """
 
     same: list[LedgerEntry]
@@ -195,11 +195,10 @@ class IndexedFiles:
 
 
 class Store(Protocol):
-    """A place for entries, their index and claims:
-    `bench.ledger.file_store.FileStore` or `bench.ledger.url_store.UrlStore`.
+    """Entries, their index and leases: `bench.ledger.file_store.FileStore` or `bench.ledger.url_store.UrlStore`.
 
-    `root` is its name for people. `local` is a folder of this machine for what need not be shared: checkpoints, and
-    entries that could not be sent. Any method may raise UserError; of a `Remote`, AwayError.
+    `root` is its name for messages. `local` is a folder of this machine for what is not shared: checkpoints, and
+    pending entries. Any method may raise UserError; those of a `UrlStore` StoreUnavailableError.
     """
 
     @property
@@ -207,52 +206,52 @@ class Store(Protocol):
     @property
     def local(self) -> Path: ...
     def check(self) -> bool:
-        """Whether a ledger is here already; UserError where this is, or clearly holds, something else."""
+        """Whether the ledger exists; UserError where the location clearly has other content."""
 
     def check_writable(self) -> None:
-        """UserError where entries or claims cannot be written; nothing is left behind."""
+        """UserError where entries or leases cannot be written; nothing is left behind."""
 
     def location(self, name: str) -> Location:
-        """Where the entry `name` lies."""
+        """The path or URL of the entry `name`."""
 
     def listing(self) -> StoreListing:
-        """What there is; nothing where there is no ledger yet."""
+        """All entries; none where the ledger does not exist yet."""
 
     def names_of(self, key: str) -> Iterable[str]:
         """The names of a key's entries, at a cost that does not grow with the ledger."""
 
     def read(self, name: str) -> bytes:
-        """An entry's bytes; FileNotFoundError or another OSError where that cannot be."""
+        """An entry's bytes; FileNotFoundError or another OSError where it cannot be read."""
 
     def read_all(self, files: Iterable[tuple[str, StoredFile]]) -> Iterator[tuple[str, bytes | OSError]]:
-        """The bytes of many, by name, or why one cannot be read."""
+        """The bytes of many entries, by name, or why one cannot be read."""
 
     def put(self, name: str, data: bytes) -> Location:
-        """Store an entry, whole or not at all, in place of a damaged one of that name."""
+        """Store an entry, whole or not at all; a damaged one of that name is replaced."""
 
     def read_index(self, files: dict[str, StoredFile]) -> IndexedFiles:
-        """What the index knows of `files`."""
+        """The entries that the index has of `files`."""
 
     def add_to_index(self, entry: LedgerEntry) -> None:
-        """Let the index know of an entry that was just put."""
+        """Add an entry that was just stored to the index."""
 
-    def update_index(self, entries: list[Written], everything: Callable[[], Iterable[Written]]) -> None:
-        """Let the index know of entries that it lacked; `everything` gives all of them."""
+    def update_index(self, entries: list[EntryState], everything: Callable[[], Iterable[EntryState]]) -> None:
+        """Add entries that the index lacks; `everything` returns all entries."""
 
     def distrust(self, name: str) -> None:
-        """Let no index speak for an entry that proved damaged."""
+        """Make the index ignore an entry that is damaged."""
 
     def acquire(self, key: str, me: LeaseOwner) -> bool:
-        """Claim a key; False where another driver is at work on it."""
+        """Acquire the lease of a key; False where another driver has it."""
 
     def holder(self, key: str) -> LeaseOwner | None:
-        """Who has claimed a key; None where that is not known."""
+        """Who has the lease of a key; None where that is not known."""
 
     def renew(self, key: str, me: LeaseOwner) -> None:
-        """Show that the claim is alive, if it is mine."""
+        """Renew the lease, if `me` has it."""
 
     def release(self, key: str, me: LeaseOwner) -> None:
-        """End the claim, if it is mine."""
+        """Release the lease, if `me` has it."""
 
     def mark(self, folder: str, name: str) -> None:
         """Create an empty file in a folder of the ledger; a failure is ignored."""
@@ -262,36 +261,36 @@ class Store(Protocol):
 
 
 BYTES_PER_ENTRY = 2**16
-"""Most lines have a tenth."""
+"""Room for a line of the index; most have a tenth."""
 _LINE = re.compile(rb'\{"sha256":"([0-9a-f]{12})",')
 
 
-def most_bytes(files: Sized) -> int:
+def max_index_bytes(files: Sized) -> int:
     """How large an index of so many entries can be."""
-    return LARGEST + BYTES_PER_ENTRY * len(files)
+    return MAX_ENTRY_BYTES + BYTES_PER_ENTRY * len(files)
 
 
 def read_index(index: BufferedIOBase, files: Mapping[str, StoredFile]) -> IndexedFiles:
     """The entries of an index whose file is among `files` (by name) with the size it had.
 
-    What others made may be endless, or unpack to more than memory holds: no more of it is read than an index can have.
+    An index from elsewhere may be endless or unpack to more than memory holds, so at most `max_index_bytes` are read.
     """
-    found: dict[str, tuple[LedgerEntry, bool]] = {}
-    left = most_bytes(files)
-    with _uncollected():
-        while left > 0 and (line := index.readline(left)):
-            left -= len(line)
+    parsed_entries: dict[str, tuple[LedgerEntry, bool]] = {}
+    remaining_bytes = max_index_bytes(files)
+    with _garbage_collection_paused():
+        while remaining_bytes > 0 and (line := index.readline(remaining_bytes)):
+            remaining_bytes -= len(line)
             if parsed := _parse(line, files):
-                found[parsed[0].name] = parsed
+                parsed_entries[parsed[0].name] = parsed
     return IndexedFiles(
-        [entry for entry, same in found.values() if same],
-        {name: entry for name, (entry, same) in found.items() if not same},
+        [entry for entry, same in parsed_entries.values() if same],
+        {name: entry for name, (entry, same) in parsed_entries.items() if not same},
     )
 
 
 @contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
-    """Records are kept and hold no cycles: looking for garbage among them took a third of the reading's time."""
+def _garbage_collection_paused() -> Iterator[None]:
+    """Records have no cycles: garbage collections took a third of the reading time."""
     was = gc.isenabled()
     gc.disable()
     try:
@@ -301,12 +300,12 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def append_index(path: Path, entries: Iterable[Written]) -> None:
+def append_index(path: Path, entries: Iterable[EntryState]) -> None:
     """Add a line for each entry and its file's state; a failure is ignored, since the index is only a cache."""
     with contextlib.suppress(OSError):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK, 0o666)
         try:
-            # A writer that was killed may have left half a line, which must not swallow this one.
+            # A killed writer may have left half a line; the next one must start on a new line.
             end = os.lseek(descriptor, 0, os.SEEK_END)
             if end and os.pread(descriptor, 1, end - 1) != b"\n":
                 os.write(descriptor, b"\n")
@@ -325,9 +324,9 @@ def index_line(entry: LedgerEntry, state: State) -> bytes:
 
 
 def _parse(line: bytes, files: Mapping[str, StoredFile]) -> tuple[LedgerEntry, bool] | None:
-    """The entry of a line, and whether its file is in the state that the line was written of."""
+    """The entry of a line, and whether its file has not changed since the line was written."""
     line = line.rstrip(b"\n")
-    if not (found := _LINE.match(line)) or digest(memoryview(line)[found.end() :]) != found[1].decode():
+    if not (match := _LINE.match(line)) or digest(memoryview(line)[match.end() :]) != match[1].decode():
         return None
     try:
         data = parse_json(line)

@@ -1,9 +1,8 @@
-"""A ledger's home at a URL that fsspec knows: ``s3://bucket/path``, ``gs://``, ``az://``, ``sftp://``, ...
+"""A store at any URL of fsspec: ``s3://bucket/path``, ``gs://``, ``az://``, ``sftp://``, ...
 
-An entry is put by a conditional put (``If-None-Match: *`` on S3), which an object store makes whole or not at all.
-Where a file system has neither, a writer that is killed may leave half an entry; its digest gives it away, it is
-passed over and told, and its trial runs again. Clients and credentials are the library's own affair: for S3 what
-``AWS_*`` variables, ``~/.aws/`` or the machine's role say.
+An entry is stored by a conditional put (``If-None-Match: *`` on S3), which object stores do completely or not at all.
+Elsewhere a killed writer may leave half an entry; its digest detects that, it is reported, and its trial runs again.
+The libraries configure clients and credentials: for S3 by ``AWS_*`` variables, ``~/.aws/`` or the machine's role.
 """
 
 from __future__ import annotations
@@ -26,33 +25,33 @@ import fsspec
 from platformdirs import user_state_path
 
 from bench.errors import UserError, nearest
-from bench.ledger.entries import LARGEST, LedgerEntry, folder_of, is_entry_name, too_large
+from bench.ledger.entries import MAX_ENTRY_BYTES, LedgerEntry, folder_of, is_entry_name, too_large
 from bench.ledger.files import ENTRIES, LEASES, check_names
 from bench.ledger.store import (
     LEASE_SECONDS,
+    EntryState,
     IndexedFiles,
     LeaseOwner,
     StoredFile,
     StoreListing,
     StoreUnavailableError,
-    Written,
     index_line,
     is_dead,
-    most_bytes,
+    max_index_bytes,
     owner_bytes,
     owner_in,
     read_index,
 )
 
 
-def create(fs: Any, path: str, data: bytes) -> None:
+def write_if_absent(fs: Any, path: str, data: bytes) -> None:
     """Write `data` to `path` by a conditional put. Raises FileExistsError where something is there, whole or not."""
     try:
         fs.pipe_file(path, data, mode="create")
     except (FileExistsError, FileNotFoundError, PermissionError):
         raise
     except OSError as error:
-        # S3 answers "conflict, try again" to some of those who write at once, and older s3fs has another exception.
+        # S3 answers "conflict" to some concurrent writers, and older s3fs raises another exception.
         if fs.exists(path):
             raise FileExistsError(path) from error
         if error.errno == errno.ENOSYS:  # a server without conditional puts
@@ -61,89 +60,89 @@ def create(fs: Any, path: str, data: bytes) -> None:
             fs.pipe_file(path, data, mode="create")
 
 
-LOOK_SECONDS = 60.0
-"""How long the store's clock is reckoned from the last look at it."""
+CLOCK_SECONDS = 60.0
+"""How long the store's clock is extrapolated from its last reading."""
 
 
 @dataclass
 class Clock:
-    """The store's own time, so that no machine's clock matters; looked up by writing an object."""
+    """The store's clock, which is read by writing an object; the machines' clocks are not used."""
 
     _looked: float = field(default=float("-inf"))
     _then: float = 0.0
 
     def now(self, fs: Any, folder: str) -> float:
         """Seconds since 1970."""
-        if time.monotonic() - self._looked > LOOK_SECONDS:
+        if time.monotonic() - self._looked > CLOCK_SECONDS:
             fs.pipe_file(f"{folder}/.clock", b"")
-            self._then, self._looked = _written(fs, f"{folder}/.clock"), time.monotonic()
+            self._then, self._looked = _modified_time(fs, f"{folder}/.clock"), time.monotonic()
         return self._then + time.monotonic() - self._looked
 
 
-def acquire_object(fs: Any, folder: str, key: str, me: LeaseOwner, clock: Clock) -> bool:
-    """Claim `key` unless a living driver has it."""
-    there = _claims(fs, folder, key)
-    if there:
-        newest = f"{folder}/{key}.{there[-1]}"
-        owner = _owner(fs, newest)
-        if owner == me:
+def acquire_object(fs: Any, folder: str, key: str, owner: LeaseOwner, clock: Clock) -> bool:
+    """Acquire the lease of `key` unless a living driver has it."""
+    numbers = _lease_numbers(fs, folder, key)
+    if numbers:
+        newest = f"{folder}/{key}.{numbers[-1]}"
+        holder = _read_owner(fs, newest)
+        if holder == owner:
             return True
-        if not (owner and is_dead(owner)):
+        if not (holder and is_dead(holder)):
             try:
-                age = abs(clock.now(fs, folder) - _written(fs, newest))
-            except FileNotFoundError:  # ended since it was listed
+                age = abs(clock.now(fs, folder) - _modified_time(fs, newest))
+            except FileNotFoundError:  # released since it was listed
                 age = LEASE_SECONDS + 1
-            except NotImplementedError:  # a file system without times; then claims end only with their process
+            except NotImplementedError:  # a file system without times: leases expire with their process only
                 age = 0.0
-            # A store whose clock was set back has claims in the future, hence the absolute value.
+            # A store whose clock was set back has leases in the future, hence the absolute value.
             if age <= LEASE_SECONDS:
                 return False
     try:
-        create(fs, f"{folder}/{key}.{there[-1] + 1 if there else 0}", owner_bytes(me))
+        write_if_absent(fs, f"{folder}/{key}.{numbers[-1] + 1 if numbers else 0}", owner_bytes(owner))
     except FileExistsError:
         return False
-    _remove(fs, [f"{folder}/{key}.{number}" for number in there])
+    _remove(fs, [f"{folder}/{key}.{number}" for number in numbers])
     return True
 
 
 def object_holder(fs: Any, folder: str, key: str) -> LeaseOwner | None:
-    """Who has claimed `key`; None where nobody has, or the claim is half written."""
-    there = _claims(fs, folder, key)
-    return _owner(fs, f"{folder}/{key}.{there[-1]}") if there else None
+    """Who has the lease of `key`; None where nobody has, or it is half written."""
+    numbers = _lease_numbers(fs, folder, key)
+    return _read_owner(fs, f"{folder}/{key}.{numbers[-1]}") if numbers else None
 
 
-def renew_object(fs: Any, folder: str, key: str, me: LeaseOwner) -> None:
-    """Show that the claim is alive, if it is mine."""
-    if mine := _mine(fs, folder, key, me):
-        fs.pipe_file(mine, owner_bytes(me))
+def renew_object(fs: Any, folder: str, key: str, owner: LeaseOwner) -> None:
+    """Renew the lease, if `owner` has it."""
+    if path := _own_lease(fs, folder, key, owner):
+        fs.pipe_file(path, owner_bytes(owner))
 
 
-def release_object(fs: Any, folder: str, key: str, me: LeaseOwner) -> None:
-    """End the claim, if it is mine."""
-    if mine := _mine(fs, folder, key, me):
-        _remove(fs, [mine])
+def release_object(fs: Any, folder: str, key: str, owner: LeaseOwner) -> None:
+    """Release the lease, if `owner` has it."""
+    if path := _own_lease(fs, folder, key, owner):
+        _remove(fs, [path])
 
 
-def _mine(fs: Any, folder: str, key: str, me: LeaseOwner) -> str | None:
-    there = _claims(fs, folder, key)
-    newest = f"{folder}/{key}.{there[-1]}" if there else ""
-    return newest if newest and _owner(fs, newest) == me else None
+def _own_lease(fs: Any, folder: str, key: str, owner: LeaseOwner) -> str | None:
+    numbers = _lease_numbers(fs, folder, key)
+    newest = f"{folder}/{key}.{numbers[-1]}" if numbers else ""
+    return newest if newest and _read_owner(fs, newest) == owner else None
 
 
-def _claims(fs: Any, folder: str, key: str) -> list[int]:
-    """The numbers of a key's claims, lowest first."""
+def _lease_numbers(fs: Any, folder: str, key: str) -> list[int]:
+    """The numbers of a key's leases, lowest first."""
     numbers = [path.rpartition(".")[2] for path in fs.glob(f"{folder}/{key}.*")]
     return sorted(int(number) for number in numbers if number.isdecimal())
 
 
-def _owner(fs: Any, path: str) -> LeaseOwner | None:
+def _read_owner(fs: Any, path: str) -> LeaseOwner | None:
     try:
         return owner_in(fs.cat_file(path))
     except FileNotFoundError:
         return None
 
 
-def _written(fs: Any, path: str) -> float:
+def _modified_time(fs: Any, path: str) -> float:
     moment: datetime = fs.modified(path)
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
@@ -155,24 +154,24 @@ def _remove(fs: Any, paths: list[str]) -> None:
 
 
 INDEX = "index.jsonl.gz"
-"""The index; an object cannot be appended to, so readers write it anew where it lacks much."""
-LACKING = 0.1
-"""The index is written anew when it lacked this share of the entries: what is transferred stays in proportion."""
-LEAST = 8
-"""And not for fewer entries than this, which are read about as fast by themselves."""
-AT_ONCE = 128
-"""Entries that are read at once; some 60 kB each for 10,000 test images."""
-PAUSE_SECONDS = 30.0
-"""How long a home that did not answer is left alone: each attempt takes seconds, and the run has trials to end."""
+"""The index; objects cannot be appended to, so readers rewrite it where it lacks many entries."""
+STALE_INDEX_FRACTION = 0.1
+"""The index is rewritten where it lacks this fraction of the entries."""
+MIN_NEW_ENTRIES = 8
+"""The index is not rewritten for fewer new entries than this."""
+BATCH_SIZE = 128
+"""Entries that are read concurrently; some 280 kB each for 10,000 test images of 10 classes."""
+RETRY_AFTER_SECONDS = 30.0
+"""How long an unavailable store is not tried again: each attempt takes seconds."""
 
 _EXTRAS = {"s3": "s3", "s3a": "s3"}
-_DENIED = ("Credential", "Token", "SSO", "Unauthorized", "Forbidden")
-"""What the names of libraries' exceptions about credentials have in common (botocore's have no common base)."""
+_CREDENTIAL_ERRORS = ("Credential", "Token", "SSO", "Unauthorized", "Forbidden")
+"""Parts of the names of exceptions about credentials (botocore's have no common base class)."""
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """An object as a listing has it; see `bench.ledger.store.StoredFile`."""
+    """A listed object; see `bench.ledger.store.StoredFile`."""
 
     path: str
     st_size: int
@@ -189,20 +188,20 @@ class UrlStore:
         self.root = url.rstrip("/")
         self._fs, path = _file_system(url)
         self._path = path.rstrip("/")
-        # A report reads predictions several times. In a temporary folder, removed at the end; entries never change.
+        # Reports read predictions several times. The cache is a temporary folder; entries never change.
         self._once = fsspec.filesystem("simplecache", fs=self._fs)
         name = re.sub(r"[^A-Za-z0-9]+", "-", self.root)[:60].strip("-")
         digest = hashlib.sha256(self.root.encode()).hexdigest()[:12]
         self.local = user_state_path("bench", appauthor=False) / "ledgers" / f"{name}-{digest}"
         self._clock = Clock()
-        self._away: tuple[float, StoreUnavailableError] | None = None
+        self._unavailable_until: tuple[float, StoreUnavailableError] | None = None
 
     def check(self) -> bool:
         with self._reaching():
             try:
                 names = {path.rstrip("/").rpartition("/")[2] for path in self._fs.ls(self._path, detail=False)}
             except FileNotFoundError:
-                # Nothing there yet, or no such bucket, which only listing tells.
+                # No ledger yet, or no such bucket: only listing distinguishes the two.
                 names = {ENTRIES} if self._fs.find(f"{self._path}/{ENTRIES}") else set()
         return check_names(self.root, names)
 
@@ -217,50 +216,52 @@ class UrlStore:
 
     def listing(self) -> StoreListing:
         with self._reaching():
-            found = self._fs.find(f"{self._path}/{ENTRIES}", detail=True)
+            objects = self._fs.find(f"{self._path}/{ENTRIES}", detail=True)
         listing = StoreListing({}, [])
-        for path, info in found.items():
+        for path, info in objects.items():
             *_, folder, name = path.split("/")
             if is_entry_name(name) and folder == folder_of(name):
-                listing.entries[name] = RemoteFile(path, int(info["size"]), _changed(info))
+                listing.entries[name] = RemoteFile(path, int(info["size"]), _change_number(info))
             elif name.endswith(".npz"):
                 listing.unexpected_files.append(f"{self.root}{path.removeprefix(self._path)}")
         return listing
 
     def names_of(self, key: str) -> Iterable[str]:
         with self._reaching():
-            found = self._fs.glob(f"{self._path}/{ENTRIES}/{folder_of(key)}/{key}-*")
-        return [name for path in found if is_entry_name(name := path.rpartition("/")[2])]
+            paths = self._fs.glob(f"{self._path}/{ENTRIES}/{folder_of(key)}/{key}-*")
+        return [name for path in paths if is_entry_name(name := path.rpartition("/")[2])]
 
     def read(self, name: str) -> bytes:
         with self._reaching():
             return bytes(self._once.cat_file(self._object(name)))
 
     def read_all(self, files: Iterable[tuple[str, StoredFile]]) -> Iterator[tuple[str, bytes | OSError]]:
-        left = iter(files)
-        while listed := list(islice(left, AT_ONCE)):
+        remaining = iter(files)
+        while listed := list(islice(remaining, BATCH_SIZE)):
             batch = []
             for name, file in listed:
-                if file.stat().st_size > LARGEST:
+                if file.stat().st_size > MAX_ENTRY_BYTES:
                     yield name, too_large()
                 else:
                     batch.append((name, file))
-            nothing = [None] * len(batch)
+            whole_file = [None] * len(batch)
             with self._reaching():
-                # Whole files; `cat` would ask for each, one after the other, whether it is there.
-                found = self._fs.cat_ranges([file.path for _, file in batch], nothing, nothing, on_error="return")
-                for data in found:
+                # `cat` would check each file's existence, one after the other.
+                contents = self._fs.cat_ranges(
+                    [file.path for _, file in batch], whole_file, whole_file, on_error="return"
+                )
+                for data in contents:
                     if isinstance(data, Exception) and not isinstance(data, FileNotFoundError):
                         raise data
-            yield from ((name, data) for (name, _), data in zip(batch, found, strict=True))
+            yield from ((name, data) for (name, _), data in zip(batch, contents, strict=True))
 
     def put(self, name: str, data: bytes) -> str:
         path = self._object(name)
         with self._reaching():
             try:
-                create(self._fs, path, data)
+                write_if_absent(self._fs, path, data)
             except FileExistsError:
-                # The name has a digest of the content: the same, unless it was damaged.
+                # The name has a digest of the content, which is equal unless it was damaged.
                 if self._fs.cat_file(path) != data:
                     self._fs.pipe_file(path, data)
         return self.location(name)
@@ -269,7 +270,7 @@ class UrlStore:
         with self._reaching():
             try:
                 path = f"{self._path}/{INDEX}"
-                if self._fs.size(path) > most_bytes(files):
+                if self._fs.size(path) > max_index_bytes(files):
                     return IndexedFiles([], {})
                 with gzip.GzipFile(fileobj=io.BytesIO(self._fs.cat_file(path))) as index:
                     return read_index(index, files)
@@ -277,37 +278,37 @@ class UrlStore:
                 return IndexedFiles([], {})
 
     def add_to_index(self, entry: LedgerEntry) -> None:
-        """Nothing: the next reader whom enough is lacking writes the index."""
+        """Nothing: readers rewrite the index."""
 
-    def update_index(self, entries: list[Written], everything: Callable[[], Iterable[Written]]) -> None:
-        known = list(everything())
-        if len(entries) < max(LEAST, LACKING * len(known)):
+    def update_index(self, entries: list[EntryState], everything: Callable[[], Iterable[EntryState]]) -> None:
+        all_entries = list(everything())
+        if len(entries) < max(MIN_NEW_ENTRIES, STALE_INDEX_FRACTION * len(all_entries)):
             return
-        lines = b"".join(index_line(entry, state) for entry, state in known)
-        with contextlib.suppress(StoreUnavailableError), self._reaching():  # a reader who may not write does without
+        lines = b"".join(index_line(entry, state) for entry, state in all_entries)
+        with contextlib.suppress(StoreUnavailableError), self._reaching():  # a reader may have no permission to write
             self._fs.pipe_file(f"{self._path}/{INDEX}", gzip.compress(lines, 1))
 
     def distrust(self, name: str) -> None:  # noqa: ARG002
-        # The index needs no word: a store that says when an object was changed also says so of one that was damaged.
+        # The index needs no change: the store's change number of a damaged object differs from that in its line.
         self._once.clear_cache()
 
-    def acquire(self, key: str, me: LeaseOwner) -> bool:
+    def acquire(self, key: str, owner: LeaseOwner) -> bool:
         with self._reaching():
-            return acquire_object(self._fs, f"{self._path}/{LEASES}", key, me, self._clock)
+            return acquire_object(self._fs, f"{self._path}/{LEASES}", key, owner, self._clock)
 
     def holder(self, key: str) -> LeaseOwner | None:
         with contextlib.suppress(StoreUnavailableError), self._reaching():
             return object_holder(self._fs, f"{self._path}/{LEASES}", key)
         return None
 
-    def renew(self, key: str, me: LeaseOwner) -> None:
-        # Where this fails, and where `drop` does, the claim ends by its age.
+    def renew(self, key: str, owner: LeaseOwner) -> None:
+        # Where this or `release` fails, the lease expires.
         with contextlib.suppress(StoreUnavailableError), self._reaching():
-            renew_object(self._fs, f"{self._path}/{LEASES}", key, me)
+            renew_object(self._fs, f"{self._path}/{LEASES}", key, owner)
 
-    def release(self, key: str, me: LeaseOwner) -> None:
+    def release(self, key: str, owner: LeaseOwner) -> None:
         with contextlib.suppress(StoreUnavailableError), self._reaching():
-            release_object(self._fs, f"{self._path}/{LEASES}", key, me)
+            release_object(self._fs, f"{self._path}/{LEASES}", key, owner)
 
     def mark(self, folder: str, name: str) -> None:
         with contextlib.suppress(StoreUnavailableError), self._reaching():
@@ -324,9 +325,9 @@ class UrlStore:
 
     @contextlib.contextmanager
     def _reaching(self) -> Iterator[None]:
-        """Turn whatever a library raises into an AwayError that says what to do."""
-        if self._away and time.monotonic() < self._away[0]:
-            raise self._away[1]
+        """Turn exceptions of libraries into a StoreUnavailableError that says what to do."""
+        if self._unavailable_until and time.monotonic() < self._unavailable_until[0]:
+            raise self._unavailable_until[1]
         try:
             yield
         except UserError:
@@ -339,20 +340,20 @@ class UrlStore:
             ) from error
         except Exception as error:
             away = _unavailable(self.root, error)
-            if not _is_refusal(error):  # that is told at once, and may be of writing only
-                self._away = time.monotonic() + PAUSE_SECONDS, away
+            if not _is_refusal(error):  # which is reported at once, and may concern writing only
+                self._unavailable_until = time.monotonic() + RETRY_AFTER_SECONDS, away
             raise away from error
-        self._away = None
+        self._unavailable_until = None
 
 
 def _file_system(url: str) -> tuple[Any, str]:
     """fsspec's file system for a URL, without a cache of listings, and the path within."""
-    protocol, _, place = url.lower().partition(":")
-    if not place.strip("/"):
-        raise UserError(f"{url}: names no place; write it like s3://BUCKET/PATH")
-    known = fsspec.available_protocols()
-    if protocol not in known:
-        hint = nearest(protocol, known) or "write it like s3://BUCKET/PATH, or name a folder"
+    protocol, _, location = url.lower().partition(":")
+    if not location.strip("/"):
+        raise UserError(f"{url}: names no location; write it like s3://BUCKET/PATH")
+    protocols = fsspec.available_protocols()
+    if protocol not in protocols:
+        hint = nearest(protocol, protocols) or "write it like s3://BUCKET/PATH, or name a folder"
         raise UserError(f"{url}: unknown protocol {protocol!r}; {hint}")
     try:
         fs, path = fsspec.core.url_to_fs(url, use_listings_cache=False)
@@ -360,7 +361,7 @@ def _file_system(url: str) -> tuple[Any, str]:
         extra = _EXTRAS.get(protocol)
         advice = f"pip install 'bench[{extra}]'" if extra else str(error)
         raise UserError(f"{url}: the library for {protocol}:// is not installed: {advice}") from error
-    except Exception as error:  # what a library makes of a URL of its own
+    except Exception as error:  # whatever a library raises for its URLs
         raise UserError(f"{url}: not a ledger's URL: {error or type(error).__name__}") from error
     return fs, str(path)
 
@@ -369,12 +370,12 @@ def _unavailable(url: str, error: Exception) -> StoreUnavailableError:
     reason = str(error) or type(error).__name__
     if isinstance(error, NotImplementedError):
         return StoreUnavailableError(
-            f"{url}: a ledger cannot be kept there: {reason}; s3://BUCKET/PATH or a folder can"
+            f"{url}: a ledger cannot be stored there: {reason}; s3://BUCKET/PATH or a folder can"
         )
     if _is_refusal(error):
-        advice = "log in, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        hint = "log in, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         return StoreUnavailableError(
-            f"{url}: access was refused: {reason}\n  for S3: {advice}; see `aws sts get-caller-identity`"
+            f"{url}: access was refused: {reason}\n  for S3: {hint}; see `aws sts get-caller-identity`"
         )
     return StoreUnavailableError(
         f"{url}: cannot be reached: {reason}\n  is the address right (AWS_ENDPOINT_URL), and the network up?"
@@ -382,12 +383,12 @@ def _unavailable(url: str, error: Exception) -> StoreUnavailableError:
 
 
 def _is_refusal(error: Exception) -> bool:
-    return isinstance(error, PermissionError) or any(word in type(error).__name__ for word in _DENIED)
+    return isinstance(error, PermissionError) or any(word in type(error).__name__ for word in _CREDENTIAL_ERRORS)
 
 
-def _changed(info: dict[str, Any]) -> int | None:
-    """A number that differs when an object was written anew, from what the store tells; None where that is nothing."""
-    told = [str(info.get(name, "")) for name in ("ETag", "etag", "LastModified", "mtime", "updated", "created")]
-    if not any(told):
+def _change_number(info: dict[str, Any]) -> int | None:
+    """A number that changes when an object is rewritten, from its attributes; None where there are none."""
+    attributes = [str(info.get(name, "")) for name in ("ETag", "etag", "LastModified", "mtime", "updated", "created")]
+    if not any(attributes):
         return None
-    return int.from_bytes(hashlib.sha256("".join(told).encode()).digest()[:7], "big")
+    return int.from_bytes(hashlib.sha256("".join(attributes).encode()).digest()[:7], "big")

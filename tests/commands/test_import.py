@@ -216,7 +216,7 @@ def test_predictions_in_another_order_are_warned_of(fashion_mnist: Dataset, benc
     np.savez(tmp_path / "predictions.npz", predicted=np.random.default_rng(0).permutation(fashion_mnist.test_labels))
     ran = bench("import", tmp_path / "predictions.npz", "--name", "svm", *FASHION_MNIST, tmp_path / "results")
     assert ran.code == 0
-    assert "which is what chance gives: are the predictions in the test file's own order" in ran.err
+    assert "as by chance: are the predictions in the test file's own order" in ran.err
 
 
 def test_a_name_and_seed_stand_once(guesses: Any, bench: Any, tmp_path: Path) -> None:

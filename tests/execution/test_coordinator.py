@@ -264,8 +264,8 @@ def test_another_drivers_trial_is_left_to_it_and_the_wait_is_told_once(
     assert coordinator.next_trial() is not None
     coordinator.poll_other_drivers()
     assert notes == [
-        f"waiting for 1 trial claimed by process {os.getpid()} of this machine; "
-        "what a driver that is gone has claimed is free after 10 minutes"
+        f"waiting for 1 trial with process {os.getpid()} of this machine; "
+        "leases of dead drivers expire after 10 minutes"
     ]
     other.release(taken.key)
     coordinator.poll_other_drivers()

@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from bench.errors import UserError
-from bench.ledger.file_store import EMPTY_SECONDS
+from bench.ledger.file_store import EMPTY_LEASE_SECONDS
 from bench.ledger.leases import Leases
 from bench.ledger.store import LEASE_SECONDS, is_dead, this_process
 
@@ -153,7 +153,7 @@ def test_a_driver_killed_before_it_wrote_its_name_holds_nothing_up(root):
     (root / "leases").mkdir(parents=True)
     (root / "leases" / "ab12").touch()
     assert not Leases(root).acquire("ab12")  # one that is being made is left alone
-    set_age(root, "ab12", EMPTY_SECONDS + 1)
+    set_age(root, "ab12", EMPTY_LEASE_SECONDS + 1)
     assert Leases(root).acquire("ab12")
 
 

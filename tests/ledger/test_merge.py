@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import UserError
-from bench.ledger.ledger import Ledger, merge
+from bench.ledger.ledger import Ledger, merge_ledgers
 
 
 @pytest.fixture
@@ -30,8 +30,8 @@ def contents(root: Path):
 
 def test_both_orders_give_the_same_ledger(two, tmp_path, make_record):
     here, there = two
-    assert merge([here, there], tmp_path / "one").copied == 5
-    assert merge([there, here], tmp_path / "other").copied == 5
+    assert merge_ledgers([here, there], tmp_path / "one").copied == 5
+    assert merge_ledgers([there, here], tmp_path / "other").copied == 5
     assert contents(tmp_path / "one") == contents(tmp_path / "other")
     merged = Ledger(tmp_path / "one")
     assert [record.status for record in merged.records()] == ["complete", "pruned", "complete"]
@@ -41,43 +41,43 @@ def test_both_orders_give_the_same_ledger(two, tmp_path, make_record):
 
 def test_copying_with_cp_gives_the_same_as_merging(two, tmp_path):
     here, there = two
-    merge([here, there], tmp_path / "merged")
+    merge_ledgers([here, there], tmp_path / "merged")
     shutil.copytree(there, here, dirs_exist_ok=True)  # over everything, index and all
     assert contents(here) == contents(tmp_path / "merged")
 
 
 def test_merging_again_copies_nothing(two):
     here, there = two
-    assert merge([there], here).copied == 3
-    assert merge([there, here], here).copied == 0
+    assert merge_ledgers([there], here).copied == 3
+    assert merge_ledgers([there, here], here).copied == 0
 
 
 def test_a_damaged_entry_stays_behind(two):
     here, there = two
     (damaged,) = there.glob("entries/cc/*")
     damaged.write_bytes(damaged.read_bytes()[:50])
-    assert merge([there], here).copied == 2
+    assert merge_ledgers([there], here).copied == 2
     assert Ledger(here).damaged == []
 
 
 def test_a_copy_that_was_cut_off_is_mended(two):
     here, there = two
-    merge([there], here)
+    merge_ledgers([there], here)
     (cut,) = here.glob("entries/cc/*")
     cut.write_bytes(cut.read_bytes()[:50])
-    assert merge([there], here).copied == 1
+    assert merge_ledgers([there], here).copied == 1
     assert Ledger(here).record("cc00") == Ledger(there).record("cc00")
 
 
 def test_a_changed_bit_is_mended_from_a_whole_copy(two):
     here, there = two
-    merge([there], here)
+    merge_ledgers([there], here)
     (path,) = here.glob("entries/cc/*")
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
     assert [record.key for record in Ledger(here).records()] == ["aa00", "bb00"]
-    merged = merge([there], here)
+    merged = merge_ledgers([there], here)
     assert (merged.copied, merged.present, merged.damaged) == (1, 2, [])
     assert Ledger(here).record("cc00") == Ledger(there).record("cc00")
     assert Ledger(here).damaged == []
@@ -85,16 +85,16 @@ def test_a_changed_bit_is_mended_from_a_whole_copy(two):
 
 def test_of_two_damaged_copies_none_is_taken(two):
     here, there = two
-    merge([there], here)
+    merge_ledgers([there], here)
     for root in two:
         (path,) = root.glob("entries/cc/*")
         path.write_bytes(path.read_bytes()[:-1] + b"x")
-    assert merge([there], here).copied == 0
+    assert merge_ledgers([there], here).copied == 0
     assert len(Ledger(here).records()) == 2
 
 
 def test_a_source_that_is_no_ledger_is_refused_before_anything_is_copied(two, tmp_path):
     here, there = two
     with pytest.raises(UserError, match="nowhere: nothing to merge"):
-        merge([there, tmp_path / "nowhere"], here)
+        merge_ledgers([there, tmp_path / "nowhere"], here)
     assert len(Ledger(here).records()) == 2

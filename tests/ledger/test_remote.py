@@ -19,7 +19,7 @@ from bucket import Bucket, opened
 from bench.errors import UserError
 from bench.ledger import url_store
 from bench.ledger.leases import Leases
-from bench.ledger.ledger import Ledger, MissingEntryError, merge
+from bench.ledger.ledger import Ledger, MissingEntryError, merge_ledgers
 from bench.ledger.store import LEASE_SECONDS, owner_bytes, this_process
 from bench.ledger.url_store import UrlStore
 
@@ -55,7 +55,7 @@ sys.stdin.readline()
 @pytest.fixture
 def bucket(monkeypatch, tmp_path) -> Iterator[Bucket]:
     made = opened(monkeypatch, tmp_path / "state")
-    monkeypatch.setattr(url_store, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(url_store, "RETRY_AFTER_SECONDS", 0.0)
     yield made
     made.go_away()
 
@@ -168,7 +168,7 @@ def test_one_changed_bit_is_noticed_although_the_index_knows_the_entry_and_mende
 ):
     for number in range(9):
         location = Ledger(bucket.url).publish(make_record(f"ab{number:02}"), predictions)
-    merge([bucket.url], tmp_path / "whole")
+    merge_ledgers([bucket.url], tmp_path / "whole")
     assert len(Ledger(bucket.url).records()) == 9
     read = Ledger(bucket.url)
     assert len(read.records()) == 9
@@ -181,7 +181,7 @@ def test_one_changed_bit_is_noticed_although_the_index_knows_the_entry_and_mende
     again = Ledger(bucket.url)
     assert "ab08" not in again.done(None)
     assert [damaged for damaged, _ in again.damaged] == [location]
-    assert merge([tmp_path / "whole"], bucket.url).copied == 1
+    assert merge_ledgers([tmp_path / "whole"], bucket.url).copied == 1
     assert Ledger(bucket.url).damaged == []
     assert Ledger(bucket.url).predictions("ab08").labels.tolist() == [9, 2, 1, 1]
 
@@ -299,7 +299,7 @@ def test_a_server_that_goes_away_costs_no_finished_trial(bucket, make_record, pr
     kept = ledger.publish(make_record("bb00"), predictions)
     assert Path(kept).is_file()
     assert "cannot be reached" in str(ledger.store_error)
-    with pytest.raises(UserError, match=r"1 finished trials are kept in .*nothing is lost(.|\n)*bench merge"):
+    with pytest.raises(UserError, match=r"1 finished trials are pending in .*(.|\n)*bench merge"):
         ledger.flush_pending()
     with pytest.raises(UserError, match=r"cannot be reached(.|\n)*AWS_ENDPOINT_URL"):
         Ledger(bucket.url)
@@ -323,9 +323,9 @@ def test_ledgers_merge_between_a_folder_and_a_bucket(bucket, ledger, make_record
     ledger.publish(make_record("aa00", minute=1), predictions)
     Ledger(bucket.url).publish(make_record("aa00", minute=2), predictions)
     Ledger(bucket.url).publish(make_record("bb00"), predictions)
-    assert merge([ledger.root], bucket.url).copied == 1
-    assert merge([bucket.url], ledger.root).copied == 2
-    assert merge([bucket.url], ledger.root).copied == 0
+    assert merge_ledgers([ledger.root], bucket.url).copied == 1
+    assert merge_ledgers([bucket.url], ledger.root).copied == 2
+    assert merge_ledgers([bucket.url], ledger.root).copied == 0
     here, there = Ledger(ledger.root), Ledger(bucket.url)
     assert here.records() == there.records()
     assert here.replicates("aa00") == there.replicates("aa00") == [make_record("aa00", minute=2)]
@@ -352,7 +352,7 @@ def test_a_reader_who_may_not_write_reads(bucket, make_record, monkeypatch, pred
         raise PermissionError("Access Denied")
 
     monkeypatch.setattr("s3fs.S3FileSystem.pipe_file", refuse)
-    monkeypatch.setattr(url_store, "PAUSE_SECONDS", 30.0)
+    monkeypatch.setattr(url_store, "RETRY_AFTER_SECONDS", 30.0)
     ledger = Ledger(bucket.url)
     assert len(ledger.records()) == 9
     ledger.refresh()

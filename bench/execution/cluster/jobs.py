@@ -26,7 +26,7 @@ from bench.execution.ray_cluster import runtime_env
 from bench.ledger.address import is_url
 from bench.ledger.file_store import FileStore
 from bench.ledger.files import ENTRIES
-from bench.ledger.ledger import Ledger, merge
+from bench.ledger.ledger import Ledger, merge_ledgers
 
 ENVIRONMENT = "environment.yaml"
 """The job's runtime environment, in a run's folder."""
@@ -227,7 +227,7 @@ def fetch(launcher: Launcher, name: str, incoming: Path, ledger: Ledger) -> int:
     """Copy a run's new entries into the ledger, by way of the folder `incoming`; how many there were."""
     (incoming / ENTRIES).mkdir(parents=True, exist_ok=True)
     fetch_folder(launcher, f"{run_folder(launcher, name)}/{OUT}/{ENTRIES}", incoming / ENTRIES)
-    copied = merge([incoming], ledger.root).copied
+    copied = merge_ledgers([incoming], ledger.root).copied
     ledger.refresh()
     return copied
 
