@@ -29,17 +29,17 @@ class Problem:
     line: int | None = None
     hint: str = ""
 
-    def place(self, file: str) -> str:
+    def location(self, file: str) -> str:
         """``FILE:LINE: KEY PATH``, as far as they are known."""
         line = f"{file}:{self.line}" if self.line else file
         return f"{line}: {self.path}" if self.path else line
 
     def text(self, file: str) -> str:
         hint = "".join(f"\n  {line}" for line in self.hint.splitlines())
-        return f"{self.place(file)}: {self.message}{hint}"
+        return f"{self.location(file)}: {self.message}{hint}"
 
 
-SHOWN = 20
+MAX_PROBLEMS = 20
 """Problems printed at most; mending these often mends the rest."""
 
 
@@ -49,9 +49,9 @@ class SuiteError(UserError):
     def __init__(self, file: str, problems: Iterable[Problem]):
         self.file = file
         self.problems = tuple(problems)
-        lines = [problem.text(file) for problem in self.problems[:SHOWN]]
-        if len(self.problems) > SHOWN:
-            lines.append(f"... and {len(self.problems) - SHOWN:,} more problems")
+        lines = [problem.text(file) for problem in self.problems[:MAX_PROBLEMS]]
+        if len(self.problems) > MAX_PROBLEMS:
+            lines.append(f"... and {len(self.problems) - MAX_PROBLEMS:,} more problems")
         super().__init__("\n".join(lines))
 
 
@@ -81,6 +81,9 @@ SYNONYMS = {
     "max_epochs": "epochs",
     "random_state": "seeds",
     "repeats": "seeds",
+    "grace": "grace_period",
+    "reduction": "reduction_factor",
+    "eta": "reduction_factor",
     "n_trials": "samples",
     "num_samples": "samples",
     "val_split": "validation",
@@ -114,7 +117,7 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def spelled(name: str, names: Iterable[str]) -> str:
+def match_spelling(name: str, names: Iterable[str]) -> str:
     """The one of `names` that differs in capitals, hyphens and underscores only (Fashion-MNIST), else `name` itself."""
 
     def bare(text: str) -> str:

@@ -13,13 +13,13 @@ import typer
 from bench.commands.load_results import existing, warn_damaged
 from bench.commands.load_suites import load, trials_of
 from bench.commands.options import RESULTS, Results
-from bench.errors import UserError
+from bench.errors import UserError, plural
 
 if TYPE_CHECKING:
     from bench.report.exported import Run
 
 
-LONGEST = 200
+MAX_NAME = 200
 """Characters of a folder's name; file systems allow 255 bytes."""
 
 
@@ -38,26 +38,24 @@ def export(
 
     ledger = existing(results)
     warn_damaged(ledger)
-    found = list(runs([record for record in ledger.records() if keys is None or record.key in keys]))
-    if not found:
+    event_runs = list(runs([record for record in ledger.records() if keys is None or record.key in keys]))
+    if not event_runs:
         raise UserError(f"{results}: holds no trial{f' of {suite}' if suite else ''}; run a suite first")
-    written = _to_tensorboard(found, tensorboard)
-    there = f", {len(found) - written} were there" if written < len(found) else ""
-    typer.echo(
-        f"wrote {written} trial{'s' * (written != 1)}{there}: tensorboard --logdir {shlex.quote(str(tensorboard))}"
-    )
+    n_written = _to_tensorboard(event_runs, tensorboard)
+    present = f", {len(event_runs) - n_written} were there" if n_written < len(event_runs) else ""
+    typer.echo(f"wrote {plural(n_written, 'trial')}{present}: tensorboard --logdir {shlex.quote(str(tensorboard))}")
 
 
-def _to_tensorboard(found: list[Run], folder: Path) -> int:
+def _to_tensorboard(event_runs: list[Run], folder: Path) -> int:
     """Those that are not there yet, a folder each."""
     try:
         from tensorboardX import SummaryWriter
     except ImportError as error:
         raise UserError("--tensorboard needs tensorboardX: pip install tensorboardX") from error
 
-    written = 0
-    for run in found:
-        name = re.sub(r"[^A-Za-z0-9._-]+", "_", run.name)[-LONGEST:]  # the seed and the key stand at its end
+    n_written = 0
+    for run in event_runs:
+        name = re.sub(r"[^A-Za-z0-9._-]+", "_", run.name)[-MAX_NAME:]  # the seed and the key stand at its end
         target, unfinished = folder / name, folder / f".{name}"
         try:
             if target.exists():
@@ -75,5 +73,5 @@ def _to_tensorboard(found: list[Run], folder: Path) -> int:
             unfinished.rename(target)
         except OSError as error:
             raise UserError(f"{target}: cannot be written: {error.strerror}; choose another folder") from error
-        written += 1
-    return written
+        n_written += 1
+    return n_written

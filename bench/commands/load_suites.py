@@ -28,7 +28,7 @@ CHECKED = ("model", "preprocessing", "optimizer", "regularizer", "augmentation")
 
 
 def load(
-    text: str, only: list[str] | None, overrides: list[str] | None, seeds: int | None, user_code: bool = True
+    text: str, only: list[str] | None, cli_overrides: list[str] | None, seeds: int | None, user_code: bool = True
 ) -> Suite:
     """The suite that `text` names, narrowed by the options, with the libraries' own defaults filled in.
 
@@ -45,10 +45,10 @@ def load(
     def notify(message: str) -> None:
         print(message, file=sys.stderr)
 
-    suite = load_suite(find_suite(text), only or [], overrides or [], seeds, notify)
+    suite = load_suite(find_suite(text), only or [], cli_overrides or [], seeds, notify)
     if not user_code:
         _refuse_user_code(suite)
-    if not all(is_known({**config, "model": {"name": "mlp"}}) for config, _ in suite.configurations):
+    if not all(has_known_names({**config, "model": {"name": "mlp"}}) for config, _ in suite.configurations):
         suite = _with_library_defaults(suite)
     suite = _with_floats(suite)
     if problems := _unknown_references(suite):
@@ -69,19 +69,19 @@ def _with_library_defaults(suite: Suite) -> Suite:
 
     new: dict[str, Any] = {}
 
-    def resolve(entry: dict[str, Any]) -> dict[str, Any]:
-        if entry["name"] in AXES["optimizer"] or is_user_defined(entry["name"]):
-            return entry
-        question = canonical(["optimizer defaults", entry["name"]])
-        defaults = known_defaults(entry["name"]) or new.get(question) or library_cache.recall(question)
+    def resolve(component: dict[str, Any]) -> dict[str, Any]:
+        if component["name"] in AXES["optimizer"] or is_user_defined(component["name"]):
+            return component
+        cache_key = canonical(["optimizer defaults", component["name"]])
+        defaults = known_defaults(component["name"]) or new.get(cache_key) or library_cache.recall(cache_key)
         if defaults is None:
             from bench.training.optimizer_factory import defaults_of  # imports timm, which takes seconds
 
             try:
-                defaults = new[question] = defaults_of(entry["name"])
+                defaults = new[cache_key] = defaults_of(component["name"])
             except UserError:
-                return entry  # `check` tells of it, together with whatever else is wrong
-        return spelled_out(entry, defaults)
+                return component  # `check` tells of it, together with whatever else is wrong
+        return spelled_out(component, defaults)
 
     suite = suite.resolved("optimizer", resolve)
     if new:
@@ -98,17 +98,17 @@ def _with_floats(suite: Suite) -> Suite:
     folder = suite.path.resolve().parent
     codes: dict[str, ComponentCode | None] = {}
 
-    def resolve(entry: dict[str, Any]) -> dict[str, Any]:
-        name = entry["name"]
+    def resolve(component: dict[str, Any]) -> dict[str, Any]:
+        name = component["name"]
         if is_user_defined(name) and name not in codes:
             codes[name] = None
             with contextlib.suppress(UserError):  # `trials_of` tells of it
                 codes[name] = read({"name": name}, folder)
         code = codes.get(name)
-        return floats_spelled_out(entry, code) if code else entry
+        return floats_spelled_out(component, code) if code else component
 
     for axis in AXES:
-        if any(is_user_defined(entry["name"]) for entry in suite.components(axis)):
+        if any(is_user_defined(component["name"]) for component in suite.components(axis)):
             suite = suite.resolved(axis, resolve)
     return suite
 
@@ -126,30 +126,30 @@ def trials_of(suite: Suite) -> list[Trial]:
     try:
         return trials(suite, fingerprint, lambda component: read_component(component, folder))
     except UserError as error:
-        raise UserError("\n".join([str(error), *_wrong_arrays(suite)])) from error
+        raise UserError("\n".join([str(error), *_data_problems(suite)])) from error
 
 
-def _wrong_arrays(suite: Suite) -> list[str]:
+def _data_problems(suite: Suite) -> list[str]:
     """What is wrong with the user's own data that are there, told beside what is wrong elsewhere in the file."""
     from bench.data import fingerprint, train_labels
     from bench.jsonutil import canonical
     from bench.suite.trial import data_path
 
     problems = []
-    for entry in {canonical(config["dataset"]): config["dataset"] for config, _ in suite.configurations}.values():
-        path = data_path(entry, suite.path)
+    for dataset in {canonical(config["dataset"]): config["dataset"] for config, _ in suite.configurations}.values():
+        path = data_path(dataset, suite.path)
         if path is not None:
-            own = {**entry, "path": str(path)}
+            located = {**dataset, "path": str(path)}
             with contextlib.suppress(UserError):  # which is told already
-                fingerprint(own)
+                fingerprint(located)
                 try:
-                    train_labels(own, lambda _: None)
+                    train_labels(located, lambda _: None)
                 except UserError as error:
-                    problems.append(f"{suite.place('dataset', entry)}: {error}")
+                    problems.append(f"{suite.location('dataset', dataset)}: {error}")
     return problems
 
 
-def is_known(config: dict[str, Any]) -> bool:
+def has_known_names(config: dict[str, Any]) -> bool:
     """Whether all names are bench's own, so that no library has to be asked about them."""
     from bench.components import AXES, EXTENSIBLE_AXES
 
@@ -165,9 +165,10 @@ def check(suite: Suite, trials: list[Trial]) -> None:
         A metric, a model or an optimizer is out of place; all of them are named. Or the user's own data are wrong.
     """
     check_metrics(suite, trials)
-    first = {trial.group: trial for trial in trials}.values()
+    trial_of_group = {trial.group: trial for trial in trials}.values()
     if not any(
-        trial.code or asks_libraries(trial.config.to_json()) or trial.config.model.name != "mlp" for trial in first
+        trial.code or needs_libraries(trial.config.to_json()) or trial.config.model.name != "mlp"
+        for trial in trial_of_group
     ):
         return
     from bench import library_cache
@@ -175,27 +176,29 @@ def check(suite: Suite, trials: list[Trial]) -> None:
     from bench.jsonutil import canonical
     from bench.suite.expand import DEFERRED_CHECKS
 
-    shapes, questions = _open_questions(suite, trials)
-    unchecked = [trial for trial in first if trial.group in questions]
+    shapes, cache_keys = _unanswered_checks(suite, trials)
+    unchecked = [trial for trial in trial_of_group if trial.group in cache_keys]
     if not unchecked:
         return
-    places = {
-        canonical([axis, trial.run_config.to_json().get(axis)]): suite.place(axis, trial.config.to_json().get(axis))
+    locations = {
+        canonical([axis, trial.run_config.to_json().get(axis)]): suite.location(axis, trial.config.to_json().get(axis))
         for trial in unchecked
         for axis in (*EXTENSIBLE_AXES, *DEFERRED_CHECKS)
     }
-    _check_configurations(suite, unchecked, shapes, places)
-    library_cache.remember({questions[trial.group]: True for trial in unchecked if trial.code is None})
+    _check_configurations(suite, unchecked, shapes, locations)
+    library_cache.remember({cache_keys[trial.group]: True for trial in unchecked if trial.code is None})
 
 
-def _open_questions(suite: Suite, trials: list[Trial]) -> tuple[dict[str, Any], dict[int, str]]:
+def _unanswered_checks(suite: Suite, trials: list[Trial]) -> tuple[dict[str, Any], dict[int, str]]:
     """The shape of each data set, and whether a configuration fits where no check has told yet, by `Trial.group`."""
     from bench import library_cache
     from bench.jsonutil import canonical
 
-    first = {trial.group: trial for trial in trials}.values()
-    shapes = {text: _shape(suite, trial) for text, trial in {trial.data: trial for trial in first}.items()}
-    questions = {
+    trial_of_group = {trial.group: trial for trial in trials}.values()
+    shapes = {
+        text: _image_shape(suite, trial) for text, trial in {trial.data: trial for trial in trial_of_group}.items()
+    }
+    cache_keys = {
         trial.group: canonical(
             [
                 "fits",
@@ -204,17 +207,17 @@ def _open_questions(suite: Suite, trials: list[Trial]) -> tuple[dict[str, Any], 
                 trial.config.batch_size == 1,
             ]
         )
-        for trial in first
+        for trial in trial_of_group
     }
-    unanswered = {trial.group for trial in first if trial.code}
+    unanswered = {trial.group for trial in trial_of_group if trial.code}
     return shapes, {
-        group: question
-        for group, question in questions.items()
-        if group in unanswered or library_cache.recall(question) is None
+        group: cache_key
+        for group, cache_key in cache_keys.items()
+        if group in unanswered or library_cache.recall(cache_key) is None
     }
 
 
-def _check_configurations(suite: Suite, trials: list[Trial], shapes: dict[str, Any], places: dict[str, str]) -> None:
+def _check_configurations(suite: Suite, trials: list[Trial], shapes: dict[str, Any], locations: dict[str, str]) -> None:
     """`bench.training.preflight.check`, with each of the user's own codes in a process of its own.
 
     Files that such a code reads though its key does not hold them are told.
@@ -222,20 +225,20 @@ def _check_configurations(suite: Suite, trials: list[Trial], shapes: dict[str, A
     from bench.execution.forkserver import files_opened
     from bench.training.preflight import check
 
-    alike: dict[str, list[Trial]] = {}
+    by_code: dict[str, list[Trial]] = {}
     for trial in trials:
-        alike.setdefault(trial.code.identity if trial.code else "", []).append(trial)
+        by_code.setdefault(trial.code.identity if trial.code else "", []).append(trial)
     problems: dict[str, None] = {}  # a set that keeps its order: an optimizer is tried beside each code
-    for first, *others in alike.values():
-        code, configs = first.code, [trial.run_config for trial in (first, *others)]
+    for first, *more_trials in by_code.values():
+        code, configs = first.code, [trial.run_config for trial in (first, *more_trials)]
         try:
             if code is None:
-                check(configs, shapes, places)
+                check(configs, shapes, locations)
                 continue
-            for path in files_opened(code, check, configs, shapes, places):
-                place = suite.place(code.axes[0], first.config.to_json()[code.axes[0]])
+            for path in files_opened(code, check, configs, shapes, locations):
+                location = suite.location(code.axes[0], first.config.to_json()[code.axes[0]])
                 typer.echo(
-                    f"note: {place}: {code.name!r} reads {path}, which the trials' keys do not hold: a change of it "
+                    f"note: {location}: {code.name!r} reads {path}, which the trials' keys do not hold: a change of it "
                     f"changes results and no key; name it in `files: [...]` of the component",
                     err=True,
                 )
@@ -250,33 +253,35 @@ def check_metrics(suite: Suite, trials: list[Trial]) -> None:
     from bench.metrics import METRICS
     from bench.suite.labels import axis_label
 
-    asked = {name: least for name in suite.metrics if (least := METRICS[name].classes) > 1}
-    if not asked:
+    min_classes = {name: minimum for name in suite.metrics if (minimum := METRICS[name].classes) > 1}
+    if not min_classes:
         return
-    first = {trial.data: trial for trial in trials}.values()
-    classes = {axis_label(one.config.dataset.to_json(), "dataset"): _shape(suite, one)[1] for one in first}
+    trial_of_data = {trial.data: trial for trial in trials}.values()
+    classes = {
+        axis_label(one.config.dataset.to_json(), "dataset"): _image_shape(suite, one)[1] for one in trial_of_data
+    }
     problems = []
-    for name, least in asked.items():
-        short = [f"{data} has {count}" for data, count in classes.items() if count < least]
-        if short:
-            place = suite.place("metrics", name)
-            problems.append(f"{place}: {name!r} needs {least} classes or more, and {', '.join(short)}")
+    for name, minimum in min_classes.items():
+        too_few = [f"{data} has {count}" for data, count in classes.items() if count < minimum]
+        if too_few:
+            location = suite.location("metrics", name)
+            problems.append(f"{location}: {name!r} needs {minimum} classes or more, and {', '.join(too_few)}")
     if problems:
         raise UserError("\n".join([*problems, "  take another metric; `bench list metrics` shows all"]))
 
 
-def data_places(suite: Suite, trials: list[Trial]) -> dict[str, str]:
+def data_locations(suite: Suite, trials: list[Trial]) -> dict[str, str]:
     """Where the suite file names each data set of its trials, by `Trial.data`."""
-    return {trial.data: suite.place("dataset", trial.config.dataset.to_json()) for trial in trials}
+    return {trial.data: suite.location("dataset", trial.config.dataset.to_json()) for trial in trials}
 
 
-def check_own_data(suite: Suite, trials: list[Trial], notify: Callable[[str], None]) -> None:
+def check_user_data(suite: Suite, trials: list[Trial], notify: Callable[[str], None]) -> None:
     """UserError where the user's own data are wrong, as far as that can be told without their pixels."""
     from bench.data import train_labels
 
-    own = [trial for trial in trials if trial.data_path is not None or trial.data_code is not None]
+    user_trials = [trial for trial in trials if trial.data_path is not None or trial.data_code is not None]
     labels, problems = {}, []
-    for text, trial in {trial.data: trial for trial in own}.items():
+    for text, trial in {trial.data: trial for trial in user_trials}.items():
         try:
             if trial.data_code is not None:
                 from bench.execution.user_dataset import load_dataset
@@ -285,10 +290,10 @@ def check_own_data(suite: Suite, trials: list[Trial], notify: Callable[[str], No
             else:
                 labels[text] = train_labels(trial.run_config.dataset.to_json(), notify)
         except UserError as error:
-            problems.append(f"{suite.place('dataset', trial.config.dataset.to_json())}: {error}")
+            problems.append(f"{suite.location('dataset', trial.config.dataset.to_json())}: {error}")
     if problems:
         raise UserError("\n".join(problems))
-    check_splits(suite, own, labels)
+    check_splits(suite, user_trials, labels)
 
 
 def check_splits(suite: Suite, trials: list[Trial], train_labels: Mapping[str, NDArray[np.int64]]) -> None:
@@ -303,29 +308,32 @@ def check_splits(suite: Suite, trials: list[Trial], train_labels: Mapping[str, N
         try:
             split(train_labels[trial.data], trial.config.validation)
         except UserError as error:
-            raise UserError(f"{suite.place('validation', validation)}: {error}") from error
+            raise UserError(f"{suite.location('validation', validation)}: {error}") from error
 
 
-def checked_for_plan(suite: Suite, trials: list[Trial], most: int | None = None) -> tuple[list[Trial], int]:
-    """The trials that `check` was asked about for a plan, and how many networks were left to the run.
+def checked_for_plan(suite: Suite, trials: list[Trial], max_networks: int | None = None) -> tuple[list[Trial], int]:
+    """Check a suite for its plan: the trials that were checked, and how many networks were left to the run.
 
-    A plan need not import torch or decode images for the rest: bench's own networks are left to the run where nothing
-    else asks for torch; so are the user's own images, which only names from elsewhere are worth decoding for. And
-    where more than `most` networks are yet to be built, which takes half a second each, only one of each factory of the
-    user's is, and what has a name that is not known. Errors as in `check`.
+    A plan that names only components of bench imports no torch and decodes no images of the user's. Building a network
+    takes half a second: where more than `max_networks` are to be built, only one for each of the user's factories is,
+    and those with unknown names. Errors as in `check`.
     """
-    if not any(trial.code or asks_libraries(trial.config.to_json()) for trial in trials):
+    if not any(trial.code or needs_libraries(trial.config.to_json()) for trial in trials):
         return [], 0
-    asked = [trial for trial in trials if trial.code or trial.data_path is None or not is_known(trial.config.to_json())]
-    left: dict[int, str] = {}
-    if most is not None:
-        _, questions = _open_questions(suite, asked)
-        networks = {trial.group: network_of(trial) for trial in asked if trial.group in questions}
-        if len(set(networks.values())) > most:
-            left = {group: networks[group] for group in _with_known_names(asked) if group in networks}
-    checked = [trial for trial in asked if trial.group not in left]
+    candidates = [
+        trial
+        for trial in trials
+        if trial.code or trial.data_path is None or not has_known_names(trial.config.to_json())
+    ]
+    skipped: dict[int, str] = {}
+    if max_networks is not None:
+        _, cache_keys = _unanswered_checks(suite, candidates)
+        networks = {trial.group: network_of(trial) for trial in candidates if trial.group in cache_keys}
+        if len(set(networks.values())) > max_networks:
+            skipped = {group: networks[group] for group in _groups_with_known_names(candidates) if group in networks}
+    checked = [trial for trial in candidates if trial.group not in skipped]
     check(suite, checked)
-    return checked, len(set(left.values()) - {network_of(trial) for trial in checked})
+    return checked, len(set(skipped.values()) - {network_of(trial) for trial in checked})
 
 
 def network_of(trial: Trial) -> str:
@@ -335,22 +343,22 @@ def network_of(trial: Trial) -> str:
     return canonical([trial.config.model.to_json(), trial.config.preprocessing.to_json(), trial.data])
 
 
-def _with_known_names(trials: list[Trial]) -> set[int]:
+def _groups_with_known_names(trials: list[Trial]) -> set[int]:
     """The configurations all of whose names are bench's or the libraries', or of a factory that is there already."""
     from bench.components import AXES
     from bench.suite.optimizer_defaults import known_defaults
 
     models = AXES["model"].keys() | _timm_models()
     factories: set[str] = set()
-    known = set()
+    groups = set()
     for trial in {trial.group: trial for trial in trials}.values():
         model, optimizer = trial.config.model.name, trial.config.optimizer.name
         if model in factories or model.partition(".")[0] in models:
             if optimizer in AXES["optimizer"] or known_defaults(optimizer) is not None:
-                known.add(trial.group)
+                groups.add(trial.group)
         elif trial.code is not None:
             factories.add(model)
-    return known
+    return groups
 
 
 def _timm_models() -> set[str]:
@@ -362,45 +370,50 @@ def _timm_models() -> set[str]:
     return {name for file in files for name in re.findall(r"^@register_model\s+def (\w+)", file.read_text(), re.M)}
 
 
-def asks_libraries(config: dict[str, Any]) -> bool:
+def needs_libraries(config: dict[str, Any]) -> bool:
     """Whether only torch or timm can tell if a configuration fits: its names, or what is as the images or layers are.
 
     Patterns of layers may find none, mirrored borders may be wider than an image, columns are those of grey ones, and
     networks with batch normalisation may not take one image at a time.
     """
     return (
-        not is_known(config)
-        or any(entry.get("mode") == "reflect" for entry in config["augmentation"])
-        or any(isinstance(entry.get("layers"), list) for entry in config["regularizer"])
+        not has_known_names(config)
+        or any(component.get("mode") == "reflect" for component in config["augmentation"])
+        or any(isinstance(component.get("layers"), list) for component in config["regularizer"])
         or config["preprocessing"]["name"] == "column_standardize"
         or (config["batch_size"] == 1 and config["model"]["name"] != "mlp")
     )
 
 
-def _shape(suite: Suite, trial: Trial) -> tuple[tuple[int, int, int], int]:
+def _image_shape(suite: Suite, trial: Trial) -> tuple[tuple[int, int, int], int]:
     """The (channels, height, width) of a trial's images, and how many classes; UserError with the data's place."""
     from bench.execution.user_dataset import dataset_shape
 
     try:
         return dataset_shape(trial)
     except UserError as error:
-        raise UserError(f"{suite.place('dataset', trial.config.dataset.to_json())}: {error}") from error
+        raise UserError(f"{suite.location('dataset', trial.config.dataset.to_json())}: {error}") from error
 
 
 def _refuse_user_code(suite: Suite) -> None:
     """UserError for the user's own code in any axis."""
     from bench.components import AXES, is_user_defined
 
-    own: dict[str, str] = {}
+    user_components: dict[str, str] = {}
     for config, _ in suite.configurations:
         for axis in AXES:
             value = config.get(axis, [])
-            for entry in value if isinstance(value, list) else [value]:
-                if is_user_defined(entry["name"]):
+            for component in value if isinstance(value, list) else [value]:
+                if is_user_defined(component["name"]):
                     article = "an" if axis[0] in "aeiou" else "a"
-                    own[suite.place(axis, value)] = f"{entry['name']!r} is {article} {axis} of the user's own"
-    if own:
-        lines = [f"{place}: {what}, and --no-user-code runs none" for place, what in own.items()]
+                    user_components[suite.location(axis, value)] = (
+                        f"{component['name']!r} is {article} {axis} of the user's own"
+                    )
+    if user_components:
+        lines = [
+            f"{location}: {description}, and --no-user-code runs none"
+            for location, description in user_components.items()
+        ]
         raise UserError(
             "\n".join([*lines, "  leave the option out where you trust that code, or take another component"])
         )
@@ -416,5 +429,5 @@ def _unknown_references(suite: Suite) -> list[str]:
         try:
             find([name])
         except UserError as error:
-            unknown.append(f"{suite.place('references', name)}: {str(error).removeprefix('references: ')}")
+            unknown.append(f"{suite.location('references', name)}: {str(error).removeprefix('references: ')}")
     return unknown

@@ -60,19 +60,19 @@ NoUserCode = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def as_written(only: list[str] | None, overrides: list[str] | None, seeds: int | None) -> str:
+def options_text(only: list[str] | None, cli_overrides: list[str] | None, seeds: int | None) -> str:
     """The options that narrow or change a suite, as a command line has them."""
-    pairs = [("--only", text) for text in only or []] + [("--set", text) for text in overrides or []]
+    pairs = [("--only", text) for text in only or []] + [("--set", text) for text in cli_overrides or []]
     pairs += [("--seeds", str(seeds))] if seeds is not None else []
     return "".join(f" {option} {shlex.quote(text)}" for option, text in pairs)
 
 
-def with_suite(suite: str, options: str) -> str:
+def suite_argument(suite: str, options: str) -> str:
     """A suite's file or name before such options; a path that begins with a dash would be taken for an option."""
     return shlex.quote(f"./{suite}" if suite.startswith("-") else suite) + options
 
 
-NOTED = ".suites.json"
+SUITE_INDEX = ".suites.json"
 """Which suite file each report in a folder is of: two suites may have one name."""
 
 
@@ -86,7 +86,7 @@ def write(path: Path, text: str) -> None:
     typer.echo(f"wrote {path}")
 
 
-def take_name(folder: Path, name: str, suite: Path) -> None:
+def claim_report_name(folder: Path, name: str, suite: Path) -> None:
     """Note in the folder that its reports of this name are of this suite file.
 
     Raises
@@ -94,21 +94,23 @@ def take_name(folder: Path, name: str, suite: Path) -> None:
     UserError
         They are of another suite file, which is still there and says something else.
     """
-    noted = folder / NOTED
+    index = folder / SUITE_INDEX
     try:
-        found = json.loads(noted.read_text(encoding="utf-8"))
+        content = json.loads(index.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        found = {}
-    known: dict[str, str] = found if isinstance(found, dict) else {}
-    other = folder / str(known.get(name, os.path.relpath(suite, folder)))
-    if other.is_file() and not other.samefile(suite) and other.read_bytes() != suite.read_bytes():
+        content = {}
+    suite_of_report: dict[str, str] = content if isinstance(content, dict) else {}
+    noted_suite = folder / str(suite_of_report.get(name, os.path.relpath(suite, folder)))
+    if noted_suite.is_file() and not noted_suite.samefile(suite) and noted_suite.read_bytes() != suite.read_bytes():
         raise UserError(
-            f"{folder / name}.*: reports of this name are of another suite, {os.path.relpath(other)}\n"
+            f"{folder / name}.*: reports of this name are of another suite, {os.path.relpath(noted_suite)}\n"
             f"  give {os.path.relpath(suite)} a `name` of its own, or choose another folder with --out"
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        noted.write_text(json.dumps({**known, name: os.path.relpath(suite, folder)}, indent=1), encoding="utf-8")
+        index.write_text(
+            json.dumps({**suite_of_report, name: os.path.relpath(suite, folder)}, indent=1), encoding="utf-8"
+        )
     except OSError as error:
         raise UserError(f"{folder}: cannot be written: {error.strerror}; choose another place with --out") from error
 

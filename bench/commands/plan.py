@@ -11,7 +11,7 @@ import typer
 
 from bench.commands.data import datasets_of
 from bench.commands.load_results import warn_damaged
-from bench.commands.load_suites import check_metrics, check_own_data, checked_for_plan, data_places, load, trials_of
+from bench.commands.load_suites import check_metrics, check_user_data, checked_for_plan, data_locations, load, trials_of
 from bench.commands.options import (
     RESULTS,
     AsJson,
@@ -84,7 +84,7 @@ def plan(
     plans = []
     for suite in loaded:
         trials = trials_of(suite)
-        check_own_data(suite, trials, lambda line: typer.echo(line, err=True))
+        check_user_data(suite, trials, lambda line: typer.echo(line, err=True))
         check_metrics(suite, trials)
         # What --measure trains is built anyway.
         checked_trials, unchecked = checked_for_plan(suite, trials, None if measure else MAX_NETWORKS)
@@ -96,7 +96,7 @@ def plan(
                 f"measuring {n_trial_kinds(missing):,} kinds of trial, at most {MEASURE_SECONDS} s each", err=True
             )
             costs = from_measured_steps(
-                missing, datasets_of(missing, data_dir, data_places(suite, missing)), max(1, int(cpus_per_trial))
+                missing, datasets_of(missing, data_dir, data_locations(suite, missing)), max(1, int(cpus_per_trial))
             )
         else:
             costs = from_records(missing, ledger.records())

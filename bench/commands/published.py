@@ -13,7 +13,7 @@ import typer
 
 from bench.commands.load_results import undamaged, warn_damaged
 from bench.commands.load_suites import load, trials_of
-from bench.commands.options import RESULTS, AsJson, Results, as_written, write
+from bench.commands.options import RESULTS, AsJson, Results, options_text, write
 from bench.errors import UserError
 from bench.streams import reserve_stdout
 
@@ -110,7 +110,7 @@ def _load_suite(text: str) -> tuple[Suite, str]:
     if not arguments.suite:
         raise UserError(f"{text!r} names no suite; write 'SUITE --set epochs=5', `bench list suites` shows names")
     suite = load(arguments.suite, arguments.only, arguments.overrides, arguments.seeds)
-    return suite, as_written(arguments.only, arguments.overrides, arguments.seeds)
+    return suite, options_text(arguments.only, arguments.overrides, arguments.seeds)
 
 
 def _each_once(loaded: Iterable[tuple[Suite, str]]) -> list[tuple[Suite, str]]:
@@ -156,7 +156,7 @@ def _references(suite: Suite) -> list[tuple[ReferenceMatch, Reference]]:
         matching = [reference for reference in candidates if reference.dataset in names] or candidates
         if len(matching) > 1:
             allowed = ", ".join(f"{reference.dataset}/{reference.id}" for reference in matching)
-            place = suite.place("references", match.reference)
+            place = suite.location("references", match.reference)
             raise UserError(f"{place}: {match.reference!r} is filed under several datasets\n  write one of {allowed}")
         pairs.append((match, matching[0]))
     return pairs

@@ -19,10 +19,10 @@ from bench.commands.options import (
     Results,
     Seeds,
     Set,
-    as_written,
-    take_name,
+    claim_report_name,
+    options_text,
+    suite_argument,
     terminal,
-    with_suite,
     write,
 )
 from bench.errors import UserError
@@ -107,10 +107,10 @@ def report(
     from bench.report.terminal import print_terminal
 
     ledger = existing(results)
-    options = as_written(only, set_, seeds)
+    options = options_text(only, set_, seeds)
     patterns = details or ()
     built = (
-        report_of(ledger, with_suite(suite, options), loaded, trials_of(loaded), patterns)
+        report_of(ledger, suite_argument(suite, options), loaded, trials_of(loaded), patterns)
         if suite and loaded
         else report_of_all(ledger, patterns)
     )
@@ -133,7 +133,7 @@ def report(
     else:
         name = f"{loaded.name}{_suffix(options)}" if loaded else "leaderboard"
         if loaded:
-            take_name(Path(out), name, loaded.path)
+            claim_report_name(Path(out), name, loaded.path)
         for suffix, text_of in wanted.items():
             write(Path(out) / f"{name}.{suffix}", text_of(built))
 

@@ -12,7 +12,7 @@ import typer
 from bench.commands.cluster import make_bundle, read, run_on_cluster, tear_down_cluster
 from bench.commands.data import datasets_of
 from bench.commands.load_results import report_of, warn_damaged
-from bench.commands.load_suites import check, check_splits, data_places, load, trials_of
+from bench.commands.load_suites import check, check_splits, data_locations, load, trials_of
 from bench.commands.options import (
     RESULTS,
     CpusPerTrial,
@@ -25,9 +25,9 @@ from bench.commands.options import (
     Seeds,
     Set,
     SuiteArgument,
-    as_written,
+    options_text,
+    suite_argument,
     terminal,
-    with_suite,
 )
 from bench.errors import UserError, plural
 from bench.execution.messages import Connection, RunOptions
@@ -81,8 +81,8 @@ def run(
 ) -> None:
     """Train what the ledger lacks of a suite, then show its leaderboard."""
     _check_target(no_ray, cluster, teardown, address)
-    suite_options = as_written(only, set_, seeds)
-    loaded = [(with_suite(text, suite_options), load(text, only, set_, seeds, not no_user_code)) for text in suites]
+    suite_options = options_text(only, set_, seeds)
+    loaded = [(suite_argument(text, suite_options), load(text, only, set_, seeds, not no_user_code)) for text in suites]
     from bench.ledger.ledger import Ledger
 
     planned = [(text, suite, trials_of(suite)) for text, suite in loaded]
@@ -134,7 +134,7 @@ def _datasets(planned: list[tuple[str, Suite, list[Trial]]], data_dir: Path | No
     """The data sets of all suites; their splits are checked."""
     own_data: dict[str, str] = {}
     for _, suite, trials in planned:
-        own_data |= data_places(suite, trials)
+        own_data |= data_locations(suite, trials)
     datasets = datasets_of([trial for _, _, trials in planned for trial in trials], data_dir, own_data)
     for _, suite, trials in planned:
         check_splits(suite, trials, {text: data.train_labels for text, data in datasets.items()})

@@ -17,7 +17,7 @@ from bench.commands.load_results import warn_damaged
 from bench.commands.options import RESULTS, Results
 from bench.components import AXES
 from bench.components.base import Component
-from bench.errors import UserError, nearest, spelled
+from bench.errors import UserError, match_spelling, nearest
 from bench.ledger.address import with_results
 from bench.ledger.files import LOGS
 from bench.streams import reserve_stdout
@@ -39,7 +39,7 @@ KINDS = {
     "datasets": "dataset",
 }
 OTHER_KINDS = ("metrics", "suites", "published")
-WIDEST = 100
+MAX_WIDTH = 100
 
 
 def listing(kind: str, pattern: str = "*") -> Iterator[str]:
@@ -64,7 +64,7 @@ def listing(kind: str, pattern: str = "*") -> Iterator[str]:
 
 def _lines(kind: str, pattern: str) -> Iterator[str]:
     kind = {axis: name for name, axis in KINDS.items()}.get(kind, kind)  # `optimizer` as a suite file has it
-    width = min(shutil.get_terminal_size((WIDEST, 24)).columns, WIDEST)
+    width = min(shutil.get_terminal_size((MAX_WIDTH, 24)).columns, MAX_WIDTH)
     if kind == "suites":
         yield from _suites(pattern)
     elif kind == "published":
@@ -72,9 +72,11 @@ def _lines(kind: str, pattern: str) -> Iterator[str]:
     elif kind == "metrics":
         yield from _metrics(pattern, width)
     elif kind in KINDS:
-        pattern = spelled(pattern, AXES["dataset"]) if kind == "datasets" else pattern
-        entries = {name: entry for name, entry in AXES[KINDS[kind]].items() if fnmatch.fnmatch(name, pattern)}
-        yield from _entries(entries, width)
+        pattern = match_spelling(pattern, AXES["dataset"]) if kind == "datasets" else pattern
+        components = {
+            name: component for name, component in AXES[KINDS[kind]].items() if fnmatch.fnmatch(name, pattern)
+        }
+        yield from _components(components, width)
         yield from _libraries(kind, pattern)
     else:
         kinds = [*KINDS, *OTHER_KINDS]
@@ -82,26 +84,26 @@ def _lines(kind: str, pattern: str) -> Iterator[str]:
         raise UserError(f"list {kind}: allowed: {', '.join(kinds)}" + (f"\n  {hint}" if hint else ""))
 
 
-def _entries(entries: dict[str, type[Component]], width: int) -> Iterator[str]:
+def _components(components: dict[str, type[Component]], width: int) -> Iterator[str]:
     """A line on what each entry is; below it its parameters with their defaults, as a suite file writes them."""
-    indent = " " * (max(map(len, entries), default=0) + 2)
-    for name, entry in entries.items():
-        about = wrap(" ".join((entry.__doc__ or "").split()), width - len(indent))
+    indent = " " * (max(map(len, components), default=0) + 2)
+    for name, component in components.items():
+        description = wrap(" ".join((component.__doc__ or "").split()), width - len(indent))
         parameters = [
-            f"{key} (needed)" if field.is_required() else f"{key}={_written(field.default)}"
-            for key, field in entry.model_fields.items()
+            f"{key} (needed)" if field.is_required() else f"{key}={_value_text(field.default)}"
+            for key, field in component.model_fields.items()
             if key != "name"
         ]
-        lines = [*about, *_filled(parameters, width - len(indent))]
+        lines = [*description, *_wrapped(parameters, width - len(indent))]
         yield name.ljust(len(indent)) + lines[0]
         yield from (indent + line for line in lines[1:])
 
 
-def _written(value: object) -> str:
+def _value_text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _filled(parts: Iterable[str], width: int) -> list[str]:
+def _wrapped(parts: Iterable[str], width: int) -> list[str]:
     """Parts joined with commas into lines, none broken."""
     lines: list[str] = []
     for part in parts:
@@ -116,13 +118,13 @@ def _suites(pattern: str) -> Iterator[str]:
     from bench.suite.suite import shipped_suites
     from bench.suite.yaml_loader import read
 
-    found = {name: path for name, path in shipped_suites().items() if fnmatch.fnmatch(name, pattern)}
-    data = {name: read(path).data for name, path in found.items()}
-    titles = {name: str(data[name].get("title", "")) for name in found}
-    yield from _columns((name, titles[name], _near(path)) for name, path in found.items())
+    suites = {name: path for name, path in shipped_suites().items() if fnmatch.fnmatch(name, pattern)}
+    data = {name: read(path).data for name, path in suites.items()}
+    titles = {name: str(data[name].get("title", "")) for name in suites}
+    yield from _columns((name, titles[name], _relative_path(path)) for name, path in suites.items())
 
 
-def _near(path: Path) -> str:
+def _relative_path(path: Path) -> str:
     """A path as seen from the working folder where it lies below that."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
@@ -145,15 +147,15 @@ def _published(pattern: str, width: int) -> Iterator[str]:
     """The published results by dataset, each with its figure and flags; a pattern may mean ``dataset/id`` or a flag."""
     from bench.published import load
 
-    found = [r for r in load() if fnmatch.filter((r.id, f"{r.dataset}/{r.id}", *r.flags), pattern)]
-    indent = " " * (max((len(reference.id) for reference in found), default=0) + 2)
-    for dataset in dict.fromkeys(reference.dataset for reference in found):
+    matching = [r for r in load() if fnmatch.filter((r.id, f"{r.dataset}/{r.id}", *r.flags), pattern)]
+    indent = " " * (max((len(reference.id) for reference in matching), default=0) + 2)
+    for dataset in dict.fromkeys(reference.dataset for reference in matching):
         yield dataset
-        for reference in (r for r in found if r.dataset == dataset):
-            figure = reference.reported if reference.value is None else f"{100 * reference.value:.2f} %"
+        for reference in (r for r in matching if r.dataset == dataset):
+            value = reference.reported if reference.value is None else f"{100 * reference.value:.2f} %"
             flags = f" ({', '.join(flag.replace('_', ' ') for flag in reference.flags)})" if reference.flags else ""
             metric = reference.metric.replace("_", " ")
-            text = f"{metric} {figure}: {reference.model}{flags}"
+            text = f"{metric} {value}: {reference.model}{flags}"
             lines = wrap(text, max(width - len(indent) - 2, 20), break_on_hyphens=False)
             yield f"  {reference.id.ljust(len(indent))}{lines[0]}"
             yield from (f"  {indent}{line}" for line in lines[1:])
@@ -173,8 +175,8 @@ def _libraries(kind: str, pattern: str) -> Iterator[str]:
     else:
         from bench.training.optimizer_factory import names
 
-        found = (name for name in names() if name not in AXES["optimizer"] and fnmatch.fnmatch(name, pattern))
-        yield from (f"{name}  (torch or timm)" for name in found)
+        matching = (name for name in names() if name not in AXES["optimizer"] and fnmatch.fnmatch(name, pattern))
+        yield from (f"{name}  (torch or timm)" for name in matching)
 
 
 def _columns(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
@@ -196,16 +198,16 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="The whole record as JSON.")] = False,
 ) -> None:
     """Show one trial's record, or the trials of a configuration."""
-    out = reserve_stdout() if as_json else sys.stdout
+    output = reserve_stdout() if as_json else sys.stdout
     from bench.ledger.ledger import Ledger
     from bench.report.record import record_text, trial_lines
 
     ledger = Ledger(results)
     warn_damaged(ledger)
-    records = _named(key, ledger)
+    records = _find_records(key, ledger)
     if as_json:
-        found = [record.to_json() for record in records]
-        typer.echo(json.dumps(found[0] if len(found) == 1 else found, indent=2), file=out)
+        json_records = [record.to_json() for record in records]
+        typer.echo(json.dumps(json_records[0] if len(json_records) == 1 else json_records, indent=2), file=output)
     elif len(records) == 1:
         typer.echo(record_text(records[0], len(ledger.replicates(records[0].key))))
         log = ledger.store.local / LOGS / f"{records[0].key}.log"
@@ -216,7 +218,7 @@ def show(
         typer.echo(f"\nOne of them in full: {with_results(f'bench show {records[0].key[:10]}', results)}")
 
 
-def _named(text: str, ledger: Ledger) -> list[Record]:
+def _find_records(text: str, ledger: Ledger) -> list[Record]:
     """The record of a key, or those of all trials of the configuration with this label; UserError for neither."""
     from bench.report.compare.find_configuration import KEY, find_configuration
     from bench.report.grouping import group_trials
@@ -226,9 +228,9 @@ def _named(text: str, ledger: Ledger) -> list[Record]:
     if not text or not records or (KEY.fullmatch(text) and any(record.key.startswith(text) for record in records)):
         return [ledger.record(text)]
     label, _, seed = text.partition(f"{SEPARATOR}seed ")  # as the lines of a run have it
-    _, one = find_configuration(label, group_trials(records), "show", str(ledger.root))
-    found = sorted(one.records, key=lambda record: record.seed)
-    return [record for record in found if str(record.seed) == seed] or found
+    _, configuration = find_configuration(label, group_trials(records), "show", str(ledger.root))
+    matching = sorted(configuration.records, key=lambda record: record.seed)
+    return [record for record in matching if str(record.seed) == seed] or matching
 
 
 def _complete_kind(incomplete: str) -> list[str]:
@@ -259,7 +261,7 @@ def list_(
 
 def schema() -> None:
     """Print the JSON Schema of suite files, for editors."""
-    out = reserve_stdout()
+    output = reserve_stdout()
     from bench.suite.json_schema import json_schema
 
-    typer.echo(json.dumps(json_schema(), indent=2), file=out)
+    typer.echo(json.dumps(json_schema(), indent=2), file=output)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from bench.characters import escaped_line
-from bench.errors import UserError, nearest, spelled
+from bench.errors import UserError, match_spelling, nearest
 
 LONGEST = 255
 """Characters of a class's name."""
@@ -333,7 +333,7 @@ def find(dataset: str | dict[str, Any]) -> DatasetInfo:
     A split is part of the name (``emnist_letters``) or a parameter (``{"name": "emnist", "split": "letters"}``).
     """
     component = {"name": dataset} if isinstance(dataset, str) else dataset
-    name = spelled(component["name"], DATASETS)
+    name = match_spelling(component["name"], DATASETS)
     if name == "emnist":
         name = f"emnist_{component.get('split', 'balanced')}"
     if name in DATASETS:

@@ -176,7 +176,7 @@ def load(name: str, axis: str = "model") -> Callable[..., Any]:
     except (Exception, SystemExit) as error:
         location = code_location(error, name)
         raise UserError(
-            f"{code.title} does not import: {describe(error)}{location}\n  mend the file and try again"
+            f"{code.title} does not import: {describe(error)}{location}\n  correct the file and try again"
         ) from error
     attribute = name.rpartition(":")[2]
     if attribute not in vars(module):

@@ -55,7 +55,7 @@ def _accuracy(metrics: Metrics | None) -> str:
 
 def _configuration(record: Record) -> Iterator[tuple[str, str]]:
     for key in sorted(record.config, key=lambda key: ORDER.index(key) if key in ORDER else len(ORDER)):
-        yield key, axis_label(record.config[key], key if key in AXES else None, whole=True)
+        yield key, axis_label(record.config[key], key if key in AXES else None, all_parameters=True)
 
 
 def _figures(record: Record) -> Iterator[tuple[str, str]]:

@@ -38,38 +38,38 @@ def accepted_types(function: Callable[..., Any]) -> Types:
         function = function.func
     if not isinstance(function, type):
         return _of_signature(function)
-    found: Types = {}
-    for kind in function.__mro__:
-        if "__init__" not in vars(kind) or kind is object:
+    accepted: Types = {}
+    for class_ in function.__mro__:
+        if "__init__" not in vars(class_) or class_ is object:
             continue
-        found = _of_signature(vars(kind)["__init__"]) | found
-        if not any(p.kind is p.VAR_KEYWORD for p in inspect.signature(vars(kind)["__init__"]).parameters.values()):
+        accepted = _of_signature(vars(class_)["__init__"]) | accepted
+        if not any(p.kind is p.VAR_KEYWORD for p in inspect.signature(vars(class_)["__init__"]).parameters.values()):
             break
-    return found
+    return accepted
 
 
 def type_hints(function: Callable[..., Any]) -> dict[str, Any]:
     """Its annotations, without those that name what only a type checker imports, or else what is not there."""
     with contextlib.suppress(Exception):
         return typing.get_type_hints(function)
-    found: dict[str, Any] = {}
+    hints: dict[str, Any] = {}
     for owner in reversed(function.__mro__) if isinstance(function, type) else [inspect.unwrap(function)]:
         globals_ = getattr(owner, "__globals__", None) or vars(sys.modules.get(owner.__module__, typing))
         for name, annotation in getattr(owner, "__annotations__", {}).items():
 
-            def alone() -> None: ...
+            def single() -> None: ...
 
-            alone.__annotations__ = {name: annotation}
+            single.__annotations__ = {name: annotation}
             with contextlib.suppress(Exception):
-                found |= typing.get_type_hints(alone, globals_, dict(vars(owner)))
-    return found
+                hints |= typing.get_type_hints(single, globals_, dict(vars(owner)))
+    return hints
 
 
 def misfits(parameters: Mapping[str, Any], types_: Mapping[str, Any]) -> str:
     """What is wrong with the parameters, and how to write them; '' where they fit. Names in `types_` only matter."""
-    wrong = {key: value for key, value in parameters.items() if not fits(value, types_.get(key, Any))}
-    messages = [_misfit(key, value, types_.get(key, Any)) for key, value in wrong.items()]
-    hints = [how_to_write(value, types_.get(key, Any)) for key, value in wrong.items()]
+    misfitting = {key: value for key, value in parameters.items() if not fits(value, types_.get(key, Any))}
+    messages = [_message(key, value, types_.get(key, Any)) for key, value in misfitting.items()]
+    hints = [how_to_write(value, types_.get(key, Any)) for key, value in misfitting.items()]
     return "\n  ".join(["; ".join(messages), *filter(None, dict.fromkeys(hints))])
 
 
@@ -96,13 +96,13 @@ def fits(value: Any, kind: Any) -> bool:
     return type(value) is kind
 
 
-def described(kind: Any) -> str:
+def describe(kind: Any) -> str:
     """What a parameter takes, in words."""
     origin, args = get_origin(kind), get_args(kind)
     names = {bool: "true or false", int: "a whole number", float: "a number", str: "text", dict: "a mapping"}
     if origin in _UNIONS:
-        words = [described(arg) for arg in args if arg not in (type(None), int if float in args else None)]
-        return " or ".join(dict.fromkeys(words))
+        descriptions = [describe(arg) for arg in args if arg not in (type(None), int if float in args else None)]
+        return " or ".join(dict.fromkeys(descriptions))
     if origin is Literal:
         return f"one of {', '.join(map(shorten, args))}"
     if origin is list:
@@ -121,10 +121,10 @@ def how_to_write(value: Any, kind: Any) -> str:
         inner = Any if isinstance(value, dict) else kind
         return next(filter(None, (how_to_write(part, inner) for part in parts)), "")
     if isinstance(value, str) and kinds & {bool, Any} and value.lower() in BOOLEANS:
-        meant = BOOLEANS[value.lower()]
+        boolean = BOOLEANS[value.lower()]
         if value.lower() in ("true", "false"):
-            return f"write it without quotes: {meant}"
-        return f"`{value}` is text in YAML 1.2: write {meant}"
+            return f"write it without quotes: {boolean}"
+        return f"`{value}` is text in YAML 1.2: write {boolean}"
     if isinstance(value, str) and kinds & {int, float, Any}:
         return number_hint(value, whole=not kinds & {float, Any})
     if type(value) in (int, float) and value in (0, 1) and bool in kinds:
@@ -145,14 +145,14 @@ def number_hint(text: str, whole: bool = False) -> str:
         return f"write it as a fraction of 1: {float(plain.rstrip(' %')) / 100:g}"
     if not _NUMBER.fullmatch(plain) or len(plain) > 40:
         return ""
-    written = str(int(float(plain))) if whole and float(plain).is_integer() else plain
-    return f"write it without {'underscores' if '_' in text else 'quotes'}: {written}"
+    number = str(int(float(plain))) if whole and float(plain).is_integer() else plain
+    return f"write it without {'underscores' if '_' in text else 'quotes'}: {number}"
 
 
-def _misfit(key: str, value: Any, kind: Any) -> str:
+def _message(key: str, value: Any, kind: Any) -> str:
     if kind is Any or (kind is dict and isinstance(value, dict)):
         return f"`{key}` holds text where a boolean or a number seems meant: {shorten(value)}"
-    return f"`{key}` must be {described(kind)}, not {shorten(value)}"
+    return f"`{key}` must be {describe(kind)}, not {shorten(value)}"
 
 
 def _of_signature(function: Callable[..., Any]) -> Types:
@@ -172,7 +172,7 @@ def _accepted(hint: Any, default: Any) -> Any:
     if kind is Any:
         return Any if default is None else _of_default(default)
     as_data = _as_data(default)  # a list, of which the length does not count: this annotation is a loose one
-    return kind if as_data is Any or fits(as_data, kind) else _either([kind, _of_default(as_data)])
+    return kind if as_data is Any or fits(as_data, kind) else _union([kind, _of_default(as_data)])
 
 
 def _of_default(default: Any) -> Any:
@@ -186,11 +186,11 @@ def _of_default(default: Any) -> Any:
     if isinstance(default, tuple) and default:
         return tuple[tuple(map(_of_default, default))]  # type: ignore[misc]
     if isinstance(default, list | tuple):
-        return list[_either(map(_of_default, default)) if default else Any]  # type: ignore[misc]
+        return list[_union(map(_of_default, default)) if default else Any]  # type: ignore[misc]
     return dict if isinstance(default, dict) else Any
 
 
-def _either(kinds: Iterable[Any]) -> Any:
+def _union(kinds: Iterable[Any]) -> Any:
     return functools.reduce(operator.or_, kinds)
 
 
@@ -200,8 +200,8 @@ def _plain(hint: Any) -> Any:
     if hint in (bool, int, float, str, dict, type(None)) or origin is Literal:
         return hint
     if origin in _UNIONS:
-        known = [kind for kind in map(_plain, args) if kind is not Any]
-        return _either(known) if set(known) - {type(None)} else Any
+        plain_args = [kind for kind in map(_plain, args) if kind is not Any]
+        return _union(plain_args) if set(plain_args) - {type(None)} else Any
     if origin is typing.Annotated:
         return _plain(args[0])
     if origin is tuple and Ellipsis not in args and len(args) > 1:

@@ -43,10 +43,10 @@ def json_schema() -> dict[str, Any]:
     sweeps = [{"$ref": f"#/$defs/{sweep}"} for sweep in SWEEPS]
     block: dict[str, Any] = {}
     for axis in AXES:
-        block[axis] = _axis(axis, sweeps, definitions)
+        block[axis] = _axis_schema(axis, sweeps, definitions)
     for axis in VALUE_AXES:
-        whole = [{"$ref": f"#/$defs/{sweep}"} for sweep in ("grid", "choice")]
-        number = {"anyOf": [{"type": "integer", "exclusiveMinimum": 0}, *whole]}
+        integer_sweeps = [{"$ref": f"#/$defs/{sweep}"} for sweep in ("grid", "choice")]
+        number = {"anyOf": [{"type": "integer", "exclusiveMinimum": 0}, *integer_sweeps]}
         block[axis] = {"anyOf": [number, {"type": "array", "items": number, "minItems": 1}]}
     for settings in (Settings, Sampling):
         schema = settings.model_json_schema(ref_template="#/$defs/{model}")
@@ -69,7 +69,7 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": draft, **top, "title": "bench suite", "$defs": definitions}
 
 
-def _axis(axis: str, sweeps: list[Any], definitions: dict[str, Any]) -> dict[str, Any]:
+def _axis_schema(axis: str, sweeps: list[Any], definitions: dict[str, Any]) -> dict[str, Any]:
     """The schema of an axis, a component or a list of them; what it refers to is added to `definitions`."""
     components = AXES[axis]
     complete = [name for name, component in components.items() if _is_complete(component)]
@@ -92,7 +92,7 @@ def _axis(axis: str, sweeps: list[Any], definitions: dict[str, Any]) -> dict[str
                 "description": "A name of the library's, with its parameters.",
             }
         )
-    options.append(_user_defined(axis, sweeps))
+    options.append(_user_defined_schema(axis, sweeps))
     definitions[f"{axis}_entry"] = {"anyOf": options}
     value: dict[str, Any] = {"$ref": f"#/$defs/{axis}_entry"}
     if axis in COMBINABLE:
@@ -114,7 +114,7 @@ USER_NAME = {
 }
 
 
-def _user_defined(axis: str, sweeps: list[Any]) -> dict[str, Any]:
+def _user_defined_schema(axis: str, sweeps: list[Any]) -> dict[str, Any]:
     """The schema of a mapping that names the user's own code, with any parameters."""
     schema = USER_DEFINED[axis].model_json_schema()
     properties = {
@@ -129,10 +129,10 @@ def _user_defined(axis: str, sweeps: list[Any]) -> dict[str, Any]:
     }
 
 
-def _is_complete(entry: type[Component]) -> bool:
+def _is_complete(component: type[Component]) -> bool:
     """Whether the name alone is an entry; some need a parameter."""
     try:
-        entry.model_validate({})
+        component.model_validate({})
     except ValidationError:
         return False
     return True

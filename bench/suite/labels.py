@@ -36,15 +36,15 @@ def labels(configs: list[Config]) -> list[str]:
     An empty regularizer or augmentation is left out. Floats show four digits, and values are written out in full
     where two configurations would share a label otherwise.
     """
-    varying = {key for key in _keys(configs) if not _shared(configs, key)}
-    shown = {axis: _differing(configs, axis) for axis in varying & AXES.keys()}
-    different = len({_text(config) for config in configs})
-    found: list[str] = []
-    for write in (_short, _exact, _text):
-        found = [_label(config, varying, shown, write) for config in configs]
-        if len(set(found)) == different:
+    varying = {key for key in _ordered_keys(configs) if not _is_shared(configs, key)}
+    displayed = {axis: _differing(configs, axis) for axis in varying & AXES.keys()}
+    distinct = len({_json(config) for config in configs})
+    texts: list[str] = []
+    for format_value in (_short, _exact, _json):
+        texts = [_label(config, varying, displayed, format_value) for config in configs]
+        if len(set(texts)) == distinct:
             break
-    return found
+    return texts
 
 
 def by_axis(configs: list[Config]) -> dict[str, list[str]]:
@@ -52,20 +52,21 @@ def by_axis(configs: list[Config]) -> dict[str, list[str]]:
 
     ``{"optimizer": ["adam lr=0.001", "sgd lr=0.1"], "regularizer": ["none", "l2"]}``, in the order of `ORDER`.
     """
-    varying = [key for key in _keys(configs) if not _shared(configs, key)]
-    found = {}
+    varying = [key for key in _ordered_keys(configs) if not _is_shared(configs, key)]
+    by_key = {}
     for key in varying:
-        shown = _differing(configs, key) if key in AXES else set()
-        found[key] = [
-            (_part(config, key, shown, _short) if key in config or key in AXES else "") or "none" for config in configs
+        displayed = _differing(configs, key) if key in AXES else set()
+        by_key[key] = [
+            (_part(config, key, displayed, _short) if key in config or key in AXES else "") or "none"
+            for config in configs
         ]
-    return found
+    return by_key
 
 
 def common_label(configs: list[Config]) -> str:
     """Name what all configurations share, without the switches that stand at their usual value."""
     parts = []
-    for key in filter(lambda key: _shared(configs, key), _keys(configs)):
+    for key in filter(lambda key: _is_shared(configs, key), _ordered_keys(configs)):
         value = configs[0].get(key)
         usual = key in Settings.model_fields and key != "validation" and value == Settings.model_fields[key].default
         if value is None or value == [] or usual:
@@ -81,99 +82,109 @@ def legend(configs: list[Config]) -> str:
     ``cnn: channels=16-32 kernel=3; sgd: momentum=0.9``. Axes that all configurations share are left to `common_label`.
     """
     parts: dict[str, None] = {}
-    for axis in (key for key in _keys(configs) if key in AXES and not _shared(configs, key)):
+    for axis in (key for key in _ordered_keys(configs) if key in AXES and not _is_shared(configs, key)):
         differing = _differing(configs, axis)
-        for entry in _entries(configs, axis):
-            unusual = [p for p in _parameters(entry, axis) if _differs(entry, p, axis)]
-            shared = [p for p in unusual if (entry["name"], p) not in differing]
+        for component in _components(configs, axis):
+            unusual = [p for p in _parameters(component, axis) if _is_unusual(component, p, axis)]
+            shared = [p for p in unusual if (component["name"], p) not in differing]
             if shared:
-                parts[f"{entry['name']}: {_assignments(entry, shared, _short)}"] = None
+                parts[f"{component['name']}: {_assignments(component, shared, _short)}"] = None
     return "; ".join(parts)
 
 
-def axis_label(entry: object, axis: str | None = None, whole: bool = False) -> str:
+def axis_label(component: object, axis: str | None = None, all_parameters: bool = False) -> str:
     """Name one axis entry, or the list of a combinable axis, with the parameters that are not at their default.
 
     ``[]`` and None are ``none``; without `axis`, a component is looked up by its name alone. `whole` names every
     parameter.
     """
-    if isinstance(entry, dict) and "name" in entry:
-        return _entry_label(entry, [p for p in _parameters(entry, axis) if whole or _differs(entry, p, axis)], _short)
-    if isinstance(entry, list) and all(isinstance(item, dict) and "name" in item for item in entry):
-        return _join([axis_label(item, axis, whole) for item in entry]) or "none"
-    return _short(entry)
+    if isinstance(component, dict) and "name" in component:
+        return _component_label(
+            component,
+            [p for p in _parameters(component, axis) if all_parameters or _is_unusual(component, p, axis)],
+            _short,
+        )
+    if isinstance(component, list) and all(isinstance(item, dict) and "name" in item for item in component):
+        return _join([axis_label(item, axis, all_parameters) for item in component]) or "none"
+    return _short(component)
 
 
-Writer = Callable[[object], str]
+Formatter = Callable[[object], str]
 """How a value is written in a label."""
 
 
-def _label(config: Config, varying: set[str], shown: dict[str, set[tuple[str, str]]], write: Writer) -> str:
+def _label(
+    config: Config, varying: set[str], displayed: dict[str, set[tuple[str, str]]], format_value: Formatter
+) -> str:
     parts = []
-    for key in _keys([config]):
+    for key in _ordered_keys([config]):
         if key in varying:
-            parts.append(_part(config, key, shown.get(key, set()), write))
+            parts.append(_part(config, key, displayed.get(key, set()), format_value))
         elif key == "model":
             parts.append(str(config["model"]["name"]))
     return SEPARATOR.join(filter(None, parts))
 
 
-def _part(config: Config, key: str, shown: set[tuple[str, str]], write: Writer) -> str:
+def _part(config: Config, key: str, displayed: set[tuple[str, str]], format_value: Formatter) -> str:
     if key not in AXES:
-        return f"{key}={write(config[key])}"
+        return f"{key}={format_value(config[key])}"
     return _join(
         [
-            _entry_label(entry, [p for p in _parameters(entry, key) if (entry["name"], p) in shown], write)
-            for entry in _entries([config], key)
+            _component_label(
+                component, [p for p in _parameters(component, key) if (component["name"], p) in displayed], format_value
+            )
+            for component in _components([config], key)
         ]
     )
 
 
 def _differing(configs: list[Config], axis: str) -> set[tuple[str, str]]:
     """Name and parameter wherever entries of one name differ, or some have the parameter and some do not."""
-    namesakes: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     values: dict[tuple[str, str], list[str]] = {}
-    for entry in _entries(configs, axis):
-        namesakes[entry["name"]] += 1
-        for parameter in _parameters(entry, axis):
-            values.setdefault((entry["name"], parameter), []).append(_text(entry[parameter]))
+    for component in _components(configs, axis):
+        counts[component["name"]] += 1
+        for parameter in _parameters(component, axis):
+            values.setdefault((component["name"], parameter), []).append(_json(component[parameter]))
     return {
         (name, parameter)
-        for (name, parameter), found in values.items()
-        if len(set(found)) > 1 or len(found) < namesakes[name]
+        for (name, parameter), written in values.items()
+        if len(set(written)) > 1 or len(written) < counts[name]
     }
 
 
-def _differs(entry: Config, parameter: str, axis: str | None) -> bool:
-    """Whether a parameter is not at its component's default; always so for names we have no schema of."""
+def _is_unusual(component: Config, parameter: str, axis: str | None) -> bool:
+    """Whether a parameter is not at its component's default; always so for names without a schema."""
     for name in [axis] if axis else AXES:
-        user_defined = USER_DEFINED.get(name) if is_user_defined(entry["name"]) else None
-        component = user_defined or AXES.get(name, {}).get(entry["name"])
-        if component and parameter in component.model_fields:
-            return bool(component.model_fields[parameter].default != entry[parameter])
+        user_defined = USER_DEFINED.get(name) if is_user_defined(component["name"]) else None
+        component_class = user_defined or AXES.get(name, {}).get(component["name"])
+        if component_class and parameter in component_class.model_fields:
+            return bool(component_class.model_fields[parameter].default != component[parameter])
     return True
 
 
-def _parameters(entry: Config, axis: str | None) -> list[str]:
+def _parameters(component: Config, axis: str | None) -> list[str]:
     """The entry's parameters in the order of its schema, those without one by name."""
     schemas = [AXES.get(axis, {})] if axis else list(AXES.values())
-    known = next((list(s[entry["name"]].model_fields) for s in schemas if entry["name"] in s), [])
-    return [p for p in known if p in entry and p != "name"] + sorted(entry.keys() - set(known) - {"name"})
+    in_schema = next((list(s[component["name"]].model_fields) for s in schemas if component["name"] in s), [])
+    return [p for p in in_schema if p in component and p != "name"] + sorted(
+        component.keys() - set(in_schema) - {"name"}
+    )
 
 
-def _entries(configs: list[Config], axis: str) -> Iterator[Config]:
+def _components(configs: list[Config], axis: str) -> Iterator[Config]:
     """Every entry of an axis, in order: one of each configuration, or as many as a combinable axis lists."""
     for config in configs:
         value = config.get(axis, LATER.get(axis, []))
         yield from value if isinstance(value, list) else [value]
 
 
-def _entry_label(entry: Config, shown: Sequence[str], write: Writer) -> str:
-    return " ".join(filter(None, [str(entry["name"]), _assignments(entry, shown, write)]))
+def _component_label(component: Config, parameters: Sequence[str], format_value: Formatter) -> str:
+    return " ".join(filter(None, [str(component["name"]), _assignments(component, parameters, format_value)]))
 
 
-def _assignments(entry: Config, shown: Sequence[str], write: Writer) -> str:
-    return " ".join(f"{p}={write(entry[p])}" for p in shown)
+def _assignments(component: Config, parameters: Sequence[str], format_value: Formatter) -> str:
+    return " ".join(f"{p}={format_value(component[p])}" for p in parameters)
 
 
 def _join(names: list[str]) -> str:
@@ -194,8 +205,8 @@ def _value(value: object, of_float: Callable[[float], str]) -> str:
     if isinstance(value, float):
         return of_float(value)
     if isinstance(value, list):
-        whole = bool(value) and all(isinstance(v, int) and v >= 0 for v in value)
-        return ("-" if whole else ",").join(_value(v, of_float) for v in value) or "none"
+        integers = bool(value) and all(isinstance(v, int) and v >= 0 for v in value)
+        return ("-" if integers else ",").join(_value(v, of_float) for v in value) or "none"
     if isinstance(value, dict):
         return " ".join(f"{key} {_value(item, of_float)}" for key, item in value.items())
     if value is None or isinstance(value, bool):
@@ -203,13 +214,13 @@ def _value(value: object, of_float: Callable[[float], str]) -> str:
     return str(value)
 
 
-def _shared(configs: list[Config], key: str) -> bool:
-    return len({_text(config.get(key)) for config in configs}) == 1
+def _is_shared(configs: list[Config], key: str) -> bool:
+    return len({_json(config.get(key)) for config in configs}) == 1
 
 
-def _keys(configs: list[Config]) -> list[str]:
-    found = {key for config in configs for key in config}
-    return [key for key in ORDER if key in found] + sorted(found - set(ORDER))
+def _ordered_keys(configs: list[Config]) -> list[str]:
+    keys = {key for config in configs for key in config}
+    return [key for key in ORDER if key in keys] + sorted(keys - set(ORDER))
 
 
-_text = json.JSONEncoder(sort_keys=True).encode
+_json = json.JSONEncoder(sort_keys=True).encode

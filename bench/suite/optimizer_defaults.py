@@ -22,15 +22,17 @@ def known_defaults(name: str) -> dict[str, Any] | None:
     return defaults
 
 
-def spelled_out(entry: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+def spelled_out(component: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
     """The entry with its optimizer's defaults filled in, so that equal optimizers are equal entries.
 
     The name is in lower case, and whole numbers stand as floats where the default is a float.
     """
-    given = {key: _like(value, defaults.get(key)) for key, value in entry.items() if key != "name"}
-    if "lr" in given:
-        given["lr"] = _like(given["lr"], 0.0)  # timm's default for one is None: a rate that depends on the step
-    return {"name": entry["name"].lower()} | defaults | given
+    parameters = {key: _like(value, defaults.get(key)) for key, value in component.items() if key != "name"}
+    if "lr" in parameters:
+        parameters["lr"] = _like(
+            parameters["lr"], 0.0
+        )  # timm's default for one is None: a rate that depends on the step
+    return {"name": component["name"].lower()} | defaults | parameters
 
 
 def versions() -> dict[str, str]:
@@ -50,6 +52,6 @@ def _table() -> dict[str, Any]:
 def _like(value: Any, default: Any) -> Any:
     """A whole number as a float where the default is one, in lists too."""
     if isinstance(value, list) and isinstance(default, tuple | list) and len(value) == len(default):
-        return [_like(one, other) for one, other in zip(value, default, strict=True)]
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    return float(value) if whole and isinstance(default, float) else value
+        return [_like(item, default_item) for item, default_item in zip(value, default, strict=True)]
+    is_integer = isinstance(value, int) and not isinstance(value, bool)
+    return float(value) if is_integer and isinstance(default, float) else value

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.errors import SHOWN as SHOWN_PROBLEMS
+from bench.errors import MAX_PROBLEMS as MAX_PROBLEMS
 from bench.errors import Problem, nearest
 from bench.suite.labels import labels
 from bench.suite.schema import SuiteFile, SuiteReference
@@ -14,7 +14,7 @@ from bench.suite.select import MATCHABLE, Selection, values_text
 from bench.suite.validation import check
 from bench.suite.yaml_loader import KeyPath, YamlDocument, path_text
 
-SHOWN = 5
+MAX_DISPLAYED = 5
 """Configurations named where a `match` fits several."""
 
 
@@ -32,20 +32,20 @@ class ReferenceMatch:
     removed: bool = False
 
 
-def problems_of(document: YamlDocument) -> list[Problem]:
+def reference_problems(document: YamlDocument) -> list[Problem]:
     """What is wrong with the references that are mappings, each by itself."""
-    found: list[Problem] = []
+    problems: list[Problem] = []
     references = document.data.get("references")
-    for i, entry in enumerate(references if isinstance(references, list) else []):
-        if isinstance(entry, dict):
-            checked = check(SuiteReference, entry, document, ("references", i), "a reference")
-            found += checked if isinstance(checked, list) else _unknown_keys(document, i, entry.get("match"))
-    return found
+    for i, reference in enumerate(references if isinstance(references, list) else []):
+        if isinstance(reference, dict):
+            checked = check(SuiteReference, reference, document, ("references", i), "a reference")
+            problems += checked if isinstance(checked, list) else _unknown_keys(document, i, reference.get("match"))
+    return problems
 
 
-def ids(top: SuiteFile) -> list[str]:
+def reference_ids(top: SuiteFile) -> list[str]:
     """The ids of the file's references, in its order."""
-    return [entry if isinstance(entry, str) else entry.id for entry in top.references]
+    return [reference if isinstance(reference, str) else reference.id for reference in top.references]
 
 
 def comparisons(
@@ -56,24 +56,28 @@ def comparisons(
     In a suite that was `changed` by options, a `match` that fits none or several is no mistake of the file's: the
     reference then has no configuration.
     """
-    found: list[ReferenceMatch] = []
+    comparisons: list[ReferenceMatch] = []
     problems: list[Problem] = []
     selection = Selection([config for config, _ in pairs])
-    for i, entry in enumerate(top.references):
-        if isinstance(entry, str):
+    for i, reference in enumerate(top.references):
+        if isinstance(reference, str):
             continue
-        fitting = selection.matching(entry.match) if entry.match else 0
-        enough = fitting.bit_count() == 1 or (entry.chosen and fitting > 0)
-        if entry.match and not enough and not changed:
-            advised = len(problems) < SHOWN_PROBLEMS  # each looks at all configurations
+        fitting = selection.matching(reference.match) if reference.match else 0
+        fits = fitting.bit_count() == 1 or (reference.chosen and fitting > 0)
+        if reference.match and not fits and not changed:
+            with_advice = len(problems) < MAX_PROBLEMS  # each looks at all configurations
             path: KeyPath = ("references", i, "match")
-            problems.append(_not_one(document, path, entry.match, fitting, selection if advised else Selection([])))
-        configs = tuple(selection.configurations[at] for at in selection.indices(fitting)) if enough else ()
-        found.append(ReferenceMatch(entry.id, configs, entry.note, removed=bool(entry.match) and not enough))
-    return found, problems
+            problems.append(
+                _match_problem(document, path, reference.match, fitting, selection if with_advice else Selection([]))
+            )
+        configs = tuple(selection.configurations[at] for at in selection.indices(fitting)) if fits else ()
+        comparisons.append(
+            ReferenceMatch(reference.id, configs, reference.note, removed=bool(reference.match) and not fits)
+        )
+    return comparisons, problems
 
 
-def _not_one(
+def _match_problem(
     document: YamlDocument,
     path: KeyPath,
     pattern: dict[str, Any],
@@ -83,20 +87,20 @@ def _not_one(
     """`selection` is empty where nobody reads the advice."""
     if not fitting:
         lines = values_text(selection.configurations, pattern)
-        hint = "\n".join([*lines, "mend the pattern, or leave it out and say why in `note`"])
+        hint = "\n".join([*lines, "correct the pattern, or leave it out and say why in `note`"])
         return Problem(path_text(path), "matches no configuration", document.line(path), hint)
     count = fitting.bit_count()
-    first = selection.indices(fitting, SHOWN) if selection.configurations else []
-    more = [f"... and {count - SHOWN} more"] if count > SHOWN else []
+    displayed = selection.indices(fitting, MAX_DISPLAYED) if selection.configurations else []
+    omitted = [f"... and {count - MAX_DISPLAYED} more"] if count > MAX_DISPLAYED else []
     advice = "say more in the pattern, until one is left, or `chosen: true` to let validation choose"
-    hint = "\n".join([*labels([selection.configurations[at] for at in first]), *more, advice])
+    hint = "\n".join([*labels([selection.configurations[at] for at in displayed]), *omitted, advice])
     return Problem(path_text(path), f"matches {count} configurations", document.line(path), hint)
 
 
 def _unknown_keys(document: YamlDocument, i: int, pattern: dict[str, Any] | None) -> list[Problem]:
     problems = []
     for key in (key for key in pattern or {} if key not in MATCHABLE):
-        place: KeyPath = ("references", i, "match", key)
+        path: KeyPath = ("references", i, "match", key)
         hint = "\n".join(filter(None, [nearest(key, MATCHABLE), f"allowed: {', '.join(MATCHABLE)}"]))
-        problems.append(Problem(path_text(place), f"unknown key {key!r}", document.line(place), hint))
+        problems.append(Problem(path_text(path), f"unknown key {key!r}", document.line(path), hint))
     return problems

@@ -126,13 +126,15 @@ class Settings(StrictModel):
         return {key: value for key, value in found.items() if key not in LATER or value != LATER[key]}
 
 
-def _different(seeds: list[int]) -> list[int]:
+def _unique_seeds(seeds: list[int]) -> list[int]:
     if len(set(seeds)) < len(seeds):
         raise ValueError(f"{seeds} names a seed twice")
     return seeds
 
 
-Seeds = Annotated[list[Seed], Field(min_length=1, json_schema_extra={"uniqueItems": True}), AfterValidator(_different)]
+Seeds = Annotated[
+    list[Seed], Field(min_length=1, json_schema_extra={"uniqueItems": True}), AfterValidator(_unique_seeds)
+]
 
 
 class Sampling(StrictModel):
@@ -186,7 +188,7 @@ class SuiteReference(StrictModel):
     note: str = Field("", description="Why ours differs, or why it is not run.")
 
 
-def _each_once(names: list[str]) -> list[str]:
+def _unique_names(names: list[str]) -> list[str]:
     if len(set(names)) < len(names):
         raise ValueError(f"{', '.join(names)} names a metric twice")
     return names
@@ -205,7 +207,7 @@ class SuiteFile(BaseModel):
         description="Published results to show beside: ids (`bench list published`) or mappings (`bench published`).",
         examples=[["lab-e-baseline", {"id": "lab-e-l2", "match": {"regularizer": "l2"}}]],
     )
-    metrics: Annotated[list[Literal[tuple(METRICS)]], AfterValidator(_each_once)] = Field(  # type: ignore[valid-type]
+    metrics: Annotated[list[Literal[tuple(METRICS)]], AfterValidator(_unique_names)] = Field(  # type: ignore[valid-type]
         ["accuracy"],
         description="What the leaderboard shows of the test part.",
         min_length=1,

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench.components import AXES, COMBINABLE
-from bench.errors import SuiteError, UserError, nearest, shorten, spelled
+from bench.errors import SuiteError, UserError, match_spelling, nearest, shorten
 from bench.suite.schema import AXIS_ORDER, LATER, Sampling, Settings
 from bench.suite.validation import COMMAND_LINE, axes_with, parameter_meant
 from bench.suite.yaml_loader import plain_value
 
-MOST_VALUES = 12
+MAX_VALUES = 12
 MATCHABLE = (*AXIS_ORDER, *Settings.model_fields)
 
 
@@ -26,32 +26,32 @@ def matches(configuration: dict[str, Any], pattern: dict[str, Any]) -> bool:
     be equal; `none` matches an axis without entries; in a combination one matching entry is enough.
     """
     return all(
-        _fits(configuration.get(key, LATER.get(key)), _as_spelled(key, wanted), key in COMBINABLE)
-        for key, wanted in pattern.items()
+        _fits(configuration.get(key, LATER.get(key)), _normalized(key, expected), key in COMBINABLE)
+        for key, expected in pattern.items()
     )
 
 
-def _as_spelled(key: str, wanted: Any) -> Any:
+def _normalized(key: str, expected: Any) -> Any:
     """A pattern with a data set's name as configurations have it."""
-    return spelled(wanted, AXES["dataset"]) if key == "dataset" and isinstance(wanted, str) else wanted
+    return match_spelling(expected, AXES["dataset"]) if key == "dataset" and isinstance(expected, str) else expected
 
 
-def _fits(found: Any, wanted: Any, several: bool = False) -> bool:
-    if found is None:
-        return wanted in (None, "none")
-    if several:
-        if wanted in ("none", {"name": "none"}):
-            return not found
-        return any(_fits(entry, wanted) for entry in found)
-    if isinstance(found, dict) and isinstance(wanted, str):
-        return "name" in found and fnmatch.fnmatchcase(found["name"], wanted)
-    if isinstance(found, dict) and isinstance(wanted, dict):
-        return all(key in found and _fits(found[key], value) for key, value in wanted.items())
-    if isinstance(found, str) and isinstance(wanted, str):
-        return fnmatch.fnmatchcase(found, wanted)
-    if isinstance(found, bool) or isinstance(wanted, bool):  # Python's 1 is True
-        return found is wanted
-    return bool(found == wanted)
+def _fits(actual: Any, expected: Any, combinable: bool = False) -> bool:
+    if actual is None:
+        return expected in (None, "none")
+    if combinable:
+        if expected in ("none", {"name": "none"}):
+            return not actual
+        return any(_fits(entry, expected) for entry in actual)
+    if isinstance(actual, dict) and isinstance(expected, str):
+        return "name" in actual and fnmatch.fnmatchcase(actual["name"], expected)
+    if isinstance(actual, dict) and isinstance(expected, dict):
+        return all(key in actual and _fits(actual[key], value) for key, value in expected.items())
+    if isinstance(actual, str) and isinstance(expected, str):
+        return fnmatch.fnmatchcase(actual, expected)
+    if isinstance(actual, bool) or isinstance(expected, bool):  # Python's 1 is True
+        return actual is expected
+    return bool(actual == expected)
 
 
 class Selection:
@@ -67,19 +67,19 @@ class Selection:
 
     def matching(self, pattern: dict[str, Any]) -> int:
         """The set that `matches` would find."""
-        found = (1 << len(self.configurations)) - 1
-        for key, wanted in pattern.items():
-            question = repr((key, wanted))
-            if question not in self._fitting:
-                meant, several = _as_spelled(key, wanted), key in COMBINABLE
-                fitting = (bits for value, bits in self._of(key) if _fits(value, meant, several))
-                self._fitting[question] = functools.reduce(operator.or_, fitting, 0)
-            found &= self._fitting[question]
-        return found
+        selected = (1 << len(self.configurations)) - 1
+        for key, expected in pattern.items():
+            cache_key = repr((key, expected))
+            if cache_key not in self._fitting:
+                normalized, combinable = _normalized(key, expected), key in COMBINABLE
+                fitting = (bits for value, bits in self._of(key) if _fits(value, normalized, combinable))
+                self._fitting[cache_key] = functools.reduce(operator.or_, fitting, 0)
+            selected &= self._fitting[cache_key]
+        return selected
 
-    def indices(self, found: int, most: int | None = None) -> list[int]:
+    def indices(self, selected: int, most: int | None = None) -> list[int]:
         """The first `most` (all by default) of a set, in order."""
-        octets = enumerate(found.to_bytes(len(self.configurations) // 8 + 1, "little"))
+        octets = enumerate(selected.to_bytes(len(self.configurations) // 8 + 1, "little"))
         all_ = (8 * at + bit for at, octet in octets if octet for bit in range(8) if octet >> bit & 1)
         return list(itertools.islice(all_, most))
 
@@ -89,13 +89,15 @@ class Selection:
             groups: dict[Any, tuple[Any, bytearray]] = {}
             for i, configuration in enumerate(self.configurations):
                 value = configuration.get(key, LATER.get(key))
-                _, octets = groups.setdefault(_identity(value), (value, bytearray(len(self.configurations) // 8 + 1)))
+                _, octets = groups.setdefault(
+                    _identity_key(value), (value, bytearray(len(self.configurations) // 8 + 1))
+                )
                 octets[i >> 3] |= 1 << (i & 7)
             self._values[key] = [(value, int.from_bytes(octets, "little")) for value, octets in groups.values()]
         return self._values[key]
 
 
-def _identity(value: Any) -> Any:
+def _identity_key(value: Any) -> Any:
     """Equal for what is the same object, or a list of the same objects."""
     return tuple(map(id, value)) if isinstance(value, list) else id(value)
 
@@ -107,17 +109,17 @@ def parse_option(option: str, text: str) -> tuple[list[str], Any]:
     example = "model=vgg*" if option == "--only" else "epochs=2"
     if not equals or not all(parts) or not value.strip():
         raise UserError(f"{option} {text!r}: write AXIS=VALUE or AXIS.PARAMETER=VALUE, e.g. {option} '{example}'")
-    known = MATCHABLE if option == "--only" else (*MATCHABLE, *Sampling.model_fields)
-    if parts[0] not in known or len(parts) > 2 or (len(parts) == 2 and parts[0] not in AXES):
-        if parts[0] in known:
+    allowed = MATCHABLE if option == "--only" else (*MATCHABLE, *Sampling.model_fields)
+    if parts[0] not in allowed or len(parts) > 2 or (len(parts) == 2 and parts[0] not in AXES):
+        if parts[0] in allowed:
             hint = f"AXIS.PARAMETER is for the axes {', '.join(AXES)}"
         elif parts[0] in COMMAND_LINE:
             hint = COMMAND_LINE[parts[0]]
         else:
             parameter = parameter_meant(parts[-1])
             owners = axes_with(parameter)
-            hint = f"did you mean '{owners[0]}.{parameter}'?" if owners else nearest(parts[0], known)
-        hint = hint or f"allowed: {', '.join(known)}"
+            hint = f"did you mean '{owners[0]}.{parameter}'?" if owners else nearest(parts[0], allowed)
+        hint = hint or f"allowed: {', '.join(allowed)}"
         raise UserError(f"{option} {text!r}: there is no {key!r}\n  {hint}")
     try:
         return parts, plain_value(value, f"{option} {text!r}")
@@ -132,17 +134,17 @@ def only_patterns(text: str) -> list[dict[str, Any]]:
     parts, value = parse_option("--only", text)
     if len(parts) == 2:
         return [{parts[0]: {parts[1]: value}}]
-    return [{parts[0]: one} for one in (value if isinstance(value, list) and value else [value])]
+    return [{parts[0]: item} for item in (value if isinstance(value, list) and value else [value])]
 
 
-def each_of(pattern: dict[str, Any], configurations: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def split_pattern(pattern: dict[str, Any], configurations: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """``optimizer.lr=[0.1, 0.2]`` as a pattern for each value; as it is where a configuration has that very list."""
-    ((key, wanted),) = pattern.items()
-    if isinstance(wanted, dict) and not any(matches(one, pattern) for one in configurations):
-        ((parameter, value),) = wanted.items()
+    ((key, expected),) = pattern.items()
+    if isinstance(expected, dict) and not any(matches(configuration, pattern) for configuration in configurations):
+        ((parameter, value),) = expected.items()
         if isinstance(value, list) and value:
-            patterns = [{key: {parameter: one}} for one in value]
-            if any(matches(one, either) for one in configurations for either in patterns):
+            patterns = [{key: {parameter: configuration}} for configuration in value]
+            if any(matches(configuration, alternative) for configuration in configurations for alternative in patterns):
                 return patterns
     return [pattern]
 
@@ -150,8 +152,8 @@ def each_of(pattern: dict[str, Any], configurations: Sequence[dict[str, Any]]) -
 def apply_set(axis: Any, parameter: str, value: Any) -> tuple[bool, Any]:
     """Set a parameter in every entry of an axis, wherever it takes one; whether any did, and the new axis."""
     if isinstance(axis, list):
-        entries = [apply_set(entry, parameter, value) for entry in axis]
-        return any(changed for changed, _ in entries), [entry for _, entry in entries]
+        changes = [apply_set(component, parameter, value) for component in axis]
+        return any(changed for changed, _ in changes), [component for _, component in changes]
     if isinstance(axis, dict) and "combine" in axis:
         changed, parts = apply_set(axis["combine"], parameter, value)
         return changed, {**axis, "combine": parts}
@@ -165,20 +167,23 @@ def apply_set(axis: Any, parameter: str, value: Any) -> tuple[bool, Any]:
 def values_text(configurations: Sequence[dict[str, Any]], pattern: dict[str, Any]) -> list[str]:
     """What the configurations have where the pattern looks, a line for each of its keys and parameters."""
     lines = []
-    for key, wanted in pattern.items():
-        different = {_identity(value): value for value in (c.get(key, LATER.get(key)) for c in configurations)}
-        for parameter in wanted if isinstance(wanted, dict) else [None]:
+    for key, expected in pattern.items():
+        distinct = {_identity_key(value): value for value in (c.get(key, LATER.get(key)) for c in configurations)}
+        for parameter in expected if isinstance(expected, dict) else [None]:
             texts = list(
-                dict.fromkeys(shorten(one) for value in different.values() for one in _values(value, parameter))
+                dict.fromkeys(shorten(item) for value in distinct.values() for item in _values(value, parameter))
             )
-            more = ", ..." if len(texts) > MOST_VALUES else ""
-            place = f"{key}.{parameter}" if parameter else key
-            lines.append(f"{place} is there: {', '.join(texts[:MOST_VALUES]) or 'nowhere'}{more}")
+            ellipsis = ", ..." if len(texts) > MAX_VALUES else ""
+            name = f"{key}.{parameter}" if parameter else key
+            lines.append(f"{name} is there: {', '.join(texts[:MAX_VALUES]) or 'nowhere'}{ellipsis}")
     return lines
 
 
-def _values(found: Any, parameter: str | None) -> list[Any]:
-    entries = found if isinstance(found, list) else [found]
+def _values(value: Any, parameter: str | None) -> list[Any]:
+    components = value if isinstance(value, list) else [value]
     if parameter is None:
-        return [e["name"] if isinstance(e, dict) and "name" in e else e for e in entries] or ["none"]
-    return [e[parameter] for e in entries if isinstance(e, dict) and parameter in e]
+        return [
+            component["name"] if isinstance(component, dict) and "name" in component else component
+            for component in components
+        ] or ["none"]
+    return [component[parameter] for component in components if isinstance(component, dict) and parameter in component]

@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import bench
-from bench.errors import SHOWN, Problem, SuiteError, UserError, nearest, plural, shorten
+from bench.errors import MAX_PROBLEMS, Problem, SuiteError, UserError, nearest, plural, shorten
 from bench.jsonutil import canonical
 from bench.suite.expand import Block, Configuration, expand
-from bench.suite.references import ReferenceMatch, comparisons, ids, problems_of
+from bench.suite.references import ReferenceMatch, comparisons, reference_ids, reference_problems
 from bench.suite.schema import AXIS_DEFAULTS, BLOCK_KEYS, Pruning, SuiteFile
 from bench.suite.select import (
     MATCHABLE,
     Selection,
     apply_set,
-    each_of,
     matches,
     only_patterns,
     parse_option,
+    split_pattern,
     values_text,
 )
 from bench.suite.validation import check, unknown_key_hint
@@ -41,7 +41,7 @@ class Suite:
     pruning: Pruning | None
     repeated: int
     """How many configurations of the file were equal to an earlier one, and left out."""
-    places: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+    locations: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
     """Where models, optimizers, data, validation, metrics and references were written; see `place`."""
     metrics: tuple[str, ...] = ("accuracy",)
     """What a leaderboard shows; the first one ranks."""
@@ -49,14 +49,14 @@ class Suite:
     """The references that say which configuration repeats them, or why none does."""
     sampling_seed: int = 0
 
-    def place(self, key: str, entry: Any) -> str:
+    def location(self, key: str, component: Any) -> str:
         """``FILE:LINE: KEY PATH`` of an entry under this key, for messages about what the file cannot tell."""
-        return self.places.get(canonical([key, entry]), str(self.path))
+        return self.locations.get(canonical([key, component]), str(self.path))
 
     def components(self, axis: str) -> list[dict[str, Any]]:
         """What the configurations have on an axis, each once."""
         values = {id(config[axis]): config[axis] for config, _ in self.configurations if axis in config}.values()
-        return [entry for value in values for entry in (value if isinstance(value, list) else [value])]
+        return [component for value in values for component in (value if isinstance(value, list) else [value])]
 
     def resolved(self, axis: str, resolve: Callable[[dict[str, Any]], dict[str, Any]]) -> Suite:
         """The same suite with an axis's entries spelled out by `resolve`; configurations that become equal are one."""
@@ -67,31 +67,35 @@ class Suite:
                 return config
             value = config[axis]
             if id(value) not in spelled:
-                spelled[id(value)] = [resolve(entry) for entry in value] if isinstance(value, list) else resolve(value)
+                spelled[id(value)] = (
+                    [resolve(component) for component in value] if isinstance(value, list) else resolve(value)
+                )
             return {**config, axis: spelled[id(value)]}
 
-        pairs, places = [], dict(self.places)
+        pairs, locations = [], dict(self.locations)
         for config, seeds in self.configurations:
             new = spell_out(config)
             if axis in new:
-                places[canonical([axis, new[axis]])] = self.place(axis, config[axis])
+                locations[canonical([axis, new[axis]])] = self.location(axis, config[axis])
             pairs.append((new, seeds))
-        once = _unique(pairs)
-        repeated = self.repeated + len(pairs) - len(once)
-        compared = tuple(replace(one, configs=tuple(map(spell_out, one.configs))) for one in self.comparisons)
-        return replace(self, configurations=tuple(once), places=places, repeated=repeated, comparisons=compared)
+        unique = _unique(pairs)
+        repeated = self.repeated + len(pairs) - len(unique)
+        compared = tuple(
+            replace(comparison, configs=tuple(map(spell_out, comparison.configs))) for comparison in self.comparisons
+        )
+        return replace(self, configurations=tuple(unique), locations=locations, repeated=repeated, comparisons=compared)
 
 
 def load_suite(
     path: Path,
     only: Sequence[str] = (),
-    overrides: Sequence[str] = (),
+    cli_overrides: Sequence[str] = (),
     seeds: int | None = None,
     notify: Callable[[str], None] = lambda _: None,
 ) -> Suite:
     """Read a suite file and expand it.
 
-    `only` keeps the configurations that match every pattern (``model=vgg*``), `overrides` sets axes, parameters
+    `only` keeps the configurations that match every pattern (``model=vgg*``), `cli_overrides` sets axes, parameters
     or settings (``epochs=2``, ``optimizer.lr=0.1``), `seeds` replaces the number of seeds. What takes a
     while is told to `notify` before.
     Raises SuiteError with every problem found in the file, UserError for a wrong option.
@@ -101,38 +105,39 @@ def load_suite(
         hint = "a suite needs at least `name: ...` and `grid: {model: ...}`; `bench list suites` shows examples"
         message = f"is not a suite: the top level must be a mapping, not {shorten(document.data)}"
         raise SuiteError(document.file, [Problem("", message, document.line(()), hint)])
-    settings = [(text, *parse_option(OPTION, text)) for text in overrides]
+    settings = [(text, *parse_option(OPTION, text)) for text in cli_overrides]
     if seeds is not None:
         settings.append((f"seeds={seeds}", ["seeds"], seeds))
-    asked = {text: only_patterns(text) for text in only}
+    patterns = {text: only_patterns(text) for text in only}
     try:
-        top, repeated, left, compared, origins = _read(document, settings, bool(overrides), notify)
-        kept = _matching(asked, left, document)
-        if top.pruning and any(config["validation"] == "none" for config, _ in kept):
+        top, repeated, remaining, compared, origins = _read(document, settings, bool(cli_overrides), notify)
+        selected = _matching(patterns, remaining, document)
+        if top.pruning and any(config["validation"] == "none" for config, _ in selected):
             message = "pruning needs validation images, and `validation: none` leaves none"
             raise SuiteError(document.file, [Problem("pruning", message, document.line(("pruning",)))])
     except SuiteError as error:
-        if overrides:  # the file alone may be right
-            raise UserError(f"{error}\n  (read with {_options_text('--set', overrides)})") from error
+        if cli_overrides:  # the file alone may be right
+            raise UserError(f"{error}\n  (read with {_options_text('--set', cli_overrides)})") from error
         raise
-    for i, reference in enumerate(ids(top)):
+    for i, reference in enumerate(reference_ids(top)):
         origins.setdefault(canonical(["references", reference]), ("references", i))
     origins[canonical(["metrics", top.rank_by])] = ("rank_by",)
     for i, metric in enumerate(top.metrics):
         origins.setdefault(canonical(["metrics", metric]), ("metrics", i))
-    places = {
-        entry: Problem(path_text(path), "", document.line(path)).place(document.file) for entry, path in origins.items()
+    locations = {
+        component: Problem(path_text(path), "", document.line(path)).location(document.file)
+        for component, path in origins.items()
     }
     return Suite(
         path,
         top.name,
         " ".join(top.title.split()) or top.name,
         top.description,
-        tuple(dict.fromkeys(ids(top))),
-        tuple(kept),
+        tuple(dict.fromkeys(reference_ids(top))),
+        tuple(selected),
         top.pruning,
         repeated,
-        places,
+        locations,
         tuple(dict.fromkeys([top.rank_by, *top.metrics])),
         tuple(compared),
         sampling_seed=top.sampling_seed,
@@ -149,64 +154,71 @@ def _read(
     top, problems = _top_level(document)
     if top is None:
         raise SuiteError(document.file, problems)
-    blocks, wrong = _blocks(document, top, settings)
-    problems += wrong
-    everything, origins, wrong = expand(document, blocks, top.sampling_seed, top.limit, notify)
-    problems += wrong
-    pairs = _unique(everything)
-    left, wrong = _excluded(document, top, pairs, complete=not problems)
-    complete = not problems and bool(left)
-    problems += wrong
+    blocks, new_problems = _blocks(document, top, settings)
+    problems += new_problems
+    expanded, origins, new_problems = expand(document, blocks, top.sampling_seed, top.limit, notify)
+    problems += new_problems
+    pairs = _unique(expanded)
+    remaining, new_problems = _excluded(document, top, pairs, complete=not problems)
+    complete = not problems and bool(remaining)
+    problems += new_problems
     compared: list[ReferenceMatch] = []
     if complete:
-        compared, wrong = comparisons(document, top, left, changed)
-        problems += wrong
+        compared, new_problems = comparisons(document, top, remaining, changed)
+        problems += new_problems
     if problems:
         raise SuiteError(document.file, sorted(dict.fromkeys(problems), key=lambda problem: problem.line or 0))
-    return top, len(everything) - len(pairs), left, compared, origins
+    return top, len(expanded) - len(pairs), remaining, compared, origins
 
 
 def _top_level(document: YamlDocument) -> tuple[SuiteFile | None, list[Problem]]:
     """The top level, without the keys whose values are wrong, and what is wrong; None where no grid can be read."""
     data = _with_plain_pruning(document.data)
-    problems = problems_of(document)
+    problems = reference_problems(document)
     top = check(SuiteFile, data, document, (), "suite")
     if isinstance(top, SuiteFile):
         return top, problems
     assert isinstance(top, list)
     problems += [problem for problem in top if not (problems and problem.path.startswith("references["))]
-    least = {"name": "t", "grid": {}}
-    good = {
+    minimal = {"name": "t", "grid": {}}
+    valid = {
         key: value
         for key, value in data.items()
-        if isinstance(check(SuiteFile, {**least, key: value}, document, (), "suite"), SuiteFile)
+        if isinstance(check(SuiteFile, {**minimal, key: value}, document, (), "suite"), SuiteFile)
     }
-    readable = isinstance(data.get("grid"), dict | list) and ("defaults" in good or "defaults" not in data)
-    return (SuiteFile.model_validate(least | good) if readable else None), problems
+    readable = isinstance(data.get("grid"), dict | list) and ("defaults" in valid or "defaults" not in data)
+    return (SuiteFile.model_validate(minimal | valid) if readable else None), problems
 
 
 def _matching(
-    asked: dict[str, list[dict[str, Any]]], left: list[tuple[Configuration, list[int]]], document: YamlDocument
+    patterns: dict[str, list[dict[str, Any]]], remaining: list[tuple[Configuration, list[int]]], document: YamlDocument
 ) -> list[tuple[Configuration, list[int]]]:
     """The configurations that fit one of the patterns of each `--only`.
 
     Raises UserError where there is none, or where one of several values of an `--only` fits nothing.
     """
-    configs = [config for config, _ in left]
-    asked = {text: [one for pattern in either for one in each_of(pattern, configs)] for text, either in asked.items()}
-    idle: list[tuple[str, dict[str, Any]]] = []
-    for text, either in asked.items():
+    configs = [config for config, _ in remaining]
+    patterns = {
+        text: [one for pattern in either for one in split_pattern(pattern, configs)]
+        for text, either in patterns.items()
+    }
+    unmatched: list[tuple[str, dict[str, Any]]] = []
+    for text, either in patterns.items():
         unfit = [one for one in either if not any(matches(config, one) for config in configs)]
         if 0 < len(unfit) < len(either):
-            idle += [(f"{_options_text('--only', [text])}: {shorten(next(iter(one.values())))}", one) for one in unfit]
-    kept = [pair for pair in left if all(any(matches(pair[0], one) for one in either) for either in asked.values())]
-    if not kept:  # the values of a list all ask for the same level, so the first stands for it
-        idle = [(_options_text("--only", list(asked)), one) for one, *_ in asked.values()]
-    if idle:
-        message = f"{idle[0][0]} matches none of the {plural(len(left), 'configuration')} of {document.file}"
-        shown = [line for name, one in idle if name == idle[0][0] for line in values_text(configs, one)]
-        raise UserError("\n  ".join([message, *shown]))
-    return kept
+            unmatched += [
+                (f"{_options_text('--only', [text])}: {shorten(next(iter(one.values())))}", one) for one in unfit
+            ]
+    selected = [
+        pair for pair in remaining if all(any(matches(pair[0], one) for one in either) for either in patterns.values())
+    ]
+    if not selected:  # the values of a list all ask for the same level, so the first stands for it
+        unmatched = [(_options_text("--only", list(patterns)), one) for one, *_ in patterns.values()]
+    if unmatched:
+        message = f"{unmatched[0][0]} matches none of the {plural(len(remaining), 'configuration')} of {document.file}"
+        value_lines = [line for name, one in unmatched if name == unmatched[0][0] for line in values_text(configs, one)]
+        raise UserError("\n  ".join([message, *value_lines]))
+    return selected
 
 
 def _options_text(option: str, texts: Sequence[str]) -> str:
@@ -238,17 +250,17 @@ def _blocks(
         for key in block
         if key not in BLOCK_KEYS
     ]
-    out: list[tuple[KeyPath, Block]] = []
+    blocks: list[tuple[KeyPath, Block]] = []
     for path, block in grids:
         merged: Block = {key: (("defaults", key), copy.deepcopy(value)) for key, value in top.defaults.items()}
         merged.update({key: ((*path, key), copy.deepcopy(value)) for key, value in block.items()})
-        out.append((path, merged))
+        blocks.append((path, merged))
     for text, parts, value in settings:
         # Not any(): every sub-grid is to be changed.
-        if not sum(_set(merged, parts, value) for _, merged in out):
-            message = f"{OPTION} '{text}': no entry of `{parts[0]}` in {document.file} takes parameters"
+        if not sum(_set(merged, parts, value) for _, merged in blocks):
+            message = f"{OPTION} '{text}': no component of `{parts[0]}` in {document.file} takes parameters"
             raise UserError(f"{message}\n  give one first, e.g. {OPTION} {parts[0]}=NAME")
-    return out, problems
+    return blocks, problems
 
 
 def _set(block: Block, parts: list[str], value: Any) -> bool:
@@ -258,9 +270,9 @@ def _set(block: Block, parts: list[str], value: Any) -> bool:
         block[key] = ((OPTION, key), value)
         return True
     path, axis = block.get(key, ((OPTION, key), AXIS_DEFAULTS.get(key, "none")))
-    changed, entries = apply_set(axis, parts[1], value)
+    changed, components = apply_set(axis, parts[1], value)
     if changed:
-        block[key] = (path, entries)
+        block[key] = (path, components)
     return changed
 
 
@@ -274,8 +286,8 @@ def _unique(pairs: list[tuple[Configuration, list[int]]]) -> list[tuple[Configur
     first: dict[str, tuple[Configuration, list[int]]] = {}
     for config, seeds in pairs:
         text = canonical(config)
-        known = first.get(text)
-        first[text] = (config, sorted({*known[1], *seeds})) if known and known[1] != seeds else (config, seeds)
+        earlier = first.get(text)
+        first[text] = (config, sorted({*earlier[1], *seeds})) if earlier and earlier[1] != seeds else (config, seeds)
     return list(first.values())
 
 
@@ -291,20 +303,22 @@ def _excluded(
         unknown = [key for key in pattern if key not in MATCHABLE]
         if unknown:
             hint = "\n".join(filter(None, [nearest(unknown[0], MATCHABLE), f"allowed: {', '.join(MATCHABLE)}"]))
-            place: KeyPath = (*path, unknown[0])
-            problems.append(Problem(path_text(place), f"unknown key {unknown[0]!r}", document.line(place), hint))
+            key_path: KeyPath = (*path, unknown[0])
+            problems.append(Problem(path_text(key_path), f"unknown key {unknown[0]!r}", document.line(key_path), hint))
         elif not pattern:
             problems.append(Problem(path_text(path), "is empty and would leave out everything", document.line(path)))
-        elif found := selection.matching(pattern):
-            excluded |= found
+        elif matching := selection.matching(pattern):
+            excluded |= matching
         elif complete:
-            advised = selection.configurations if len(problems) < SHOWN else []  # each looks at all configurations
-            hint = "\n".join([*values_text(advised, pattern), "mend the pattern, or take it out"])
+            configurations = (
+                selection.configurations if len(problems) < MAX_PROBLEMS else []
+            )  # each looks at all configurations
+            hint = "\n".join([*values_text(configurations, pattern), "correct the pattern, or remove it"])
             problems.append(Problem(path_text(path), "matches no configuration", document.line(path), hint))
-    kept = [pairs[i] for i in selection.indices(((1 << len(pairs)) - 1) & ~excluded)] if excluded else pairs
-    if not kept and complete and not problems:
+    remaining = [pairs[i] for i in selection.indices(((1 << len(pairs)) - 1) & ~excluded)] if excluded else pairs
+    if not remaining and complete and not problems:
         problems.append(Problem("exclude", "leaves out every configuration", document.line(("exclude",))))
-    return kept, problems
+    return remaining, problems
 
 
 def suites_folder() -> Path:

@@ -178,10 +178,10 @@ def trials(
     `fingerprint` maps a data set, its `path` made absolute, to its checksum; `read_code` reads what of a component is
     the user's own (None where nothing is). UserError names all that is wrong with either.
     """
-    out: list[Trial] = []
+    found_trials: list[Trial] = []
     sources: dict[str, tuple[Path | None, str, ComponentCode | None]] = {}
     parsed: dict[tuple[str, int], Any] = {}
-    codes = Codes(suite.place, read_code)
+    codes = Codes(suite.location, read_code)
     problems: dict[str, None] = {}
     for group, (plain, seeds) in enumerate(suite.configurations):
         config = TrialConfig.from_json(plain, parsed)
@@ -202,48 +202,48 @@ def trials(
         configuration, *keys = (
             trial_key(plain, seed, contents, code.checksum if code else None) for seed in (None, *seeds)
         )
-        out.extend(
+        found_trials.extend(
             Trial(key, configuration, config, seed, group, code, data_code, path, contents)
             for key, seed in zip(keys, seeds, strict=True)
         )
     if problems:
         raise UserError("\n".join(problems))
-    return out
+    return found_trials
 
 
 def data_source(
     suite: Path, component: Component, fingerprint: Callable[[dict[str, Any]], str], codes: Codes
 ) -> tuple[Path | None, str, ComponentCode | None]:
     """The path, the checksum and the code of a data set; code stands for what it reads."""
-    entry = component.to_json()
+    component_json = component.to_json()
     if component.user_code:
-        code = codes.read("dataset", component, entry)
+        code = codes.read("dataset", component, component_json)
         assert code is not None, component
         return None, code.checksum, code
-    path = data_path(entry, suite)
+    path = data_path(component_json, suite)
     try:
-        return path, fingerprint({**entry, "path": str(path)} if path else entry), None
+        return path, fingerprint({**component_json, "path": str(path)} if path else component_json), None
     except UserError as error:
-        raise UserError(f"{codes.place('dataset', entry)}: {error}") from error
+        raise UserError(f"{codes.location('dataset', component_json)}: {error}") from error
 
 
 class Codes:
-    """What of components is the user's own, each read once; `place` is where a suite file has an axis's value."""
+    """What of components is the user's own, each read once; `location` is where a suite file has an axis's value."""
 
-    def __init__(self, place: Callable[[str, Any], str], read_code: Callable[[Component], ComponentCode | None]):
-        self.place, self.read_code = place, read_code
+    def __init__(self, location: Callable[[str, Any], str], read_code: Callable[[Component], ComponentCode | None]):
+        self.location, self.read_code = location, read_code
         self._parts: dict[str, ComponentCode | UserError | None] = {}
         self._codes: dict[tuple[str, ...], UserCode | None] = {}
 
     def read(self, axis: str, component: Component, entry: Any) -> ComponentCode | None:
         """What of a component is the user's own, which the suite file has in this `entry` of the axis."""
-        question = canonical([axis, component.user_code, component.to_json()])
-        if question not in self._parts:
+        cache_key = canonical([axis, component.user_code, component.to_json()])
+        if cache_key not in self._parts:
             try:
-                self._parts[question] = self.read_code(component)
+                self._parts[cache_key] = self.read_code(component)
             except UserError as error:
-                self._parts[question] = UserError(f"{self.place(axis, entry)}: {error}")
-        part = self._parts[question]
+                self._parts[cache_key] = UserError(f"{self.location(axis, entry)}: {error}")
+        part = self._parts[cache_key]
         if isinstance(part, UserError):
             raise part
         return part
@@ -260,16 +260,16 @@ class Codes:
         if not components:
             return None
         plain = config.to_json()
-        question = tuple(canonical([axis, plain[axis]]) for axis, _ in components)
-        if question not in self._codes:
+        cache_key = tuple(canonical([axis, plain[axis]]) for axis, _ in components)
+        if cache_key not in self._codes:
             parts = {
                 (axis, component.name): part
                 for axis, component in components
                 if (part := self.read(axis, component, plain[axis])) is not None
             }
             self._check_modules(parts, plain)
-            self._codes[question] = UserCode(tuple(parts.values())) if parts else None
-        return self._codes[question]
+            self._codes[cache_key] = UserCode(tuple(parts.values())) if parts else None
+        return self._codes[cache_key]
 
     def _check_modules(self, parts: Mapping[tuple[str, str], ComponentCode], plain: Mapping[str, Any]) -> None:
         """UserError where two files would be imported by one name."""
@@ -278,16 +278,16 @@ class Codes:
             for module, path in part.modules.items():
                 if files.setdefault(module, path) != path:
                     raise UserError(
-                        f"{self.place(axis, plain[axis])}: {name!r} imports {path} as the module {module!r}, which is "
-                        f"{files[module]} for another component of the same configuration: rename one of them"
+                        f"{self.location(axis, plain[axis])}: {name!r} imports {path} as the module {module!r}, "
+                        f"which is {files[module]} for another component of the same configuration: rename one of them"
                     )
 
 
-def data_path(entry: dict[str, Any], suite: Path) -> Path | None:
+def data_path(dataset: dict[str, Any], suite: Path) -> Path | None:
     """The absolute path of the user's own data, which a suite file names from its own folder; None for others."""
-    if "path" not in entry or is_user_defined(entry["name"]):
+    if "path" not in dataset or is_user_defined(dataset["name"]):
         return None
-    path = os.path.expanduser(entry["path"])  # noqa: PTH111 (a Path's own raises for ~nobody)
+    path = os.path.expanduser(dataset["path"])  # noqa: PTH111 (a Path's own raises for ~nobody)
     # realpath, since a Path's own resolving raises where links lead in a circle
     return Path(os.path.realpath(Path(os.path.realpath(suite)).parent / path))
 

@@ -44,13 +44,13 @@ class TrialConfig(Settings):
         plain = {key: value for key, value in LATER.items() if key not in config} | dict(config)
         values = dict(plain)
         for axis in AXES:
-            entry = plain[axis]
-            key = axis, id(entry)
+            component = plain[axis]
+            key = axis, id(component)
             if key not in parsed:
                 parsed[key] = (
-                    tuple(parse_component(axis, item) for item in entry)
+                    tuple(parse_component(axis, item) for item in component)
                     if axis in COMBINABLE
-                    else parse_component(axis, entry)
+                    else parse_component(axis, component)
                 )
             values[axis] = parsed[key]
         typed = cls.model_validate(values)
@@ -65,13 +65,13 @@ class TrialConfig(Settings):
                 axis: [item.to_json() for item in value] if axis in COMBINABLE else value.to_json()
                 for axis, value in ((axis, getattr(self, axis)) for axis in AXES)
             }
-            everything = {
+            all_values = {
                 **axes,
                 "batch_size": self.batch_size,
                 "epochs": self.epochs,
                 **settings.model_dump(mode="json"),
             }
-            self._json = {key: value for key, value in everything.items() if LATER.get(key, ...) != value}
+            self._json = {key: value for key, value in all_values.items() if LATER.get(key, ...) != value}
         return self._json
 
     def changed(self, **values: Any) -> TrialConfig:

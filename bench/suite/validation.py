@@ -32,114 +32,114 @@ _TYPES = {
 }
 _PLAIN = {"int_type": int, "int_from_float": int, "float_type": float, "bool_type": bool}
 
-MOST_ADVISED = 100
+MAX_ADVISED = 100
 """Mistakes in one mapping that come with advice."""
 
 
 def check(
-    model: type[BaseModel], data: Any, document: YamlDocument, path: KeyPath, what: str
+    model: type[BaseModel], data: Any, document: YamlDocument, path: KeyPath, subject: str
 ) -> BaseModel | list[Problem]:
     """Validate data that stands at `path`; the model's object, or every problem found."""
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        return _problems(error, model, data, document, path, what)
+        return _problems(error, model, data, document, path, subject)
 
 
 def _problems(
-    error: ValidationError, model: type[BaseModel], data: Any, document: YamlDocument, path: KeyPath, what: str
+    error: ValidationError, model: type[BaseModel], data: Any, document: YamlDocument, path: KeyPath, subject: str
 ) -> list[Problem]:
-    found: dict[tuple[KeyPath, str], tuple[int, Problem]] = {}
+    problems: dict[tuple[KeyPath, str], tuple[int, Problem]] = {}
     unions: set[KeyPath] = set()
     for detail in error.errors(include_url=False):
         missing = str(detail["loc"][-1]) if detail["type"] == "missing" else ""
-        loc, value, in_union = _place(detail["loc"][:-1] if missing else detail["loc"], data)
+        loc, value, in_union = _location(detail["loc"][:-1] if missing else detail["loc"], data)
         if in_union:
             unions.add(loc[:1])
-        message, hint = _message(detail, value, model, loc, what, len(found) < MOST_ADVISED)
+        message, hint = _message(detail, value, model, loc, subject, len(problems) < MAX_ADVISED)
         # A union complains once per branch, and the branches that were not meant complain of the type or of a key.
         rank = 0
         if in_union and (detail["type"] == "extra_forbidden" or missing):
             rank = 1
         elif in_union and len(loc) == 1 and detail["type"] in (*_TYPES, "literal_error"):
             rank = 2
-        place = (loc, missing)
-        if place not in found or rank < found[place][0]:
+        problem_key = (loc, missing)
+        if problem_key not in problems or rank < problems[problem_key][0]:
             full = (*path, *loc)
-            found[place] = (rank, Problem(path_text(full), message, document.line(full), hint))
+            problems[problem_key] = (rank, Problem(path_text(full), message, document.line(full), hint))
     best: dict[KeyPath, int] = {}
-    for (loc, _), (rank, _) in found.items():
+    for (loc, _), (rank, _) in problems.items():
         best[loc[:1]] = min(rank, best.get(loc[:1], rank))
-    with_more_below = {loc[:length] for loc, _ in found for length in range(len(loc))}
+    parents = {loc[:length] for loc, _ in problems for length in range(len(loc))}
     return [
         problem
-        for (loc, _), (rank, problem) in found.items()
-        if loc[:1] not in unions or (rank == best[loc[:1]] and not (rank and loc in with_more_below))
+        for (loc, _), (rank, problem) in problems.items()
+        if loc[:1] not in unions or (rank == best[loc[:1]] and not (rank and loc in parents))
     ]
 
 
-def _place(parts: KeyPath, data: Any) -> tuple[KeyPath, Any, bool]:
+def _location(parts: KeyPath, data: Any) -> tuple[KeyPath, Any, bool]:
     """The part of pydantic's location that is in the data, what stands there, and whether branches were left out."""
     loc: KeyPath = ()
-    left_out = False
+    in_union = False
     for part in parts:
         inside: Any = data if isinstance(data, dict | list) else {}
         try:
             data = inside[part]
         except (KeyError, IndexError, TypeError):
-            left_out = True
+            in_union = True
         else:
             loc = (*loc, part)
-    return loc, data, left_out
+    return loc, data, in_union
 
 
 def _message(
-    detail: Any, found: Any, model: type[BaseModel], loc: KeyPath, what: str, advised: bool
+    detail: Any, value: Any, model: type[BaseModel], loc: KeyPath, subject: str, with_advice: bool
 ) -> tuple[str, str]:
-    """What is wrong, and, where `advised`, what may be meant: to look for it takes its time."""
+    """What is wrong, and, where `with_advice`, what may be meant: to look for it takes its time."""
     context = detail.get("ctx", {})
-    shown = shorten(found)
+    text = shorten(value)
     field = model.model_fields.get(str(loc[0])) if len(loc) == 1 else None
     match detail["type"]:
         case "extra_forbidden":
             key = str(loc[-1])
             if model is SuiteFile and len(loc) == 1:
-                return f"unknown key {key!r} of a suite", unknown_key_hint(key, top=True) if advised else ""
-            owner = f"`{loc[-2]}`" if len(loc) > 1 else what
+                return f"unknown key {key!r} of a suite", unknown_key_hint(key, top=True) if with_advice else ""
+            owner = f"`{loc[-2]}`" if len(loc) > 1 else subject
             allowed = _allowed(model, loc[:-1])
             if key in allowed:  # of another branch of the same union
                 return f"{' and '.join(f'`{name}`' for name in allowed)} exclude each other", "keep one of them"
-            return f"unknown key {key!r} of {owner}", _names_hint(key, allowed) if advised else ""
+            return f"unknown key {key!r} of {owner}", _names_hint(key, allowed) if with_advice else ""
         case "missing":
-            return f"{f'`{loc[-1]}`' if loc else what} lacks `{detail['loc'][-1]}`", ""
+            return f"{f'`{loc[-1]}`' if loc else subject} lacks `{detail['loc'][-1]}`", ""
         case "literal_error" if not (field and field.examples):
             names = str(context["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
-            return f"{shown} is not allowed here", _names_hint(found, names) if advised else ""
+            return f"{text} is not allowed here", _names_hint(value, names) if with_advice else ""
         case kind if kind in _BOUNDS:
             key, word = _BOUNDS[kind]
             bound = context[key]
-            return f"{shown} is out of range: it must be {word} {bound:{'g' if isinstance(bound, float) else ','}}", ""
+            return f"{text} is out of range: it must be {word} {bound:{'g' if isinstance(bound, float) else ','}}", ""
         case "finite_number":
-            return f"{shown} must be a finite number", ""
+            return f"{text} must be a finite number", ""
         case "too_short":
-            least = context["min_length"]
-            return f"{shown} is too short: it must have at least {_entries(least)}", _example(field)
+            minimum = context["min_length"]
+            return f"{text} is too short: it must have at least {_items(minimum)}", _example(field)
         case "too_long":
-            return f"{shown} is too long: it may have {_entries(context['max_length'])}", _example(field)
+            return f"{text} is too long: it may have {_items(context['max_length'])}", _example(field)
         case "string_too_short":
             return "an empty text is not allowed here", _example(field)
         case "string_pattern_mismatch":
-            return f"{shown} is not a name", "up to 64 letters, digits, '-', '_' and '.', and a letter or digit first"
+            return f"{text} is not a name", "up to 64 letters, digits, '-', '_' and '.', and a letter or digit first"
         case "value_error":
             return str(context["error"]), ""
         case kind:
-            wanted = f": it must be {_TYPES[kind]}" if kind in _TYPES and not (field and field.examples) else ""
-            hint = _sweep_hint(found, model, loc) or _example(field)
-            if not hint and kind == "string_type" and isinstance(found, int | float):
-                hint = f"put it in quotes: '{shown}'"
+            requirement = f": it must be {_TYPES[kind]}" if kind in _TYPES and not (field and field.examples) else ""
+            hint = _sweep_hint(value, model, loc) or _example(field)
+            if not hint and kind == "string_type" and isinstance(value, int | float):
+                hint = f"put it in quotes: '{text}'"
             if not hint and kind in _PLAIN:
-                hint = how_to_write(found, _PLAIN[kind])
-            return f"{shown} is not allowed here{wanted}", hint
+                hint = how_to_write(value, _PLAIN[kind])
+            return f"{text} is not allowed here{requirement}", hint
 
 
 COMMAND_LINE = {
@@ -153,7 +153,7 @@ COMMAND_LINE = {
     **dict.fromkeys(("data_dir", "data_path", "data_root", "root"), "`bench run --data-dir DIR`"),
     "cluster": "`bench run --cluster FILE`",
 }
-"""Keys of other tools' files for what belongs on the command line, and how it is said there."""
+"""Keys of other tools' files for what belongs on the command line, and the option to use."""
 
 
 def unknown_key_hint(key: str, top: bool) -> str:
@@ -166,9 +166,9 @@ def unknown_key_hint(key: str, top: bool) -> str:
     if key in elsewhere:
         lines.append(belongs)
     elif key in COMMAND_LINE:
-        lines.append(f"that is no part of a suite, which means the same everywhere: {COMMAND_LINE[key]}")
-    elif owners := [axis for axis, entries in AXES.items() if key in entries]:
-        lines.append(f"{key!r} is an entry of the axis `{owners[0]}`: write `{owners[0]}: {key}` under `grid`")
+        lines.append(f"this is an option of the command, not part of a suite: {COMMAND_LINE[key]}")
+    elif owners := [axis for axis, components in AXES.items() if key in components]:
+        lines.append(f"{key!r} is a component of the axis `{owners[0]}`: write `{owners[0]}: {key}` under `grid`")
     elif axes := axes_with(parameter):
         lines.append(
             f"{parameter!r} is a parameter: write it inside its {axes[0]}, {axes[0]}: {{name: ..., {parameter}: ...}}"
@@ -188,15 +188,19 @@ def parameter_meant(key: str) -> str:
 
 def axes_with(parameter: str) -> list[str]:
     """The axes that have an entry with this parameter."""
-    return [axis for axis, entries in AXES.items() if any(parameter in e.model_fields for e in entries.values())]
+    return [
+        axis
+        for axis, components in AXES.items()
+        if any(parameter in component.model_fields for component in components.values())
+    ]
 
 
-def _names_hint(found: object, names: list[str]) -> str:
-    return "\n".join(part for part in (nearest(found, names), f"allowed: {', '.join(names)}") if part)
+def _names_hint(value: object, names: list[str]) -> str:
+    return "\n".join(part for part in (nearest(value, names), f"allowed: {', '.join(names)}") if part)
 
 
-def _entries(count: int) -> str:
-    return "1 entry" if count == 1 else f"{count} entries"
+def _items(count: int) -> str:
+    return "1 item" if count == 1 else f"{count} items"
 
 
 def _example(field: FieldInfo | None) -> str:
@@ -209,17 +213,17 @@ def _example(field: FieldInfo | None) -> str:
     return f"write it like {forms}{leave}" if examples else ""
 
 
-def _sweep_hint(found: Any, model: type[BaseModel], loc: KeyPath) -> str:
+def _sweep_hint(value: Any, model: type[BaseModel], loc: KeyPath) -> str:
     """A list or a misspelt sweep stands where a parameter takes one value."""
     if "name" not in model.model_fields or model is SuiteFile or len(loc) != 1:
         return ""
     several = "for several values write"
-    if isinstance(found, dict):
-        near = nearest(next(iter(found), ""), SWEEPS)
+    if isinstance(value, dict):
+        near = nearest(next(iter(value), ""), SWEEPS)
         forms = ", ".join(f"{{{sweep}: [...]}}" for sweep in SWEEPS)
         return "\n".join(filter(None, [near, f"{several} one of {forms}"]))
     takes_list = isinstance(model.model_fields[str(loc[0])].default, list)
-    return f"{several} {{grid: {flow(found)}}}" if isinstance(found, list) and found and not takes_list else ""
+    return f"{several} {{grid: {flow(value)}}}" if isinstance(value, list) and value and not takes_list else ""
 
 
 def _allowed(model: type[BaseModel], loc: KeyPath) -> list[str]:

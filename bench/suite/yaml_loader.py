@@ -86,53 +86,57 @@ def read(path: Path) -> YamlDocument:
     """Read a YAML file; SuiteError with file and line for anything that is not one plain YAML mapping."""
     file = str(path)
 
-    def wrong(message: str, line: int | None = None, hint: str = "") -> SuiteError:
+    def error_at(message: str, line: int | None = None, hint: str = "") -> SuiteError:
         return SuiteError(file, [Problem("", message, line, hint)])
 
     if path.is_dir():
         inside = sorted(p.name for p in path.glob("*.y*ml"))
         hint = f"name one of the files in it: {', '.join(inside[:8])}" if inside else "name a suite file (*.yaml)"
-        raise wrong("is a directory, not a suite file", hint=hint)
+        raise error_at("is a directory, not a suite file", hint=hint)
     try:
         with path.open("rb") as stream:  # no more than that of what may be a device or a pipe without an end
             raw = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise wrong("there is no such file", hint="`bench list suites` shows the suites that come with bench") from None
+        raise error_at(
+            "there is no such file", hint="`bench list suites` shows the suites that come with bench"
+        ) from None
     except OSError as error:
-        raise wrong(f"cannot be read: {error.strerror}") from None
+        raise error_at(f"cannot be read: {error.strerror}") from None
     if len(raw) > MAX_BYTES:
-        raise wrong(f"is too large: a suite file may have {MAX_BYTES:,} bytes", hint="is it a data file?")
+        raise error_at(f"is too large: a suite file may have {MAX_BYTES:,} bytes", hint="is it a data file?")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
-        raise wrong(
+        raise error_at(
             f"is not UTF-8 text (byte 0x{raw[error.start]:02x})", line, "save the file with UTF-8 encoding"
         ) from None
     try:
         node = yaml.compose(text, Loader=_Core)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        said = ", ".join(str(part) for part in (error.context, error.problem) if part)
-        raise wrong(f"is not valid YAML: {said}", mark.line + 1 if mark else None, _yaml_hint(said)) from None
+        description = ", ".join(str(part) for part in (error.context, error.problem) if part)
+        raise error_at(
+            f"is not valid YAML: {description}", mark.line + 1 if mark else None, _yaml_hint(description)
+        ) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        raise wrong(f"holds a control character ({chr(error.character)!r})", line, "delete it") from None
+        raise error_at(f"holds a control character ({chr(error.character)!r})", line, "delete it") from None
     except (ValueError, OverflowError):  # PyYAML passes "\UFFFFFFFF" to chr()
-        raise wrong("is not valid YAML: an escape such as \\U names no character") from None
+        raise error_at("is not valid YAML: an escape such as \\U names no character") from None
     except RecursionError:
-        raise wrong(f"is nested more than {MAX_DEPTH} levels deep") from None
+        raise error_at(f"is nested more than {MAX_DEPTH} levels deep") from None
     if node is None:
-        raise wrong("is empty", hint="a suite needs at least `name` and `grid`; `bench list suites` shows examples")
+        raise error_at("is empty", hint="a suite needs at least `name` and `grid`; `bench list suites` shows examples")
     return _Reader(file).read(node)
 
 
-def _yaml_hint(said: str) -> str:
-    if "'\\t'" in said:
+def _yaml_hint(description: str) -> str:
+    if "'\\t'" in description:
         return "indent with spaces, not with tabs"
-    if "single document" in said:
-        return "one file holds one suite: take out the line `---` in the middle"
-    if "undefined alias" in said:
+    if "single document" in description:
+        return "one file holds one suite: remove the line `---` in the middle"
+    if "undefined alias" in description:
         return "quote a value that starts with '*'; an alias (*name) needs its anchor (&name) before it"
     return "look at the indentation, brackets, quotes and colons of this line and the one above it"
 
@@ -160,18 +164,18 @@ class _Reader:
     def read(self, node: yaml.Node) -> YamlDocument:
         return YamlDocument(self.file, self.value(node, ()), self.lines)
 
-    def wrong(self, message: str, node: yaml.Node, path: KeyPath, hint: str = "") -> SuiteError:
+    def error(self, message: str, node: yaml.Node, path: KeyPath, hint: str = "") -> SuiteError:
         return SuiteError(self.file, [Problem(path_text(path), message, node.start_mark.line + 1, hint)])
 
     def value(self, node: yaml.Node, path: KeyPath) -> Any:
         self.nodes += 1
         if self.nodes > MAX_NODES:
-            raise self.wrong(
+            raise self.error(
                 f"holds more than {MAX_NODES:,} values once its aliases are expanded", node, (), "use fewer aliases"
             )
         if len(path) > MAX_DEPTH:
-            hint = "does an alias stand inside its own anchor?"
-            raise self.wrong(f"is nested more than {MAX_DEPTH} levels deep", node, path[:3], hint)
+            hint = "is an alias used inside its own anchor?"
+            raise self.error(f"is nested more than {MAX_DEPTH} levels deep", node, path[:3], hint)
         self.lines.setdefault(path, node.start_mark.line + 1)
         self.refuse_tag(node, path)
         if isinstance(node, yaml.MappingNode):
@@ -181,31 +185,31 @@ class _Reader:
         return self.scalar(node, path)
 
     def mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
-        out: dict[str, Any] = {}
+        data: dict[str, Any] = {}
         before: yaml.ScalarNode | None = None
         for key_node, child in node.value:
             key = key_node.value
             if not isinstance(key, str):
-                raise self.wrong("a key must be a plain word", key_node, path)
+                raise self.error("a key must be a plain word", key_node, path)
             self.refuse_tag(key_node, path)
             self.refuse_control(key, key_node, path)
             if key == "<<":
-                raise self.wrong(
+                raise self.error(
                     "merge keys (<<) are not part of YAML 1.2",
                     key_node,
                     path,
-                    "put what sub-grids share under `defaults`, or repeat an entry by an alias",
+                    "put what sub-grids share under `defaults`, or repeat a component by an alias",
                 )
             if re.fullmatch(r"[0-9]+(e[-+]?[0-9]+)?", key) and before and before.value.isdigit() and not child.value:
                 raise self.decimal_comma(before, key_node, path)
-            if key in out:
+            if key in data:
                 first = self.lines[(*path, key)]
-                hint = f"the first stands on line {first}; keep one of the two"
-                raise self.wrong(f"the key {key!r} stands here twice", key_node, path, hint)
+                hint = f"the first is on line {first}; keep one of the two"
+                raise self.error(f"the key {key!r} is given twice", key_node, path, hint)
             self.lines[(*path, key)] = key_node.start_mark.line + 1
-            out[key] = self.value(child, (*path, key))
+            data[key] = self.value(child, (*path, key))
             before = child if isinstance(child, yaml.ScalarNode) else None
-        return out
+        return data
 
     def sequence(self, node: yaml.SequenceNode, path: KeyPath) -> list[Any]:
         for before, child in itertools.pairwise(node.value):
@@ -215,15 +219,15 @@ class _Reader:
         return [self.value(child, (*path, i)) for i, child in enumerate(node.value)]
 
     def decimal_comma(self, before: yaml.Node, after: yaml.Node, path: KeyPath) -> SuiteError:
-        found = f"{before.value},{after.value}"
-        hint = f"a number has a decimal point, not a comma: {found.replace(',', '.')}"
-        return self.wrong(f"{found} is two values, {before.value} and {after.value}", after, path, hint)
+        text = f"{before.value},{after.value}"
+        hint = f"a number has a decimal point, not a comma: {text.replace(',', '.')}"
+        return self.error(f"{text} is two values, {before.value} and {after.value}", after, path, hint)
 
     def scalar(self, node: yaml.Node, path: KeyPath) -> Any:
         text = str(node.value)
         tag = node.tag.removeprefix(_TAG)
         if tag in ("int", "float") and len(text) > 40:
-            raise self.wrong(f"a number of {len(text)} digits is too long", node, path)
+            raise self.error(f"a number of {len(text)} digits is too long", node, path)
         try:
             match tag:
                 case "str":
@@ -238,18 +242,18 @@ class _Reader:
                 case "float" if math.isfinite(float(text)):
                     return float(text)
                 case "float":
-                    raise self.wrong(f"the number {text} is too large", node, path)
+                    raise self.error(f"the number {text} is too large", node, path)
         except ValueError:
             pass
-        raise self.wrong(f"{text!r} is not of the type its tag names ({tag})", node, path, "leave the tag out")
+        raise self.error(f"{text!r} is not of the type its tag names ({tag})", node, path, "leave the tag out")
 
     def refuse_tag(self, node: yaml.Node, path: KeyPath) -> None:
         """A tag asks for another type, or for a Python object; plain data needs none."""
         if node.tag.removeprefix(_TAG) not in _PLAIN[type(node)]:
-            raise self.wrong(f"the YAML tag {node.tag!r} is not allowed", node, path, "write plain values only")
+            raise self.error(f"the YAML tag {node.tag!r} is not allowed", node, path, "write plain values only")
 
     def refuse_control(self, text: str, node: yaml.Node, path: KeyPath) -> None:
         """Escapes in quotes can write what no editor shows and what a terminal obeys; only prose has several lines."""
         if bad := control_character(text, one_line=path[:1] not in PROSE):
-            what = "a line break" if bad == "\n" else "a tab" if bad == "\t" else "a control character"
-            raise self.wrong(f"holds {what} ({bad!r})", node, path, "delete it")
+            description = "a line break" if bad == "\n" else "a tab" if bad == "\t" else "a control character"
+            raise self.error(f"holds {description} ({bad!r})", node, path, "delete it")

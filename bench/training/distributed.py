@@ -16,7 +16,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from bench.suite.constraints import LEAST
+from bench.suite.constraints import MIN_IMAGES_PER_WORKER
 
 T = TypeVar("T")
 
@@ -49,13 +49,13 @@ class DistributedContext:
     def batch_slice(self, batch: Tensor) -> BatchSlice:
         """This rank's part of a batch of indices (B,): consecutive slices, as even as can be.
 
-        A last batch too small for `LEAST` images each is trained on whole by every rank: the mean of their gradients
-        is the batch's own.
+        Every rank trains on the whole of a last batch that is too small for `MIN_IMAGES_PER_WORKER` images each: the
+        mean of equal gradients is the batch's gradient.
         """
         size = len(batch)
         if not self.is_distributed:
             return BatchSlice(batch, 1.0, True)
-        if size < LEAST * self.world_size:
+        if size < MIN_IMAGES_PER_WORKER * self.world_size:
             return BatchSlice(batch, 1.0, self.rank == 0)
         indices = batch[self.rank * size // self.world_size : (self.rank + 1) * size // self.world_size]
         return BatchSlice(indices, len(indices) * self.world_size / size, True)

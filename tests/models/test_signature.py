@@ -82,6 +82,6 @@ def test_a_rate_has_one_key_however_it_is_written(tmp_path: Path) -> None:
     for rate in ("1", "1.0", "{grid: [1, 1.0]}", "2"):
         suite.write_text(f"name: t\ngrid: {{model: {{name: 'nets.py:net', rate: {rate}, width: 8}}, seeds: 1}}\n")
         loaded = load(str(suite), None, None, None)
-        assert loaded.place("model", loaded.configurations[0][0]["model"]).startswith(f"{suite}:2")
+        assert loaded.location("model", loaded.configurations[0][0]["model"]).startswith(f"{suite}:2")
         keys[rate] = [trial.key for trial in trials_of(loaded)]
     assert keys["1"] == keys["1.0"] == keys["{grid: [1, 1.0]}"] != keys["2"]

@@ -17,7 +17,7 @@ Complain = Callable[..., str]
 
 @pytest.fixture
 def load(tmp_path: Path) -> Load:
-    """Write the text to suite.yaml and load it, with `only`, `overrides` and `seeds` as `load_suite` has them."""
+    """Write the text to suite.yaml and load it, with `only`, `cli_overrides` and `seeds` as `load_suite` has them."""
 
     def load(text: str, **options: object) -> Suite:
         path = tmp_path / "suite.yaml"

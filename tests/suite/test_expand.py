@@ -148,7 +148,7 @@ def test_a_libraries_model_keeps_its_parameters_as_they_are(load: Load) -> None:
     (config, _), *_ = suite.configurations
     assert config["model"] == {"name": "resnet18.a1_in1k", "pretrained": True, "block_args": {"x": [1]}}
     assert config["optimizer"] == {"name": "lamb"}
-    assert suite.place("model", config["model"]).endswith("suite.yaml:2: grid.model")
+    assert suite.location("model", config["model"]).endswith("suite.yaml:2: grid.model")
 
 
 # --- distributions ------------------------------------------------------------------------------

@@ -86,7 +86,7 @@ def test_any_bytes(data: bytes) -> None:
     answer(b"name: t\ngrid: {model: mlp}\n" + data)
 
 
-@given(st.sampled_from(["only", "overrides"]), words | st.text(max_size=8), scalars | st.text(max_size=10))
+@given(st.sampled_from(["only", "cli_overrides"]), words | st.text(max_size=8), scalars | st.text(max_size=10))
 @example("only", "ema", None)  # a setting that configurations name only where it is set
 @QUICKLY
 def test_any_option(option: str, key: str, value: object) -> None:

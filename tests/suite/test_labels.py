@@ -144,7 +144,7 @@ def test_an_entry_alone() -> None:
     assert axis_label(l2(0.01)) == "l2 strength=0.01"
     assert axis_label([FLIP, {**CROP, "padding": 4}]) == "flip + crop padding=4"
     assert axis_label({"tail": 0.2}) == "tail 0.2"
-    assert axis_label(SGD, whole=True) == "sgd lr=0.1 momentum=0.9 nesterov=false weight_decay=0"
+    assert axis_label(SGD, all_parameters=True) == "sgd lr=0.1 momentum=0.9 nesterov=false weight_decay=0"
 
 
 entries = st.lists(

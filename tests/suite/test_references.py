@@ -53,7 +53,7 @@ def test_optimizers_spelled_out_are_so_in_the_comparison_too(load: Load) -> None
 def test_options_that_change_the_suite_make_no_mistake_of_its_references(load: Load) -> None:
     text = f"{GRID}  - {{id: a, match: {{model: {{hidden: [32]}}, regularizer: l2, epochs: 10}}}}\n"
     assert load(text).comparisons[0].configs
-    assert load(text, overrides=["epochs=1"]).comparisons[0].configs == ()
+    assert load(text, cli_overrides=["epochs=1"]).comparisons[0].configs == ()
     assert load(text, only=["regularizer=none"]).comparisons[0].configs
 
 

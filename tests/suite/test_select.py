@@ -85,20 +85,22 @@ def test_each_of_several_values_must_match_something(complaint: Complain) -> Non
 
 
 def test_set_replaces_an_axis_or_a_setting_everywhere(load: Load) -> None:
-    suite = load(GRID, overrides=["epochs=2", "optimizer=rmsprop", "validation={stratified: 0.3}"])
+    suite = load(GRID, cli_overrides=["epochs=2", "optimizer=rmsprop", "validation={stratified: 0.3}"])
     assert {config["epochs"] for config, _ in suite.configurations} == {2}
     assert {config["optimizer"]["name"] for config, _ in suite.configurations} == {"rmsprop"}
     assert {config["validation"]["stratified"] for config, _ in suite.configurations} == {0.3}
 
 
 def test_set_takes_anything_a_file_takes(load: Load) -> None:
-    suite = load(GRID, overrides=["epochs=[1, 2]", "model={name: mlp, hidden: {grid: [[16], [8]]}}", "optimizer=sgd"])
+    suite = load(
+        GRID, cli_overrides=["epochs=[1, 2]", "model={name: mlp, hidden: {grid: [[16], [8]]}}", "optimizer=sgd"]
+    )
     assert {tuple(config["model"]["hidden"]) for config, _ in suite.configurations} == {(16,), (8,)}
     assert {config["epochs"] for config, _ in suite.configurations} == {1, 2}
 
 
 def test_set_puts_a_parameter_into_every_entry_of_its_axis(load: Load) -> None:
-    suite = load(GRID, overrides=["optimizer.lr=0.25", "optimizer.weight_decay=0.5"])
+    suite = load(GRID, cli_overrides=["optimizer.lr=0.25", "optimizer.weight_decay=0.5"])
     found = {
         (c["optimizer"]["name"], c["optimizer"]["lr"], c["optimizer"]["weight_decay"]) for c, _ in suite.configurations
     }
@@ -108,26 +110,26 @@ def test_set_puts_a_parameter_into_every_entry_of_its_axis(load: Load) -> None:
 
 def test_set_reaches_into_a_combination(load: Load) -> None:
     text = "name: t\ngrid: {model: mlp, augmentation: [none, {combine: [flip, crop]}]}\n"
-    suite = load(text, overrides=["augmentation.static=true"])
+    suite = load(text, cli_overrides=["augmentation.static=true"])
     assert [[e["static"] for e in config["augmentation"]] for config, _ in suite.configurations] == [[], [True, True]]
 
 
 def test_set_an_axis_then_its_parameter(load: Load) -> None:
-    suite = load(GRID, overrides=["model=mlp", "model.hidden=[7]"])
+    suite = load(GRID, cli_overrides=["model=mlp", "model.hidden=[7]"])
     assert {tuple(config["model"]["hidden"]) for config, _ in suite.configurations} == {(7,)}
 
 
 def test_set_that_finds_no_entry_is_a_mistake(complaint: Complain) -> None:
     text = "name: t\ngrid: {model: mlp, regularizer: none}\n"
-    assert complaint(text, overrides=["regularizer.rate=0.5"]).splitlines() == [
-        "--set 'regularizer.rate=0.5': no entry of `regularizer` in suite.yaml takes parameters",
+    assert complaint(text, cli_overrides=["regularizer.rate=0.5"]).splitlines() == [
+        "--set 'regularizer.rate=0.5': no component of `regularizer` in suite.yaml takes parameters",
         "  give one first, e.g. --set regularizer=NAME",
     ]
 
 
 def test_seeds_replace_those_of_the_file(load: Load) -> None:
     assert {tuple(seeds) for _, seeds in load(GRID, seeds=2).configurations} == {(0, 1)}
-    assert {tuple(seeds) for _, seeds in load(GRID, overrides=["seeds=[4, 5]"]).configurations} == {(4, 5)}
+    assert {tuple(seeds) for _, seeds in load(GRID, cli_overrides=["seeds=[4, 5]"]).configurations} == {(4, 5)}
 
 
 @pytest.mark.parametrize(
@@ -142,11 +144,11 @@ def test_seeds_replace_those_of_the_file(load: Load) -> None:
         ("only", "epochs.x=1", "there is no 'epochs.x'\n  AXIS.PARAMETER is for the axes dataset, "),
         ("only", "model.a.b=1", "there is no 'model.a.b'"),
         ("only", "model={a", "'{a' is not a YAML value"),
-        ("overrides", "epochs", "--set 'epochs': write AXIS=VALUE or AXIS.PARAMETER=VALUE, e.g. --set 'epochs=2'"),
-        ("overrides", "epoch=2", "--set 'epoch=2': there is no 'epoch'\n  did you mean 'epochs'?"),
-        ("overrides", "epochs=[1", "--set 'epochs=[1': '[1' is not a YAML value"),
-        ("overrides", "model=*x", "is not a YAML value"),
-        ("overrides", "name=x", "there is no 'name'"),
+        ("cli_overrides", "epochs", "--set 'epochs': write AXIS=VALUE or AXIS.PARAMETER=VALUE, e.g. --set 'epochs=2'"),
+        ("cli_overrides", "epoch=2", "--set 'epoch=2': there is no 'epoch'\n  did you mean 'epochs'?"),
+        ("cli_overrides", "epochs=[1", "--set 'epochs=[1': '[1' is not a YAML value"),
+        ("cli_overrides", "model=*x", "is not a YAML value"),
+        ("cli_overrides", "name=x", "there is no 'name'"),
     ],
 )
 def test_an_option_that_cannot_be_read(option: str, text: str, expected: str, complaint: Complain) -> None:
@@ -164,7 +166,7 @@ def test_an_option_that_cannot_be_read(option: str, text: str, expected: str, co
     ],
 )
 def test_a_wrong_value_blames_the_option(text: str, expected: str, complaint: Complain) -> None:
-    message = complaint(GRID, overrides=[text])
+    message = complaint(GRID, cli_overrides=[text])
     assert expected in message
     assert message.endswith(f"(read with --set '{text}')")
 
@@ -222,10 +224,10 @@ def test_the_levels_of_an_axis_that_share_an_entry_are_matched_one_by_one(load: 
 )
 def test_another_tools_word_gets_a_pointer(load: Load, option: str, hint: str) -> None:
     with pytest.raises(UserError) as caught:
-        load(GRID, overrides=[option])
+        load(GRID, cli_overrides=[option])
     assert hint in str(caught.value)
 
 
 def test_an_empty_value_in_an_option_is_a_mistake(complaint: Complain) -> None:
-    message = complaint(GRID, overrides=["regularizer=[null, dropout]"])
-    assert message.startswith("suite.yaml: --set regularizer[0]: an empty value is no entry of `regularizer`")
+    message = complaint(GRID, cli_overrides=["regularizer=[null, dropout]"])
+    assert message.startswith("suite.yaml: --set regularizer[0]: an empty value is not allowed in `regularizer`")

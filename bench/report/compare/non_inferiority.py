@@ -323,7 +323,10 @@ def _value_texts(base: dict[str, Any], new: dict[str, Any], key: str) -> tuple[s
     """The two values as labels have them, with every parameter where the short forms are equal."""
     axis = key if key in AXES else None
     short, full = (
-        [axis_label(config[key], axis, whole=whole) if key in config else "" for config in (LATER | base, LATER | new)]
+        [
+            axis_label(config[key], axis, all_parameters=whole) if key in config else ""
+            for config in (LATER | base, LATER | new)
+        ]
         for whole in (False, True)
     )
     before, after = short if short[0] != short[1] else full

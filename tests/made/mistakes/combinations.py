@@ -1,4 +1,4 @@
-"""Entries each right by itself, that cannot stand together."""
+"""Components that are valid by themselves and cannot be combined."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROWS: dict[str, Row] = {
         "{combine: [flip, shift]}",
     ),
     "combine nothing": (TOP + "  augmentation: {combine: []}\n", "`combine` takes one list"),
-    "combine with more": (TOP + "  augmentation: {combine: [flip], p: 1}\n", "stands alone"),
+    "combine with more": (TOP + "  augmentation: {combine: [flip], p: 1}\n", "no other key"),
     "combine a combination": (
         TOP + "  augmentation: {combine: [flip, {combine: [crop]}]}\n",
         "combine[1]: a combination cannot",
@@ -26,7 +26,7 @@ ROWS: dict[str, Row] = {
         TOP + "  augmentation: {combine: [flip, flip]}\n",
         "combine[1]: the combination names augmentation",
     ),
-    "combine models": ("name: t\ngrid: {model: {combine: [mlp, cnn]}}\n", "is not an entry of `model`"),
+    "combine models": ("name: t\ngrid: {model: {combine: [mlp, cnn]}}\n", "is not a component of `model`"),
     "dropout twice": (
         "name: t\ngrid:\n  model: {name: mlp, dropout: 0.5}\n  regularizer: [none, dropout]\n",
         "suite.yaml:4: grid.regularizer[1]: dropout is set by the model and by the regularizer",

@@ -22,19 +22,19 @@ ROWS: dict[str, Row] = {
     ),
     "an entry": (
         TOP + f"  optimizer: {{name: adam, lr: &a {{grid: [{VALUES}]}}, eps: *a, weight_decay: *a}}\n",
-        "suite.yaml:4: grid.optimizer: this entry alone has more levels than the limit of 10,000",
+        "suite.yaml:4: grid.optimizer: this component alone has more values than the limit of 10,000",
         ADVICE,
     ),
     "an axis": (
         TOP + f"  optimizer: [&a {{name: adam, lr: {{grid: [{VALUES}]}}, eps: {{grid: [{VALUES}]}}}}, *a]\n",
-        "suite.yaml:4: grid.optimizer: the axis `optimizer` alone has more levels than the limit of 10,000",
+        "suite.yaml:4: grid.optimizer: the axis `optimizer` alone has more values than the limit of 10,000",
         ADVICE,
     ),
     "a combination": (
         TOP
         + f"  regularizer: {{combine: [{{name: l1, strength: &a {{grid: [{VALUES}]}}}}, {{name: l2, strength: *a}},"
         + " {name: dropout, rate: *a}]}\n",
-        "suite.yaml:4: grid.regularizer: this combination alone has more levels than the limit of 10,000",
+        "suite.yaml:4: grid.regularizer: this combination alone has more values than the limit of 10,000",
         ADVICE,
     ),
     "all sub-grids": (

@@ -127,7 +127,11 @@ ROWS: dict[str, Mistake] = {
     ),
     "does not import": Mistake(
         suite("nets.py:net"),
-        (f"{PLACE}'nets.py:net' does not import: ZeroDivisionError", "nets.py, line 1)", "mend the file and try again"),
+        (
+            f"{PLACE}'nets.py:net' does not import: ZeroDivisionError",
+            "nets.py, line 1)",
+            "correct the file and try again",
+        ),
         beside=file("nets.py", "width = 1 / 0\n"),
     ),
     "is no Python": Mistake(
@@ -246,7 +250,7 @@ ROWS: dict[str, Mistake] = {
         (
             f"{PLACE}'nets.py:reads' cannot be built: FileNotFoundError: ",
             f"nets.py, line {READS})\n  a model has the files that its key holds: the modules that it imports by "
-            "import statements, and what its entry names: {name: 'nets.py:reads', files: [...]}",
+            "import statements, and what the component names: {name: 'nets.py:reads', files: [...]}",
         ),
         beside=nets,
     ),
@@ -304,7 +308,7 @@ ROWS: dict[str, Mistake] = {
         suite("nets.py:good"),
         (
             "suite.yaml:3: grid.model: 'nets.py:good' is a model of the user's own, and --no-user-code runs none",
-            "leave the option out where you trust that code, or take another model",
+            "leave the option out where you trust that code, or take another component",
         ),
         beside=nets,
         options=("--no-user-code",),

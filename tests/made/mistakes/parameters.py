@@ -48,10 +48,10 @@ ROWS: dict[str, Row] = {
         "did you mean 'grid'?",
     ),
     "not a list": ("name: t\ngrid: {model: {name: mlp, hidden: 128}}\n", "hidden: 128", "a list", "like [128, 64]"),
-    "list too short": (TOP + "  optimizer: {name: adam, betas: [0.9]}\n", "[0.9] is too short", "at least 2 entries"),
+    "list too short": (TOP + "  optimizer: {name: adam, betas: [0.9]}\n", "[0.9] is too short", "at least 2 items"),
     "list too long": (
         TOP + "  optimizer: {name: adam, betas: [0.9, 0.9, 0.9]}\n",
-        "is too long: it may have 2 entries",
+        "is too long: it may have 2 items",
     ),
     "list of other things": (TOP + "  optimizer: {name: adam, betas: 3}\n", "betas: 3", "a list", "[0.9, 0.999]"),
     "value inside a list": (
@@ -61,7 +61,7 @@ ROWS: dict[str, Row] = {
     "no channels": (
         "name: t\ngrid: {model: {name: cnn, channels: []}}\n",
         "channels: [] is too short",
-        "at least 1 entry",
+        "at least 1 item",
     ),
     "half a unit": ("name: t\ngrid: {model: {name: mlp, hidden: [1.5]}}\n", "hidden[0]: 1.5", "a whole number"),
     "yes for true": (

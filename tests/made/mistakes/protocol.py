@@ -110,7 +110,7 @@ ROWS: dict[str, Row] = {
         TOP + "  optimizer: {name: adam, lr: {grid: []}}\n",
         "`grid` takes one list with at least one value",
     ),
-    "two sweeps": (TOP + "  optimizer: {name: adam, lr: {grid: [1], choice: [1]}}\n", "stands alone"),
+    "two sweeps": (TOP + "  optimizer: {name: adam, lr: {grid: [1], choice: [1]}}\n", "no other key"),
     "sweep in a sweep": (
         TOP + "  optimizer: {name: adam, lr: {grid: [{uniform: [0, 1]}]}}\n",
         "cannot hold another sweep",
@@ -156,7 +156,7 @@ ROWS: dict[str, Row] = {
         "pruning: 5 is not allowed here",
         "{grace_period: 3, reduction_factor: 3}",
     ),
-    "unknown key of pruning": (TOP + "pruning: {grce: 1}\n", "pruning.grce: ", "did you mean 'grace_period'?"),
+    "unknown key of pruning": (TOP + "pruning: {grace: 1}\n", "pruning.grace: ", "did you mean 'grace_period'?"),
     "no grace_period": (
         TOP + "pruning: {grace_period: 0}\n",
         "pruning.grace_period: 0 is out of range: it must be above 0",

@@ -24,7 +24,7 @@ ROWS: dict[str, Row] = {
         GRID + "  - {id: lab-e-l2, match: {model: {name: mlp, hidden: [128]}}}\n",
         "suite.yaml:6: references[0].match: matches no configuration",
         "model.hidden is there: [32], [64]",
-        "mend the pattern, or leave it out and say why in `note`",
+        "correct the pattern, or leave it out and say why in `note`",
     ),
     "matches several": (
         GRID + "  - {id: lab-e-l2, match: {model: {hidden: [32]}}}\n",
@@ -52,7 +52,7 @@ ROWS: dict[str, Row] = {
     "empty match": (
         GRID + "  - {id: a, match: {}}\n",
         "references[0].match: {} is too short",
-        "at least 1 entry",
+        "at least 1 item",
         "write it like {model: ",
     ),
     "match is no mapping": (GRID + "  - {id: a, match: mlp}\n", "references[0].match: 'mlp' is not allowed here"),

@@ -26,10 +26,10 @@ ROWS: dict[str, Row] = {
     "device": (
         TOP + "  device: cuda\n",
         "suite.yaml:4: grid.device: unknown key 'device'",
-        "that is no part of a suite, which means the same everywhere: trials train on the GPUs that are there, and on "
+        "this is an option of the command, not part of a suite: trials train on the GPUs that are there, and on "
         "CPUs with `bench run --gpus-per-trial 0`",
     ),
-    "number of jobs": (TOP + "n_jobs: 4\n", "suite.yaml:4: n_jobs: ", "the same everywhere: `bench run --jobs N`"),
+    "number of jobs": (TOP + "n_jobs: 4\n", "suite.yaml:4: n_jobs: ", "not part of a suite: `bench run --jobs N`"),
     "threads": (TOP + "threads: 4\n", "suite.yaml:4: threads: ", "`bench run --cpus-per-trial N`"),
     "output folder": (TOP + "output_dir: r\n", "suite.yaml:4: output_dir: ", "`bench run --results DIR`"),
     "data folder": (TOP + "  data_dir: d\n", "suite.yaml:4: grid.data_dir: ", "`bench run --data-dir DIR`"),
@@ -69,8 +69,8 @@ ROWS: dict[str, Row] = {
     "axis left empty": ("name: t\ngrid: {model: }\n", "suite.yaml:2: grid.model: the axis `model` is empty"),
     "empty entry": (
         TOP + "  regularizer: [null, dropout]\n",
-        "suite.yaml:4: grid.regularizer[0]: an empty value is no entry of `regularizer`",
-        "write `none` for a configuration without regularizer, or take it out",
+        "suite.yaml:4: grid.regularizer[0]: an empty value is not allowed in `regularizer`",
+        "write `none` for a configuration without regularizer, or remove it",
     ),
     "nothing but an empty entry": (
         TOP + "  regularizer:\n    -\n",
@@ -79,12 +79,12 @@ ROWS: dict[str, Row] = {
     "tilde for an axis": (TOP + "  augmentation: ~\n", "the axis `augmentation` is empty\n  write `none` for"),
     "empty entry of a plain axis": (
         TOP + "  epochs: [5, null]\n",
-        "suite.yaml:4: grid.epochs[1]: an empty value is no entry of `epochs`",
-        "give at least one value, or take it out",
+        "suite.yaml:4: grid.epochs[1]: an empty value is not allowed in `epochs`",
+        "give at least one value, or remove it",
     ),
     "empty part of a combination": (
         TOP + "  augmentation: {combine: [flip, ~]}\n",
-        "suite.yaml:4: grid.augmentation.combine[1]: an empty value is no entry of `augmentation`",
+        "suite.yaml:4: grid.augmentation.combine[1]: an empty value is not allowed in `augmentation`",
     ),
     "unknown dataset": (TOP + "  dataset: fashin_mnist\n", "grid.dataset: there is no dataset", "'fashion_mnist'?"),
     "data set of one's own": (
@@ -106,19 +106,23 @@ ROWS: dict[str, Row] = {
     "unknown augmentation": (TOP + "  augmentation: flp\n", "there is no augmentation 'flp'", "'flip'?", "crop"),
     "optimizer in capitals": (TOP + "  optimizer: Adam\n", "there is no optimizer 'Adam'", "did you mean 'adam'?"),
     "model in capitals": ("name: t\ngrid: {model: {name: MLP}}\n", "suite.yaml:2: grid.model.name: ", "'mlp'?"),
-    "entry a number": (TOP + "  optimizer: 5\n", "5 is not an entry of `optimizer`", "write a name or a mapping"),
+    "entry a number": (TOP + "  optimizer: 5\n", "5 is not a component of `optimizer`", "write a name or a mapping"),
     "entry without a name": (
         TOP + "  optimizer: {lr: 1}\n",
-        "{lr: 1} is not an entry of `optimizer`",
+        "{lr: 1} is not a component of `optimizer`",
         "{name: sgd, ...}",
     ),
     "entry named by its key": (
         TOP + "  optimizer: {adam: {lr: 1}}\n",
-        "{adam: {lr: 1}} is not an entry of `optimizer`",
+        "{adam: {lr: 1}} is not a component of `optimizer`",
         "write it like {name: adam, lr: 1}",
     ),
-    "entry that is false": (TOP + "  regularizer: false\n", "false is not an entry of `regularizer`", "write `none`"),
-    "entry a list": ("name: t\ngrid: {model: [mlp, [cnn]]}\n", "grid.model[1]: [cnn] is not an entry of `model`"),
-    "sweep over names": ("name: t\ngrid: {model: {name: {grid: [mlp]}}}\n", "is not an entry of `model`"),
+    "entry that is false": (
+        TOP + "  regularizer: false\n",
+        "false is not a component of `regularizer`",
+        "write `none`",
+    ),
+    "entry a list": ("name: t\ngrid: {model: [mlp, [cnn]]}\n", "grid.model[1]: [cnn] is not a component of `model`"),
+    "sweep over names": ("name: t\ngrid: {model: {name: {grid: [mlp]}}}\n", "is not a component of `model`"),
     "parameters of none": (TOP + "  regularizer: {name: none, rate: 1}\n", "`none` takes no parameters"),
 }
