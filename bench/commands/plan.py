@@ -32,7 +32,7 @@ from bench.execution.scheduler import work_plan
 from bench.ledger.ledger import Ledger
 from bench.streams import reserve_stdout
 from bench.suite.labels import axis_label
-from bench.suite.schema import AXIS_ORDER, LATER, Settings
+from bench.suite.schema import AXIS_ORDER, OMITTED_DEFAULTS, Settings
 from bench.system import slots as slots_of_machine
 
 if TYPE_CHECKING:
@@ -137,11 +137,11 @@ def plan_json(
     value_labels: dict[int, str] = {}  # components are shared between configurations: label each once
     for config in configs:
         for axis in AXIS_ORDER:
-            value = config.get(axis, LATER.get(axis))
+            value = config.get(axis, OMITTED_DEFAULTS.get(axis))
             label = value_labels.get(id(value)) or value_labels.setdefault(id(value), axis_label(value, axis))
             axes.setdefault(axis, {})[label] = axes.get(axis, {}).get(label, 0) + 1
     for setting in Settings.model_fields:
-        values = [config.get(setting, LATER.get(setting)) for config in configs]
+        values = [config.get(setting, OMITTED_DEFAULTS.get(setting)) for config in configs]
         if any(value != values[0] for value in values):
             axes[setting] = dict(Counter(map(axis_label, values)))
     statuses = Counter(done[trial.key].status for trial in trials if trial.key in done)

@@ -11,7 +11,7 @@ from bench.jsonutil import canonical
 from bench.ledger.external import is_external
 from bench.ledger.record import Record, Status
 from bench.suite.labels import axis_label, common_label, labels, legend
-from bench.suite.schema import LATER
+from bench.suite.schema import OMITTED_DEFAULTS
 from bench.suite.trial import Trial
 
 Config = dict[str, Any]
@@ -239,4 +239,4 @@ def _protocol_text(configs: list[Config]) -> str:
 
 
 def _protocol_key(config: Config) -> str:
-    return canonical({key: config.get(key, LATER.get(key)) for key in PROTOCOL})
+    return canonical({key: config.get(key, OMITTED_DEFAULTS.get(key)) for key in PROTOCOL})

@@ -17,7 +17,7 @@ from bench.errors import Problem, match_spelling, nearest, plural, shorten
 from bench.jsonutil import canonical
 from bench.suite.arguments import how_to_write
 from bench.suite.constraints import constraint_violation
-from bench.suite.schema import AXIS_DEFAULTS, AXIS_ORDER, LATER, SWEEPS, VALUE_AXES, Sampling, Settings
+from bench.suite.schema import AXIS_DEFAULTS, AXIS_ORDER, OMITTED_DEFAULTS, SWEEPS, VALUE_AXES, Sampling, Settings
 from bench.suite.select import MATCHABLE, matches, values_text
 from bench.suite.validation import check
 from bench.suite.yaml_loader import KeyPath, YamlDocument, path_text
@@ -250,7 +250,7 @@ class Expander:
             if axis in DEFERRED_CHECKS and axis_value:
                 self.origins.setdefault(canonical([axis, configuration[axis]]), axis_value[-1].path)
         configuration.update(protocol)
-        configuration = {key: value for key, value in configuration.items() if LATER.get(key, ...) != value}
+        configuration = {key: value for key, value in configuration.items() if OMITTED_DEFAULTS.get(key, ...) != value}
         workers_path = block.get("workers", ((), None))[0]
         configuration["workers"] = self.worker_rules.workers(protocol["workers"], configuration, workers_path)
         violation = constraint_violation(configuration)

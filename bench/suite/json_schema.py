@@ -15,7 +15,7 @@ from bench.suite.schema import AXIS_ORDER, SWEEPS, VALUE_AXES, Sampling, Setting
 def json_schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of a suite file, from the same models that check it.
 
-    Every parameter of an entry may also be a sweep, every axis one entry or a list of them.
+    Every parameter of a component may also be a sweep; an axis is a component or a list of components.
     """
     definitions: dict[str, Any] = {
         "grid": {
@@ -93,8 +93,8 @@ def _axis_schema(axis: str, sweeps: list[Any], definitions: dict[str, Any]) -> d
             }
         )
     options.append(_user_defined_schema(axis, sweeps))
-    definitions[f"{axis}_entry"] = {"anyOf": options}
-    value: dict[str, Any] = {"$ref": f"#/$defs/{axis}_entry"}
+    definitions[f"{axis}_component"] = {"anyOf": options}
+    value: dict[str, Any] = {"$ref": f"#/$defs/{axis}_component"}
     if axis in COMBINABLE:
         combine = {
             "type": "object",
@@ -130,7 +130,7 @@ def _user_defined_schema(axis: str, sweeps: list[Any]) -> dict[str, Any]:
 
 
 def _is_complete(component: type[Component]) -> bool:
-    """Whether the name alone is an entry; some need a parameter."""
+    """Whether the name alone is enough; some components need a parameter."""
     try:
         component.model_validate({})
     except ValidationError:

@@ -14,7 +14,7 @@ from typing import Any
 
 from bench.components import AXES, is_user_defined
 from bench.components.user_defined import USER_DEFINED
-from bench.suite.schema import LATER, Settings
+from bench.suite.schema import OMITTED_DEFAULTS, Settings
 
 Config = dict[str, Any]
 
@@ -175,7 +175,7 @@ def _parameters(component: Config, axis: str | None) -> list[str]:
 def _components(configs: list[Config], axis: str) -> Iterator[Config]:
     """Every entry of an axis, in order: one of each configuration, or as many as a combinable axis lists."""
     for config in configs:
-        value = config.get(axis, LATER.get(axis, []))
+        value = config.get(axis, OMITTED_DEFAULTS.get(axis, []))
         yield from value if isinstance(value, list) else [value]
 
 

@@ -33,7 +33,7 @@ AXIS_DEFAULTS: dict[str, Any] = {
     "augmentation": "none",
     **VALUE_AXES,
 }
-"""What stands where a sub-grid names no entry; `model` has no default."""
+"""What an axis is where a sub-grid does not name it; `model` has no default."""
 
 SWEEPS = ("grid", "log_uniform", "uniform", "choice")
 """The one key of a mapping that stands for several values of a parameter."""
@@ -52,7 +52,7 @@ class Stratified(StrictModel):
 
 
 class EarlyStoppingRule(StrictModel):
-    """Stop after `patience` epochs in which the monitored figure did not improve by more than `min_delta`."""
+    """Stop after `patience` epochs in which the monitored metric did not improve by more than `min_delta`."""
 
     patience: Positive
     monitor: Literal["val_accuracy", "val_loss"] = "val_accuracy"
@@ -86,44 +86,41 @@ class WorkersByRule(StrictModel):
     rules: list[WorkersRule] = Field(min_length=1, max_length=50)
 
 
-LATER: dict[str, Any] = {"ema": None, "test_time": "none", "step": {"name": "standard"}}
-"""Axes and settings that a configuration names only where they differ from these, so that older keys stay the same."""
+OMITTED_DEFAULTS: dict[str, Any] = {"ema": None, "test_time": "none", "step": {"name": "standard"}}
+"""What a configuration leaves out: an axis or setting added later keeps the keys of trials without it."""
 
 
 class Settings(StrictModel):
-    """The protocol of a sub-grid: what is not compared, but says what a figure means."""
+    """The protocol of a sub-grid: how its trials are trained and evaluated; configurations share it to be compared."""
 
     validation: Tail | Stratified | Literal["none"] = Field(
         Stratified(),
-        description="Which training images choose between configurations; the test set never does.",
+        description="Which training images are held out for selection; the test set is never used for it.",
         examples=[{"stratified": 0.1}, {"tail": 0.2}, "none"],
     )
     early_stopping: EarlyStoppingRule | None = Field(
         None, description="Leave it out to train every epoch.", examples=[{"patience": 5}]
     )
-    weights: Literal["last", "best"] = Field("last", description="Test the last epoch's weights, or the best's.")
-    refit: bool = Field(False, description="Train again on all training images for the chosen number of epochs.")
+    weights: Literal["last", "best"] = Field(
+        "last", description="Test the weights of the last epoch or of the best epoch."
+    )
+    refit: bool = Field(False, description="Train again on all training images for the selected number of epochs.")
     ema: Fraction | None = Field(
         None,
-        description="Validate and test a running average of the weights, which keeps this share of itself each step.",
+        description="Validate and test a running average of the weights, with this decay per step.",
         examples=[0.999],
     )
     test_time: Literal["none", "flip"] = Field(
-        "none", description="flip: average the logits of each image and of its mirror image; said in every report."
+        "none", description="flip: average the logits of each image and of its mirror image; every report names it."
     )
     precision: Literal["float32", "bfloat16"] = "float32"
     compile: bool = False
     workers: Workers | WorkersByRule = Field(
         1,
-        description="Processes that train one trial together, each its share of every batch.",
+        description="Processes that train a trial together, each on its slice of every batch.",
         examples=[2, {"rules": [{"match": {"model": "vgg"}, "workers": 2}]}],
     )
     deterministic: bool = Field(False, description="Ask for deterministic kernels; on a CPU they always are.")
-
-    @model_serializer(mode="wrap")
-    def _as_before(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        found: dict[str, Any] = plain(self)
-        return {key: value for key, value in found.items() if key not in LATER or value != LATER[key]}
 
 
 def _unique_seeds(seeds: list[int]) -> list[int]:
@@ -143,7 +140,9 @@ class Sampling(StrictModel):
     seeds: Positive | Seeds = Field(
         1, description="How many seeds (0, 1, ...), or a list of them.", examples=[3, [0, 1, 2]]
     )
-    samples: Positive | None = Field(None, description="Draws from the distributions in this sub-grid.", examples=[20])
+    samples: Positive | None = Field(
+        None, description="Samples from the distributions in this sub-grid.", examples=[20]
+    )
 
 
 class Pruning(StrictModel):
@@ -151,14 +150,16 @@ class Pruning(StrictModel):
 
     method: Literal["asha"] = "asha"
     grace_period: Positive = Field(1, description="Epochs that every configuration may train.")
-    reduction_factor: Annotated[int, Field(ge=2)] = Field(3, description="One in this many goes on at each rung.")
+    reduction_factor: Annotated[int, Field(ge=2)] = Field(
+        3, description="At each rung one in this many configurations goes on."
+    )
     group: list[Literal[tuple(AXIS_ORDER)]] = Field(  # type: ignore[valid-type]
         ["model"], description="Configurations that differ in these axes are never pruned against each other."
     )
     brackets: Positive = Field(
         1,
-        description="As Hyperband: this many sorts of configurations, each judged by itself, and "
-        "first `reduction_factor` times as late as the sort before.",
+        description="As in Hyperband: this many brackets, each pruned by itself; the first rung of "
+        "each comes `reduction_factor` times as late as that of the bracket before.",
     )
 
     @model_serializer(mode="wrap")
@@ -173,19 +174,20 @@ BLOCK_KEYS = (*AXIS_ORDER, *Settings.model_fields, *Sampling.model_fields)
 
 
 class SuiteReference(StrictModel):
-    """A published result with the configuration that repeats it."""
+    """A published result with the configuration that reproduces it."""
 
     id: str = Field(description="Of the published result; `bench list published`.")
     match: dict[str, Any] | None = Field(
         None,
-        description="The configuration that repeats it, by a partial match that fits no other.",
+        description="The configuration that reproduces it, by a partial match that fits no other.",
         min_length=1,
         examples=[{"model": {"name": "mlp"}, "regularizer": "none"}],
     )
     chosen: bool = Field(
-        False, description="A search: `match` may fit several, and the one that validation chooses stands for them."
+        False,
+        description="A search: `match` may fit several; the configuration selected on validation represents them.",
     )
-    note: str = Field("", description="Why ours differs, or why it is not run.")
+    note: str = Field("", description="Why the configuration differs, or why it is not run.")
 
 
 def _unique_names(names: list[str]) -> list[str]:
@@ -204,27 +206,30 @@ class SuiteFile(BaseModel):
     description: str = ""
     references: list[str | SuiteReference] = Field(
         [],
-        description="Published results to show beside: ids (`bench list published`) or mappings (`bench published`).",
+        description="Published results to compare with: ids (`bench list published`) or mappings (`bench published`).",
         examples=[["lab-e-baseline", {"id": "lab-e-l2", "match": {"regularizer": "l2"}}]],
     )
     metrics: Annotated[list[Literal[tuple(METRICS)]], AfterValidator(_unique_names)] = Field(  # type: ignore[valid-type]
         ["accuracy"],
-        description="What the leaderboard shows of the test part.",
+        description="The test metrics of the leaderboard.",
         min_length=1,
         json_schema_extra={"uniqueItems": True},
     )
     rank_by: Literal[tuple(METRICS)] = Field(  # type: ignore[valid-type]
-        "accuracy", description="What ranks: validation's value of it chooses, the test part's is sorted by."
+        "accuracy",
+        description="The metric that ranks: its validation value selects, its test value sorts the rows.",
     )
     defaults: dict[str, Any] = Field(
-        {}, description="What every sub-grid shares.", examples=[{"dataset": "fashion_mnist", "epochs": 10}]
+        {},
+        description="Axes and settings that all sub-grids share.",
+        examples=[{"dataset": "fashion_mnist", "epochs": 10}],
     )
     grid: dict[str, Any] | list[dict[str, Any]] = Field(
         description="The axes, or a list of sub-grids, each with its own.", examples=[{"model": "mlp"}]
     )
     exclude: list[dict[str, Any]] = Field(
-        [], description="Configurations left out, each by a partial match.", examples=[[{"model": "mlp"}]]
+        [], description="Partial matches of configurations to leave out.", examples=[[{"model": "mlp"}]]
     )
     pruning: Pruning | None = Field(None, examples=["none", "asha", {"grace_period": 3, "reduction_factor": 3}])
     sampling_seed: Annotated[int, Field(ge=0)] = 0
-    limit: Annotated[int, Field(gt=0, le=1_000_000)] = Field(10_000, description="More trials than this are a mistake.")
+    limit: Annotated[int, Field(gt=0, le=1_000_000)] = Field(10_000, description="A suite of more trials is an error.")

@@ -11,7 +11,7 @@ from typing import Any
 
 from bench.components import AXES, COMBINABLE
 from bench.errors import SuiteError, UserError, match_spelling, nearest, shorten
-from bench.suite.schema import AXIS_ORDER, LATER, Sampling, Settings
+from bench.suite.schema import AXIS_ORDER, OMITTED_DEFAULTS, Sampling, Settings
 from bench.suite.validation import COMMAND_LINE, axes_with, parameter_meant
 from bench.suite.yaml_loader import plain_value
 
@@ -26,7 +26,7 @@ def matches(configuration: dict[str, Any], pattern: dict[str, Any]) -> bool:
     be equal; `none` matches an axis without entries; in a combination one matching entry is enough.
     """
     return all(
-        _fits(configuration.get(key, LATER.get(key)), _normalized(key, expected), key in COMBINABLE)
+        _fits(configuration.get(key, OMITTED_DEFAULTS.get(key)), _normalized(key, expected), key in COMBINABLE)
         for key, expected in pattern.items()
     )
 
@@ -88,7 +88,7 @@ class Selection:
         if key not in self._values:
             groups: dict[Any, tuple[Any, bytearray]] = {}
             for i, configuration in enumerate(self.configurations):
-                value = configuration.get(key, LATER.get(key))
+                value = configuration.get(key, OMITTED_DEFAULTS.get(key))
                 _, octets = groups.setdefault(
                     _identity_key(value), (value, bytearray(len(self.configurations) // 8 + 1))
                 )
@@ -168,7 +168,9 @@ def values_text(configurations: Sequence[dict[str, Any]], pattern: dict[str, Any
     """What the configurations have where the pattern looks, a line for each of its keys and parameters."""
     lines = []
     for key, expected in pattern.items():
-        distinct = {_identity_key(value): value for value in (c.get(key, LATER.get(key)) for c in configurations)}
+        distinct = {
+            _identity_key(value): value for value in (c.get(key, OMITTED_DEFAULTS.get(key)) for c in configurations)
+        }
         for parameter in expected if isinstance(expected, dict) else [None]:
             texts = list(
                 dict.fromkeys(shorten(item) for value in distinct.values() for item in _values(value, parameter))

@@ -105,7 +105,7 @@ class UserCode:
         return {name: path for part in self.parts for name, path in part.modules.items()}
 
 
-SEMANTICS = 1
+SEMANTICS = 2
 """Raised whenever the same configuration would train differently than before."""
 
 

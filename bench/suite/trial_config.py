@@ -13,7 +13,7 @@ from bench.components.base import Component
 from bench.components.models import ModelComponent
 from bench.components.optimizers import OptimizerComponent
 from bench.components.schedules import Schedule
-from bench.suite.schema import LATER, Settings, Workers
+from bench.suite.schema import OMITTED_DEFAULTS, Settings, Workers
 
 
 class TrialConfig(Settings):
@@ -41,7 +41,7 @@ class TrialConfig(Settings):
         `parsed` is filled with the components of the configurations of one suite, each is parsed once.
         """
         parsed = {} if parsed is None else parsed
-        plain = {key: value for key, value in LATER.items() if key not in config} | dict(config)
+        plain = {key: value for key, value in OMITTED_DEFAULTS.items() if key not in config} | dict(config)
         values = dict(plain)
         for axis in AXES:
             component = plain[axis]
@@ -71,7 +71,7 @@ class TrialConfig(Settings):
                 "epochs": self.epochs,
                 **settings.model_dump(mode="json"),
             }
-            self._json = {key: value for key, value in all_values.items() if LATER.get(key, ...) != value}
+            self._json = {key: value for key, value in all_values.items() if OMITTED_DEFAULTS.get(key, ...) != value}
         return self._json
 
     def changed(self, **values: Any) -> TrialConfig:

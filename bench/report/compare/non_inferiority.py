@@ -21,7 +21,7 @@ from bench.statistics.intervals import Interval
 from bench.statistics.means import MeanEstimates, measure
 from bench.statistics.paired_tests import mcnemar, one_sided_mcnemar
 from bench.suite.labels import ORDER, axis_label
-from bench.suite.schema import LATER
+from bench.suite.schema import OMITTED_DEFAULTS
 
 ALPHA = 0.025
 """One-sided: a single comparison is then decided by its two-sided 95 % interval."""
@@ -325,7 +325,7 @@ def _value_texts(base: dict[str, Any], new: dict[str, Any], key: str) -> tuple[s
     short, full = (
         [
             axis_label(config[key], axis, all_parameters=whole) if key in config else ""
-            for config in (LATER | base, LATER | new)
+            for config in (OMITTED_DEFAULTS | base, OMITTED_DEFAULTS | new)
         ]
         for whole in (False, True)
     )
