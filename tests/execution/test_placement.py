@@ -42,7 +42,7 @@ from ray.cluster_utils import Cluster
 from bench.data import Dataset
 from bench.execution.coordinator import Coordinator
 from bench.ledger.ledger import Ledger
-from bench.models.user_code import read
+from bench.models.user_code import read_component
 from bench.errors import UserError
 from bench.suite.suite import load_suite
 from bench.suite.trial import trials
@@ -62,8 +62,8 @@ labels = rng.randint(0, 2, 60)
 images = rng.randint(0, 255, (60, 1, 28, 28)).astype(np.uint8)
 data = Dataset("fashion_mnist", ("a", "b"), images[:40], labels[:40], images[40:], labels[40:], "made", Path("made"))
 suite = load_suite(folder / "suite.yaml")
-model = suite.configurations[0][0]["model"]["name"]
-planned = trials(suite, lambda _: "made", lambda entry: read(entry, folder))
+
+planned = trials(suite, lambda _: "made", lambda component: read_component(component, folder))
 head = {"num_cpus": options.pop("head_cpus", 1), "num_gpus": 0, "include_dashboard": False}
 cluster = Cluster(initialize_head=True, head_node_args=head)
 nodes = [cluster.add_node(**node) for node in options.pop("nodes")]
