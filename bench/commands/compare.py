@@ -113,20 +113,20 @@ def _compare_ledgers(base: str, new: str, filters: Filters, max_drop: float, mat
     base_source = _source(base, base_ledger, filters[0])
     new_source = _source(new, new_ledger, filters[1])
     if matched:
-        found = match_configurations(base_source, new_source)
+        matches = match_configurations(base_source, new_source)
     else:
-        found = match_best(base_source, new_source, filters[1].metric if filters[1] else "accuracy")
-    comparisons = compare_pairs(found.pairs, found.others, max_drop) if found.pairs else []
+        matches = match_best(base_source, new_source, filters[1].metric if filters[1] else "accuracy")
+    comparisons = compare_pairs(matches.pairs, matches.others, max_drop) if matches.pairs else []
     return CompareResult(
         base,
         new,
         max_drop,
         tuple(comparisons),
-        ended_early=found.ended_early,
-        missing=found.missing,
-        only_base=tuple(found.only_base),
-        only_new=tuple(found.only_new),
-        notes=(*found.notes, *_damaged_note("BASE", base_ledger), *_damaged_note("NEW", new_ledger)),
+        ended_early=matches.ended_early,
+        missing=matches.missing,
+        only_base=tuple(matches.only_base),
+        only_new=tuple(matches.only_new),
+        notes=(*matches.notes, *_damaged_note("BASE", base_ledger), *_damaged_note("NEW", new_ledger)),
     )
 
 
@@ -221,10 +221,10 @@ def _of_suite(records: list[Record], suite: _SuiteFilter | None, ledger: str) ->
 
     if suite is None:
         return records
-    kept = [
+    of_suite = [
         r for r in records if canonical(r.config["dataset"] if is_external(r.config) else r.config) in suite.configs
     ]
-    if not kept and records:
+    if not of_suite and records:
         suites = list(dict.fromkeys(record.suite for record in records if record.suite))
         names = f", of {'the suite' if len(suites) == 1 else 'the suites'} {', '.join(suites)}" if suites else ""
         raise UserError(
@@ -232,4 +232,4 @@ def _of_suite(records: list[Record], suite: _SuiteFilter | None, ledger: str) ->
             f"{names}\n  `bench run {shlex.quote(suite.suite)} --results {shlex.quote(ledger)}` trains them; a suite "
             "that was edited since names other configurations: leave --suite out, or give it twice, for BASE and NEW"
         )
-    return kept
+    return of_suite

@@ -61,20 +61,20 @@ def show(
     from bench.data.explore import explore
 
     data = load(entry, data_dir, lambda line: typer.echo(line, err=True))
-    found = explore(data, validation=validation_split)
+    exploration = explore(data, validation=validation_split)
     if not html:
         from bench.report.show_dataset import print_exploration
 
-        print_exploration(found, terminal())
+        print_exploration(exploration, terminal())
         return
     from bench.report.show_dataset import data_page
 
     rows = _augmented([config["augmentation"] for config, _ in loaded.configurations], data) if loaded else []
-    page = data_page(found, rows)
+    page = data_page(exploration, rows)
     if out == "-":
         typer.echo(page, file=stdout)
         return
-    path = Path(out) / f"data-{re.sub(r'[^A-Za-z0-9_.]+', '-', found.name)}.html"
+    path = Path(out) / f"data-{re.sub(r'[^A-Za-z0-9_.]+', '-', exploration.name)}.html"
     write(path, page)
 
 
@@ -86,19 +86,21 @@ def _entry(name: str, size: tuple[int, int] | None, channels: int | None) -> str
     if channels not in (None, 1, 3):
         raise UserError(f"--channels {channels}: allowed are 1 (grey) and 3 (colour)")
     options = {"size": list(size) if size else None, "channels": channels}
-    given = {key: value for key, value in options.items() if value is not None}
+    options_given = {key: value for key, value in options.items() if value is not None}
     try:
-        found = find(name).name
+        catalogue_name = find(name).name
     except UserError as error:
         entry = entry_at(Path(os.path.expanduser(name)))  # noqa: PTH111 (a Path's own raises for ~nobody)
         if entry is None:
             raise UserError(f"{error}\n  nor is there a folder or a file {name}") from error
-        if given and entry["name"] != "image_folder":
-            raise UserError(f"--{next(iter(given))} is for image folders, and {name} is a file") from error
-        return {**entry, **given}
-    if given:
-        raise UserError(f"--{next(iter(given))} is for image folders; {found} is as its makers published it")
-    return found
+        if options_given and entry["name"] != "image_folder":
+            raise UserError(f"--{next(iter(options_given))} is for image folders, and {name} is a file") from error
+        return {**entry, **options_given}
+    if options_given:
+        raise UserError(
+            f"--{next(iter(options_given))} is for image folders; {catalogue_name} is as its makers published it"
+        )
+    return catalogue_name
 
 
 def _validation(text: str | None) -> Tail | Stratified | None:
@@ -172,13 +174,13 @@ def datasets_of(
     from bench.execution.user_dataset import load_dataset
     from bench.suite.trial import check_contents
 
-    found: dict[str, Dataset] = {}
+    datasets: dict[str, Dataset] = {}
     for text, trial in {trial.data: trial for trial in trials}.items():
         try:
-            found[text] = load_dataset(trial, data_dir, lambda line: typer.echo(line, err=True))
+            datasets[text] = load_dataset(trial, data_dir, lambda line: typer.echo(line, err=True))
         except UserError as error:
             if trial.data_path is None or not places:
                 raise
             raise UserError(f"{places[text]}: {error}") from error
-    check_contents(trials, found)
-    return found
+    check_contents(trials, datasets)
+    return datasets

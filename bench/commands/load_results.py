@@ -94,9 +94,10 @@ def report_of(ledger: Ledger, text: str, suite: Suite, trials: list[Trial], deta
     references = find(suite.references)
     dataset_of = {reference.id: reference.dataset for reference in references}
     elsewhere = {
-        one.reference
-        for one in suite.comparisons
-        if one.configs and all(config["dataset"]["name"] != dataset_of.get(one.reference) for config in one.configs)
+        match.reference
+        for match in suite.comparisons
+        if match.configs
+        and all(config["dataset"]["name"] != dataset_of.get(match.reference) for config in match.configs)
     }
     return undamaged(
         lambda: build(
@@ -114,7 +115,7 @@ def report_of(ledger: Ledger, text: str, suite: Suite, trials: list[Trial], deta
             planned=trials,
             metrics=suite.metrics,
             elsewhere=elsewhere,
-            repeats={one.reference: one.configs for one in suite.comparisons if one.configs},
+            repeats={match.reference: match.configs for match in suite.comparisons if match.configs},
             file=_named(suite.path),
             detail=detail,
         ),

@@ -182,7 +182,7 @@ def _all_classes() -> tuple[PublishedClasses, ...]:
 
 
 def _entry(entry: dict[str, Any]) -> PublishedClasses:
-    rows = entry["figures"]
+    rows = entry["metrics"]
     counts = entry["confusion"]
     return PublishedClasses(
         reference=entry["reference"],

@@ -48,13 +48,13 @@ def find_configuration(text: str, groups: Sequence[TrialGroup], role: str, ledge
     if not started:
         raise UserError(f"{role} {text!r}: {ledger} holds no trial; run a suite first")
     unfinished = [match for match in started if not match[1].with_status("complete")]
-    for found in (*_candidates(text, complete), *_candidates(text, unfinished)):
-        if len(found) == 1:
-            return found[0]
-        if found:
+    for matching in (*_candidates(text, complete), *_candidates(text, unfinished)):
+        if len(matching) == 1:
+            return matching[0]
+        if matching:
             raise UserError(
-                f"{role} {text!r}: {len(found)} configurations of {ledger} match; give a complete label or a "
-                f"key:{_list(found)}"
+                f"{role} {text!r}: {len(matching)} configurations of {ledger} match; give a complete label or a "
+                f"key:{_list(matching)}"
             )
     hint = nearest(text, [configuration.label for _, configuration in started])
     raise UserError(
@@ -94,7 +94,7 @@ def _fits(configuration: Configuration, patterns: list[dict[str, Any]]) -> bool:
     return any(pattern.keys() <= config.keys() and matches(config, pattern) for pattern in patterns)
 
 
-def _list(found: Sequence[Match]) -> str:
-    lines = [f"\n  {c.records[0].key[:10]}  {c.label}  ({group.title})" for group, c in found]
+def _list(matching: Sequence[Match]) -> str:
+    lines = [f"\n  {c.records[0].key[:10]}  {c.label}  ({group.title})" for group, c in matching]
     more = len(lines) - MAX_LISTED_MATCHES
     return "".join(lines[:MAX_LISTED_MATCHES]) + (f"\n  ... and {more} more" if more > 0 else "")

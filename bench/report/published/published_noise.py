@@ -167,7 +167,7 @@ def compare_values(
         if deviation is not None
     ]
     few_runs = noise.pooled is not None and noise.pooled.degrees < MIN_DEGREES
-    widest = max(agreements, key=lambda found: found.half_width, default=None)
+    widest = max(agreements, key=lambda candidate: candidate.half_width, default=None)
     return ValueComparison(estimated, published, n_seeds, widest, noise.source, few_runs)
 
 
@@ -201,6 +201,6 @@ def _published_prefixes(references: Iterable[str], epochs: int) -> list[float]:
 
 def _first_sufficient(*sources: tuple[NoiseSource, list[list[float]]]) -> SeedNoise:
     """The noise from the first source with enough degrees of freedom, else from the first that has any."""
-    found = [SeedNoise(source, pooled) for source, groups in sources if (pooled := pooled_seed_deviation(groups))]
-    sufficient = (noise for noise in found if noise.pooled and noise.pooled.degrees >= MIN_DEGREES)
-    return next(sufficient, found[0] if found else SeedNoise("theory"))
+    available = [SeedNoise(source, pooled) for source, groups in sources if (pooled := pooled_seed_deviation(groups))]
+    sufficient = (noise for noise in available if noise.pooled and noise.pooled.degrees >= MIN_DEGREES)
+    return next(sufficient, available[0] if available else SeedNoise("theory"))

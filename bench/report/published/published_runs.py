@@ -138,8 +138,8 @@ class RunIndex:
 
     def records(self, configuration: PlannedConfiguration) -> list[Record]:
         """The records of a configuration, by seed."""
-        found = (self.by_key[key] for key in configuration.keys if key in self.by_key)
-        return sorted(found, key=lambda record: record.seed)
+        available = (self.by_key[key] for key in configuration.keys if key in self.by_key)
+        return sorted(available, key=lambda record: record.seed)
 
     def prefix_curves(self, key: str) -> list[PrefixCurve]:
         """Validation accuracy by epoch, a curve per seed, of all trainings with this `prefix_key`."""
