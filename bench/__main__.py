@@ -21,8 +21,8 @@ from bench.execution.signals import (
     raise_if_stopped,
     stop_on_signals,
 )
-from bench.streams import lost_output, unfailing_streams
-from bench.system import settle_user
+from bench.streams import lost_output, tolerant_streams
+from bench.system import set_environment_user
 
 
 def main() -> None:
@@ -30,12 +30,12 @@ def main() -> None:
     debug = "--debug" in sys.argv
     sys.argv = [sys.argv[0], *(argument for argument in sys.argv[1:] if argument != "--debug")]
     code: int | str | None = 0
-    with unfailing_streams(), stop_on_signals():
+    with tolerant_streams(), stop_on_signals():
         try:
             from bench.cli import app  # here, so that a signal while it is imported is caught too
 
             raise_if_stopped()
-            settle_user()
+            set_environment_user()
             app()
         except BaseException as end:
             with finishing():

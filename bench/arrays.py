@@ -1,4 +1,4 @@
-"""Arrays of an .npz file that somebody else wrote: each is checked before it is read, and nothing is unpickled."""
+"""Arrays of untrusted .npz files: each is checked before it is read, and nothing is unpickled."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from numpy.typing import NDArray
 from bench.characters import escaped_line
 from bench.system import memory
 
-MOST_MEMORY = 0.5
-"""Share of the memory there is, of the machine or the container, that an array may take."""
+MAX_MEMORY_FRACTION = 0.5
+"""Largest fraction of the machine's or container's memory that an array may take."""
 
-ENDING = ".npy"
+SUFFIX = ".npy"
 
-LONGEST_HEADER = 2**16
-"""Bytes that are read of an array to learn its shape and type."""
+MAX_HEADER_BYTES = 2**16
+"""Bytes that are read for an array's shape and type."""
 
 
 class ArrayError(ValueError):
-    """What is wrong with a file of arrays or one of them; whoever reads it says which file it is."""
+    """An invalid file of arrays, or an invalid array; the caller adds the file's name."""
 
 
 @dataclass(frozen=True)
@@ -44,43 +44,43 @@ class Archive:
         return ", ".join(map(escaped_line, self.members)) or "nothing"
 
     def header(self, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
-        """The shape and type of an array, of which no value is read; ArrayError where it is none, or cut short."""
-        with _reasons(name):
+        """The shape and type of an array, without reading values; ArrayError where it is not valid."""
+        with _array_errors(name):
             return _header(self.file, self.members[name], name)
 
     def array(self, name: str) -> NDArray[Any]:
-        """An array; ArrayError where it is none, is damaged, or larger than memory allows."""
+        """An array; ArrayError where it is not valid, damaged, or too large for the memory."""
         info = self.members[name]
-        with _reasons(name):
+        with _array_errors(name):
             _header(self.file, info, name)
-            if info.file_size > MOST_MEMORY * memory():
+            if info.file_size > MAX_MEMORY_FRACTION * memory():
                 raise ArrayError(
                     f"`{name}` takes {info.file_size / 2**30:.1f} GiB, more than half of the {memory() / 2**30:.1f} "
                     "GiB that this machine or container has"
                 )
             with self.file.open(info) as member:
-                read: NDArray[Any] = np.lib.format.read_array(member, allow_pickle=False)
-                member.read(1)  # at the end of a member its checksum is compared
-            if read.dtype.kind == "U" and read.dtype.itemsize:
-                codes = np.ascontiguousarray(read.astype(read.dtype.newbyteorder("="))).view(np.uint32)
+                array: NDArray[Any] = np.lib.format.read_array(member, allow_pickle=False)
+                member.read(1)  # the checksum is compared at a member's end
+            if array.dtype.kind == "U" and array.dtype.itemsize:
+                codes = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="))).view(np.uint32)
                 if int(codes.max(initial=0)) > sys.maxunicode:
-                    raise ArrayError(f"`{name}` holds numbers that are no characters; write the file again")
-            return read
+                    raise ArrayError(f"`{name}` has values that are no characters; write the file again")
+            return array
 
 
 @contextlib.contextmanager
 def open_arrays(source: Path | IO[bytes]) -> Iterator[Archive]:
-    """An .npz file, from its path or its bytes; ArrayError where it is none."""
+    """An .npz file, from its path or its bytes; ArrayError where it is not valid."""
     try:
         file = zipfile.ZipFile(source)
     except OSError:
         raise
-    except Exception as error:  # whatever a damaged directory makes `zipfile` stumble over
+    except Exception as error:  # whatever `zipfile` raises for a damaged directory
         raise ArrayError(_no_archive(source, error)) from error
     with file:
         members: dict[str, zipfile.ZipInfo] = {}
         for info in file.infolist():
-            name = info.filename.removesuffix(ENDING)
+            name = info.filename.removesuffix(SUFFIX)
             if name in members:
                 raise ArrayError(f"it holds two arrays named `{escaped_line(name)}`")
             members[name] = info
@@ -88,23 +88,23 @@ def open_arrays(source: Path | IO[bytes]) -> Iterator[Archive]:
 
 
 @contextlib.contextmanager
-def _reasons(name: str) -> Iterator[None]:
-    """ArrayError for all that `zipfile`, its decompressors and NumPy raise of bytes that are none of theirs."""
+def _array_errors(name: str) -> Iterator[None]:
+    """ArrayError for exceptions of `zipfile`, its decompressors and NumPy."""
     try:
         yield
     except ArrayError:
         raise
     except MemoryError as error:
-        raise ArrayError(f"`{name}` is larger than the memory there is") from error
+        raise ArrayError(f"`{name}` is larger than the available memory") from error
     except Exception as error:
         raise ArrayError(f"`{name}` is damaged ({escaped_line(str(error))}); write the file again") from error
 
 
 def _header(file: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
     with file.open(info) as member:
-        start = io.BytesIO(member.read(LONGEST_HEADER))
+        start = io.BytesIO(member.read(MAX_HEADER_BYTES))
     if not start.getvalue().startswith(np.lib.format.MAGIC_PREFIX):
-        raise ArrayError(f"`{name}` is no array of NumPy's")
+        raise ArrayError(f"`{name}` is no NumPy array")
     version = np.lib.format.read_magic(start)
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     if version not in readers:
@@ -115,9 +115,9 @@ def _header(file: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> tuple[tu
             f"`{name}` is neither plain numbers nor text: Python objects are refused, since reading them may run "
             "anything; save it as plain numbers or text"
         )
-    promised, follow = math.prod(shape) * dtype.itemsize, info.file_size - start.tell()
-    if promised != follow:
-        raise ArrayError(f"`{name}` is damaged: its header promises {promised:,} bytes, {follow:,} follow")
+    expected_bytes, actual_bytes = math.prod(shape) * dtype.itemsize, info.file_size - start.tell()
+    if expected_bytes != actual_bytes:
+        raise ArrayError(f"`{name}` is damaged: its header promises {expected_bytes:,} bytes, {actual_bytes:,} follow")
     return shape, dtype
 
 

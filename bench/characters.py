@@ -17,8 +17,8 @@ _OF_LINES = re.compile("[\t\n]")
 
 def control_character(text: str, *, one_line: bool = False) -> str | None:
     """The first such character in a text; of a name, which has `one_line`, line breaks and tabs are such too."""
-    found = _CONTROL.search(text) or (_OF_LINES.search(text) if one_line else None)
-    return found[0] if found else None
+    match = _CONTROL.search(text) or (_OF_LINES.search(text) if one_line else None)
+    return match[0] if match else None
 
 
 def escaped(text: str) -> str:

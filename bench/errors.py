@@ -1,4 +1,4 @@
-"""The one exception that is shown to people without a traceback."""
+"""`UserError`, which is reported without a traceback, and the parts of its messages: hints, plurals, short values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class UserError(Exception):
-    """Something the user can mend: a wrong file, name, value or missing data.
+    """A mistake that the user can correct: a wrong file, name, value or missing data.
 
     The message says what, where, what was found, what is allowed and what to do next.
     The command line prints it as it is and ends with exit code 2.
@@ -40,11 +40,11 @@ class Problem:
 
 
 MAX_PROBLEMS = 20
-"""Problems printed at most; mending these often mends the rest."""
+"""Most problems that are printed; correcting these often corrects others."""
 
 
 class SuiteError(UserError):
-    """A suite file that cannot be run; holds every problem found in it."""
+    """A suite file that cannot be run, with all its problems."""
 
     def __init__(self, file: str, problems: Iterable[Problem]):
         self.file = file
@@ -109,7 +109,7 @@ SYNONYMS = {
     "null": "none",
     "none": "constant unit",
 }
-"""What other tools call it, or what stands by mistake, to what suite files call it; the first allowed name counts."""
+"""Names in other tools, and frequent mistakes, to names in suite files; the first allowed name is suggested."""
 
 
 def plural(count: int, noun: str) -> str:
@@ -118,7 +118,7 @@ def plural(count: int, noun: str) -> str:
 
 
 def match_spelling(name: str, names: Iterable[str]) -> str:
-    """The one of `names` that differs in capitals, hyphens and underscores only (Fashion-MNIST), else `name` itself."""
+    """The one of `names` that is equal up to case, hyphens and underscores (Fashion-MNIST), else `name` itself."""
 
     def bare(text: str) -> str:
         return text.strip().lower().replace("-", "").replace("_", "")
@@ -126,20 +126,20 @@ def match_spelling(name: str, names: Iterable[str]) -> str:
     return next((known for known in names if bare(known) == bare(name)), name)
 
 
-def nearest(found: object, allowed: Iterable[str]) -> str:
-    """The hint line ``did you mean 'x'?``, or nothing when no allowed name is near."""
+def nearest(value: object, allowed: Iterable[str]) -> str:
+    """The hint ``did you mean 'x'?``, or "" where no allowed name is similar."""
     names = list(allowed)
-    word = str(found).lower().replace("-", "_").replace(" ", "_")
-    if meant := [name for name in SYNONYMS.get(word, "").split() if name in names]:
-        return f"did you mean {meant[0]!r}?"
-    match = difflib.get_close_matches(str(found).lower(), [n.lower() for n in names], n=1, cutoff=0.6)
+    normalized = str(value).lower().replace("-", "_").replace(" ", "_")
+    if synonyms := [name for name in SYNONYMS.get(normalized, "").split() if name in names]:
+        return f"did you mean {synonyms[0]!r}?"
+    match = difflib.get_close_matches(str(value).lower(), [n.lower() for n in names], n=1, cutoff=0.6)
     if not match:
         return ""
     return next(f"did you mean {n!r}?" for n in names if n.lower() == match[0])
 
 
 def shorten(value: Any) -> str:
-    """A value as a suite file would write it, at most 60 characters."""
+    """A value in YAML, at most 60 characters."""
     if value is None:
         return "an empty value"
     text = repr(value) if isinstance(value, str) else flow(value)

@@ -1,8 +1,8 @@
-"""What torch and timm answered before, kept in the user's cache so that a plan need not import and ask them again.
+"""A cache of torch's and timm's answers on disk, so that plans need not import them.
 
-A suite's own names are resolved without them. Other names, whether a network fits its images, and how many operations
-it takes are their answers, and stay the same until a package, the machine or bench itself changes; each such state has
-a file of its own. Answers that depend on a user's code are never kept.
+Answers are which names the libraries have, whether a network fits its images, and how many operations it takes. They
+are valid until a package, the machine or bench changes; each such state has a file of its own. Answers that depend on a
+user's code are not cached.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from bench.data.search_paths import user_cache
 
 PACKAGES = ("torch", "torchvision", "timm", "numpy")
 MAX_FILES = 8
-"""Several environments of one user keep their answers side by side; older files are removed."""
+"""Most files, one per environment; the oldest are removed."""
 
 
 def recall(question: str) -> Any:
-    """The remembered answer to a question (any text), or None."""
+    """The cached answer to a question (any text), or None."""
     return _answers(_file()).get(_digest(question))
 
 
 def remember(answers: Mapping[str, Any]) -> None:
-    """Keep answers (plain JSON, not None) by question; a cache that cannot be written changes nothing."""
+    """Cache answers (plain JSON, not None) by question; write errors are ignored."""
     file = _file()
     known = _answers(file)
     known.update({_digest(question): answer for question, answer in answers.items()})
@@ -54,12 +54,12 @@ def _answers(file: Path) -> dict[str, Any]:
 
 
 def _read(file: Path) -> dict[str, Any]:
-    """The answers in a file; none where it is missing, damaged or not ours."""
+    """The answers in a file; none where it is missing or not valid."""
     try:
-        found = json.loads(file.read_text())
+        answers = json.loads(file.read_text())
     except (OSError, ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return answers if isinstance(answers, dict) else {}
 
 
 def _file() -> Path:
@@ -68,18 +68,18 @@ def _file() -> Path:
 
 @cache
 def _installation() -> str:
-    """A digest of what an answer may depend on: Python, the packages' versions, this machine, bench's own source."""
-    found = hashlib.sha256(platform.python_version().encode())
-    # Some optimizers want a compiler or a GPU, and a home folder may be shared by machines.
+    """A digest of what answers depend on: Python, the packages' versions, this machine, bench's source."""
+    digest = hashlib.sha256(platform.python_version().encode())
+    # Some optimizers need a compiler or a GPU, and machines may share a home folder.
     compilers = [shutil.which(name) for name in ("c++", "g++", "clang++")]
-    found.update(f"{platform.node()} {compilers} {Path('/proc/driver/nvidia').exists()}".encode())
+    digest.update(f"{platform.node()} {compilers} {Path('/proc/driver/nvidia').exists()}".encode())
     for package in PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found.update(f"{package} {importlib.metadata.version(package)}\n".encode())
+            digest.update(f"{package} {importlib.metadata.version(package)}\n".encode())
     package_folder = Path(__file__).parent
     for path in sorted(package_folder.rglob("*.py")):
-        found.update(hashlib.sha256(path.read_bytes()).digest())
-    return found.hexdigest()[:16]
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]
 
 
 def _digest(question: str) -> str:

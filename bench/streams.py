@@ -1,7 +1,7 @@
-"""Standard output and standard error: nothing that is printed may stop a command, wherever it goes.
+"""Standard output and standard error that never stop a command.
 
-A terminal may know less than UTF-8, a pipe may be closed by its reader, a disk may be full. What a stream cannot show
-is replaced, what it cannot take is dropped, and the command goes on; `lost_output` says at its end what was lost.
+A terminal may have no UTF-8, a pipe may be closed by its reader, a disk may be full. Characters that a stream cannot
+encode are replaced, output that it cannot write is dropped, and the command goes on; `lost_output` gives the reason.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import TextIO
 ERRORS = "bench_similar"
 """The error handler of our streams, as `codecs` knows it: `similar`."""
 ASCII = "bench_ascii"
-"""ASCII under a name of its own: click takes a stream of plain ASCII for misconfigured, and writes UTF-8 to it."""
-SIMILAR = str.maketrans(
+"""ASCII under another name: click treats a stream of plain ASCII as misconfigured and writes UTF-8 to it."""
+REPLACEMENTS = str.maketrans(
     {
         **dict.fromkeys("‐‑‒–—−─", "-"),
         **dict.fromkeys("“”„", '"'),
@@ -34,35 +34,35 @@ SIMILAR = str.maketrans(
         "‡": "++",
     }
 )
-"""What stands for a character where it cannot be shown; as wide as that wherever a table depends on it."""
+"""Replacements of characters that a stream cannot encode, of the same width where tables depend on it."""
 
 
-def similar(error: UnicodeError) -> tuple[str, int]:
-    """An error handler for `codecs`: what ASCII has instead of a character, without its accent or else as ``?``."""
+def replace_characters(error: UnicodeError) -> tuple[str, int]:
+    """An error handler for `codecs`: a similar ASCII character, the letter without its accent, or ``?``."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    text = error.object[error.start : error.end].translate(SIMILAR)
+    text = error.object[error.start : error.end].translate(REPLACEMENTS)
     plain = unicodedata.normalize("NFKD", text)
     shown = "".join(c if c.isascii() else "?" for c in plain if not unicodedata.combining(c))
     return shown, error.end
 
 
 def _ascii(name: str) -> codecs.CodecInfo | None:
-    found = codecs.lookup("ascii")
+    codec = codecs.lookup("ascii")
     if name != ASCII:
         return None
     return codecs.CodecInfo(
-        found.encode, found.decode, found.streamreader, found.streamwriter,
-        found.incrementalencoder, found.incrementaldecoder, name=ASCII,
+        codec.encode, codec.decode, codec.streamreader, codec.streamwriter,
+        codec.incrementalencoder, codec.incrementaldecoder, name=ASCII,
     )  # fmt: skip
 
 
-codecs.register_error(ERRORS, similar)
+codecs.register_error(ERRORS, replace_characters)
 codecs.register(_ascii)
 
 
-class Unfailing(io.RawIOBase):
-    """The file of a standard stream; what it does not take is dropped, and `error` keeps the first reason."""
+class TolerantFile(io.RawIOBase):
+    """The file of a standard stream; output that it cannot write is dropped, and `error` is the first reason."""
 
     def __init__(self, number: int):
         self.number = number
@@ -88,21 +88,21 @@ class Unfailing(io.RawIOBase):
                 return len(data)
 
 
-_stdout: Unfailing | None = None
-"""Where the program's own standard output goes; None in a test that put a stream of its own there."""
+_stdout: TolerantFile | None = None
+"""The program's standard output; None in a test that replaced the stream."""
 
 _reserved: TextIO | None = None
-"""What `reserve_stdout` gave, which stays open with nothing else holding it."""
+"""The result of `reserve_stdout`, which must stay open."""
 
 
 @contextlib.contextmanager
-def unfailing_streams() -> Iterator[None]:
+def tolerant_streams() -> Iterator[None]:
     """Let `sys.stdout` and `sys.stderr` be as this module's docstring has them; streams of a test stay as they are."""
     global _stdout
     before = sys.stdout, sys.stderr
     _open_closed()
-    sys.stdout, sys.stderr = (_unfailing(stream, number) for number, stream in enumerate(before, 1))
-    _stdout = _file(sys.stdout)
+    sys.stdout, sys.stderr = (_tolerant(stream, number) for number, stream in enumerate(before, 1))
+    _stdout = _tolerant_file(sys.stdout)
     try:
         yield
     finally:
@@ -112,14 +112,14 @@ def unfailing_streams() -> Iterator[None]:
 
 
 def reserve_stdout() -> TextIO:
-    """The standard output, from now on for the caller alone: whatever else prints there prints to stderr.
+    """The standard output, reserved for the caller: all other output goes to stderr from now on.
 
-    So that JSON stays JSON: a user's own code and libraries print while a suite is checked, and even at the end of the
-    process. Subprocesses and compiled code, which write to the file itself, are led away too.
+    So that JSON stays valid: user code and libraries print while a suite is checked, and at the end of the process.
+    Subprocesses and compiled code, which write to the file descriptor, are redirected too.
     """
     global _reserved
     _reserved = stream = sys.stdout
-    if _stdout is not None and _file(stream) is _stdout and _stdout.number == 1:
+    if _stdout is not None and _tolerant_file(stream) is _stdout and _stdout.number == 1:
         stream.flush()
         _stdout.number = os.dup(1)
         os.dup2(2, 1)
@@ -128,12 +128,12 @@ def reserve_stdout() -> TextIO:
 
 
 def lost_output() -> str:
-    """Why some of the standard output could not be written; "" if all was, or if its reader has closed the pipe."""
+    """Why some of the standard output was dropped; "" if none was, or if the reader has closed the pipe."""
     error = _stdout and _stdout.error
     return "" if not error or error.errno == errno.EPIPE else str(error.strerror)
 
 
-def _unfailing(stream: TextIO | None, number: int) -> TextIO:
+def _tolerant(stream: TextIO | None, number: int) -> TextIO:
     try:
         if stream is not None and stream.fileno() != number:
             return stream
@@ -144,7 +144,7 @@ def _unfailing(stream: TextIO | None, number: int) -> TextIO:
         stream.flush()
     encoding = stream.encoding if stream is not None else "utf-8"
     return io.TextIOWrapper(
-        io.BufferedWriter(Unfailing(number)),  # type: ignore[type-var]
+        io.BufferedWriter(TolerantFile(number)),  # type: ignore[type-var]
         encoding=ASCII if codecs.lookup(encoding).name == "ascii" else encoding,
         errors=ERRORS,
         line_buffering=stream is None or bool(stream.line_buffering),
@@ -152,13 +152,13 @@ def _unfailing(stream: TextIO | None, number: int) -> TextIO:
     )
 
 
-def _file(stream: TextIO) -> Unfailing | None:
+def _tolerant_file(stream: TextIO) -> TolerantFile | None:
     raw = getattr(getattr(stream, "buffer", None), "raw", None)
-    return raw if isinstance(raw, Unfailing) else None
+    return raw if isinstance(raw, TolerantFile) else None
 
 
 def _open_closed() -> None:
-    """Let standard streams that the caller closed lead nowhere; the next file opened would take their numbers."""
+    """Open closed standard streams to the null device; the next opened file would take their numbers."""
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(number)

@@ -1,4 +1,4 @@
-"""This process and its machine: CPUs and GPUs it may use, and where temporary files go."""
+"""What this process may use of its machine: CPUs, GPUs, memory, and folders for temporary files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CGROUP, PROCESS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
 def cpu_limit(root: Path = CGROUP, process: Path = PROCESS) -> float | None:
-    """CPUs' worth of time that this process gets at most (2.5: two and a half); None where nothing limits it.
+    """The limit of CPU time in CPUs, such as 2.5; None without a limit.
 
     Unlike the set of CPUs a process may run on, a quota (``docker run --cpus``) is not in `os.sched_getaffinity`.
     """
@@ -31,7 +31,7 @@ def cpu_limit(root: Path = CGROUP, process: Path = PROCESS) -> float | None:
 
 
 def memory_limit(root: Path = CGROUP, process: Path = PROCESS) -> int | None:
-    """Bytes of memory that this process and its neighbours in the container may use; None where nothing limits it."""
+    """Bytes of memory that the container may use; None without a limit."""
     limits = []
     for folder in _folders(root, process, "memory"):
         with contextlib.suppress(ValueError):
@@ -40,7 +40,7 @@ def memory_limit(root: Path = CGROUP, process: Path = PROCESS) -> int | None:
 
 
 def memory(root: Path = CGROUP, process: Path = PROCESS) -> int:
-    """Bytes of memory that this process may use: the machine's, or the container's share of it."""
+    """Bytes of memory that this process may use: the machine's, or the container's limit."""
     return memory_limit(root, process) or machine_memory()
 
 
@@ -76,39 +76,39 @@ def _read(path: Path) -> str:
 
 
 def cpu_count(root: Path = CGROUP, process: Path = PROCESS) -> int:
-    """CPUs this process may keep busy: those it may run on, or the whole ones in a container's quota of CPU time."""
+    """CPUs this process may keep busy: those it may run on, at most the whole ones of a container's quota."""
     limit = cpu_limit(root, process)
     return visible_cpus() if limit is None else max(1, min(visible_cpus(), int(limit)))
 
 
 def visible_cpus() -> int:
-    """CPUs this process may run on, whatever share of their time it gets."""
+    """CPUs this process may run on, whatever its quota of CPU time."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-LONGEST_TEMPORARY = 24
-"""Characters of a folder's path that Ray's files can go into: a socket's path may have 107, and ours end in 83."""
-TRIED_BYTES = 1_000_000
+MAX_PATH_LENGTH = 24
+"""Longest path of a folder for Ray's files: a socket's path may have 107 characters, of which Ray takes 83."""
+PROBE_BYTES = 1_000_000
 
 
 def temporary_folder() -> Path:
-    """Where Ray's files go while it runs: RAY_TMPDIR or TMPDIR where they will do, else /tmp or another that will.
+    """A folder for Ray's files: RAY_TMPDIR or TMPDIR where they are usable, else /tmp or another usable one.
 
     Raises
     ------
     UserError
-        None can be written to, or the paths of sockets would become too long below it.
+        No folder can be written to and has a short enough path.
     """
-    named = [(name, os.environ[name]) for name in ("RAY_TMPDIR", "TMPDIR") if os.environ.get(name)]
+    candidates = [(name, os.environ[name]) for name in ("RAY_TMPDIR", "TMPDIR") if os.environ.get(name)]
     reasons = []
-    for name, text in [*named, *(("", folder) for folder in ("/tmp", "/var/tmp", "/dev/shm"))]:
+    for name, text in [*candidates, *(("", folder) for folder in ("/tmp", "/var/tmp", "/dev/shm"))]:
         folder = Path(text).absolute()
-        if len(str(folder)) > LONGEST_TEMPORARY:
-            reason = f"is longer than the {LONGEST_TEMPORARY} characters that leave room for the names of sockets"
+        if len(str(folder)) > MAX_PATH_LENGTH:
+            reason = f"is longer than the {MAX_PATH_LENGTH} characters that leave room for the names of sockets"
         else:
             try:
                 with tempfile.TemporaryFile(dir=folder) as file:
-                    file.write(bytes(TRIED_BYTES))
+                    file.write(bytes(PROBE_BYTES))
                 return folder
             except OSError as error:
                 reason = f"cannot be written to: {error.strerror or error}"
@@ -120,32 +120,32 @@ def temporary_folder() -> Path:
 
 
 def gpu_count(driver: Path = Path("/proc/driver/nvidia/gpus")) -> int:
-    """NVIDIA GPUs this process may use, told without torch or Ray; for a plan, Ray's own count decides a run.
+    """NVIDIA GPUs this process may use, counted without torch or Ray; for plans, as runs use Ray's own count.
 
     A shell may set CUDA_VISIBLE_DEVICES on a machine without any.
     """
-    there = len(list(driver.iterdir())) if driver.is_dir() else 0
+    n_gpus = len(list(driver.iterdir())) if driver.is_dir() else 0
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is None or not there:
-        return there
+    if visible is None or not n_gpus:
+        return n_gpus
     count = 0
     for name in (text.strip() for text in visible.split(",")):
-        # CUDA, too, takes the names up to the first that is none of a GPU, or of a part (MIG) of one.
-        if not (name.startswith(("GPU-", "MIG-")) or (name.isdecimal() and int(name) < there)):
+        # Like CUDA, stop at the first name that is no GPU and no MIG instance.
+        if not (name.startswith(("GPU-", "MIG-")) or (name.isdecimal() and int(name) < n_gpus)):
             break
         count += 1
     return count
 
 
-def settle_user() -> None:
-    """Name a user and a home folder where the system knows neither, as in a container under a number of its own.
+def set_environment_user() -> None:
+    """Set a user name and a home folder where the system has none, as in a container with an unknown user id.
 
-    torch, Ray and caches ask for both, and end in errors of their own where there are none.
+    torch, Ray and caches need both and fail without them.
 
     Raises
     ------
     UserError
-        There is no temporary folder that could stand for a home.
+        No temporary folder can be used as home.
     """
     try:
         getpass.getuser()
@@ -166,21 +166,21 @@ def settle_user() -> None:
     os.environ["HOME"] = str(home)
 
 
-def gpu_slots(gpus: float, each: float) -> int:
-    """How many shares of `each` a machine's GPUs hold; a share below one GPU never lies across two."""
-    return int(gpus) * int(1 / each + 1e-9) if each < 1 else int(gpus / each)
+def gpu_slots(gpus: float, gpus_per_slot: float) -> int:
+    """How many slots of `gpus_per_slot` a machine's GPUs have; a fraction of a GPU is never split over two."""
+    return int(gpus) * int(1 / gpus_per_slot + 1e-9) if gpus_per_slot < 1 else int(gpus / gpus_per_slot)
 
 
 def slots_on(machine: Mapping[str, float], cpus: float, gpus: float) -> int:
-    """How many workers with so many CPUs and GPUs each a machine with Ray's resources `CPU` and `GPU` holds."""
-    fit = int(machine.get("CPU", 0.0) / cpus)
-    return min(fit, gpu_slots(machine.get("GPU", 0.0), gpus)) if gpus else fit
+    """How many workers with so many CPUs and GPUs each fit on a machine with Ray's resources `CPU` and `GPU`."""
+    n_slots = int(machine.get("CPU", 0.0) / cpus)
+    return min(n_slots, gpu_slots(machine.get("GPU", 0.0), gpus)) if gpus else n_slots
 
 
 def slots(cpus_per_trial: float, gpus_per_trial: float | None, jobs: int | None) -> int:
-    """How many trials run side by side on this machine."""
-    fit = int(max(cpu_count(), (jobs or 1) * cpus_per_trial) / cpus_per_trial)
+    """How many trials run concurrently on this machine."""
+    n_slots = int(max(cpu_count(), (jobs or 1) * cpus_per_trial) / cpus_per_trial)
     gpus = gpu_count()
     if gpus and gpus_per_trial != 0:
-        fit = min(fit, gpu_slots(gpus, gpus_per_trial or 1))
-    return max(1, min(fit, jobs or fit))
+        n_slots = min(n_slots, gpu_slots(gpus, gpus_per_trial or 1))
+    return max(1, min(n_slots, jobs or n_slots))

@@ -47,8 +47,8 @@ def test_a_name_that_is_no_text_at_all_is_shown_too() -> None:
 def test_print_click_and_rich_all_go_through_it(encoding: str) -> None:
     code = """
 import sys, typer
-from bench.streams import unfailing_streams
-with unfailing_streams():
+from bench.streams import tolerant_streams
+with tolerant_streams():
     from rich.console import Console
     from rich.table import Table
     print("− print"); typer.echo("− click"); print("− error", file=sys.stderr)
@@ -91,8 +91,8 @@ def test_a_closed_stream_s_number_is_not_given_to_a_file(tmp_path: Path) -> None
     path = tmp_path / "precious"
     code = f"""
 import os
-from bench.streams import unfailing_streams
-with unfailing_streams():
+from bench.streams import tolerant_streams
+with tolerant_streams():
     with open({str(path)!r}, "w") as file:
         print("printed"); os.write(1, b"raw")
 """
@@ -104,9 +104,9 @@ def test_reserved_output_holds_nothing_that_others_print() -> None:
     """A user's model prints when it is imported, built and forgotten, by Python, by C and by a child."""
     code = """
 import atexit, json, os, sys, typer
-from bench.streams import reserve_stdout, unfailing_streams
+from bench.streams import reserve_stdout, tolerant_streams
 atexit.register(print, "at the end")
-with unfailing_streams():
+with tolerant_streams():
     out = reserve_stdout()
     print("print"); os.write(1, b"raw\\n"); os.system("echo child")
     typer.echo(json.dumps({"a": 1}), file=out)

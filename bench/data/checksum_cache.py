@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from bench.arrays import MOST_MEMORY
+from bench.arrays import MAX_MEMORY_FRACTION
 from bench.data.search_paths import user_cache
 from bench.errors import UserError
 from bench.system import memory
@@ -87,7 +87,7 @@ def read(path: Path) -> bytes:
     check_file(path)
     try:
         size = path.stat().st_size
-        if size > MOST_MEMORY * memory():
+        if size > MAX_MEMORY_FRACTION * memory():
             raise UserError(f"{path} has {size / 2**30:.1f} GiB, more than half of the memory there is")
         return path.read_bytes()
     except (OSError, MemoryError) as error:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.arrays import MOST_MEMORY
+from bench.arrays import MAX_MEMORY_FRACTION
 from bench.characters import escaped_line
 from bench.data import catalogue
 from bench.data.checksum_cache import checksum, combined, correct, read
@@ -308,7 +308,7 @@ def _decode_all(
 def _fits(root: Path, count: int, shape: tuple[int, ...]) -> None:
     needed = count * math.prod(shape)
     available = memory()
-    if needed > MOST_MEMORY * available:
+    if needed > MAX_MEMORY_FRACTION * available:
         raise UserError(
             f"{root}: {count:,} images of {shape[1]} x {shape[2]} take {needed / 2**30:.1f} GiB, more than half of "
             f"the {available / 2**30:.1f} GiB that this machine or container has; "

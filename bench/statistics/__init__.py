@@ -1,1 +1,17 @@
-"""What may be claimed? Intervals over seeds and images, and figures per class; arrays in, numbers out."""
+"""What may be claimed? Arrays in, numbers out.
+
+Files in reading order::
+
+    intervals.py         of a proportion over images (Wilson) and of a mean over seeds
+    seed_noise.py        variance between seeds, moderated over configurations
+    means.py             mean accuracies with their variance over seeds and images
+    factor_effects.py    contrasts, main effects and interactions of axes
+    best_set.py          which configurations may be the best
+    paired_tests.py      McNemar's and Tango's tests of two configurations
+    per_class.py         precision, recall and F1 of each class, confusion matrix
+    reliability.py       bins of a reliability diagram
+    label_issues.py      test labels that may be wrong
+    tuning_effect.py     best settings, expected best of n trials
+    time_to_accuracy.py  epochs and seconds to a target
+    versus_published.py  agreement with published results
+"""

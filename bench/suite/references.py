@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.errors import MAX_PROBLEMS as MAX_PROBLEMS
-from bench.errors import Problem, nearest
+from bench.errors import MAX_PROBLEMS, Problem, nearest
 from bench.suite.labels import labels
 from bench.suite.schema import SuiteFile, SuiteReference
 from bench.suite.select import MATCHABLE, Selection, values_text

@@ -324,7 +324,7 @@ def test_a_file_that_changes_while_it_is_read_is_noticed(root: Path, monkeypatch
 
 
 def test_more_pixels_than_memory_are_refused_before_they_are_read(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.data.image_folder.MOST_MEMORY", 1e-12)
+    monkeypatch.setattr("bench.data.image_folder.MAX_MEMORY_FRACTION", 1e-12)
     with pytest.raises(UserError, match=r"24 images of 3 x 4 take .* `size: \[HEIGHT, WIDTH\]`"):
         load(entry(root))
 

@@ -125,8 +125,8 @@ MEMBERS = {f"{key}_npy": npy(array) for key, array in GOOD.items()}
 @pytest.mark.parametrize(
     ("members", "message"),
     [
-        ({"train_images_npy": b"hello"}, "`train_images` is no array of NumPy's"),
-        ({"train_images_npy": b""}, "`train_images` is no array of NumPy's"),
+        ({"train_images_npy": b"hello"}, "`train_images` is no NumPy array"),
+        ({"train_images_npy": b""}, "`train_images` is no NumPy array"),
         ({"train_images_npy": MEMBERS["train_images_npy"][:-1]}, "its header promises 120 bytes, 119 follow"),
         ({"train_images_npy": MEMBERS["train_images_npy"] + b"x"}, "its header promises 120 bytes, 121 follow"),
         ({"train_images_npy": b"\x93NUMPY\x09\x00"}, "`train_images` is (damaged|in version 9.0 of NumPy's format)"),

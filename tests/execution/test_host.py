@@ -14,7 +14,7 @@ from bench import system
 from bench.commands.run import git_commit
 from bench.errors import UserError
 from bench.execution.ray_cluster import SETTINGS, set_environment
-from bench.system import LONGEST_TEMPORARY, gpu_count, temporary_folder
+from bench.system import MAX_PATH_LENGTH, gpu_count, temporary_folder
 
 
 def test_ray_uses_the_folder_that_the_user_names(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,8 +29,8 @@ def test_ray_uses_the_folder_that_the_user_names(monkeypatch: pytest.MonkeyPatch
 
 def test_a_folder_too_long_for_sockets_is_passed_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    assert len(str(tmp_path)) > LONGEST_TEMPORARY
-    assert len(str(temporary_folder())) <= LONGEST_TEMPORARY
+    assert len(str(tmp_path)) > MAX_PATH_LENGTH
+    assert len(str(temporary_folder())) <= MAX_PATH_LENGTH
 
 
 def test_where_nothing_can_be_written_every_folder_is_told_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:

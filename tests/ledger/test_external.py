@@ -97,7 +97,7 @@ def test_numbers_that_are_names_of_other_classes_are_refused(file: Path) -> None
         (["T-shirt/top", "1", "2", "3"], "mixes names and numbers of classes"),
         (["T-shirt/top", "Trouser", "Bag", "Bag"], "names 'Bag' twice"),
         (["T-shirt/top", "Trousers", "Bag", "Ankle boot"], r"a column 'Trousers' \(did you mean 'Trouser'\?\)"),
-        (["0", "1", "2"], "expected just the 4 classes in any order"),
+        (["0", "1", "2"], "expected the 4 classes in any order"),
         (["1", "2", "3", "4"], "names a column '4'"),
         (["a", "b", "c", "d"], "names a column 'a'"),
         (["p10", "p11", "p12", "p13"], "names a column 'p10'"),

@@ -27,7 +27,7 @@ from bench.execution.signals import INTERRUPTED, is_stop, stop_on_signals
 from bench.execution.user_dataset import load_dataset
 from bench.ledger.file_store import FileStore
 from bench.ledger.ledger import Ledger
-from bench.streams import unfailing_streams
+from bench.streams import tolerant_streams
 
 MONITOR = "/tmp/ray/session_latest/logs/monitor.*"
 NODES_SECONDS = 60.0
@@ -41,7 +41,7 @@ def drive_run(folder: Path) -> int:
     bundle = unpack(folder)
     events = EventFile(folder)
     threading.Thread(target=_watch_nodes, args=(events,), name="nodes", daemon=True).start()
-    with unfailing_streams(), stop_on_signals():
+    with tolerant_streams(), stop_on_signals():
         try:
             failed = _drive(bundle, folder, events, _variables(folder))
         except BaseException as error:
