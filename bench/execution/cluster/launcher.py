@@ -27,7 +27,7 @@ _PATH_NAME = re.compile(r"_(FILE|PATH|DIR)$|SSH_AUTH_SOCK$", re.IGNORECASE)
 """Names of variables whose value is the path of a file, which may hold a secret and is none."""
 
 
-class Settings(BaseModel):
+class ClusterSettings(BaseModel):
     """bench's settings of a cluster."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -65,7 +65,7 @@ class Launcher:
     path: Path
     name: str
     provider: str
-    settings: Settings
+    settings: ClusterSettings
     gpus: bool
     """Whether some node type declares GPUs."""
     autoscaling: bool
@@ -129,21 +129,21 @@ def read_launcher(path: Path) -> Launcher:
     )
 
 
-def _settings(path: Path, document: dict[str, Any]) -> Settings:
+def _settings(path: Path, document: dict[str, Any]) -> ClusterSettings:
     metadata = document.get("metadata") or {}
     settings = metadata.get(KEY) or {} if isinstance(metadata, dict) else metadata
     if not isinstance(settings, dict):
         raise UserError(f"{path}: metadata: expected `{KEY}` with settings below it, found {settings!r}")
     try:
-        return Settings.model_validate(settings)
+        return ClusterSettings.model_validate(settings)
     except ValidationError as error:
         problems = []
         for mistake in error.errors():
             key, *_ = loc = [str(part) for part in mistake["loc"]]
             path_text = ".".join(["metadata", KEY, *loc])
-            hint = nearest(key, list(Settings.model_fields)) if mistake["type"] == "extra_forbidden" else None
+            hint = nearest(key, list(ClusterSettings.model_fields)) if mistake["type"] == "extra_forbidden" else None
             if mistake["type"] == "extra_forbidden":
-                text = f"unknown; known are {', '.join(Settings.model_fields)}"
+                text = f"unknown; known are {', '.join(ClusterSettings.model_fields)}"
             elif key == "env":  # values may be secret
                 text = mistake["msg"]
             else:

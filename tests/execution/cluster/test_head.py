@@ -15,7 +15,7 @@ from bench.execution.cluster import cluster_state
 from bench.execution.cluster import head as head_module
 from bench.execution.cluster.head import CommandError, ConnectionLostError, connection_errors, shell, ssh_error
 from bench.execution.cluster.jobs import Job, run_status
-from bench.execution.cluster.launcher import Launcher, Settings
+from bench.execution.cluster.launcher import ClusterSettings, Launcher
 
 DENIED = """Checking Local environment settings
 Fetched IP: 10.77.0.2
@@ -36,7 +36,7 @@ Answer = Callable[[str], tuple[int, str]]
 
 @pytest.fixture
 def launcher(tmp_path: Path) -> Launcher:
-    settings = Settings(python="/no/such/python", folder=str(tmp_path / "bench"))
+    settings = ClusterSettings(python="/no/such/python", folder=str(tmp_path / "bench"))
     return Launcher(tmp_path / "my cluster.yaml", "three", "aws", settings, gpus=False, autoscaling=False)
 
 

@@ -15,9 +15,9 @@ from bench.errors import UserError
 from bench.execution.cluster import jobs, requirements
 from bench.execution.cluster.driver import missing_nodes
 from bench.execution.cluster.jobs import Job, new_name, run_folder
-from bench.execution.cluster.launcher import Launcher, Settings
+from bench.execution.cluster.launcher import ClusterSettings, Launcher
 
-LAUNCHER = Launcher(Path("cluster.yaml"), "three", "local", Settings(), gpus=False, autoscaling=False)
+LAUNCHER = Launcher(Path("cluster.yaml"), "three", "local", ClusterSettings(), gpus=False, autoscaling=False)
 
 
 @pytest.mark.parametrize("suite", ["quick", "Größe & Tiefe/../..", "---", "x" * 300])
