@@ -64,8 +64,8 @@ def _code(end: BaseException, debug: bool) -> int | str | None:
         print(f"error: {escaped(str(end))}", file=sys.stderr)  # files may have any name
         return 2
     if not debug:
-        told = escaped(f"{type(end).__name__}: {end}")
-        print(f"bench failed unexpectedly: {told}\n  --debug shows where", file=sys.stderr)
+        text = escaped(f"{type(end).__name__}: {end}")
+        print(f"bench failed unexpectedly: {text}\n  --debug shows where", file=sys.stderr)
     return 1
 
 

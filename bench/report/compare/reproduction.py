@@ -86,7 +86,7 @@ def check_reproduction(
     elif before is not None and after is not None and images and status == record.status:
         compared = agreement(before, 1, after, pooled or binomial_noise(1 - before, images))
         noise = compared.half_width
-        if compared.word == "within" and not strict:
+        if compared.position == "within" and not strict:
             verdict = "within noise"
     elif status == record.status and not strict:
         verdict = "within noise"  # it diverged again, in another way

@@ -14,7 +14,7 @@ from bench.report.grouping import Config, Configuration
 from bench.report.leaderboard_frame import NEVER_RANKED
 from bench.statistics.intervals import Interval
 from bench.statistics.means import MeanEstimates, new_images
-from bench.statistics.versus_published import placement
+from bench.statistics.versus_published import published_gap
 
 MEAN = "mean_of_runs"
 """The flag of figures that are no single run's: those get no interval of their own."""
@@ -69,7 +69,7 @@ def _repeated(numbers: Sequence[Configuration], configs: Sequence[Config]) -> st
 
 def _row(one: Reference, value: float, label: str, repeated: bool, ours: Interval, images: int) -> dict[str, object]:
     single = MEAN not in one.flags
-    found = None if NEVER_RANKED in one.flags else placement(value, ours, images if single else None)
+    found = None if NEVER_RANKED in one.flags else published_gap(value, ours, images if single else None)
     return {
         "published": one.model,
         "id": one.id,
@@ -79,7 +79,7 @@ def _row(one: Reference, value: float, label: str, repeated: bool, ours: Interva
         "ours": ours.estimate,
         "ours_low": ours.low,
         "ours_high": ours.high,
-        "place": found.place if found else "not placed",
+        "place": found.position if found else "not placed",
         "gap": value - ours.estimate,
         "gap_low": found.gap.low if found else math.nan,
         "gap_high": found.gap.high if found else math.nan,

@@ -65,8 +65,8 @@ class ValueComparison:
         """Where the measured value lies; inconclusive with so much noise that nearly everything lies within."""
         if self.agreement is None:
             return "not compared"
-        wide = self.agreement.word == "within" and self.agreement.half_width > MAX_HALF_WIDTH
-        return "inconclusive" if wide or self.few_runs else self.agreement.word
+        wide = self.agreement.position == "within" and self.agreement.half_width > MAX_HALF_WIDTH
+        return "inconclusive" if wide or self.few_runs else self.agreement.position
 
 
 class SameNetworkRuns:

@@ -8,7 +8,7 @@ from made_ledger import L2, Ledger, config
 from bench.published import find
 from bench.report import build
 from bench.statistics.means import measure, new_images
-from bench.statistics.versus_published import placement
+from bench.statistics.versus_published import published_gap
 
 
 def placed(ledger: Ledger, *references: str, **repeats: list[dict]):  # type: ignore[no-untyped-def, type-arg]
@@ -22,8 +22,8 @@ def test_a_single_run_is_placed_with_its_own_interval_against_ours_on_new_images
     row = placed(ledger, "lab-e-baseline").loc["lab-e-baseline"]
     right = np.stack([said.labels == said.predicted for said in ledger.stored.values()])
     ours = new_images(measure([right]), 0)
-    wanted = placement(0.8835, ours, 1000)
-    assert (row["place"], row["gap_low"], row["gap_high"]) == (wanted.place, wanted.gap.low, wanted.gap.high)
+    wanted = published_gap(0.8835, ours, 1000)
+    assert (row["place"], row["gap_low"], row["gap_high"]) == (wanted.position, wanted.gap.low, wanted.gap.high)
     assert row["place"] == "above"
 
 

@@ -149,7 +149,7 @@ def test_noise_of_more_than_a_point_cannot_tell_what_lies_within_and_can_what_li
     ledger.add(settings, [0.87, 0.885, 0.89])
     found = group(ledger, ("lab-e-baseline", settings)).rows[0]
     assert found.full_run and found.full_run.agreement and found.full_run.agreement.half_width > 0.01
-    assert (found.full_run.agreement.word, found.verdict) == ("within", "inconclusive")
+    assert (found.full_run.agreement.position, found.verdict) == ("within", "inconclusive")
     other = config(epochs=30, regularizer=L2)
     ledger.add(other, [0.67, 0.685, 0.69])
     assert group(ledger, ("lab-e-l2", other)).rows[0].verdict == "below"

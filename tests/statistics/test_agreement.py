@@ -11,12 +11,12 @@ def test_both_sides_noise_counts() -> None:
     """3 seeds of deviation .003, and one run of theirs: 2.0739 (t, 22) * .003 * sqrt(1/3 + 1)."""
     found = agreement(0.88, 3, 0.885, PooledDeviation(0.003, 22))
     assert (found.difference, found.half_width) == pytest.approx((-0.005, 0.007184), abs=1e-6)
-    assert found.word == "within"
+    assert found.position == "within"
 
 
 @pytest.mark.parametrize(("ours", "word"), [(0.891, "above"), (0.871, "below"), (0.8812, "within")])
 def test_the_word_says_where_ours_lies(ours: float, word: str) -> None:
-    assert agreement(ours, 3, 0.881, PooledDeviation(0.003, 22)).word == word
+    assert agreement(ours, 3, 0.881, PooledDeviation(0.003, 22)).position == word
 
 
 def test_a_deviation_taken_as_known_gets_the_normal_quantile() -> None:
@@ -39,7 +39,7 @@ def test_one_more_run_of_an_equal_network_lies_within_95_times_in_100(seeds: int
         noise = pooled_seed_deviation(generator.normal(0.9, 0.003, (5, 3)))
         ours, theirs = generator.normal(0.9, 0.003, seeds).mean(), generator.normal(0.9, 0.003)
         assert noise is not None
-        within += agreement(ours, seeds, theirs, noise).word == "within"
+        within += agreement(ours, seeds, theirs, noise).position == "within"
     assert 0.935 < within / 2000 < 0.965
 
 
