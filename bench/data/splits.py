@@ -40,6 +40,8 @@ def split(labels: NDArray[Any], validation: Tail | Stratified | Literal["none"])
         return tail(labels, validation.tail)
     if isinstance(validation, Stratified):
         return stratified(labels, validation.stratified)
+    if validation != "none":
+        raise TypeError(f"validation is {validation!r}, expected Tail, Stratified or 'none'")
     return np.arange(len(labels), dtype=np.int64), np.empty(0, dtype=np.int64)
 
 

@@ -48,7 +48,7 @@ def configured() -> Configured:
     def configuration(**changes: Any) -> TrialConfig:
         asked = SMALL | changes
         full = Settings(**{key: asked.pop(key) for key in list(asked) if key in Settings.model_fields})
-        return TrialConfig.from_json(asked | full.model_dump(mode="json"))
+        return TrialConfig.from_json(asked | full.model_dump(mode="json")).changed()
 
     return configuration
 

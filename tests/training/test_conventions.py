@@ -15,6 +15,7 @@ from torch import nn
 from bench.data import Dataset
 from bench.data.splits import split
 from bench.models.layers import SamePad
+from bench.suite.schema import Tail
 from bench.training.evaluation import final_metrics
 from bench.training.fit import TrainingData, fit
 from bench.training.lr_schedules import ScheduleContext
@@ -212,7 +213,7 @@ def test_the_validation_tail_is_what_keras_cuts_off() -> None:
     """The first int(N * (1 - f)) images train, in their order."""
     labels = np.arange(60_000) % 10
     for fraction, trains in ((0.2, 48_000), (0.1, 54_000)):
-        train, held_out = split(labels, {"tail": fraction})
+        train, held_out = split(labels, Tail(tail=fraction))
         assert train.tolist() == list(range(trains)) and held_out.tolist() == list(range(trains, 60_000))
 
 

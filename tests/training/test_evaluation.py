@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -108,6 +110,6 @@ def test_flips_at_test_time_average_a_picture_with_its_mirror_image() -> None:
     images = torch.zeros(1, 1, 2, 4, dtype=torch.uint8)
     images[..., 2:] = 255
     index = torch.tensor([0])
-    plain = predict_logits(with_test_time_augmentation(LeftHalf(), {}), images, index)
-    flipped = predict_logits(with_test_time_augmentation(LeftHalf(), {"test_time": "flip"}), images, index)
+    plain = predict_logits(with_test_time_augmentation(LeftHalf(), SimpleNamespace(test_time="none")), images, index)
+    flipped = predict_logits(with_test_time_augmentation(LeftHalf(), SimpleNamespace(test_time="flip")), images, index)
     assert (plain.tolist(), flipped.tolist()) == ([[0.0, 0.0]], [[0.5, 0.0]])
