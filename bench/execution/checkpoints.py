@@ -133,7 +133,7 @@ class Checkpoint:
     Parameters
     ----------
     path : as `checkpoint_path` gives it. Where its folder is missing nothing is saved.
-    conditions : what the process that goes on must share with the one that wrote it: device, threads, versions.
+    conditions : device, threads and versions, which the process that goes on must have in common with the writer.
     after_seconds : how long a trial trains before its first checkpoint.
     note : called with what a person should know, in one line.
     files : where `path` is; this machine's disk if not given.

@@ -123,7 +123,7 @@ class Coordinator:
     def poll_other_drivers(self) -> None:
         """Take in what other drivers have published since, and queue what they have given up.
 
-        The first time, the listener is told which drivers this run waits for.
+        The first time, a note says which drivers this run waits for.
         """
         if self.leased_elsewhere and not self._noted_waiting:
             self.listener.note(self.leases.waiting_for(trial.key for trial in self.leased_elsewhere))

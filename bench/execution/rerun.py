@@ -105,26 +105,26 @@ def _schema_differences(config: dict[str, Any]) -> list[str]:
     """How the components of a config differ from those that suite files of this version expand to."""
     differences = []
     for axis, known in AXES.items():
-        for entry in _entries(config.get(axis, [])):
-            if entry["name"] not in known:
+        for component in _components(config.get(axis, [])):
+            if component["name"] not in known:
                 continue
             try:
-                current = known[entry["name"]].model_validate(entry).model_dump(exclude_none=True)
+                current = known[component["name"]].model_validate(component).model_dump(exclude_none=True)
             except ValueError as error:
-                differences.append(f"{axis} {entry['name']}: {str(error).splitlines()[1]}")
+                differences.append(f"{axis} {component['name']}: {str(error).splitlines()[1]}")
                 continue
-            missing = ", ".join(sorted(current.keys() - entry.keys()))
-            differences += [f"{axis} {entry['name']} has no {missing}"] if missing else []
+            missing = ", ".join(sorted(current.keys() - component.keys()))
+            differences += [f"{axis} {component['name']} has no {missing}"] if missing else []
     return differences
 
 
-def _entries(value: Any) -> list[dict[str, Any]]:
+def _components(value: Any) -> list[dict[str, Any]]:
     return value if isinstance(value, list) else [value]
 
 
 def _change_reasons(record: Record, user_data: bool) -> str:
-    entries = [entry for axis in AXES for entry in _entries(record.config.get(axis, []))]
-    names = ", ".join(entry["name"] for entry in entries if is_user_defined(entry["name"]))
+    components = [component for axis in AXES for component in _components(record.config.get(axis, []))]
+    names = ", ".join(component["name"] for component in components if is_user_defined(component["name"]))
     parts = [f"the source of {names}, or of what it imports or reads,"] if names else []
     parts += ["the file of its weights"] if weights_files(record.config["model"]) else []
     parts += ["the contents of its data"] if user_data else []

@@ -103,17 +103,17 @@ def _check_options(trials: Sequence[Trial], options: RunOptions) -> None:
 @contextlib.contextmanager
 def _lease_renewal(coordinator: Coordinator) -> Iterator[None]:
     """Renew this driver's leases while the run goes on."""
-    over = threading.Event()
+    stopped = threading.Event()
 
     def renew() -> None:
-        while not over.wait(RENEW_SECONDS):
+        while not stopped.wait(RENEW_SECONDS):
             coordinator.leases.renew_all()
 
     threading.Thread(target=renew, name="leases", daemon=True).start()
     try:
         yield
     finally:
-        over.set()
+        stopped.set()
 
 
 class _PrunedError(Exception):

@@ -297,7 +297,7 @@ class ResultCallback(TuneAdapter, TrialProgressCallback):
     def __init__(self, coordinator: Coordinator):
         super().__init__()
         self.coordinator = coordinator
-        self.over: list[Any] = []
+        self.ended_trials: list[Any] = []
         self.common: dict[str, Any] = {}
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any) -> None:
@@ -308,17 +308,17 @@ class ResultCallback(TuneAdapter, TrialProgressCallback):
             self.coordinator.receive(key, report.end)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
-        self.over.append(trial)
+        self.ended_trials.append(trial)
 
     def on_step_end(self, iteration: int, trials: list[Any], **_: Any) -> None:
         """Tune keeps every trial until the run ends, some 30 kB each: those that are over share the first one's state.
 
         Measured by benchmarks/memory.py: the driver grows by a third over 2,000 trials without this.
         """
-        for trial in self.over:
+        for trial in self.ended_trials:
             self.common = self.common or vars(trial)
             trial.__dict__ = {**self.common, "trial_id": trial.trial_id, "status": trial.status}
-        self.over.clear()
+        self.ended_trials.clear()
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         key = trial.config["key"]

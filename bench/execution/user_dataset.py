@@ -17,17 +17,17 @@ _loaded: dict[tuple[str, str], Dataset] = {}
 
 
 def load_dataset(trial: Trial, data_dir: Path | None = None, notify: Callable[[str], None] = lambda _: None) -> Dataset:
-    """The data of a trial, whoever makes them; errors as in `bench.data.load`, or of the user's own code."""
+    """The data of a trial, from the catalogue or the user's own code; errors are those of either."""
     code = trial.data_code
     if code is None:
         return load(trial.run_config.dataset.to_json(), data_dir, notify)
-    question = trial.data, code.checksum
-    if question not in _loaded:
+    cache_key = trial.data, code.checksum
+    if cache_key not in _loaded:
         from bench.execution.forkserver import call
 
         fields = call(UserCode((code,)), _arrays, trial.config.dataset)
-        _loaded[question] = Dataset(name=code.name, sha256=code.checksum, source=code.folder, **fields)
-    return _loaded[question]
+        _loaded[cache_key] = Dataset(name=code.name, sha256=code.checksum, source=code.folder, **fields)
+    return _loaded[cache_key]
 
 
 def dataset_shape(trial: Trial) -> tuple[tuple[int, int, int], int]:

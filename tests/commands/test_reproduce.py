@@ -156,7 +156,9 @@ def test_trials_without_a_figure_are_refused(stored: Any, bench: Any) -> None:
     made.add_ended(config(), 0, "failed", 1, failure={"kind": "MemoryError", "message": "no room"})
     made.add_ended(config(), 1, "pruned", 1)
     folder = stored(made)
-    for record, words in zip(made.records, ("tries failed trials again", "name one that ran to its end"), strict=True):
+    for record, words in zip(
+        made.records, ("tries failed trials again", "name a trial that ran to its end"), strict=True
+    ):
         found = bench("reproduce", record.key, "--results", folder)
         assert (found.code, words in found.err) == (2, True)
 
