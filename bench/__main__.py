@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 if __name__ == "__main__" and not sys.flags.safe_path and not __file__.startswith(sys.path[0].rstrip("/") + "/bench/"):
-    # `python -m` puts the folder where one stands before all others; a `random.py` or a `timm` there is none of ours.
+    # `python -m` puts the current folder first; a `random.py` or a `timm` in it must not be imported.
     del sys.path[0]
 
 import traceback

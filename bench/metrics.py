@@ -217,8 +217,8 @@ def auroc(predictions: Predictions) -> float:
     15,361 values in [0, 1] are counted instead of sorted; their bit patterns have the order of the values.
     """
     assert predictions.probabilities is not None
-    half = np.ascontiguousarray(predictions.probabilities, dtype=np.float16) + np.float16(0)  # no negative zero
-    patterns = half.view(np.uint16)
+    half = np.ascontiguousarray(predictions.probabilities, dtype=np.float16)
+    patterns = half.view(np.uint16) & 0x7FFF  # without the sign of a negative zero
     n_values = int(patterns.max()) + 1
     areas = []
     for class_number in np.unique(predictions.labels):

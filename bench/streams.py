@@ -43,8 +43,8 @@ def replace_characters(error: UnicodeError) -> tuple[str, int]:
         raise error
     text = error.object[error.start : error.end].translate(REPLACEMENTS)
     plain = unicodedata.normalize("NFKD", text)
-    shown = "".join(c if c.isascii() else "?" for c in plain if not unicodedata.combining(c))
-    return shown, error.end
+    ascii_text = "".join(c if c.isascii() else "?" for c in plain if not unicodedata.combining(c))
+    return ascii_text, error.end
 
 
 def _ascii(name: str) -> codecs.CodecInfo | None:

@@ -124,13 +124,13 @@ def predictions_of(
         predicted = _classes(prediction_file.values, count, path)
         correct = predicted == true
         unknown_probabilities = np.full(len(true), np.nan, np.float32)
-        kept = Predictions(
+        predictions = Predictions(
             true.astype(class_type), predicted.astype(class_type), unknown_probabilities, unknown_probabilities,
             np.where(correct, 0, np.iinfo(class_type).max).astype(class_type),
         )  # fmt: skip
     else:
-        kept = _of_scores(_probabilities(prediction_file, count, path), true, class_type)
-    return kept, _warnings(kept, count, path)
+        predictions = _of_scores(_probabilities(prediction_file, count, path), true, class_type)
+    return predictions, _warnings(predictions, count, path)
 
 
 def _check_labels(file_labels: Array, labels: Array, path: Path) -> None:
@@ -306,8 +306,8 @@ def _is_header(row: Sequence[str], lines: int, classes: Sequence[str], count: in
         words = not _is_number(row[0]) and row[0] not in classes
         return words or (row[0] == "0" and lines == count + 1)
     words = not all(map(_is_number, row))
-    whole = all(cell.isdigit() for cell in row)
-    return words or (whole and lines == count + 1) or (len(row) > 2 and len({*row}) == len(row) and whole)
+    integers = all(cell.isdigit() for cell in row)
+    return words or (integers and lines == count + 1) or (len(row) > 2 and len({*row}) == len(row) and integers)
 
 
 def _labels_column(header: Sequence[str] | None, classes: Sequence[str]) -> int | None:

@@ -20,8 +20,8 @@ _HINTS = {
     errno.ENOSPC: "The disk is full: free some space there, or choose another folder",
     errno.EDQUOT: "Your quota is used up: free some space there, or choose another folder",
     errno.EFBIG: "The file would be larger than this process may write (see `ulimit -f`)",
-    errno.EACCES: "You have no permission to write there: mend it, or choose another folder",
-    errno.EPERM: "You have no permission to write there: mend it, or choose another folder",
+    errno.EACCES: "You have no permission to write there: change it, or choose another folder",
+    errno.EPERM: "You have no permission to write there: change it, or choose another folder",
     errno.EROFS: "That file system is read-only: choose another folder",
 }
 

@@ -130,7 +130,7 @@ _REQUIRED = {f.name for f in fields(Record) if f.default is MISSING}
 MAX_DEPTH = 30
 """Levels of a record, as of a suite file."""
 MAX_INTEGER = 2**63 - 1
-"""Of whole numbers anywhere. Others need only be finite: a suite may ask for `lr: 1e30`, and a loss may reach 1e38."""
+"""Largest integer. Other numbers need only be finite: a suite may ask for `lr: 1e30`, and a loss may reach 1e38."""
 ROUNDING = 1e-6
 """Rounding error of fractions, some of which are summed in single precision."""
 

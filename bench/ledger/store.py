@@ -1,8 +1,10 @@
-"""The index: a cache of all records in one file, so that a ledger of 10,000 entries need not open 10,000 zips.
+"""The interface of stores, lease owners, and the index.
+
+The index is a cache of all records in one file, so that a ledger of 10,000 entries need not open 10,000 zips.
 
 One line of JSON per entry: ``{"sha256": "0123456789ab", "entry": file name, "bytes": its size, "changed": when,
 "record": {...}}``, where the digest is that of the text after it. Only ever appended to, one write per line, so several
-drivers may share it. A line that is broken, half written, changed, or about a file that is gone is passed over; an
+drivers may share it. A line that is broken, half written, changed, or about a missing file is ignored; an
 entry without a line is read from its own file and gets one. What comes after more bytes than an index can have is not
 read.
 """
@@ -227,7 +229,7 @@ class Store(Protocol):
         """The bytes of many entries, by name, or why one cannot be read."""
 
     def put(self, name: str, data: bytes) -> Location:
-        """Store an entry, whole or not at all; a damaged one of that name is replaced."""
+        """Store an entry, completely or not at all; a damaged one of that name is replaced."""
 
     def read_index(self, files: dict[str, StoredFile]) -> IndexedFiles:
         """The entries that the index has of `files`."""

@@ -45,7 +45,7 @@ from bench.ledger.store import (
 
 
 def write_if_absent(fs: Any, path: str, data: bytes) -> None:
-    """Write `data` to `path` by a conditional put. Raises FileExistsError where something is there, whole or not."""
+    """Write `data` to `path` by a conditional put. Raises FileExistsError where the object exists, complete or not."""
     try:
         fs.pipe_file(path, data, mode="create")
     except (FileExistsError, FileNotFoundError, PermissionError):

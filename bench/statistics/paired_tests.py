@@ -204,7 +204,7 @@ def variance_under(values: Floats, fractions: Floats, mean: float) -> float:
 
     Parameters
     ----------
-    values, shares
+    values, fractions
         The observed differences, first minus second, and the fraction of images that has each.
     mean
         In (-1, 1).
@@ -237,7 +237,7 @@ class _Observed:
 
     estimate: float
     values: Floats
-    shares: Floats
+    fractions: Floats
     images: int
     seeds: float
     degrees: float
@@ -258,7 +258,7 @@ def _p_values(observed: _Observed, null: float) -> tuple[float, float]:
     estimate, images = observed.estimate, observed.images
     if estimate == null:
         return 0.5, 0.5
-    variance = variance_under(observed.values, observed.shares, null) / images + observed.seeds
+    variance = variance_under(observed.values, observed.fractions, null) / images + observed.seeds
     score = (estimate - null) / np.sqrt(variance)
     below, above = float(stats.t.cdf(score, observed.degrees)), float(stats.t.sf(score, observed.degrees))
     # With few discordant images the sum is not normal: a difference beyond `null` must also pass the binomial test of
