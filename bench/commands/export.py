@@ -6,7 +6,7 @@ import re
 import shlex
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -14,10 +14,7 @@ from bench.commands.load_results import existing, warn_damaged
 from bench.commands.load_suites import load, trials_of
 from bench.commands.options import RESULTS, Results
 from bench.errors import UserError, plural
-
-if TYPE_CHECKING:
-    from bench.report.exported import Run
-
+from bench.report.exported import Run, runs
 
 MAX_NAME = 200
 """Characters of a folder's name; file systems allow 255 bytes."""
@@ -34,7 +31,6 @@ def export(
     if tensorboard is None:
         raise UserError("say where to: --tensorboard DIR")
     keys = {trial.key for trial in trials_of(load(suite, None, None, None))} if suite else None
-    from bench.report.exported import runs
 
     ledger = existing(results)
     warn_damaged(ledger)

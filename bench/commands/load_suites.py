@@ -11,7 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from bench import library_cache
+from bench.components import AXES, EXTENSIBLE_AXES, is_user_defined
+from bench.data import fingerprint
+from bench.data.splits import split
 from bench.errors import UserError
+from bench.execution.user_dataset import dataset_shape
+from bench.jsonutil import canonical
+from bench.metrics import METRICS
+from bench.models.signature import floats_spelled_out
+from bench.models.user_code import read_component
+from bench.published import find
+from bench.suite.expand import DEFERRED_CHECKS
+from bench.suite.labels import axis_label
+from bench.suite.optimizer_defaults import known_defaults, spelled_out
+from bench.suite.suite import Suite, find_suite, load_suite
+from bench.suite.trial import data_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,7 +34,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from bench.suite.suite import Suite
     from bench.suite.trial import ComponentCode, Trial
 
 
@@ -40,7 +54,6 @@ def load(
         The file or an option is wrong, or a reference is unknown, or there is a model of the user's own without
         `user_code`.
     """
-    from bench.suite.suite import find_suite, load_suite
 
     def notify(message: str) -> None:
         print(message, file=sys.stderr)
@@ -62,10 +75,6 @@ def load(
 
 def _with_library_defaults(suite: Suite) -> Suite:
     """The suite with the defaults of torch's and timm's own optimizers spelled out in every configuration."""
-    from bench import library_cache
-    from bench.components import AXES, is_user_defined
-    from bench.jsonutil import canonical
-    from bench.suite.optimizer_defaults import known_defaults, spelled_out
 
     new: dict[str, Any] = {}
 
@@ -91,8 +100,6 @@ def _with_library_defaults(suite: Suite) -> Suite:
 
 def _with_floats(suite: Suite) -> Suite:
     """The suite with `rate: 1` as `rate: 1.0` where a factory of the user's takes a float."""
-    from bench.components import AXES, is_user_defined
-    from bench.models.signature import floats_spelled_out
     from bench.models.user_code import read
 
     folder = suite.path.resolve().parent
@@ -118,8 +125,6 @@ def trials_of(suite: Suite) -> list[Trial]:
 
     UserError names all models and data that are not there or wrong, as far as that is told without torch and pixels.
     """
-    from bench.data import fingerprint
-    from bench.models.user_code import read_component
     from bench.suite.trial import trials
 
     folder = suite.path.resolve().parent
@@ -132,8 +137,6 @@ def trials_of(suite: Suite) -> list[Trial]:
 def _data_problems(suite: Suite) -> list[str]:
     """What is wrong with the user's own data that are there, told beside what is wrong elsewhere in the file."""
     from bench.data import fingerprint, train_labels
-    from bench.jsonutil import canonical
-    from bench.suite.trial import data_path
 
     problems = []
     for dataset in {canonical(config["dataset"]): config["dataset"] for config, _ in suite.configurations}.values():
@@ -151,7 +154,6 @@ def _data_problems(suite: Suite) -> list[str]:
 
 def has_known_names(config: dict[str, Any]) -> bool:
     """Whether all names are bench's own, so that no library has to be asked about them."""
-    from bench.components import AXES, EXTENSIBLE_AXES
 
     return all(config[axis]["name"] in AXES[axis] for axis in EXTENSIBLE_AXES)
 
@@ -171,10 +173,6 @@ def check(suite: Suite, trials: list[Trial]) -> None:
         for trial in trial_of_group
     ):
         return
-    from bench import library_cache
-    from bench.components import EXTENSIBLE_AXES
-    from bench.jsonutil import canonical
-    from bench.suite.expand import DEFERRED_CHECKS
 
     shapes, cache_keys = _unanswered_checks(suite, trials)
     unchecked = [trial for trial in trial_of_group if trial.group in cache_keys]
@@ -191,8 +189,6 @@ def check(suite: Suite, trials: list[Trial]) -> None:
 
 def _unanswered_checks(suite: Suite, trials: list[Trial]) -> tuple[dict[str, Any], dict[int, str]]:
     """The shape of each data set, and whether a configuration fits where no check has told yet, by `Trial.group`."""
-    from bench import library_cache
-    from bench.jsonutil import canonical
 
     trial_of_group = {trial.group: trial for trial in trials}.values()
     shapes = {
@@ -250,8 +246,6 @@ def _check_configurations(suite: Suite, trials: list[Trial], shapes: dict[str, A
 
 def check_metrics(suite: Suite, trials: list[Trial]) -> None:
     """UserError for metrics of the leaderboard that some data set of the suite has too few classes for."""
-    from bench.metrics import METRICS
-    from bench.suite.labels import axis_label
 
     min_classes = {name: minimum for name in suite.metrics if (minimum := METRICS[name].classes) > 1}
     if not min_classes:
@@ -301,7 +295,6 @@ def check_splits(suite: Suite, trials: list[Trial], train_labels: Mapping[str, N
 
     `train_labels` are those of each data set, by `Trial.data`.
     """
-    from bench.data.splits import split
 
     for trial in {(trial.data, trial.config.validation): trial for trial in trials}.values():
         validation = trial.config.to_json()["validation"]
@@ -338,15 +331,12 @@ def checked_for_plan(suite: Suite, trials: list[Trial], max_networks: int | None
 
 def network_of(trial: Trial) -> str:
     """What tells a trial's network from others."""
-    from bench.jsonutil import canonical
 
     return canonical([trial.config.model.to_json(), trial.config.preprocessing.to_json(), trial.data])
 
 
 def _groups_with_known_names(trials: list[Trial]) -> set[int]:
     """The configurations all of whose names are bench's or the libraries', or of a factory that is there already."""
-    from bench.components import AXES
-    from bench.suite.optimizer_defaults import known_defaults
 
     models = AXES["model"].keys() | _timm_models()
     factories: set[str] = set()
@@ -387,7 +377,6 @@ def needs_libraries(config: dict[str, Any]) -> bool:
 
 def _image_shape(suite: Suite, trial: Trial) -> tuple[tuple[int, int, int], int]:
     """The (channels, height, width) of a trial's images, and how many classes; UserError with the data's place."""
-    from bench.execution.user_dataset import dataset_shape
 
     try:
         return dataset_shape(trial)
@@ -397,7 +386,6 @@ def _image_shape(suite: Suite, trial: Trial) -> tuple[tuple[int, int, int], int]
 
 def _refuse_user_code(suite: Suite) -> None:
     """UserError for the user's own code in any axis."""
-    from bench.components import AXES, is_user_defined
 
     user_components: dict[str, str] = {}
     for config, _ in suite.configurations:
@@ -422,7 +410,6 @@ def _refuse_user_code(suite: Suite) -> None:
 def _unknown_references(suite: Suite) -> list[str]:
     if not suite.references:
         return []
-    from bench.published import find
 
     unknown = []
     for name in suite.references:

@@ -8,6 +8,7 @@ import typer
 
 from bench.characters import escaped_line
 from bench.commands.options import RESULTS, Results
+from bench.ledger.ledger import Ledger, merge_ledgers
 
 
 def merge(
@@ -17,7 +18,6 @@ def merge(
     results: Results = RESULTS,
 ) -> None:
     """Copy into a ledger what it lacks of others; nothing that it holds changes, and doing it again copies nothing."""
-    from bench.ledger.ledger import Ledger, merge_ledgers
 
     summary = merge_ledgers(sources, results)
     for location, reason in summary.damaged:

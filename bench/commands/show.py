@@ -20,10 +20,18 @@ from bench.components.base import Component
 from bench.errors import UserError, match_spelling, nearest
 from bench.ledger.address import with_results
 from bench.ledger.files import LOGS
+from bench.ledger.ledger import Ledger
+from bench.metrics import METRICS
+from bench.published import load
+from bench.report.compare.find_configuration import KEY, find_configuration
+from bench.report.grouping import group_trials
+from bench.report.record import record_text, trial_lines
 from bench.streams import reserve_stdout
+from bench.suite.json_schema import json_schema
+from bench.suite.labels import SEPARATOR
+from bench.suite.suite import shipped_suites
 
 if TYPE_CHECKING:
-    from bench.ledger.ledger import Ledger
     from bench.ledger.record import Record
 
 
@@ -115,7 +123,6 @@ def _wrapped(parts: Iterable[str], width: int) -> list[str]:
 
 
 def _suites(pattern: str) -> Iterator[str]:
-    from bench.suite.suite import shipped_suites
     from bench.suite.yaml_loader import read
 
     suites = {name: path for name, path in shipped_suites().items() if fnmatch.fnmatch(name, pattern)}
@@ -132,7 +139,6 @@ def _relative_path(path: Path) -> str:
 
 def _metrics(pattern: str, width: int) -> Iterator[str]:
     """What `metrics` and `rank_by` of a suite file may name."""
-    from bench.metrics import METRICS
 
     indent = " " * (max(map(len, METRICS)) + 2)
     for name, metric in METRICS.items():
@@ -145,7 +151,6 @@ def _metrics(pattern: str, width: int) -> Iterator[str]:
 
 def _published(pattern: str, width: int) -> Iterator[str]:
     """The published results by dataset, each with its figure and flags; a pattern may mean ``dataset/id`` or a flag."""
-    from bench.published import load
 
     matching = [r for r in load() if fnmatch.filter((r.id, f"{r.dataset}/{r.id}", *r.flags), pattern)]
     indent = " " * (max((len(reference.id) for reference in matching), default=0) + 2)
@@ -199,8 +204,6 @@ def show(
 ) -> None:
     """Show one trial's record, or the trials of a configuration."""
     output = reserve_stdout() if as_json else sys.stdout
-    from bench.ledger.ledger import Ledger
-    from bench.report.record import record_text, trial_lines
 
     ledger = Ledger(results)
     warn_damaged(ledger)
@@ -220,9 +223,6 @@ def show(
 
 def _find_records(text: str, ledger: Ledger) -> list[Record]:
     """The record of a key, or those of all trials of the configuration with this label; UserError for neither."""
-    from bench.report.compare.find_configuration import KEY, find_configuration
-    from bench.report.grouping import group_trials
-    from bench.suite.labels import SEPARATOR
 
     records = ledger.records()
     if not text or not records or (KEY.fullmatch(text) and any(record.key.startswith(text) for record in records)):
@@ -262,6 +262,5 @@ def list_(
 def schema() -> None:
     """Print the JSON Schema of suite files, for editors."""
     output = reserve_stdout()
-    from bench.suite.json_schema import json_schema
 
     typer.echo(json.dumps(json_schema(), indent=2), file=output)

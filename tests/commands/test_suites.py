@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from bench.__main__ import main
-from bench.commands.load_suites import asks_libraries, check, checked_for_plan, load, trials_of
+from bench.commands.load_suites import check, checked_for_plan, load, needs_libraries, trials_of
 from bench.errors import UserError
 from bench.suite.suite import Suite
 
@@ -69,7 +69,7 @@ def test_a_plan_decodes_no_pictures_for_names_of_benchs_own(suite_of: Callable[[
 def test_a_plan_leaves_benchs_own_networks_to_the_run(suite_of: Callable[[str], Suite]) -> None:
     grid = "- {model: [mlp, cnn, vgg], regularizer: [l2, {name: l1, layers: all}], augmentation: [none, flip, crop]}"
     suite = suite_of(grid)
-    assert not any(asks_libraries(config) for config, _ in suite.configurations)
+    assert not any(needs_libraries(config) for config, _ in suite.configurations)
     assert checked_for_plan(suite, trials_of(suite)) == ([], 0)
 
 
