@@ -6,7 +6,6 @@ the same results to the last bit on the same CPU, in any process, in any order.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -169,7 +168,7 @@ def _search(
     if len(training_data.validation):
         images, labels, indices = validation_part(config, seed, training_data)
         metrics = _all_metrics(setup, model, images, labels, indices)
-        if not math.isfinite(metrics["loss"]):  # a user-defined network may answer otherwise than after its epoch
+        if "loss" not in metrics:  # a user-defined network may answer otherwise than after its epoch
             return outcome, model
         outcome.validation = metrics
     outcome.best_epoch = fitted.best_epoch
@@ -208,16 +207,19 @@ def _refit(
 
 
 def _test(setup: TrialSetup, outcome: TrialOutcome, training_data: TrainingData, model: nn.Module) -> None:
-    """Evaluate once on the training and the test images; the outcome is then complete, unless a loss is not finite."""
+    """Evaluate once on the training and the test images; the outcome is then complete, unless a loss is not finite.
+
+    A metric that is not finite is left out of the metrics.
+    """
     start = time.perf_counter()
     train_metrics = _all_metrics(setup, model, training_data.images, training_data.labels, training_data.train)
-    if not math.isfinite(train_metrics["loss"]):  # the very last step can be the one that went too far
+    if "loss" not in train_metrics:  # the very last step can be the one that went too far
         return
     images = torch.from_numpy(setup.data.test_images).to(setup.device)
     labels = torch.from_numpy(setup.data.test_labels).to(setup.device).long()
     logits = _logits(setup, model, images, torch.arange(len(labels), device=setup.device))
     test_metrics, predicted = final_metrics(logits, labels, _evaluation_loss(setup))
-    if not math.isfinite(test_metrics["loss"]):
+    if "loss" not in test_metrics:
         return
     assert predicted.probabilities is not None
     # As records store them; half the bytes to send from a worker.

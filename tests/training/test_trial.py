@@ -106,8 +106,8 @@ def test_figures_and_predictions_agree(configured: Any, small: Dataset) -> None:
 
 @pytest.mark.parametrize("validation", [{"tail": 0.2}, {"stratified": 0.2}])
 def test_validation_pictures_teach_nothing(validation: Any, configured: Any, small: Dataset) -> None:
-    train, held_out = split(small.train_labels, validation)
     config = configured(validation=validation, **STANDARDIZED)
+    train, held_out = split(small.train_labels, config.validation)
     plain = train_trial(config, 0, small).curves
     other_held_out = train_trial(config, 0, with_other_pixels(small, held_out)).curves
     assert other_held_out["train_loss"] == plain["train_loss"]
@@ -196,7 +196,7 @@ def test_a_refit_is_the_training_on_everything_for_the_chosen_epochs(configured:
     }
     search = configured(**changes, epochs=10, weights="best", early_stopping={"patience": 5})
     searched = train_trial(search, 0, small)
-    refitted = train_trial(search | {"refit": True}, 0, small)
+    refitted = train_trial(search.changed(refit=True), 0, small)
     assert searched.best_epoch is not None and searched.best_epoch < searched.epochs_run
     assert refitted.curves == searched.curves and refitted.validation == searched.validation
     assert refitted.best_epoch == searched.best_epoch
