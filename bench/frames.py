@@ -18,8 +18,8 @@ from bench.ledger.external import is_external
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import PARTS, Record
 from bench.metrics import Predictions
-from bench.report.curves import FIGURES
-from bench.report.curves import curves as curves_of
+from bench.report.epoch_curves import EPOCH_METRICS as FIGURES
+from bench.report.epoch_curves import epoch_curves as curves_of
 from bench.report.grouping import Configuration, TrialGroup, group_trials
 from bench.suite.labels import ORDER, axis_label
 

@@ -29,7 +29,7 @@ from bench.errors import UserError
 from bench.streams import reserve_stdout
 
 if TYPE_CHECKING:
-    from bench.report.charts import Figure
+    from bench.report.document import Chart
     from bench.report.report import Report
 
 
@@ -38,26 +38,24 @@ def write_figures(report: Report, folder: Path) -> None:
 
     With several parts a name begins with the data set, and a number where a data set has several parts.
     """
-    from bench.report.charts import png, svg
+    from bench.report.charts.drawing import png, svg
 
     count = 0
-    for name, title, figure in _named(report):
-        for suffix, content in ((".svg", svg(figure).encode()), (".png", png(figure))):
+    for name, title, chart in _named(report):
+        for suffix, content in ((".svg", svg(chart).encode()), (".png", png(chart))):
             path = folder / f"{name}{suffix}"
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
             except OSError as error:
                 raise UserError(f"{path}: cannot be written: {error.strerror}; choose another --figures") from error
-        typer.echo(f"wrote {folder / name}.svg and .png: {figure.title}{f', {title}' * (len(report.comparisons) > 1)}")
+        typer.echo(f"wrote {folder / name}.svg and .png: {chart.title}{f', {title}' * (len(report.comparisons) > 1)}")
         count += 1
     if not count:
         typer.echo("no figures: no chart has something to show yet")
 
 
-def _named(report: Report) -> Iterator[tuple[str, str, Figure]]:
-    from bench.report.charts import charts
-
+def _named(report: Report) -> Iterator[tuple[str, str, Chart]]:
     datasets = [
         re.sub(r"[^a-z0-9]+", "-", comparison.group.dataset.lower()).strip("-")[:60]
         for comparison in report.comparisons
@@ -65,8 +63,9 @@ def _named(report: Report) -> Iterator[tuple[str, str, Figure]]:
     for number, (comparison, dataset) in enumerate(zip(report.comparisons, datasets, strict=True)):
         place = f"-{datasets[: number + 1].count(dataset)}" if datasets.count(dataset) > 1 else ""
         prefix = f"{dataset}{place}-" if len(report.comparisons) > 1 else ""
-        for figure in charts(comparison):
-            yield f"{prefix}{figure.name}", comparison.group.title, figure
+        for section in report.sections[number]:
+            for chart in section.charts:
+                yield f"{prefix}{chart.name}", comparison.group.title, chart
 
 
 LONGEST = 100
@@ -100,10 +99,10 @@ def report(
     """Rank what the ledger holds: in the terminal, or as files."""
     printed = reserve_stdout() if out == "-" and any((html, markdown, csv, as_json, latex)) else sys.stdout
     loaded = load(suite, only, set_, seeds) if suite else None
+    from bench.report.csv_json import to_csv, to_json
     from bench.report.html import to_html
     from bench.report.latex import to_latex
     from bench.report.markdown import to_markdown
-    from bench.report.tables import to_csv, to_json
     from bench.report.terminal import print_terminal
 
     ledger = existing(results)

@@ -81,7 +81,11 @@ def seed_noise(group: TrialGroup, metric: str = "accuracy") -> dict[str, PooledD
     Empty where no configuration has two complete seeds. No theory says of other metrics than accuracy how noisy they
     should be, so that the variances themselves are compared.
     """
-    by_label = {one.label: values for one in group.configurations if (values := seed_values(one, metric))}
+    by_label = {
+        configuration.label: values
+        for configuration in group.configurations
+        if (values := seed_values(configuration, metric))
+    }
     between = np.array([np.var(values, ddof=1) if len(values) > 1 else np.nan for values in by_label.values()])
     n_seeds = np.array([len(values) for values in by_label.values()], dtype=int)
     noise = moderated(between, np.ones(len(by_label)), n_seeds)
@@ -104,8 +108,12 @@ def select_on_validation(group: TrialGroup, metric: str = "accuracy") -> Configu
 
     None where there is nothing to select between: without validation, or with fewer than two complete configurations.
     """
-    means = [(one, validation_mean(one, metric)) for one in group.configurations if one.complete]
-    scores = [(one, METRICS[metric].better(value)) for one, value in means if not math.isnan(value)]
+    means = [
+        (configuration, validation_mean(configuration, metric))
+        for configuration in group.configurations
+        if configuration.complete
+    ]
+    scores = [(configuration, METRICS[metric].better(value)) for configuration, value in means if not math.isnan(value)]
     return max(scores, key=lambda pair: pair[1])[0] if len(scores) > 1 else None
 
 

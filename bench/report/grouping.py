@@ -118,7 +118,9 @@ def group_trials(records: Sequence[Record], planned: Iterable[Trial] = ()) -> li
     by_protocol: dict[str, list[Configuration]] = {}
     configurations = _configurations(records, planned)
     imported = [
-        replace(one, label=f"{one.config['model']['name']} (imported)") for one in configurations if one.imported
+        replace(member, label=f"{member.config['model']['name']} (imported)")
+        for member in configurations
+        if member.imported
     ]
     for configuration in configurations:
         if not configuration.imported:
@@ -135,7 +137,7 @@ def group_trials(records: Sequence[Record], planned: Iterable[Trial] = ()) -> li
 def _with_imported(imported: Sequence[Configuration], groups: Sequence[TrialGroup]) -> list[TrialGroup]:
     """The groups with the imported configurations of their data sets; another group for each other data set."""
     by_dataset: dict[str, list[Configuration]] = {}
-    for configuration in sorted(imported, key=lambda one: one.label):
+    for configuration in sorted(imported, key=lambda member: member.label):
         by_dataset.setdefault(axis_label(configuration.config["dataset"], "dataset"), []).append(configuration)
     extended = [replace(g, configurations=(*g.configurations, *by_dataset.get(g.dataset, ()))) for g in groups]
     known = {group.dataset for group in groups}
@@ -179,12 +181,14 @@ def _split_by_epochs(group: list[Configuration]) -> list[list[Configuration]]:
         touching = [cluster for cluster in clusters if cluster & linked]
         clusters = [cluster for cluster in clusters if not cluster & linked]
         clusters.append(linked.union(*touching))
-    return [[one for one in group if one.config.get("epochs") in cluster] for cluster in clusters]
+    return [[member for member in group if member.config.get("epochs") in cluster] for cluster in clusters]
 
 
 def _group(members: list[Configuration]) -> TrialGroup:
-    configs = [one.config for one in members]
-    labelled = _unique_labels([replace(one, label=label) for one, label in zip(members, labels(configs), strict=True)])
+    configs = [member.config for member in members]
+    labelled = _unique_labels(
+        [replace(member, label=label) for member, label in zip(members, labels(configs), strict=True)]
+    )
     dataset = axis_label(configs[0]["dataset"], "dataset")
     budgets = {config.get("epochs") for config in configs}
     in_protocol = PROTOCOL if len(budgets) > 1 else (*PROTOCOL, "epochs")
@@ -195,16 +199,18 @@ def _group(members: list[Configuration]) -> TrialGroup:
         protocol=_protocol_text(configs),
         common=common_label(others),
         legend=legend(configs),
-        configurations=tuple(sorted(labelled, key=lambda one: one.label)),
+        configurations=tuple(sorted(labelled, key=lambda member: member.label)),
     )
 
 
 def _unique_labels(configurations: list[Configuration]) -> list[Configuration]:
     """Append the beginning of its key to a label that several share: they have one config, but other data or code."""
-    counts = Counter(one.label for one in configurations)
+    counts = Counter(member.label for member in configurations)
     return [
-        replace(one, label=f"{one.label} [{_key_prefix(one, configurations)}]") if counts[one.label] > 1 else one
-        for one in configurations
+        replace(member, label=f"{member.label} [{_key_prefix(member, configurations)}]")
+        if counts[member.label] > 1
+        else member
+        for member in configurations
     ]
 
 
@@ -219,7 +225,7 @@ def _key_prefix(configuration: Configuration, configurations: list[Configuration
 
 
 def _budgets(group: TrialGroup) -> str:
-    return f"{', '.join(sorted({str(one.config.get('epochs')) for one in group.configurations}, key=int))} epochs"
+    return f"{', '.join(sorted({str(member.config.get('epochs')) for member in group.configurations}, key=int))} epochs"
 
 
 def _protocol_text(configs: list[Config]) -> str:

@@ -1,9 +1,11 @@
-"""The leaderboards as LaTeX tables, to be put into a paper with ``\\input``."""
+"""Tables as LaTeX, to be put into a paper with ``\\input``."""
 
 from __future__ import annotations
 
-from bench.report.cells import rows, told_headings, told_marks
-from bench.report.report import Comparison, Report
+from bench.report.comparison import Comparison
+from bench.report.document import Table
+from bench.report.report import Report
+from bench.report.sections.summary import Summary
 
 SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -23,7 +25,11 @@ SPECIAL = {
     "…": r"\dots{}",
     "“": "``",
     "”": "''",
+    "’": "'",
     "→": r"$\to$",
+    "●": r"$\bullet$",
+    "○": r"$\circ$",
+    "◆": r"$\diamond$",
 }
 """What would otherwise be a command, or is in no standard font of pdfTeX."""
 
@@ -32,9 +38,13 @@ HEAD = "% Needs \\usepackage{booktabs} and \\usepackage[T1]{fontenc}.\n"
 
 def to_latex(report: Report) -> str:
     """A ``table`` with booktabs rules for each leaderboard; caption and label name its data set and protocol."""
-    return HEAD + "\n".join(
-        _table(comparison, number) for number, comparison in enumerate(report.comparisons, 1) if len(comparison.frame)
-    )
+    tables = [
+        _table(table, comparison, summary, number)
+        for number, (comparison, summary, sections) in enumerate(report.parts(), 1)
+        for section in sections
+        for table in section.filled("latex")
+    ]
+    return HEAD + "\n".join(tables)
 
 
 def escape(text: str) -> str:
@@ -42,26 +52,26 @@ def escape(text: str) -> str:
     return "".join(SPECIAL.get(character, character) for character in text)
 
 
-def _table(comparison: Comparison, number: int) -> str:
-    shown = rows(comparison.frame)
-    columns = told_headings(shown, comparison.metrics)
+def _table(table: Table, comparison: Comparison, summary: Summary, number: int) -> str:
+    columns = [column for column in table.displayed("latex") if column.kind != "drawing"]
     body = []
-    for row in shown:
-        name = escape(row.label)
-        name = f"\\textbf{{{name}}}" if row.chosen else f"\\emph{{{name}}}" if row.published else name
-        marks = f" ({escape(', '.join(told_marks(row)))})" if told_marks(row) else ""
-        # In braces: a bracket behind a line's end would be taken for the space to leave there.
-        body.append(" & ".join([f"{{{name}{marks}}}", *(escape(row.cells[cell]) for cell in columns)]))
-    caption = f"{comparison.group.dataset}: {comparison.group.protocol}. {comparison.verdict.sentence}"
-    heading = " & ".join(["Configuration", *(escape(text) for text in columns.values())])
+    for position, style in enumerate(table.styles):
+        first, *others = (escape(table.cells[column.name][position].text) for column in columns)
+        bold, italic = "selected" in style.states, "published" in style.states
+        name = f"\\textbf{{{first}}}" if bold else f"\\emph{{{first}}}" if italic else first
+        marks = f" ({escape(', '.join(style.marks))})" if style.marks else ""
+        # In braces: a bracket behind a line's end would be read as the space to leave there.
+        body.append(" & ".join([f"{{{name}{marks}}}", *others]))
+    caption = f"{comparison.group.dataset}: {comparison.group.protocol}. {summary.sentence}"
+    alignment = "".join("r" if column.kind == "number" else "l" for column in columns)
     lines = [
         r"\begin{table}",
         f"\\caption{{{escape(caption)}}}",
         f"\\label{{tab:bench-{number}}}",
         r"\centering",
-        f"\\begin{{tabular}}{{l{'r' * len(columns)}}}",
+        f"\\begin{{tabular}}{{{alignment}}}",
         r"\toprule",
-        heading + r" \\",
+        " & ".join(escape(column.heading) for column in columns) + r" \\",
         r"\midrule",
         *(line + r" \\" for line in body),
         r"\bottomrule",

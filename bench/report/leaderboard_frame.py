@@ -13,6 +13,7 @@ import pandas as pd
 from bench.ledger.record import Record
 from bench.metrics import METRICS
 from bench.published.reference_data import Reference
+from bench.report.analysis import RankStatistics
 from bench.report.estimates import (
     MODERATED,
     Estimate,
@@ -24,7 +25,6 @@ from bench.report.estimates import (
     select_on_validation,
     validation_mean,
 )
-from bench.report.findings.standings import RankStatistics
 from bench.report.grouping import Configuration, TrialGroup
 from bench.statistics.intervals import PooledDeviation
 
@@ -91,7 +91,7 @@ def leaderboard_frame(
     metrics
         The metrics displayed; the first one ranks.
     rank_statistics
-        By label, what the predictions tell of the accuracy: `bench.report.findings.analysis.Analysis.standings`.
+        By label, what the predictions tell of the accuracy: `bench.report.analysis.Analysis.rank_statistics`.
     reproduce_command
         The command that runs trials again, to which each row adds its keys.
     """
@@ -99,9 +99,17 @@ def leaderboard_frame(
     selected = select_on_validation(group, metrics[0])
     statistics = rank_statistics or {}
     rows = [
-        _row(group, one, noise, images, one is selected, statistics.get(one.label), reproduce_command)
-        for one in group.configurations
-        if one.with_status("complete")
+        _row(
+            group,
+            configuration,
+            noise,
+            images,
+            configuration is selected,
+            statistics.get(configuration.label),
+            reproduce_command,
+        )
+        for configuration in group.configurations
+        if configuration.with_status("complete")
     ]
     rows += [_published_row(group, reference, metrics) for reference in references]
     rows.sort(key=_rank)
@@ -121,9 +129,9 @@ def extra_columns(metric: str) -> tuple[str, str, str, str]:
 def not_ranked(group: TrialGroup) -> pd.DataFrame:
     """`NOT_RANKED`: a row per pruned, diverged or failed trial, with its last epoch and the reason."""
     rows = [
-        (group.title, one.label, record.status, record.seed, record.last_epoch, _reason(record), record.key)
-        for one in group.configurations
-        for record in one.records
+        (group.title, configuration.label, record.status, record.seed, record.last_epoch, _reason(record), record.key)
+        for configuration in group.configurations
+        for record in configuration.records
         if record.status != "complete"
     ]
     return pd.DataFrame(rows, columns=list(NOT_RANKED))
@@ -131,16 +139,16 @@ def not_ranked(group: TrialGroup) -> pd.DataFrame:
 
 def _row(
     group: TrialGroup,
-    one: Configuration,
+    configuration: Configuration,
     noise: dict[str, dict[str, PooledDeviation]],
     images: int,
     selected: bool,
     statistics: RankStatistics | None,
     reproduce_command: str,
 ) -> dict[str, Any]:
-    complete = one.with_status("complete")
+    complete = configuration.with_status("complete")
     estimates = {
-        name: estimate(seed_values(one, name), name, by_label.get(one.label), images)
+        name: estimate(seed_values(configuration, name), name, by_label.get(configuration.label), images)
         for name, by_label in noise.items()
     }
     if statistics and statistics.test_interval and "accuracy" in estimates:
@@ -151,38 +159,38 @@ def _row(
     row = {
         "comparison": group.title,
         "dataset": group.dataset,
-        "kind": "imported" if one.imported else "trained",
-        "label": one.label,
-        "status": "complete" if one.complete else "incomplete",
+        "kind": "imported" if configuration.imported else "trained",
+        "label": configuration.label,
+        "status": "complete" if configuration.complete else "incomplete",
         "selected": selected,
         "seeds": len(complete),
-        "seeds_planned": len(one.planned),
-        "missing_seeds": "; ".join(one.excluded),
+        "seeds_planned": len(configuration.planned),
+        "missing_seeds": "; ".join(configuration.excluded),
         "test_mean": estimates[metric].mean,
         "test_low": estimates[metric].low,
         "test_high": estimates[metric].high,
         "interval": estimates[metric].interval,
         **(statistics.columns() if statistics and metric == "accuracy" else {}),
-        "validation_mean": validation_mean(one, metric),
+        "validation_mean": validation_mean(configuration, metric),
         "train_mean": mean([metric_value(record, "train", metric) for record in complete]),
-        "generalization_gap": math.nan if one.config.get("refit") else mean(gaps),
+        "generalization_gap": math.nan if configuration.config.get("refit") else mean(gaps),
         "parameters": complete[0].run_info.parameters,
         "flops": complete[0].run_info.flops,
         "train_seconds": mean([record.run_info.train_seconds for record in complete]),
-        "epochs": one.config.get("epochs"),
+        "epochs": configuration.config.get("epochs"),
         "epochs_run": mean([float(record.result.epochs_run) for record in complete]),
-        "diverged": len(one.with_status("diverged")),
-        "failed": len(one.with_status("failed")),
-        "pruned": len(one.with_status("pruned")),
+        "diverged": len(configuration.with_status("diverged")),
+        "failed": len(configuration.with_status("failed")),
+        "pruned": len(configuration.with_status("pruned")),
         "note": "",
-        "config": json.dumps(one.config, sort_keys=True),
+        "config": json.dumps(configuration.config, sort_keys=True),
         "keys": " ".join(record.key for record in complete),
         "command": " ".join([reproduce_command, *(record.key for record in complete)]),
         "metric": metric,
     }
     for name in extra:
         row |= zip(extra_columns(name), astuple(estimates[name]), strict=True)
-    return {**row, **(_IMPORTED if one.imported else {})}
+    return {**row, **(_IMPORTED if configuration.imported else {})}
 
 
 def _published_row(group: TrialGroup, reference: Reference, metrics: Sequence[str]) -> dict[str, Any]:
@@ -217,7 +225,7 @@ def _published_row(group: TrialGroup, reference: Reference, metrics: Sequence[st
     }
 
 
-def tier(row: Mapping[str, Any]) -> int:
+def tier(row: Mapping[Any, Any]) -> int:
     """What keeps a row in its place however a table is sorted: 0 for complete and published ones.
 
     1 for incomplete ones, 2 for published results without a test metric, 3 for refuted ones.

@@ -1,129 +1,75 @@
-"""The report in short, as Markdown fit to be committed."""
+"""The report as Markdown fit to be committed."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-from bench.report.cells import percent, rows, told_headings, told_marks
-from bench.report.classes.class_report import HEADINGS, published_table
-from bench.report.classes.details import Details
-from bench.report.findings.table import Finding
-from bench.report.findings.tables import claims
-from bench.report.report import Comparison, Report
+from bench.report.comparison import Comparison
+from bench.report.document import Section, Table
+from bench.report.report import Report
+from bench.report.sections.summary import Summary
 
-MOST_PAIRS = 5
-MOST_ROWS = 20
+MAX_ROWS = 20
 
 
 def to_markdown(report: Report) -> str:
-    """Verdicts, leaderboards, the classes of one configuration (chosen, else best), what was not ranked, provenance."""
-    comparisons = [f"# {escape(report.title)}", *(escape(note) for note in report.notes)]
-    for comparison in report.comparisons:
-        comparisons += _part(comparison)
+    """Summaries, the tables of every section, checks and provenance."""
+    blocks = [f"# {escape(report.title)}", *(escape(note) for note in report.notes)]
+    for comparison, summary, sections in report.parts():
+        blocks += _comparison(comparison, summary)
+        for section in sections:
+            blocks += _section(section)
     if report.checks:
         lines = [
-            f"- {'passed' if c.passed else '**FAILED**'}: {escape(c.name)} ({escape(c.detail)})" for c in report.checks
+            f"- {'passed' if check.passed else '**FAILED**'}: {escape(check.name)} ({escape(check.detail)})"
+            for check in report.checks
         ]
-        comparisons += ["## Checks that this report made of itself", "\n".join(lines)]
-    comparisons.append("## Provenance")
-    comparisons.append(provenance_lines(report.provenance))
-    return "\n\n".join(comparisons) + "\n"
+        blocks += ["## Checks of this report", "\n".join(lines)]
+    blocks += ["## Provenance", provenance_lines(report.provenance)]
+    return "\n\n".join(blocks) + "\n"
 
 
-def _part(comparison: Comparison) -> list[str]:
-    group, verdict = comparison.group, comparison.verdict
-    label = f" **{escape(verdict.label)}**:" if verdict.label else ""
-    out = [f"## {escape(group.title)}", f"{escape(verdict.lead)}{label} {escape(verdict.figures)}".strip()]
-    out += [escape(text) for text in (" ".join(filter(None, [verdict.comparison, verdict.caution])),) if text]
-    above = (
-        ("What was run", verdict.ran),
+def _comparison(comparison: Comparison, summary: Summary) -> list[str]:
+    group = comparison.group
+    label = f" **{escape(summary.label)}**:" if summary.label else ""
+    blocks = [f"## {escape(group.title)}", f"{escape(summary.lead)}{label} {escape(summary.metrics)}".strip()]
+    blocks += [escape(text) for text in (" ".join(filter(None, [summary.difference, summary.caution])),) if text]
+    facts = (
+        *summary.facts,
+        ("Trials", summary.trials),
         ("Protocol", group.protocol),
         ("Same for all", group.common),
-        ("Wherever named", group.legend),
+        ("Settings that labels leave out", group.legend),
     )
-    out.append("\n".join(f"- {name}: {escape(text)}" for name, text in above if text))
-    if len(comparison.frame):
-        out.append(_leaderboard(comparison))
-    if verdict.notes:
-        out.append("\n".join(f"- {escape(note)}" for note in verdict.notes))
-    for claim in claims(comparison.analysis):
-        out += _claim(claim)
-    if comparison.details:
-        out += _classes(comparison.details[0])
-    for one in comparison.details:
-        out += _beside(one)
-    if len(comparison.not_ranked):
-        heading = ["Trial", "Status", "Seed", "Epoch", "Reason"]
-        trials = [
-            [escape(str(trial[name])) for name in ("label", "status", "seed", "epoch", "reason")]
-            for trial in comparison.not_ranked.to_dict("records")
-        ]
-        out += ["### Never ranked", table(heading, trials, "llrrl")]
-    return out
+    return [*blocks, "\n".join(f"- {name}: {escape(text)}" for name, text in facts if text)]
 
 
-def _leaderboard(comparison: Comparison) -> str:
-    shown = rows(comparison.frame)
-    columns = told_headings(shown, comparison.metrics)
+def _section(section: Section) -> list[str]:
+    tables = section.filled("markdown")
+    blocks = [escape(sentence) for sentence in section.sentences]
+    for table in tables:
+        blocks += [f"#### {escape(table.title)}"] if table.title != section.title else []
+        blocks += [escape(table.caption), *_table(table)]
+    if section.notes:
+        blocks.append("\n".join(f"- {escape(note)}" for note in section.notes))
+    return [f"### {escape(section.title)}", *blocks] if blocks else []
+
+
+def _table(table: Table) -> list[str]:
+    columns = table.displayed("markdown")
+    columns = [column for column in columns if column.kind != "drawing"]
+    most = len(table.rows) if table.in_full else MAX_ROWS
     body = []
-    for row in shown:
-        name = escape(row.label)
-        name = f"**{name}**" if row.chosen else f"*{name}*" if row.published else name
-        marks = f" ({escape(', '.join(told_marks(row)))})" if told_marks(row) else ""
-        body.append([name + marks, *(row.cells[cell] for cell in columns)])
-    return table(["Configuration", *columns.values()], body, "l" + "r" * len(columns))
-
-
-def _claim(claim: Finding) -> list[str]:
-    body = [[escape(cell.text) for cell in row] for row in claim.rows[:MOST_ROWS]]
-    alignment = "".join("r" if numeric else "l" for numeric in claim.numeric)
-    out = [
-        f"### {escape(claim.title)}",
-        escape(claim.caption),
-        table([escape(h) for h in claim.headings], body, alignment),
-    ]
-    left = len(claim.rows) - MOST_ROWS
-    return [*out, f"{left:,} more rows are in the JSON."] if left > 0 else out
-
-
-def _classes(one: Details) -> list[str]:
-    metrics = one.metrics
-    body = [
-        [escape(name), percent(p), percent(r), percent(f), str(support)]
-        for name, p, r, f, support in zip(
-            one.classes, metrics.precision, metrics.recall, metrics.f1, metrics.support, strict=True
-        )
-    ]
-    seeds = len(one.seeds)
-    pooled = f"Predictions of its {seeds} seeds counted together." if seeds > 1 else "From its one seed."
-    pairs = [
-        f"- {escape(pair.true)} predicted as {escape(pair.predicted)}: {percent(pair.fraction)} % ({pair.count:,})"
-        for pair in one.confused_pairs[:MOST_PAIRS]
-    ]
-    out = [
-        f"### Classes of {escape(one.label)}",
-        pooled,
-        table(["Class", "Precision %", "Recall %", "F1 %", "Test images"], body, "lrrrr"),
-    ]
-    return [*out, "Most confused:", "\n".join(pairs)] if pairs else out
-
-
-def _beside(one: Details) -> list[str]:
-    """Published figures by class beside ours, with the counts of their matrix."""
-    out = []
-    for found in (published_table(one, published) for published in one.published):
-        theirs = found.published
-        heading = ["Class", *(f"{name} % {whose}" for name in HEADINGS.values() for whose in ("ours", "theirs"))]
-        counts = [[escape(name), *(count for count, _ in cells)] for name, cells in found.matrix.rows]
-        out += [
-            f"### {escape(one.label)} beside {escape(theirs.system)} ({theirs.reference})",
-            escape(f"{theirs.source}. {theirs.note} Theirs are printed with two digits."),
-            table(heading, [[escape(name), *cells] for name, cells in found.rows], "lrrrrrr"),
-            "Their confusion matrix, a row per true class:",
-            table(["True", *map(escape, found.matrix.columns)], counts, "l" + "r" * len(found.matrix.columns)),
-        ]
-    return out
+    for position, style in enumerate(table.styles[:most]):
+        first, *others = (escape(table.cells[column.name][position].text) for column in columns)
+        name = f"**{first}**" if "selected" in style.states else f"*{first}*" if "published" in style.states else first
+        marks = f" ({escape(', '.join(style.marks))})" if style.marks else ""
+        body.append([name + marks, *others])
+    alignment = "".join("r" if column.kind == "number" else "l" for column in columns)
+    text = table_text([escape(column.heading) for column in columns], body, alignment)
+    left = len(table.rows) - most
+    return [text, f"{left:,} more rows are in the JSON."] if left > 0 else [text]
 
 
 def provenance_lines(provenance: Sequence[tuple[str, str]]) -> str:
@@ -139,7 +85,8 @@ def _code(text: str) -> str:
     return f"{fence}{text}{fence}" if len(fence) == 1 else f"{fence} {text} {fence}"
 
 
-def table(heading: list[str], body: list[list[str]], alignment: str) -> str:
+def table_text(heading: list[str], body: list[list[str]], alignment: str) -> str:
+    """A table in Markdown; `alignment` has ``l`` or ``r`` per column."""
     rule = ["---:" if side == "r" else "---" for side in alignment]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in [heading, rule, *body])
 

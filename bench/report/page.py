@@ -86,11 +86,11 @@ def outline(body: Markup, prefix: str) -> Outline:
     """Number the `h3` of a part's body, ``part-1-2`` for the second with the prefix ``part-1``, unless it has an id."""
     entries: list[tuple[str, Markup]] = []
 
-    def numbered(found: re.Match[str]) -> str:
-        given = re.search(r'\bid="([^"]+)"', found["attributes"])
+    def numbered(match: re.Match[str]) -> str:
+        given = re.search(r'\bid="([^"]+)"', match["attributes"])
         name = given[1] if given else f"{prefix}-{len(entries) + 1}"
-        entries.append((name, Markup(re.sub("<[^>]*>", "", found["text"]).strip())))
-        return found[0] if given else f'<h3 id="{name}"{found["attributes"]}>{found["text"]}</h3>'
+        entries.append((name, Markup(re.sub("<[^>]*>", "", match["text"]).strip())))
+        return match[0] if given else f'<h3 id="{name}"{match["attributes"]}>{match["text"]}</h3>'
 
     marked = re.sub(r"<h3(?P<attributes>[^>]*)>(?P<text>.*?)</h3>", numbered, str(body), flags=re.DOTALL)
     return Outline(Markup(marked), tuple(entries))

@@ -1,4 +1,4 @@
-"""Where the figures come from: command, versions, machine, commit, counts."""
+"""Where do the results come from? Command, versions, machine, commit, counts."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from bench.data.dataset import fingerprint
 from bench.errors import UserError
 from bench.ledger.external import is_external
-from bench.ledger.record import Record, Status
-from bench.report.grouping import TrialGroup
+from bench.ledger.record import Record
+from bench.report.grouping import NOT_RUN, SKIPPED, STATUSES, TrialGroup
 from bench.suite.labels import axis_label
 from bench.suite.trial import Trial
-
-STATUSES: tuple[Status, ...] = ("complete", "diverged", "pruned", "failed")
 
 
 def provenance(
@@ -70,13 +68,17 @@ def checksums(groups: Sequence[TrialGroup], planned: Iterable[Trial]) -> dict[st
 
 def trial_counts(groups: Sequence[TrialGroup]) -> str:
     """``36: 33 complete, 1 pruned, 2 skipped by pruning``."""
-    configurations = [one for group in groups for one in group.configurations if not one.imported]
-    found = Counter(record.status for one in configurations for record in one.records)
-    planned = sum(len(one.planned) for one in configurations)
-    parts = [f"{found[status]} {status}" for status in STATUSES if found[status]]
-    missing = sum(one.missing for one in configurations)
-    spared = planned - sum(found.values()) - missing
-    parts += [f"{number} {text}" for number, text in ((missing, "not run"), (spared, "skipped by pruning")) if number]
+    configurations = [
+        configuration for group in groups for configuration in group.configurations if not configuration.imported
+    ]
+    counts = Counter(record.status for configuration in configurations for record in configuration.records)
+    planned = sum(len(configuration.planned) for configuration in configurations)
+    numbers = {
+        **{str(status): counts[status] for status in STATUSES},
+        NOT_RUN: sum(configuration.missing for configuration in configurations),
+        SKIPPED: sum(configuration.skipped for configuration in configurations),
+    }
+    parts = [f"{number} {status}" for status, number in numbers.items() if number]
     return f"{planned}: {', '.join(parts)}" if planned else "none"
 
 

@@ -97,7 +97,7 @@ def test_an_axis_value_filters_ours_and_keeps_published(open_page: Open, small_p
     page.get_by_text("Axis values").click()
     page.get_by_label("optimizer", exact=True).first.select_option("adam lr=0.05")
     assert len(rows(page)) == 3 + 3
-    page.get_by_role("checkbox", name="Published figures").uncheck()
+    page.get_by_role("checkbox", name="Published results").uncheck()
     assert len(rows(page)) == 3
     page.get_by_text("Axis values").click()
     page.get_by_label("regularizer", exact=True).first.select_option("l2")
@@ -124,7 +124,7 @@ def test_rows_group_by_an_axis(open_page: Open, small_page: str) -> None:
     page.get_by_label("Group by").select_option("regularizer")
     heads = page.locator("table.board tr.group").all_inner_texts()
     assert {head.split(" · ")[0] for head in heads[:2]} == {"regularizer: l2", "regularizer: none"}
-    assert heads[2].startswith("Published figures · 3 rows")
+    assert heads[2].startswith("Published results · 3 rows")
     assert next(head for head in heads if "l2" in head).endswith("2 rows · test 85.13 to 87.90")
     # Beside three complete ones an incomplete one, whose figure is not counted.
     assert next(head for head in heads if "none" in head).endswith("4 rows · test 85.97 to 88.27")
@@ -136,7 +136,7 @@ def test_rows_group_by_any_other_column(open_page: Open, small_page: str) -> Non
     page = open_page(small_page)
     page.get_by_label("Group by").select_option("Seeds")
     heads = page.locator("table.board tr.group").all_inner_texts()
-    assert [head.split(" · ")[0] for head in heads] == ["Seeds: 3", "Seeds: 2 of 3", "Published figures"]
+    assert [head.split(" · ")[0] for head in heads] == ["Seeds: 3", "Seeds: 2 of 3", "Published results"]
 
 
 def exported(page: Page, to: Path) -> list[dict[str, str]]:

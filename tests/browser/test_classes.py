@@ -88,7 +88,7 @@ def test_the_difference_of_the_matrices_is_per_seed(open_page: Open, three: Ledg
 
 
 def test_a_published_table_is_one_of_those_to_choose(open_page: Open, three: Ledger) -> None:
-    page = open_page(page_of(three, repeats={"lab-b-vgg": [three.records[0].config]}))
+    page = open_page(page_of(three, reproductions={"lab-b-vgg": [three.records[0].config]}))
     options = page.locator(".compare").get_by_label("B", exact=True).locator("option").all_inner_texts()
     assert options[-1].startswith("published: customVGG")
     shown = choose(page, "mlp · batch_size=256", options[-1])

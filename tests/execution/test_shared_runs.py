@@ -77,7 +77,7 @@ def test_a_run_into_a_bucket_leaves_what_a_run_into_a_folder_does(suite: Path, b
     assert "4 of 4 trials ended" in out
     code, out, err = bench("report", suite, "--results", bucket.url)
     assert (code, err) == (0, ""), err
-    assert "Of 4 complete configurations, validation chose mlp · sgd lr=0.3" in out, out
+    assert "Selected on validation, of 4 complete configurations: mlp · sgd lr=0.3" in out, out
     code, out, _ = bench("run", suite, "--no-ray", "--results", bucket.url)
     assert (code, "nothing to run" in out) == (0, True)
     assert found(Ledger(bucket.url)) == found(Ledger(alone))

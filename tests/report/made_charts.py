@@ -1,4 +1,4 @@
-"""Parts made up for the charts."""
+"""Comparisons made up for the charts."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from made_ledger import BASE, FLIP, L2, Ledger, config
 
 from bench.published.reference_data import Reference
 from bench.report import build
-from bench.report.charts import Figure, LeftOut, drawn, specification
-from bench.report.report import Comparison
+from bench.report.charts.drawing import specification
+from bench.report.comparison import Comparison
+from bench.report.document import Chart, OmittedChart
+from bench.report.sections import SECTIONS
 
 HOSTILE = "</script><script>alert(1)</script>"
 
@@ -55,14 +57,18 @@ def pruned(made: Ledger) -> Ledger:
     return made
 
 
-def chart(of: Comparison, name: str) -> Figure:
-    return next(one for one in drawn(of) if isinstance(one, Figure) and one.name == name)
+def drawn(of: Comparison) -> list[Chart | OmittedChart]:
+    return [one for section in SECTIONS for one in section(of).drawn]
 
 
-def why_left_out(of: Comparison) -> dict[str, str]:
-    return {one.title: one.reason for one in drawn(of) if isinstance(one, LeftOut)}
+def chart(of: Comparison, name: str) -> Chart:
+    return next(one for one in drawn(of) if isinstance(one, Chart) and one.name == name)
 
 
-def rows(figure: Figure) -> list[dict[str, Any]]:
+def why_omitted(of: Comparison) -> dict[str, str]:
+    return {one.title: one.reason for one in drawn(of) if isinstance(one, OmittedChart)}
+
+
+def rows(figure: Chart) -> list[dict[str, Any]]:
     """Everything that the specification holds as data."""
     return [row for data in specification(figure)["datasets"].values() for row in data]

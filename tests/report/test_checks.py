@@ -10,8 +10,8 @@ from made_ledger import L2, Ledger, config
 
 from bench.data import fingerprint
 from bench.report import Report, build, checks, to_html, to_markdown
-from bench.report.checks import RecordCheck
-from bench.report.report import Comparison
+from bench.report.checks import ReportCheck
+from bench.report.comparison import Comparison
 from bench.suite.trial import trial_key
 
 
@@ -44,7 +44,7 @@ def test_a_sound_ledger_passes_every_check(two: Ledger) -> None:
     found = report_of(two).checks
     assert len(found) == 10
     assert all(check.passed for check in found), [check for check in found if not check.passed]
-    assert found[0] == RecordCheck("Each test accuracy is that of its stored predictions", True, "4 trials")
+    assert found[0] == ReportCheck("Each test accuracy is that of its stored predictions", True, "4 trials")
 
 
 def test_a_stored_accuracy_that_its_predictions_do_not_give(two: Ledger) -> None:
@@ -65,13 +65,13 @@ def test_other_test_labels(two: Ledger) -> None:
 
 def test_a_key_of_another_configuration_or_other_data(two: Ledger) -> None:
     two.records[0] = replace(two.records[0], config=config(batch_size=7))
-    (fault,) = faults(checks.keys_agree, report_of(two).comparisons[0])
+    (fault,) = faults(checks.keys_recomputed, report_of(two).comparisons[0])
     assert fault.startswith(two.records[0].key)
 
 
 def test_own_data_and_networks_are_passed_over(ledger: Ledger) -> None:
     ledger.add(config(model={"name": "nets.py:wide"}), [0.9])
-    assert list(checks.keys_agree(report_of(ledger).comparisons[0])) == []
+    assert list(checks.keys_recomputed(report_of(ledger).comparisons[0])) == []
 
 
 def test_a_trial_that_counts_twice(comparison: Comparison) -> None:
@@ -81,31 +81,34 @@ def test_a_trial_that_counts_twice(comparison: Comparison) -> None:
 
 def test_a_trial_that_is_lost(comparison: Comparison) -> None:
     assert faults(checks.trials_add_up, replace(comparison, frame=comparison.frame[1:])) == [
-        "fashion_mnist: 4 asked for, 2 in the tables, 4 in the budget"
+        "fashion_mnist: 4 planned, 2 in the tables, 4 in the budget"
     ]
 
 
 def test_a_mean_that_is_not_of_its_seeds(comparison: Comparison) -> None:
     wrong = comparison.frame.assign(test_mean=comparison.frame["test_mean"] + 0.001)
-    assert len(faults(checks.means_agree, replace(comparison, frame=wrong))) == 2
+    assert len(faults(checks.means_recomputed, replace(comparison, frame=wrong))) == 2
 
 
 @pytest.mark.parametrize("bound", ["test_low", "new_high"])
 def test_an_interval_beside_its_mean(comparison: Comparison, bound: str) -> None:
     shift = 0.1 if bound.endswith("low") else -0.1
     wrong = comparison.frame.assign(**{bound: comparison.frame["test_mean"] + shift})
-    assert len(faults(checks.intervals_hold, replace(comparison, frame=wrong))) == 2
+    assert len(faults(checks.intervals_contain, replace(comparison, frame=wrong))) == 2
 
 
 def test_a_choice_that_validation_did_not_make(comparison: Comparison) -> None:
     wrong = comparison.frame.assign(selected=~comparison.frame["selected"])
-    assert len(faults(checks.chose_the_best, replace(comparison, frame=wrong))) == 1
+    assert len(faults(checks.selected_is_best, replace(comparison, frame=wrong))) == 1
 
 
 def test_a_tied_set_without_the_best(comparison: Comparison) -> None:
-    assert comparison.analysis.tied is not None
-    wrong = replace(comparison.analysis, tied=replace(comparison.analysis.tied, in_set=np.array([False, True])))
-    assert faults(checks.tied_hold_the_best, replace(comparison, analysis=wrong)) == ["fashion_mnist: mlp is left out"]
+    assert comparison.analysis.best_set is not None
+    best_set = replace(comparison.analysis.best_set, in_set=np.array([False, True]))
+    wrong = replace(comparison.analysis, best_set=best_set)
+    assert faults(checks.best_set_contains_best, replace(comparison, analysis=wrong)) == [
+        "fashion_mnist: mlp is left out"
+    ]
 
 
 def test_a_confusion_matrix_that_lost_an_image(comparison: Comparison) -> None:

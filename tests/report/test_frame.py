@@ -64,7 +64,7 @@ def test_published_figures_on_other_data_sets_are_told_unless_they_are_on_this_o
     references = find(["hysts_preact20", "lab-c-adam"])
     assert {one.dataset for one in references if one.id == "hysts_preact20"} == {"fashion_mnist", "mnist"}
     notes = build(ledger.records, ledger.predictions, "title", references=references).notes
-    assert notes == ("Published figures on data sets that were not run: lab-c-adam.",)
+    assert notes == ("Published results on data sets that were not run: lab-c-adam.",)
 
 
 def test_a_row_names_the_command_that_reproduces_it(ledger: Ledger) -> None:
@@ -125,7 +125,7 @@ def test_an_edited_model_file_gets_a_row_of_its_own(ledger: Ledger) -> None:
 
 def test_trials_that_did_not_end_well_stand_apart_with_their_reason(full: Ledger) -> None:
     report = build(full.records, full.predictions, "title")
-    assert report.not_ranked[["status", "seed", "epoch", "reason"]].to_numpy().tolist() == [
+    assert report.comparisons[0].not_ranked[["status", "seed", "epoch", "reason"]].to_numpy().tolist() == [
         ["failed", 2, 4, "MemoryError: no room"],
         ["diverged", 0, 1, "the loss was no longer finite"],
         ["pruned", 0, 2, "below the cut of its rung with 41.20 % validation accuracy"],

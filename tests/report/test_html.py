@@ -13,7 +13,6 @@ from made_ledger import FLIP, L2, Ledger, config
 
 from bench.published import find
 from bench.report import Report, build, to_csv, to_html
-from bench.report.board import board
 from bench.report.page import data, outline, policy, script
 
 
@@ -139,9 +138,8 @@ def test_a_gap_below_theorys_noise_is_faint(ledger: Ledger) -> None:
     ledger.add(config(), [0.9, 0.9])
     ledger.add(config(regularizer=L2), [0.898, 0.898])
     ledger.add(config(augmentation=FLIP), [0.8, 0.8])
-    shown = board(build(ledger.records, ledger.predictions, "title").comparisons[0])
-    at = [column.name for column in shown.columns].index("gap_to_best")
-    gaps = [(line.cells[at].text, line.cells[at].shade) for line in shown.lines]
+    table = build(ledger.records, ledger.predictions, "title").sections[0][0].tables[0]
+    gaps = [(cell.text, cell.style) for cell in table.cells["gap_to_best"]]
     assert gaps == [("0.00", ""), ("0.20", "faint"), ("10.00", "")]
 
 
@@ -157,7 +155,7 @@ def test_a_page_without_rows_offers_no_command(ledger: Ledger) -> None:
 def test_a_long_legend_is_folded(ledger: Ledger) -> None:
     ledger.add(config(), [0.9])
     ledger.add(config(regularizer=L2), [0.9])
-    fold = "Settings that the names leave out"
+    fold = "Display them"
     assert "strength=0.001" in page_of(ledger) and fold not in page_of(ledger)
     long = [{"name": "l2", "strength": 0.001, "layers": "x" * 600}]
     ledger.records[-1] = replace(ledger.records[-1], config=config(regularizer=long))

@@ -31,7 +31,7 @@ def test_a_label_stays_whole_and_less_important_columns_go(full: Ledger, width: 
     head = next(line for line in lines if line.startswith("Configuration"))
     assert "Val" in head and "Seeds" in head
     assert not absent & set(head.split())
-    assert any(line.startswith("Left out for want of width") for line in lines) == bool(absent)
+    assert any(line.startswith("Left out for lack of width") for line in lines) == bool(absent)
 
 
 def test_a_long_label_is_broken_before_a_separator(ledger: Ledger) -> None:
@@ -60,7 +60,7 @@ def test_the_legend_is_broken_between_entries(ledger: Ledger) -> None:
     for model in models:
         ledger.add(config(model=model), [0.9])
     lines = printed(ledger, 60)
-    place = lines.index("wherever named: my.module:tinynet: depth=10 width=64;")
+    place = lines.index("label settings: my.module:tinynet: depth=10 width=64;")
     assert lines[place + 1 : place + 3] == [
         "  my.module:smallnet: depth=10 width=64;",
         "  my.module:largenet: depth=10 width=64",
@@ -71,6 +71,6 @@ def test_trials_apart_are_counted_and_the_first_few_named(ledger: Ledger) -> Non
     for number in range(30):
         ledger.add_ended(config(batch_size=number + 1), 0, "pruned", 2)
     text = "\n".join(printed(ledger, 100))
-    assert "Never ranked: 30 pruned" in text
-    assert text.count("  pruned mlp") == 10
+    assert "30 pruned trials of 30 configurations, stopped early and never ranked." in text
+    assert text.count("  mlp · batch_size=") == 10
     assert "and 20 more" in text

@@ -15,8 +15,8 @@ from rich.console import Console
 
 from bench.published import find
 from bench.report import Report, build, print_terminal, to_csv, to_html, to_json, to_markdown
+from bench.report.csv_json import csv_of
 from bench.report.latex import to_latex
-from bench.report.tables import csv_of
 
 
 def report_of(ledger: Ledger, title: str = "Quick suite") -> Report:
@@ -69,7 +69,7 @@ def test_a_mean_says_which_seeds_it_lacks_and_why(ledger: Ledger, write: Callabl
     for words in ("seeds 2, 3 diverged", "seed 4 failed", "seed 5 not run"):
         assert words in text
     if write is not to_csv:
-        assert "no fair sample" in text or write is to_latex
+        assert "a biased sample" in text or write is to_latex
 
 
 @pytest.mark.parametrize("write", [terminal, to_markdown, to_html])
@@ -77,7 +77,7 @@ def test_one_seed_is_marked(ledger: Ledger, write: Callable[[Report], str]) -> N
     ledger.add(config(), [0.9])
     text = write(report_of(ledger))
     assert re.search(r"[|> ]1 seed[ <]", text)
-    assert "Where there is 1 seed, the brackets are Wilson" in " ".join(text.split())
+    assert "With 1 seed, the brackets are Wilson" in " ".join(text.split())
 
 
 @pytest.mark.parametrize("write", [to_markdown, to_html])
@@ -127,8 +127,8 @@ def test_json_has_null_for_what_is_not_known(full: Ledger) -> None:
 
 def test_the_terminal_can_show_the_top_and_keeps_the_chosen(full: Ledger) -> None:
     text = terminal(report_of(full), top=1)
-    assert "chosen by validation" in text
-    assert "more rows are not shown" in text
+    assert "selected on validation" in text
+    assert "more rows are not displayed" in text
     assert "2 of 3" not in text
 
 

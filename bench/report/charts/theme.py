@@ -1,8 +1,8 @@
 """Colours, shapes, type and sizes that all charts share.
 
-Colours are Okabe and Ito's (2008, Color Universal Design), which people with any form of colour blindness tell apart;
-a shape or a dash always says the same thing again. Pages map each of them to a lighter one on dark paper by CSS
-(`templates/charts.css` selects ``[fill="#0072b2"]``), so that the specification knows of one paper only.
+Colours are Okabe and Ito's (2008, Color Universal Design), which people with any form of colour blindness
+can distinguish; a shape or a dash always repeats what the colour says. Pages map each of them to a lighter one on a
+dark page by CSS (`templates/charts.css` selects ``[fill="#0072b2"]``), so that a specification has one set of colours.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ BLUE, VERMILLION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
 ORANGE, SKY, GREY = "#e69f00", "#56b4e9", "#8a939e"
 
 SERIES = (VERMILLION, BLUE, GREEN, PURPLE, ORANGE, SKY, SOFT, INK)
-"""One per leader, the chosen configuration's first."""
+"""One per top configuration, the selected one first."""
 
 SHAPES = ("diamond", "circle", "square", "triangle-up", "triangle-down", "cross", "triangle-right", "triangle-left")
 DASHES = ([1, 0], [6, 2], [2, 2], [8, 2, 2, 2], [10, 3], [4, 4], [1, 3], [12, 2, 2, 2, 2, 2])
@@ -42,7 +42,7 @@ CONFIG: dict[str, Any] = {
         "gridColor": RULE,
         "domainColor": GREY,
         "tickColor": GREY,
-        "labelLimit": 0,  # `bench.report.charts.names` cuts: Vega cuts the end off, and makes names equal
+        "labelLimit": 0,  # `bench.report.charts.fit_names` cuts: Vega cuts the end off, and makes names equal
     },
     "legend": {
         "orient": "top",

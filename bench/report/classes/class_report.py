@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.published.reference_data import PublishedClasses
-from bench.report.cells import NOTHING, percent
 from bench.report.classes.details import Details
-from bench.report.report import Comparison
+from bench.report.comparison import Comparison
+from bench.report.number_format import NOTHING, percent
 from bench.statistics.per_class import CLASS_METRICS
 
 MAX_CLASSES = 20

@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from bench.report.cells import percent
 from bench.report.classes.gallery import (
     MAX_DUPLICATES,
     MAX_LABEL_ISSUES,
@@ -17,6 +16,7 @@ from bench.report.classes.gallery import (
     Mistake,
     Mistakes,
 )
+from bench.report.number_format import percent
 
 SENSITIVITY_HEADINGS = {
     "accuracy": "All images",

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from bench.metrics import METRICS
-from bench.report.cells import NOTHING, count, figure, number, percent
-from bench.report.markdown import escape, provenance_lines, table
+from bench.report.markdown import escape, provenance_lines, table_text
+from bench.report.number_format import NOTHING, count, number, percent, with_interval
 from bench.report.published.match_published import PublishedRow, SuiteComparison
 from bench.report.published.published_noise import NoiseSource, PublishedVerdict, ValueComparison
 
@@ -113,13 +113,13 @@ def _suite(suite: SuiteComparison) -> list[str]:
         ]
         for row in suite.rows
     ]
-    out.append(table(HEADINGS, body, "llrrrrrll"))
+    out.append(table_text(HEADINGS, body, "llrrrrrll"))
     at_equal = [
         [
             _system(row),
             str(row.equal_epochs.epochs),
             number(row.equal_epochs.comparison.published or 0.0, "accuracy"),
-            figure(row.equal_epochs.comparison.measured, "accuracy"),
+            with_interval(row.equal_epochs.comparison.measured, "accuracy"),
             str(row.equal_epochs.comparison.n_seeds),
             _comparison(row.equal_epochs.comparison),
         ]
@@ -127,7 +127,7 @@ def _suite(suite: SuiteComparison) -> list[str]:
         if row.equal_epochs
     ]
     if at_equal:
-        out += ["At equal epochs:", table(EQUAL_EPOCHS_HEADINGS, at_equal, "lrrrrl")]
+        out += ["At equal epochs:", table_text(EQUAL_EPOCHS_HEADINGS, at_equal, "lrrrrl")]
     if suite.noise:
         lines = [
             f"- {escape(f'{name}: {percent(noise.deviation)} points ({noise.degrees:g} degrees of freedom)')}"
@@ -167,8 +167,8 @@ def _published_value(row: PublishedRow) -> str:
 def _measured_value(row: PublishedRow) -> str:
     metric = row.reference.metric_name
     if row.shorter_run:
-        return f"{row.shorter_run.epochs} epochs: {figure(row.shorter_run.measured, metric)}"
-    return figure(row.full_run.measured, metric) if row.full_run else NOTHING
+        return f"{row.shorter_run.epochs} epochs: {with_interval(row.shorter_run.measured, metric)}"
+    return with_interval(row.full_run.measured, metric) if row.full_run else NOTHING
 
 
 def _seeds(row: PublishedRow) -> str:

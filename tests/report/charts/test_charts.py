@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from made_charts import chart, comparison, grid, pruned, rows, why_left_out
+from made_charts import chart, comparison, grid, pruned, rows, why_omitted
 from made_ledger import BASE, Ledger, config
 
 from bench.published import find
 from bench.report.charts.theme import BLUE
+from bench.report.epoch_curves import epoch_curves
+from bench.report.sections.effects import effects_frames
+from bench.report.sections.tuning import expected_best_frame
 
 
 def test_accuracy_against_time_shows_the_leaderboards_figures() -> None:
@@ -47,22 +50,23 @@ def test_the_chosen_configuration_is_named_first() -> None:
     made = comparison(grid())
     chosen = made.frame.loc[made.frame["selected"], "label"].item()
     shown = next(row for row in rows(chart(made, "time")) if row["label"] == chosen)
-    assert shown["kind"].startswith(f"{chosen} (chosen")
+    assert shown["kind"].startswith(f"{chosen} (selected")
 
 
 def test_effects_are_those_of_the_analysis() -> None:
     made = comparison(grid())
     shown = {row["value"]: row["effect"] for row in rows(chart(made, "effects")) if "value" in row}
-    frame = made.analysis.effects.set_index("value")["effect"]
+    frame = effects_frames(made)[0].set_index("value")["effect"]
     assert set(shown) == set(frame.index)
     assert all(shown[level] == pytest.approx(100 * frame[level], rel=1e-5, abs=1e-9) for level in shown)
 
 
 def test_learning_curves_band_spans_the_seeds() -> None:
     made = comparison(grid())
-    label = made.analysis.leaders[0]
+    label = made.analysis.top[0]
     last = next(r for r in rows(chart(made, "curves")) if r["label"] == label and r["epoch"] == 5 and "low" in r)
-    seeds = made.curves[(made.curves["label"] == label) & (made.curves["epoch"] == 5)]["val_accuracy"]
+    frame = epoch_curves(made.group)
+    seeds = frame[(frame["label"] == label) & (frame["epoch"] == 5)]["val_accuracy"]
     assert [last["low"], last["mean"], last["high"]] == pytest.approx(
         [100 * seeds.min(), 100 * seeds.mean(), 100 * seeds.max()], rel=1e-5
     )
@@ -87,12 +91,13 @@ def test_budget_and_rungs_count_what_pruning_did() -> None:
     assert spent["pruned", "trained"] == 3
     assert spent["pruned", "saved by pruning"] == 7
     judged = {(row["rung"], row["decision"]): row["trials"] for row in rows(chart(made, "rungs"))}
-    assert judged == {("epoch 1", "went on"): 1, ("epoch 1", "stopped"): 1, ("epoch 2", "stopped"): 1}
+    assert judged == {("epoch 1", "continued"): 1, ("epoch 1", "stopped"): 1, ("epoch 2", "stopped"): 1}
 
 
 def test_tries_are_those_of_the_analysis() -> None:
     made = comparison(grid())
-    everything = made.analysis.tries[made.analysis.tries["axis"] == ""]
+    expected = expected_best_frame(made, [])
+    everything = expected[expected["axis"] == ""]
     shown = [row for row in rows(chart(made, "tries")) if row["value"] == "all"]
     assert [row["test"] for row in shown] == pytest.approx(list(100 * everything["test"]), rel=1e-5)
 
@@ -102,12 +107,12 @@ def test_heat_map_holds_the_shares_of_the_true_class() -> None:
     one = next(one for one in made.details if one.selected)
     shown = rows(chart(made, "confusion"))
     assert [row["count"] for row in shown] == one.confusion.ravel().tolist()
-    assert sum(row["share"] for row in shown if row["true"] == one.classes[0]) == pytest.approx(100, rel=1e-4)
+    assert sum(row["fraction"] for row in shown if row["true"] == one.classes[0]) == pytest.approx(100, rel=1e-4)
 
 
 def test_reliability_is_of_the_leaders_bins() -> None:
     made = comparison(grid())
-    one = next(one for one in made.details if one.label == made.analysis.leaders[0])
+    one = next(one for one in made.details if one.label == made.analysis.top[0])
     shown = [row for row in rows(chart(made, "calibration")) if row.get("label") == one.label]
     kept = one.calibration[one.calibration["count"] >= 10]
     assert [row["accuracy"] for row in shown] == pytest.approx(list(100 * kept["accuracy"]), rel=1e-5)
@@ -115,21 +120,21 @@ def test_reliability_is_of_the_leaders_bins() -> None:
 
 def test_one_configuration_leaves_out_what_compares(ledger: Ledger) -> None:
     ledger.add(config(), [0.88])
-    reasons = why_left_out(comparison(ledger))
+    reasons = why_omitted(comparison(ledger))
     assert "fewer than two complete configurations" in reasons["Accuracy against training time"]
-    assert reasons["What pruning decided"] == "no trial ran under pruning"
+    assert reasons["Decisions of pruning"] == "no trial ran under pruning"
     assert "Learning curves" not in reasons
 
 
 def test_a_single_epoch_has_no_curve(ledger: Ledger) -> None:
     ledger.add(config(epochs=1), [0.88])
-    assert why_left_out(comparison(ledger))["Learning curves"] == "no trial kept the curve of two epochs or more"
+    assert why_omitted(comparison(ledger))["Learning curves"] == "no trial has a curve of two epochs or more"
 
 
 def test_a_part_of_failures_alone_has_no_chart(ledger: Ledger) -> None:
     ledger.add_ended(config(), 0, "failed", 0, failure={"kind": "MemoryError", "message": "no room"})
     made = comparison(ledger)
-    assert len(why_left_out(made)) == 12
+    assert len(why_omitted(made)) == 12
 
 
 def test_many_configurations_are_thinned_and_the_caption_says_so(ledger: Ledger) -> None:
@@ -137,7 +142,7 @@ def test_many_configurations_are_thinned_and_the_caption_says_so(ledger: Ledger)
         ledger.add(config(optimizer={**BASE["optimizer"], "lr": 0.001 * (number + 1)}), [0.7 + 0.003 * number])
     made = comparison(ledger)
     curves = chart(made, "curves")
-    leaders = len(made.analysis.leaders)
+    leaders = len(made.analysis.top)
     assert len({row["label"] for row in rows(curves)}) == leaders + 30
     assert f"30 of the {60 - leaders} other configurations" in curves.caption
 

@@ -14,8 +14,14 @@ from made_ledger import BASE, Ledger, config
 from bench.commands.report import write_figures
 from bench.errors import UserError
 from bench.report import build
-from bench.report.charts import library, png, svg
-from bench.report.charts.page import page_charts
+from bench.report.charts.drawing import library, png, svg
+from bench.report.comparison import Comparison
+from bench.report.html import DrawnChart, _draw
+from bench.report.sections import SECTIONS
+
+
+def page_charts(of: Comparison, anchor: str) -> list[DrawnChart]:
+    return [one for section in SECTIONS for one in _draw(section(of), anchor)]
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +46,7 @@ def test_names_are_escaped_in_the_picture() -> None:
 
 def test_pictures_of_a_page_have_ids_of_their_own(made: Ledger) -> None:
     of = comparison(made)
-    images = [one.image for anchor in ("part-1", "part-2") for one in page_charts(of, anchor).shown]
+    images = [one.image for anchor in ("part-1", "part-2") for one in page_charts(of, anchor)]
     ids = re.findall(r'\bid="([^"]+)"', " ".join(images))
     assert ids
     assert len(ids) == len(set(ids))
@@ -49,7 +55,7 @@ def test_pictures_of_a_page_have_ids_of_their_own(made: Ledger) -> None:
 
 
 def test_pictures_let_the_pages_paper_through_and_scale(made: Ledger) -> None:
-    one = page_charts(comparison(made), "part-1").shown[0]
+    one = page_charts(comparison(made), "part-1")[0]
     root = ElementTree.fromstring(one.image)
     assert root.get("width") is None
     assert root.get("aria-label") == "Accuracy against training time"
@@ -57,7 +63,7 @@ def test_pictures_let_the_pages_paper_through_and_scale(made: Ledger) -> None:
 
 
 def test_heat_maps_are_for_files_only(made: Ledger) -> None:
-    assert not [one for one in page_charts(comparison(made), "part-1").shown if one.figure.name.startswith("confusion")]
+    assert not [one for one in page_charts(comparison(made), "part-1") if one.chart.name.startswith("confusion")]
 
 
 def test_the_library_interprets_expressions() -> None:

@@ -17,7 +17,7 @@ from bench.report.classes.details import Details
 
 
 def built(ledger: Ledger, *patterns: str) -> tuple[Details, ...]:
-    return build(ledger.records, ledger.predictions, "title", detail=patterns).comparisons[0].details
+    return build(ledger.records, ledger.predictions, "title", details=patterns).comparisons[0].details
 
 
 def exchange(ledger: Ledger, number: int, **arrays: np.ndarray) -> None:
@@ -175,7 +175,7 @@ def test_lab_document_b_stands_beside_the_configuration_that_repeats_its_network
     ledger.add(config(), [0.9])
     ledger.add(config(regularizer=L2), [0.9])
     repeats = {"lab-b-vgg": [ledger.records[1].config]}
-    report = build(ledger.records, ledger.predictions, "title", repeats=repeats)
+    report = build(ledger.records, ledger.predictions, "title", reproductions=repeats)
     theirs = {one.label: [found.reference for found in one.published] for one in report.comparisons[0].details}
     assert theirs == {"mlp": [], "mlp · l2": ["lab-b-hyperband-vgg"]}
     details = report.comparisons[0].details[1 if report.comparisons[0].details[1].published else 0]

@@ -1,0 +1,45 @@
+"""What is compared? The configurations of one data set under one protocol, with all that sections are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from bench.published.reference_data import Reference
+from bench.report.analysis import Analysis
+from bench.report.classes.details import Details
+from bench.report.classes.gallery import Gallery
+from bench.report.grouping import Config, TrialGroup
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """One comparison.
+
+    Attributes
+    ----------
+    group
+        The configurations and their protocol.
+    frame, not_ranked
+        The leaderboard, and the trials that are never ranked (`bench.report.leaderboard_frame`).
+    metrics
+        The metrics displayed; the first one ranks.
+    analysis
+        What the predictions tell.
+    references, reproductions
+        Published results of the data set; by a reference's id, the configurations that may reproduce it.
+    details, gallery
+        Of the configurations displayed class by class.
+    """
+
+    group: TrialGroup
+    frame: pd.DataFrame
+    not_ranked: pd.DataFrame
+    metrics: tuple[str, ...]
+    analysis: Analysis
+    references: Sequence[Reference]
+    reproductions: Mapping[str, Sequence[Config]]
+    details: tuple[Details, ...]
+    gallery: Gallery | None = None

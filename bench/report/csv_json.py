@@ -1,0 +1,104 @@
+"""The report for other programs: CSV of the leaderboard, JSON of everything."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from bench.report.report import Report
+
+FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+"""What a formula begins with in some spreadsheet; the last four are the wide forms of the first."""
+
+
+def to_csv(report: Report) -> str:
+    """The frame as CSV, one row per configuration and published result; accuracies are fractions."""
+    return csv_of(report.frame)
+
+
+def csv_of(frame: pd.DataFrame) -> str:
+    """A frame as CSV that a spreadsheet may open.
+
+    Text that it would run as a formula has an apostrophe before it, which makes it text there (OWASP, CSV Injection);
+    numbers stay as they are.
+    """
+    safe = frame.rename(columns=_no_formula).copy()
+    for name, column in safe.items():
+        if not pd.api.types.is_numeric_dtype(column):
+            safe[name] = column.map(_no_formula)
+    return str(safe.to_csv(index=False, lineterminator="\n"))
+
+
+def _no_formula(cell: Any) -> Any:
+    if not isinstance(cell, str) or _is_number(cell):
+        return cell
+    text = f"'{cell}" if cell.startswith(FORMULA) else cell
+    return text.replace("\r", " ")  # which would end the row: pandas does not quote it
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def to_json(report: Report) -> str:
+    """The whole report as JSON; accuracies are fractions, what is unknown or never reached is null."""
+    comparisons = []
+    for comparison, summary, sections in report.parts():
+        group = comparison.group
+        content: dict[str, Any] = {
+            "title": group.title,
+            "dataset": group.dataset,
+            "protocol": group.protocol,
+            "metrics": list(comparison.metrics),
+            "common": group.common,
+            "legend": group.legend,
+            "summary": summary.sentence,
+            "trials": summary.trials,
+            "notes": [note for section in sections for note in section.notes],
+        }
+        for section in sections:
+            _merge(content, _plain(section.data()))
+        comparisons.append(content)
+    content = {
+        "title": report.title,
+        "suite": report.suite,
+        "provenance": dict(report.provenance),
+        "notes": list(report.notes),
+        "comparisons": comparisons,
+        "checks": [asdict(check) for check in report.checks],
+        "keys": list(report.keys),
+    }
+    return json.dumps(content, indent=2, allow_nan=False) + "\n"
+
+
+def _merge(content: dict[str, Any], data: dict[str, Any]) -> None:
+    """Put `data` into `content`, dictionaries of the same name into one."""
+    for name, value in data.items():
+        if isinstance(value, dict) and isinstance(content.get(name), dict):
+            _merge(content[name], value)
+        else:
+            content[name] = value
+
+
+def _plain(value: Any) -> Any:
+    """Frames as lists of rows, NumPy's scalars as Python's own, None for what is missing or not finite."""
+    if isinstance(value, pd.DataFrame):
+        return [_plain(row) for row in value.to_dict("records")]
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    value = value.item() if hasattr(value, "item") else value
+    if value is pd.NA or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    return value

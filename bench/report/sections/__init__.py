@@ -1,0 +1,38 @@
+"""The sections of a report on one comparison, in the order of every output. A new one is a file and a line here.
+
+Each is a function from a `Comparison` to a `Section`: computed, worded and drawn in its own file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bench.report.comparison import Comparison
+from bench.report.document import Section
+from bench.report.sections.budget import budget
+from bench.report.sections.calibration import calibration
+from bench.report.sections.classes import classes
+from bench.report.sections.cost import cost
+from bench.report.sections.differences import differences
+from bench.report.sections.effects import effects
+from bench.report.sections.gallery import gallery
+from bench.report.sections.leaderboard import leaderboard
+from bench.report.sections.not_ranked import not_ranked
+from bench.report.sections.published_results import published_results
+from bench.report.sections.training_curves import training_curves
+from bench.report.sections.tuning import tuning
+
+SECTIONS: tuple[Callable[[Comparison], Section], ...] = (
+    leaderboard,
+    published_results,
+    cost,
+    effects,
+    tuning,
+    training_curves,
+    classes,
+    gallery,
+    calibration,
+    differences,
+    budget,
+    not_ranked,
+)

@@ -1,0 +1,129 @@
+"""How do published accuracies compare? Above, within or below the interval measured here, never with a p-value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from bench.jsonutil import canonical
+from bench.published.reference_data import Reference
+from bench.report.comparison import Comparison
+from bench.report.document import Column, Section, Table
+from bench.report.estimates import validation_mean
+from bench.report.grouping import Config, Configuration
+from bench.report.leaderboard_frame import NEVER_RANKED
+from bench.report.number_format import NOTHING, counted, percent, points, points_interval
+from bench.statistics.intervals import Interval
+from bench.statistics.means import new_images
+from bench.statistics.versus_published import published_gap
+
+MEAN = "mean_of_runs"
+"""The flag of values that are no single run's: those get no interval."""
+
+NOT_COMPARED = "not compared"
+MAX_NAMED = 3
+
+COLUMNS = ("published", "id", "value", "configuration", "reproduces", "mean", "mean_low", "mean_high", "position",
+           "gap", "gap_low", "gap_high", "images", "flags", "url")  # fmt: skip
+"""`reproduces` says whether the `configuration` compared reproduces the published one, or is only the first of the top.
+
+`mean` is that configuration's test accuracy, with its interval on new images; `gap` is the published value minus it.
+"""
+
+
+def published_results(comparison: Comparison) -> Section:
+    """A table of published accuracies next to those measured here."""
+    frame = published_frame(comparison)
+    table = Table(
+        name="published",
+        title="Published results",
+        caption=(
+            "Published test accuracies against the mean and its 95 % interval on new images of the configuration that "
+            "reproduces the published one where the suite names it, else of the first top configuration; a single run "
+            "has Wilson's interval of its own. Published results come without predictions, so there is no p. The flags "
+            "say what differs; another preprocessing or budget may explain any gap."
+        ),
+        frame=frame,
+        columns=(
+            Column("published", "Published", lambda row: f"{row['published']} ({row['id']})", "text"),
+            Column("value", "Published %", lambda row: percent(row["value"])),
+            Column("position", "Position", lambda row: row["position"], "text"),
+            Column("gap", "Gap", lambda row: points(row["gap"])),
+            Column("interval", "95 % of the gap", lambda row: points_interval(row["gap_low"], row["gap_high"])),
+            Column("mean", "Measured %", lambda row: percent(row["mean"])),
+            Column("configuration", "By", lambda row: row["configuration"], "label"),
+            Column("reproduces", "Reproduces it", lambda row: "yes" if row["reproduces"] else "no", "text"),
+            Column("flags", "Flags", lambda row: row["flags"] or NOTHING, "text"),
+        ),
+    )
+    return Section("published", "Published results", (table,), data=lambda: {"findings": {"published": frame}})
+
+
+def published_frame(comparison: Comparison) -> pd.DataFrame:
+    """`COLUMNS`, the highest published value first.
+
+    Published results with a test accuracy count; of refuted ones the value is displayed and not compared. Each is
+    compared with the configuration that reproduces it, the best on validation of several, else with the first of the
+    top configurations.
+    """
+    analysis = comparison.analysis
+    rows = []
+    for reference in comparison.references:
+        wrong_metric = reference.part != "test" or reference.metric_name != "accuracy"
+        if analysis.estimates is None or wrong_metric or reference.value is None:
+            continue
+        reproduction = _reproduction(analysis.compared, comparison.reproductions.get(reference.id, ()))
+        label = reproduction or next(iter(analysis.top), None)
+        if label is not None:
+            measured = new_images(analysis.estimates, analysis.indices[label])
+            row = _row(reference, reference.value, measured, analysis.estimates.images)
+            rows.append({**row, "configuration": label, "reproduces": reproduction is not None})
+    frame = pd.DataFrame(rows, columns=list(COLUMNS)).astype({"images": "Int64"})
+    return frame.sort_values("value", ascending=False, kind="stable", ignore_index=True)
+
+
+def published_sentence(comparison: Comparison) -> str:
+    """How many published accuracies lie above, within and below the intervals measured here, and the nearest above."""
+    frame = published_frame(comparison)
+    frame = frame[frame["position"] != NOT_COMPARED]
+    parts = []
+    for position, rows in frame.groupby("position"):
+        names = [f"{row['published']} {percent(row['value'])}" for row in rows.to_dict("records")[:MAX_NAMED]]
+        more = f" and {len(rows) - MAX_NAMED} more" if len(rows) > MAX_NAMED else ""
+        parts.append((("above", "within", "below").index(str(position)), len(rows), position, ", ".join(names) + more))
+    if not parts:
+        return ""
+    texts = [f"{n} {position} ({names})" for _, n, position, names in sorted(parts)]
+    return f"Of {counted(len(frame), 'value')}, compared with the 95 % interval on new images: {'; '.join(texts)}."
+
+
+def _reproduction(compared: Sequence[Configuration], configs: Sequence[Config]) -> str | None:
+    """The label of the configuration that reproduces a published result."""
+    wanted = {canonical(config) for config in configs}
+    candidates = [configuration for configuration in compared if canonical(configuration.config) in wanted]
+    if len(candidates) > 1:
+        candidates = [configuration for configuration in candidates if not math.isnan(validation_mean(configuration))]
+    return max(candidates, key=validation_mean).label if candidates else None
+
+
+def _row(reference: Reference, value: float, measured: Interval, images: int) -> dict[str, Any]:
+    single = MEAN not in reference.flags
+    versus = None if NEVER_RANKED in reference.flags else published_gap(value, measured, images if single else None)
+    return {
+        "published": reference.model,
+        "id": reference.id,
+        "value": value,
+        "mean": measured.estimate,
+        "mean_low": measured.low,
+        "mean_high": measured.high,
+        "position": versus.position if versus else NOT_COMPARED,
+        "gap": value - measured.estimate,
+        "gap_low": versus.gap.low if versus else math.nan,
+        "gap_high": versus.gap.high if versus else math.nan,
+        "images": images if single else None,
+        "flags": "; ".join(flag.replace("_", " ") for flag in reference.flags),
+        "url": reference.url or "",
+    }

@@ -1,0 +1,245 @@
+// The leaderboard's controls. DataTables sorts, searches, pages, hides and groups; without scripts the table is plain.
+const $ = globalThis.jQuery;
+const DataTable = $.fn.dataTable;
+const PAGE = 100;
+
+// Numbers in full from data-order; what has none stays below, whichever way the column is sorted.
+const numeric = (sign) => (a, b) => {
+  if (a === null || b === null) return (a === null) - (b === null);
+  return sign * (a - b);
+};
+DataTable.type("metric", {
+  className: "",
+  order: { pre: (value) => (value === "" ? null : Number(value)), asc: numeric(1), desc: numeric(-1) },
+});
+
+function element(name, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(name), properties);
+  made.append(...children);
+  return made;
+}
+
+let named = 0;
+
+function labelled(text, control) {
+  control.id = `control-${++named}`;
+  return element("div", { className: "field" }, element("label", { htmlFor: control.id }, text), control);
+}
+
+// A column per axis behind the label, hidden until asked for, and two at the end that keep published results together
+// and what is not ranked below.
+function addColumns(table, data) {
+  const [head] = table.tHead.rows;
+  const heading = (text) => element("th", { scope: "col", textContent: text });
+  head.cells[0].after(...data.axes.map((axis) => heading(axis.name)));
+  head.append(heading("published"), heading("tier"));
+  [...table.tBodies[0].rows].forEach((row, place) => {
+    const cells = data.axes.map((axis) => {
+      const value = axis.rows[place];
+      const cell = element("td", { className: "axis", textContent: value === null ? "" : axis.values[value] });
+      cell.dataset.order = value ?? "";
+      return cell;
+    });
+    row.cells[0].after(...cells);
+    row.append(
+      element("td", { textContent: Number(row.classList.contains("published")) }),
+      element("td", { textContent: data.tiers[place] }),
+    );
+  });
+}
+
+function start(root) {
+  const data = JSON.parse(document.getElementById(root.dataset.table).textContent);
+  const scroll = root.querySelector(".scroll");
+  const node = root.querySelector("table");
+  addColumns(node, data);
+  const headings = [...node.tHead.rows[0].cells];
+  const columns = headings.map((cell, index) => ({
+    index,
+    title: cell.textContent.trim(),
+    name: cell.dataset.column ?? "",
+    axis: index > 0 && index <= data.axes.length,
+    metric: cell.matches(".number, .symbol"),
+    inner: index >= headings.length - 2,
+  }));
+  const [publishedColumn, tier] = columns.slice(-2).map((column) => column.index);
+  const test = columns.find((column) => column.name === "test").index;
+  const places = (wanted) => columns.filter(wanted).map((column) => column.index);
+  const published = [...node.tBodies[0].rows].map((row) => row.classList.contains("published"));
+  const paged = published.length > PAGE;
+  const percent = root.dataset.percent === "true";
+
+  const table = new DataTable(node, {
+    autoWidth: false,
+    info: false,
+    layout: { topStart: null, topEnd: null, bottomStart: null, bottomEnd: null },
+    order: [],
+    orderFixed: { pre: [[tier, "asc"]] },
+    pageLength: PAGE,
+    paging: paged,
+    columnDefs: [
+      { targets: places((column) => column.metric), type: "metric", orderSequence: ["desc", "asc", ""] },
+      { targets: places((column) => column.name === "interval"), orderable: false, searchable: false },
+      { targets: places((column) => column.axis), type: "metric", visible: false },
+      { targets: places((column) => column.inner), visible: false, searchable: false },
+    ],
+    rowGroup: { enable: false, dataSrc: () => "", startRender: (rows) => groupHead(rows) },
+  });
+
+  let group = null;
+  const shown = (row) => {
+    if (published[row]) return "published";
+    return group.axis ? group.of.values[group.of.rows[row]] : table.cell(row, group.index).node().textContent.trim();
+  };
+  function groupHead(rows) {
+    const indexes = rows.indexes().toArray();
+    const ours = indexes.filter((row) => !published[row] && data.tiers[row] === 0);
+    const value = shown(indexes[0]) || "–";
+    const numbers = ours.map((row) => table.cell(row, test).node().dataset.order).filter((text) => text !== "");
+    const written = (number) => (percent ? (100 * number).toFixed(2) : number.toFixed(4));
+    const parts = [published[indexes[0]] ? "Published results" : `${group.title}: ${value}`];
+    parts.push(`${indexes.length} ${indexes.length === 1 ? "row" : "rows"}`);
+    if (numbers.length) {
+      const span = [Math.min(...numbers), Math.max(...numbers)].map(written);
+      parts.push(`test ${span[0] === span[1] ? span[0] : span.join(" to ")}`);
+    }
+    const [title, ...rest] = parts;
+    const width = table.columns(":visible").count();
+    const cell = element("th", { colSpan: width, scope: "rowgroup" });
+    cell.append(element("b", { textContent: title }), element("span", { textContent: ` · ${rest.join(" · ")}` }));
+    return element("tr", { className: "group" }, cell);
+  }
+  function regroup(index) {
+    group = index === "" ? null : columns[Number(index)];
+    if (group?.axis) group.of = data.axes[group.index - 1];
+    if (group) {
+      table.order.fixed({ pre: [[publishedColumn, "asc"], [group.index, group.metric ? "desc" : "asc"], [tier, "asc"]] });
+      table.rowGroup().dataSrc((row) => shown(at.get(row))).rowGroup().enable();
+    } else {
+      table.order.fixed({ pre: [[tier, "asc"]] });
+      table.rowGroup().disable();
+    }
+    table.draw();
+  }
+  // RowGroup hands over a row's data; this leads back to its place.
+  const at = new Map(table.rows().indexes().toArray().map((row) => [table.row(row).data(), row]));
+
+  const search = element("input", { type: "search", placeholder: "any words" });
+  search.addEventListener("input", () => table.search(search.value).draw());
+
+  const grouping = element("select", {}, element("option", { value: "", textContent: "nothing" }));
+  for (const [label, wanted] of [
+    ["Axes", (column) => column.axis],
+    ["Columns", (column) => !column.axis && !column.inner && column.index > 0 && column.name !== "interval"],
+  ]) {
+    const options = columns.filter(wanted);
+    if (!options.length) continue;
+    grouping.append(element("optgroup", { label }, ...options.map(({ index, title }) =>
+      element("option", { value: index, textContent: title }))));
+  }
+  grouping.addEventListener("change", () => regroup(grouping.value));
+
+  const menus = [];
+  const menu = (title, ...items) => {
+    const made = element("details", {}, element("summary", { textContent: title }));
+    made.append(element("div", { className: "menu" }, ...items));
+    menus.push(made);
+    return made;
+  };
+  const pick = (text, checked, change) => {
+    const box = element("input", { type: "checkbox", checked });
+    box.addEventListener("change", () => change(box.checked));
+    return element("label", {}, box, text);
+  };
+
+  const filters = data.axes.map((axis) => {
+    const select = element("select", {}, element("option", { value: "", textContent: "all" }));
+    select.append(...axis.values.map((text, value) => element("option", { value, textContent: text })));
+    select.addEventListener("change", () => {
+      const value = select.value === "" ? null : Number(select.value);
+      // Published results have no axes; they have a switch of their own.
+      const keep = (_text, _row, row) => published[row] || axis.rows[row] === value;
+      table.search.fixed(`axis ${axis.name}`, value === null ? null : keep).draw();
+    });
+    return labelled(axis.name, select);
+  });
+
+  const save = element("button", { type: "button", textContent: "Export CSV" });
+  save.title = "The rows displayed, in this order, with all digits";
+  save.addEventListener("click", () => {
+    const rows = table.rows({ search: "applied", order: "applied", page: "all" }).indexes().toArray();
+    const text = [data.csv[0], ...rows.map((row) => data.csv[row + 1]), ""].join("\n");
+    const url = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+    const name = root.dataset.name.replace(/[^A-Za-z0-9.]+/g, "-");
+    element("a", { href: url, download: `leaderboard-${name}.csv` }).click();
+    setTimeout(() => URL.revokeObjectURL(url), 1000);
+  });
+
+  const hideable = columns.filter((column) => column.index > 0 && !column.inner);
+  const tools = element("div", { className: "tools" });
+  tools.append(labelled("Filter", search), labelled("Group by", grouping));
+  if (filters.length) tools.append(menu("Axis values", ...filters));
+  tools.append(menu("Columns", ...hideable.map(({ index, title, axis, name }) =>
+    pick(name === "interval" ? "Interval, drawn" : title, !axis, (on) => table.column(index).visible(on)))));
+  if (published.includes(true)) {
+    tools.append(element("div", { className: "switch" }, pick("Published results", true, (on) =>
+      table.search.fixed("published", on ? null : (_text, _row, row) => !published[row]).draw())));
+  }
+  tools.append(save);
+  scroll.before(tools);
+
+  const count = element("span", { role: "status" });
+  const pages = element("div", { className: "pages" }, count);
+  if (paged) {
+    const turn = (text, where) => {
+      const button = element("button", { type: "button", textContent: text });
+      button.addEventListener("click", () => table.page(where).draw("page"));
+      return button;
+    };
+    const [back, next] = [turn("Previous", "previous"), turn("Next", "next")];
+    const length = element("select", {}, ...[PAGE, 500, -1].map((value) =>
+      element("option", { value, textContent: value < 0 ? "all" : value })));
+    length.addEventListener("change", () => table.page.len(Number(length.value)).draw());
+    pages.append(back, next, element("label", {}, "Rows on a page ", length));
+    table.on("draw", () => {
+      const { page, pages: all } = table.page.info();
+      back.disabled = page === 0;
+      next.disabled = page >= all - 1;
+    });
+    globalThis.addEventListener("beforeprint", () => table.page.len(-1).draw());
+    globalThis.addEventListener("afterprint", () => table.page.len(Number(length.value)).draw());
+  }
+  scroll.after(pages);
+
+  const measure = () => scroll.classList.toggle("fits", node.scrollWidth <= scroll.clientWidth);
+  const tell = () => {
+    const { start: from, end: to, recordsDisplay: found, recordsTotal: all } = table.page.info();
+    const here = paged && found > to - from ? `${from + 1} to ${to} of ` : "";
+    const rows = all === 1 ? "row" : "rows";
+    count.textContent = found === all ? `${here}${all} ${rows}` : `${here}${found} of ${all} ${rows}`;
+    measure();
+  };
+  // DataTables leaves this out where an order is fixed.
+  const WORDS = { asc: "ascending", desc: "descending" };
+  table.on("order", () => headings.forEach((cell, index) => {
+    const direction = table.order().find(([column]) => column === index)?.[1];
+    if (WORDS[direction]) cell.setAttribute("aria-sort", WORDS[direction]);
+    else cell.removeAttribute("aria-sort");
+  }));
+  table.on("draw column-visibility", tell);
+  new ResizeObserver(measure).observe(scroll);
+  table.draw();
+
+  document.addEventListener("click", (event) => menus.forEach((one) => {
+    if (!one.contains(event.target)) one.open = false;
+  }));
+  tools.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    menus.filter((one) => one.open).forEach((one) => {
+      one.open = false;
+      one.querySelector("summary").focus();
+    });
+  });
+}
+
+document.querySelectorAll(".leaderboard").forEach(start);
