@@ -90,7 +90,6 @@ UNREACHED = {
     "data/user_data.py entry_at: ": "`bench data show`: tests/commands/test_data_show.py",
     "suite/trial.py check_contents: ": "somebody writes meanwhile: tests/data/test_unchanged.py",
     "commands/load_suites.py check_user_data: ": "`bench plan`: tests/commands/test_suites.py",
-    "data/scaling.py fit: ": "the schema knows the names",
     "data/scaling.py _moments: ": "data without images are refused before",
     "data/splits.py split: ": "the schema knows the forms",
     "models/inputs.py behind: ": "statistics of other images, a mistake of bench's own",

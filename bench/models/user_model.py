@@ -215,7 +215,7 @@ def code_location(error: BaseException, name: str) -> str:
     if isinstance(error, FileNotFoundError | ModuleNotFoundError) and not code.installed:
         advice = (
             "\n  a model has the files that its key holds: the modules that it imports by import statements, and what "
-            f"its entry names: {{name: {name!r}, {FILES}: [...]}}"
+            f"the component names: {{name: {name!r}, {FILES}: [...]}}"
         )
     if isinstance(error, SyntaxError) and error.filename:
         return f" ({as_written(error.filename)}, line {error.lineno})"
