@@ -185,7 +185,7 @@ BYTES: dict[str, tuple[Callable[[np.ndarray], bytes], str]] = {
     "noise": (lambda _: np.random.default_rng(0).bytes(3_000), "neither a whole .npz nor text in UTF-8"),
     "cut off": (lambda said: squeezed(said)[:2_000], "neither a whole .npz nor text in UTF-8"),
     "changed on the way": (lambda said: squeezed(said)[:300] + b"\x37" * 600 + squeezed(said)[900:], "decompressing"),
-    "no array": (lambda _: zipped("predicted.npy", b"hello"), "`predicted` is no array"),
+    "no array": (lambda _: zipped("predicted.npy", b"hello"), "`predicted` is no NumPy array"),
     "larger than memory": (
         lambda _: zipped("predicted.npy", b"\x93NUMPY\x01\x00v\x00" + HEADER),
         "`predicted` is damaged: its header promises 80,000,000,000,000 bytes, 0 follow",

@@ -336,7 +336,7 @@ FILES: dict[str, Mistake] = {
     ),
     "npz: classes that are no text": Mistake(
         NPZ,
-        (PLACE, "data.npz: `classes` holds numbers that are no characters; write the file again"),
+        (PLACE, "data.npz: `classes` has values that are no characters; write the file again"),
         beside=npz(classes=np.array([0x110000, 98], np.uint32).view("<U1")),
     ),
     "npz: labels with halves": Mistake(
