@@ -6,8 +6,6 @@
     Misclassified images, possible label errors, and the sprite that holds the images.
 `build_details`
     Which configurations of a comparison get details, and both computed for these.
-`class_report`, `gallery_view`
-    What the page shows of them.
-`class_json`
-    What JSON has of them.
+`class_report`
+    The tables and matrices of a configuration as the page displays them, and the data its script compares them by.
 """

@@ -7,17 +7,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bench.published.reference_data import PublishedClasses
 from bench.report.charts.drawing import chart_data
 from bench.report.charts.fit_names import label_expression
 from bench.report.charts.lazy_altair import alt
 from bench.report.charts.theme import AXIS_NAME, BLUE, INK, VERMILLION
 from bench.report.classes import class_report
-from bench.report.classes.class_json import details_json
 from bench.report.classes.class_report import HEADINGS, PublishedClassTable, published_table
 from bench.report.classes.details import Details
 from bench.report.comparison import Comparison
 from bench.report.document import Chart, Column, Format, OmittedChart, Section, Table
 from bench.report.number_format import percent
+from bench.statistics.per_class import CLASS_METRICS
 
 MATRIX, DIFFERENCE = "Confusion matrix", "Difference of two confusion matrices"
 
@@ -133,6 +134,45 @@ def _published_tables(details: Details, table: PublishedClassTable) -> list[Tabl
 
 def _own_column(name: str) -> Column:
     return Column(name, name.removeprefix("predicted "), lambda row: str(row[name]))
+
+
+def details_json(details: Details) -> dict[str, Any]:
+    """A configuration class by class; each metric with its 95 % interval on new images."""
+    return {
+        "label": details.label,
+        "selected": details.selected,
+        "top": details.top,
+        "seeds": details.seeds,
+        "classes": [_class_json(details, number) for number in range(len(details.classes))],
+        "confusion_over_seeds": details.confusion.tolist(),
+        "accuracy": details.accuracy,
+        "mean_confidence": details.mean_confidence,
+        "ece": details.ece,
+        "nll": details.nll,
+        "calibration": details.calibration,
+        "published": [_published_json(published) for published in details.published],
+    }
+
+
+def _class_json(details: Details, number: int) -> dict[str, Any]:
+    row: dict[str, Any] = {"class": details.classes[number]}
+    for metric in CLASS_METRICS:
+        row[metric] = float(getattr(details.metrics, metric)[number])
+        interval = details.intervals[metric][number].tolist()
+        row[f"{metric}_interval"] = None if np.isnan(interval[0]) else interval
+    return {**row, "support": int(details.metrics.support[number])}
+
+
+def _published_json(published: PublishedClasses) -> dict[str, Any]:
+    columns = (published.classes, published.precision, published.recall, published.f1, published.support)
+    return {
+        "reference": published.reference,
+        "system": published.system,
+        "classes": [
+            dict(zip(("class", *CLASS_METRICS, "support"), row, strict=True)) for row in zip(*columns, strict=True)
+        ],
+        "confusion": published.confusion,
+    }
 
 
 def confusion_chart(comparison: Comparison) -> Chart | OmittedChart:

@@ -23,13 +23,13 @@ from bench.report.classes.gallery import (
     build_gallery,
     cached_finder,
 )
-from bench.report.classes.gallery_view import (
+from bench.report.sections.gallery import (
     agreement,
     confident_mistakes,
     duplicate_rows,
     gallery_data,
     label_issue_images,
-    sensitivity,
+    sensitivity_table,
 )
 
 CLASSES = ("sock", "hat", "glove")
@@ -71,6 +71,11 @@ def gallery_of(
     )
     assert found is not None
     return found
+
+
+def sensitivity_columns(gallery: Gallery) -> dict[str, list[str]]:
+    table = sensitivity_table(gallery)
+    return {column.heading: [cell.text for cell in table.cells[column.name]] for column in table.columns}
 
 
 def test_the_most_confident_mistakes_come_first() -> None:
@@ -139,9 +144,12 @@ def test_label_issues_are_what_every_seed_of_every_top_configuration_contradicts
     assert found.label_issues is not None
     assert [s.image for s in found.label_issues.images] == [4]
     assert agreement(found).startswith("All 3 networks of 2 top configurations")
-    headings, rows = sensitivity(found)
-    assert headings == ["All images", "Without contradicted labels"]
-    assert rows == [("one", ["96.67", "98.31"]), ("two", ["96.67", "98.31"])]
+    columns = sensitivity_columns(found)
+    assert columns == {
+        "Configuration": ["one", "two"],
+        "All images": ["96.67", "96.67"],
+        "Without contradicted labels": ["98.31", "98.31"],
+    }
 
 
 def test_two_networks_that_agree_make_no_label_issue() -> None:
@@ -156,8 +164,12 @@ def test_duplicates_are_shown_with_all_labels_and_left_out_of_the_sensitivity_an
     found = gallery_of({"one": predictions(60, {4: (0, 0.6)})}, dataset, ("one",))
     (duplicate,) = duplicate_rows(found)
     assert (duplicate["image"], duplicate["label"], duplicate["train"]) == (4, "hat", [(2, "glove")])
-    headings, rows = sensitivity(found)
-    assert (headings, rows) == (["All images", "Without copies of training images"], [("one", ["98.33", "100.00"])])
+    columns = sensitivity_columns(found)
+    assert columns == {
+        "Configuration": ["one"],
+        "All images": ["98.33"],
+        "Without copies of training images": ["100.00"],
+    }
 
 
 def test_without_the_data_the_mistakes_stay_and_the_reason_is_given(
