@@ -117,10 +117,11 @@ def test_a_configurations_bracket_is_drawn_once_and_for_all(
 
 
 def test_brackets_are_judged_by_themselves(six: list[Trial]) -> None:
-    asha = Judge(Pruning(grace_period=1, reduction_factor=3, brackets=2))
+    rule = Pruning(grace_period=1, reduction_factor=3, brackets=2)
+    several = (Judge(rule, sampling_seed) for sampling_seed in range(100))
+    asha = next(asha for asha in several if 2 <= sum(map(asha.bracket, six)) <= 4)
     early = [trial for trial in six if asha.bracket(trial) == 0]
     late = [trial for trial in six if asha.bracket(trial) == 1]
-    assert len(early) >= 2 and late  # else another sampling seed is needed here
     assert not asha.stops(early[0], 1, 0.9)
     assert asha.stops(early[1], 1, 0.1)
     assert not any(asha.stops(late[0], epoch, 0.1) for epoch in range(1, 10))
