@@ -29,47 +29,32 @@ OLD_WORDS = _OLD_WORDS.split()
 """Identifiers for which the field has a word: an image, a metric, a fraction, a value of an axis, a component, ..."""
 
 REMAINING: dict[str, int] = {
-    "figure": 35,
-    "figures": 26,
-    "share": 4,
-    "shares": 4,
-    "entry": 180,
-    "level": 19,
-    "levels": 33,
-    "place": 78,
-    "places": 39,
-    "kept": 21,
-    "shown": 103,
-    "beside": 5,
+    "figures": 9,
+    "entry": 174,
+    "level": 10,
+    "levels": 12,
+    "place": 7,
+    "places": 2,
+    "kept": 6,
+    "shown": 22,
+    "beside": 3,
     "own": 10,
-    "one": 350,
-    "found": 138,
-    "mine": 10,
-    "theirs": 13,
-    "ours": 55,
-    "said": 4,
-    "told": 21,
-    "here": 19,
-    "there": 17,
-    "both": 8,
-    "rest": 10,
-    "asked": 7,
-    "seen": 19,
-    "whole": 22,
-    "Board": 3,
+    "one": 39,
+    "found": 22,
+    "ours": 5,
+    "told": 2,
+    "here": 3,
+    "there": 3,
+    "rest": 2,
+    "asked": 2,
+    "whole": 5,
     "lost": 1,
-    "tries": 12,
-    "ALONE": 2,
     "gathered": 3,
-    "judged": 12,
     "draws": 16,
     "away": 3,
-    "tied": 44,
-    "behind": 9,
+    "behind": 5,
     "Block": 12,
-    "glance": 4,
-    "apart": 4,
-    "leaders": 28,
+    "detailed": 3,
 }
 """How often each of `OLD_WORDS` may still stand in the package; none of the others."""
 
@@ -93,32 +78,20 @@ OLD_SENTENCES = (
 )
 """Sentences that were replaced by plain ones; neither the package nor the documentation has them."""
 
-REMAINING_SENTENCES: dict[str, int] = {
-    "top of a sorted list is lucky": 1,
-    "leaders against each other": 2,
-    "what tuning brings": 1,
-    "how training went": 1,
-    "cannot be told from": 8,
-}
+REMAINING_SENTENCES: dict[str, int] = {}
 """Upper bounds for sentences that the report still prints."""
 
-REMAINING_MODULES: dict[str, int] = {
-    "report": 2,
-    "losses": 2,
-    "preprocessing": 2,
-    "steps": 2,
-    "record": 2,
-    "budget": 2,
-    "curves": 2,
-    "page": 2,
-    "tables": 2,
+REMAINING_MODULES: dict[str, int] = {"report": 2, "preprocessing": 2, "steps": 2, "record": 2, "gallery": 2}
+REMAINING_CLASSES: dict[str, int] = {"Standardize": 2, "SeedNoise": 2}
+REMAINING_LONG_FUNCTIONS: dict[str, int] = {
+    "commands/run.py:run": 84,
+    "report/report.py:build": 89,
+    "report/sections/leaderboard.py:_columns": 84,
 }
-REMAINING_CLASSES: dict[str, int] = {"Standardize": 2, "Cell": 2, "SeedNoise": 2}
-REMAINING_LONG_FUNCTIONS: dict[str, int] = {"commands/run.py:run": 84, "report/report.py:build": 98}
 """Names that still stand for several modules or classes, and functions of more than 80 lines, with their number."""
 
 MAX_LINES = 80
-MAX_UNTYPED = 261
+MAX_UNTYPED = 251
 """Of `dict[str, Any]`: plain data belongs at the edges to YAML and JSON."""
 
 
