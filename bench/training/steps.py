@@ -116,7 +116,9 @@ def standard(batch: Batch) -> None:
 def clip(batch: Batch, *, max_norm: float) -> None:
     """The gradient scaled down to the Euclidean norm `max_norm` where it is longer, then the optimizer's step."""
     batch.compute_gradients()
-    nn.utils.clip_grad_norm_(batch.model.parameters(), max_norm)
+    gradients = [weight.grad for weight in batch.model.parameters() if weight.grad is not None]
+    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+    torch._foreach_mul_(gradients, (max_norm / (norm + 1e-6)).clamp(max=1.0))  # as torch's clip_grad_norm_
     batch.optimizer.step()
 
 

@@ -41,12 +41,13 @@ import json, sys
 import numpy as np
 import torch
 from bench.data import Dataset
+from bench.suite.trial_config import TrialConfig
 from bench.training.train_trial import train_trial
 sys.path.insert(0, sys.argv[1])
 from test_same_bits import digest
 torch.set_num_threads(1)
 data = Dataset(source=None, **np.load(sys.argv[2]))
-print(json.dumps([digest(train_trial(config, 7, data)) for config in json.loads(sys.argv[3])]))
+print(json.dumps([digest(train_trial(config, 7, data)) for config in map(TrialConfig.from_json, json.loads(sys.argv[3]))]))
 """
 
 
