@@ -47,7 +47,8 @@ sys.path.insert(0, sys.argv[1])
 from test_same_bits import digest
 torch.set_num_threads(1)
 data = Dataset(source=None, **np.load(sys.argv[2]))
-print(json.dumps([digest(train_trial(config, 7, data)) for config in map(TrialConfig.from_json, json.loads(sys.argv[3]))]))
+configs = map(TrialConfig.from_json, json.loads(sys.argv[3]))
+print(json.dumps([digest(train_trial(config, 7, data)) for config in configs]))
 """
 
 
