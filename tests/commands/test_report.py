@@ -22,7 +22,7 @@ def test_a_mistyped_ledger_is_no_empty_report(writer: tuple[str, ...], bench: An
 def test_a_ledger_without_trials_is_told_of(bench: Any, tmp_path: Path) -> None:
     (tmp_path / "results" / "entries").mkdir(parents=True)
     ran = bench("report", "--results", tmp_path / "results")
-    assert (ran.code, "holds no trial" in ran.out) == (0, True)
+    assert (ran.code, "has no trial of this selection" in ran.out) == (0, True)
 
 
 def test_pictures_of_own_data_are_found_from_any_folder(

@@ -14,7 +14,7 @@ def told(ledger: Ledger, **options) -> dict[str, str]:  # type: ignore[no-untype
 
 def test_it_names_suite_file_and_command(ledger: Ledger) -> None:
     ledger.add(config(), [0.9])
-    found = told(ledger, suite="quick", file="suites/quick.yaml", command="bench run quick")
+    found = told(ledger, suite="quick", suite_file="suites/quick.yaml", command="bench run quick")
     assert (found["Suite"], found["Suite file"], found["Command"]) == ("quick", "suites/quick.yaml", "bench run quick")
 
 
