@@ -77,7 +77,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
         "`p` must be a number",
     ),
     "optimizer ": ('{name: "wrong.py:f"}', "def f(params): raise KeyError('lr')", "KeyError: 'lr' (/"),
-    "schedule ": ('{name: "wrong.py:g"}', "def f(context): return None", "did you mean 'f'"),
+    "schedule ": ('{name: "wrong.py:g"}', "def f(context): return None", "has no 'g'; it has f"),
 }
 
 
