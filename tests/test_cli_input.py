@@ -66,7 +66,7 @@ FILES: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
         GOOD + "references: [lab-e-basline]\n",
         ("suite.yaml:3: references[0]: ", "'lab-e-baseline'?"),
     ),
-    "duplicate key": (GOOD + "name: u\n", ("suite.yaml:3: the key 'name' stands here twice",)),
+    "duplicate key": (GOOD + "name: u\n", ("suite.yaml:3: the key 'name' is given twice",)),
     "no YAML": ("name: [t\n", ("suite.yaml:2: is not valid YAML",)),
     "not UTF-8": (b"name: t\ntitle: \xff\n", ("suite.yaml:2: is not UTF-8 text (byte 0xff)",)),
     "exploding anchors": (LAUGHS, ("holds more than 20,000 values",)),

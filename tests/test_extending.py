@@ -77,6 +77,36 @@ WRONG: dict[str, tuple[str, str, str]] = {
         "`p` must be a number",
     ),
     "optimizer ": ('{name: "wrong.py:f"}', "def f(params): raise KeyError('lr')", "KeyError: 'lr' (/"),
+    "augmentation  ": ('{name: "wrong.py:f"}', "def f(images, generator): return images @ 3", "fails on images of"),
+    "loss  ": ('{name: "wrong.py:f"}', "def f(): return None", "expected a function (logits, targets)"),
+    "loss   ": ('{name: "wrong.py:f"}', "def f(): return lambda logits, targets: logits.shapes", "fails on"),
+    "loss    ": (
+        '{name: "wrong.py:f"}',
+        "def f(): return lambda logits, targets: logits.detach().mean()",
+        "without a gradient",
+    ),
+    "schedule  ": ('{name: "wrong.py:f"}', "def f(context): return lambda step: -1.0", "a number of at least 0"),
+    "schedule   ": ('{name: "wrong.py:f"}', "def f(context): return lambda step: 1 / step", "fails at step 0"),
+    "step ": ('{name: "wrong.py:f"}', "def f(batch): batch.backward()", "fails"),
+    "step  ": ('{name: "wrong.py:f"}', "def f(batch): batch.compute_gradients()", "changes no weight"),
+    "regularizer ": ('{name: "wrong.py:f"}', "def f(): return 3.0", "expected a function that gives the penalty"),
+    "regularizer  ": ('{name: "wrong.py:f"}', "def f(): return lambda model: model.layers", "fails on this model"),
+    "preprocessing ": (
+        '{name: "wrong.py:f"}',
+        "from torch import nn\n\ndef f(images): return nn.Flatten(0)",
+        "expected floats of shape (2, C, H, W)",
+    ),
+    "preprocessing  ": (
+        '{name: "wrong.py:f"}',
+        "from torch import nn\n\ndef f(images): return nn.Linear(3, 3)",
+        "fails on images of",
+    ),
+    "dataset ": (
+        '{name: "wrong.py:f"}',
+        "import numpy as np\n\ndef f():\n    x, y = np.zeros((8, 4, 4), np.uint8), np.arange(8) % 2\n"
+        "    return dict(train_images=x, train_labels=y, test_images=x, test_labels=y, classes=['a', 'a'])",
+        "names a class twice",
+    ),
     "schedule ": ('{name: "wrong.py:g"}', "def f(context): return None", "has no 'g'; it has f"),
 }
 
@@ -91,6 +121,14 @@ def test_a_broken_contract_is_one_message_before_anything_is_trained(case: str, 
     assert code == 2 and message in err, err
     assert f"grid.{axis}" in err or axis in err
     assert not list((folder / "r").glob("entries/*/*"))
+
+
+def test_two_files_of_one_module_name_are_refused(folder: Path) -> None:
+    (folder / "other").mkdir()
+    (folder / "other/mine.py").write_text(code())
+    (folder / "mine.yaml").write_text(suite().replace('loss: {name: "mine.py:', 'loss: {name: "other/mine.py:'))
+    code_, _, err = bench("run", folder / "mine.yaml", "--no-ray", "--results", folder / "r")
+    assert (code_, "for another component of the same configuration: rename one of them" in err) == (2, True), err
 
 
 def test_an_exception_while_training_fails_the_trial_with_its_traceback(folder: Path) -> None:

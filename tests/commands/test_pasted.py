@@ -84,7 +84,7 @@ def test_all_that_a_run_and_its_report_print(folder: Path, bench: Any) -> None:
     said = bench("plan", *arguments[1:], "--json")
     assert json.loads(said.out)["trials"] == 4
     said = bench(*pasted(repeats[0], folder))
-    assert (said.code, said.out.count("agree")) == (0, 2), said.out + said.err
+    assert (said.code, said.out.count("is bit-identical")) == (0, 2), said.out + said.err
 
 
 def test_a_suite_that_comes_with_bench_is_named_as_it_was(folder: Path, bench: Any) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from bench.data import Dataset
 from bench.data.explore import Part, duplicates, explore, pixels
+from bench.suite.schema import Tail
 
 
 @pytest.fixture
@@ -81,6 +82,6 @@ def test_a_split_is_looked_at_as_trials_make_it(small: Dataset) -> None:
 
 
 def test_the_split_of_fashion_mnist_has_the_published_figures(fashion_mnist: Dataset) -> None:
-    found = explore(fashion_mnist, validation={"tail": 0.2})
+    found = explore(fashion_mnist, validation=Tail(tail=0.2))
     assert (found.counts["train"].sum(), found.counts["validation"].sum()) == (48_000, 12_000)
     assert (round(found.pixels[0].mean, 2), round(found.pixels[0].deviation, 2)) == (72.80, 89.97)

@@ -92,3 +92,8 @@ def test_nodes_that_do_not_join_are_found_in_what_ray_says_of_the_cluster() -> N
     assert failed == ["local.cluster.node: NodeTerminated (ip: 192.0.2.4)"]
     quiet = re.sub(r"(?<=:\n) (192|local).*", " (no such nodes)", STATUS)
     assert missing_nodes(quiet) == ([], [])
+
+
+def test_variables_are_written_for_their_owner_alone(tmp_path: Path) -> None:
+    jobs._write_private(tmp_path / "variables.json", "{}")
+    assert (tmp_path / "variables.json").stat().st_mode & 0o777 == 0o600

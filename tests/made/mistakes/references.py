@@ -18,7 +18,7 @@ ROWS: dict[str, Row] = {
     "unknown": (
         TOP + "references: [lab-e-basline, nobody]\n",
         "suite.yaml:4: references[0]: no published result 'lab-e-basline'; did you mean 'lab-e-baseline'?",
-        "suite.yaml:4: references[1]: no published result 'nobody'; the ids stand in labs.yaml",
+        "suite.yaml:4: references[1]: no published result 'nobody'; the ids are in labs.yaml",
     ),
     "matches nothing": (
         GRID + "  - {id: lab-e-l2, match: {model: {name: mlp, hidden: [128]}}}\n",
