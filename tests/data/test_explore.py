@@ -67,7 +67,7 @@ def test_exact_duplicates_are_counted_within_and_across_the_parts(small: Dataset
 def test_a_split_is_looked_at_as_trials_make_it(small: Dataset) -> None:
     train = small.train_images.copy()
     train[5] = train[0]  # class 1 in the tail, class 0 before it
-    found = explore(replace(small, train_images=train), validation={"tail": 0.3})
+    found = explore(replace(small, train_images=train), validation=Tail(tail=0.3))
     assert {part: counts.tolist() for part, counts in found.counts.items()} == {
         "train": [3, 1],
         "validation": [2, 1],
