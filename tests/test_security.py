@@ -187,7 +187,7 @@ def test_no_user_code_refuses_models_of_the_users_own_before_anything_of_them_ru
     assert done.stderr == (
         f"error: {suite}:3: grid.model[1]: 'evil.py:net' is a model of the user's own, and --no-user-code runs none\n"
         f"{suite}:3: grid.model[2]: 'package.evil:net' is a model of the user's own, and --no-user-code runs none\n"
-        "  leave the option out where you trust that code, or take another model\n"
+        "  leave the option out where you trust that code, or take another component\n"
     )
     assert not (tmp_path / "trace").exists()
 

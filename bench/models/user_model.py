@@ -133,12 +133,11 @@ def inside(folder: Path, path: Path) -> Path:
 
 def with_unpacked_weights(name: str, parameters: dict[str, Any]) -> dict[str, Any]:
     """A timm model's parameters, the file of its weights named where this process was given it by `use`."""
-    if name not in _used:
+    files = weights_files(parameters)
+    if name not in _used or not files:
         return parameters
     code, folder = _used[name]
-    paths = {
-        file: str(inside(folder, path)) for file, path in zip(weights_files(parameters), code.declared, strict=True)
-    }
+    paths = {file: str(inside(folder, path)) for file, path in zip(files, code.declared, strict=True)}
     return {
         key: {**value, "file": paths[str(value["file"])]}
         if key in WEIGHTS and isinstance(value, dict) and value.get("file")

@@ -87,7 +87,7 @@ def read(data: bytes) -> Record | None:
         assert str(error)
         return None
     predictions = decode_predictions(LedgerEntry(name, record), data)
-    assert predictions is None or all(array.dtype != object for array in vars(predictions).values())
+    assert predictions is None or all(array is None or array.dtype != object for array in vars(predictions).values())
     return record
 
 

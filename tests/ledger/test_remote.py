@@ -385,7 +385,7 @@ def test_a_place_of_other_things_is_no_ledger(bucket):
     ("url", "told"),
     [
         ("s4://bucket/results", "unknown protocol 's4'; write it like s3://BUCKET/PATH, or name a folder"),
-        ("s3://", "names no place; write it like s3://BUCKET/PATH"),
+        ("s3://", "names no location; write it like s3://BUCKET/PATH"),
         ("gs://bucket/results", "the library for gs:// is not installed: "),
     ],
 )

@@ -14,7 +14,7 @@ from bench.suite.suite import load_suite
 from bench.suite.trial import trials
 
 ASK = {
-    "training/machine.py",  # a GPU's name, and the peak of its memory
+    "training/runtime.py",  # a GPU's name, and the peak of its memory
     "training/checkpoint.py",  # a GPU's own stream of random numbers
 }
 """Files that ask what a device is, and why."""
