@@ -98,7 +98,7 @@ def encode(record: Record, predictions: Predictions | None = None) -> tuple[str,
                 # Compression would save a fifth and take some 10 ms.
                 archive.writestr(
                     _member(f"{PROBABILITIES}.npy"),
-                    _npy(predictions.probabilities.astype(np.float16)),
+                    _npy(predictions.probabilities.astype(np.float16, copy=False)),
                     zipfile.ZIP_STORED,
                 )
     data = buffer.getvalue()
@@ -190,7 +190,7 @@ def _check_probabilities(record: Record, predictions: Predictions, probabilities
     ):
         raise DamagedEntryError(f"holds probabilities of {n_classes} classes, and the trial has another number")
     # The bit patterns of nonnegative numbers are in their order; a sign, an infinity or nan lies above.
-    patterns = probabilities.astype(np.float16).view(np.uint16)
+    patterns = np.ascontiguousarray(probabilities, np.float16).view(np.uint16)
     if patterns.max() > np.float16(MAX_PROBABILITY).view(np.uint16):
         raise DamagedEntryError("holds probabilities outside of [0, 1]")
 

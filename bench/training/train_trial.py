@@ -221,9 +221,6 @@ def _test(setup: TrialSetup, outcome: TrialOutcome, training_data: TrainingData,
     test_metrics, predicted = final_metrics(logits, labels, _evaluation_loss(setup))
     if "loss" not in test_metrics:
         return
-    assert predicted.probabilities is not None
-    # As records store them; half the bytes to send from a worker.
-    predicted = replace(predicted, probabilities=predicted.probabilities.astype(np.float16))
     outcome.train, outcome.test, outcome.predicted = train_metrics, test_metrics, predicted
     outcome.evaluation_seconds += time.perf_counter() - start
     outcome.status = "complete"

@@ -13,7 +13,7 @@ from sklearn.metrics import log_loss, precision_recall_fscore_support, precision
 from torch import Tensor
 from torch.nn import functional as F
 
-from bench.metrics import METRICS, Predictions, calibration_error, compute_metrics
+from bench.metrics import METRICS, Predictions, brier_score, calibration_error, compute_metrics
 from bench.training.evaluation import final_metrics, metrics, predictions
 from bench.training.loss_functions import Loss
 
@@ -151,12 +151,24 @@ def test_stored_predictions_give_the_same_metrics(classes: int) -> None:
     """A record without a metric gets it from its stored predictions, in half precision."""
     logits, labels = random_case(500, classes)
     measured, kept = final_metrics(logits, labels)
-    assert kept.probabilities is not None
-    stored = replace(kept, probabilities=kept.probabilities.astype(np.float16))
-    derived = compute_metrics(stored, classes)
+    derived = compute_metrics(kept, classes)
     assert derived.keys() == measured.keys() - {"loss"}
     assert derived["auroc"] == measured["auroc"]
     assert derived == pytest.approx({name: measured[name] for name in derived}, rel=1e-3)
+
+
+def test_probabilities_are_rounded_once_to_half_precision_and_the_brier_score_is_of_those_before() -> None:
+    logits, labels = random_case(500, 10)
+    measured, kept = final_metrics(8 * logits, labels)  # many are subnormal in half precision
+    before = predictions(8 * logits, labels)
+    assert before.probabilities is not None and kept.probabilities is not None
+    assert before.probabilities.dtype == np.float32
+    wanted = before.probabilities.astype(np.float16)
+    assert kept.probabilities.dtype == np.float16
+    assert (kept.probabilities.view(np.uint16) == wanted.view(np.uint16)).all()
+    assert ((wanted > 0) & (wanted < 2**-14)).any()
+    assert measured["brier_score"] == brier_score(before)
+    assert measured["brier_score"] != brier_score(kept)
 
 
 def test_a_true_class_of_probability_0_leaves_no_log_loss() -> None:
