@@ -44,7 +44,8 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from bench.statistics.best_set import find_best_set, fixed_images
-from bench.statistics.factor_effects import contrasts, main_effects
+from bench.statistics.contrasts import contrasts
+from bench.statistics.factor_effects import main_effects
 from bench.statistics.intervals import Interval, pooled_seed_deviation, seed_interval, wilson
 from bench.statistics.means import MeanEstimates, measure, new_images, this_test_set
 from bench.statistics.paired_tests import McNemar, one_sided_mcnemar, paired_interval

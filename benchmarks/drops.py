@@ -38,7 +38,7 @@ from scipy import stats
 from scipy.optimize import brentq
 
 from bench.statistics import paired_tests
-from bench.statistics.factor_effects import difference
+from bench.statistics.contrasts import difference
 from bench.statistics.intervals import Interval
 from bench.statistics.means import measure
 from bench.statistics.paired_tests import McNemar, mcnemar, one_sided_mcnemar

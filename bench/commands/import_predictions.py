@@ -50,8 +50,9 @@ def import_predictions(
             what = "is not a file" if os.path.lexists(file) else "there is no such file"
             raise UserError(f"{file}: {what}; give an .npz or CSV of test predictions")
     from bench.data import load
-    from bench.ledger.external import external_config, external_key, predictions_of, read
+    from bench.ledger.external import external_config, external_key
     from bench.ledger.ledger import Ledger
+    from bench.ledger.prediction_files import predictions_of, read
 
     ledger = Ledger(results)
     warn_damaged(ledger)

@@ -2,16 +2,17 @@
 
 Files in reading order::
 
-    record.py       a trial's record, and the check of records that others may have written
-    entries.py      a record and its predictions as one file, named by key and digest
-    store.py        what a store of entries, index and leases must do; the index; lease owners
-    files.py        a ledger's folder: names, atomic writes, listing
-    file_store.py   a store in a folder
-    url_store.py    a store at any URL of fsspec, such as s3://
-    address.py      from a path or URL to its store
-    ledger.py       reading, publishing and merging records
-    leases.py       which driver trains which trial
-    external.py     predictions of other frameworks
+    record.py            a trial's record, and the check of records that others may have written
+    entries.py           a record and its predictions as one file, named by key and digest
+    store.py             what a store of entries, index and leases must do; the index; lease owners
+    files.py             a ledger's folder: names, atomic writes, listing
+    file_store.py        a store in a folder
+    url_store.py         a store at any URL of fsspec, such as s3://
+    address.py           from a path or URL to its store
+    ledger.py            reading, publishing and merging records
+    leases.py            which driver trains which trial
+    external.py          imported predictions of other frameworks as records
+    prediction_files.py  reading and checking the files that these come from
 
 
 A ledger on disk::

@@ -15,7 +15,7 @@ from bench.metrics import Predictions
 from bench.report.estimates import select_on_validation
 from bench.report.grouping import Configuration, TrialGroup
 from bench.statistics.best_set import BestSet, find_best_set, fixed_images
-from bench.statistics.factor_effects import NOISE_STANDARD_ERRORS, seed_error
+from bench.statistics.contrasts import NOISE_STANDARD_ERRORS, seed_error
 from bench.statistics.intervals import Interval
 from bench.statistics.means import MeanEstimates, measure, new_images, subset, this_test_set
 

@@ -5,7 +5,8 @@ Files in reading order::
     intervals.py         of a proportion over images (Wilson) and of a mean over seeds
     seed_noise.py        variance between seeds, moderated over configurations
     means.py             mean accuracies with their variance over seeds and images
-    factor_effects.py    contrasts, main effects and interactions of axes
+    contrasts.py         differences and weighted sums of means
+    factor_effects.py    main effects and interactions of axes
     best_set.py          which configurations may be the best
     paired_tests.py      McNemar's and Tango's tests of two configurations
     per_class.py         precision, recall and F1 of each class, confusion matrix

@@ -123,7 +123,7 @@ class MeanEstimates:
         """Shape (k, k): covariance of the means over samples of test images, with the independent flips of the seeds.
 
         With thousands of configurations this has millions of values: `image_variances` is its diagonal, and
-        `bench.statistics.factor_effects.variance` needs `deviations` only.
+        `bench.statistics.contrasts.variance` needs `deviations` only.
         """
         products = self.deviations @ self.deviations.T
         result: Floats = products.astype(np.float64) * (1 / (self.images - 1)) / self.images

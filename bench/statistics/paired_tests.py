@@ -36,7 +36,7 @@ def mcnemar(first_correct: NDArray[Any], second_correct: NDArray[Any], confidenc
     The null hypothesis is that an image that only one run classifies correctly is as likely to be of either. The
     interval is that of `paired_interval`, for which the number of such images is random too; test and interval may
     disagree where p lies near 1 - confidence. Neither holds for other seeds: for configurations with several seeds use
-    `bench.statistics.factor_effects.difference`.
+    `bench.statistics.contrasts.difference`.
 
     Parameters
     ----------

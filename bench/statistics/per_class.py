@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from sklearn.metrics import precision_recall_fscore_support
 
-from bench.statistics.factor_effects import contrasts
+from bench.statistics.contrasts import contrasts
 from bench.statistics.intervals import check_confidence, score_bounds
 from bench.statistics.means import MeanEstimates, satterthwaite
 from bench.statistics.seed_noise import Floats, moderated

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import integrate, special, stats
 
-from bench.statistics.factor_effects import difference
+from bench.statistics.contrasts import difference
 from bench.statistics.means import MeanEstimates, new_images
 from bench.statistics.seed_noise import Floats
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.statistics.factor_effects import contrasts, difference
+from bench.statistics.contrasts import contrasts, difference
 from bench.statistics.means import measure, new_images
 
 

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
 
-from bench.statistics.factor_effects import difference, interactions, main_effects
+from bench.statistics.contrasts import difference
+from bench.statistics.factor_effects import interactions, main_effects
 from bench.statistics.means import MeanEstimates, measure
 
 GRID = pd.DataFrame(

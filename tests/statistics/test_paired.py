@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from bench.statistics import paired_tests
-from bench.statistics.factor_effects import difference
+from bench.statistics.contrasts import difference
 from bench.statistics.means import measure
 from bench.statistics.paired_tests import mcnemar, one_sided_mcnemar
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.statistics.factor_effects import difference
+from bench.statistics.contrasts import difference
 from bench.statistics.means import MeanEstimates, measure, new_images
 from bench.statistics.tuning_effect import compare_values
 

@@ -16,7 +16,7 @@ from bench.ledger.record import Record
 from bench.metrics import Predictions
 from bench.report.grouping import Configuration
 from bench.statistics import paired_tests
-from bench.statistics.factor_effects import difference
+from bench.statistics.contrasts import difference
 from bench.statistics.intervals import Interval
 from bench.statistics.means import MeanEstimates, measure
 from bench.statistics.paired_tests import mcnemar, one_sided_mcnemar

@@ -13,7 +13,7 @@ from bench.report.analysis import MAX_TOP
 from bench.report.comparison import Comparison
 from bench.report.document import Cell, Column, Row, Section, Table
 from bench.report.number_format import points, points_interval
-from bench.statistics.factor_effects import NOISE_STANDARD_ERRORS, difference, seed_error
+from bench.statistics.contrasts import NOISE_STANDARD_ERRORS, difference, seed_error
 from bench.statistics.paired_tests import mcnemar
 
 SEEDS_AND_IMAGES = "seeds and images"
@@ -72,7 +72,7 @@ def differences_frame(comparison: Comparison) -> pd.DataFrame:
     -------
     pd.DataFrame
         `COLUMNS`: `difference` is the accuracy of `first` minus that of `second`. Bounds and p are on new images,
-        `this_low` and `this_high` on this test set, each at 95 % by itself (`bench.statistics.factor_effects`). Two
+        `this_low` and `this_high` on this test set, each at 95 % by itself (`bench.statistics.contrasts`). Two
         configurations of one run each have McNemar's exact p and Tango's interval, which are of these two networks
         only: `kind` says which. `below_seed_noise` marks a difference that seeds alone make as large in 1 of 20 cases.
     """

@@ -15,7 +15,7 @@ from bench.report.estimates import NO_INTERVAL, WILSON, median_noise, seed_noise
 from bench.report.grouping import Configuration
 from bench.report.leaderboard_frame import extra_columns
 from bench.report.number_format import NOTHING, counted, number
-from bench.statistics.factor_effects import variance
+from bench.statistics.contrasts import variance
 from bench.statistics.intervals import binomial_noise
 from bench.statistics.means import MeanEstimates, subset
 from bench.statistics.seed_noise import SeedNoise

@@ -15,7 +15,7 @@ from bench.report.number_format import NOTHING, counted, number, percent, unit
 from bench.report.provenance import trial_counts
 from bench.report.sections.leaderboard import test_estimate
 from bench.report.sections.published_results import published_sentence
-from bench.statistics.factor_effects import difference
+from bench.statistics.contrasts import difference
 
 MAX_NAMED = 3
 """Configurations and pairs of classes named in a sentence; more are counted."""

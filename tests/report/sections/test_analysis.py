@@ -17,7 +17,7 @@ from bench.report.sections.cost import time_to_target_frame
 from bench.report.sections.differences import SEEDS_AND_IMAGES, TWO_RUNS, differences_frame
 from bench.report.sections.effects import effects_frames
 from bench.report.sections.tuning import expected_best_frame, tuned_frames
-from bench.statistics.factor_effects import difference
+from bench.statistics.contrasts import difference
 from bench.statistics.means import measure, new_images, this_test_set
 from bench.statistics.paired_tests import mcnemar
 

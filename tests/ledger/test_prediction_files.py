@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from bench.errors import UserError
-from bench.ledger.external import predictions_of, read
+from bench.ledger.prediction_files import predictions_of, read
 
 CLASSES = ("T-shirt/top", "Trouser", "Bag", "Ankle boot")
 LABELS = np.array([2, 0, 1, 3, 0])
