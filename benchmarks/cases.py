@@ -50,7 +50,7 @@ def unfolded_flops(config: dict[str, Any]) -> int:
     from bench.models.check_fit import check
     from bench.models.count_operations import forward_flops
     from bench.suite.trial_config import TrialConfig
-    from bench.training.preprocessing import network_input_shape
+    from bench.training.preprocessors import network_input_shape
 
     typed = TrialConfig.from_json(config)
     seen = network_input_shape(typed.preprocessing, (1, 28, 28))

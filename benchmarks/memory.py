@@ -102,7 +102,7 @@ class Counting(Ledger):
 
 
 def planned(suite: Path) -> list[Trial]:
-    from bench.models.user_code import read
+    from bench.user_code.read_code import read
 
     return trials(load_suite(suite), lambda _: "", lambda entry: read(entry, suite.parent))
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.models.user_code import read
 from bench.published import find
 from bench.suite.suite import load_suite
+from bench.user_code.read_code import read
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [

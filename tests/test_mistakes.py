@@ -30,10 +30,10 @@ from bench.__main__ import main
 from bench.components import AXES
 from bench.errors import UserError
 from bench.execution import forkserver
-from bench.models.user_model import as_written, running
 from bench.suite import validation
 from bench.suite.schema import Pruning, Sampling, Settings, SuiteFile, SuiteReference
-from bench.suite.trial import UserCode
+from bench.user_code.component_code import UserCode
+from bench.user_code.run_code import as_written, running
 
 SILENT = {
     "suite/json_schema.py": "descriptions for editors",
@@ -54,17 +54,17 @@ SILENT = {
 UNREACHED = {
     "suite/expand.py block: stands for": "a note, not a mistake: tests/suite/test_time.py",
     "data/user_data.py fields: ": "a note, not a mistake: tests/data/test_npz.py",
-    "models/user_code.py follow: the model imports it": "a module that cannot be read",
-    "models/user_code.py _read: is a pipe": "no file: tests/models/test_sources.py",
-    "models/user_model.py load: : expected": "asked of a name that is no user's",
-    "models/user_model.py load: is of type": "a name that is no function, of another axis: tests/test_extending.py",
-    "models/user_model.py cannot_unpack": "a full disk",
+    "user_code/read_code.py follow: code imports it": "a module that cannot be read",
+    "user_code/read_code.py _read: is a pipe": "no file: tests/user_code/test_read_code.py",
+    "user_code/run_code.py load: : expected": "asked of a name that is no user's",
+    "user_code/run_code.py load: is of type": "a name that is no function, of another axis: tests/test_extending.py",
+    "user_code/run_code.py cannot_unpack": "a full disk",
     "commands/load_suites.py resolve: optimizer defaults": "a question to the cache of what torch and timm said",
     "commands/load_suites.py _timm_models: ": "an expression that finds names",
     "training/optimizer_factory.py write_defaults: ": "a file of bench's own",
     "commands/load_suites.py _check_configurations: note": "no mistake: tests/execution/test_user_code.py",
-    "models/user_model.py hook": "a file that changes meanwhile: tests/execution/test_user_code.py",
-    "models/user_model.py _check_installed": "the same: tests/models/test_sources.py",
+    "user_code/run_code.py hook": "a file that changes meanwhile: tests/execution/test_user_code.py",
+    "user_code/run_code.py _check_installed": "the same: tests/user_code/test_read_code.py",
     "suite/yaml_loader.py read: name a suite file": "the argument is a folder: tests/suite/test_document.py",
     "suite/yaml_loader.py read: is a directory": "the same",
     "suite/yaml_loader.py read: there is no such file": "the argument names no file: tests/suite/test_document.py",
@@ -101,16 +101,15 @@ UNREACHED = {
     "training/augment.py check: augmentation ... fails on": "the user's own: tests/test_extending.py",
     "training/augment.py _check_images: ": "the same",
     "training/loss_functions.py create: ": "the same",
-    "training/loss_functions.py check: ": "the same",
+    "training/loss_functions.py check_scalar: ": "the same",
     "training/lr_schedules.py create: ": "the same",
     "training/lr_schedules.py check: ": "the same",
     "training/optimizer_factory.py create: ": "the same",
-    "training/preprocessing.py fit: ": "the same",
-    "training/preprocessing.py network_input_shape: ": "the same",
+    "training/preprocessors.py fit: ": "the same",
+    "training/preprocessors.py network_input_shape: ": "the same",
     "training/regularization.py create: ": "the same",
-    "training/regularization.py check: ": "the same",
-    "training/steps.py first_result: ": "the same",
-    "training/steps.py check: ": "the same",
+    "training/step_functions.py first_result: ": "the same",
+    "training/step_functions.py check: ": "the same",
     "execution/ray_cluster.py check_resources: , GPUs:": "machines with GPUs",
     "execution/ray_cluster.py local_ray: ": "the option --gpus-per-trial on a machine with GPUs",
     "execution/ray_cluster.py _start: ": "a machine too busy for Ray",

@@ -19,14 +19,14 @@ from bench.errors import UserError
 from bench.execution.user_dataset import dataset_shape
 from bench.jsonutil import canonical
 from bench.metrics import METRICS
-from bench.models.signature import floats_spelled_out
-from bench.models.user_code import read_component
 from bench.published import find
 from bench.suite.expand import DEFERRED_CHECKS
 from bench.suite.labels import axis_label
 from bench.suite.optimizer_defaults import known_defaults, spelled_out
 from bench.suite.suite import Suite, find_suite, load_suite
 from bench.suite.trial import data_path
+from bench.user_code.float_parameters import floats_spelled_out
+from bench.user_code.read_code import read_component
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from bench.suite.trial import ComponentCode, Trial
+    from bench.suite.trial import Trial
+    from bench.user_code.component_code import ComponentCode
 
 
 CHECKED = ("model", "preprocessing", "optimizer", "regularizer", "augmentation")
@@ -100,7 +101,7 @@ def _with_library_defaults(suite: Suite) -> Suite:
 
 def _with_floats(suite: Suite) -> Suite:
     """The suite with `rate: 1` as `rate: 1.0` where a factory of the user's takes a float."""
-    from bench.models.user_code import read
+    from bench.user_code.read_code import read
 
     folder = suite.path.resolve().parent
     codes: dict[str, ComponentCode | None] = {}

@@ -5,6 +5,7 @@
                      the components of each axis: names, parameters, bounds, defaults
     user_defined     the user's own code in any axis, and names of torch and timm
     plugins          component classes of installed packages
+    arguments        whether parameters fit a function that has no component class
 
 Each class describes one component; its `implementation` is imported when a trial is built. Defaults never depend on the
 device, since they are part of a trial's key. Where PyTorch has a default we take PyTorch's; Keras's conventions are

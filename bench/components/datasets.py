@@ -8,6 +8,9 @@ from pydantic import Field
 
 from bench.components.base import Component, Positive, register
 
+FROM_PATH = ("image_folder", "npz")
+"""Data sets that are the files at their `path`, known by the contents of these, wherever they lie."""
+
 
 class DatasetComponent(Component):
     """A data set; `implementation` reads it."""

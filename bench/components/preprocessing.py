@@ -17,7 +17,7 @@ class PreprocessingComponent(Component):
 class Unit(PreprocessingComponent):
     """Pixels divided by 255."""
 
-    implementation = "bench.training.preprocessing:unit"
+    implementation = "bench.training.preprocessors:unit"
     name: Literal["unit"] = "unit"
 
 
@@ -25,7 +25,7 @@ class Unit(PreprocessingComponent):
 class Standardize(PreprocessingComponent):
     """Pixels in [0, 1] minus the mean, over the standard deviation, of each channel of the training part."""
 
-    implementation = "bench.training.preprocessing:standardize"
+    implementation = "bench.training.preprocessors:standardize"
     name: Literal["standardize"] = "standardize"
 
 
@@ -36,7 +36,7 @@ class ColumnStandardize(PreprocessingComponent):
     What Keras's Normalization does to (28, 28, 1) after it was adapted on (N, 28, 28): grey images only.
     """
 
-    implementation = "bench.training.preprocessing:column_standardize"
+    implementation = "bench.training.preprocessors:column_standardize"
     name: Literal["column_standardize"] = "column_standardize"
 
 
@@ -44,6 +44,6 @@ class ColumnStandardize(PreprocessingComponent):
 class ColumnL2(PreprocessingComponent):
     """Each column of each channel divided by its Euclidean length, pixels in [0, 1]; then by `divisor`."""
 
-    implementation = "bench.training.preprocessing:column_l2"
+    implementation = "bench.training.preprocessors:column_l2"
     name: Literal["column_l2"] = "column_l2"
     divisor: Ratio = 1.0

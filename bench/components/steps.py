@@ -10,7 +10,7 @@ from bench.components.base import Component, Ratio, register
 
 
 class StepComponent(Component):
-    """``implementation(batch, **parameters)`` trains on one `bench.training.steps.Batch`."""
+    """``implementation(batch, **parameters)`` trains on one `bench.training.step_functions.Batch`."""
 
     axis = "step"
 
@@ -19,7 +19,7 @@ class StepComponent(Component):
 class StandardStep(StepComponent):
     """The gradient of the batch, and one step of the optimizer."""
 
-    implementation = "bench.training.steps:standard"
+    implementation = "bench.training.step_functions:standard"
     name: Literal["standard"] = "standard"
 
 
@@ -27,7 +27,7 @@ class StandardStep(StepComponent):
 class ClipStep(StepComponent):
     """Scales the gradient down to this Euclidean norm, over all parameters together, before the optimizer's step."""
 
-    implementation = "bench.training.steps:clip"
+    implementation = "bench.training.step_functions:clip"
     name: Literal["clip"] = "clip"
     max_norm: Ratio = Field(1.0, description="Of the gradient with penalties, after the mean over workers.")
 
@@ -36,6 +36,6 @@ class ClipStep(StepComponent):
 class SamStep(StepComponent):
     """Takes the gradient at the worst point near the weights (SAM, Foret et al. 2021, arXiv 2010.01412)."""
 
-    implementation = "bench.training.steps:sam"
+    implementation = "bench.training.step_functions:sam"
     name: Literal["sam"] = "sam"
     rho: Ratio = Field(0.05, description="Distance of that point from the weights, along the gradient.")

@@ -15,7 +15,7 @@ from bench.data.catalogue import DatasetInfo, find
 from bench.data.download import Notify, SourceError, from_debian, from_mirrors
 from bench.data.file_formats import read, verify
 from bench.data.search_paths import cached, locate, search_paths, user_cache
-from bench.data.user_data import Entry, fields, is_user_defined
+from bench.data.user_data import Entry, fields, is_from_path
 from bench.data.user_data import fingerprint as user_fingerprint
 from bench.data.user_data import train_labels as user_train_labels
 from bench.errors import UserError
@@ -73,7 +73,7 @@ def load(dataset: str | Entry, data_dir: Path | None = None, notify: Notify = _q
         source has the files, with the reason for each. For the user's own data, see `bench.data.image_folder` and
         `bench.data.npz`.
     """
-    if not isinstance(dataset, str) and is_user_defined(dataset):
+    if not isinstance(dataset, str) and is_from_path(dataset):
         return Dataset(**fields(dataset, notify))
     return load_info(find(dataset), data_dir, notify)
 
@@ -86,7 +86,7 @@ def load_local(dataset: str | Entry) -> Dataset | None:
     UserError
         As `load`, where files that are here cannot be used.
     """
-    if not isinstance(dataset, str) and is_user_defined(dataset):
+    if not isinstance(dataset, str) and is_from_path(dataset):
         return load(dataset) if os.path.exists(dataset["path"]) else None  # noqa: PTH110 (a Path's own may raise)
     info = find(dataset)
     is_found = any(locate(info, search_path)[0] is not None for search_path in search_paths(info, None))
@@ -110,14 +110,14 @@ def fingerprint(dataset: str | Entry) -> str:
     UserError
         Unknown name; the user's own files are missing or cannot be read.
     """
-    if not isinstance(dataset, str) and is_user_defined(dataset):
+    if not isinstance(dataset, str) and is_from_path(dataset):
         return user_fingerprint(dataset)
     return find(dataset).fingerprint
 
 
 def shape(dataset: str | Entry, notify: Notify = _quietly) -> tuple[tuple[int, int, int], int]:
     """The images' (channels, height, width) and the number of classes; the user's own data are read for it."""
-    if not isinstance(dataset, str) and is_user_defined(dataset):
+    if not isinstance(dataset, str) and is_from_path(dataset):
         data = load(dataset, notify=notify)
         channels, height, width = data.train_images.shape[1:]
         return (channels, height, width), len(data.classes)
@@ -127,7 +127,7 @@ def shape(dataset: str | Entry, notify: Notify = _quietly) -> tuple[tuple[int, i
 
 def train_size(dataset: str | Entry) -> int:
     """How many training images there are, validation included; the user's own data are read for it."""
-    if not isinstance(dataset, str) and is_user_defined(dataset):
+    if not isinstance(dataset, str) and is_from_path(dataset):
         return len(load(dataset).train_labels)
     return find(dataset).train_size
 

@@ -11,18 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.characters import escaped_line
+from bench.components.datasets import FROM_PATH
 from bench.data import image_folder, npz
 from bench.errors import UserError
 
 Entry = dict[str, Any]
 """A dataset as a suite file has it, with its defaults and an absolute `path`: ``{"name": "npz", "path": ...}``."""
 
-KINDS = ("image_folder", "npz")
 
-
-def is_user_defined(component: Entry) -> bool:
-    """Whether an entry is the user's own data, and no dataset of the catalogue."""
-    return component["name"] in KINDS
+def is_from_path(component: Entry) -> bool:
+    """Whether a component is the user's own data, and no dataset of the catalogue."""
+    return component["name"] in FROM_PATH
 
 
 def fingerprint(component: Entry) -> str:

@@ -15,16 +15,15 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from bench import library_cache
-from bench.components import AXES
+from bench.components import AXES, is_user_defined
 from bench.data import shape, train_size
-from bench.data.user_data import is_user_defined
+from bench.data.user_data import is_from_path
 from bench.errors import UserError
 from bench.execution.forkserver import call
 from bench.execution.messages import TrialResult
 from bench.execution.user_dataset import dataset_shape, dataset_train_size
 from bench.jsonutil import canonical
 from bench.ledger.record import Record
-from bench.models.user_code import is_user
 from bench.suite.schema import Stratified, Tail
 from bench.suite.trial import Trial
 from bench.suite.trial_config import TrialConfig
@@ -161,7 +160,11 @@ def _recorded_operations(records: Iterable[Record]) -> dict[str, int]:
     operations = {}
     for record in records:
         config = record.config
-        if record.run_info.flops and not is_user_defined(config["dataset"]) and not is_user(config["model"]["name"]):
+        if (
+            record.run_info.flops
+            and not is_from_path(config["dataset"])
+            and not is_user_defined(config["model"]["name"])
+        ):
             try:
                 pixels, classes = shape(config["dataset"])
             except UserError:  # a data set of another version of bench
@@ -190,7 +193,7 @@ def _gpu_name() -> str | None:
 def _rate(record: Record) -> float | None:
     """Operations per second of a complete record's training; None where it is not known."""
     flops, seconds = record.run_info.flops, record.run_info.train_seconds
-    if record.status != "complete" or not flops or not seconds or is_user_defined(record.config["dataset"]):
+    if record.status != "complete" or not flops or not seconds or is_from_path(record.config["dataset"]):
         return None
     try:
         size, config = train_size(record.config["dataset"]), TrialConfig.from_json(record.config)

@@ -22,7 +22,7 @@ import ray.train.torch
 
 from bench.execution.messages import TrialFailure, TrialReport, TrialResult, TrialTask
 from bench.execution.worker import capture_output, run_trial
-from bench.models.user_model import as_written, running
+from bench.user_code.run_code import as_written, running
 
 CPU_BACKEND = "gloo"
 GPU_BACKEND = "cpu:gloo,cuda:nccl"

@@ -14,9 +14,9 @@ from bench.execution.forkserver import train as train_in_process
 from bench.execution.messages import TrialFailure, TrialResult
 from bench.ledger.external import check_runnable
 from bench.ledger.record import Record
-from bench.models.user_code import read_component, weights_files
 from bench.suite.trial import Codes, Trial, data_source, trial_key
 from bench.suite.trial_config import TrialConfig
+from bench.user_code.read_code import read_component, weights_files
 
 if TYPE_CHECKING:
     from bench.data.dataset import Dataset

@@ -10,7 +10,8 @@ from bench.components.base import Component
 from bench.data import Dataset, load, shape, train_size
 from bench.data.npz import ARRAYS, from_arrays
 from bench.errors import UserError
-from bench.suite.trial import Trial, UserCode
+from bench.suite.trial import Trial
+from bench.user_code.component_code import UserCode
 
 _loaded: dict[tuple[str, str], Dataset] = {}
 """By the trials' data and the code's checksum."""
@@ -48,7 +49,7 @@ def dataset_train_size(trial: Trial) -> int:
 
 def _arrays(component: Component) -> dict[str, Any]:
     """What the code returns, checked: uint8 images and labels of both parts, and perhaps the classes' names."""
-    from bench.models.implementations import call_component
+    from bench.user_code.implementations import call_component
 
     arrays = call_component(component, **component.parameters)
     if not isinstance(arrays, Mapping):

@@ -12,10 +12,10 @@ from torch.nn.parameter import is_lazy
 
 from bench.components.base import Component
 from bench.errors import UserError
-from bench.models import user_model
 from bench.models.create import create
-from bench.models.implementations import code_location
 from bench.models.layers import Shape
+from bench.user_code import run_code
+from bench.user_code.implementations import code_location
 
 
 def check(component: Component, input_shape: Shape, classes: int, overrides: dict[str, Any] | None = None) -> nn.Module:
@@ -87,7 +87,7 @@ def _check_on(
     except (Exception, SystemExit) as error:
         raise UserError(
             f"model {name!r} cannot take images of {' x '.join(map(str, input_shape))} (channels, height, width): "
-            f"{user_model.describe(error)}{_location_or_advice(component, error)}"
+            f"{run_code.describe(error)}{_location_or_advice(component, error)}"
         ) from error
     _check_logits(name, logits, classes)
     return net

@@ -8,13 +8,13 @@ from typing import Any
 from torch import nn
 
 from bench.components import AXES
+from bench.components.arguments import accepted_types, fits
 from bench.components.base import Component
 from bench.components.user_defined import LibraryModel
 from bench.errors import UserError, nearest
-from bench.models import user_model
-from bench.models.implementations import call_component, implementation
 from bench.models.layers import Factory, Shape
-from bench.suite.arguments import accepted_types, fits
+from bench.user_code import run_code
+from bench.user_code.implementations import call_component, implementation
 
 TIMM_NAMES = {"dropout": "drop_rate", "drop_path": "drop_path_rate"}
 """What regularizers set, by timm's name for it."""
@@ -81,7 +81,7 @@ def _timm(name: str, params: dict[str, Any], input_shape: Shape, classes: int, l
 
     if not is_timm(name):
         raise UserError(_unknown(name))
-    params = user_model.with_unpacked_weights(name, params)
+    params = run_code.with_unpacked_weights(name, params)
     return timm_model(name, params, input_shape, classes, load_weights=load_weights)
 
 

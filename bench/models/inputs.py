@@ -31,7 +31,7 @@ def behind(preprocess: nn.Module, net: nn.Module) -> nn.Module:
     return Preprocessed(preprocess, net)
 
 
-class Standardize(nn.Module):
+class ChannelNormalize(nn.Module):
     """``(pixels - mean) / std``; both of shape (C, 1, 1)."""
 
     mean: Tensor

@@ -11,11 +11,11 @@ import torch
 from timm.layers.patch_embed import PatchEmbed
 from torch import nn
 
+from bench.components.arguments import Types, accepted_types, misfits, type_hints
 from bench.errors import UserError
 from bench.jsonutil import canonical
 from bench.models.layers import Shape
-from bench.models.user_model import describe
-from bench.suite.arguments import Types, accepted_types, misfits, type_hints
+from bench.user_code.run_code import describe
 
 FROM_DATA = ("in_chans", "num_classes", "img_size")
 """Parameters that the data set decides."""

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from bench.components import AXES, COMBINABLE, EXTENSIBLE_AXES
+from bench.components.arguments import how_to_write
 from bench.components.base import Component, StrictModel
 from bench.components.user_defined import USER_DEFINED, is_user_defined
 from bench.errors import Problem, match_spelling, nearest, plural, shorten
 from bench.jsonutil import canonical
-from bench.suite.arguments import how_to_write
 from bench.suite.constraints import constraint_violation
 from bench.suite.schema import AXIS_DEFAULTS, AXIS_ORDER, OMITTED_DEFAULTS, SWEEPS, VALUE_AXES, Sampling, Settings
 from bench.suite.select import MATCHABLE, matches, values_text

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from bench.components import AXES
+from bench.components.arguments import how_to_write
 from bench.errors import SYNONYMS, Problem, flow, nearest, shorten
-from bench.suite.arguments import how_to_write
 from bench.suite.schema import BLOCK_KEYS, SWEEPS, SuiteFile
 from bench.suite.yaml_loader import KeyPath, YamlDocument, path_text
 

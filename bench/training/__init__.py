@@ -2,8 +2,7 @@
 
 train_trial        a trial from its configuration to its test metrics
 fit                the training loop: train an epoch, validate, decide, checkpoint
-steps              how a batch is trained on
-optimizer_factory, lr_schedules, loss_functions, regularization
+optimizer_factory, lr_schedules, loss_functions, step_functions, regularization, preprocessors
                    a configuration's components as PyTorch objects
 augment, random_ops, auto_augment, mixing
                    augmentation of whole batches on their device

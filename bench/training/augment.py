@@ -18,8 +18,8 @@ from torch.nn import functional as F
 from bench.components.augmentations import Augmentation
 from bench.components.base import Component
 from bench.errors import UserError
-from bench.models.implementations import check_parameters, code_location, implementation
 from bench.training.random_ops import span_mask, uniform
+from bench.user_code.implementations import check_parameters, code_location, implementation
 
 Augment = Callable[[Tensor, Generator], Tensor]
 

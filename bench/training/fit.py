@@ -19,8 +19,8 @@ from bench.training.distributed import SINGLE_PROCESS, DistributedContext
 from bench.training.evaluation import PRECISIONS, evaluate, pixels, with_test_time_augmentation
 from bench.training.random_streams import generator, seed_global_streams
 from bench.training.regularization import RegularizerSpec
-from bench.training.steps import Batch
-from bench.training.steps import create as create_step
+from bench.training.step_functions import Batch
+from bench.training.step_functions import create as create_step
 
 Curves = dict[str, list[float | None]]
 

@@ -22,7 +22,7 @@ def flops_per_image(config: TrialConfig, shape: Shape, classes: int) -> int:
     from bench.models.check_fit import check as build
     from bench.models.count_operations import forward_flops
     from bench.models.inputs import behind
-    from bench.training.preprocessing import fit, network_input_shape
+    from bench.training.preprocessors import fit, network_input_shape
 
     input_shape = network_input_shape(config.preprocessing, shape)
     net = build(config.model, input_shape, classes)

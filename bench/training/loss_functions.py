@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from torch.nn import functional as F
 
 from bench.components.base import Component
 from bench.errors import UserError
-from bench.models.implementations import call_component, code_location, implementation
+from bench.user_code.implementations import call_component, code_location, implementation
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """From logits (B, classes) and labels (B,), or targets (B, classes) that sum to 1, to the mean loss of the batch."""
@@ -40,7 +41,7 @@ def create(component: Component, label_smoothing: float) -> Loss:
 
 
 def check(component: Component, label_smoothing: float, classes: int, mixed: bool) -> None:
-    """UserError unless the loss gives one finite number with a gradient, tried on four images.
+    """UserError unless the loss gives one number with a gradient, tried on four images.
 
     Where images are `mixed`, targets are class probabilities (B, classes), else labels (B,); evaluation uses labels.
     """
@@ -50,22 +51,27 @@ def check(component: Component, label_smoothing: float, classes: int, mixed: boo
         (0.0, labels),
         (label_smoothing, _targets(labels, logits.detach(), 0.0) if mixed else labels),
     ]:
-        loss = create(component, smoothing)
-        kind = f"targets of shape {tuple(targets.shape)}"
-        try:
-            value = loss(logits, targets)
-        except Exception as error:
-            where = code_location(component, error)
-            raise UserError(
-                f"loss {component.name!r} fails on {kind}: {type(error).__name__}: {error}{where}"
-            ) from error
-        if not isinstance(value, Tensor) or value.ndim != 0 or not value.requires_grad:
-            returned = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
-            without = ", without a gradient" if isinstance(value, Tensor) and not value.requires_grad else ""
-            raise UserError(
-                f"loss {component.name!r} returns {returned}{without}, expected the mean loss of the batch: a tensor "
-                "with one number that depends on the logits"
-            )
+        check_scalar(
+            component,
+            partial(create(component, smoothing), logits, targets),
+            f"targets of shape {tuple(targets.shape)}",
+            "the mean loss of the batch: a tensor with one number that depends on the logits",
+        )
+
+
+def check_scalar(component: Component, compute: Callable[[], object], argument: str, expected: str) -> None:
+    """UserError unless a loss or a penalty of the user's own gives one number with a gradient for this argument."""
+    title = f"{component.axis} {component.name!r}"
+    try:
+        value = compute()
+    except Exception as error:
+        raise UserError(
+            f"{title} fails on {argument}: {type(error).__name__}: {error}{code_location(component, error)}"
+        ) from error
+    if not isinstance(value, Tensor) or value.ndim != 0 or not value.requires_grad:
+        returned = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+        without = ", without a gradient" if isinstance(value, Tensor) and not value.requires_grad else ""
+        raise UserError(f"{title} gives {returned}{without}, expected {expected}")
 
 
 def cross_entropy(*, label_smoothing: float) -> Loss:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from bench.components.schedules import Schedule
 from bench.errors import UserError
-from bench.models.implementations import call_component, code_location
+from bench.user_code.implementations import call_component, code_location
 
 Factor = Callable[[int], float]
 """Factor at a 0-based step."""

@@ -14,12 +14,12 @@ import torch
 from torch import nn
 
 from bench.components import AXES, is_user_defined
+from bench.components.arguments import accepted_types, misfits
 from bench.components.base import Component
 from bench.components.user_defined import LibraryOptimizer
 from bench.errors import UserError, nearest
-from bench.models.implementations import call_component, code_location, implementation
-from bench.suite.arguments import accepted_types, misfits
 from bench.suite.optimizer_defaults import FILE, spelled_out, versions
+from bench.user_code.implementations import call_component, code_location, implementation
 
 Groups = list[dict[str, Any]]
 Factory = Callable[..., torch.optim.Optimizer]

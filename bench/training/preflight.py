@@ -21,8 +21,8 @@ from bench.models.count_operations import Kernel, all_kernels, selected
 from bench.models.create import create as create_model
 from bench.models.layers import Shape
 from bench.suite.trial_config import TrialConfig
-from bench.training import augment, loss_functions, lr_schedules, optimizer_factory, regularization, steps
-from bench.training.preprocessing import network_input_shape
+from bench.training import augment, loss_functions, lr_schedules, optimizer_factory, regularization, step_functions
+from bench.training.preprocessors import network_input_shape
 
 Kernels = dict[str, list[Kernel]]
 """Model, as text, to its kernels."""
@@ -103,7 +103,7 @@ def _attempts(
             [plain["loss"], spec.label_smoothing, classes, mixed],
             partial(loss_functions.check, config.loss, spec.label_smoothing, classes, mixed),
         )
-    yield "step", [config.step.to_json()], partial(steps.check, config.step)
+    yield "step", [config.step.to_json()], partial(step_functions.check, config.step)
     if config.batch_size == 1:
         yield "batch_size", [model], partial(check_single_image_batch, config.model, shape, classes, spec.model)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,7 +14,8 @@ from bench.components.base import Component
 from bench.components.regularizers import Layers
 from bench.errors import UserError
 from bench.models.count_operations import kernels
-from bench.models.implementations import call_component, code_location
+from bench.training.loss_functions import check_scalar
+from bench.user_code.implementations import call_component
 
 Penalty = Callable[[nn.Module, int], Callable[[], None]]
 """From a model and its number of classes to a function that adds the penalty's gradient to its kernels' gradients."""
@@ -65,20 +67,8 @@ def check(component: Component, model: nn.Module) -> None:
     penalty = call_component(component, **component.parameters)
     if isinstance(penalty, RegularizerSpec) or component.user_code is None:
         return
-    try:
-        value = penalty(model)
-    except Exception as error:
-        raise UserError(
-            f"regularizer {component.name!r} fails on this model: {type(error).__name__}: {error}"
-            f"{code_location(component, error)}"
-        ) from error
-    if not isinstance(value, Tensor) or value.ndim != 0 or not value.requires_grad:
-        returned = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
-        without = ", without a gradient" if isinstance(value, Tensor) and not value.requires_grad else ""
-        raise UserError(
-            f"regularizer {component.name!r} gives {returned}{without}, expected a tensor with one number that depends "
-            "on the model's parameters"
-        )
+    expected = "a tensor with one number that depends on the model's parameters"
+    check_scalar(component, partial(penalty, model), "this model", expected)
 
 
 def _user_penalty(penalty_of: Callable[[nn.Module], Tensor]) -> Penalty:

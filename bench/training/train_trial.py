@@ -28,8 +28,8 @@ from bench.training.distributed import SINGLE_PROCESS, DistributedContext
 from bench.training.evaluation import PRECISIONS, final_metrics, predict_logits
 from bench.training.evaluation import with_test_time_augmentation as tested_model
 from bench.training.fit import Curves, Progress, TrainingData, fit, validation_part
-from bench.training.preprocessing import fit as fit_preprocessing
-from bench.training.preprocessing import network_input_shape
+from bench.training.preprocessors import fit as fit_preprocessing
+from bench.training.preprocessors import network_input_shape
 from bench.training.random_streams import global_streams_kept, seed_global_streams
 from bench.training.regularization import RegularizerSpec, combine
 

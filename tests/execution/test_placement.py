@@ -42,7 +42,7 @@ from ray.cluster_utils import Cluster
 from bench.data import Dataset
 from bench.execution.coordinator import Coordinator
 from bench.ledger.ledger import Ledger
-from bench.models.user_code import read_component
+from bench.user_code.read_code import read_component
 from bench.errors import UserError
 from bench.suite.suite import load_suite
 from bench.suite.trial import trials

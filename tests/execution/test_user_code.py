@@ -536,7 +536,7 @@ def test_a_stopped_driver_leaves_no_process_and_no_folder(tmp_path: Path, monkey
         process.send_signal(number)
         process.communicate(timeout=60)
         end = time.monotonic() + 20
-        while Path(f"/proc/{child}").exists() or list((tmp_path / "temporary").glob("bench-model-*")):
+        while Path(f"/proc/{child}").exists() or list((tmp_path / "temporary").glob("bench-code-*")):
             assert time.monotonic() < end
             time.sleep(0.05)
         (tmp_path / "pid").unlink()

@@ -15,9 +15,9 @@ from bench.components import AXES, parse_component
 from bench.components.base import Component
 from bench.models import check_fit
 from bench.models.create import create
-from bench.models.inputs import ColumnViews, Standardize, behind
+from bench.models.inputs import ChannelNormalize, ColumnViews, behind
 from bench.training import augment, loss_functions, lr_schedules, mixing, optimizer_factory, regularization
-from bench.training.preprocessing import fit
+from bench.training.preprocessors import fit
 
 Entry = dict[str, Any]
 
@@ -71,7 +71,7 @@ def create_model(
     if statistics is None:
         return net
     mean, std = (torch.as_tensor(values, dtype=torch.float32) for values in statistics)
-    return behind(ColumnViews(mean, std) if name == "column_standardize" else Standardize(mean, std), net)
+    return behind(ColumnViews(mean, std) if name == "column_standardize" else ChannelNormalize(mean, std), net)
 
 
 def check_model(

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.models.user_code import is_provided
+from bench.user_code.read_code import is_provided
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from torch import nn
 
 from bench.errors import UserError
 from bench.models.inputs import ColumnNormalize, ColumnViews, behind
-from bench.training.preprocessing import network_input_shape
+from bench.training.preprocessors import network_input_shape
 
 MEAN, STD = np.linspace(0.1, 0.6, 28, dtype=np.float32), np.linspace(0.05, 0.4, 28, dtype=np.float32)
 COLUMNS = {"name": "column_standardize"}

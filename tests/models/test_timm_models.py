@@ -15,8 +15,8 @@ from timm.layers import DropPath
 from timm.models import PretrainedCfg
 
 from bench.errors import UserError
-from bench.models.user_code import ELSEWHERE, read
-from bench.models.user_model import running
+from bench.user_code.read_code import ELSEWHERE, read
+from bench.user_code.run_code import running
 
 GREY, COLOUR = (1, 28, 28), (3, 32, 32)
 

@@ -14,7 +14,8 @@ from bench.components import Component
 from bench.errors import UserError
 from bench.suite import trial
 from bench.suite.suite import Suite
-from bench.suite.trial import ComponentCode, UserCode, trial_key, trials
+from bench.suite.trial import trial_key, trials
+from bench.user_code.component_code import ComponentCode, UserCode
 
 Load = Callable[..., Suite]
 

@@ -13,8 +13,8 @@ from torch import nn
 
 from bench.data import Dataset
 from bench.errors import UserError
-from bench.training import steps
-from bench.training.steps import Batch
+from bench.training import step_functions
+from bench.training.step_functions import Batch
 from bench.training.train_trial import train_trial
 
 
@@ -55,7 +55,7 @@ def test_clip_scales_a_long_gradient_only(max_norm: float, scaled: bool, net: nn
     before = copy.deepcopy(net)
     wanted = gradients(copy.deepcopy(net), images)
     norm = torch.cat([gradient.flatten() for gradient in wanted]).norm()
-    steps.clip(batch_of(net, images, LABELS), max_norm=max_norm)
+    step_functions.clip(batch_of(net, images, LABELS), max_norm=max_norm)
     for old, new, gradient in zip(before.parameters(), net.parameters(), wanted, strict=True):
         factor = max_norm / norm if scaled else 1.0
         torch.testing.assert_close(old - new, 0.1 * gradient * factor, rtol=1e-4, atol=1e-7)
@@ -70,7 +70,7 @@ def test_sam_steps_along_the_gradient_at_the_worst_point_nearby(net: nn.Module, 
             weight.add_(rho * gradient / norm)
     wanted = gradients(worst, images)
     batch = batch_of(net, images, LABELS)
-    steps.sam(batch, rho=rho)
+    step_functions.sam(batch, rho=rho)
     for old, new, gradient in zip(before.parameters(), net.parameters(), wanted, strict=True):
         torch.testing.assert_close(old - new, 0.1 * gradient, rtol=1e-4, atol=1e-7)
     loss, logits = batch.first_result()
@@ -81,7 +81,7 @@ def test_sam_steps_along_the_gradient_at_the_worst_point_nearby(net: nn.Module, 
 def test_sam_takes_running_statistics_of_the_first_pass(net: nn.Module, images: torch.Tensor) -> None:
     once = copy.deepcopy(net)
     once(images)
-    steps.sam(batch_of(net, images, LABELS), rho=1.0)
+    step_functions.sam(batch_of(net, images, LABELS), rho=1.0)
     assert torch.equal(net[2].running_mean, once[2].running_mean)  # type: ignore[arg-type]
     assert net[2].momentum == 0.1
 
@@ -107,5 +107,5 @@ WRONG = {
 def test_a_step_that_cannot_train_is_refused(source: str, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(source)
     with pytest.raises(UserError) as error:
-        steps.check(component("step", {"name": f"{tmp_path}/mine.py:step"}))
+        step_functions.check(component("step", {"name": f"{tmp_path}/mine.py:step"}))
     assert WRONG[source] in str(error.value) and str(error.value).startswith("step '")

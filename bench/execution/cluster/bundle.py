@@ -14,14 +14,15 @@ from typing import Any
 
 from bench.data import DATASETS
 from bench.data.search_paths import locate, search_paths
-from bench.data.user_data import is_user_defined
+from bench.data.user_data import is_from_path
 from bench.errors import UserError
 from bench.execution.messages import RunOptions
 from bench.execution.pruning import rule
-from bench.models.user_code import installed_packages
 from bench.suite.schema import Pruning
-from bench.suite.trial import ComponentCode, Trial, UserCode
+from bench.suite.trial import Trial
 from bench.suite.trial_config import TrialConfig
+from bench.user_code.component_code import ComponentCode, UserCode
+from bench.user_code.read_code import installed_packages
 
 FORMAT = 3
 RUN = "run.json"
@@ -196,7 +197,7 @@ def _copy(path: Path, folder: Path) -> Path:
 def _copy_catalogue(bundle: RunBundle, folder: Path, data_dir: Path | None) -> None:
     """The catalogue's data sets, from wherever this machine has them."""
     datasets = (trial.config.dataset.to_json() for trial in bundle.trials if trial.data_code is None)
-    for name in dict.fromkeys(dataset["name"] for dataset in datasets if not is_user_defined(dataset)):
+    for name in dict.fromkeys(dataset["name"] for dataset in datasets if not is_from_path(dataset)):
         info = DATASETS[name]
         located = (locate(info, location)[0] for location in search_paths(info, data_dir))
         paths = next((paths for paths in located if paths), None)

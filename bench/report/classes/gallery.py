@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from bench.data.catalogue import find
 from bench.data.dataset import Dataset, load_local
 from bench.data.explore import DuplicateImage, duplicate_images
-from bench.data.user_data import Entry, is_user_defined
+from bench.data.user_data import Entry, is_from_path
 from bench.errors import UserError
 from bench.jsonutil import canonical
 from bench.report.classes.details import SeedPredictions
@@ -270,7 +270,7 @@ def cached_finder(planned: Iterable[Trial] = ()) -> FindData:
 def _test_size(entry: Entry) -> int | None:
     """The number of test images; None where the catalogue does not have it."""
     try:
-        return None if is_user_defined(entry) else find(entry).test_size
+        return None if is_from_path(entry) else find(entry).test_size
     except UserError:
         return None
 

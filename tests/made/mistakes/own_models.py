@@ -249,7 +249,7 @@ ROWS: dict[str, Mistake] = {
         suite("nets.py:reads"),
         (
             f"{PLACE}'nets.py:reads' cannot be built: FileNotFoundError: ",
-            f"nets.py, line {READS})\n  a model has the files that its key holds: the modules that it imports by "
+            f"nets.py, line {READS})\n  its code has the files that its key holds: the modules that it imports by "
             "import statements, and what the component names: {name: 'nets.py:reads', files: [...]}",
         ),
         beside=nets,
@@ -258,7 +258,7 @@ ROWS: dict[str, Mistake] = {
         suite("nets.py:net"),
         (
             f"{PLACE}'nets.py:net' does not import: ModuleNotFoundError: No module named 'helpers'",
-            "nets.py, line 1)\n  a model has the files that its key holds",
+            "nets.py, line 1)\n  its code has the files that its key holds",
         ),
         beside=lambda folder: [
             (folder / "helpers.py").write_text(""),

@@ -9,7 +9,7 @@ import ast
 import contextlib
 from typing import Any
 
-from bench.suite.trial import ComponentCode
+from bench.user_code.component_code import ComponentCode
 
 REPEATED = ("list", "List", "Sequence", "Iterable", "Collection")
 

@@ -6,17 +6,17 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from bench.components.arguments import accepted_types, misfits
 from bench.components.base import Component
 from bench.errors import UserError, nearest
-from bench.models import user_model
-from bench.suite.arguments import accepted_types, misfits
+from bench.user_code import run_code
 
 
 def implementation(component: Component) -> Callable[..., Any]:
     """The function or class that carries a component out; UserError where the user's own cannot be imported."""
     if component.user_code is None:
         return component.load()  # type: ignore[no-any-return]
-    return user_model.load(component.user_code, component.axis)
+    return run_code.load(component.user_code, component.axis)
 
 
 def call_component(component: Component, *arguments: Any, **parameters: Any) -> Any:
@@ -40,7 +40,7 @@ def call_component(component: Component, *arguments: Any, **parameters: Any) -> 
         if isinstance(error, TypeError) and component.user_code and component.axis == "model":
             called = f"\n  it was called with ({', '.join(map(str, arguments))}, ...)"
         raise UserError(
-            f"{title} cannot be built: {user_model.describe(error)}{code_location(component, error)}{called}"
+            f"{title} cannot be built: {run_code.describe(error)}{code_location(component, error)}{called}"
         ) from error
 
 
@@ -72,4 +72,4 @@ def check_parameters(
 
 def code_location(component: Component, error: BaseException) -> str:
     """`` (FILE, line N)`` of the user's own code that an error went through; '' for any other component."""
-    return user_model.code_location(error, component.user_code) if component.user_code else ""
+    return run_code.code_location(error, component.user_code) if component.user_code else ""

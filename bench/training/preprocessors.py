@@ -10,9 +10,9 @@ from torch import nn
 from bench.components.base import Component
 from bench.data import scaling
 from bench.errors import UserError
-from bench.models.implementations import call_component
-from bench.models.inputs import ColumnNormalize, ColumnViews, Standardize
+from bench.models.inputs import ChannelNormalize, ColumnNormalize, ColumnViews
 from bench.models.layers import Shape
+from bench.user_code.implementations import call_component
 
 Images = NDArray[np.uint8]
 """The training images, uint8 (N, C, H, W), without those of the validation part."""
@@ -67,7 +67,7 @@ def unit(images: Images) -> nn.Module:  # noqa: ARG001 (every preprocessing take
 def standardize(images: Images) -> nn.Module:
     """Minus the mean of each channel, over its population standard deviation."""
     statistics = scaling.standardize(images)
-    return Standardize(torch.tensor(statistics.mean), torch.tensor(statistics.std))
+    return ChannelNormalize(torch.tensor(statistics.mean), torch.tensor(statistics.std))
 
 
 def column_standardize(images: Images) -> nn.Module:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from bench.commands.load_suites import load, trials_of
-from bench.models.signature import floats_spelled_out
-from bench.models.user_code import read
+from bench.user_code.float_parameters import floats_spelled_out
+from bench.user_code.read_code import read
 
 FACTORIES = """
 import typing

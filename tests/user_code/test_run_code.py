@@ -13,8 +13,8 @@ import pytest
 from processes import imports_put_back
 
 from bench.errors import UserError
-from bench.models.user_code import read
-from bench.models.user_model import load
+from bench.user_code.read_code import read
+from bench.user_code.run_code import load
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +54,7 @@ def test_other_models_have_no_code(name: str) -> None:
 
 def test_code_is_read_without_torch(tmp_path: Path) -> None:
     (tmp_path / "net.py").write_text("import torch\n")
-    read_it = "from bench.models.user_code import read\nread({'name': 'net.py:f'})\n"
+    read_it = "from bench.user_code.read_code import read\nread({'name': 'net.py:f'})\n"
     code = f"import sys\n{read_it}sys.exit('torch' in sys.modules)"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=False).returncode == 0

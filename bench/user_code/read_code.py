@@ -1,6 +1,6 @@
-"""Which files of the user's is a model made of? All are read once, when the trial's key is made; none is run.
+"""Which files of the user's is a component made of? All are read once, when the trial's key is made; none is run.
 
-Those files are what runs, in any process on any machine (`bench.models.user_model`). Imports no torch.
+Those files are what runs, in any process on any machine (`bench.user_code.run_code`). Imports no torch.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.components.base import Component
-from bench.components.user_defined import LibraryModel
+from bench.components.user_defined import LibraryModel, is_user_defined
 from bench.errors import UserError, nearest
 from bench.jsonutil import canonical
-from bench.suite.trial import ComponentCode, UserCode
+from bench.user_code.component_code import ComponentCode, UserCode
 
 FILES = "files"
 """The parameter of a component that names files which its code reads."""
@@ -34,17 +34,12 @@ PROVIDED = {*sys.stdlib_module_names, "bench", "numpy", "PIL", "ray", "timm", "t
 """Modules that bench has imported before the user's code: one of the user's own of that name cannot take its place."""
 
 
-def is_user(name: str) -> bool:
-    """Whether a model's name points to the user's own code; ours and timm's names have no colon."""
-    return ":" in name
-
-
 def read(component: dict[str, Any], folder: Path | None = None, axis: str = "model") -> ComponentCode | None:
-    """All that a model has of the user's own: its code, or the file of a timm model's weights; None without either.
+    """All that a component has of the user's own: its code, or the file of a timm model's weights; None without either.
 
     The file of its factory, what that imports from beside it, from its package and from PYTHONPATH, what these import,
     and the `files` that the entry declares. Only import statements are seen. Packages that are installed are left out,
-    as Python's own modules are; a model that is in an installed package itself is read with the modules of that
+    as Python's own modules are; a component that is in an installed package itself is read with the modules of that
     package that it imports.
 
     Parameters
@@ -59,7 +54,7 @@ def read(component: dict[str, Any], folder: Path | None = None, axis: str = "mod
     """
     name, title = component["name"], f"{axis} {component['name']!r}"
     folder = (folder or Path.cwd()).resolve()
-    if not is_user(name):
+    if not is_user_defined(name):
         return _weights(component, folder)
     importlib.invalidate_caches()
     where, _, factory = name.rpartition(":")
@@ -84,7 +79,7 @@ def read(component: dict[str, Any], folder: Path | None = None, axis: str = "mod
             imports.add(where)
     imports.follow()
     names = component.get(FILES, [])
-    if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
+    if not isinstance(names, list) or not all(isinstance(file_name, str) for file_name in names):
         raise UserError(f"{title}: `{FILES}` lists the files that its code reads: {FILES}: [prior.pt]")
     declared = _declared(names, FILES, title, folder, files)
     return ComponentCode(
@@ -140,9 +135,10 @@ def _is_installed(path: Path) -> bool:
 
 
 class _Imports:
-    """What a model's modules import of the user's own: dotted name to file, and the folders they are found in.
+    """What a component's modules import of the user's own: dotted name to file, and the folders they are found in.
 
-    `package` names the installed package that the model is in, to which all else is left; `files` takes what is read.
+    `package` names the installed package that the component is in, to which all else is left; `files` takes what is
+    read.
     """
 
     def __init__(self, title: str, files: dict[Path, bytes], package: str | None = None):
@@ -150,10 +146,10 @@ class _Imports:
         self.modules: dict[str, Path] = {}
         self.roots: dict[Path, None] = {}
         self.beside: list[str] = []
-        """The folders of a model given by its file."""
+        """The folders of a component given by its file."""
 
     def start(self, file: Path) -> str:
-        """Take a model's file in; the name it is imported by.
+        """Take a component's file in; the name it is imported by.
 
         It is a module by itself, as a script is; one that imports relatively is a module of the package its folder is.
         """
@@ -188,7 +184,7 @@ class _Imports:
             for module, file in waiting:
                 followed.add(file)
                 if file not in self.files:
-                    self.files[file] = _read(file, self.title, "the model imports it")
+                    self.files[file] = _read(file, self.title, f"{self.title.partition(' ')[0]} code imports it")
                 if file.suffix == ".py" and module.partition(".")[0] not in PROVIDED:
                     for name in _imported(module, file, self.files[file]):
                         self.add(name)
@@ -207,7 +203,7 @@ class _Imports:
                 self.modules.setdefault(dotted, Path(spec.origin).resolve())
 
     def _top(self, name: str) -> ModuleSpec | None:
-        """A top module of the user's own, which stands beside the model or on PYTHONPATH."""
+        """A top module of the user's own, which is in the component's folder or on PYTHONPATH."""
         if self.package is not None:
             return importlib.util.find_spec(name) if name == self.package else None
         if name in PROVIDED:
@@ -319,7 +315,7 @@ def _weights(component: dict[str, Any], folder: Path) -> ComponentCode | None:
 
 
 def _declared(names: list[str], key: str, title: str, folder: Path, files: dict[Path, bytes]) -> dict[str, Path]:
-    """The files that a model's entry names under a `key`, read into `files`."""
+    """The files that a component names under a `key`, read into `files`."""
     paths = {}
     for file_name in names:
         # Those of `os.path` answer for any text; a Path's own raise for ~nobody, links in a circle and endless names.

@@ -1,6 +1,6 @@
 """The user's own code, 'package.module:factory' or 'path/to/file.py:factory': it is unpacked, imported and run.
 
-What runs are the files that were read for the trial's key (`bench.models.user_code`), written to a folder of the
+What runs are the files that were read for the trial's key (`bench.user_code.read_code`), written to a folder of the
 process's own: no edit reaches it, and what it does not hold is not there.
 """
 
@@ -19,16 +19,16 @@ from types import ModuleType
 from typing import Any
 
 from bench.errors import UserError, nearest
-from bench.models.user_code import FILES, WEIGHTS, is_provided, read, weights_files
-from bench.suite.trial import ComponentCode, UserCode
+from bench.user_code.component_code import ComponentCode, UserCode
+from bench.user_code.read_code import FILES, WEIGHTS, is_provided, read, weights_files
 
 _used: dict[str, tuple[ComponentCode, Path]] = {}
-"""By a model's name: its code, and the folder it was unpacked to."""
+"""By a component's name: its code, and the folder it was unpacked to."""
 _read_here: dict[str, contextlib.ExitStack] = {}
 """Of these, what `load` read itself, with what removes its folder."""
 
 SYSTEM = tuple(map(Path, ("/proc", "/sys", "/dev", "/etc", "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/share")))
-"""Files there are this machine's, not a model's, as are those of Python and its packages (`is_provided`)."""
+"""Files there are this machine's, not a component's, as are those of Python and its packages (`is_provided`)."""
 
 
 @contextlib.contextmanager
@@ -40,7 +40,7 @@ def running(code: UserCode | ComponentCode) -> Iterator[None]:
 
 
 def run_only(code: UserCode | ComponentCode, folder: Path) -> None:
-    """Let this process run a model's code from the `folder` that it was unpacked to, and no other code of the user's.
+    """Let this process run code from the `folder` that it was unpacked to, and no other code of the user's.
 
     For a process that does nothing else before or after: its working folder, modules and state stay the code's.
     """
@@ -55,8 +55,8 @@ def run_only(code: UserCode | ComponentCode, folder: Path) -> None:
 
 @contextlib.contextmanager
 def unpacked(code: UserCode | ComponentCode) -> Iterator[Path]:
-    """A new folder with a model's files, each below it at the path that it had; gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="bench-model-", ignore_cleanup_errors=True) as name:
+    """A new folder with a component's files, each below it at the path that it had; gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="bench-code-", ignore_cleanup_errors=True) as name:
         folder = Path(name).resolve()
         for path in (code.folder, *code.roots):
             inside(folder, path).mkdir(parents=True, exist_ok=True)
@@ -98,8 +98,8 @@ def _is_in(path: str | None, folders: list[Path]) -> bool:
 def _import_from_nowhere_else(code: UserCode | ComponentCode, folder: Path) -> None:
     """Take the user's folders off the path: what is imported from there by another way than a statement is in no key.
 
-    The model's own, Python's and its packages' stay; bench is imported already. So does the folder of an installed
-    model's package, which Ray puts elsewhere on other machines.
+    The component's own, Python's and its packages' stay; bench is imported already. So does the folder of an installed
+    component's package, which Ray puts elsewhere on other machines.
     """
     kept_folders = [folder]
     tops = {part.module.partition(".")[0] for part in _parts(code) if part.installed}
@@ -147,7 +147,7 @@ def with_unpacked_weights(name: str, parameters: dict[str, Any]) -> dict[str, An
 
 
 def load(name: str, axis: str = "model") -> Callable[..., Any]:
-    """Import a model's code and return the factory named after the colon.
+    """Import a component's code and return the factory named after the colon.
 
     It is the code that this process was given by `use`; without such it is read now, and imported anew every time.
 
@@ -205,15 +205,15 @@ def describe(error: BaseException) -> str:
 
 
 def code_location(error: BaseException, name: str) -> str:
-    """`` (FILE, line N)`` for the last line of the model's own code that the error went through, '' without one.
+    """`` (FILE, line N)`` for the last line of the user's own code that the error went through, '' without one.
 
-    Where a file or a module is missing, how to let the model have it.
+    Where a file or a module is missing, how to let the code have it.
     """
     code, folder = _used[name]
     advice = ""
     if isinstance(error, FileNotFoundError | ModuleNotFoundError) and not code.installed:
         advice = (
-            "\n  a model has the files that its key holds: the modules that it imports by import statements, and what "
+            "\n  its code has the files that its key holds: the modules that it imports by import statements, and what "
             f"the component names: {{name: {name!r}, {FILES}: [...]}}"
         )
     if isinstance(error, SyntaxError) and error.filename:
@@ -241,7 +241,7 @@ def watch_files(code: UserCode | ComponentCode) -> Callable[[], list[Path]]:
     Returns
     -------
     callable
-        The files opened until then that belong neither to the model nor to Python, its packages or the system.
+        The files opened until then that belong neither to the code nor to Python, its packages or the system.
     """
     opened: dict[Path, None] = {}
     written: set[Path] = set()

@@ -14,10 +14,10 @@ import pytest
 from processes import imports_put_back
 
 from bench.errors import UserError
-from bench.models import user_code
-from bench.models.user_code import read
-from bench.models.user_model import SYSTEM, load, running, unpacked, use, watch_files
-from bench.suite.trial import ComponentCode
+from bench.user_code import read_code
+from bench.user_code.component_code import ComponentCode
+from bench.user_code.read_code import read
+from bench.user_code.run_code import SYSTEM, load, running, unpacked, use, watch_files
 
 
 @pytest.fixture(autouse=True)
@@ -213,8 +213,8 @@ def test_what_no_import_statement_names_runs_from_no_folder_of_the_users(
         monkeypatch.syspath_prepend(entry)
     monkeypatch.chdir(stand)
     code = code_of(folder, "inst.nets:net" if installed else "nets.py:net")
-    package, is_installed = site / "inst", user_code._is_installed
-    monkeypatch.setattr(user_code, "_is_installed", lambda path: path not in (site, package) and is_installed(path))
+    package, is_installed = site / "inst", read_code._is_installed
+    monkeypatch.setattr(read_code, "_is_installed", lambda path: path not in (site, package) and is_installed(path))
     with running(code):  # on another machine Ray puts an installed package where nothing tells that it is one
         assert load(code.name)() == ["ray"]
 

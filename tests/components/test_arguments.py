@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional, Union
 
 import pytest
 
-from bench.suite.arguments import accepted_types, misfits, number_hint, type_hints
+from bench.components.arguments import accepted_types, misfits, number_hint, type_hints
 
 if TYPE_CHECKING:
     from no_such_package import Unknown  # type: ignore[import-not-found]
