@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from bench.errors import UserError
-from bench.models.layers import ACTIVATIONS, Residual, Shape, activated, initialise
+from bench.models.layers import ACTIVATIONS, Residual, Shape, activated, dense_stack, initialise
 
 
 def cnn(
@@ -53,13 +53,8 @@ def cnn(
         if dropout:
             layers.append(nn.Dropout(dropout))
         in_channels = out_channels
-    layers.append(nn.Flatten())
-    features = in_channels * height * width
-    for units in hidden:
-        layers += [nn.Linear(features, units), ACTIVATIONS[activation]()]
-        features = units
-    layers.append(nn.Linear(features, classes))
-    return initialise(nn.Sequential(*layers), init)
+    dense, features = dense_stack(in_channels * height * width, hidden, activation)
+    return initialise(nn.Sequential(*layers, nn.Flatten(), *dense, nn.Linear(features, classes)), init)
 
 
 def vgg(
@@ -98,13 +93,7 @@ def vgg(
         net[f"block{number}"] = nn.Sequential(*layers, nn.MaxPool2d(2))
         height, width = height // 2, width // 2
     net["flatten"] = nn.Flatten()
-    features = in_channels * height * width
-    dense: list[nn.Module] = []
-    for units in hidden:
-        dense += activated(nn.Linear(features, units), None, activation, "none")
-        if dropout:
-            dense.append(nn.Dropout(dropout))
-        features = units
+    dense, features = dense_stack(in_channels * height * width, hidden, activation, dropout=dropout)
     net["dense"] = nn.Sequential(*dense)
     net["output"] = nn.Linear(features, classes)
     return initialise(nn.Sequential(net), init)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from bench.models.layers import ACTIVATIONS, Residual, Shape, activated, initialise
+from bench.models.layers import ACTIVATIONS, Residual, Shape, dense_stack, initialise
 
 
 def mlp(
@@ -22,15 +22,8 @@ def mlp(
     init: str,
 ) -> nn.Module:
     """Dense layers, each with activation, batch normalisation (before or after it, if asked for) and dropout."""
-    features = math.prod(input_shape)
-    layers: list[nn.Module] = [nn.Flatten()]
-    for units in hidden:
-        layers += activated(nn.Linear(features, units), nn.BatchNorm1d(units), activation, batch_norm)
-        if dropout:
-            layers.append(nn.Dropout(dropout))
-        features = units
-    layers.append(nn.Linear(features, classes))
-    return initialise(nn.Sequential(*layers), init)
+    layers, features = dense_stack(math.prod(input_shape), hidden, activation, batch_norm, dropout)
+    return initialise(nn.Sequential(nn.Flatten(), *layers, nn.Linear(features, classes)), init)
 
 
 def residual_mlp(

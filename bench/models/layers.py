@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -81,6 +81,20 @@ def activated(layer: nn.Module, norm: nn.Module | None, activation: str, batch_n
         return [layer, norm, ACTIVATIONS[activation]()]
     last = [ACTIVATIONS[activation]()] if batch_norm == "between" else []
     return [layer, ACTIVATIONS[activation](), norm, *last]
+
+
+def dense_stack(
+    features: int, hidden: Sequence[int], activation: str, batch_norm: str = "none", dropout: float = 0.0
+) -> tuple[list[nn.Module], int]:
+    """A dense layer for each number of units, each `activated` and followed by dropout; and the last one's units."""
+    layers: list[nn.Module] = []
+    for units in hidden:
+        norm = nn.BatchNorm1d(units) if batch_norm != "none" else None
+        layers += activated(nn.Linear(features, units), norm, activation, batch_norm)
+        if dropout:
+            layers.append(nn.Dropout(dropout))
+        features = units
+    return layers, features
 
 
 class Residual(nn.Module):
