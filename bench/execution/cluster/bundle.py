@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from bench.data import DATASETS
+from bench.data.catalogue import find
 from bench.data.search_paths import locate, search_paths
 from bench.data.user_data import is_from_path
 from bench.errors import UserError
@@ -197,14 +197,13 @@ def _copy(path: Path, folder: Path) -> Path:
 def _copy_catalogue(bundle: RunBundle, folder: Path, data_dir: Path | None) -> None:
     """The catalogue's data sets, from wherever this machine has them."""
     datasets = (trial.config.dataset.to_json() for trial in bundle.trials if trial.data_code is None)
-    for name in dict.fromkeys(dataset["name"] for dataset in datasets if not is_from_path(dataset)):
-        info = DATASETS[name]
+    for info in dict.fromkeys(find(dataset) for dataset in datasets if not is_from_path(dataset)):
         located = (locate(info, location)[0] for location in search_paths(info, data_dir))
         paths = next((paths for paths in located if paths), None)
         if paths is None:
             raise UserError(
-                f"{name}: not on this machine, from where `send_data` sends it\n"
-                f"  fetch it first: bench data fetch {name}"
+                f"{info.name}: not on this machine, from where `send_data` sends it\n"
+                f"  fetch it first: bench data fetch {info.name}"
             )
         for path in paths:
             _copy(path, folder / info.folders[0])

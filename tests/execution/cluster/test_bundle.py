@@ -96,16 +96,24 @@ def test_a_model_of_an_installed_package_takes_the_package_along_whatever_its_na
     assert not (folder / "datasets").exists()  # where data would be looked for
 
 
+@pytest.mark.parametrize(
+    ("name", "dataset"), [("fashion_mnist", "fashion_mnist"), ("emnist_letters", "{name: emnist, split: letters}")]
+)
 def test_data_sets_of_the_catalogue_are_sent_where_asked_for(
-    suite_of: Callable[[str], Suite], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    suite_of: Callable[[str], Suite],
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    dataset: str,
 ) -> None:
-    info = DATASETS["fashion_mnist"]
+    info = DATASETS[name]
     here = tmp_path / "here" / info.folders[0]
     here.mkdir(parents=True)
     for file in info.files:
         (here / file.name).write_bytes(b"as it is")
     monkeypatch.setenv("BENCH_DATA", str(tmp_path / "here"))
-    run = run_of(suite_of("grid: {model: mlp}"))
+    run = run_of(suite_of(f"grid: {{model: mlp, dataset: {dataset}}}"))
     pack(run, folder)
     assert not (folder / "datasets").exists()
     shutil.rmtree(folder / "bench")
