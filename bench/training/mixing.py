@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 from bench.components.augmentations import Mixing
 from bench.components.base import Component
 from bench.training.random_ops import beta, randint, span_mask, uniform
+from bench.user_code.implementations import implementation
 
 Keep = Callable[[Tensor, Generator], Tensor]
 """From images (B, C, H, W) to how much of each pixel is its own, 0 to 1, (B, 1, H, W) or (B, 1, 1, 1)."""
@@ -26,7 +27,9 @@ def build(components: Sequence[Component]) -> Mix | None:
     image draws one.
     """
     keeps: list[Keep] = [
-        partial(component.load(), **component.parameters) for component in components if isinstance(component, Mixing)
+        partial(implementation(component), **component.parameters)
+        for component in components
+        if isinstance(component, Mixing)
     ]
 
     def mix(images: Tensor, labels: Tensor, classes: int, generator: Generator) -> tuple[Tensor, Tensor]:
