@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from bench.components import AXES, COMBINABLE, is_user_defined
+from bench.components import AXES, COMBINABLE
 from bench.components.base import Component
+from bench.components.datasets import FROM_PATH
 from bench.components.user_defined import LibraryModel
 from bench.errors import UserError
 from bench.jsonutil import canonical
@@ -65,11 +66,11 @@ def trial_key(config: dict[str, Any], seed: int | None, fingerprint: str, source
     """Twenty hex digits of a hash over everything that may change a trial's result.
 
     `fingerprint` is the dataset's checksum, `source` that of the user's own code; without a seed it is the
-    key of the configuration. The user's own data are known by their contents, wherever they lie. Hardware, versions and
+    key of the configuration. Data of `FROM_PATH` are known by their contents, wherever they lie. Hardware, versions and
     the number of threads stand in the record, not here.
     """
     dataset = config["dataset"]
-    if not is_user_defined(dataset["name"]):
+    if dataset["name"] in FROM_PATH:
         dataset = {name: value for name, value in dataset.items() if name != "path"}
     parts = {
         "semantics": SEMANTICS,
@@ -198,7 +199,7 @@ class Codes:
 
 def data_path(dataset: dict[str, Any], suite: Path) -> Path | None:
     """The absolute path of the user's own data, which a suite file names from its own folder; None for others."""
-    if "path" not in dataset or is_user_defined(dataset["name"]):
+    if dataset["name"] not in FROM_PATH:
         return None
     path = os.path.expanduser(dataset["path"])  # noqa: PTH111 (a Path's own raises for ~nobody)
     # realpath, since a Path's own resolving raises where links lead in a circle

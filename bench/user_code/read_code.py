@@ -14,6 +14,7 @@ import stat
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from typing import Any
@@ -97,11 +98,18 @@ def read(component: dict[str, Any], folder: Path | None = None, axis: str = "mod
 
 
 def read_component(component: Component, folder: Path | None = None) -> ComponentCode | None:
-    """What a component has of the user's own; parameters and errors as in `read`."""
+    """What a component has of the user's own; parameters and errors as in `read`.
+
+    A component of a package is named by its class, so that its checksum also says which function carries it out.
+    """
     if component.user_code is None:
         return read(component.to_json(), folder) if isinstance(component, LibraryModel) else None
     files = getattr(component, FILES, None)
-    return read({"name": component.user_code, FILES: [] if files is None else files}, folder, component.axis)
+    code = read({"name": component.user_code, FILES: [] if files is None else files}, folder, component.axis)
+    if code is None or component.name == component.user_code:
+        return code
+    named = canonical([component.user_code, code.checksum])
+    return replace(code, checksum=hashlib.sha256(named.encode()).hexdigest())
 
 
 def is_path(where: str) -> bool:

@@ -6,11 +6,11 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
-from bench.components import Component
+from bench.components import AXES, Component, DatasetComponent
 from bench.errors import UserError
 from bench.suite import trial
 from bench.suite.suite import Suite
@@ -168,3 +168,16 @@ def test_two_files_of_one_module_name_clash(load: Load) -> None:
     )
     with pytest.raises(UserError, match=message):
         trials(suite, lambda _: "x", code_of)
+
+
+def test_a_package_s_data_set_has_its_path_in_the_key(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the files of bench's own kinds are known by their contents."""
+
+    class Shards(DatasetComponent):
+        implementation = "shards.data:read"
+        name: Literal["shards"] = "shards"
+        path: str
+
+    monkeypatch.setitem(AXES["dataset"], "shards", Shards)
+    suite = load("name: t\ngrid: {model: mlp, dataset: {name: shards, path: {grid: [a, b]}}}\n")
+    assert len(set(keys(suite, source="code"))) == 2

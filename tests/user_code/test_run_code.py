@@ -8,12 +8,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from processes import imports_put_back
 
+from bench.components import ModelComponent
 from bench.errors import UserError
-from bench.user_code.read_code import read
+from bench.user_code.read_code import read, read_component
 from bench.user_code.run_code import load
 
 
@@ -33,6 +35,23 @@ def test_the_checksum_of_a_file_is_its_hash_and_it_is_not_run(tmp_path: Path) ->
     wanted = hashlib.sha256((tmp_path / "net.py").read_bytes()).hexdigest()
     assert checksum("net.py:build", tmp_path) == wanted
     assert checksum(f"{tmp_path}/net.py:build") == wanted
+
+
+def test_the_checksum_of_a_package_s_component_says_which_function_carries_it_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shapes.py").write_text("def small(): ...\n\ndef large(): ...\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def key_of(function: str) -> str | None:
+        class Shape(ModelComponent):
+            implementation = f"shapes:{function}"
+            name: Literal["shape"] = "shape"
+
+        code = read_component(Shape())
+        return code and code.checksum
+
+    assert key_of("small") == key_of("small") != key_of("large")
 
 
 def test_the_checksum_of_a_module_is_its_files_hash_and_it_is_not_run(
