@@ -11,7 +11,16 @@ from typing import Literal
 import numpy as np
 import torch
 
-Stream = Literal["init", "order", "augmentation", "static augmentation", "static augmentation of validation", "dropout"]
+Stream = Literal[
+    "regularizer",
+    "preprocessing",
+    "init",
+    "order",
+    "augmentation",
+    "static augmentation",
+    "static augmentation of validation",
+    "dropout",
+]
 
 
 def stream_seed(seed: int, stream: Stream, rank: int = 0) -> int:

@@ -93,9 +93,10 @@ def train_trial(
     if distributed.is_distributed:
         checkpointer = SharedCheckpointer(checkpointer, distributed)
     saved, save = (checkpointer.load(), checkpointer.save) if checkpointer else (None, lambda _: None)
-    regularizers = combine(config.regularizer)
-    setup = TrialSetup(config, seed, data, torch.device(device), regularizers, report, save, distributed)
     with runtime.settings(config.deterministic), global_streams_kept():
+        seed_global_streams(seed, "regularizer")
+        regularizers = combine(config.regularizer)
+        setup = TrialSetup(config, seed, data, torch.device(device), regularizers, report, save, distributed)
         if checkpointer and saved is not None:
             try:
                 return _train_trial(setup, saved)
@@ -263,6 +264,7 @@ def _report_refit(report: Callable[[Progress], None], outcome: TrialOutcome) -> 
 def _build(setup: TrialSetup, train: NDArray[np.int64]) -> nn.Module:
     """The network before training: preprocessing fitted on the training part, start values from the seed."""
     data, config = setup.data, setup.config
+    seed_global_streams(setup.seed, "preprocessing")
     preprocess = fit_preprocessing(config.preprocessing, data.train_images[train])
     channels, height, width = data.train_images.shape[1:]
     input_shape = network_input_shape(config.preprocessing, (channels, height, width))

@@ -105,3 +105,42 @@ def test_a_network_that_draws_from_python_and_numpy_is_seeded_and_leaves_their_s
     again = train_trial(config, 0, small)
     assert (again.curves, again.test) == (first.curves, first.test)
     assert (random.random(), np.random.rand()) == untouched
+
+
+DRAWN_AS_BUILT = """
+import numpy as np
+import torch
+from torch import nn
+
+
+class Weighted(nn.Module):
+    def __init__(self, weights):
+        super().__init__()
+        self.register_buffer("weights", torch.tensor(weights, dtype=torch.float32))
+
+    def forward(self, pixels):
+        return pixels * self.weights
+
+
+def weighted(images):
+    return Weighted(np.random.rand(*images.shape[2:]))
+
+
+def towards_a_point():
+    point = torch.rand(32)
+    return lambda model: 0.1 * (model.get_parameter("1.bias") - point).square().sum()
+"""
+
+
+@pytest.mark.parametrize(("axis", "factory"), [("preprocessing", "weighted"), ("regularizer", "towards_a_point")])
+def test_what_a_user_s_component_draws_as_it_is_built_is_of_the_trial_s_seed(
+    axis: str, factory: str, configured: Any, small: Dataset, tmp_path: Path
+) -> None:
+    (tmp_path / "drawing.py").write_text(DRAWN_AS_BUILT)
+    entry = {"name": f"{tmp_path}/drawing.py:{factory}"}
+    config = configured(**{axis: [entry] if axis == "regularizer" else entry}, epochs=1)
+    curves = []
+    for seed in (0, 0, 1):
+        torch.rand(1), np.random.rand(1)  # whatever this process has drawn before
+        curves.append(train_trial(config, seed, small).curves)
+    assert curves[0] == curves[1] != curves[2]
