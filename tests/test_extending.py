@@ -61,6 +61,14 @@ def test_the_source_is_in_the_key(folder: Path) -> None:
     assert not set(before) & set(planned(folder))
 
 
+DATA_WITH = """
+import numpy as np
+
+def f():
+    x, y = np.zeros((8, 4, 4), np.uint8), np.arange(8) % 2
+    return dict(train_images=x, train_labels=y, test_images=x, test_labels=y, classes={classes})
+"""
+
 WRONG: dict[str, tuple[str, str, str]] = {
     "optimizer": ('{name: "wrong.py:f"}', "def f(params): return params", "expected a torch.optim.Optimizer"),
     "schedule": ('{name: "wrong.py:f"}', "def f(context): return 0.5", "expected a function that gives the factor"),
@@ -103,10 +111,15 @@ WRONG: dict[str, tuple[str, str, str]] = {
     ),
     "dataset ": (
         '{name: "wrong.py:f"}',
-        "import numpy as np\n\ndef f():\n    x, y = np.zeros((8, 4, 4), np.uint8), np.arange(8) % 2\n"
-        "    return dict(train_images=x, train_labels=y, test_images=x, test_labels=y, classes=['a', 'a'])",
-        "names a class twice",
+        DATA_WITH.format(classes="['a', 'a']"),
+        "classes names 'a' twice",
     ),
+    "dataset  ": (
+        '{name: "wrong.py:f"}',
+        DATA_WITH.format(classes="3"),
+        "classes are of type int; expected a list of text",
+    ),
+    "dataset   ": ('{name: "wrong.py:f"}', DATA_WITH.format(classes="'ab'"), "classes are of type str"),
     "schedule ": ('{name: "wrong.py:g"}', "def f(context): return None", "has no 'g'; it has f"),
 }
 

@@ -31,7 +31,7 @@ def fingerprint(path: Path) -> str:
 
 
 def load(component: dict[str, Any], notify: Callable[[str], None]) -> dict[str, Any]:
-    """The fields of a `Dataset`, from the file `entry["path"]`, its images in the file's order.
+    """The fields of a `Dataset`, from the file `component["path"]`, its images in the file's order.
 
     Images are uint8 arrays of shape (N, H, W), (N, H, W, C) or (N, C, H, W) with 1 or 3 channels; labels are whole
     numbers from 0, shape (N,) or (N, 1); `classes`, where there is one, is an array of text, a name per label. The
@@ -75,10 +75,7 @@ def from_arrays(what: str, arrays: Mapping[str, Any]) -> dict[str, Any]:
         labels[key] = _numbers(what, key, arrays[key], train[0])
     names = arrays.get(CLASSES)
     if names is not None:
-        names = tuple(map(str, names))
-        if len(set(names)) < len(names):
-            raise UserError(f"{what}: {CLASSES} names a class twice")
-        catalogue.check_names(names, f"{what}: {CLASSES}")
+        names = _class_names(what, names)
     pixels = {key: _images_of(what, key, arrays[key]) for key in IMAGES}
     return {"classes": _classes(what, names, labels), **pixels, **labels}
 
@@ -206,7 +203,14 @@ def _names(path: Path, archive: Archive) -> tuple[str, ...]:
     shape, dtype = archive.header(CLASSES)
     if len(shape) != 1 or dtype.kind != "U":
         raise UserError(f"{path}: {CLASSES} are of type {dtype} and shape {shape}; expected a list of text")
-    names = tuple(str(name) for name in archive.array(CLASSES))
+    return _class_names(path, archive.array(CLASSES))
+
+
+def _class_names(path: Path | str, listed: object) -> tuple[str, ...]:
+    """A list of names that can be shown, as text; UserError for anything else."""
+    if not isinstance(listed, list | tuple | np.ndarray):
+        raise UserError(f"{path}: {CLASSES} are of type {type(listed).__name__}; expected a list of text")
+    names = tuple(map(str, listed))
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise UserError(f"{path}: {CLASSES} names {twice[0]!a} twice")
