@@ -100,7 +100,8 @@ def final_metrics(logits: Tensor, labels: Tensor, loss: Loss = F.cross_entropy) 
     known = {**metrics(logits, labels, loss), "log_loss": log_loss, "brier_score": brier_score(single)}
     # PyTorch rounds to half precision forty times faster than NumPy, to the same bits.
     predicted = replace(single, probabilities=torch.from_numpy(single.probabilities).half().numpy())
-    return compute_metrics(predicted, logits.shape[1], known), predicted
+    # Of a copy, since what it caches would be sent from a worker too.
+    return compute_metrics(replace(predicted), logits.shape[1], known), predicted
 
 
 def predictions(logits: Tensor, labels: Tensor) -> Predictions:

@@ -165,6 +165,7 @@ def test_probabilities_are_rounded_once_to_half_precision_and_the_brier_score_is
     assert before.probabilities.dtype == np.float32
     wanted = before.probabilities.astype(np.float16)
     assert kept.probabilities.dtype == np.float16
+    assert vars(kept).keys() == vars(before).keys(), "no cache is sent along"
     assert (kept.probabilities.view(np.uint16) == wanted.view(np.uint16)).all()
     assert ((wanted > 0) & (wanted < 2**-14)).any()
     assert measured["brier_score"] == brier_score(before)
