@@ -55,16 +55,17 @@ class SharedRungs:
         if start < self._not_before.get(rung, start):
             return []
         scores = []
-        for name in self.store.marks(self._folder(rung)):
+        for name in sorted(self.store.marks(self._folder(rung))):
             key, _, text = name.partition("=")
             with contextlib.suppress(ValueError):  # another program's file
-                scores.append((key, float(text)))
+                if 0 <= (score := float(text)) <= 1:  # not nan
+                    scores.append((key, score))
         now = time.monotonic()
         self._not_before[rung] = now + (now - start) / MAX_FRACTION
         return scores
 
     def add(self, rung: Rung, key: str, score: float) -> None:
-        self.store.mark(self._folder(rung), f"{key}={score!r}")
+        self.store.mark(self._folder(rung), f"{key}={float(score)!r}")
 
     def _folder(self, rung: Rung) -> str:
         return f"{RUNGS}/{hashlib.sha256(rung.group.encode()).hexdigest()[:16]}/{rung.epoch}"

@@ -225,11 +225,12 @@ def train(
     disk = files or LocalCheckpointFiles()
 
     def answer(kind: str, value: Any) -> Any:
-        if kind == "report":
-            report(value)
-        elif kind == "note":
+        if kind == "note":
             if note:
                 note(value)
+        elif kind == "report":
+            report(*value)
+            return "done", None
         else:
             try:
                 return "done", getattr(disk, kind)(*value)

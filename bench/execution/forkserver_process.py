@@ -194,7 +194,7 @@ def run_with_data(
             _data,
             device,
             threads,
-            lambda progress: _messages.send(("report", progress)),
+            lambda progress: _ask("report", progress),
             note=lambda text: _messages.send(("note", text)),
             files=_DriverFiles() if remote_files else None,
             **checkpoint_options,

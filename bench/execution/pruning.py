@@ -28,7 +28,10 @@ PruningNote = dict[str, Any]
 
 
 class Rung(NamedTuple):
-    """The trials that are compared with each other: a group's, after so many epochs."""
+    """The trials that are compared with each other: a group's, after so many epochs.
+
+    The rule is part of `group`: under another rule other trials get as far.
+    """
 
     group: str
     epoch: int
@@ -71,9 +74,10 @@ class Asha:
         bracket = self.bracket(trial)
         if epoch not in self.milestones(trial.config.epochs, bracket):
             return None
-        axes = (*SEPARATE, *self.pruning.group)
         config = trial.config.to_json()
-        return Rung(canonical([*(config.get(axis) for axis in axes), bracket]), epoch)
+        compared = {axis: config.get(axis) for axis in (*SEPARATE, *self.pruning.group)}
+        seed = self.sampling_seed if self.pruning.brackets > 1 else None
+        return Rung(canonical([rule(self.pruning), seed, bracket, compared]), epoch)
 
     def decide(self, rungs: RungTable, trial: Trial, epoch: int, value: float) -> bool:
         rung = self.rung(trial, epoch)

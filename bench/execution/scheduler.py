@@ -104,7 +104,7 @@ class Scheduler:
         self._first_seeds = {trial.key for trial in first_seeds}
         for trial in first_seeds:
             if trial.key in done:
-                self._fill_rungs(trial, done[trial.key].result.curves)
+                self._fill_rungs(trial, done[trial.key])
 
     @property
     def waiting(self) -> list[Trial]:
@@ -135,8 +135,8 @@ class Scheduler:
     def published_elsewhere(self, trial: Trial, record: Record) -> None:
         """Another driver has finished the trial."""
         self.leased_elsewhere.pop(trial.key, None)
-        if self.pruner:
-            self._fill_rungs(trial, record.result.curves)
+        if trial.key in self._first_seeds:
+            self._fill_rungs(trial, record)
         self._release_later_seeds(trial, record.status)
 
     def progress(self, key: str, progress: Progress) -> bool:
@@ -215,9 +215,9 @@ class Scheduler:
                 self.rungs.add(rung, running.trial.key, score)
                 self._note(running.trial, rung.epoch, score, "continue")
 
-    def _fill_rungs(self, trial: Trial, curves: dict[str, list[float | None]]) -> None:
+    def _fill_rungs(self, trial: Trial, record: Record) -> None:
         assert self.pruner
-        for rung, score in rung_scores(self.pruner, trial, curves.get("val_accuracy", [])):
+        for rung, score in rung_scores(self.pruner, trial, record.result.curves.get("val_accuracy", [])):
             self.rungs.add(rung, trial.key, score)
 
     def _note(self, trial: Trial, epoch: int, score: float, decision: str) -> None:

@@ -131,7 +131,7 @@ def check_folder(root: Path) -> bool:
 def check_names(root: Location, names: set[str]) -> bool:
     """Whether `root`, which contains these `names`, has entries; UserError where it is clearly not a ledger."""
     visible = sorted(name for name in names if not name.startswith("."))
-    if visible and not names & {ENTRIES, INDEX, LEASES, TEMPORARY, CHECKPOINTS}:
+    if visible and not names & {ENTRIES, INDEX, LEASES, TEMPORARY, CHECKPOINTS, RUNGS}:
         raise UserError(
             f"{root}: not a ledger: it has no folder `{ENTRIES}` but holds {', '.join(visible[:3])}"
             f"{', ...' if len(visible) > 3 else ''}; name a ledger, or a new or empty folder"

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 
 import fsspec
 from platformdirs import user_state_path
@@ -44,20 +44,32 @@ from bench.ledger.store import (
 )
 
 
+def write(fs: Any, path: str, data: bytes, mode: Literal["overwrite", "create"] = "overwrite") -> None:
+    """Write `data` to `path`, with the folders above it on file systems that have folders, such as SFTP."""
+    try:
+        fs.pipe_file(path, data, mode=mode)
+    except FileNotFoundError as error:
+        if _is_missing_bucket(error):  # some libraries would create it
+            raise
+        fs.makedirs(path.rpartition("/")[0], exist_ok=True)
+        fs.pipe_file(path, data, mode=mode)
+
+
+def _is_missing_bucket(error: FileNotFoundError) -> bool:
+    return _MISSING_BUCKET.search(str(error)) is not None
+
+
 def write_if_absent(fs: Any, path: str, data: bytes) -> None:
     """Write `data` to `path` by a conditional put. Raises FileExistsError where the object exists, complete or not."""
     try:
-        fs.pipe_file(path, data, mode="create")
+        write(fs, path, data, "create")
     except (FileExistsError, FileNotFoundError, PermissionError):
         raise
     except OSError as error:
         # S3 answers "conflict" to some concurrent writers, and older s3fs raises another exception.
         if fs.exists(path):
             raise FileExistsError(path) from error
-        if error.errno == errno.ENOSYS:  # a server without conditional puts
-            fs.pipe_file(path, data)
-        else:
-            fs.pipe_file(path, data, mode="create")
+        write(fs, path, data, "overwrite" if error.errno == errno.ENOSYS else "create")  # ENOSYS: no conditional puts
 
 
 CLOCK_SECONDS = 60.0
@@ -74,7 +86,7 @@ class Clock:
     def now(self, fs: Any, folder: str) -> float:
         """Seconds since 1970."""
         if time.monotonic() - self._looked > CLOCK_SECONDS:
-            fs.pipe_file(f"{folder}/.clock", b"")
+            write(fs, f"{folder}/.clock", b"")
             self._then, self._looked = _modified_time(fs, f"{folder}/.clock"), time.monotonic()
         return self._then + time.monotonic() - self._looked
 
@@ -165,6 +177,8 @@ RETRY_AFTER_SECONDS = 30.0
 """How long an unavailable store is not tried again: each attempt takes seconds."""
 
 _EXTRAS = {"s3": "s3", "s3a": "s3"}
+_MISSING_BUCKET = re.compile(r"NoSuchBucket|(bucket|container) does not exist", re.IGNORECASE)
+"""In an error's text; a path may have the word too."""
 _CREDENTIAL_ERRORS = ("Credential", "Token", "SSO", "Unauthorized", "Forbidden")
 """Parts of the names of exceptions about credentials (botocore's have no common base class)."""
 
@@ -208,7 +222,7 @@ class UrlStore:
     def check_writable(self) -> None:
         probe = f"{self._path}/{ENTRIES}/.probe"
         with self._reaching():
-            self._fs.pipe_file(probe, b"")
+            write(self._fs, probe, b"")
             self._fs.rm_file(probe)
 
     def location(self, name: str) -> str:
@@ -312,11 +326,11 @@ class UrlStore:
 
     def mark(self, folder: str, name: str) -> None:
         with contextlib.suppress(StoreUnavailableError), self._reaching():
-            self._fs.pipe_file(f"{self._path}/{folder}/{name}", b"")
+            write(self._fs, f"{self._path}/{folder}/{name}", b"")
 
     def marks(self, folder: str) -> list[str]:
         with contextlib.suppress(StoreUnavailableError, FileNotFoundError), self._reaching():
-            paths = self._fs.ls(f"{self._path}/{folder}", detail=False, refresh=True)
+            paths = self._fs.ls(f"{self._path}/{folder}", detail=False)
             return [path.rpartition("/")[2] for path in paths]
         return []
 
@@ -333,7 +347,7 @@ class UrlStore:
         except UserError:
             raise
         except FileNotFoundError as error:
-            if "bucket" not in str(error).lower():
+            if not _is_missing_bucket(error):
                 raise
             raise StoreUnavailableError(
                 f"{self.root}: there is no such bucket; make it first, or name another"

@@ -102,11 +102,12 @@ def fit(
         metrics = train_epoch(training)
         validate(training, metrics)
         stop = decide(training, epoch, metrics)
-        if not stop and epoch < budget:
-            save(training.state_dict)
+        # Reported first: a state is that of an epoch after which the driver lets the trial go on.
         report(Progress(epoch, budget, metrics, result.train_seconds))
         if stop:
             break
+        if epoch < budget:
+            save(training.state_dict)
     result.best_epoch = training.best.restore(last_epoch=epoch)
     if training.ema:
         training.ema.copy_to_network()

@@ -320,3 +320,123 @@ def test_scores_of_other_suites_on_the_ledger_do_not_count(coordinator_of: Calla
     assert best is not None and other is not None
     assert not progress(first, best, 1, {"train_loss": 0.1, "val_accuracy": 0.9}, 1.0)
     assert not progress(second, other, 1, {"train_loss": 0.1, "val_accuracy": 0.1}, 1.0)
+
+
+def rung_of(coordinator: Coordinator, trial: Trial) -> dict[str, float]:
+    """The scores of the first rung, as a driver knows them."""
+    assert coordinator.scheduler.pruner is not None
+    rung = coordinator.scheduler.pruner.rung(trial, 1)
+    assert rung is not None
+    return coordinator.scheduler.rungs.scores(rung)
+
+
+def scores_of(folder: Path, epoch: int) -> list[Path]:
+    return sorted(folder.glob(f"results/rungs/*/{epoch}/*"))
+
+
+@pytest.mark.parametrize("score", ["nan", "inf", "-0.5", "1.5", "0.5.tmp", "", "0.9=0.9"])
+def test_a_score_that_no_trial_could_have_does_not_count(
+    score: str, coordinator_of: Callable[[str], Coordinator], tmp_path: Path
+) -> None:
+    first, second = coordinator_of(ONE_SEED), coordinator_of(ONE_SEED)
+    good, bad, other = first.next_trial(), first.next_trial(), second.next_trial()
+    assert good is not None and bad is not None and other is not None
+    progress(first, good, 1, {"train_loss": 0.1, "val_accuracy": 0.9}, 1.0)
+    (path,) = scores_of(tmp_path, 1)
+    path.with_name(f"{bad.key}={score}").touch()
+    assert progress(second, other, 1, {"train_loss": 0.1, "val_accuracy": 0.5}, 1.0)
+    assert rung_of(second, other) == {good.key: 0.9, other.key: 0.5}
+
+
+def test_an_unreadable_folder_of_scores_changes_nothing(
+    coordinator_of: Callable[[str], Coordinator], tmp_path: Path
+) -> None:
+    (tmp_path / "results" / "leases").mkdir(parents=True)
+    (tmp_path / "results" / "rungs").write_text("in the way")
+    first = coordinator_of(ONE_SEED)
+    best, other = first.next_trial(), first.next_trial()
+    assert best is not None and other is not None
+    assert not progress(first, best, 1, {"train_loss": 0.1, "val_accuracy": 0.9}, 1.0)
+    assert progress(first, other, 1, {"train_loss": 0.1, "val_accuracy": 0.1}, 1.0)
+    assert [record.status for record in Ledger(tmp_path / "results").records()] == ["pruned"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "other_rule"),
+    [
+        ("grace_period: 1, reduction_factor: 3", "grace_period: 3, reduction_factor: 2"),
+        ("grace_period: 3, reduction_factor: 2, brackets: 2", "grace_period: 3, reduction_factor: 2"),
+    ],
+)
+def test_scores_under_another_rule_do_not_count(
+    rule: str, other_rule: str, coordinator_of: Callable[[str], Coordinator]
+) -> None:
+    """Another rule lets other trials come as far, so that a trial would be compared with the best alone."""
+    suite = GRID.replace("seeds: 2", "seeds: 1")
+    first = coordinator_of(f"{suite}pruning: {{{rule}}}\n")
+    second = coordinator_of(f"{suite}pruning: {{{other_rule}}}\n")
+    while (trial := first.next_trial()) is not None:
+        progress(first, trial, 3, {"train_loss": 0.1, "val_accuracy": 0.9}, 1.0)
+    first.leases.release_all()
+    trial = second.next_trial()
+    assert trial is not None
+    assert not progress(second, trial, 3, {"train_loss": 0.1, "val_accuracy": 0.1}, 1.0)
+
+
+def test_later_seeds_that_another_driver_has_trained_do_not_count(coordinator_of: Callable[[str], Coordinator]) -> None:
+    text = GRID + "pruning: {grace_period: 1, reduction_factor: 2}\n"
+    first, second = coordinator_of(text), coordinator_of(text)
+
+    def finish(coordinator: Coordinator, trial: Trial, score: float) -> None:
+        assert not progress(coordinator, trial, 1, {"train_loss": 0.1, "val_accuracy": score}, 1.0)
+        complete(coordinator, trial, [score] * 9)
+
+    best = first.next_trial()
+    assert best is not None
+    finish(first, best, 0.5)
+    second.poll_other_drivers()
+    started: list[Trial] = []
+    while (trial := first.next_trial()) is not None:  # three first seeds, then the second seed of the best
+        started.append(trial)
+    assert [trial.seed for trial in started] == [0, 0, 0, 1]
+    second_seed = started.pop()
+    while second.next_trial() is not None:
+        pytest.fail("the first driver has all of them")
+    finish(first, second_seed, 0.9)
+    second.poll_other_drivers()
+    first.leases.release(started[0].key)
+    second.poll_other_drivers()
+    other = second.next_trial()
+    assert other is not None and other.seed == 0
+    assert not progress(second, other, 1, {"train_loss": 0.1, "val_accuracy": 0.6}, 1.0)
+
+
+def test_a_trial_whose_driver_died_between_score_and_record_runs_again(
+    coordinator_of: Callable[[str], Coordinator], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is judged as it was, and its score on another machine does not count twice."""
+    first = coordinator_of(ONE_SEED)
+    best, other = first.next_trial(), first.next_trial()
+    assert best is not None and other is not None
+    progress(first, best, 1, {"train_loss": 0.1, "val_accuracy": 0.9}, 1.0)
+
+    def die(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(first.ledger, "publish", die)
+        with pytest.raises(KeyboardInterrupt):
+            progress(first, other, 1, {"train_loss": 0.1, "val_accuracy": 0.1}, 1.0)
+    assert len(scores_of(tmp_path, 1)) == 2
+    first.leases.release_all()
+    again = coordinator_of(ONE_SEED)
+    waiting = {trial.key for trial in again.waiting}
+    assert {best.key, other.key} <= waiting and len(waiting) == 4
+    while (trial := again.next_trial()) is not None and trial.key != other.key:
+        pass
+    assert trial is not None
+    assert progress(again, trial, 1, {"train_loss": 0.1, "val_accuracy": 0.11}, 1.0)
+    assert [record.status for record in again.ended] == ["pruned"]
+    assert again.ended[0].pruning is not None
+    assert [note["decision"] for note in again.ended[0].pruning["decisions"]] == ["stop"]
+    assert rung_of(again, trial) == {best.key: 0.9, other.key: 0.1}

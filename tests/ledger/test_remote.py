@@ -11,10 +11,14 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
+import fsspec
 import numpy as np
 import pytest
 from bucket import Bucket, opened
+from fsspec.implementations.memory import MemoryFileSystem
+from fsspec.registry import known_implementations
 
 from bench.errors import UserError
 from bench.ledger import url_store
@@ -414,6 +418,50 @@ def test_any_other_file_system_of_fsspec_will_do(make_record, predictions):
     assert not Leases("memory://results").acquire("ab12")
     leases.release_all()
     assert Ledger("memory://results").records() == [make_record()]
+
+
+class FoldersFileSystem(MemoryFileSystem):
+    """As SFTP's: a file needs its folder, and `ls` takes no further options."""
+
+    protocol = "folders"
+    store: ClassVar = {}
+    pseudo_dirs: ClassVar = [""]
+
+    @classmethod
+    def _strip_protocol(cls, path):
+        return super()._strip_protocol(path.replace("folders://", "memory://"))
+
+    def pipe_file(self, path, value, mode="overwrite", **options):
+        if not self.isdir(self._parent(path)):
+            raise FileNotFoundError(path)
+        return super().pipe_file(path, value, mode, **options)
+
+    def ls(self, path, detail=True):
+        return super().ls(path, detail)
+
+
+def test_a_file_system_with_folders_gets_those_that_it_lacks(monkeypatch, tmp_path, make_record, predictions):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setitem(known_implementations, "folders", {})
+    fsspec.register_implementation("folders", FoldersFileSystem, clobber=True)
+    ledger = Ledger("folders://my-bucket/results")
+    ledger.check_writable()
+    assert ledger.store.marks("rungs/g/3") == []
+    ledger.store.mark("rungs/g/3", "ab12=0.5")
+    assert ledger.store.marks("rungs/g/3") == ["ab12=0.5"]
+    leases = Leases("folders://my-bucket/results")
+    assert leases.acquire("ab12")
+    ledger.publish(make_record(), predictions)
+    assert (ledger.store_error, ledger.pending()) == (None, 0)
+    assert Ledger("folders://my-bucket/results").records() == [make_record()]
+    with pytest.raises(FileNotFoundError):  # and not that there is no such bucket
+        ledger.store.read("ab12cd34-0123456789ab.npz")
+
+
+def test_a_run_that_was_stopped_after_its_first_rung_leaves_a_ledger(make_record, predictions):
+    """In a bucket no folder remains of its leases."""
+    UrlStore("memory://stopped").mark("rungs/g/3", "ab12=0.5")
+    assert Ledger("memory://stopped").records() == []
 
 
 def test_a_path_that_went_through_pathlib_still_means_the_bucket(bucket, make_record, predictions):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,7 @@ class Kept:
     def __init__(self) -> None:
         self.data = b""
         self.refused: list[str] = []
+        self.saved: Callable[[], None] = lambda: None
 
     def load(self) -> State | None:
         return torch.load(io.BytesIO(self.data), weights_only=True) if self.data else None
@@ -73,27 +75,33 @@ class Kept:
         file = io.BytesIO()
         torch.save(state(), file)
         self.data = file.getvalue()
+        self.saved()
 
     def refuse(self, reason: str) -> None:
         self.refused.append(reason)
 
 
 def found(outcome: TrialOutcome) -> dict[str, Any]:
-    """All that a trial found, with its predictions as bytes; seconds left out."""
+    """All that a trial found, with its predictions as bytes; seconds and what is computed of predictions left out."""
     plain = {key: value for key, value in vars(outcome).items() if key != "predicted" and "seconds" not in key}
-    arrays = {} if outcome.predicted is None else vars(outcome.predicted)
+    if outcome.predicted is None:
+        return plain
+    arrays = {field.name: getattr(outcome.predicted, field.name) for field in fields(outcome.predicted)}
     return plain | {name: array.tobytes() for name, array in arrays.items()}
 
 
 def broken_off(config: dict[str, Any], data: Dataset, kept: Kept, epoch: int, refit: bool = False) -> None:
-    """Train until the progress of an epoch is told, which is after its state was kept."""
+    """Train until the state after an epoch is kept."""
+    reported: list[Progress] = []
 
-    def report(progress: Progress) -> None:
-        if (progress.epoch, progress.refit) == (epoch, refit):
+    def saved() -> None:
+        if (reported[-1].epoch, reported[-1].refit) == (epoch, refit):
+            kept.saved = lambda: None
             raise BrokenOffError
 
+    kept.saved = saved
     with pytest.raises(BrokenOffError):
-        train_trial(config, 7, data, report=report, checkpointer=kept)
+        train_trial(config, 7, data, report=reported.append, checkpointer=kept)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -162,6 +170,20 @@ def network(input_shape, classes):
     kept = Kept()
     broken_off(config, small, kept, 2)
     assert found(train_trial(config, 7, small, checkpointer=kept)) == found(train_trial(config, 7, small))
+
+
+def test_of_an_epoch_after_which_the_driver_stops_a_trial_no_state_is_kept(configured: Any, small: Dataset) -> None:
+    """A run that goes on after a crash would take it for one that was let go on."""
+    kept = Kept()
+
+    def report(progress: Progress) -> None:
+        if progress.epoch == 2:
+            raise BrokenOffError
+
+    with pytest.raises(BrokenOffError):
+        train_trial(configured(), 7, small, report=report, checkpointer=kept)
+    state = kept.load()
+    assert state is not None and len(state["curves"]["lr"]) == 1
 
 
 def test_the_last_epoch_is_not_kept(configured: Any, small: Dataset) -> None:
