@@ -10,8 +10,7 @@ if __name__ == "__main__" and not sys.flags.safe_path and not __file__.startswit
 
 import traceback
 
-from bench.characters import escaped
-from bench.errors import UserError
+from bench.errors import UserError, escaped
 from bench.execution.signals import (
     INTERRUPTED,
     Detached,

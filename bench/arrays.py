@@ -15,7 +15,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.characters import escaped_line
+from bench.errors import escaped_line
 from bench.system import memory
 
 MAX_MEMORY_FRACTION = 0.5

@@ -30,7 +30,7 @@ COMMANDS = {
     ),
     "report": LazyCommand("report:report", "Rank what the ledger holds: in the terminal, or as files."),
     "published": LazyCommand(
-        "published:published",
+        "report:published",
         "Compare published results with the ledger: those that a suite's `references` name with a `match` or a `note`.",
     ),
     "compare": LazyCommand(
@@ -39,19 +39,19 @@ COMMANDS = {
         COMPARE_EPILOG,
     ),
     "reproduce": LazyCommand(
-        "reproduce:reproduce",
+        "compare:reproduce",
         "Run trials again from their records and report whether the results agree; nothing is written.",
         REPRODUCE_EPILOG,
     ),
     "import": LazyCommand(
-        "import_predictions:import_predictions",
+        "exchange:import_predictions",
         "Add test predictions of any framework, classes or probabilities, to the leaderboard.",
     ),
     "export": LazyCommand(
-        "export:export", "Write the ledger's trials for TensorBoard: parameters, curves and final figures."
+        "exchange:export", "Write the ledger's trials for TensorBoard: parameters, curves and final figures."
     ),
     "merge": LazyCommand(
-        "merge:merge",
+        "exchange:merge",
         "Copy into a ledger what it lacks of others; nothing that it holds changes, and doing it again copies nothing.",
     ),
     "show": LazyCommand("show:show", "Show one trial's record, or the trials of a configuration."),

@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bench.data.search_paths import user_cache
+from bench.data.local_files import user_cache
 
 PACKAGES = ("torch", "torchvision", "timm", "numpy")
 MAX_FILES = 8

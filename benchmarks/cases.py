@@ -47,9 +47,9 @@ def first(data: Dataset, count: int, test: int = 64) -> Dataset:
 
 def unfolded_flops(config: dict[str, Any]) -> int:
     """Forward operations for an image of the network as it is written down, which is what a peer computes."""
-    from bench.models.check_fit import check
     from bench.models.count_operations import forward_flops
-    from bench.suite.trial_config import TrialConfig
+    from bench.models.create import check
+    from bench.suite.trial import TrialConfig
     from bench.training.preprocessors import network_input_shape
 
     typed = TrialConfig.from_json(config)

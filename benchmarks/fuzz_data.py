@@ -40,9 +40,9 @@ from PIL import Image
 
 import bench.data
 from bench.__main__ import main as bench_main
-from bench.characters import control_character
 from bench.data import Dataset, load
 from bench.data.catalogue import find
+from bench.errors import control_character
 from bench.ledger.ledger import Ledger
 
 MOST_SECONDS = 10.0

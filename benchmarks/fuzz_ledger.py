@@ -39,9 +39,8 @@ import numpy as np
 from figures import load_now, show
 
 from bench.__main__ import main as bench_main
-from bench.characters import control_character
 from bench.commands.load_suites import trials_of
-from bench.errors import UserError
+from bench.errors import UserError, control_character
 from bench.ledger.entries import LedgerEntry, encode
 from bench.ledger.external import external_config
 from bench.ledger.files import entry_path

@@ -18,7 +18,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from bench.data import load
 from bench.data.dataset import Dataset
-from bench.suite.trial_config import TrialConfig
+from bench.suite.trial import TrialConfig
 from bench.training.fit import Progress
 from bench.training.train_trial import train_trial
 

@@ -41,7 +41,7 @@ def work(orders: Any, answers: Any, together: Any) -> None:
     import torch
 
     from bench.data import load
-    from bench.suite.trial_config import TrialConfig
+    from bench.suite.trial import TrialConfig
     from bench.training.train_trial import train_trial
 
     warnings.filterwarnings("ignore", message="The given NumPy array is not writable")

@@ -29,7 +29,7 @@ from torch.nn import functional as F
 
 from bench.data import load
 from bench.data.dataset import Dataset
-from bench.suite.trial_config import TrialConfig
+from bench.suite.trial import TrialConfig
 from bench.training.train_trial import train_trial
 
 BOUND = 0.95

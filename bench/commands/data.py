@@ -81,7 +81,7 @@ def show(
 def _entry(name: str, size: tuple[int, int] | None, channels: int | None) -> str | dict[str, Any]:
     """A catalogue's name, or the entry of what lies at a path."""
     from bench.data.catalogue import find
-    from bench.data.user_data import entry_at
+    from bench.data.dataset import entry_at
 
     if channels not in (None, 1, 3):
         raise UserError(f"--channels {channels}: allowed are 1 (grey) and 3 (colour)")
@@ -126,7 +126,7 @@ def _augmented(augmentations: list[list[dict[str, Any]]], data: Dataset) -> list
     from bench.components import parse_component
     from bench.jsonutil import canonical
     from bench.suite.labels import axis_label
-    from bench.training import augment, mixing
+    from bench.training import augment
 
     images = torch.tensor(data.train_images[:AUGMENTED])
     labels = torch.tensor(data.train_labels[:AUGMENTED])
@@ -135,10 +135,10 @@ def _augmented(augmentations: list[list[dict[str, Any]]], data: Dataset) -> list
         generator = torch.Generator().manual_seed(0)
         augmented = images / 255
         components = [parse_component("augmentation", entry) for entry in entries]
-        for step in augment.build(components):
+        for step in augment.create_augmentation(components):
             if step is not None:
                 augmented = step(augmented, generator)
-        mix = mixing.build(components)
+        mix = augment.create_mixing(components)
         if mix is not None:
             augmented, _ = mix(augmented, labels, len(data.classes), generator)
         rows.append((axis_label(entries, "augmentation"), (augmented * 255).round().to(torch.uint8).numpy()))

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
-from bench.characters import escaped_line
-from bench.errors import UserError
+from bench.errors import UserError, escaped_line
 from bench.ledger.address import with_results
 
 if TYPE_CHECKING:

@@ -13,8 +13,9 @@ import typer
 
 from bench import library_cache
 from bench.components import AXES, EXTENSIBLE_AXES, is_user_defined
+from bench.components.user_defined import known_defaults, spelled_out
 from bench.data import fingerprint
-from bench.data.splits import split
+from bench.data.prepare import split
 from bench.errors import UserError
 from bench.execution.user_dataset import dataset_shape
 from bench.jsonutil import canonical
@@ -22,10 +23,9 @@ from bench.metrics import METRICS
 from bench.published import find
 from bench.suite.expand import DEFERRED_CHECKS
 from bench.suite.labels import axis_label
-from bench.suite.optimizer_defaults import known_defaults, spelled_out
 from bench.suite.suite import Suite, find_suite, load_suite
 from bench.suite.trial import data_path
-from bench.user_code.float_parameters import floats_spelled_out
+from bench.user_code.component_code import floats_spelled_out
 from bench.user_code.read_code import read_component
 
 if TYPE_CHECKING:

@@ -1,20 +1,23 @@
-"""`bench report`: what the ledger holds, ranked, in the terminal or as files."""
+"""`bench report` ranks what the ledger holds; `bench published` compares it with published results."""
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import re
+import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.commands.load_results import existing, report_of, report_of_all, warn_damaged
+from bench.commands.load_results import existing, report_of, report_of_all, undamaged, warn_damaged
 from bench.commands.load_suites import load, trials_of
 from bench.commands.options import (
     RESULTS,
+    AsJson,
     Only,
     Results,
     Seeds,
@@ -29,8 +32,13 @@ from bench.errors import UserError
 from bench.streams import reserve_stdout
 
 if TYPE_CHECKING:
+    from bench.ledger.record import Record
+    from bench.published import Reference
     from bench.report.document import Chart
     from bench.report.report import Report
+    from bench.suite.select import ReferenceMatch
+    from bench.suite.suite import Suite
+    from bench.suite.trial import Trial
 
 
 def write_figures(report: Report, folder: Path) -> None:
@@ -142,3 +150,140 @@ def _suffix(options: str) -> str:
     words = re.sub(r"[^A-Za-z0-9.]+", "-", options).rstrip("-")
     told = len(words) <= LONGEST and not re.search(r"[^A-Za-z0-9.= -]", options)
     return words if told else f"{words[:LONGEST]}-{hashlib.sha256(options.encode()).hexdigest()[:6]}"
+
+
+QuotedSuites = Annotated[
+    list[str],
+    typer.Argument(
+        help="Suite files or names; with options in quotes: 'labs/dense_mnist --seeds 5', which replaces the plain "
+        "suite, if both are given.",
+        metavar="SUITE...",
+    ),
+]
+
+
+def published(
+    suites: QuotedSuites,
+    results: Results = RESULTS,
+    out: Annotated[Path | None, typer.Option("--out", help="Write to this file.", metavar="FILE")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare published results with the ledger: those that a suite's `references` name with a `match` or a `note`."""
+    stdout = reserve_stdout() if out is None else sys.stdout
+    loaded = [(suite, _references(suite), options) for suite, options in _each_once(map(_load_suite, suites))]
+    if not any(references for _, references, _ in loaded):
+        files = ", ".join(str(suite.path) for suite, _, _ in loaded)
+        raise UserError(
+            f"{files}: no reference names a configuration that repeats it\n"
+            "  write it like references: [{id: lab-e-l2, match: {regularizer: l2}}]; docs/protocol.md has more"
+        )
+    from bench.ledger.ledger import Ledger
+    from bench.report.grouping import group_trials
+    from bench.report.provenance import provenance
+    from bench.report.published.match_published import Request, compare_published
+    from bench.report.published.published_text import PublishedPage, to_json, to_markdown
+
+    requests = [
+        Request(suite.name, suite.title, suite.description, references, trials_of(suite), options)
+        for suite, references, options in loaded
+        if references
+    ]
+    ledger = Ledger(results)
+    trials = list({trial.key: trial for request in requests for trial in request.trials}.values())
+    keys = {trial.key for trial in trials}
+
+    def make_page() -> PublishedPage:
+        records = ledger.records()
+        used = [record for record in records if record.key in keys]
+        checksums = _checksums([record for record in records if record.key not in keys], trials)
+        return PublishedPage(
+            compare_published(
+                requests,
+                [record for record in records if record.key in keys or record.key in checksums],
+                ledger.predictions,
+                checksums,
+            ),
+            provenance(
+                used,
+                group_trials(used, trials),
+                ", ".join(request.name for request in requests),
+                f"bench published {shlex.join(suites)}",
+            ),
+        )
+
+    page = undamaged(make_page, ledger)
+    warn_damaged(ledger)
+    text = to_json(page) if as_json else to_markdown(page)
+    if out is None:
+        typer.echo(text, nl=False, file=stdout)
+        return
+    write(out, text)
+
+
+def _load_suite(text: str) -> tuple[Suite, str]:
+    """A suite as written on the command line: its file or name, and the options for it alone."""
+    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False, allow_abbrev=False)
+    # Not required: argparse would print its own usage and leave.
+    parser.add_argument("suite", nargs="?")
+    parser.add_argument("--only", action="append")
+    parser.add_argument("--set", action="append", dest="overrides")
+    parser.add_argument("--seeds", type=int)
+    try:
+        arguments, unknown = parser.parse_known_args([text] if Path(text).is_file() else shlex.split(text))
+    except (argparse.ArgumentError, ValueError) as error:
+        raise UserError(f"{text!r} cannot be read: {error}; write 'SUITE --set epochs=5'") from error
+    if unknown:
+        raise UserError(f"{text!r}: {unknown[0]!r} is not known there; allowed are --only, --set and --seeds")
+    if not arguments.suite:
+        raise UserError(f"{text!r} names no suite; write 'SUITE --set epochs=5', `bench list suites` shows names")
+    suite = load(arguments.suite, arguments.only, arguments.overrides, arguments.seeds)
+    return suite, options_text(arguments.only, arguments.overrides, arguments.seeds)
+
+
+def _each_once(loaded: Iterable[tuple[Suite, str]]) -> list[tuple[Suite, str]]:
+    """Each suite file once: one with options replaces the plain one."""
+    files = {(suite.path.resolve(), options): (suite, options) for suite, options in loaded}
+    changed = {path for path, options in files if options}
+    return [pair for (path, options), pair in files.items() if options or path not in changed]
+
+
+def _checksums(records: Iterable[Record], trials: Iterable[Trial]) -> dict[str, str]:
+    """The checksum of the data of each record that is of today's data and training, by key: the key says so.
+
+    The records are of no suite on the page. Those on the user's own data count where a suite of the page has these
+    data, wherever they lay then; those of the user's own models only with the suite that names them, whose folder has
+    their code.
+    """
+    from bench.data import fingerprint
+    from bench.suite.trial import trial_key
+
+    user_checksums = sorted({trial.contents for trial in trials if "path" in trial.config.dataset.to_json()})
+    by_key = {}
+    for record in records:
+        try:
+            checksums = (
+                user_checksums if "path" in record.config["dataset"] else [fingerprint(record.config["dataset"])]
+            )
+            keys = {trial_key(record.config, record.seed, checksum, None): checksum for checksum in checksums}
+        except (UserError, KeyError):  # a data set or a form of configuration that this version does not know
+            continue
+        if record.key in keys:
+            by_key[record.key] = keys[record.key]
+    return by_key
+
+
+def _references(suite: Suite) -> list[tuple[ReferenceMatch, Reference]]:
+    """The published result of each comparison; of those that share an id, the one on the configuration's dataset."""
+    from bench.published import find
+
+    pairs = []
+    for match in suite.comparisons:
+        candidates = find([match.reference])
+        names = {config["dataset"]["name"] for config in match.configs}
+        matching = [reference for reference in candidates if reference.dataset in names] or candidates
+        if len(matching) > 1:
+            allowed = ", ".join(f"{reference.dataset}/{reference.id}" for reference in matching)
+            place = suite.location("references", match.reference)
+            raise UserError(f"{place}: {match.reference!r} is filed under several datasets\n  write one of {allowed}")
+        pairs.append((match, matching[0]))
+    return pairs

@@ -1,10 +1,9 @@
-"""What may be named in a suite file? One file for each axis, without torch and Ray.
+"""What may be named in a suite file? Without torch and Ray.
 
     base             what every component is; `register`, `AXES`
-    datasets, preprocessing, models, optimizers, schedules, losses, steps, regularizers, augmentations
+    datasets, image_transforms, models, optimization
                      the components of each axis: names, parameters, bounds, defaults
-    user_defined     the user's own code in any axis, and names of torch and timm
-    plugins          component classes of installed packages
+    user_defined     the user's own code in any axis, classes of installed packages, names of torch and timm
     arguments        whether parameters fit a function that has no component class
 
 Each class describes one component; its `implementation` is imported when a trial is built. Defaults never depend on the
@@ -14,18 +13,18 @@ spelled out in the suites that need them.
 
 from __future__ import annotations
 
-from bench.components.augmentations import Augmentation, Mixing
 from bench.components.base import AXES, Component, register
 from bench.components.datasets import DatasetComponent
-from bench.components.losses import LossComponent
+from bench.components.image_transforms import Augmentation, Mixing, PreprocessingComponent
 from bench.components.models import ModelComponent
-from bench.components.optimizers import OptimizerComponent
-from bench.components.plugins import load_plugins
-from bench.components.preprocessing import PreprocessingComponent
-from bench.components.regularizers import RegularizerComponent
-from bench.components.schedules import Schedule
-from bench.components.steps import StepComponent
-from bench.components.user_defined import LIBRARIES, component_class, is_user_defined, parse_component
+from bench.components.optimization import (
+    LossComponent,
+    OptimizerComponent,
+    RegularizerComponent,
+    Schedule,
+    StepComponent,
+)
+from bench.components.user_defined import LIBRARIES, component_class, is_user_defined, load_plugins, parse_component
 
 __all__ = [
     "AXES",

@@ -33,7 +33,7 @@ class ModelComponent(Component):
 class Mlp(ModelComponent):
     """Dense layers on the flattened image."""
 
-    implementation = "bench.models.dense:mlp"
+    implementation = "bench.models.mlp_and_cnn:mlp"
     name: Literal["mlp"] = "mlp"
     hidden: Widths = Field([128, 64], description="Units of each hidden layer; [] is a linear classifier.")
     activation: Activation = "relu"
@@ -48,7 +48,7 @@ class Mlp(ModelComponent):
 class Cnn(ModelComponent):
     """Convolution blocks (convolution, activation, max pooling, dropout), then dense layers."""
 
-    implementation = "bench.models.convolutional:cnn"
+    implementation = "bench.models.mlp_and_cnn:cnn"
     name: Literal["cnn"] = "cnn"
     channels: Widths = Field([32], min_length=1, description="Output channels of each convolution block.")
     kernel: Positive = 5
@@ -70,7 +70,7 @@ class Vgg(ModelComponent):
     After Simonyan and Zisserman 2015 (arXiv 1409.1556); the defaults are a small one for 28 x 28.
     """
 
-    implementation = "bench.models.convolutional:vgg"
+    implementation = "bench.models.mlp_and_cnn:vgg"
     name: Literal["vgg"] = "vgg"
     blocks: Annotated[list[Pair], AfterValidator(few_layers)] = Field(
         [[2, 32], [2, 64], [3, 128], [3, 256]],
@@ -110,7 +110,7 @@ class ResNet(ModelComponent):
 class ResidualMlp(ModelComponent):
     """Dense residual blocks: dense, norm, activation, dropout, dense, norm, plus the shortcut, activation."""
 
-    implementation = "bench.models.dense:residual_mlp"
+    implementation = "bench.models.mlp_and_cnn:residual_mlp"
     name: Literal["residual_mlp"] = "residual_mlp"
     stem: Positive = Field(1024, description="Units of the dense layer before the blocks.")
     blocks: Widths = Field(
@@ -143,7 +143,7 @@ class SkipMlp(ModelComponent):
     With `per_pixel` every dense layer works on the channels of each pixel, as a Keras Dense on an image does.
     """
 
-    implementation = "bench.models.dense:skip_mlp"
+    implementation = "bench.models.mlp_and_cnn:skip_mlp"
     name: Literal["skip_mlp"] = "skip_mlp"
     width: Positive = 128
     stem: Annotated[int, Field(gt=0, le=MOST_LAYERS)] = Field(2, description="Plain dense layers before the stacks.")
@@ -231,7 +231,7 @@ class ConvNext(ModelComponent):
     After Liu et al. 2022, "A ConvNet for the 2020s" (arXiv 2201.03545), with defaults for small images and CPUs.
     """
 
-    implementation = "bench.models.convolutional:convnext"
+    implementation = "bench.models.mlp_and_cnn:convnext"
     name: Literal["convnext"] = "convnext"
     dims: Widths = Field([48, 128], min_length=1, description="Channels of each stage.")
     depths: Annotated[list[Positive], AfterValidator(few_layers)] = Field(

@@ -2,16 +2,13 @@
 
 dataset          a data set's name or component to its arrays: `load`, `fingerprint`, `shape`
 catalogue        the data sets that bench knows: files, checksums, classes, sources
-search_paths     folders where their files may already be
+local_files      where their files may already be; checksums of the user's own
 download         fetching them from mirrors or Debian's package
 file_formats     reading IDX files, EMNIST's zip, CIFAR's tar
-user_data        the user's own data: a folder of images or a file of arrays
 image_folder     a folder of images, decoded once
 image_file       one image file to its pixels
 npz              a file of arrays
-checksum_cache   checksums of the user's own files
-splits           training and validation part
-scaling          statistics that preprocessing takes from the training part
+prepare          training and validation part; statistics that preprocessing takes from the training part
 explore          what is in a data set: sizes, classes, pixel values, duplicates
 """
 

@@ -9,8 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from bench.characters import escaped_line
-from bench.errors import UserError, match_spelling, nearest
+from bench.errors import UserError, escaped_line, match_spelling, nearest
 
 LONGEST = 255
 """Characters of a class's name."""

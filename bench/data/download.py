@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.data.catalogue import DatasetInfo, FileInfo
 from bench.data.file_formats import verify
-from bench.data.search_paths import SearchPath, locate
+from bench.data.local_files import SearchPath, locate
 from bench.errors import UserError
 
 LIMIT_SECONDS = 600.0

@@ -12,10 +12,9 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.characters import escaped_line
 from bench.data.dataset import Dataset
-from bench.data.scaling import CHUNK, exact_sums, histogram
-from bench.data.splits import split
+from bench.data.prepare import CHUNK, exact_sums, histogram, split
+from bench.errors import escaped_line
 from bench.suite.schema import Stratified, Tail
 
 
@@ -107,7 +106,7 @@ def explore(data: Dataset, samples: int = 10, validation: Tail | Stratified | No
     """Look at a dataset; `samples` is how many images of each class it shows, the first of the training part.
 
     With `validation` the training part is split as trials split it.
-    UserError where `bench.data.splits.split` refuses that.
+    UserError where `bench.data.prepare.split` refuses that.
     """
     validation_part = None
     if validation is not None:

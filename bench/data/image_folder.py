@@ -16,11 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.arrays import MAX_MEMORY_FRACTION
-from bench.characters import escaped_line
 from bench.data import catalogue
-from bench.data.checksum_cache import checksum, combined, correct, read
-from bench.data.search_paths import user_cache
-from bench.errors import UserError, nearest
+from bench.data.local_files import checksum, combined, correct, read, user_cache
+from bench.errors import UserError, escaped_line, nearest
 from bench.system import memory
 
 PARTS = ("train", "test")

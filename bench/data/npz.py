@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.arrays import Archive, ArrayError, open_arrays
-from bench.characters import escaped_line
 from bench.data import catalogue
-from bench.data.checksum_cache import check_file, correct, file_checksum, read
-from bench.errors import UserError, nearest
+from bench.data.local_files import check_file, correct, file_checksum, read
+from bench.errors import UserError, escaped_line, nearest
 
 IMAGES = ("train_images", "test_images")
 LABELS = ("train_labels", "test_labels")

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.characters import escaped
+from bench.errors import escaped
 from bench.execution.checkpoints import remove, sweep
 from bench.execution.messages import RunOptions, TrialFailure, TrialResult
 from bench.execution.progress import ProgressListener

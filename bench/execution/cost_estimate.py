@@ -17,21 +17,56 @@ from typing import TYPE_CHECKING, Any
 from bench import library_cache
 from bench.components import AXES, is_user_defined
 from bench.data import shape, train_size
-from bench.data.user_data import is_from_path
+from bench.data.dataset import is_from_path
 from bench.errors import UserError
 from bench.execution.forkserver import call
 from bench.execution.messages import TrialResult
 from bench.execution.user_dataset import dataset_shape, dataset_train_size
 from bench.jsonutil import canonical
 from bench.ledger.record import Record
-from bench.suite.schema import Stratified, Tail
-from bench.suite.trial import Trial
-from bench.suite.trial_config import TrialConfig
+from bench.suite.schema import Stratified, Tail, validation_fraction
+from bench.suite.trial import Trial, TrialConfig
 from bench.system import gpu_count, processor_name
-from bench.training.flops import PASSES, Shape, flops_per_image, images_seen, training_flops
 
 if TYPE_CHECKING:
     from bench.data.dataset import Dataset
+
+
+Shape = tuple[int, int, int]
+
+PASSES = 3
+"""A step's operations over those of its forward pass: the backward pass takes two products for each of the forward's.
+
+(Kaplan et al. 2020, arXiv 2001.08361, section 2.1.)"""
+
+
+def flops_per_image(config: TrialConfig, shape: Shape, classes: int) -> int:
+    """Forward floating-point operations for one image, as records have them; errors as in `bench.models.create`."""
+    # A plan that knows its networks' operations already does without torch.
+    import numpy as np
+    import torch
+
+    from bench.models.count_operations import forward_flops
+    from bench.models.create import check as build
+    from bench.models.layers import behind
+    from bench.training.preprocessors import fit, network_input_shape
+
+    input_shape = network_input_shape(config.preprocessing, shape)
+    net = build(config.model, input_shape, classes)
+    if input_shape != shape:  # the only preprocessing that changes what the first layer computes
+        device = next((tensor.device for tensor in net.parameters()), torch.device("cpu"))
+        net = behind(fit(config.preprocessing, np.zeros((2, *shape), np.uint8)).to(device), net)
+    return forward_flops(net, shape)
+
+
+def images_seen(config: TrialConfig, train_size: int, epochs: int, refit_epochs: int = 0) -> int:
+    """Training images that go through a network in so many epochs, and in those of a refit on all of them."""
+    return round(train_size * (1 - validation_fraction(config.validation))) * epochs + train_size * refit_epochs
+
+
+def training_flops(config: TrialConfig, forward: int, train_size: int) -> int:
+    """Floating-point operations of a trial's whole budget, evaluation left out; a refit counts at its longest."""
+    return PASSES * forward * images_seen(config, train_size, config.epochs, config.epochs if config.refit else 0)
 
 
 CPU_RATE = 50e9

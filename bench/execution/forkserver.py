@@ -25,7 +25,7 @@ from bench.execution.checkpoints import LocalCheckpointFiles
 from bench.execution.forkserver_process import run_with_data, watched
 from bench.execution.messages import TrialFailure, TrialResult
 from bench.execution.worker import TrainingOptions, run_logged, run_trial
-from bench.suite.trial_config import TrialConfig
+from bench.suite.trial import TrialConfig
 from bench.user_code.component_code import UserCode
 
 START = (

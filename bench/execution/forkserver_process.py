@@ -23,7 +23,7 @@ from typing import Any
 from bench.errors import UserError
 from bench.execution.messages import TrialFailure, TrialResult
 from bench.execution.worker import run_logged, run_trial
-from bench.suite.trial_config import TrialConfig
+from bench.suite.trial import TrialConfig
 from bench.user_code.component_code import UserCode
 from bench.user_code.run_code import as_written, cannot_unpack, run_only, unpacked, watch_files
 

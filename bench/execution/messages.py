@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from bench.ledger.record import Result, RunInfo
 from bench.metrics import Predictions
 from bench.suite.schema import Pruning
-from bench.suite.trial_config import TrialConfig
+from bench.suite.trial import TrialConfig
 
 if TYPE_CHECKING:
     from bench.execution.checkpoints import RemoteCheckpointStore

@@ -14,8 +14,7 @@ from bench.execution.forkserver import train as train_in_process
 from bench.execution.messages import TrialFailure, TrialResult
 from bench.ledger.external import check_runnable
 from bench.ledger.record import Record
-from bench.suite.trial import Codes, Trial, data_source, trial_key
-from bench.suite.trial_config import TrialConfig
+from bench.suite.trial import Codes, Trial, TrialConfig, data_source, trial_key
 from bench.user_code.read_code import read_component, weights_files
 
 if TYPE_CHECKING:

@@ -42,8 +42,7 @@ from bench.execution.signals import stop_on_signals
 from bench.execution.worker import log_path, module_differences, module_files, remove_logs, save_log
 from bench.jsonutil import canonical
 from bench.ledger.files import LOGS
-from bench.suite.trial import Trial
-from bench.suite.trial_config import TrialConfig
+from bench.suite.trial import Trial, TrialConfig
 from bench.user_code.read_code import installed_packages
 
 # Tune would give workers the driver's AWS credentials in their runtime environment, which Ray writes into its logs.

@@ -49,7 +49,7 @@ def dataset_train_size(trial: Trial) -> int:
 
 def _arrays(component: Component) -> dict[str, Any]:
     """What the code returns, checked: uint8 images and labels of both parts, and perhaps the classes' names."""
-    from bench.user_code.implementations import call_component
+    from bench.user_code.run_code import call_component
 
     arrays = call_component(component, **component.parameters)
     if not isinstance(arrays, Mapping):

@@ -21,12 +21,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypedDict
 
-from bench.characters import escaped, escaped_line
+from bench.errors import escaped, escaped_line
 from bench.execution.checkpoints import Checkpoint, CheckpointFiles
 from bench.execution.messages import RunOptions, TrialFailure, TrialResult
 from bench.ledger.files import LOGS
 from bench.ledger.record import Result, RunInfo
-from bench.suite.trial_config import TrialConfig
+from bench.suite.trial import TrialConfig
 
 if TYPE_CHECKING:
     from bench.training.train_trial import TrialOutcome

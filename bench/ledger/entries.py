@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
-from bench.characters import escaped
+from bench.errors import escaped
 from bench.ledger.record import Record
 from bench.metrics import PREDICTION_COLUMNS, Predictions
 

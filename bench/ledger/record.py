@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal, get_args
 
-from bench.characters import control_character
 from bench.components import AXES
+from bench.errors import control_character
 from bench.metrics import METRICS
 from bench.suite.schema import VALUE_AXES
 

@@ -14,9 +14,8 @@ from torch.nn.modules.conv import _ConvNd
 from torch.nn.utils.parametrize import is_parametrized
 from torch.utils.flop_counter import FlopCounterMode
 
-from bench.components.regularizers import Layers
-from bench.models.inputs import ColumnViews, Preprocessed
-from bench.models.layers import Shape
+from bench.components.optimization import Layers
+from bench.models.layers import ColumnViews, Preprocessed, Shape
 
 
 @dataclass(frozen=True)

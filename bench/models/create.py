@@ -1,11 +1,15 @@
-"""A model component to a network."""
+"""A model component to a network, and whether it works on images of a shape, asked before anything is trained."""
 
 from __future__ import annotations
 
 import inspect
+import random
 from typing import Any
 
-from torch import nn
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from bench.components import AXES
 from bench.components.arguments import accepted_types, fits
@@ -14,7 +18,152 @@ from bench.components.user_defined import LibraryModel
 from bench.errors import UserError, nearest
 from bench.models.layers import Factory, Shape
 from bench.user_code import run_code
-from bench.user_code.implementations import call_component, implementation
+from bench.user_code.run_code import call_component, code_location, implementation
+
+
+def check(component: Component, input_shape: Shape, classes: int, overrides: dict[str, Any] | None = None) -> nn.Module:
+    """Build the network and run two random images through it, or say clearly why that fails.
+
+    Parameters are those of `create`. Built-in networks and timm's run on the meta device (shapes, no numbers), where
+    large ones cost no memory; user-defined ones run for real. Pretrained weights are not loaded. PyTorch's global
+    random state is left as it was.
+
+    Returns
+    -------
+    nn.Module
+        The network, for questions about its layers; its weights may have no values.
+
+    Raises
+    ------
+    UserError
+        Everything `create` raises, a forward pass that fails, or an output that is not float logits of shape
+        (2, classes).
+    """
+    with torch.random.fork_rng(devices=[]):
+        if component.user_code:
+            return _check_twice(component, input_shape, classes, overrides)
+        try:
+            return _check_on("meta", component, input_shape, classes, overrides)
+        except UserError as error:
+            if not _blames_meta(error.__cause__):
+                raise
+            return _check_on("cpu", component, input_shape, classes, overrides)
+
+
+def check_single_image_batch(
+    component: Component, input_shape: Shape, classes: int, overrides: dict[str, Any] | None = None
+) -> None:
+    """UserError for a network that cannot be trained on one image at a time, as batch normalisation of vectors.
+
+    Parameters are those of `create`; a network that fails otherwise is `check`'s to tell.
+    """
+    with torch.random.fork_rng(devices=[]), torch.device("cpu" if component.user_code else "meta"):
+        try:
+            net = create(component, input_shape, classes, overrides=overrides, load_weights=False).train()
+            with torch.no_grad():
+                net(torch.rand(1, *input_shape))
+        except ValueError as error:
+            if "more than 1 value per channel" in str(error):
+                raise UserError(
+                    f"model {component.name!r} cannot be trained on batches of one image, of which batch "
+                    "normalisation has no variance; take a `batch_size` of at least 2"
+                ) from error
+        except Exception:
+            return
+
+
+def _blames_meta(cause: BaseException | None) -> bool:
+    """Some operations have no meta version, or need a number; that says nothing about the network."""
+    return isinstance(cause, NotImplementedError) or (cause is not None and "meta" in str(cause).lower())
+
+
+def _check_on(
+    device: str, component: Component, input_shape: Shape, classes: int, overrides: dict[str, Any] | None
+) -> nn.Module:
+    name = component.name
+    with torch.device(device):
+        net = create(component, input_shape, classes, overrides=overrides, load_weights=False).eval()
+        pixels = torch.rand(2, *input_shape)
+    try:
+        with torch.inference_mode():
+            logits = net(pixels)
+    except (Exception, SystemExit) as error:
+        raise UserError(
+            f"model {name!r} cannot take images of {' x '.join(map(str, input_shape))} (channels, height, width): "
+            f"{run_code.describe(error)}{_location_or_advice(component, error)}"
+        ) from error
+    _check_logits(name, logits, classes)
+    return net
+
+
+def _check_twice(component: Component, input_shape: Shape, classes: int, overrides: dict[str, Any] | None) -> nn.Module:
+    """The user's network, which has to come out the same and anew each time that it is built with the same seed.
+
+    A refit builds it a second time, and a run that goes on inside a refit builds it once.
+    """
+    name = component.name
+    random_states = random.getstate(), np.random.get_state()
+    try:
+        nets = []
+        for _ in range(2):
+            torch.manual_seed(0)
+            random.seed(0)
+            np.random.seed(0)
+            nets.append(_check_on("cpu", component, input_shape, classes, overrides))
+    finally:
+        random.setstate(random_states[0])
+        np.random.set_state(random_states[1])
+    first, second = (_tensors(net) for net in nets)
+    trained = {value.untyped_storage().data_ptr() for value in first.values() if value.requires_grad and value.numel()}
+    for key, value in second.items():
+        if value.requires_grad and value.untyped_storage().data_ptr() in trained:
+            raise UserError(
+                f"model {name!r} does not give a new network each time: {key} is shared with the network before, whose "
+                "training would go on in it\n  build all layers in the factory, or copy.deepcopy what it starts from"
+            )
+    different = next((key for key in first if key not in second or not _same(first[key], second[key])), None)
+    if different or len(first) != len(second):
+        raise UserError(
+            f"model {name!r} is not the same network when it is built twice with one seed"
+            f"{f': {different} differs' if different else ''}\n"
+            "  bench seeds the global generators of torch, random and numpy before it is built: draw from these, in "
+            "the factory, and leave none of its tensors empty"
+        )
+    return nets[0]
+
+
+def _tensors(net: nn.Module) -> dict[str, Tensor]:
+    """A network's parameters and buffers by name, those that have their numbers."""
+    tensors = dict(net.named_parameters()) | dict(net.named_buffers())
+    return {key: value for key, value in tensors.items() if not is_lazy(value) and value.layout is torch.strided}
+
+
+def _same(first: Tensor, second: Tensor) -> bool:
+    if first.is_floating_point() and second.is_floating_point():
+        first, second = first.nan_to_num(), second.nan_to_num()
+    return torch.equal(first, second)
+
+
+def _check_logits(name: str, logits: object, classes: int) -> None:
+    if not isinstance(logits, Tensor):
+        raise UserError(f"model {name!r} returns {type(logits).__name__}, expected one tensor of logits")
+    if logits.shape != (2, classes):
+        raise UserError(
+            f"model {name!r} returns shape {tuple(logits.shape)} for 2 images, expected (2, {classes}): "
+            "one logit for each image and class"
+        )
+    if not logits.is_floating_point():
+        raise UserError(f"model {name!r} returns {logits.dtype}, expected floating-point logits")
+
+
+def _location_or_advice(component: Component, error: BaseException) -> str:
+    if component.user_code:
+        return code_location(component, error)
+    return (
+        "\n  take an architecture for smaller images, or give this one smaller patches, windows or strides "
+        "where it has such parameters"
+    )
+
 
 TIMM_NAMES = {"dropout": "drop_rate", "drop_path": "drop_path_rate"}
 """What regularizers set, by timm's name for it."""

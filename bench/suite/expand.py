@@ -16,10 +16,9 @@ from bench.components.base import Component, StrictModel
 from bench.components.user_defined import USER_DEFINED, is_user_defined
 from bench.errors import Problem, match_spelling, nearest, plural, shorten
 from bench.jsonutil import canonical
-from bench.suite.constraints import constraint_violation
 from bench.suite.schema import AXIS_DEFAULTS, AXIS_ORDER, OMITTED_DEFAULTS, SWEEPS, VALUE_AXES, Sampling, Settings
 from bench.suite.select import MATCHABLE, matches, values_text
-from bench.suite.validation import check
+from bench.suite.validation import check, constraint_violation
 from bench.suite.yaml_loader import KeyPath, YamlDocument, path_text
 
 

@@ -12,15 +12,18 @@ import bench
 from bench.errors import MAX_PROBLEMS, Problem, SuiteError, UserError, nearest, plural, shorten
 from bench.jsonutil import canonical
 from bench.suite.expand import Block, Configuration, expand
-from bench.suite.references import ReferenceMatch, comparisons, reference_ids, reference_problems
 from bench.suite.schema import AXIS_DEFAULTS, BLOCK_KEYS, Pruning, SuiteFile
 from bench.suite.select import (
     MATCHABLE,
+    ReferenceMatch,
     Selection,
     apply_set,
+    comparisons,
     matches,
     only_patterns,
     parse_option,
+    reference_ids,
+    reference_problems,
     split_pattern,
     values_text,
 )

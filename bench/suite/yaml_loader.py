@@ -16,8 +16,7 @@ from typing import Any
 
 import yaml
 
-from bench.characters import control_character
-from bench.errors import Problem, SuiteError
+from bench.errors import Problem, SuiteError, control_character
 
 MAX_BYTES = 64 * 1024  # half a second of reading; the largest suite of ours has a tenth
 MAX_NODES = 20_000

@@ -2,7 +2,8 @@
 
 Every function takes float pixels in [0, 1] of shape (B, C, H, W) and a generator on their device, and returns new
 pixels of the same shape; all channels of an image are treated alike. None waits for the device: no value is read
-back, and nothing depends on how many images were hit.
+back, and nothing depends on how many images were hit. What comes in from outside is black, and pixels are interpolated
+bilinearly. Mixup and CutMix mix the images of one batch, and their labels in the same proportion.
 """
 
 from __future__ import annotations
@@ -15,17 +16,86 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from bench.components.augmentations import Augmentation
 from bench.components.base import Component
+from bench.components.image_transforms import Augmentation, Mixing
 from bench.errors import UserError
-from bench.training.random_ops import span_mask, uniform
-from bench.user_code.implementations import check_parameters, code_location, implementation
+from bench.user_code.run_code import check_parameters, code_location, implementation
+
+
+def uniform(images: Tensor, generator: Generator, low: float = 0.0, high: float = 1.0) -> Tensor:
+    """One number uniform in [low, high) for each image, shape (B, 1, 1, 1)."""
+    numbers = torch.rand(len(images), 1, 1, 1, generator=generator, device=images.device)
+    return numbers if (low, high) == (0, 1) else numbers * (high - low) + low
+
+
+def randint(images: Tensor, generator: Generator, count: int) -> Tensor:
+    """One of 0 to `count` - 1 for each image, all equally likely, shape (B, 1, 1, 1)."""
+    return torch.randint(count, (len(images), 1, 1, 1), generator=generator, device=images.device)
+
+
+def sign(images: Tensor, generator: Generator) -> Tensor:
+    """-1 or 1 for each image, shape (B, 1, 1, 1)."""
+    return randint(images, generator, 2) * 2 - 1
+
+
+def beta(images: Tensor, generator: Generator, alpha: float) -> Tensor:
+    """One number from the Beta(alpha, alpha) distribution for each image, shape (B, 1, 1, 1)."""
+    # What torch.distributions.Beta draws by; the distribution itself takes no generator.
+    concentration = torch.full((len(images), 2), alpha, device=images.device)
+    return torch._sample_dirichlet(concentration, generator=generator)[:, :1, None, None]
+
+
+def span_mask(extent: Tensor, length: int, images: Tensor, generator: Generator) -> Tensor:
+    """Which of `length` positions a stretch of whole `extent` around a random one of them covers, (B, 1, 1, length).
+
+    What lies outside is cut off.
+    """
+    first = randint(images, generator, length) - (extent / 2).floor()
+    position = torch.arange(length, device=images.device)
+    return (position >= first) & (position < first + extent)
+
+
+def rotation(images: Tensor, generator: Generator, *, degrees: float) -> Tensor:
+    """Rotate by an angle uniform from -`degrees` to `degrees`."""
+    angle = torch.deg2rad(uniform(images, generator, -degrees, degrees))
+    return resampled(images, angle.cos(), -angle.sin(), angle.sin(), angle.cos())
+
+
+def scaling(images: Tensor, generator: Generator, *, scale: Sequence[float]) -> Tensor:
+    """Enlarge by a factor uniform in `scale`, the same in height and width."""
+    shrunk = 1 / uniform(images, generator, *scale)
+    zero = torch.zeros_like(shrunk)
+    return resampled(images, shrunk, zero, zero, shrunk)
+
+
+def shearing(images: Tensor, generator: Generator, *, degrees: float) -> Tensor:
+    """Slant upright lines by an angle uniform from -`degrees` to `degrees`."""
+    slope = torch.deg2rad(uniform(images, generator, -degrees, degrees)).tan()
+    return resampled(images, torch.ones_like(slope), slope, torch.zeros_like(slope), torch.ones_like(slope))
+
+
+def resampled(
+    images: Tensor, xx: Tensor, xy: Tensor, yx: Tensor, yy: Tensor, x: Tensor | None = None, y: Tensor | None = None
+) -> Tensor:
+    """Each image seen through a linear map of its own, of arguments of shape (B, 1, 1, 1).
+
+    The pixel at (h, v), counted from the centre to the right and down, takes its value from
+    (xx * h + xy * v + x, yx * h + yy * v + y).
+    """
+    height, width = images.shape[2:]
+    zero = torch.zeros_like(xx)
+    x, y = (zero if x is None else x * (2 / width)), (zero if y is None else y * (2 / height))
+    # affine_grid counts height and width from -1 to 1 each.
+    rows = [xx, xy * (height / width), x, yx * (width / height), yy, y]
+    grid = F.affine_grid(torch.cat(rows, 1).view(-1, 2, 3), list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, align_corners=False).clamp_(0, 1)
+
 
 Augment = Callable[[Tensor, Generator], Tensor]
 
 
-def build(components: Sequence[Component]) -> tuple[Augment | None, Augment | None]:
-    """Compose a configuration's augmentations, in their order; mixings are for `bench.training.mixing`.
+def create_augmentation(components: Sequence[Component]) -> tuple[Augment | None, Augment | None]:
+    """Compose a configuration's augmentations, in their order; mixings are for `bench.training.augment`.
 
     Returns
     -------
@@ -208,3 +278,52 @@ def _span(side: Tensor, length: int, images: Tensor, generator: Generator) -> Te
     first = torch.floor(uniform(images, generator) * (length - side + 1))
     position = torch.arange(length, device=images.device)
     return (position >= first) & (position < first + side)
+
+
+Keep = Callable[[Tensor, Generator], Tensor]
+"""From images (B, C, H, W) to how much of each pixel is its own, 0 to 1, (B, 1, H, W) or (B, 1, 1, 1)."""
+
+Mix = Callable[[Tensor, Tensor, int, Generator], tuple[Tensor, Tensor]]
+"""From images, labels (B,), the number of classes and a generator to mixed images and targets (B, classes)."""
+
+
+def create_mixing(components: Sequence[Component]) -> Mix | None:
+    """The mixing of a configuration's augmentations; None where there is none.
+
+    Each image's partner is the one in the same place from the batch's end, as timm has it. Of several mixings each
+    image draws one.
+    """
+    keeps: list[Keep] = [
+        partial(implementation(component), **component.parameters)
+        for component in components
+        if isinstance(component, Mixing)
+    ]
+
+    def mix(images: Tensor, labels: Tensor, classes: int, generator: Generator) -> tuple[Tensor, Tensor]:
+        mask = keeps[0](images, generator)
+        for count, other_mask in enumerate(keeps[1:], start=2):
+            mask = torch.where(randint(images, generator, count) == 0, other_mask(images, generator), mask)
+        own_weight = mask.mean((1, 2, 3))[:, None]
+        targets = images.new_zeros(len(images), classes).scatter_(1, labels[:, None], 1.0)
+        return torch.lerp(images.flip(0), images, mask), torch.lerp(targets.flip(0), targets, own_weight)
+
+    return mix if keeps else None
+
+
+def mixup(images: Tensor, generator: Generator, *, alpha: float, p: float) -> Tensor:
+    """The same weight everywhere, from Beta(alpha, alpha) (Zhang et al. 2018, arXiv 1710.09412)."""
+    weight = beta(images, generator, alpha)
+    return torch.where(uniform(images, generator) < p, weight, 1.0)
+
+
+def cutmix(images: Tensor, generator: Generator, *, alpha: float, p: float) -> Tensor:
+    """A box of the partner's, of an area from Beta(alpha, alpha) (Yun et al. 2019, arXiv 1905.04899).
+
+    Its centre lies anywhere in the image; what is outside is cut off, and the labels follow what is left.
+    """
+    height, width = images.shape[2:]
+    side = (1 - beta(images, generator, alpha)).sqrt()
+    rows = span_mask((side * height).floor(), height, images, generator).transpose(2, 3)
+    columns = span_mask((side * width).floor(), width, images, generator)
+    box = rows & columns & (uniform(images, generator) < p)
+    return 1 - box.to(images.dtype)

@@ -17,7 +17,7 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 from torchvision.transforms.v2 import functional as tv
 
-from bench.training.random_ops import randint, resampled, sign
+from bench.training.augment import randint, resampled, sign
 
 BINS = 31
 """Strengths from 0 to 30, as torchvision counts them."""

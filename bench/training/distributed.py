@@ -16,7 +16,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from bench.suite.constraints import MIN_IMAGES_PER_WORKER
+from bench.suite.validation import MIN_IMAGES_PER_WORKER
 
 T = TypeVar("T")
 

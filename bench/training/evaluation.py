@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bench.metrics import Predictions, brier_score, compute_metrics
-from bench.suite.trial_config import TrialConfig
+from bench.suite.trial import TrialConfig
 from bench.training.distributed import SINGLE_PROCESS, DistributedContext
-from bench.training.loss_functions import Loss
+from bench.training.objective import Loss
 
 BATCH = 250
 """Images per forward pass: above this a CPU spends its time on fresh memory."""

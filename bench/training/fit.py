@@ -11,14 +11,23 @@ import torch
 from torch import Tensor, nn
 
 from bench.suite.schema import EarlyStoppingRule
-from bench.suite.trial_config import TrialConfig
-from bench.training import augment, loss_functions, lr_schedules, mixing, optimizer_factory
-from bench.training.best_checkpoint import EMA, BestCheckpoint, EarlyStopping, EpochMetrics
-from bench.training.checkpoint import Save, State, UnfitStateError, capture, restore
+from bench.suite.trial import TrialConfig
+from bench.training import augment, lr_schedules, objective, optimizer_factory
+from bench.training.checkpoint import (
+    EMA,
+    BestCheckpoint,
+    EarlyStopping,
+    EpochMetrics,
+    Save,
+    State,
+    UnfitStateError,
+    capture,
+    restore,
+)
 from bench.training.distributed import SINGLE_PROCESS, DistributedContext
 from bench.training.evaluation import PRECISIONS, evaluate, pixels, with_test_time_augmentation
-from bench.training.random_streams import generator, seed_global_streams
-from bench.training.regularization import RegularizerSpec
+from bench.training.objective import RegularizerSpec
+from bench.training.runtime import generator, seed_global_streams
 from bench.training.step_functions import Batch
 from bench.training.step_functions import create as create_step
 
@@ -130,8 +139,8 @@ class Training:
         self.model, self.data, self.distributed = model, data, distributed
         self.device = data.images.device
         self.autocast = PRECISIONS[config.precision]
-        static_augment, self.augment = augment.build(config.augmentation)
-        self.mix = mixing.build(config.augmentation)
+        static_augment, self.augment = augment.create_augmentation(config.augmentation)
+        self.mix = augment.create_mixing(config.augmentation)
         self.images, self.labels, self.train = data.images, data.labels, data.train
         if static_augment is not None:
             stream = generator(seed, "static augmentation", self.device)
@@ -147,8 +156,8 @@ class Training:
         groups = optimizer_factory.parameter_groups(model, regularizers.weight_decay, regularizers.kernels_only)
         self.optimizer = optimizer_factory.create(config.optimizer, groups)
         self.learning_rates = [group["lr"] for group in self.optimizer.param_groups]
-        self.training_loss = loss_functions.create(config.loss, regularizers.label_smoothing)
-        self.evaluation_loss = loss_functions.create(config.loss, label_smoothing=0.0)
+        self.training_loss = objective.create_loss(config.loss, regularizers.label_smoothing)
+        self.evaluation_loss = objective.create_loss(config.loss, label_smoothing=0.0)
         self.penalties = [penalty(model, data.classes) for penalty in regularizers.penalties]
         self.constraints = [constraint(model, data.classes) for constraint in regularizers.constraints]
         if config.compile:

@@ -7,9 +7,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bench.components.schedules import Schedule
+from bench.components.optimization import Schedule
 from bench.errors import UserError
-from bench.user_code.implementations import call_component, code_location
+from bench.user_code.run_code import call_component, code_location
 
 Factor = Callable[[int], float]
 """Factor at a 0-based step."""

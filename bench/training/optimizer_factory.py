@@ -16,10 +16,9 @@ from torch import nn
 from bench.components import AXES, is_user_defined
 from bench.components.arguments import accepted_types, misfits
 from bench.components.base import Component
-from bench.components.user_defined import LibraryOptimizer
+from bench.components.user_defined import FILE, LibraryOptimizer, spelled_out, versions
 from bench.errors import UserError, nearest
-from bench.suite.optimizer_defaults import FILE, spelled_out, versions
-from bench.user_code.implementations import call_component, code_location, implementation
+from bench.user_code.run_code import call_component, code_location, implementation
 
 Groups = list[dict[str, Any]]
 Factory = Callable[..., torch.optim.Optimizer]
@@ -122,7 +121,7 @@ def defaults_of(name: str) -> dict[str, Any]:
 
 
 def write_defaults() -> None:
-    """Write the file from which `bench.suite.optimizer_defaults` knows the installed libraries' defaults."""
+    """Write the file from which `bench.components.user_defined` knows the installed libraries' defaults."""
     lines = []
     for name in names():
         with contextlib.suppress(UserError):  # of what cannot be used on this machine

@@ -11,17 +11,17 @@ from typing import Any
 import torch
 from torch import nn
 
-from bench.components.augmentations import Mixing
 from bench.components.base import Component
+from bench.components.image_transforms import Mixing
 from bench.errors import UserError
 from bench.jsonutil import canonical
-from bench.models.check_fit import check as check_model
-from bench.models.check_fit import check_single_image_batch
 from bench.models.count_operations import Kernel, all_kernels, selected
+from bench.models.create import check as check_model
+from bench.models.create import check_single_image_batch
 from bench.models.create import create as create_model
 from bench.models.layers import Shape
-from bench.suite.trial_config import TrialConfig
-from bench.training import augment, loss_functions, lr_schedules, optimizer_factory, regularization, step_functions
+from bench.suite.trial import TrialConfig
+from bench.training import augment, lr_schedules, objective, optimizer_factory, step_functions
 from bench.training.preprocessors import network_input_shape
 
 Kernels = dict[str, list[Kernel]]
@@ -77,8 +77,8 @@ def _attempts(
         partial(network_input_shape, config.preprocessing, image_shape),
     )
     shape = network_input_shape(config.preprocessing, image_shape)
-    yield "regularizer", [plain["regularizer"]], partial(regularization.combine, config.regularizer)
-    spec = regularization.combine(config.regularizer)
+    yield "regularizer", [plain["regularizer"]], partial(objective.combine, config.regularizer)
+    spec = objective.combine(config.regularizer)
     model = canonical([plain["model"], shape, classes, sorted(spec.model)])
     yield "model", [model], partial(_try_model, kernels, model, config.model, shape, classes, spec.model)
     yield (
@@ -101,7 +101,7 @@ def _attempts(
         yield (
             "loss",
             [plain["loss"], spec.label_smoothing, classes, mixed],
-            partial(loss_functions.check, config.loss, spec.label_smoothing, classes, mixed),
+            partial(objective.check_loss, config.loss, spec.label_smoothing, classes, mixed),
         )
     yield "step", [config.step.to_json()], partial(step_functions.check, config.step)
     if config.batch_size == 1:
@@ -118,10 +118,10 @@ def _try_model(
 
 def _try_penalties(config: TrialConfig, shape: Shape, classes: int) -> None:
     with torch.random.fork_rng(devices=[]):
-        overrides = regularization.combine(config.regularizer).model
+        overrides = objective.combine(config.regularizer).model
         model = create_model(config.model, shape, classes, overrides, load_weights=False)
         for component in config.regularizer:
-            regularization.check(component, model)
+            objective.check_regularizer(component, model)
 
 
 def _find_kernels(kernels: Kernels, text: str, config: TrialConfig) -> None:

@@ -8,11 +8,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from bench.components.base import Component
-from bench.data import scaling
+from bench.data import prepare
 from bench.errors import UserError
-from bench.models.inputs import ChannelNormalize, ColumnNormalize, ColumnViews
-from bench.models.layers import Shape
-from bench.user_code.implementations import call_component
+from bench.models.layers import ChannelNormalize, ColumnNormalize, ColumnViews, Shape
+from bench.user_code.run_code import call_component
 
 Images = NDArray[np.uint8]
 """The training images, uint8 (N, C, H, W), without those of the validation part."""
@@ -66,7 +65,7 @@ def unit(images: Images) -> nn.Module:  # noqa: ARG001 (every preprocessing take
 
 def standardize(images: Images) -> nn.Module:
     """Minus the mean of each channel, over its population standard deviation."""
-    statistics = scaling.standardize(images)
+    statistics = prepare.standardize(images)
     return ChannelNormalize(torch.tensor(statistics.mean), torch.tensor(statistics.std))
 
 
@@ -77,7 +76,7 @@ def column_standardize(images: Images) -> nn.Module:
             f"preprocessing 'column_standardize' makes a channel of each column of grey images, and these have "
             f"{images.shape[1]} channels; take standardize"
         )
-    statistics = scaling.column_standardize(images)
+    statistics = prepare.column_standardize(images)
     return ColumnViews(torch.tensor(statistics.mean), torch.tensor(statistics.std))
 
 

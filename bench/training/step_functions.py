@@ -14,8 +14,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from bench.components.base import Component
 from bench.errors import UserError
-from bench.training.loss_functions import Loss
-from bench.user_code.implementations import check_parameters, code_location, implementation
+from bench.training.objective import Loss
+from bench.user_code.run_code import check_parameters, code_location, implementation
 
 
 @dataclass

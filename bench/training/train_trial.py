@@ -16,22 +16,22 @@ from numpy.typing import NDArray
 from torch import nn
 
 from bench.data import Dataset
-from bench.data.splits import split
+from bench.data.prepare import split
 from bench.metrics import Predictions
 from bench.models.count_operations import count_parameters, forward_flops
 from bench.models.create import create as create_model
-from bench.models.inputs import behind
-from bench.suite.trial_config import TrialConfig
-from bench.training import loss_functions, runtime
+from bench.models.layers import behind
+from bench.suite.trial import TrialConfig
+from bench.training import objective, runtime
 from bench.training.checkpoint import Checkpointer, Save, SharedCheckpointer, State, UnfitStateError
 from bench.training.distributed import SINGLE_PROCESS, DistributedContext
 from bench.training.evaluation import PRECISIONS, final_metrics, predict_logits
 from bench.training.evaluation import with_test_time_augmentation as tested_model
 from bench.training.fit import Curves, Progress, TrainingData, fit, validation_part
+from bench.training.objective import RegularizerSpec, combine
 from bench.training.preprocessors import fit as fit_preprocessing
 from bench.training.preprocessors import network_input_shape
-from bench.training.random_streams import global_streams_kept, seed_global_streams
-from bench.training.regularization import RegularizerSpec, combine
+from bench.training.runtime import global_streams_kept, seed_global_streams
 
 
 @dataclass
@@ -238,8 +238,8 @@ def _logits(setup: TrialSetup, model: nn.Module, images: torch.Tensor, indices: 
     return predict_logits(tested_model(model, setup.config), images, indices, autocast, setup.distributed)
 
 
-def _evaluation_loss(setup: TrialSetup) -> loss_functions.Loss:
-    return loss_functions.create(setup.config.loss, label_smoothing=0.0)
+def _evaluation_loss(setup: TrialSetup) -> objective.Loss:
+    return objective.create_loss(setup.config.loss, label_smoothing=0.0)
 
 
 def _searched(outcome: State) -> TrialOutcome:

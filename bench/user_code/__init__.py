@@ -2,7 +2,5 @@
 
 component_code     the code of a component, and that of all components of a trial, as read for the key
 read_code          the files that it is made of
-float_parameters   where a user's factory takes a float, told from its text
-run_code           it is unpacked, imported and run
-implementations    a component's implementation, bench's or the user's, called with its parameters
+run_code           it is unpacked, imported and run; a component's implementation, called with its parameters
 """

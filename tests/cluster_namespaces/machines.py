@@ -13,7 +13,7 @@ from commands import command
 from hosts import Host
 
 from bench.data import DATASETS
-from bench.data.search_paths import cached
+from bench.data.local_files import cached
 
 ROOT = Path(__file__).parents[2]
 RAY = f"{sys.prefix}/bin/ray"

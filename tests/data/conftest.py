@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bench.data import DatasetInfo, search_paths
+from bench.data import DatasetInfo, local_files
 from bench.data.catalogue import FileInfo
 
 NAMES = {
@@ -57,8 +57,8 @@ def bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home/.cache"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.delenv("BENCH_DATA", raising=False)
-    monkeypatch.setattr(search_paths, "SYSTEM_DATASETS", tmp_path / "usr/share/datasets")
-    return search_paths.user_cache()
+    monkeypatch.setattr(local_files, "SYSTEM_DATASETS", tmp_path / "usr/share/datasets")
+    return local_files.user_cache()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.data import DATASETS, DatasetInfo, file_formats, search_paths
+from bench.data import DATASETS, DatasetInfo, file_formats, local_files
 from bench.data.dataset import load_info, load_local
 from bench.errors import UserError
 
@@ -52,9 +52,9 @@ def test_torchvisions_layout_is_among_fashion_mnists_folders() -> None:
 def test_data_dir_comes_before_bench_data_before_the_cache_before_the_system(
     info: DatasetInfo, packed: dict[str, bytes], put: Put, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    system = put(search_paths.SYSTEM_DATASETS / "clothes", packed)
+    system = put(local_files.SYSTEM_DATASETS / "clothes", packed)
     assert load_info(info).source == system
-    cache = put(search_paths.user_cache() / "clothes", packed)
+    cache = put(local_files.user_cache() / "clothes", packed)
     assert load_info(info).source == cache
     monkeypatch.setenv("BENCH_DATA", str(put(tmp_path / "variable", packed)))
     assert load_info(info).source == tmp_path / "variable"
@@ -64,7 +64,7 @@ def test_data_dir_comes_before_bench_data_before_the_cache_before_the_system(
 def test_passing_over_a_folder_the_user_named_is_said(
     info: DatasetInfo, packed: dict[str, bytes], put: Put, tmp_path: Path
 ) -> None:
-    put(search_paths.user_cache() / "clothes", packed)
+    put(local_files.user_cache() / "clothes", packed)
     (tmp_path / "empty").mkdir()
     said: list[str] = []
     load_info(info, tmp_path / "empty", said.append)
@@ -95,7 +95,7 @@ def test_a_damaged_file_is_named_and_no_other_place_is_tried(
     put: Put,
     tmp_path: Path,
 ) -> None:
-    put(search_paths.user_cache() / "clothes", packed)
+    put(local_files.user_cache() / "clothes", packed)
     put(tmp_path, {**packed, TRAIN_IMAGES: damage(packed[TRAIN_IMAGES])})
     with pytest.raises(UserError) as caught:
         load_info(info, tmp_path)
@@ -138,8 +138,8 @@ def test_when_all_fails_the_error_lists_every_place_and_route_and_what_to_do(
     assert f"--data-dir ({tmp_path / 'three'}): {tmp_path / 'three'} is incomplete" in message
     assert "it lacks train-images-idx3-ubyte" in message
     assert f"BENCH_DATA ({tmp_path / 'absent'}): no such folder" in message
-    assert f"user cache ({search_paths.user_cache() / 'clothes'}): no such folder" in message
-    assert f"system ({search_paths.SYSTEM_DATASETS}): no such folder" in message
+    assert f"user cache ({local_files.user_cache() / 'clothes'}): no such folder" in message
+    assert f"system ({local_files.SYSTEM_DATASETS}): no such folder" in message
     assert "mirrors: it has no mirrors" in message
     assert "Debian package: Debian has no package of it" in message
     assert "run `bench data fetch clothes` again" in message

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from bench.__main__ import main
-from bench.data import checksum_cache, fingerprint, load, shape
-from bench.data.splits import split
+from bench.data import fingerprint, load, local_files, shape
+from bench.data.prepare import split
 from bench.errors import UserError
 from bench.suite.schema import Tail
 
@@ -103,9 +103,9 @@ def test_a_changed_file_changes_the_fingerprint_although_size_and_time_stay(root
 
 
 def test_files_at_rest_are_not_read_for_a_second_fingerprint(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checksum_cache, "SETTLED_SECONDS", -60.0)  # these files were written just now
+    monkeypatch.setattr(local_files, "SETTLED_SECONDS", -60.0)  # these files were written just now
     before = fingerprint(entry(root))
-    monkeypatch.setattr(checksum_cache, "read", lambda path: pytest.fail(f"{path} was read"))
+    monkeypatch.setattr(local_files, "read", lambda path: pytest.fail(f"{path} was read"))
     assert fingerprint(entry(root)) == before
 
 
@@ -320,9 +320,9 @@ def test_classes_may_be_of_any_language(root: Path, name: str) -> None:
 
 
 def test_a_file_that_changes_while_it_is_read_is_noticed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checksum_cache, "SETTLED_SECONDS", -60.0)
+    monkeypatch.setattr(local_files, "SETTLED_SECONDS", -60.0)
     fingerprint(entry(root))
-    monkeypatch.setattr(checksum_cache, "_state", lambda *_: ("as before", 0.0))  # a change that the times do not tell
+    monkeypatch.setattr(local_files, "_state", lambda *_: ("as before", 0.0))  # a change that the times do not tell
     fingerprint(entry(root))
     draw(root / "train/cat/0.png", np.full((3, 4), 77, np.uint8))
     with pytest.raises(UserError, match="changed while they were read"):

@@ -187,7 +187,7 @@ def test_more_than_half_of_the_memory_is_refused_before_it_is_unpacked(
     monkeypatch.setattr("bench.arrays.memory", lambda: 2_000_000)
     with pytest.raises(UserError, match=r"`train_images` takes .* more than half"):
         load(entry)
-    monkeypatch.setattr("bench.data.checksum_cache.memory", lambda: 200)
+    monkeypatch.setattr("bench.data.local_files.memory", lambda: 200)
     with pytest.raises(UserError, match=r"mine.npz has .* more than half of the memory"):
         load(entry)
 

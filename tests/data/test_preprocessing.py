@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bench.data import Dataset
-from bench.data.scaling import column_standardize, standardize
+from bench.data.prepare import column_standardize, standardize
 
 
 def test_standardize_gives_each_channel_mean_0_and_deviation_1() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bench.data import Dataset
-from bench.data.splits import split
+from bench.data.prepare import split
 from bench.errors import UserError
 from bench.suite.schema import Stratified, Tail
 

@@ -15,7 +15,7 @@ from rich.console import Console
 
 import bench.commands.run
 from bench.__main__ import main
-from bench.data import checksum_cache, file_formats, fingerprint, load
+from bench.data import file_formats, fingerprint, load, local_files
 from bench.errors import UserError
 from bench.execution.messages import RunOptions
 from bench.execution.run_trials import run_trials
@@ -110,8 +110,8 @@ def test_a_change_that_no_time_tells_is_found_when_the_bytes_are_read(
     suite: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A remembered checksum is outdated: the first run stops, the next one has the right key."""
-    monkeypatch.setattr(checksum_cache, "SETTLED_SECONDS", -60.0)
-    monkeypatch.setattr(checksum_cache, "_state", lambda *_: ("as before", 0.0))
+    monkeypatch.setattr(local_files, "SETTLED_SECONDS", -60.0)
+    monkeypatch.setattr(local_files, "_state", lambda *_: ("as before", 0.0))
     before = planned(suite)
     replace(suite)
     assert planned(suite) == before
@@ -128,7 +128,7 @@ def test_the_checksum_is_that_of_the_bytes_that_are_decoded(
     """Files that are replaced as soon as they were read leave a data set of one kind, under its own checksum."""
     entry = planned(suite)[0].run_config.dataset.to_json()
     sha256 = fingerprint(entry)
-    read = checksum_cache.read
+    read = local_files.read
 
     def read_once(path: Path) -> bytes:
         data = read(path)

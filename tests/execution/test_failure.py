@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.characters import control_character
+from bench.errors import control_character
 from bench.execution.worker import trial_failure
 
 

@@ -288,7 +288,7 @@ NASTY = """
 import os, random, sys, warnings
 import numpy, torch
 from torch import nn
-import bench.training.fit, bench.models.dense
+import bench.training.fit, bench.models.mlp_and_cnn
 
 plain = nn.Linear
 pool = []
@@ -315,7 +315,7 @@ def spoil():
     os.chdir("/")
     warnings.simplefilter("error")
     sys.path.clear()
-    sys.modules["bench.training.loss_functions"] = None
+    sys.modules["bench.training.objective"] = None
 
 class Net(nn.Module):
     def __init__(self, classes):

@@ -13,10 +13,9 @@ from torch import nn
 
 from bench.components import AXES, parse_component
 from bench.components.base import Component
-from bench.models import check_fit
-from bench.models.create import create
-from bench.models.inputs import ChannelNormalize, ColumnViews, behind
-from bench.training import augment, loss_functions, lr_schedules, mixing, optimizer_factory, regularization
+from bench.models.create import check, create
+from bench.models.layers import ChannelNormalize, ColumnViews, behind
+from bench.training import augment, lr_schedules, objective, optimizer_factory
 from bench.training.preprocessors import fit
 
 Entry = dict[str, Any]
@@ -77,19 +76,19 @@ def create_model(
 def check_model(
     entry: Entry, shape: tuple[int, int, int], classes: int, overrides: dict[str, Any] | None = None
 ) -> nn.Module:
-    return check_fit.check(component("model", entry), shape, classes, overrides)
+    return check(component("model", entry), shape, classes, overrides)
 
 
-def combine(entries: Sequence[Entry]) -> regularization.RegularizerSpec:
-    return regularization.combine(components("regularizer", entries))
+def combine(entries: Sequence[Entry]) -> objective.RegularizerSpec:
+    return objective.combine(components("regularizer", entries))
 
 
 def build(entries: Sequence[Entry]) -> tuple[augment.Augment | None, augment.Augment | None]:
-    return augment.build(components("augmentation", entries))
+    return augment.create_augmentation(components("augmentation", entries))
 
 
-def build_mixing(entries: Sequence[Entry]) -> mixing.Mix | None:
-    return mixing.build(components("augmentation", entries))
+def build_mixing(entries: Sequence[Entry]) -> augment.Mix | None:
+    return augment.create_mixing(components("augmentation", entries))
 
 
 def create_optimizer(entry: Entry, groups: optimizer_factory.Groups) -> torch.optim.Optimizer:
@@ -100,8 +99,8 @@ def check_optimizer(entry: Entry, decay: float | None = None, kernels_only: bool
     optimizer_factory.check(component("optimizer", entry), decay, kernels_only)
 
 
-def create_loss(entry: Entry, label_smoothing: float) -> loss_functions.Loss:
-    return loss_functions.create(component("loss", entry), label_smoothing)
+def create_loss(entry: Entry, label_smoothing: float) -> objective.Loss:
+    return objective.create_loss(component("loss", entry), label_smoothing)
 
 
 def create_schedule(entry: Entry, context: lr_schedules.ScheduleContext) -> lr_schedules.Factor | None:

@@ -10,7 +10,7 @@ from by_name import create_model as create
 from torch import nn
 
 from bench.errors import UserError
-from bench.models.inputs import ColumnNormalize, ColumnViews, behind
+from bench.models.layers import ColumnNormalize, ColumnViews, behind
 from bench.training.preprocessors import network_input_shape
 
 MEAN, STD = np.linspace(0.1, 0.6, 28, dtype=np.float32), np.linspace(0.05, 0.4, 28, dtype=np.float32)

@@ -11,8 +11,7 @@ from configuration import DEFAULTS
 
 from bench.ledger.record import Record, Result, RunInfo, Status
 from bench.metrics import Predictions
-from bench.suite.trial import Trial
-from bench.suite.trial_config import TrialConfig
+from bench.suite.trial import Trial, TrialConfig
 
 CLASSES = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
 

@@ -10,9 +10,8 @@ from made_ledger import Ledger
 
 from bench.published import find
 from bench.report.published.match_published import PublishedRow, Request, SuiteComparison, compare_published
-from bench.suite.references import ReferenceMatch
-from bench.suite.trial import Trial
-from bench.suite.trial_config import TrialConfig
+from bench.suite.select import ReferenceMatch
+from bench.suite.trial import Trial, TrialConfig
 
 MNIST = {"dataset": {"name": "mnist"}, "validation": {"tail": 0.2}}
 LONG = {"epochs": 100, "weights": "best", "early_stopping": {"patience": 10, "monitor": "val_accuracy"}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.characters import control_character, escaped
+from bench.errors import control_character, escaped
 
 
 @pytest.mark.parametrize("text", ["", "T-shirt/top", "Ω mega", "日本語", "two\n\tlines", "🙂", "a\u200db"])

@@ -11,7 +11,7 @@ import torch
 
 from bench.data import Dataset
 from bench.suite.schema import Settings
-from bench.suite.trial_config import TrialConfig
+from bench.suite.trial import TrialConfig
 
 Configured = Callable[..., TrialConfig]
 Sliced = Callable[[int, int], Dataset]

@@ -8,7 +8,7 @@ import torch
 from by_name import build, crop, flip, gaussian_noise, implementation, random_erasing, shift
 
 from bench.components import AXES
-from bench.components.augmentations import Augmentation
+from bench.components.image_transforms import Augmentation
 from bench.errors import UserError
 
 SHAPES = [(200, 1, 28, 28), (200, 3, 9, 12)]

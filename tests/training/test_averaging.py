@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from bench.data import Dataset
-from bench.training.best_checkpoint import EMA
+from bench.training.checkpoint import EMA
 from bench.training.train_trial import train_trial
 
 

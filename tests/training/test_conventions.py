@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from torch import nn
 
 from bench.data import Dataset
-from bench.data.splits import split
+from bench.data.prepare import split
 from bench.models.layers import SamePad
 from bench.suite.schema import Tail
 from bench.training.evaluation import final_metrics
 from bench.training.fit import TrainingData, fit
 from bench.training.lr_schedules import ScheduleContext
-from bench.training.random_streams import generator
-from bench.training.regularization import combine as combine_components
+from bench.training.objective import combine as combine_components
+from bench.training.runtime import generator
 
 Floats = NDArray[np.float64]
 

@@ -11,7 +11,7 @@ import pytest
 
 from bench.components import AXES, COMBINABLE
 from bench.data import Dataset
-from bench.suite.constraints import constraint_violation
+from bench.suite.validation import constraint_violation
 from bench.training.train_trial import train_trial
 
 AXES_HERE = ("optimizer", "schedule", "loss", "step", "regularizer", "augmentation")

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from bench.data import Dataset
 from bench.training.evaluation import predict_logits, predictions
 from bench.training.fit import batch_sizes
-from bench.training.random_streams import generator, stream_seed
+from bench.training.runtime import generator, stream_seed
 from bench.training.train_trial import train_trial
 
 NOISY = {"name": "sgd", "lr": 0.3, "momentum": 0.9}

@@ -8,7 +8,7 @@ import torch
 from by_name import rotation, scaling, shearing
 from scipy.ndimage import affine_transform
 
-from bench.training.random_ops import resampled
+from bench.training.augment import resampled
 
 SHAPES = [(40, 1, 28, 28), (40, 3, 9, 12)]
 

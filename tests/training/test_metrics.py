@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from bench.metrics import METRICS, Predictions, brier_score, calibration_error, compute_metrics
 from bench.training.evaluation import final_metrics, metrics, predictions
-from bench.training.loss_functions import Loss
+from bench.training.objective import Loss
 
 
 def logits_of(*probabilities: list[float]) -> Tensor:

@@ -13,7 +13,7 @@ from scipy.stats import beta, kstest
 from torch.nn import functional as F
 
 from bench.data import Dataset
-from bench.training.mixing import Mix
+from bench.training.augment import Mix
 from bench.training.train_trial import train_trial
 
 SHAPES = [(201, 1, 28, 28), (200, 3, 9, 12)]

@@ -14,10 +14,9 @@ from by_name import check_optimizer as check
 from by_name import create_optimizer as create
 from torch import nn
 
-from bench.components import AXES
+from bench.components import AXES, user_defined
 from bench.errors import UserError
 from bench.jsonutil import canonical
-from bench.suite import optimizer_defaults
 from bench.training.optimizer_factory import NOT_SETTINGS, defaults_of, names, parameter_groups, resolved
 
 CLASSES = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "rmsprop": torch.optim.RMSprop}
@@ -234,14 +233,14 @@ def test_an_optimizer_that_compiles_its_step_is_checked_without_compiling(monkey
 
 def test_the_defaults_that_bench_knows_are_the_libraries() -> None:
     """Where this fails, torch or timm are other versions than bench was tested with: `make optimizer-defaults`."""
-    table = json.loads(optimizer_defaults.FILE.read_text())
-    assert table["versions"] == optimizer_defaults.versions()
+    table = json.loads(user_defined.FILE.read_text())
+    assert table["versions"] == user_defined.versions()
     assert {"nadam", "muon", "kron", "lion"} <= table["defaults"].keys() <= set(names())
     assert table["defaults"] == {name: json.loads(json.dumps(defaults_of(name))) for name in table["defaults"]}
 
 
 def test_of_other_versions_only_the_libraries_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert optimizer_defaults.known_defaults("NAdam") == defaults_of("nadam")
-    monkeypatch.setattr(optimizer_defaults, "versions", lambda: {"torch": "2.6.0", "timm": "1.0.31"})
-    monkeypatch.setattr(optimizer_defaults, "_table", optimizer_defaults._table.__wrapped__)
-    assert optimizer_defaults.known_defaults("NAdam") is None
+    assert user_defined.known_defaults("NAdam") == defaults_of("nadam")
+    monkeypatch.setattr(user_defined, "versions", lambda: {"torch": "2.6.0", "timm": "1.0.31"})
+    monkeypatch.setattr(user_defined, "_table", user_defined._table.__wrapped__)
+    assert user_defined.known_defaults("NAdam") is None

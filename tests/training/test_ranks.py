@@ -13,7 +13,7 @@ from together import KeepsFirst, NotAnew, Together
 
 from bench.execution.checkpoints import checkpoint_path
 from bench.training.distributed import SINGLE_PROCESS, DistributedContext
-from bench.training.random_streams import stream_seed
+from bench.training.runtime import stream_seed
 from bench.training.train_trial import TrialOutcome, train_trial
 
 MLP = {"name": "mlp", "hidden": [32]}

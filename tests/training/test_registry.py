@@ -8,9 +8,9 @@ from typing import Literal
 import pytest
 
 from bench.components import AXES
-from bench.components.augmentations import Augmentation
 from bench.components.base import Component, register
 from bench.components.datasets import DatasetComponent
+from bench.components.image_transforms import Augmentation
 
 POSITIONAL = {
     "preprocessing": ["images"],

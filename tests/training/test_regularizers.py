@@ -15,8 +15,8 @@ from torch.nn import functional as F
 from bench.data import Dataset
 from bench.training import optimizer_factory
 from bench.training.fit import TrainingData, fit
-from bench.training.regularization import RegularizerSpec
-from bench.training.regularization import combine as combine_components
+from bench.training.objective import RegularizerSpec
+from bench.training.objective import combine as combine_components
 from bench.training.train_trial import train_trial
 
 MLP = {"name": "mlp", "hidden": [16, 8], "batch_norm": "before"}

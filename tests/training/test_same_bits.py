@@ -41,7 +41,7 @@ import json, sys
 import numpy as np
 import torch
 from bench.data import Dataset
-from bench.suite.trial_config import TrialConfig
+from bench.suite.trial import TrialConfig
 from bench.training.train_trial import train_trial
 sys.path.insert(0, sys.argv[1])
 from test_same_bits import digest

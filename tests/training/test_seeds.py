@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from bench.data import Dataset
-from bench.training.random_streams import Stream, generator, stream_seed
+from bench.training.runtime import Stream, generator, stream_seed
 from bench.training.train_trial import train_trial
 
 # Each of these draws numbers all the time and changes no pixel and no unit.

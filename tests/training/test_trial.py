@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bench.data import Dataset
-from bench.data.splits import split
+from bench.data.prepare import split
 from bench.execution.messages import TrialResult
 from bench.execution.worker import run_trial
 from bench.training.fit import Progress

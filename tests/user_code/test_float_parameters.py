@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bench.commands.load_suites import load, trials_of
-from bench.user_code.float_parameters import floats_spelled_out
+from bench.user_code.component_code import floats_spelled_out
 from bench.user_code.read_code import read
 
 FACTORIES = """

@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from bench.data.catalogue import find
-from bench.data.search_paths import locate, search_paths
-from bench.data.user_data import is_from_path
+from bench.data.dataset import is_from_path
+from bench.data.local_files import locate, search_paths
 from bench.errors import UserError
 from bench.execution.messages import RunOptions
 from bench.execution.pruning import rule
 from bench.suite.schema import Pruning
-from bench.suite.trial import Trial
-from bench.suite.trial_config import TrialConfig
+from bench.suite.trial import Trial, TrialConfig
 from bench.user_code.component_code import ComponentCode, UserCode
 from bench.user_code.read_code import installed_packages
 

@@ -26,7 +26,7 @@ from bench.report.published.published_noise import (
 from bench.report.published.published_runs import PlannedConfiguration, RunIndex, common_epochs, planned_configurations
 from bench.statistics.intervals import PooledDeviation
 from bench.suite.labels import axis_label
-from bench.suite.references import ReferenceMatch
+from bench.suite.select import ReferenceMatch
 from bench.suite.trial import Trial
 
 OTHER_IMAGES = ("early_split",)

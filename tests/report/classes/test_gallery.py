@@ -9,7 +9,7 @@ import pytest
 from made_ledger import L2, Ledger, config
 from PIL import Image
 
-from bench.data import Dataset, search_paths
+from bench.data import Dataset, local_files
 from bench.metrics import Predictions
 from bench.report import build, to_html, to_json
 from bench.report.classes.details import SeedPredictions
@@ -178,7 +178,7 @@ def test_without_the_data_the_mistakes_stay_and_the_reason_is_given(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv("BENCH_DATA", raising=False)
-    monkeypatch.setattr(search_paths, "SYSTEM_DATASETS", tmp_path / "datasets")
+    monkeypatch.setattr(local_files, "SYSTEM_DATASETS", tmp_path / "datasets")
     labels = np.zeros(10_000, dtype=np.uint8)
     dataset = cached_finder()({"name": "fashion_mnist"}, labels)
     assert (dataset.data, dataset.duplicates) == (None, None)

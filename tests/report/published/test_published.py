@@ -13,9 +13,8 @@ from made_page import LONG, MNIST, group, request, row
 from bench.published import find
 from bench.report.published.match_published import compare_published
 from bench.report.published.published_text import PublishedPage, to_json, to_markdown
-from bench.suite.references import ReferenceMatch
-from bench.suite.trial import Trial
-from bench.suite.trial_config import TrialConfig
+from bench.suite.select import ReferenceMatch
+from bench.suite.trial import Trial, TrialConfig
 
 
 def test_a_validation_figure_is_held_against_validation(ledger: Ledger) -> None:

@@ -1,23 +1,86 @@
-"""`bench import`: a row of any framework in the leaderboard, from its test predictions alone."""
+"""`bench import`, `bench export`, `bench merge`: results from and to other programs and machines."""
 
 from __future__ import annotations
 
 import os
+import re
+import shlex
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.commands.load_results import undamaged, warn_damaged
+from bench.commands.load_results import existing, undamaged, warn_damaged
+from bench.commands.load_suites import load, trials_of
 from bench.commands.options import RESULTS, DataDir, Results
-from bench.errors import UserError
+from bench.errors import UserError, escaped_line, plural
 from bench.ledger.address import with_results
+from bench.ledger.ledger import Ledger, merge_ledgers
+from bench.report.exported import Run, runs
 
 if TYPE_CHECKING:
     from bench.ledger.ledger import Ledger
     from bench.ledger.record import Record
     from bench.metrics import Predictions
+
+
+MAX_NAME = 200
+"""Characters of a folder's name; file systems allow 255 bytes."""
+
+
+def export(
+    suite: Annotated[str | None, typer.Argument(help="A suite file or name; everything in the ledger without.")] = None,
+    tensorboard: Annotated[
+        Path | None, typer.Option("--tensorboard", help="Folder for TensorBoard's event files.", metavar="DIR")
+    ] = None,
+    results: Results = RESULTS,
+) -> None:
+    """Write the ledger's trials for TensorBoard: parameters, curves and final figures."""
+    if tensorboard is None:
+        raise UserError("say where to: --tensorboard DIR")
+    keys = {trial.key for trial in trials_of(load(suite, None, None, None))} if suite else None
+
+    ledger = existing(results)
+    warn_damaged(ledger)
+    event_runs = list(runs([record for record in ledger.records() if keys is None or record.key in keys]))
+    if not event_runs:
+        raise UserError(f"{results}: holds no trial{f' of {suite}' if suite else ''}; run a suite first")
+    n_written = _to_tensorboard(event_runs, tensorboard)
+    present = f", {len(event_runs) - n_written} were there" if n_written < len(event_runs) else ""
+    typer.echo(f"wrote {plural(n_written, 'trial')}{present}: tensorboard --logdir {shlex.quote(str(tensorboard))}")
+
+
+def _to_tensorboard(event_runs: list[Run], folder: Path) -> int:
+    """Those that are not there yet, a folder each."""
+    try:
+        from tensorboardX import SummaryWriter
+    except ImportError as error:
+        raise UserError("--tensorboard needs tensorboardX: pip install tensorboardX") from error
+
+    n_written = 0
+    for run in event_runs:
+        name = re.sub(r"[^A-Za-z0-9._-]+", "_", run.name)[-MAX_NAME:]  # the seed and the key stand at its end
+        target, unfinished = folder / name, folder / f".{name}"
+        try:
+            if target.exists():
+                continue
+            # Aside first: a folder that is there counts as written.
+            shutil.rmtree(unfinished, ignore_errors=True)
+            with SummaryWriter(str(unfinished), write_to_disk=True) as writer:
+                writer.add_text("configuration", "\n".join(f"- {k}: {v}" for k, v in run.parameters.items() if v))
+                for metric, curve in run.curves.items():
+                    for epoch, value in enumerate(curve, 1):
+                        if value is not None:
+                            writer.add_scalar(f"curves/{metric}", value, epoch)
+                for metric, value in run.figures.items():
+                    writer.add_scalar(metric, value, 0)
+            unfinished.rename(target)
+        except OSError as error:
+            raise UserError(f"{target}: cannot be written: {error.strerror}; choose another folder") from error
+        n_written += 1
+    return n_written
 
 
 MAX_NAME_LENGTH = 100
@@ -150,3 +213,26 @@ def _is_new(record: Record, predictions: Predictions, ledger: Ledger) -> bool:
         f"--name {name!r}, seed {record.seed}: {ledger.root} has other predictions under this name and seed "
         f"({record.key}); give another --seed or another --name, or remove that entry's file"
     )
+
+
+def merge(
+    sources: Annotated[
+        list[str], typer.Argument(help="Ledgers to copy from: folders or URLs.", metavar="FROM...", show_default=False)
+    ],
+    results: Results = RESULTS,
+) -> None:
+    """Copy into a ledger what it lacks of others; nothing that it holds changes, and doing it again copies nothing."""
+
+    summary = merge_ledgers(sources, results)
+    for location, reason in summary.damaged:
+        typer.echo(f"left {escaped_line(str(location))}: {reason}", err=True)
+    ledger = Ledger(results)
+    keys = [record.key for record in ledger.records()]
+    replicates = sum(len(ledger.replicates(key)) for key in keys)
+    damaged = f", {len(summary.damaged)} damaged left" if summary.damaged else ""
+    typer.echo(f"{summary.copied} copied, {summary.present} there already{damaged}")
+    typer.echo(f"{results}: {_count(len(keys), 'trial')}, {_count(replicates, 'replicate')} beside them")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""Augmentations: what is done to training images."""
+"""What is done to images: how pixels are scaled (preprocessing), and augmentation of training images."""
 
 from __future__ import annotations
 
@@ -7,6 +7,48 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from bench.components.base import Component, Fraction, NotNegative, Positive, Probability, Ratio, low_to_high, register
+
+
+class PreprocessingComponent(Component):
+    """``implementation(train_images, **parameters)`` returns an nn.Module that maps pixels to the network's input."""
+
+    axis = "preprocessing"
+
+
+@register
+class Unit(PreprocessingComponent):
+    """Pixels divided by 255."""
+
+    implementation = "bench.training.preprocessors:unit"
+    name: Literal["unit"] = "unit"
+
+
+@register
+class Standardize(PreprocessingComponent):
+    """Pixels in [0, 1] minus the mean, over the standard deviation, of each channel of the training part."""
+
+    implementation = "bench.training.preprocessors:standardize"
+    name: Literal["standardize"] = "standardize"
+
+
+@register
+class ColumnStandardize(PreprocessingComponent):
+    """One channel per column of the image: the whole image, standardised by that column's mean and deviation.
+
+    What Keras's Normalization does to (28, 28, 1) after it was adapted on (N, 28, 28): grey images only.
+    """
+
+    implementation = "bench.training.preprocessors:column_standardize"
+    name: Literal["column_standardize"] = "column_standardize"
+
+
+@register
+class ColumnL2(PreprocessingComponent):
+    """Each column of each channel divided by its Euclidean length, pixels in [0, 1]; then by `divisor`."""
+
+    implementation = "bench.training.preprocessors:column_l2"
+    name: Literal["column_l2"] = "column_l2"
+    divisor: Ratio = 1.0
 
 
 class Augmentation(Component):
@@ -92,7 +134,7 @@ class Cutout(Augmentation):
 class Rotation(Augmentation):
     """Rotates about the centre by an angle up to this either way; what comes in is black."""
 
-    implementation = "bench.training.random_ops:rotation"
+    implementation = "bench.training.augment:rotation"
     name: Literal["rotation"] = "rotation"
     degrees: Annotated[float, Field(ge=0, le=180)] = 15.0
 
@@ -101,7 +143,7 @@ class Rotation(Augmentation):
 class Scaling(Augmentation):
     """Enlarges about the centre by a factor between these two; what comes in is black."""
 
-    implementation = "bench.training.random_ops:scaling"
+    implementation = "bench.training.augment:scaling"
     name: Literal["scaling"] = "scaling"
     scale: Annotated[list[Ratio], AfterValidator(low_to_high)] = Field([0.8, 1.2], min_length=2, max_length=2)
 
@@ -110,7 +152,7 @@ class Scaling(Augmentation):
 class Shearing(Augmentation):
     """Slants upright lines by an angle up to this either way; what comes in is black."""
 
-    implementation = "bench.training.random_ops:shearing"
+    implementation = "bench.training.augment:shearing"
     name: Literal["shearing"] = "shearing"
     degrees: Annotated[float, Field(ge=0, lt=90)] = 15.0
 
@@ -143,7 +185,7 @@ class Mixing(Component):
 class Mixup(Mixing):
     """Mixes each image of a batch with another, and their labels (Zhang et al. 2018, arXiv 1710.09412)."""
 
-    implementation = "bench.training.mixing:mixup"
+    implementation = "bench.training.augment:mixup"
     name: Literal["mixup"] = "mixup"
     alpha: Ratio = Field(0.2, description="An image's own weight is from the Beta(alpha, alpha) distribution.")
     p: Probability = 1.0
@@ -153,7 +195,7 @@ class Mixup(Mixing):
 class CutMix(Mixing):
     """Pastes a box of another image of the batch, and mixes their labels (Yun et al. 2019, arXiv 1905.04899)."""
 
-    implementation = "bench.training.mixing:cutmix"
+    implementation = "bench.training.augment:cutmix"
     name: Literal["cutmix"] = "cutmix"
     alpha: Ratio = Field(1.0, description="The box's area is from the Beta(alpha, alpha) distribution.")
     p: Probability = 1.0
