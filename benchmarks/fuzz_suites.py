@@ -156,7 +156,8 @@ def judge(path: Path, findings: Findings, what: str, seconds: float, check: bool
     suite = None
     try:
         if check:
-            from bench.commands.load_suites import checked_for_plan, load, trials_of
+            from bench.commands.check_suites import checked_for_plan
+            from bench.commands.load_suites import load, trials_of
 
             suite = load(str(path), [], [], None, user_code=False)
             checked_for_plan(suite, trials_of(suite))

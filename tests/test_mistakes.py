@@ -42,10 +42,8 @@ SILENT = {
     "training/runtime.py": "a line of /proc/cpuinfo",
     "training/fit.py": "names of random streams; a checkpoint of another trial",
     "training/train_trial.py": "a checkpoint of another trial, processes miscounted",
-    "data/dataset.py": "fetching what is not on this machine: tests/data/test_dataset.py",
     "data/download.py": "the same: tests/data/test_debian.py",
     "data/file_formats.py": "damaged files of the catalogue's: tests/data/test_dataset.py",
-    "data/search_paths.py": "the option --data-dir, and what places hold: tests/data/test_dataset.py",
     "data/catalogue.py": "names on a command line: the schema knows a suite's",
     "data/explore.py": "`bench data show`",
 }
@@ -53,16 +51,22 @@ SILENT = {
 
 UNREACHED = {
     "suite/expand.py block: stands for": "a note, not a mistake: tests/suite/test_time.py",
-    "data/user_data.py fields: ": "a note, not a mistake: tests/data/test_npz.py",
+    "data/dataset.py _obtain: ": "fetching what is not on this machine: tests/data/test_dataset.py",
+    "data/dataset.py _download: ": "the same",
+    "data/dataset.py _nowhere: ": "the same",
+    "data/local_files.py search_paths: ": "the option --data-dir, and what places hold: tests/data/test_dataset.py",
+    "data/local_files.py cached: ": "the same",
+    "data/local_files.py locate: ": "the same",
+    "data/dataset.py fields: ": "a note, not a mistake: tests/data/test_npz.py",
     "user_code/read_code.py follow: code imports it": "a module that cannot be read",
     "user_code/read_code.py _read: is a pipe": "no file: tests/user_code/test_read_code.py",
     "user_code/run_code.py load: : expected": "asked of a name that is no user's",
     "user_code/run_code.py load: is of type": "a name that is no function, of another axis: tests/test_extending.py",
     "user_code/run_code.py cannot_unpack": "a full disk",
     "commands/load_suites.py resolve: optimizer defaults": "a question to the cache of what torch and timm said",
-    "commands/load_suites.py _timm_models: ": "an expression that finds names",
+    "commands/check_suites.py _timm_models: ": "an expression that finds names",
     "training/optimizer_factory.py write_defaults: ": "a file of bench's own",
-    "commands/load_suites.py _check_configurations: note": "no mistake: tests/execution/test_user_code.py",
+    "commands/check_suites.py _check_configurations: note": "no mistake: tests/execution/test_user_code.py",
     "user_code/run_code.py hook": "a file that changes meanwhile: tests/execution/test_user_code.py",
     "user_code/run_code.py _check_installed": "the same: tests/user_code/test_read_code.py",
     "suite/yaml_loader.py read: name a suite file": "the argument is a folder: tests/suite/test_document.py",
@@ -83,16 +87,16 @@ UNREACHED = {
     "data/image_folder.py _is_folder: ": "a link that leads to itself: tests/data/test_image_folder.py",
     "data/image_folder.py _is_file: ": "the same",
     "data/image_folder.py _no_part: cannot be read:": "a folder's permissions, a name that is too long: the same",
-    "data/checksum_cache.py read: cannot be read:": "permissions; `_state` has told of a missing file before",
-    "data/checksum_cache.py check_file: cannot be read:": "the same",
-    "data/checksum_cache.py read: has": "a file of half the memory: tests/data/test_npz.py",
+    "data/local_files.py read: cannot be read:": "permissions; `_state` has told of a missing file before",
+    "data/local_files.py check_file: cannot be read:": "the same",
+    "data/local_files.py read: has": "a file of half the memory: tests/data/test_npz.py",
     "data/npz.py _opened: cannot be read:": "`bench plan`, which reads headers: tests/data/test_npz.py",
     "data/npz.py _tell_unused: ": "a note, not a mistake: tests/data/test_npz.py",
-    "data/user_data.py entry_at: ": "`bench data show`: tests/commands/test_data_show.py",
+    "data/dataset.py entry_at: ": "`bench data show`: tests/commands/test_data_show.py",
     "suite/trial.py check_contents: ": "somebody writes meanwhile: tests/data/test_unchanged.py",
-    "commands/load_suites.py check_user_data: ": "`bench plan`: tests/commands/test_suites.py",
-    "data/scaling.py _moments: ": "data without images are refused before",
-    "data/splits.py split: ": "the schema knows the forms",
+    "commands/check_suites.py check_user_data: ": "`bench plan`: tests/commands/test_suites.py",
+    "data/prepare.py _moments: ": "data without images are refused before",
+    "data/prepare.py split: ": "the schema knows the forms",
     "models/timm_models.py timm_model: raise UserError(_no_weights": "told as the trial fails: tests/models",
     "models/timm_models.py _no_weights: ": "the same",
     "models/timm_models.py _wrong_parameter: the dropout regularizer sets": "timm 1.0.31 has none without drop_rate",
@@ -100,14 +104,14 @@ UNREACHED = {
     "data/npz.py from_arrays: ": "what a data set of the user's returns: tests/test_extending.py",
     "training/augment.py check: augmentation ... fails on": "the user's own: tests/test_extending.py",
     "training/augment.py _check_images: ": "the same",
-    "training/loss_functions.py create: ": "the same",
-    "training/loss_functions.py check_scalar: ": "the same",
+    "training/objective.py create_loss: ": "the same",
+    "training/objective.py check_scalar: ": "the same",
     "training/lr_schedules.py create: ": "the same",
     "training/lr_schedules.py check: ": "the same",
     "training/optimizer_factory.py create: ": "the same",
     "training/preprocessors.py fit: ": "the same",
     "training/preprocessors.py network_input_shape: ": "the same",
-    "training/regularization.py create: ": "the same",
+    "training/objective.py create_regularizer: ": "the same",
     "training/step_functions.py first_result: ": "the same",
     "training/step_functions.py check: ": "the same",
     "execution/ray_cluster.py check_resources: , GPUs:": "machines with GPUs",
@@ -147,9 +151,11 @@ class Answer:
 
 def spoken_files() -> list[str]:
     """The files of the package whose texts a suite file's contents may lead to."""
-    folders = [path for name in ("suite", "data", "models", "training") for path in sorted((ROOT / name).rglob("*.py"))]
-    files = [path.relative_to(ROOT).as_posix() for path in folders]
-    return [file for file in (*files, "commands/load_suites.py", "execution/ray_cluster.py") if file not in SILENT]
+    files = [path for name in ("suite", "data", "models", "training") for path in sorted((ROOT / name).rglob("*.py"))]
+    files += [
+        ROOT / name for name in ("commands/load_suites.py", "commands/check_suites.py", "execution/ray_cluster.py")
+    ]
+    return [file for path in files if (file := path.relative_to(ROOT).as_posix()) not in SILENT]
 
 
 FILES = spoken_files()

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bench.commands.check_suites import check_metrics, check_user_data, checked_for_plan, data_locations
 from bench.commands.data import datasets_of
 from bench.commands.load_results import warn_damaged
-from bench.commands.load_suites import check_metrics, check_user_data, checked_for_plan, data_locations, load, trials_of
+from bench.commands.load_suites import load, trials_of
 from bench.commands.options import (
     RESULTS,
     AsJson,

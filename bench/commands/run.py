@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.commands.check_suites import check, check_splits, data_locations
 from bench.commands.cluster import make_bundle, read, run_on_cluster, tear_down_cluster
 from bench.commands.data import datasets_of
 from bench.commands.load_results import report_of, warn_damaged
-from bench.commands.load_suites import check, check_splits, data_locations, load, trials_of
+from bench.commands.load_suites import load, trials_of
 from bench.commands.options import (
     RESULTS,
     CpusPerTrial,

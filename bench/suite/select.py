@@ -6,7 +6,7 @@ import fnmatch
 import functools
 import itertools
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -283,3 +283,53 @@ def _unknown_keys(document: YamlDocument, i: int, pattern: dict[str, Any] | None
         hint = "\n".join(filter(None, [nearest(key, MATCHABLE), f"allowed: {', '.join(MATCHABLE)}"]))
         problems.append(Problem(path_text(path), f"unknown key {key!r}", document.line(path), hint))
     return problems
+
+
+RULE_KEYS = tuple(key for key in MATCHABLE if key != "workers")
+"""What a rule may match."""
+
+
+class WorkerRules:
+    """The rules in a document, each known by its place, and which of them have fitted a configuration.
+
+    `setting` is a checked `workers` as plain data, `path` its place: rules under `defaults` are one for all sub-grids.
+    """
+
+    def __init__(self, document: YamlDocument) -> None:
+        self.document = document
+        self._used: dict[KeyPath, bool] = {}
+        self._matches: dict[KeyPath, dict[str, Any]] = {}
+
+    def add(self, setting: Any, path: KeyPath) -> Iterator[Problem]:
+        """Take in a sub-grid's rules; what is wrong with them."""
+        for rule_path, rule in _rules(setting, path):
+            self._used.setdefault(rule_path, False)
+            self._matches[rule_path] = rule["match"]
+            unknown = next((key for key in rule["match"] if key not in RULE_KEYS), None)
+            if unknown is not None:
+                hint = "\n".join(filter(None, [nearest(unknown, RULE_KEYS), f"allowed: {', '.join(RULE_KEYS)}"]))
+                yield self._problem((*rule_path, "match", unknown), f"unknown key {unknown!r}", hint)
+
+    def workers(self, setting: Any, configuration: dict[str, Any], path: KeyPath) -> int:
+        """The number of the first rule that fits, else the default."""
+        for rule_path, rule in _rules(setting, path):
+            if matches(configuration, rule["match"]):
+                self._used[rule_path] = True
+                return int(rule["workers"])
+        return int(setting["default"] if isinstance(setting, dict) else setting)
+
+    def unused(self, configurations: list[dict[str, Any]]) -> Iterator[Problem]:
+        """The rules that none of the document's configurations needed."""
+        for rule_path, fitted in self._used.items():
+            if not fitted:
+                lines = values_text(configurations, self._matches[rule_path])
+                hint = "\n".join([*lines, "correct the rule, remove it, or put it before one that fits more"])
+                yield self._problem(rule_path, "fits no configuration that no rule before it fits", hint)
+
+    def _problem(self, path: KeyPath, message: str, hint: str) -> Problem:
+        return Problem(path_text(path), message, self.document.line(path), hint)
+
+
+def _rules(setting: Any, path: KeyPath) -> Iterator[tuple[KeyPath, dict[str, Any]]]:
+    for i, rule in enumerate(setting["rules"] if isinstance(setting, dict) else []):
+        yield (*path, "rules", i), rule

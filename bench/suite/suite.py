@@ -11,7 +11,7 @@ from typing import Any
 import bench
 from bench.errors import MAX_PROBLEMS, Problem, SuiteError, UserError, nearest, plural, shorten
 from bench.jsonutil import canonical
-from bench.suite.expand import Block, Configuration, expand
+from bench.suite.expand import Configuration, SubGrid, expand
 from bench.suite.schema import AXIS_DEFAULTS, BLOCK_KEYS, Pruning, SuiteFile
 from bench.suite.select import (
     MATCHABLE,
@@ -237,7 +237,7 @@ def _with_plain_pruning(data: dict[str, Any]) -> dict[str, Any]:
 
 def _blocks(
     document: YamlDocument, top: SuiteFile, settings: list[tuple[str, list[str], Any]]
-) -> tuple[list[tuple[KeyPath, Block]], list[Problem]]:
+) -> tuple[list[tuple[KeyPath, SubGrid]], list[Problem]]:
     """Sub-grids with the defaults and the options filled in, each key with the path it was written at; and problems."""
     grid = document.data["grid"]
     grids: list[tuple[KeyPath, dict[str, Any]]] = (
@@ -253,9 +253,9 @@ def _blocks(
         for key in block
         if key not in BLOCK_KEYS
     ]
-    blocks: list[tuple[KeyPath, Block]] = []
+    blocks: list[tuple[KeyPath, SubGrid]] = []
     for path, block in grids:
-        merged: Block = {key: (("defaults", key), copy.deepcopy(value)) for key, value in top.defaults.items()}
+        merged: SubGrid = {key: (("defaults", key), copy.deepcopy(value)) for key, value in top.defaults.items()}
         merged.update({key: ((*path, key), copy.deepcopy(value)) for key, value in block.items()})
         blocks.append((path, merged))
     for text, parts, value in settings:
@@ -266,7 +266,7 @@ def _blocks(
     return blocks, problems
 
 
-def _set(block: Block, parts: list[str], value: Any) -> bool:
+def _set(block: SubGrid, parts: list[str], value: Any) -> bool:
     """Carry out one `--set` on a sub-grid that has its defaults; whether there was anything to set."""
     key = parts[0]
     if len(parts) == 1:

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from bench.__main__ import main
-from bench.commands.load_suites import check, checked_for_plan, load, needs_libraries, trials_of
+from bench.commands.check_suites import check, checked_for_plan, needs_libraries
+from bench.commands.load_suites import load, trials_of
 from bench.errors import UserError
 from bench.suite.suite import Suite
 
@@ -122,7 +123,7 @@ def test_of_many_networks_with_known_names_a_plan_builds_none(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     suite = suite_of("- {model: [mlp, cnn, vgg, resnet18], optimizer: [sgd, nadam]}")
-    monkeypatch.setattr("bench.commands.load_suites._check_configurations", None)
+    monkeypatch.setattr("bench.commands.check_suites._check_configurations", None)
     assert checked_for_plan(suite, trials_of(suite), 3) == ([], 4)
 
 

@@ -20,8 +20,9 @@ from commands import bench as bench_process
 from commands import start
 from rich.console import Console
 
+from bench.commands.check_suites import check
 from bench.commands.data import datasets_of
-from bench.commands.load_suites import check, trials_of
+from bench.commands.load_suites import trials_of
 from bench.errors import UserError
 from bench.execution import forkserver
 from bench.execution.checkpoints import LocalCheckpointFiles
