@@ -40,8 +40,8 @@ def main() -> None:
             with finishing():
                 code = _code(end, debug)
                 sys.stdout.flush()
-                if lost := lost_output():
-                    print(f"error: standard output could not be written: {lost}", file=sys.stderr)
+                if failure := lost_output():
+                    print(f"error: standard output could not be written: {failure}", file=sys.stderr)
                     code = code or 1
                 if code == INTERRUPTED:
                     ignore_more()

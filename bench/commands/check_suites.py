@@ -129,7 +129,7 @@ def check_metrics(suite: Suite, trials: list[Trial]) -> None:
         return
     trial_of_data = {trial.data: trial for trial in trials}.values()
     classes = {
-        axis_label(one.config.dataset.to_json(), "dataset"): _image_shape(suite, one)[1] for one in trial_of_data
+        axis_label(trial.config.dataset.to_json(), "dataset"): _image_shape(suite, trial)[1] for trial in trial_of_data
     }
     problems = []
     for name, minimum in min_classes.items():

@@ -143,9 +143,9 @@ def _source(name: str, ledger: Ledger, suite: _SuiteFilter | None) -> LedgerSour
 
 
 def _damaged_note(role: str, ledger: Ledger) -> list[str]:
-    """A note on entries that could not be read, for a program that reads the JSON and not stderr."""
+    """A note on components that could not be read, for a program that reads the JSON and not stderr."""
     count = len(ledger.damaged)
-    return [f"{role}: {count} of the ledger's entries could not be read and were skipped"] if count else []
+    return [f"{role}: {count} of the ledger's components could not be read and were skipped"] if count else []
 
 
 def _compare_configurations(base: str, new: str, filters: Filters, results: str, max_drop: float) -> CompareResult:
@@ -283,8 +283,12 @@ def _refuse_user_code(records: Iterable[Record]) -> None:
 
     for record in records:
         values = [(axis, record.config.get(axis, [])) for axis in AXES]
-        entries = [(axis, entry) for axis, value in values for entry in (value if isinstance(value, list) else [value])]
-        for axis, name in ((axis, entry["name"]) for axis, entry in entries if is_user_defined(entry["name"])):
+        components = [
+            (axis, component) for axis, value in values for component in (value if isinstance(value, list) else [value])
+        ]
+        for axis, name in (
+            (axis, component["name"]) for axis, component in components if is_user_defined(component["name"])
+        ):
             raise UserError(
                 f"{record.key}: {name!r} is a user's {axis}, which --no-user-code does not run\n"
                 "  leave the option out if you trust that code, or name another trial"

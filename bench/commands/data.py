@@ -52,7 +52,7 @@ def show(
     if suite is not None and not html:
         raise UserError("--suite shows images, which need a page; add --html")
     stdout = reserve_stdout() if html and out == "-" else sys.stdout
-    entry = _entry(name, size, channels)
+    component = _entry(name, size, channels)
     validation_split = _validation(validation)
     from bench.commands.load_suites import load as load_suite
 
@@ -60,7 +60,7 @@ def show(
     from bench.data import load
     from bench.data.explore import explore
 
-    data = load(entry, data_dir, lambda line: typer.echo(line, err=True))
+    data = load(component, data_dir, lambda line: typer.echo(line, err=True))
     exploration = explore(data, validation=validation_split)
     if not html:
         from bench.report.show_dataset import print_exploration
@@ -79,7 +79,7 @@ def show(
 
 
 def _entry(name: str, size: tuple[int, int] | None, channels: int | None) -> str | dict[str, Any]:
-    """A catalogue's name, or the entry of what lies at a path."""
+    """A catalogue's name, or the component of what lies at a path."""
     from bench.data.catalogue import find
     from bench.data.dataset import entry_at
 
@@ -90,12 +90,12 @@ def _entry(name: str, size: tuple[int, int] | None, channels: int | None) -> str
     try:
         catalogue_name = find(name).name
     except UserError as error:
-        entry = entry_at(Path(os.path.expanduser(name)))  # noqa: PTH111 (a Path's own raises for ~nobody)
-        if entry is None:
+        component = entry_at(Path(os.path.expanduser(name)))  # noqa: PTH111 (a Path's own raises for ~nobody)
+        if component is None:
             raise UserError(f"{error}\n  nor is there a folder or a file {name}") from error
-        if options_given and entry["name"] != "image_folder":
+        if options_given and component["name"] != "image_folder":
             raise UserError(f"--{next(iter(options_given))} is for image folders, and {name} is a file") from error
-        return {**entry, **options_given}
+        return {**component, **options_given}
     if options_given:
         raise UserError(
             f"--{next(iter(options_given))} is for image folders; {catalogue_name} is as its makers published it"
@@ -131,17 +131,17 @@ def _augmented(augmentations: list[list[dict[str, Any]]], data: Dataset) -> list
     images = torch.tensor(data.train_images[:AUGMENTED])
     labels = torch.tensor(data.train_labels[:AUGMENTED])
     rows = [("as they are", data.train_images[:AUGMENTED])]
-    for entries in {canonical(entries): entries for entries in augmentations if entries}.values():
+    for value in {canonical(value): value for value in augmentations if value}.values():
         generator = torch.Generator().manual_seed(0)
         augmented = images / 255
-        components = [parse_component("augmentation", entry) for entry in entries]
+        components = [parse_component("augmentation", component) for component in value]
         for step in augment.create_augmentation(components):
             if step is not None:
                 augmented = step(augmented, generator)
         mix = augment.create_mixing(components)
         if mix is not None:
             augmented, _ = mix(augmented, labels, len(data.classes), generator)
-        rows.append((axis_label(entries, "augmentation"), (augmented * 255).round().to(torch.uint8).numpy()))
+        rows.append((axis_label(value, "augmentation"), (augmented * 255).round().to(torch.uint8).numpy()))
     if len(rows) == 1:
         raise UserError("--suite: no configuration of this suite has an augmentation; leave it out")
     return rows
@@ -164,12 +164,12 @@ def fetch(
 
 
 def datasets_of(
-    trials: list[Trial], data_dir: Path | None, places: Mapping[str, str] | None = None
+    trials: list[Trial], data_dir: Path | None, locations: Mapping[str, str] | None = None
 ) -> dict[str, Dataset]:
     """The data that trials need, by `Trial.data`; what is missing is fetched, which stderr tells.
 
-    `places` says where a suite file names the user's own data, which a message about them begins with. UserError where
-    data are not those that the trials' keys were made with.
+    `locations` says where a suite file names the user's own data, which a message about them begins with. UserError
+    where data are not those that the trials' keys were made with.
     """
     from bench.execution.user_dataset import load_dataset
     from bench.suite.trial import check_contents
@@ -179,8 +179,8 @@ def datasets_of(
         try:
             datasets[text] = load_dataset(trial, data_dir, lambda line: typer.echo(line, err=True))
         except UserError as error:
-            if trial.data_path is None or not places:
+            if trial.data_path is None or not locations:
                 raise
-            raise UserError(f"{places[text]}: {error}") from error
+            raise UserError(f"{locations[text]}: {error}") from error
     check_contents(trials, datasets)
     return datasets

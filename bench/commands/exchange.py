@@ -102,8 +102,8 @@ def import_predictions(
     from bench.data.catalogue import find
 
     if not name.strip() or not name.isprintable() or len(name.strip()) > MAX_NAME_LENGTH:
-        shown = name if len(name) <= MAX_NAME_LENGTH else f"{name[:20]}..."
-        raise UserError(f"--name {shown!r}: give a printable name of at most {MAX_NAME_LENGTH} characters")
+        short_name = name if len(name) <= MAX_NAME_LENGTH else f"{name[:20]}..."
+        raise UserError(f"--name {short_name!r}: give a printable name of at most {MAX_NAME_LENGTH} characters")
     seeds = seed or list(range(len(files)))
     if len(seeds) != len(files) or len(set(seeds)) != len(seeds):
         raise UserError(f"{len(files)} files and the seeds {seeds}: give a different --seed for each FILE, or none")

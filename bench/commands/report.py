@@ -69,8 +69,8 @@ def _named(report: Report) -> Iterator[tuple[str, str, Chart]]:
         for comparison in report.comparisons
     ]
     for number, (comparison, dataset) in enumerate(zip(report.comparisons, datasets, strict=True)):
-        place = f"-{datasets[: number + 1].count(dataset)}" if datasets.count(dataset) > 1 else ""
-        prefix = f"{dataset}{place}-" if len(report.comparisons) > 1 else ""
+        position = f"-{datasets[: number + 1].count(dataset)}" if datasets.count(dataset) > 1 else ""
+        prefix = f"{dataset}{position}-" if len(report.comparisons) > 1 else ""
         for section in report.sections[number]:
             for chart in section.charts:
                 yield f"{prefix}{chart.name}", comparison.group.title, chart
@@ -129,7 +129,7 @@ def report(
         "json": (as_json, to_json),
         "tex": (latex, to_latex),
     }
-    wanted = {suffix: text_of for suffix, (asked, text_of) in writers.items() if asked}
+    wanted = {suffix: text_of for suffix, (requested, text_of) in writers.items() if requested}
     if figures is not None:
         write_figures(built, figures)
     if not wanted and figures is None:
@@ -148,8 +148,8 @@ def report(
 def _suffix(options: str) -> str:
     """A changed or narrowed suite gets a name of its own, not that of the whole; other options another one."""
     words = re.sub(r"[^A-Za-z0-9.]+", "-", options).rstrip("-")
-    told = len(words) <= LONGEST and not re.search(r"[^A-Za-z0-9.= -]", options)
-    return words if told else f"{words[:LONGEST]}-{hashlib.sha256(options.encode()).hexdigest()[:6]}"
+    is_readable = len(words) <= LONGEST and not re.search(r"[^A-Za-z0-9.= -]", options)
+    return words if is_readable else f"{words[:LONGEST]}-{hashlib.sha256(options.encode()).hexdigest()[:6]}"
 
 
 QuotedSuites = Annotated[
@@ -283,7 +283,9 @@ def _references(suite: Suite) -> list[tuple[ReferenceMatch, Reference]]:
         matching = [reference for reference in candidates if reference.dataset in names] or candidates
         if len(matching) > 1:
             allowed = ", ".join(f"{reference.dataset}/{reference.id}" for reference in matching)
-            place = suite.location("references", match.reference)
-            raise UserError(f"{place}: {match.reference!r} is filed under several datasets\n  write one of {allowed}")
+            location = suite.location("references", match.reference)
+            raise UserError(
+                f"{location}: {match.reference!r} is filed under several datasets\n  write one of {allowed}"
+            )
         pairs.append((match, matching[0]))
     return pairs

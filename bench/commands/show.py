@@ -133,8 +133,8 @@ def _suites(pattern: str) -> Iterator[str]:
 
 def _relative_path(path: Path) -> str:
     """A path as seen from the working folder where it lies below that."""
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+    folder = Path.cwd()
+    return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
 
 
 def _metrics(pattern: str, width: int) -> Iterator[str]:
@@ -144,9 +144,9 @@ def _metrics(pattern: str, width: int) -> Iterator[str]:
     for name, metric in METRICS.items():
         if fnmatch.fnmatch(name, pattern):
             about = f"{metric.about}{'; smaller is better' if metric.ascending else ''}"
-            first, *rest = wrap(about, width - len(indent), break_on_hyphens=False)
+            first, *more = wrap(about, width - len(indent), break_on_hyphens=False)
             yield name.ljust(len(indent)) + first
-            yield from (indent + line for line in rest)
+            yield from (indent + line for line in more)
 
 
 def _published(pattern: str, width: int) -> Iterator[str]:

@@ -126,7 +126,7 @@ def how_to_write(value: Any, kind: Any) -> str:
             return f"write it without quotes: {boolean}"
         return f"`{value}` is text in YAML 1.2: write {boolean}"
     if isinstance(value, str) and kinds & {int, float, Any}:
-        return number_hint(value, whole=not kinds & {float, Any})
+        return number_hint(value, is_integer=not kinds & {float, Any})
     if type(value) in (int, float) and value in (0, 1) and bool in kinds:
         return f"write {'true' if value else 'false'}"
     if isinstance(value, float) and value.is_integer() and int in kinds:
@@ -134,7 +134,7 @@ def how_to_write(value: Any, kind: Any) -> str:
     return ""
 
 
-def number_hint(text: str, whole: bool = False) -> str:
+def number_hint(text: str, is_integer: bool = False) -> str:
     """How a number that YAML takes for text is written; '' where it is none."""
     plain = unicodedata.normalize("NFKC", text).strip().replace("_", "").replace("\u2212", "-")
     if re.fullmatch(r"[-+]?\.?(inf|infinity|nan)", plain, re.IGNORECASE):
@@ -145,7 +145,7 @@ def number_hint(text: str, whole: bool = False) -> str:
         return f"write it as a fraction of 1: {float(plain.rstrip(' %')) / 100:g}"
     if not _NUMBER.fullmatch(plain) or len(plain) > 40:
         return ""
-    number = str(int(float(plain))) if whole and float(plain).is_integer() else plain
+    number = str(int(float(plain))) if is_integer and float(plain).is_integer() else plain
     return f"write it without {'underscores' if '_' in text else 'quotes'}: {number}"
 
 

@@ -40,7 +40,7 @@ def known_defaults(name: str) -> dict[str, Any] | None:
 
 
 def spelled_out(component: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
-    """The entry with its optimizer's defaults filled in, so that equal optimizers are equal entries.
+    """The component with its optimizer's defaults filled in, so that equal optimizers are equal components.
 
     The name is in lower case, and whole numbers stand as floats where the default is a float.
     """
@@ -195,9 +195,9 @@ def component_class(axis: str, name: str) -> type[Component] | None:
     return AXES[axis].get(name) or LIBRARIES.get(axis)
 
 
-def parse_component(axis: str, entry: Mapping[str, Any]) -> Component:
+def parse_component(axis: str, component: Mapping[str, Any]) -> Component:
     """A component from plain data that was checked before, as a configuration holds it."""
-    kind = component_class(axis, entry["name"])
+    kind = component_class(axis, component["name"])
     if kind is None:
-        raise ValueError(f"there is no {axis} {entry['name']!r}")
-    return kind.model_validate(entry)
+        raise ValueError(f"there is no {axis} {component['name']!r}")
+    return kind.model_validate(component)

@@ -61,7 +61,7 @@ def _archive(package: str, scratch: Path, notify: Notify) -> Path:
         for folder in ("lists", "cache"):
             (scratch / folder).mkdir()
         # Root's apt would drop to a user who may not enter our private folder.
-        own = (
+        user_options = (
             *_IMPATIENT,
             *("-o", f"Dir::State::Lists={scratch / 'lists'}"),
             *("-o", f"Dir::Cache={scratch / 'cache'}"),
@@ -69,11 +69,11 @@ def _archive(package: str, scratch: Path, notify: Notify) -> Path:
         )
         # `update` may end well with a source out of reach and badly with the right lists there: the download decides.
         try:
-            warnings = _complaints(_run(["apt-get", *own, "update"], scratch))
+            warnings = _complaints(_run(["apt-get", *user_options, "update"], scratch))
         except SourceError as error:
             warnings = str(error)
         try:
-            _run(["apt-get", *own, "download", package], scratch)
+            _run(["apt-get", *user_options, "download", package], scratch)
         except SourceError as second:
             raise SourceError("; ".join(filter(None, (str(second), warnings)))) from second
     archives = sorted(scratch.glob("*.deb"))

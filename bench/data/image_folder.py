@@ -63,12 +63,12 @@ def list_images(root: Path) -> ImageListing:
             raise _no_part(root, part)
         images[part] = {}
         visited: dict[tuple[int, int], str] = {}
-        for entry in _entries(folder):
-            if _is_folder(entry):
-                catalogue.check_names([entry.name], str(folder))
-                images[part][entry.name] = list(_below(Path(entry.path), f"{part}/{entry.name}", visited))
-            elif _suffix(entry.name) in SUFFIXES:
-                raise UserError(f"{entry.path} is in no class: put it into a folder {part}/CLASS below {root}")
+        for item in _entries(folder):
+            if _is_folder(item):
+                catalogue.check_names([item.name], str(folder))
+                images[part][item.name] = list(_below(Path(item.path), f"{part}/{item.name}", visited))
+            elif _suffix(item.name) in SUFFIXES:
+                raise UserError(f"{item.path} is in no class: put it into a folder {part}/CLASS below {root}")
         if not images[part]:
             raise UserError(f"{folder} has no classes: put images into a folder per class, {part}/CLASS/FILE")
     _hold_together(root, images)
@@ -111,29 +111,29 @@ def _below(top: Path, name: str, visited: dict[tuple[int, int], str]) -> Iterato
     """
     stack = [_entered(top, name, visited)]
     while stack:
-        below, entries = stack[-1]
-        entry = next(entries, None)
-        if entry is None:
+        below, items = stack[-1]
+        item = next(items, None)
+        if item is None:
             stack.pop()
             continue
-        path = f"{below}/{entry.name}"
-        if _is_folder(entry):
-            stack.append(_entered(Path(entry.path), path, visited))
-        elif _suffix(entry.name) not in SUFFIXES:
+        path = f"{below}/{item.name}"
+        if _is_folder(item):
+            stack.append(_entered(Path(item.path), path, visited))
+        elif _suffix(item.name) not in SUFFIXES:
             raise UserError(
-                f"{entry.path} has no ending of an image file (.png, .jpg, ...): take it out of the class's folder, "
+                f"{item.path} has no ending of an image file (.png, .jpg, ...): take it out of the class's folder, "
                 "or rename it to begin with a dot"
             )
-        elif not _is_file(entry):
+        elif not _is_file(item):
             raise UserError(
-                f"{entry.path} is no file: a pipe, a socket, a device, or a link that leads nowhere; remove it"
+                f"{item.path} is no file: a pipe, a socket, a device, or a link that leads nowhere; remove it"
             )
         else:
             yield path
 
 
 def _entered(folder: Path, name: str, visited: dict[tuple[int, int], str]) -> tuple[str, Iterator[os.DirEntry[str]]]:
-    entries = iter(_entries(folder))
+    items = iter(_entries(folder))
     status = folder.stat()
     first_path = visited.setdefault((status.st_dev, status.st_ino), name)
     if first_path != name:
@@ -141,31 +141,31 @@ def _entered(folder: Path, name: str, visited: dict[tuple[int, int], str]) -> tu
             f"{folder} is the folder {first_path} again, by a symbolic link, and its images would count twice: "
             "remove the link"
         )
-    return name, entries
+    return name, items
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def _is_folder(item: os.DirEntry[str]) -> bool:
     try:
-        return entry.is_dir()
+        return item.is_dir()
     except OSError as error:
-        raise UserError(f"{entry.path} cannot be read: {error.strerror or error}") from error
+        raise UserError(f"{item.path} cannot be read: {error.strerror or error}") from error
 
 
-def _is_file(entry: os.DirEntry[str]) -> bool:
+def _is_file(item: os.DirEntry[str]) -> bool:
     try:
-        return entry.is_file()
+        return item.is_file()
     except OSError as error:
-        raise UserError(f"{entry.path} cannot be read: {error.strerror or error}") from error
+        raise UserError(f"{item.path} cannot be read: {error.strerror or error}") from error
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
     """What is in a folder, by name: the order of a file system is another one on every machine."""
     try:
         with os.scandir(folder) as scanned:
-            entries = [e for e in scanned if not e.name.startswith(".") and e.name.lower() not in _LITTER]
+            items = [e for e in scanned if not e.name.startswith(".") and e.name.lower() not in _LITTER]
     except OSError as error:
         raise UserError(f"{folder} cannot be read: {error.strerror or error}") from error
-    return sorted(entries, key=lambda entry: entry.name)
+    return sorted(items, key=lambda item: item.name)
 
 
 def _suffix(name: str) -> str:
@@ -206,8 +206,8 @@ def train_labels(path: Path) -> NDArray[np.int64]:
     return _labels(list_images(path), "train")
 
 
-def load(entry: dict[str, Any], notify: Callable[[str], None]) -> dict[str, Any]:
-    """The fields of a `Dataset`, from the folder `entry["path"]` (`size` and `channels` as in a suite file).
+def load(component: dict[str, Any], notify: Callable[[str], None]) -> dict[str, Any]:
+    """The fields of a `Dataset`, from the folder `component["path"]` (`size` and `channels` as in a suite file).
 
     Each part is in a fixed, mixed order. Pixels that were decoded before are mapped from the user cache, and held
     against the checksum that was written with them.
@@ -218,14 +218,14 @@ def load(entry: dict[str, Any], notify: Callable[[str], None]) -> dict[str, Any]
         What `list_images` refuses; an image that cannot be read or has another size than the others; more pixels
         than there is memory for; a file that changes meanwhile.
     """
-    listing = list_images(Path(entry["path"]))
+    listing = list_images(Path(component["path"]))
     sha256 = checksum(listing.root, listing.all_names)
     names = {part: [listing.names[part][i] for i in _order(len(listing.names[part]))] for part in PARTS}
-    folder = user_cache() / "decoded" / _cache_name(sha256, entry)
+    folder = user_cache() / "decoded" / _cache_name(sha256, component)
     pixels = _cached(folder, listing)
     if pixels is None:
         notify(f"{listing.root}: reading {len(listing.all_names):,} images")
-        pixels = _decoded(listing.root, names, entry, sha256)
+        pixels = _decoded(listing.root, names, component, sha256)
         if _keep(pixels, folder):
             notify(f"{listing.root}: saved as arrays in {folder}")
             pixels = _cached(folder, listing) or pixels
@@ -252,27 +252,27 @@ def _order(count: int) -> NDArray[np.int64]:
 
 
 def _decoded(
-    root: Path, names: dict[str, list[str]], entry: dict[str, Any], sha256: str
+    root: Path, names: dict[str, list[str]], component: dict[str, Any], sha256: str
 ) -> dict[str, NDArray[np.uint8]]:
-    """Pixels of each part, grey where the entry says so, or where it says nothing and every image is grey."""
+    """Pixels of each part, grey where the component says so, or where it says nothing and every image is grey."""
     from bench.data.image_file import ColourError
 
-    if entry.get("channels") is not None:
-        return _decode_all(root, names, entry, entry["channels"], False, sha256)
+    if component.get("channels") is not None:
+        return _decode_all(root, names, component, component["channels"], False, sha256)
     try:
-        return _decode_all(root, names, entry, 1, True, sha256)
+        return _decode_all(root, names, component, 1, True, sha256)
     except ColourError:
-        return _decode_all(root, names, entry, 3, False, sha256)
+        return _decode_all(root, names, component, 3, False, sha256)
 
 
 def _decode_all(
-    root: Path, names: dict[str, list[str]], entry: dict[str, Any], channels: int, strict: bool, sha256: str
+    root: Path, names: dict[str, list[str]], component: dict[str, Any], channels: int, strict: bool, sha256: str
 ) -> dict[str, NDArray[np.uint8]]:
     """Every image decoded; with `strict`, ColourError at the first that has colour."""
     from bench.data.image_file import decode
 
     count = sum(map(len, names.values()))
-    size = (entry["size"][0], entry["size"][1]) if entry.get("size") else None
+    size = (component["size"][0], component["size"][1]) if component.get("size") else None
     if size is not None:  # before the first image is made that large
         _fits(root, count, (channels, *size))
     pixels: dict[str, NDArray[np.uint8]] = {}
@@ -321,13 +321,13 @@ def _odd_one(root: Path, name: str, shape: tuple[int, ...], first: str, expected
     )
 
 
-def _cache_name(sha256: str, entry: dict[str, Any]) -> str:
+def _cache_name(sha256: str, component: dict[str, Any]) -> str:
     """Named after all that tells the pixels: contents, size, channels and the decoder's version."""
     import PIL
 
-    height, width = entry.get("size") or ("own", "size")
+    height, width = component.get("size") or ("own", "size")
     decoder = f"pillow-{PIL.__version__}-{DECODER}"
-    return f"{sha256[:32]}-{height}-{width}-{entry.get('channels') or 'own'}-{decoder}-{ORDER_SEED}"
+    return f"{sha256[:32]}-{height}-{width}-{component.get('channels') or 'own'}-{decoder}-{ORDER_SEED}"
 
 
 def _cached(folder: Path, listing: ImageListing) -> dict[str, NDArray[np.uint8]] | None:

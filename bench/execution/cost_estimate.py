@@ -48,14 +48,14 @@ def flops_per_image(config: TrialConfig, shape: Shape, classes: int) -> int:
 
     from bench.models.count_operations import forward_flops
     from bench.models.create import check as build
-    from bench.models.layers import behind
+    from bench.models.layers import with_preprocessing
     from bench.training.preprocessors import fit, network_input_shape
 
     input_shape = network_input_shape(config.preprocessing, shape)
     net = build(config.model, input_shape, classes)
     if input_shape != shape:  # the only preprocessing that changes what the first layer computes
         device = next((tensor.device for tensor in net.parameters()), torch.device("cpu"))
-        net = behind(fit(config.preprocessing, np.zeros((2, *shape), np.uint8)).to(device), net)
+        net = with_preprocessing(fit(config.preprocessing, np.zeros((2, *shape), np.uint8)).to(device), net)
     return forward_flops(net, shape)
 
 

@@ -167,7 +167,7 @@ class Preprocessed(nn.Module):
         return logits
 
 
-def behind(preprocess: nn.Module, net: nn.Module) -> nn.Module:
+def with_preprocessing(preprocess: nn.Module, net: nn.Module) -> nn.Module:
     """The network behind a fitted preprocessing; the network itself where that changes nothing."""
     if isinstance(preprocess, nn.Identity):
         return net

@@ -100,7 +100,7 @@ def preact_resnet(
         group = []
         for position in range(count):
             stride = 2 if number > 1 and position == 0 else 1
-            group.append(Block(in_channels, out_channels, stride, dropout, drop_path))
+            group.append(PreActivationBlock(in_channels, out_channels, stride, dropout, drop_path))
             in_channels = out_channels
         net[f"group{number}"] = nn.Sequential(*group)
     net["norm"] = nn.BatchNorm2d(in_channels)
@@ -141,7 +141,7 @@ def wide_resnet(
     )
 
 
-class Block(nn.Module):
+class PreActivationBlock(nn.Module):
     """Norm, activation, 3 x 3 convolution, twice, plus the input.
 
     Where the shape changes a 1 x 1 convolution stands for the input; as in the papers' own code it takes it after its

@@ -43,9 +43,9 @@ def timm_model(
         A parameter timm does not know or the data set decides, an image the architecture cannot take,
         or pretrained weights that do not exist or do not load.
     """
-    taken = [key for key in FROM_DATA if key in params]
-    if taken:
-        raise UserError(f"model {name!r}: leave out {', '.join(taken)}; the data set decides it")
+    from_data = [key for key in FROM_DATA if key in params]
+    if from_data:
+        raise UserError(f"model {name!r}: leave out {', '.join(from_data)}; the data set decides it")
     factory_types = accepted_types(timm.create_model)
     _check_values(name, {key: value for key, value in params.items() if key in factory_types}, factory_types)
     if "checkpoint_path" in params:

@@ -44,7 +44,7 @@ def _fits(actual: Any, expected: Any, combinable: bool = False) -> bool:
     if combinable:
         if expected in ("none", {"name": "none"}):
             return not actual
-        return any(_fits(entry, expected) for entry in actual)
+        return any(_fits(component, expected) for component in actual)
     if isinstance(actual, dict) and isinstance(expected, str):
         return "name" in actual and fnmatch.fnmatchcase(actual["name"], expected)
     if isinstance(actual, dict) and isinstance(expected, dict):

@@ -202,24 +202,29 @@ def _matching(
     """
     configs = [config for config, _ in remaining]
     patterns = {
-        text: [one for pattern in either for one in split_pattern(pattern, configs)]
+        text: [part for pattern in either for part in split_pattern(pattern, configs)]
         for text, either in patterns.items()
     }
     unmatched: list[tuple[str, dict[str, Any]]] = []
     for text, either in patterns.items():
-        unfit = [one for one in either if not any(matches(config, one) for config in configs)]
+        unfit = [pattern for pattern in either if not any(matches(config, pattern) for config in configs)]
         if 0 < len(unfit) < len(either):
             unmatched += [
-                (f"{_options_text('--only', [text])}: {shorten(next(iter(one.values())))}", one) for one in unfit
+                (f"{_options_text('--only', [text])}: {shorten(next(iter(pattern.values())))}", pattern)
+                for pattern in unfit
             ]
     selected = [
-        pair for pair in remaining if all(any(matches(pair[0], one) for one in either) for either in patterns.values())
+        pair
+        for pair in remaining
+        if all(any(matches(pair[0], pattern) for pattern in either) for either in patterns.values())
     ]
-    if not selected:  # the values of a list all ask for the same level, so the first stands for it
-        unmatched = [(_options_text("--only", list(patterns)), one) for one, *_ in patterns.values()]
+    if not selected:  # the values of a list all ask for the same, so the first stands for it
+        unmatched = [(_options_text("--only", list(patterns)), pattern) for pattern, *_ in patterns.values()]
     if unmatched:
         message = f"{unmatched[0][0]} matches none of the {plural(len(remaining), 'configuration')} of {document.file}"
-        value_lines = [line for name, one in unmatched if name == unmatched[0][0] for line in values_text(configs, one)]
+        value_lines = [
+            line for name, pattern in unmatched if name == unmatched[0][0] for line in values_text(configs, pattern)
+        ]
         raise UserError("\n  ".join([message, *value_lines]))
     return selected
 

@@ -60,15 +60,14 @@ class TrialConfig:
         parsed = {} if parsed is None else parsed
         complete = {key: value for key, value in OMITTED_DEFAULTS.items() if key not in config} | dict(config)
 
-        def parse(axis: str, entry: dict[str, Any]) -> Component:
-            key = axis, id(entry)
+        def parse(axis: str, plain: Mapping[str, Any]) -> Any:
+            key = axis, id(plain)
             if key not in parsed:
-                parsed[key] = parse_component(axis, entry)
-            component: Component = parsed[key]
-            return component
+                parsed[key] = parse_component(axis, plain)
+            return parsed[key]
 
         axes: dict[str, Any] = {
-            axis: tuple(parse(axis, entry) for entry in complete[axis])
+            axis: tuple(parse(axis, component) for component in complete[axis])
             if axis in COMBINABLE
             else parse(axis, complete[axis])
             for axis in AXES
@@ -139,7 +138,7 @@ class Trial:
 
     @property
     def data(self) -> str:
-        """What tells a dataset from every other one: its entry, as text, with the path of the user's own made whole."""
+        """What tells a dataset from every other one: its component, as text, with the full path of the user's own."""
         return canonical(self.run_config.dataset.to_json())
 
 
@@ -230,14 +229,14 @@ class Codes:
         self._parts: dict[str, ComponentCode | UserError | None] = {}
         self._codes: dict[tuple[str, ...], UserCode | None] = {}
 
-    def read(self, axis: str, component: Component, entry: Any) -> ComponentCode | None:
-        """What of a component is the user's own, which the suite file has in this `entry` of the axis."""
+    def read(self, axis: str, component: Component, written: Any) -> ComponentCode | None:
+        """What of a component is the user's own, which the suite file has in this value of the axis."""
         cache_key = canonical([axis, component.user_code, component.to_json()])
         if cache_key not in self._parts:
             try:
                 self._parts[cache_key] = self.read_code(component)
             except UserError as error:
-                self._parts[cache_key] = UserError(f"{self.location(axis, entry)}: {error}")
+                self._parts[cache_key] = UserError(f"{self.location(axis, written)}: {error}")
         part = self._parts[cache_key]
         if isinstance(part, UserError):
             raise part

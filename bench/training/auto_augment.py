@@ -89,11 +89,11 @@ def apply_operation(images: Tensor, operation: Tensor, strength: Tensor, sign: T
     is_enhancement = (
         is_operation["Brightness"] | is_operation["Color"] | is_operation["Contrast"] | is_operation["Sharpness"]
     )
-    levels = 2 ** (ranges.bits * strength).round()  # of 256 grey values, so many become one
+    step = 2 ** (ranges.bits * strength).round()  # of 256 grey values, so many become one
     grey_values = images * 255
     out = torch.where(is_geometric, _moved(images, is_operation, directed, ranges), images)
     out = torch.where(is_enhancement, _enhanced(images, is_operation, 1 + ranges.enhance * directed), out)
-    out = torch.where(is_operation["Posterize"], (grey_values.round() / levels).floor() * levels / 255, out)
+    out = torch.where(is_operation["Posterize"], (grey_values.round() / step).floor() * step / 255, out)
     out = torch.where(is_operation["Solarize"] & (images >= 1 - strength), 1 - images, out)
     out = torch.where(is_operation["AutoContrast"], _autocontrast(images), out)
     return torch.where(is_operation["Equalize"], tv.equalize(images), out)

@@ -113,9 +113,9 @@ class DistributedContext:
         sizes = [sum(map(len, batches[low:high])) for low, high in itertools.pairwise(bounds)]
         padded = rows.new_zeros(max(sizes), *rows.shape[1:])  # a collective takes equal shapes
         padded[: len(rows)] = rows
-        gathered = [torch.empty_like(padded) for _ in sizes]
-        dist.all_gather(gathered, padded)
-        return torch.cat([part[:size] for part, size in zip(gathered, sizes, strict=True)])
+        all_rows = [torch.empty_like(padded) for _ in sizes]
+        dist.all_gather(all_rows, padded)
+        return torch.cat([part[:size] for part, size in zip(all_rows, sizes, strict=True)])
 
     def _are_shared(self, batches: Sequence[Tensor]) -> bool:
         return self.is_distributed and len(batches) >= self.world_size

@@ -20,7 +20,7 @@ from bench.data.prepare import split
 from bench.metrics import Predictions
 from bench.models.count_operations import count_parameters, forward_flops
 from bench.models.create import create as create_model
-from bench.models.layers import behind
+from bench.models.layers import with_preprocessing
 from bench.suite.trial import TrialConfig
 from bench.training import objective, runtime
 from bench.training.checkpoint import Checkpointer, Save, SharedCheckpointer, State, UnfitStateError
@@ -270,6 +270,8 @@ def _build(setup: TrialSetup, train: NDArray[np.int64]) -> nn.Module:
     input_shape = network_input_shape(config.preprocessing, (channels, height, width))
     # Start values are drawn on the CPU, so that they are the same on every device.
     seed_global_streams(setup.seed, "init")
-    model = behind(preprocess, create_model(config.model, input_shape, len(data.classes), setup.regularizers.model))
+    model = with_preprocessing(
+        preprocess, create_model(config.model, input_shape, len(data.classes), setup.regularizers.model)
+    )
     # Convolutions on a CPU are mostly faster with the channels last.
     return model.to(setup.device).to(memory_format=torch.channels_last)

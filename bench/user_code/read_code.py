@@ -153,7 +153,7 @@ class _Imports:
         self.title, self.files, self.package = title, files, package
         self.modules: dict[str, Path] = {}
         self.roots: dict[Path, None] = {}
-        self.beside: list[str] = []
+        self.component_folders: list[str] = []
         """The folders of a component given by its file."""
 
     def start(self, file: Path) -> str:
@@ -178,7 +178,7 @@ class _Imports:
                     "it and its folder names that Python takes and no library has"
                 )
         self.roots = dict.fromkeys([file.parent, above[-1]])
-        self.beside = [str(root) for root in self.roots]
+        self.component_folders = [str(root) for root in self.roots]
         for depth in range(1, len(parts)):
             self.modules[".".join(parts[:depth])] = root.joinpath(*parts[:depth], "__init__.py")
         module = ".".join(parts)
@@ -216,7 +216,7 @@ class _Imports:
             return importlib.util.find_spec(name) if name == self.package else None
         if name in PROVIDED:
             return None
-        local = _found(name, self.beside)
+        local = _found(name, self.component_folders)
         if local and (local.origin or name in self.modules):
             return local
         try:

@@ -14,7 +14,7 @@ from torch import nn
 from bench.components import AXES, parse_component
 from bench.components.base import Component
 from bench.models.create import check, create
-from bench.models.layers import ChannelNormalize, ColumnViews, behind
+from bench.models.layers import ChannelNormalize, ColumnViews, with_preprocessing
 from bench.training import augment, lr_schedules, objective, optimizer_factory
 from bench.training.preprocessors import fit
 
@@ -66,11 +66,13 @@ def create_model(
     seen = (shape[2], *shape[1:]) if name == "column_standardize" else shape
     net = create(component("model", entry), seen, classes, overrides, load_weights=load_weights)
     if name == "column_l2":
-        return behind(fit(component("preprocessing", preprocessing or {}), torch.zeros(1).numpy()), net)
+        return with_preprocessing(fit(component("preprocessing", preprocessing or {}), torch.zeros(1).numpy()), net)
     if statistics is None:
         return net
     mean, std = (torch.as_tensor(values, dtype=torch.float32) for values in statistics)
-    return behind(ColumnViews(mean, std) if name == "column_standardize" else ChannelNormalize(mean, std), net)
+    return with_preprocessing(
+        ColumnViews(mean, std) if name == "column_standardize" else ChannelNormalize(mean, std), net
+    )
 
 
 def check_model(

@@ -10,7 +10,7 @@ from by_name import create_model as create
 from torch import nn
 
 from bench.errors import UserError
-from bench.models.layers import ColumnNormalize, ColumnViews, behind
+from bench.models.layers import ColumnNormalize, ColumnViews, with_preprocessing
 from bench.training.preprocessors import network_input_shape
 
 MEAN, STD = np.linspace(0.1, 0.6, 28, dtype=np.float32), np.linspace(0.05, 0.4, 28, dtype=np.float32)
@@ -49,7 +49,7 @@ def test_folded_kernels_get_the_gradients_that_the_views_would_give() -> None:
 
 def test_a_network_that_begins_otherwise_gets_the_views_themselves() -> None:
     preprocess = ColumnViews(torch.tensor(MEAN), torch.tensor(STD))
-    behind(preprocess, nn.Sequential(nn.BatchNorm2d(28), nn.Flatten()))
+    with_preprocessing(preprocess, nn.Sequential(nn.BatchNorm2d(28), nn.Flatten()))
     pixels = torch.rand(2, 1, 28, 28)
     torch.testing.assert_close(preprocess(pixels), views(pixels))
 
