@@ -48,7 +48,7 @@ COMMANDS = {
         "Add test predictions of any framework, classes or probabilities, to the leaderboard.",
     ),
     "export": LazyCommand(
-        "exchange:export", "Write the ledger's trials for TensorBoard: parameters, curves and final figures."
+        "exchange:export", "Write the ledger's trials for TensorBoard: parameters, curves and final metrics."
     ),
     "merge": LazyCommand(
         "exchange:merge",

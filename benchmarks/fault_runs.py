@@ -32,7 +32,7 @@ SERVER.set_forkserver_preload(
         "bench.execution.run_trials",
         "bench.training.train_trial",
         "bench.commands.run",
-        "bench.report.report",
+        "bench.report.build_report",
     ]
 )
 PATIENCE = 600.0

@@ -6,6 +6,8 @@ import os
 import re
 import shlex
 import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,14 +17,15 @@ import typer
 from bench.commands.load_results import existing, undamaged, warn_damaged
 from bench.commands.load_suites import load, trials_of
 from bench.commands.options import RESULTS, DataDir, Results
+from bench.components import AXES
 from bench.errors import UserError, escaped_line, plural
 from bench.ledger.address import with_results
 from bench.ledger.ledger import Ledger, merge_ledgers
-from bench.report.exported import Run, runs
+from bench.ledger.record import PARTS, Record
+from bench.suite.labels import axis_label
 
 if TYPE_CHECKING:
     from bench.ledger.ledger import Ledger
-    from bench.ledger.record import Record
     from bench.metrics import Predictions
 
 
@@ -37,7 +40,7 @@ def export(
     ] = None,
     results: Results = RESULTS,
 ) -> None:
-    """Write the ledger's trials for TensorBoard: parameters, curves and final figures."""
+    """Write the ledger's trials for TensorBoard: parameters, curves and final metrics."""
     if tensorboard is None:
         raise UserError("say where to: --tensorboard DIR")
     keys = {trial.key for trial in trials_of(load(suite, None, None, None))} if suite else None
@@ -74,7 +77,7 @@ def _to_tensorboard(event_runs: list[Run], folder: Path) -> int:
                     for epoch, value in enumerate(curve, 1):
                         if value is not None:
                             writer.add_scalar(f"curves/{metric}", value, epoch)
-                for metric, value in run.figures.items():
+                for metric, value in run.metrics.items():
                     writer.add_scalar(metric, value, 0)
             unfinished.rename(target)
         except OSError as error:
@@ -236,3 +239,39 @@ def merge(
 
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One trial: `parameters` are text, `metrics` the final ones (``test/accuracy``), `curves` by name and epoch."""
+
+    name: str
+    parameters: dict[str, str]
+    metrics: dict[str, float]
+    curves: dict[str, list[float | None]]
+
+
+def runs(records: list[Record]) -> Iterator[Run]:
+    """Every trial of any status, in the order given."""
+    for record in records:
+        metrics = {
+            f"{part}/{metric}": value
+            for part in PARTS
+            for metric, value in (getattr(record.result, part) or {}).items()
+        }
+        yield Run(
+            name=f"{record.config['model']['name']}-seed{record.seed}-{record.key}",
+            parameters={
+                **{key: _text(value, key) for key, value in record.config.items()},
+                "seed": str(record.seed),
+                "status": record.status,
+                "key": record.key,
+                "suite": record.suite,
+            },
+            metrics=metrics,
+            curves=record.result.curves,
+        )
+
+
+def _text(value: Any, key: str) -> str:
+    return axis_label(value, key if key in AXES else None)

@@ -15,7 +15,7 @@ from bench.ledger.address import with_results
 if TYPE_CHECKING:
     from bench.ledger.ledger import Ledger
     from bench.ledger.store import Location
-    from bench.report.report import Report
+    from bench.report.document import Report
     from bench.suite.suite import Suite
     from bench.suite.trial import Trial
 

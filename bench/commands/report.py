@@ -34,8 +34,7 @@ from bench.streams import reserve_stdout
 if TYPE_CHECKING:
     from bench.ledger.record import Record
     from bench.published import Reference
-    from bench.report.document import Chart
-    from bench.report.report import Report
+    from bench.report.document import Chart, Report
     from bench.suite.select import ReferenceMatch
     from bench.suite.suite import Suite
     from bench.suite.trial import Trial
@@ -61,6 +60,14 @@ def write_figures(report: Report, folder: Path) -> None:
         count += 1
     if not count:
         typer.echo("no figures: no chart has something to show yet")
+
+
+def write_tables(report: Report, folder: Path) -> None:
+    """Write the rows of each table as NAME.csv, with all digits, and say so; UserError where that cannot be."""
+    from bench.report.csv_json import tables_csv
+
+    for name, text in tables_csv(report).items():
+        write(folder / f"{name}.csv", text)
 
 
 def _named(report: Report) -> Iterator[tuple[str, str, Chart]]:
@@ -90,8 +97,11 @@ def report(
     html: Annotated[bool, typer.Option("--html", help="One offline page.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Markdown.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="The leaderboard as CSV.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="The leaderboard as JSON.")] = False,
-    latex: Annotated[bool, typer.Option("--latex", help="The leaderboard as LaTeX tables (booktabs).")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The whole report as JSON.")] = False,
+    latex: Annotated[bool, typer.Option("--latex", help="Every table as LaTeX (booktabs).")] = False,
+    tables: Annotated[
+        Path | None, typer.Option("--tables", help="Folder for every table as CSV.", metavar="DIR")
+    ] = None,
     figures: Annotated[
         Path | None, typer.Option("--figures", help="Folder for every chart as SVG and PNG.", metavar="DIR")
     ] = None,
@@ -132,7 +142,9 @@ def report(
     wanted = {suffix: text_of for suffix, (requested, text_of) in writers.items() if requested}
     if figures is not None:
         write_figures(built, figures)
-    if not wanted and figures is None:
+    if tables is not None:
+        write_tables(built, tables)
+    if not wanted and figures is None and tables is None:
         print_terminal(built, terminal())
     elif out == "-":
         for text_of in wanted.values():
@@ -178,10 +190,11 @@ def published(
             "  write it like references: [{id: lab-e-l2, match: {regularizer: l2}}]; docs/protocol.md has more"
         )
     from bench.ledger.ledger import Ledger
+    from bench.report.comparison import Origin
     from bench.report.grouping import group_trials
-    from bench.report.provenance import provenance
     from bench.report.published.match_published import Request, compare_published
     from bench.report.published.published_text import PublishedPage, to_json, to_markdown
+    from bench.report.sections.provenance import provenance_facts
 
     requests = [
         Request(suite.name, suite.title, suite.description, references, trials_of(suite), options)
@@ -203,11 +216,11 @@ def published(
                 ledger.predictions,
                 checksums,
             ),
-            provenance(
-                used,
+            provenance_facts(
                 group_trials(used, trials),
-                ", ".join(request.name for request in requests),
-                f"bench published {shlex.join(suites)}",
+                Origin(
+                    ", ".join(request.name for request in requests), command=f"bench published {shlex.join(suites)}"
+                ),
             ),
         )
 

@@ -25,7 +25,7 @@ from bench.metrics import METRICS
 from bench.published import load
 from bench.report.compare.find_configuration import KEY, find_configuration
 from bench.report.grouping import group_trials
-from bench.report.record import record_text, trial_lines
+from bench.report.record_text import record_text, trial_lines
 from bench.streams import reserve_stdout
 from bench.suite.json_schema import json_schema
 from bench.suite.labels import SEPARATOR

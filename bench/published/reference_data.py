@@ -97,44 +97,44 @@ def _read(name: str) -> list[Reference]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     data = yaml.load(files("bench.published").joinpath(name).read_bytes(), Loader=loader)  # noqa: S506
     shape = _lab_reference if name == "labs.yaml" else _reference
-    return [shape(entry, data, name) for entry in data["entries"]]
+    return [shape(item, data, name) for item in data["entries"]]
 
 
-def _reference(entry: dict[str, Any], data: dict[str, Any], file: str) -> Reference:
-    flags = tuple(entry.get("flags") or ())
-    is_claim = not entry["verified"] or "implausible" in flags
+def _reference(item: dict[str, Any], data: dict[str, Any], file: str) -> Reference:
+    flags = tuple(item.get("flags") or ())
+    is_claim = not item["verified"] or "implausible" in flags
     return Reference(
-        id=entry["id"],
+        id=item["id"],
         dataset=data["dataset"],
-        model=entry["model"],
-        metric=entry["metric"],
-        value=entry["value"],
+        model=item["model"],
+        metric=item["metric"],
+        value=item["value"],
         flags=("claim", *flags) if is_claim else flags,
-        protocol=entry["protocol"] or "",
-        year=entry["year"],
-        url=entry["url"],
+        protocol=item["protocol"] or "",
+        year=item["year"],
+        url=item["url"],
         file=file,
-        reported=entry["reported"],
-        parameters=entry["params"],
+        reported=item["reported"],
+        parameters=item["params"],
     )
 
 
-def _lab_reference(entry: dict[str, Any], data: dict[str, Any], file: str) -> Reference:
-    note = entry.get("note") or ""
+def _lab_reference(item: dict[str, Any], data: dict[str, Any], file: str) -> Reference:
+    note = item.get("note") or ""
     return Reference(
-        id=entry["id"],
-        dataset=entry["dataset"],
-        model=f"lab {entry['lab']}: {entry['system']}",
-        metric=entry["metric"],
-        value=entry["value"],
-        flags=tuple(entry.get("flags") or ()),
-        protocol=" ".join(filter(None, [data["protocols"][entry["lab"]], note])),
+        id=item["id"],
+        dataset=item["dataset"],
+        model=f"lab {item['lab']}: {item['system']}",
+        metric=item["metric"],
+        value=item["value"],
+        flags=tuple(item.get("flags") or ()),
+        protocol=" ".join(filter(None, [data["protocols"][item["lab"]], note])),
         year=None,
         url=None,
         file=file,
-        reported=entry.get("reported") or "",
-        parameters=entry["parameters"],
-        epochs=entry["epochs"],
+        reported=item.get("reported") or "",
+        parameters=item["parameters"],
+        epochs=item["epochs"],
     )
 
 
@@ -178,19 +178,19 @@ def class_metrics(references: Iterable[str]) -> tuple[PublishedClasses, ...]:
 @cache
 def _all_classes() -> tuple[PublishedClasses, ...]:
     data = yaml.safe_load(files("bench.published").joinpath(CLASSES_FILE).read_bytes())
-    return tuple(_entry(entry) for entry in data["entries"])
+    return tuple(_entry(item) for item in data["entries"])
 
 
-def _entry(entry: dict[str, Any]) -> PublishedClasses:
-    rows = entry["metrics"]
-    counts = entry["confusion"]
+def _entry(item: dict[str, Any]) -> PublishedClasses:
+    rows = item["metrics"]
+    counts = item["confusion"]
     return PublishedClasses(
-        reference=entry["reference"],
-        same_network=tuple(entry["same_network"]),
-        system=entry["system"],
-        source=entry["source"],
-        note=entry["note"],
-        dataset=entry["dataset"],
+        reference=item["reference"],
+        same_network=tuple(item["same_network"]),
+        system=item["system"],
+        source=item["source"],
+        note=item["note"],
+        dataset=item["dataset"],
         classes=tuple(rows),
         precision=tuple(row[0] for row in rows.values()),
         recall=tuple(row[1] for row in rows.values()),

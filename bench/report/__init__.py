@@ -2,13 +2,13 @@
 
 - `grouping` (which trials may be compared), `estimates` (metrics of records and means over seeds), `analysis` (what the
   predictions tell), `leaderboard_frame` (a row per configuration), `epoch_curves` (a row per epoch), `comparison` (all
-  of these, of one data set and protocol), `report` (builds everything).
+  of these, of one data set and protocol), `build_report` (builds everything).
 - `document` has what a report is made of: sections, tables, columns, charts. `sections` has a file per section, and the
   list of them; `classes` what is computed class by class; `charts` what all charts share; `number_format` how numbers
   are written.
-- Renderers: `html` with `page` (what all pages share), `markdown`, `latex`, `terminal`, `csv_json`.
-- `checks` and `provenance` concern the whole report. `record` prints a single trial, `exported` hands records to other
-  tools, `show_dataset` is of the data; `compare` and `published` have commands of their own.
+- Renderers: `html` (with what all pages share), `markdown`, `latex`, `terminal`, `csv_json`.
+- `record_text` prints a single trial, `show_dataset` is of the data; `compare` and `published` serve commands of the
+  same names.
 
 Names are imported when they are first used: who wants grouping alone need not wait for charts.
 """
@@ -17,15 +17,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from bench.report.build_report import build
     from bench.report.csv_json import to_csv, to_json
+    from bench.report.document import Report
     from bench.report.html import to_html
     from bench.report.markdown import to_markdown
-    from bench.report.report import Report, build
     from bench.report.terminal import print_terminal
 
 __all__ = ["Report", "build", "print_terminal", "to_csv", "to_html", "to_json", "to_markdown"]
 
-_MODULES = {"Report": "report", "build": "report", "print_terminal": "terminal", "to_csv": "csv_json",
+_MODULES = {"Report": "document", "build": "build_report", "print_terminal": "terminal", "to_csv": "csv_json",
             "to_html": "html", "to_json": "csv_json", "to_markdown": "markdown"}  # fmt: skip
 
 

@@ -59,8 +59,8 @@ class RankStatistics:
 
     def columns(self) -> dict[str, Any]:
         """The leaderboard's columns."""
-        own = {name: getattr(self, name) for name in STATISTICS}
-        return {"new_low": self.new_interval.low, "new_high": self.new_interval.high, **own}
+        bounds = {name: getattr(self, name) for name in STATISTICS}
+        return {"new_low": self.new_interval.low, "new_high": self.new_interval.high, **bounds}
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
 from bench.published.reference_data import Reference
 from bench.report.analysis import Analysis
 from bench.report.classes.details import Details
-from bench.report.classes.gallery import Gallery
+from bench.report.classes.misclassified import Gallery
 from bench.report.grouping import Config, TrialGroup
 
 
@@ -43,3 +43,13 @@ class Comparison:
     reproductions: Mapping[str, Sequence[Config]]
     details: tuple[Details, ...]
     gallery: Gallery | None = None
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a report comes from: the suite, its file, the command that made it, each data set's checksum by name."""
+
+    suite: str = ""
+    suite_file: str = ""
+    command: str = ""
+    checksums: Mapping[str, str] = field(default_factory=dict)

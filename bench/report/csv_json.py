@@ -1,17 +1,15 @@
-"""The report for other programs: CSV of the leaderboard, JSON of everything."""
+"""The report for other programs: CSV of the leaderboard and of every table, JSON of everything."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
-if TYPE_CHECKING:
-    from bench.report.report import Report
+from bench.report.document import Report
 
 FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 """What a formula begins with in some spreadsheet; the last four are the wide forms of the first."""
@@ -20,6 +18,19 @@ FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 def to_csv(report: Report) -> str:
     """The frame as CSV, one row per configuration and published result; accuracies are fractions."""
     return csv_of(report.frame)
+
+
+def tables_csv(report: Report) -> dict[str, str]:
+    """By name, the frame of each table of each section as CSV; with several comparisons names begin with a number."""
+    parts = [(f"{number}-", sections) for number, sections in enumerate(report.sections, 1)]
+    if len(parts) == 1:
+        parts = [("", report.sections[0])]
+    return {
+        f"{prefix}{table.name}": csv_of(table.frame)
+        for prefix, sections in [*parts, ("", report.closing)]
+        for section in sections
+        for table in section.filled("csv")
+    }
 
 
 def csv_of(frame: pd.DataFrame) -> str:
@@ -67,17 +78,17 @@ def to_json(report: Report) -> str:
             "notes": [note for section in sections for note in section.notes],
         }
         for section in sections:
-            _merge(content, _plain(section.data()))
+            _merge(content, _plain(section.values()))
         comparisons.append(content)
     content = {
         "title": report.title,
         "suite": report.suite,
-        "provenance": dict(report.provenance),
         "notes": list(report.notes),
         "comparisons": comparisons,
-        "checks": [asdict(check) for check in report.checks],
         "keys": list(report.keys),
     }
+    for section in report.closing:
+        _merge(content, _plain(section.values()))
     return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
 

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
+from bench.report.comparison import Comparison
+from bench.report.leaderboard_frame import empty_leaderboard
+
 if TYPE_CHECKING:
     import altair as alt
 
+    from bench.report.classes.misclassified import Sprite
+
 Row = Mapping[Any, Any]
-Format = Literal["page", "markdown", "terminal", "latex"]
-EVERYWHERE: frozenset[Format] = frozenset({"page", "markdown", "terminal", "latex"})
-IN_DETAIL: frozenset[Format] = frozenset({"page", "markdown"})
+Format = Literal["page", "markdown", "terminal", "latex", "csv"]
+EVERYWHERE: frozenset[Format] = frozenset({"page", "markdown", "terminal", "latex", "csv"})
+NO_TERMINAL: frozenset[Format] = EVERYWHERE - {"terminal"}
 
 
 @dataclass(frozen=True)
@@ -24,8 +30,9 @@ class Cell:
     """A table's cell.
 
     `order` is the number in full, which sorts; nan where there is none. `style` names a look that a renderer may give
-    it (``faint``, ``best``, ``worst``); `spoken` is for screen readers where the text is a symbol; `css` places
-    what the page draws in it.
+    it (``faint``, ``strong``, ``code``, ``best``, ``worst``, ``deep``); `spoken` is for screen readers where the text
+    is a symbol or an image. `detail` belongs to it, such as an interval: the page has it in small print. `css` places
+    or shades what a page draws in the cell.
     """
 
     text: str
@@ -33,21 +40,27 @@ class Cell:
     order: float = math.nan
     spoken: str = ""
     css: str = ""
+    detail: str = ""
+
+    @property
+    def full(self) -> str:
+        """The text, with the detail in parentheses."""
+        return f"{self.text} ({self.detail})" if self.detail else self.text
 
 
 @dataclass(frozen=True)
 class Column:
     """A column: its heading (with the unit) and how a row's cell is written.
 
-    `kind` is ``label`` for the label of a configuration, ``text``, ``number``, ``symbol``, or ``drawing`` for what the
-    page draws. Where a terminal is too narrow for all columns, those of the lowest `priority` are displayed, under the
-    heading `short`; None leaves a column's turn to its place.
+    `kind` is ``label`` for the label of a configuration, ``text``, ``number``, ``symbol``, ``drawing`` for what the
+    page draws, or ``image`` for an image of the section's sprite, whose number the cell's text is. Where a terminal is
+    too narrow for all columns, those of the lowest `priority` are displayed, under the heading `short`.
     """
 
     name: str
     heading: str
     cell: Callable[[Row], Cell | str]
-    kind: Literal["label", "text", "number", "symbol", "drawing"] = "number"
+    kind: Literal["label", "text", "number", "symbol", "drawing", "image"] = "number"
     tooltip: str = ""
     short: str = ""
     priority: int = 99
@@ -64,22 +77,52 @@ class RowStyle:
 
 @dataclass(frozen=True)
 class Controls:
-    """A table's data for the page's script: rows that are filtered, grouped and exported without the report's frame.
+    """An interactive view of a table: the script of the page that makes it, and what the script needs.
 
-    `percent` says whether the column ``test`` holds fractions, `data` gives the JSON of the rows displayed.
+    `script` names a file of the templates without ``.js``; `data` gives the JSON of the rows displayed. Without scripts
+    the table stands as it is. Where readers may save its rows, `export_without` names the columns of the frame that the
+    CSV leaves out. For a `sortable` table the page has DataTables.
     """
 
-    percent: bool
-    data: Callable[[Sequence[int]], dict[str, Any]]
+    script: str
+    data: Callable[[Sequence[int]], Mapping[str, Any]]
+    export_without: tuple[str, ...] | None = None
+    sortable: bool = False
+
+
+@dataclass(frozen=True)
+class TableGroup:
+    """Tables that belong together, such as those of one configuration: the page folds them under their heading."""
+
+    heading: str
+    marks: tuple[str, ...] = ()
+    sentences: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
     """A frame and how its columns are written. The first column names the row.
 
-    `in_full` says that Markdown has all rows. `essential` marks rows that a page displays however long the table is;
-    of the rows that it does not display in full it lists the columns named in `brief`. `page_caption` continues the
-    caption with what the page alone draws.
+    Attributes
+    ----------
+    name
+        Unique within its section or group.
+    formats
+        The renderers that have it.
+    main
+        Whether it is displayed at the end of a run, too.
+    terminal_rows, in_full
+        How many rows a terminal has, None for all, or the first ones at the end of a run; whether Markdown and LaTeX
+        have all rows.
+    essential, brief
+        Rows that a page displays however long the table is; of the rows that it does not display in full it lists the
+        columns named in `brief`.
+    folded, cards
+        On the page, whether the table is closed at first, and whether each row is a card, such as an image with text.
+    page_caption
+        Continues the caption with what the page alone draws.
+    group
+        What it belongs to; tables of one group follow each other.
     """
 
     name: str
@@ -88,15 +131,20 @@ class Table:
     frame: pd.DataFrame
     columns: tuple[Column, ...]
     style: Callable[[Row], RowStyle] = lambda _: RowStyle()
-    formats: frozenset[Format] = IN_DETAIL
+    formats: frozenset[Format] = EVERYWHERE
+    main: bool = False
+    terminal_rows: int | None = 10
     in_full: bool = False
     essential: Callable[[Row], bool] = lambda _: False
     brief: tuple[str, ...] = ()
+    folded: bool = False
+    cards: bool = False
     page_caption: str = ""
+    group: TableGroup | None = None
     controls: Controls | None = None
 
     @cached_property
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[Row]:
         """The frame's rows."""
         return [{str(name): value for name, value in row.items()} for row in self.frame.to_dict("records")]
 
@@ -154,7 +202,7 @@ class OmittedChart:
 
 @dataclass(frozen=True, eq=False)
 class Section:
-    """A part of the report on one comparison.
+    """A part of the report, on one comparison or on all.
 
     Attributes
     ----------
@@ -162,13 +210,15 @@ class Section:
         The name is that of its anchor, the title its heading.
     tables, sentences, notes
         Sentences stand before the tables, notes after them, as a list.
+    warnings
+        What is wrong with the results; every renderer displays it.
     draw
         Makes its charts when they are needed: Altair takes a second to import.
     data
         Makes what JSON holds of it: frames, lists, numbers and dictionaries of these, merged with other sections'.
-    template, context
-        Of a section whose page is more than tables and charts: an extra template, and what it needs. Other renderers
-        have the tables.
+        Without it JSON has the tables' frames.
+    sprite
+        The images of its tables.
     """
 
     name: str
@@ -176,10 +226,10 @@ class Section:
     tables: tuple[Table, ...] = ()
     sentences: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     draw: Callable[[], tuple[Chart | OmittedChart, ...]] = tuple
-    data: Callable[[], Mapping[str, Any]] = dict
-    template: str = ""
-    context: Callable[[], Mapping[str, Any]] = dict
+    data: Callable[[], Mapping[str, Any]] | None = None
+    sprite: Sprite | None = None
 
     @cached_property
     def drawn(self) -> tuple[Chart | OmittedChart, ...]:
@@ -194,3 +244,67 @@ class Section:
     def filled(self, output: Format) -> list[Table]:
         """The tables of a renderer that have a row."""
         return [table for table in self.tables if output in table.formats and table.rows]
+
+    def grouped(self, output: Format) -> list[tuple[TableGroup | None, list[Table]]]:
+        """The same, with those of a group together."""
+        groups = groupby(self.filled(output), key=lambda table: table.group)
+        return [(group, list(tables)) for group, tables in groups]
+
+    def values(self) -> Mapping[str, Any]:
+        """What JSON holds of it."""
+        if self.data is not None:
+            return self.data()
+        frames = {table.name.replace("-", "_"): table.frame for table in self.tables}
+        return {self.name.replace("-", "_"): frames} if frames else {}
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What was selected in a comparison, in words: it stands above the comparison's sections.
+
+    `lead`, the selected configuration's `label` (empty when none was selected) and its `metrics`. `difference` says
+    which others are not significantly different and how far the next is, `caution` that seeds are too few (both may be
+    empty), `trials` how many trials became of what; `facts` are headings with a sentence each.
+    """
+
+    lead: str
+    label: str = ""
+    metrics: str = ""
+    difference: str = ""
+    caution: str = ""
+    trials: str = ""
+    facts: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """All of it as one text."""
+        label = self.label and f"{self.label}:"
+        return " ".join(filter(None, [self.lead, label, self.metrics, self.difference, self.caution]))
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that renderers need.
+
+    `summaries` and `sections` are those of the `comparisons`, in their order; `closing` are the sections on the whole
+    report, `notes` concern it, too. `keys` are the trials' keys in the ledger.
+    """
+
+    title: str
+    suite: str
+    comparisons: tuple[Comparison, ...]
+    summaries: tuple[Summary, ...]
+    sections: tuple[tuple[Section, ...], ...]
+    closing: tuple[Section, ...]
+    notes: tuple[str, ...]
+    keys: tuple[str, ...]
+
+    def parts(self) -> Iterator[tuple[Comparison, Summary, tuple[Section, ...]]]:
+        """Each comparison with its summary and sections."""
+        return zip(self.comparisons, self.summaries, self.sections, strict=True)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """All leaderboards below one another; columns in `bench.report.leaderboard_frame.COLUMNS`."""
+        frames = [comparison.frame for comparison in self.comparisons]
+        return pd.concat(frames, ignore_index=True) if frames else empty_leaderboard()

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import base64
+import csv
+import hashlib
+import io
+import json
 import math
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib.resources import files
 from typing import Any
 
-from markupsafe import Markup
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from bench.report.charts.drawing import library, page_svg, specification, svg_of
-from bench.report.document import Chart, Section, Table
-from bench.report.number_format import count, number, percent, unit
-from bench.report.page import Script, environment, policy, script, shipped
-from bench.report.report import Report
+from bench.report.charts.style import CONFIG
+from bench.report.csv_json import csv_of
+from bench.report.document import Cell, Chart, Column, Report, Section, Table
+from bench.suite.labels import SEPARATOR
 
 MAX_ROWS = 1000
 """Rows of a table that a page displays in full: more would take seconds to open."""
@@ -22,10 +30,16 @@ MAX_ROWS = 1000
 MAX_OPEN = 30
 """Rows of a table that is open in a page; a longer one is folded."""
 
+COMMON = {"config", "$schema"}
+"""Keys of specifications that are the same in all: the page has them once."""
+
 
 @dataclass(frozen=True)
 class DrawnChart:
-    """A chart in the page: the image displayed first, its width and the interactive view's specification."""
+    """A chart in the page: the image displayed first, its width and the interactive view's specification.
+
+    What is `COMMON` to all specifications is not in it.
+    """
 
     chart: Chart
     image: Markup
@@ -39,25 +53,23 @@ def to_html(report: Report, most: int = MAX_ROWS) -> str:
     Of a table with more than `most` rows it has the first ones in full, and says so.
     """
     templates = environment()
-    templates.filters |= {"percent": percent, "number": number, "count": count, "unit": unit, "order": _order}
-    drawn = {
-        (index, section.name): list(_draw(section, f"part-{index}"))
-        for index, sections in enumerate(report.sections, 1)
-        for section in sections
-    }
-    scripts = _scripts(report)
-    if any(drawn.values()):
+    templates.filters["order"] = lambda value: "" if math.isnan(value) else f"{value!r}"
+    parts = [(f"part-{number}", sections) for number, sections in enumerate(report.sections, 1)]
+    parts.append(("report", report.closing))
+    drawn = {section: list(_draw(section, anchor)) for anchor, sections in parts for section in sections}
+    scripts = _scripts([section for _, sections in parts for section in sections])
+    with_charts = any(drawn.values())
+    if with_charts:
         scripts += [script(library()), shipped("charts.js")]
     templates.globals |= {
         "drawn": drawn,
+        "displayed": lambda sections: [section for section in sections if _has_content(section, drawn[section])],
+        "charts_config": CONFIG if with_charts else {},
         "omitted": _omitted,
-        "max_rows": most,
         "max_open": MAX_OPEN,
-        "commands": list(_commands(report, most)),
-        "too_many": any(
-            len(_board(sections).leading(most)) < len(_board(sections).rows) for sections in report.sections
-        ),
         "leading": partial(_leading, most),
+        "values": _values,
+        "classes_of": _classes,
     }
     page = templates.get_template("page.html.j2")
     return page.render(report=report, scripts=scripts, policy=policy(scripts))
@@ -69,7 +81,13 @@ def _draw(section: Section, anchor: str) -> Iterator[DrawnChart]:
         if chart.on_page:
             spec = specification(chart, background="transparent", titled=False)
             image, width = page_svg(svg_of(spec), f"{anchor}-{chart.name}", chart.title)
-            yield DrawnChart(chart, Markup(image), width, spec)
+            yield DrawnChart(
+                chart, Markup(image), width, {key: value for key, value in spec.items() if key not in COMMON}
+            )
+
+
+def _has_content(section: Section, charts: Sequence[DrawnChart]) -> bool:
+    return bool(charts or section.filled("page") or section.sentences or section.notes or section.warnings)
 
 
 def _omitted(sections: tuple[Section, ...]) -> str:
@@ -85,42 +103,109 @@ def _leading(most: int, table: Table) -> tuple[list[int], list[int]]:
     return positions, sorted(set(range(len(table.rows))) - set(positions))
 
 
-def _order(value: float) -> str:
-    return "" if math.isnan(value) else f"{value!r}"
+def _classes(cell: Cell, column: Column, sortable: bool) -> str:
+    """The classes of a cell; a number needs none but in the table that is sorted."""
+    kind = {"text": "word", "label": "word label", "number": "number" if sortable else ""}.get(column.kind, column.kind)
+    return f"{kind} {'' if cell.style in ('code', 'strong') else cell.style}".strip()
 
 
-def _board(sections: tuple[Section, ...]) -> Table:
-    """The table that has controls."""
-    return next(table for section in sections for table in section.tables if table.controls)
+def _values(table: Table, positions: Sequence[int]) -> dict[str, Any]:
+    """What the script of a table's controls reads: its data, and the rows to be saved as lines of CSV."""
+    controls = table.controls
+    assert controls is not None
+    if controls.export_without is None:
+        return dict(controls.data(positions))
+    rows = table.frame.iloc[list(positions)].drop(columns=list(controls.export_without))
+    lines = [_csv_line(cells) for cells in csv.reader(io.StringIO(csv_of(rows)))]
+    return {"csv": lines, **controls.data(positions)}
 
 
-def _commands(report: Report, most: int) -> Iterator[tuple[str, str]]:
-    """Label and command of each row displayed in full that can be reproduced."""
-    for sections in report.sections:
-        table = _board(sections)
-        rows = (table.rows[position] for position in table.leading(most))
-        yield from ((row["label"], row["command"]) for row in rows if row["command"])
+def _csv_line(cells: Sequence[str]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(cells)
+    return line.getvalue()
 
 
-def _scripts(report: Report) -> list[Script]:
-    """The scripts of the page in the order they run: a page without tables needs none."""
-    if not any(len(comparison.frame) for comparison in report.comparisons):
-        return []
-    return [_datatables(), shipped("leaderboard.js"), shipped("classes.js"), shipped("gallery.js")]
+def _scripts(sections: Sequence[Section]) -> list[Script]:
+    """The scripts of the tables' controls, in the order they run, after what they need."""
+    controls = [table.controls for section in sections for table in section.filled("page") if table.controls]
+    names = list(dict.fromkeys(control.script for control in controls))
+    needed = [datatables()] if any(control.sortable for control in controls) else []
+    return needed + [shipped(f"{name}.js") for name in names]
 
 
-def _datatables() -> Script:
+@dataclass(frozen=True)
+class Script:
+    """A script that stands in the page itself; all are modules, so they run in order once the page is read."""
+
+    text: str
+
+    @property
+    def source(self) -> str:
+        """Its entry in the content security policy: a browser runs this text and no other."""
+        return f"'sha256-{base64.b64encode(hashlib.sha256(self.text.encode()).digest()).decode('ascii')}'"
+
+    @property
+    def tag(self) -> Markup:
+        return Markup(f'<script type="module">{self.text}</script>')
+
+
+def script(text: str) -> Script:
+    """A script from its source; an end tag within one of its strings would end the element, so it is broken up."""
+    return Script(re.sub("</(?=script)", r"<\\/", text, flags=re.IGNORECASE))
+
+
+def shipped(name: str) -> Script:
+    """A script from the folder of the templates."""
+    return script((files("bench.report") / "templates" / name).read_text("utf-8"))
+
+
+def datatables() -> Script:
     """DataTables (https://datatables.net, MIT) with jQuery and its extensions, as itables ships them.
 
     They come as a module that exports; within a page nobody can import it, so jQuery, which carries DataTables, is
     put where the scripts after it find it.
     """
-    import re
-    from importlib.resources import files
-
     text = (files("itables") / "html" / "dt_bundle.js").read_text("utf-8")
     exported = re.search(r"\bexport\s*\{([^}]*)\}", text)
     name = exported and re.search(r"([\w$]+) as jQuery\b", exported[1])
     if not exported or not name:
         raise RuntimeError("itables' dt_bundle.js no longer exports jQuery")
     return script(f"{text[: exported.start()]}globalThis.jQuery={name[1]}{text[exported.end() :]}")
+
+
+def policy(scripts: Iterable[Script]) -> str:
+    """The content security policy: no request at all, and no script but these."""
+    allowed = " ".join(script.source for script in scripts) or "'none'"
+    return (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'; "
+        f"script-src {allowed}"
+    )
+
+
+def data(value: Any, name: str) -> Markup:
+    """A value for the page's scripts, as JSON in an element that no browser runs; `name` is its id."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    # Within a script element only "<" can begin anything else.
+    return Markup(f'<script type="application/json" id="{escape(name)}">') + Markup(
+        text.replace("<", "\\u003c") + "</script>"
+    )
+
+
+def environment() -> Environment:
+    """Where templates come from; a model called ``<script>`` is displayed as that, and a missing value is an error."""
+    templates = Environment(
+        loader=PackageLoader("bench.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.globals |= {"separator": SEPARATOR, "data": data}
+    templates.filters["attribute"] = attribute
+    return templates
+
+
+def attribute(value: str, name: str) -> Markup:
+    """An attribute of an element, with the space before it; nothing without a value."""
+    return Markup(f' {name}="{escape(value)}"') if value else Markup("")

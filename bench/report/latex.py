@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from bench.report.comparison import Comparison
-from bench.report.document import Table
-from bench.report.report import Report
-from bench.report.sections.summary import Summary
+from bench.report.document import Cell, Report, RowStyle, Summary, Table
 
 SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -27,6 +25,9 @@ SPECIAL = {
     "”": "''",
     "’": "'",
     "→": r"$\to$",
+    "≤": r"$\leq$",
+    "≥": r"$\geq$",
+    "\u00a0": "~",
     "●": r"$\bullet$",
     "○": r"$\circ$",
     "◆": r"$\diamond$",
@@ -34,12 +35,13 @@ SPECIAL = {
 """What would otherwise be a command, or is in no standard font of pdfTeX."""
 
 HEAD = "% Needs \\usepackage{booktabs} and \\usepackage[T1]{fontenc}.\n"
+MAX_ROWS = 20
 
 
 def to_latex(report: Report) -> str:
-    """A ``table`` with booktabs rules for each leaderboard; caption and label name its data set and protocol."""
+    """A ``table`` with booktabs rules for each table of the sections; captions and labels name comparison and table."""
     tables = [
-        _table(table, comparison, summary, number)
+        _table(table, comparison, summary, f"{number}-{table.name}")
         for number, (comparison, summary, sections) in enumerate(report.parts(), 1)
         for section in sections
         for table in section.filled("latex")
@@ -52,22 +54,22 @@ def escape(text: str) -> str:
     return "".join(SPECIAL.get(character, character) for character in text)
 
 
-def _table(table: Table, comparison: Comparison, summary: Summary, number: int) -> str:
+def _table(table: Table, comparison: Comparison, summary: Summary, label: str) -> str:
     columns = [column for column in table.displayed("latex") if column.kind != "drawing"]
+    most = len(table.rows) if table.in_full else MAX_ROWS
     body = []
-    for position, style in enumerate(table.styles):
-        first, *others = (escape(table.cells[column.name][position].text) for column in columns)
-        bold, italic = "selected" in style.states, "published" in style.states
-        name = f"\\textbf{{{first}}}" if bold else f"\\emph{{{first}}}" if italic else first
-        marks = f" ({escape(', '.join(style.marks))})" if style.marks else ""
+    for position, style in enumerate(table.styles[:most]):
+        first, *others = (table.cells[column.name][position] for column in columns)
         # In braces: a bracket behind a line's end would be read as the space to leave there.
-        body.append(" & ".join([f"{{{name}{marks}}}", *others]))
-    caption = f"{comparison.group.dataset}: {comparison.group.protocol}. {summary.sentence}"
+        body.append(" & ".join([f"{{{_row_name(first, style)}}}", *map(_cell_text, others)]))
+    group = comparison.group
+    about = summary.sentence if table.main else f"{table.title}. {table.caption}"
+    left = f" The first {most} of {len(table.rows)} rows." if len(table.rows) > most else ""
     alignment = "".join("r" if column.kind == "number" else "l" for column in columns)
     lines = [
         r"\begin{table}",
-        f"\\caption{{{escape(caption)}}}",
-        f"\\label{{tab:bench-{number}}}",
+        f"\\caption{{{escape(f'{group.dataset}: {group.protocol}. {about}{left}')}}}",
+        f"\\label{{tab:bench-{label}}}",
         r"\centering",
         f"\\begin{{tabular}}{{{alignment}}}",
         r"\toprule",
@@ -79,3 +81,13 @@ def _table(table: Table, comparison: Comparison, summary: Summary, number: int) 
         r"\end{table}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _row_name(cell: Cell, style: RowStyle) -> str:
+    name, bold, italic = escape(cell.text), "selected" in style.states, "published" in style.states
+    name = f"\\textbf{{{name}}}" if bold else f"\\emph{{{name}}}" if italic else name
+    return f"{name} ({escape(', '.join(style.marks))})" if style.marks else name
+
+
+def _cell_text(cell: Cell) -> str:
+    return f"\\textbf{{{escape(cell.text)}}}" if cell.style == "strong" and cell.text else escape(cell.full)

@@ -58,8 +58,11 @@ COLUMNS = (
   reproduces those trials.
 """
 
+LeaderboardRow = dict[str, Any]
+"""A value for each of `COLUMNS` and of the columns of further metrics."""
+
 NOT_RANKED = ("comparison", "label", "status", "seed", "epoch", "reason", "key")
-_IMPORTED: dict[str, Any] = {
+_IMPORTED: LeaderboardRow = {
     "train_seconds": math.nan,
     "epochs": None,
     "epochs_run": math.nan,
@@ -145,7 +148,7 @@ def _row(
     selected: bool,
     statistics: RankStatistics | None,
     reproduce_command: str,
-) -> dict[str, Any]:
+) -> LeaderboardRow:
     complete = configuration.with_status("complete")
     estimates = {
         name: estimate(seed_values(configuration, name), name, by_label.get(configuration.label), images)
@@ -193,7 +196,7 @@ def _row(
     return {**row, **(_IMPORTED if configuration.imported else {})}
 
 
-def _published_row(group: TrialGroup, reference: Reference, metrics: Sequence[str]) -> dict[str, Any]:
+def _published_row(group: TrialGroup, reference: Reference, metrics: Sequence[str]) -> LeaderboardRow:
     notes = [flag.replace("_", " ") for flag in reference.flags]
     value = math.nan if reference.value is None else reference.value
     metric = (reference.part, reference.metric_name)
@@ -237,13 +240,13 @@ def tier(row: Mapping[Any, Any]) -> int:
     return int(row["status"] == "incomplete")
 
 
-def _rank(row: dict[str, Any]) -> tuple[int, float, str]:
+def _rank(row: LeaderboardRow) -> tuple[int, float, str]:
     better = METRICS[row["metric"]].better
     score = row["validation_mean"] if math.isnan(row["test_mean"]) else row["test_mean"]
     return (tier(row), math.inf if math.isnan(score) else -better(score), row["label"])
 
 
-def _typed(rows: list[dict[str, Any]], extra: Sequence[str]) -> pd.DataFrame:
+def _typed(rows: list[LeaderboardRow], extra: Sequence[str]) -> pd.DataFrame:
     columns = [*COLUMNS, *(column for metric in extra for column in extra_columns(metric))]
     frame = pd.DataFrame(rows, columns=columns)
     texts = {extra_columns(metric)[3] for metric in extra}

@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from bench.report.comparison import Comparison
-from bench.report.document import Section, Table
-from bench.report.report import Report
-from bench.report.sections.summary import Summary
+from bench.report.document import Cell, Report, RowStyle, Section, Summary, Table
 
 MAX_ROWS = 20
 
 
 def to_markdown(report: Report) -> str:
-    """Summaries, the tables of every section, checks and provenance."""
+    """Summaries, and the sentences, tables and notes of every section."""
     blocks = [f"# {escape(report.title)}", *(escape(note) for note in report.notes)]
     for comparison, summary, sections in report.parts():
         blocks += _comparison(comparison, summary)
         for section in sections:
-            blocks += _section(section)
-    if report.checks:
-        lines = [
-            f"- {'passed' if check.passed else '**FAILED**'}: {escape(check.name)} ({escape(check.detail)})"
-            for check in report.checks
-        ]
-        blocks += ["## Checks of this report", "\n".join(lines)]
-    blocks += ["## Provenance", provenance_lines(report.provenance)]
+            blocks += section_blocks(section)
+    for section in report.closing:
+        blocks += section_blocks(section, "##")
     return "\n\n".join(blocks) + "\n"
 
 
@@ -45,50 +37,60 @@ def _comparison(comparison: Comparison, summary: Summary) -> list[str]:
     return [*blocks, "\n".join(f"- {name}: {escape(text)}" for name, text in facts if text)]
 
 
-def _section(section: Section) -> list[str]:
-    tables = section.filled("markdown")
-    blocks = [escape(sentence) for sentence in section.sentences]
-    for table in tables:
-        blocks += [f"#### {escape(table.title)}"] if table.title != section.title else []
-        blocks += [escape(table.caption), *_table(table)]
+def section_blocks(section: Section, heading: str = "###") -> list[str]:
+    """Heading, warnings, sentences, tables and notes, a block each; none of a section with nothing to say."""
+    blocks = [f"**{escape(warning)}**" for warning in section.warnings]
+    blocks += [escape(sentence) for sentence in section.sentences]
+    for group, tables in section.grouped("markdown"):
+        if group:
+            marks = f" ({escape(', '.join(group.marks))})" if group.marks else ""
+            blocks += [f"{heading}# {escape(group.heading)}{marks}", *map(escape, group.sentences)]
+        for table in tables:
+            blocks += (
+                [f"{heading}{'##' if group else '#'} {escape(table.title)}"] if table.title != section.title else []
+            )
+            blocks += table_blocks(table)
     if section.notes:
         blocks.append("\n".join(f"- {escape(note)}" for note in section.notes))
-    return [f"### {escape(section.title)}", *blocks] if blocks else []
+    return [f"{heading} {escape(section.title)}", *blocks] if blocks else []
 
 
-def _table(table: Table) -> list[str]:
-    columns = table.displayed("markdown")
-    columns = [column for column in columns if column.kind != "drawing"]
+def table_blocks(table: Table) -> list[str]:
+    """Caption, table, and how many rows it leaves out."""
+    columns = [column for column in table.displayed("markdown") if column.kind != "drawing"]
     most = len(table.rows) if table.in_full else MAX_ROWS
     body = []
     for position, style in enumerate(table.styles[:most]):
-        first, *others = (escape(table.cells[column.name][position].text) for column in columns)
-        name = f"**{first}**" if "selected" in style.states else f"*{first}*" if "published" in style.states else first
-        marks = f" ({escape(', '.join(style.marks))})" if style.marks else ""
-        body.append([name + marks, *others])
-    alignment = "".join("r" if column.kind == "number" else "l" for column in columns)
-    text = table_text([escape(column.heading) for column in columns], body, alignment)
+        first, *others = (table.cells[column.name][position] for column in columns)
+        body.append([_row_name(first, style), *map(_cell_text, others)])
+    rules = ["---:" if column.kind == "number" else "---" for column in columns]
+    rows = [[escape(column.heading) for column in columns], rules, *body]
+    text = "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
     left = len(table.rows) - most
-    return [text, f"{left:,} more rows are in the JSON."] if left > 0 else [text]
+    blocks = [escape(table.caption), text, f"{left:,} more rows are in the JSON." if left > 0 else ""]
+    return [block for block in blocks if block]
 
 
-def provenance_lines(provenance: Sequence[tuple[str, str]]) -> str:
-    """Name and value, a line each; the command as code, to be copied as it is."""
-    return "\n".join(
-        f"- {escape(name)}: {_code(value) if name == 'Command' else escape(value)}" for name, value in provenance
-    )
+def _row_name(cell: Cell, style: RowStyle) -> str:
+    name = escape(cell.full)
+    name = f"**{name}**" if "selected" in style.states else f"*{name}*" if "published" in style.states else name
+    return f"{name} ({escape(', '.join(style.marks))})" if style.marks else name
+
+
+def _cell_text(cell: Cell) -> str:
+    if cell.style == "code":
+        return _code(cell.text)
+    if cell.style == "strong" and cell.text:
+        detail = f" ({escape(cell.detail)})" if cell.detail else ""
+        return f"**{escape(cell.text)}**{detail}"
+    return escape(cell.full)
 
 
 def _code(text: str) -> str:
-    """Text as it is, between more backticks than it holds itself."""
+    """Text as it is, between more backticks than it holds itself; a bar would end the table's cell."""
+    text = text.replace("|", "\\|")
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
     return f"{fence}{text}{fence}" if len(fence) == 1 else f"{fence} {text} {fence}"
-
-
-def table_text(heading: list[str], body: list[list[str]], alignment: str) -> str:
-    """A table in Markdown; `alignment` has ``l`` or ``r`` per column."""
-    rule = ["---:" if side == "r" else "---" for side in alignment]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in [heading, rule, *body])
 
 
 def escape(text: str) -> str:

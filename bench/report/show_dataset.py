@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.data.explore import TITLES, Exploration, PixelStatistics
-from bench.report.page import environment
+from bench.report.html import environment
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 TERMINAL_BINS = 32
@@ -66,9 +66,10 @@ def bars(histogram: NDArray[np.int64]) -> list[str]:
         counts[0] = 0
     binned = counts.reshape(TERMINAL_BINS, -1).sum(axis=1)
     steps = len(BLOCKS) - 1
-    levels = np.ceil(binned / max(int(binned.max()), 1) * HISTOGRAM_LINES * steps).astype(int)
+    heights = np.ceil(binned / max(int(binned.max()), 1) * HISTOGRAM_LINES * steps).astype(int)
     return [
-        "".join(BLOCKS[min(max(level - row * steps, 0), steps)] for level in levels) for row in range(HISTOGRAM_LINES)
+        "".join(BLOCKS[min(max(height - row * steps, 0), steps)] for height in heights)
+        for row in range(HISTOGRAM_LINES)
     ][::-1]
 
 

@@ -48,11 +48,11 @@ def page_of(ledger: Ledger) -> str:
 
 
 def shots(page: Page) -> list[Locator]:
-    return page.locator(".browse .shot").all()
+    return page.locator("[data-controls=gallery] .shot").all()
 
 
 def choice(page: Page, name: str) -> Locator:
-    return page.locator(".browse").get_by_label(name, exact=True)
+    return page.locator("[data-controls=gallery]").get_by_label(name, exact=True)
 
 
 def sure(shot: Locator) -> float:
@@ -84,13 +84,15 @@ def test_a_pair_leaves_only_its_images_in_the_same_order(open_page: Open, pictur
     assert {said(shot) for shot in shown} == {(found[1], found[2])}
     assert [sure(shot) for shot in shown] == sorted([sure(shot) for shot in shown], reverse=True)
     told = f"mlp: {len(shown)} of {found[3]} misclassified images of {found[1]} predicted as {found[2]}."
-    expect(page.locator(".browse .shown")).to_have_text(told)
+    expect(page.locator("[data-controls=gallery] [aria-live]")).to_have_text(told)
 
 
 def test_another_configuration_has_its_own_mistakes_and_keeps_the_pair(open_page: Open, pictured: Ledger) -> None:
     page = open_page(page_of(pictured))
     choice(page, "Configuration").select_option(label="mlp · l2")
-    expect(page.locator(".browse .shown")).to_contain_text("mlp · l2: 30 of 60 misclassified images")
+    expect(page.locator("[data-controls=gallery] [aria-live]")).to_contain_text(
+        "mlp · l2: 30 of 60 misclassified images"
+    )
     pair = choice(page, "Pair")
     pair.select_option(index=1)
     chosen = pair.locator("option:checked").inner_text().split(" (")[0]
@@ -127,7 +129,7 @@ def test_without_scripts_the_first_configurations_mistakes_are_there(open_page: 
     page = open_page(page_of(pictured), java_script_enabled=False)
     assert len(shots(page)) == 30
     expect(page.locator(".tile").first).to_be_visible()
-    assert page.locator(".browse select").count() == 0
+    assert page.locator("[data-controls=gallery] select").count() == 0
 
 
 def test_a_phone_shows_images_without_scrolling_sideways(open_page: Open, pictured: Ledger) -> None:

@@ -41,8 +41,8 @@ def test_a_clear_loss_is_exit_code_1_effect_first_then_interval_and_p(made: Ledg
     assert ran.code == 1
     assert ran.err == ""
     first = next(line for line in ran.out.splitlines() if "NEW - BASE" in line)
-    assert first.startswith("  NEW - BASE -4.97 points, 95 % interval ")
-    assert "on new images, p = " in first
+    assert first.startswith("  NEW - BASE −4.97 points, 95 % interval ")
+    assert "on new images, p " in first
     assert "  differs: regularizer: none -> l2 strength=0.001" in ran.out
     assert "NEW is worse (2.5 %, one-sided) in 1 of 1" in ran.out
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,12 @@ def test_pictures_of_own_data_are_found_from_any_folder(
     ran = bench("report", home / "own.yaml", "--json", "--out", "-")
     (section,) = json.loads(ran.out)["comparisons"]
     assert len(section["gallery"]["duplicates"]) == 40
+    tables = tmp_path / "tables"
+    ran = bench("report", home / "own.yaml", "--tables", tables)
+    assert f"wrote {tables / 'leaderboard.csv'}" in ran.out
+    with (tables / "leaderboard.csv").open() as file:
+        assert [row["test_mean"] for row in csv.DictReader(file)] == [str(section["leaderboard"][0]["test_mean"])]
+    assert {"checks.csv", "duplicates.csv", "provenance.csv"} <= {path.name for path in tables.iterdir()}
 
 
 def test_two_suites_of_one_name_do_not_overwrite_each_other(

@@ -25,7 +25,7 @@ from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record, Result, RunInfo
 from bench.ledger.store import owner_bytes, this_process
 from bench.metrics import Predictions
-from bench.report.record import record_text
+from bench.report.record_text import record_text
 
 TRIES = settings(max_examples=100 * TIMES, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 KEY = "ab12cd34"

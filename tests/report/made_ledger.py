@@ -11,6 +11,7 @@ from configuration import DEFAULTS
 
 from bench.ledger.record import Record, Result, RunInfo, Status
 from bench.metrics import Predictions
+from bench.report import Report
 from bench.suite.trial import Trial, TrialConfig
 
 CLASSES = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
@@ -30,6 +31,12 @@ def planned(settings: dict[str, Any], seeds: int, config_key: str = "") -> list[
     """The trials of a suite that asks for this configuration with so many seeds."""
     typed = TrialConfig.from_json(settings)
     return [Trial(f"{config_key}/{seed}", config_key, typed, seed, 0) for seed in range(seeds)]
+
+
+def provenance_of(report: Report) -> dict[str, str]:
+    """What a report says of where its results come from, by name."""
+    section = next(section for section in report.closing if section.name == "provenance")
+    return {row["name"]: row["value"] for row in section.tables[0].rows}
 
 
 @dataclass

@@ -13,7 +13,7 @@ from made_ledger import FLIP, L2, Ledger, config
 
 from bench.published import find
 from bench.report import Report, build, to_csv, to_html
-from bench.report.page import data, outline, policy, script
+from bench.report.html import data, policy, script
 
 
 class Tags(HTMLParser):
@@ -122,7 +122,7 @@ def test_the_page_draws_intervals_curves_and_the_matrix(full: Ledger) -> None:
     page = to_html(report_of(full))
     assert page.count('style="--a:') == 5
     assert re.search(r'<svg [^>]*aria-label="Learning curves"', page)
-    assert page.count('class="matrix"') == 4
+    assert page.count('class="finding matrix"') == 4
     assert "Pooled predictions of 3 seeds" in page
 
 
@@ -146,7 +146,6 @@ def test_a_gap_below_theorys_noise_is_faint(ledger: Ledger) -> None:
 def test_a_page_without_rows_offers_no_command(ledger: Ledger) -> None:
     ledger.add_ended(config(), 0, "failed", 2)
     page = page_of(ledger)
-    assert "Keys of the 1 trial in the ledger" in page
     assert "Commands that reproduce each row" not in page
     ledger.add(config(regularizer=L2), [0.9])
     assert "Commands that reproduce each row" in page_of(ledger)
@@ -166,7 +165,7 @@ def test_many_pruned_trials_are_folded(ledger: Ledger) -> None:
     ledger.add(config(), [0.9])
     for seed in range(30):
         ledger.add_ended(config(regularizer=L2), seed, "pruned", 2)
-    assert '<details class="fold">' not in page_of(ledger)
+    assert "<summary>The table: " not in page_of(ledger)
     ledger.add_ended(config(regularizer=L2), 30, "pruned", 2)
     assert "<summary>The table: 31 rows</summary>" in page_of(ledger)
 
@@ -177,7 +176,8 @@ def test_two_different_values_are_not_shaded(ledger: Ledger) -> None:
     assert 'class="number best"' not in to_html(report_of(ledger))
 
 
-def test_headings_get_numbers_where_they_have_none() -> None:
-    found = outline("<h3>One</h3><h3 class='x' id=\"own\">T<b>w</b>o</h3>", "p")
-    assert found.entries == (("p-1", "One"), ("own", "Two"))
-    assert found.body.startswith('<h3 id="p-1">One</h3><h3 class')
+def test_the_contents_have_every_section(full: Ledger) -> None:
+    page = to_html(report_of(full))
+    titles = re.findall(r'<section class="topic" id="(part-1[^"]*)">(?:\s*<style>.*?</style>)?\s*<h3>(.*?)</h3>', page)
+    assert len(titles) == page.count("<h3>") > 5
+    assert re.findall(r'<a href="#(part-1-[^"]*)">(.*?)</a>', page) == titles

@@ -11,11 +11,16 @@ from bench.report.latex import escape, to_latex
 def test_a_table_has_a_row_per_configuration_and_as_many_cells_as_columns(full: Ledger) -> None:
     report = build(full.records, full.predictions, "A title")
     text = to_latex(report)
-    assert text.count(r"\begin{tabular}") == len(report.comparisons) == 1
-    (columns,) = re.findall(r"\\begin\{tabular\}\{([lr]*)\}", text)
-    lines = [line for line in text.splitlines() if line.endswith(r" \\")]
-    assert len(lines) == 1 + len(report.frame)
-    assert {len(re.split(r"(?<!\\)&", line)) for line in lines} == {len(columns)}
+    tables = text.split(r"\begin{table}")[1:]
+    assert len(tables) == sum(len(section.filled("latex")) for section in report.sections[0]) > 5
+    for table in tables:
+        (columns,) = re.findall(r"\\begin\{tabular\}\{([lr]*)\}", table)
+        lines = [line for line in table.splitlines() if line.endswith(r" \\")]
+        assert {len(re.split(r"(?<!\\)&", line)) for line in lines} == {len(columns)}
+    labels = re.findall(r"\\label\{(.*)\}", text)
+    assert labels[0] == "tab:bench-1-leaderboard" and len(set(labels)) == len(tables)
+    leaderboard = [line for line in tables[0].splitlines() if line.endswith(r" \\")]
+    assert len(leaderboard) == 1 + len(report.frame)
     chosen = report.frame.loc[report.frame["selected"], "label"].item()
     assert f"\\textbf{{{escape(chosen)}}}" in text
     assert r"88.27 $\pm$" in text

@@ -103,7 +103,9 @@ def test_the_verdict_is_of_the_ranking_metric(calibrated: Ledger) -> None:
 def test_a_lower_test_mean_that_validation_did_not_choose_is_told(calibrated: Ledger) -> None:
     measured(calibrated, test_ece=[0.07, 0.07])
     text = report(calibrated, "ece").summaries[0].difference
-    assert text.startswith("The lowest test mean among the complete is 6.10 (mlp); it was not selected on validation")
+    assert text.startswith(
+        "The lowest test mean among the complete configurations is 6.10 % (mlp); it was not selected on validation"
+    )
 
 
 def test_losses_are_printed_as_they_are(ledger: Ledger) -> None:

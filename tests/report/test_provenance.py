@@ -2,14 +2,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from made_ledger import Ledger, config, planned
+from made_ledger import Ledger, config, planned, provenance_of
 
 from bench.data import fingerprint
 from bench.report import build
 
 
 def told(ledger: Ledger, **options) -> dict[str, str]:  # type: ignore[no-untyped-def]
-    return dict(build(ledger.records, ledger.predictions, "title", **options).provenance)
+    return provenance_of(build(ledger.records, ledger.predictions, "title", **options))
 
 
 def test_it_names_suite_file_and_command(ledger: Ledger) -> None:

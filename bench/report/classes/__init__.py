@@ -2,10 +2,10 @@
 
 `details`
     Precision, recall, F1, confusion and calibration of a configuration.
-`gallery`
+`misclassified`
     Misclassified images, possible label errors, and the sprite that holds the images.
 `build_details`
     Which configurations of a comparison get details, and both computed for these.
-`class_report`
-    The tables and matrices of a configuration as the page displays them, and the data its script compares them by.
+`class_tables`
+    The tables of a configuration, and the data that the page's script compares them by.
 """

@@ -13,7 +13,7 @@ from bench.jsonutil import canonical
 from bench.metrics import Predictions
 from bench.published.reference_data import PublishedClasses, class_metrics
 from bench.report.classes.details import Details, details_of, seed_predictions
-from bench.report.classes.gallery import MAX_SPRITE_BYTES, FindData, Gallery, build_gallery
+from bench.report.classes.misclassified import MAX_SPRITE_BYTES, FindData, Gallery, build_gallery
 from bench.report.grouping import Config, Configuration, TrialGroup
 
 MAX_DETAILED = 20
@@ -79,10 +79,10 @@ def select_details(
     group: TrialGroup, frame: pd.DataFrame, labels: Sequence[str], patterns: Sequence[str], best: int = MAX_DETAILED
 ) -> list[Configuration]:
     """The configuration selected on validation, `labels`, the `best` of the leaderboard, matches of `patterns`."""
-    ours = frame[frame["kind"] == "trained"]
+    trained = frame[frame["kind"] == "trained"]
     by_label = {c.label: c for c in group.configurations if c.with_status("complete")}
-    labels = [*ours["label"][ours["selected"]], *labels, *ours["label"][:best]]
-    labels += [label for pattern in patterns for label in ours["label"] if _matches(by_label[label], pattern)]
+    labels = [*trained["label"][trained["selected"]], *labels, *trained["label"][:best]]
+    labels += [label for pattern in patterns for label in trained["label"] if _matches(by_label[label], pattern)]
     return [by_label[label] for label in dict.fromkeys(labels)]
 
 

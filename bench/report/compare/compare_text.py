@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from bench.report.compare.non_inferiority import PairComparison, PairVerdict
+from bench.report.number_format import counted, p_value, percent, points
 
 SINGLE_RUNS = "single runs: this holds for the weights of these two networks only, not for other seeds"
 
@@ -106,14 +107,14 @@ def _comparison(comparison: PairComparison, max_drop: float) -> list[str]:
     means = f"  {base_mean}, {new_mean}"
     if comparison.verdict == "identical":
         return [*lines, "  NEW - BASE is 0: identical predictions for each image and seed", means]
-    single = comparison.method == "McNemar"
+    single, p = comparison.method == "McNemar", p_value(comparison.p_value)
     lines.append(
-        f"  NEW - BASE {_points(comparison.difference)} points, 95 % interval {_points(comparison.low)} to "
-        f"{_points(comparison.high)} {'for these weights ' if single else ''}on new images, "
-        f"p = {_p_value(comparison.p_value)}{' (exact)' if single else ''}"
+        f"  NEW - BASE {points(comparison.difference)} points, 95 % interval {points(comparison.low)} to "
+        f"{points(comparison.high)} {'for these weights ' if single else ''}on new images, "
+        f"p {'' if p.startswith('<') else '= '}{p}{' (exact)' if single else ''}"
     )
     if comparison.test_set_low is not None and comparison.test_set_high is not None:
-        low, high = _points(comparison.test_set_low), _points(comparison.test_set_high)
+        low, high = points(comparison.test_set_low), points(comparison.test_set_high)
         lines.append(f"  on this test set, where only seeds vary: {low} to {high}")
     lines += [means, f"  {_verdict_text(comparison, max_drop)}"]
     lines += [f"  {SINGLE_RUNS}"] if single else []
@@ -132,7 +133,7 @@ def _verdict_text(comparison: PairComparison, max_drop: float) -> str:
     return (
         f"inconclusive whether NEW is worse{margin} with {runs} on {comparison.images:,} test images, of which "
         f"{comparison.images_differing:,} are classified differently; if the two were equal, these would rule out "
-        f"drops of more than about {100 * comparison.detectable_drop:.2f} points"
+        f"drops of more than about {percent(comparison.detectable_drop)} points"
     )
 
 
@@ -171,12 +172,4 @@ def _conclusion(result: CompareResult) -> list[str]:
 
 def _mean(role: str, mean: float, seeds: int, excluded: Sequence[str]) -> str:
     missing = f"; {', '.join(excluded)}" if excluded else ""
-    return f"{role} {100 * mean:.2f} % ({seeds} seed{'s' * (seeds != 1)}{missing})"
-
-
-def _points(difference: float) -> str:
-    return f"{100 * difference:+.2f}"
-
-
-def _p_value(p: float) -> str:
-    return f"{p:.3f}" if p >= 0.001 else f"{p:.1e}"
+    return f"{role} {percent(mean)} % ({counted(seeds, 'seed')}{missing})"

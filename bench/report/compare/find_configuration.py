@@ -5,10 +5,9 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from bench.errors import UserError, nearest
-from bench.report.grouping import Configuration, TrialGroup
+from bench.report.grouping import Config, Configuration, TrialGroup
 from bench.suite.labels import SEPARATOR
 from bench.suite.select import matches, only_patterns
 
@@ -89,7 +88,7 @@ def _by_axes(text: str, candidates: Sequence[Match]) -> list[Match]:
     return [match for match in candidates if patterns and all(_fits(match[1], options) for options in patterns)]
 
 
-def _fits(configuration: Configuration, patterns: list[dict[str, Any]]) -> bool:
+def _fits(configuration: Configuration, patterns: list[Config]) -> bool:
     config = configuration.config
     return any(pattern.keys() <= config.keys() and matches(config, pattern) for pattern in patterns)
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from bench.errors import UserError
 from bench.jsonutil import canonical
@@ -15,7 +15,7 @@ from bench.ledger.record import Record
 from bench.metrics import METRICS, Predictions
 from bench.report.compare.non_inferiority import ComparedConfiguration, ConfigurationPair
 from bench.report.estimates import validation_mean
-from bench.report.grouping import Configuration, TrialGroup, group_trials, seeds_text
+from bench.report.grouping import Config, Configuration, TrialGroup, group_trials, seeds_text
 from bench.suite.labels import labels
 
 Item = TypeVar("Item")
@@ -282,7 +282,7 @@ def _group_by(items: Sequence[Item], key: KeyOf[Item]) -> dict[str, list[Item]]:
     return groups
 
 
-def _dataset(config: dict[str, Any], path: Callable[[str], str]) -> dict[str, Any]:
+def _dataset(config: Config, path: Callable[[str], str]) -> Config:
     """A config's data set; `path` shortens the path of user data, which may lie elsewhere on another machine."""
     dataset = config["dataset"]
     return {**dataset, "path": path(dataset["path"])} if "path" in dataset else dataset

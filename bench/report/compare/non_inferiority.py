@@ -14,7 +14,7 @@ from bench.components import AXES
 from bench.errors import UserError
 from bench.ledger.record import Record
 from bench.metrics import Predictions
-from bench.report.grouping import Configuration
+from bench.report.grouping import Config, Configuration
 from bench.statistics import paired_tests
 from bench.statistics.contrasts import difference
 from bench.statistics.intervals import Interval
@@ -301,7 +301,7 @@ def config_diff(base: Configuration, new: Configuration) -> list[str]:
     return lines + runs_diff(base.with_status("complete"), new.with_status("complete"))
 
 
-def axes_diff(base: dict[str, Any], new: dict[str, Any]) -> list[str]:
+def axes_diff(base: Config, new: Config) -> list[str]:
     """The keys of two configs that differ, in the order of labels."""
     keys = sorted(base.keys() | new.keys(), key=lambda key: (ORDER.index(key) if key in ORDER else len(ORDER), key))
     return [_change(key, *_value_texts(base, new, key)) for key in keys if base.get(key) != new.get(key)]
@@ -319,15 +319,15 @@ def _version(name: str) -> Callable[[Record], str]:
     return lambda record: record.run_info.versions.get(name, "")
 
 
-def _value_texts(base: dict[str, Any], new: dict[str, Any], key: str) -> tuple[str, str]:
+def _value_texts(base: Config, new: Config, key: str) -> tuple[str, str]:
     """The two values as labels have them, with every parameter where the short forms are equal."""
     axis = key if key in AXES else None
     short, full = (
         [
-            axis_label(config[key], axis, all_parameters=whole) if key in config else ""
+            axis_label(config[key], axis, all_parameters=in_full) if key in config else ""
             for config in (OMITTED_DEFAULTS | base, OMITTED_DEFAULTS | new)
         ]
-        for whole in (False, True)
+        for in_full in (False, True)
     )
     before, after = short if short[0] != short[1] else full
     return before, after

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from bench.data.catalogue import DATASETS
 from bench.jsonutil import canonical
@@ -13,12 +12,13 @@ from bench.ledger.record import Record
 from bench.metrics import METRICS, Predictions
 from bench.published.reference_data import Reference, curve
 from bench.report.estimates import Estimate, estimate, metric_values
+from bench.report.grouping import Config
 from bench.report.published.published_noise import (
     FOUR_DECIMALS,
     SOURCE_NOTES,
+    NoiseEstimate,
     PublishedVerdict,
     SameNetworkRuns,
-    SeedNoise,
     ValueComparison,
     compare_values,
     half_unit,
@@ -61,7 +61,7 @@ class PublishedRow:
     """
 
     reference: Reference
-    config: dict[str, Any] | None
+    config: Config | None
     dataset: str
     full_run: ValueComparison | None
     equal_epochs: EqualEpochs | None
@@ -234,7 +234,7 @@ class _SuiteMatcher:
             tuple(sorted(record.key for record in records)),
         )
 
-    def _select(self, configs: Sequence[dict[str, Any]], reference: Reference) -> tuple[dict[str, Any] | None, str]:
+    def _select(self, configs: Sequence[Config], reference: Reference) -> tuple[Config | None, str]:
         """The configuration to compare with a result: the only one, or the best on validation, with a note on that."""
         if len(configs) == 1:
             return configs[0], ""
@@ -252,7 +252,7 @@ class _SuiteMatcher:
         return best, f"selected on validation from {len(candidates)} complete configurations"
 
     def _full_run(
-        self, complete: list[Record], config: dict[str, Any], reference: Reference, same_network: SameNetworkRuns
+        self, complete: list[Record], config: Config, reference: Reference, same_network: SameNetworkRuns
     ) -> ValueComparison | None:
         metric = reference.metric_name
         measured = metric_values(complete, reference.part, metric)
@@ -267,7 +267,7 @@ class _SuiteMatcher:
     def _equal_epochs(
         self,
         configuration: PlannedConfiguration,
-        config: dict[str, Any],
+        config: Config,
         reference: Reference,
         same_network: SameNetworkRuns,
         fewer_epochs: bool,
@@ -306,7 +306,7 @@ class _SuiteMatcher:
         return EqualEpochs(epochs, comparison), notes
 
     def _shorter_run(
-        self, configuration: PlannedConfiguration, config: dict[str, Any], reference: Reference
+        self, configuration: PlannedConfiguration, config: Config, reference: Reference
     ) -> ShorterRun | None:
         """What the ledger has of a shorter training of the configuration, for which there is no published value."""
         records = self.runs.shorter(configuration, reference.metric_name)
@@ -317,14 +317,14 @@ class _SuiteMatcher:
         estimated = estimate(measured, reference.metric_name, None, n_images)
         return ShorterRun(records[0].config["epochs"], estimated, len(measured))
 
-    def _keep_noise(self, noise: SeedNoise, name: str, config: dict[str, Any]) -> None:
+    def _keep_noise(self, noise: NoiseEstimate, name: str, config: Config) -> None:
         """Note the noise behind a verdict, which is listed below the table."""
         if noise.pooled:
             network = axis_label(config["model"], "model")
             dataset = axis_label(config["dataset"], "dataset")
             self.noise[f"{name}, {network}, {dataset}{SOURCE_NOTES[noise.source]}"] = noise.pooled
 
-    def _n_images(self, part: str, config: dict[str, Any], reference: Reference, tested: Record | None) -> int | None:
+    def _n_images(self, part: str, config: Config, reference: Reference, tested: Record | None) -> int | None:
         """The number of images of a part, or of the published data set's part where only that is known."""
         name = canonical(config["dataset"])
         if part == "test" and tested is not None:
@@ -354,7 +354,7 @@ def _epochs_text(epochs: int, reference: Reference) -> str:
     return f"{epochs} epochs measured, {published} published"
 
 
-def _other_images(config: dict[str, Any], reference: Reference) -> bool:
+def _other_images(config: Config, reference: Reference) -> bool:
     """Whether measured and published values are of different images.
 
     A validation part counts as the same if it is the tail of the same training set.

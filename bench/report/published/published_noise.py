@@ -39,7 +39,7 @@ _NUMBER = re.compile(r"(?<![\w.])(\d*)(?:\.(\d+))?\s*(%?)")
 
 
 @dataclass(frozen=True)
-class SeedNoise:
+class NoiseEstimate:
     """The deviation between seeds, and where it is from; None where only the binomial lower bound is known."""
 
     source: NoiseSource
@@ -92,7 +92,7 @@ class SameNetworkRuns:
             if configuration.same_network(other) and "continued_fit" not in reference.flags:
                 self.published.setdefault(canonical(other.config), {})[reference.id] = reference
 
-    def of_metric(self, reference: Reference) -> SeedNoise:
+    def of_metric(self, reference: Reference) -> NoiseEstimate:
         """The seed noise of the metric of a published result, at the end of training."""
 
         def measured(planned: Iterable[PlannedConfiguration]) -> list[list[float]]:
@@ -103,7 +103,7 @@ class SameNetworkRuns:
             ("suite", measured(self.suite)), ("page", measured(self.page)), ("published", published)
         )
 
-    def of_first_epochs(self, epochs: int) -> SeedNoise:
+    def of_first_epochs(self, epochs: int) -> NoiseEstimate:
         """The seed noise of the best validation accuracy within so many epochs."""
 
         def measured(planned: Iterable[PlannedConfiguration]) -> list[list[float]]:
@@ -128,7 +128,7 @@ def compare_values(
     measured: Sequence[float],
     published: float | None,
     metric: str,
-    noise: SeedNoise,
+    noise: NoiseEstimate,
     n_images: int | None,
     other_images: bool = False,
     rounding: float = 0.0,
@@ -195,12 +195,14 @@ def _published_values(references: Iterable[Reference], metric: str) -> list[floa
 
 def _published_prefixes(references: Iterable[str], epochs: int) -> list[float]:
     """The best within so many epochs of the published runs that began from scratch and were long enough."""
-    curves = [found for name in references if (found := curve(name)) is not None]
+    curves = [known for name in references if (known := curve(name)) is not None]
     return [c.best_within(epochs) for c in curves if c.from_scratch and len(c.values) >= epochs]
 
 
-def _first_sufficient(*sources: tuple[NoiseSource, list[list[float]]]) -> SeedNoise:
+def _first_sufficient(*sources: tuple[NoiseSource, list[list[float]]]) -> NoiseEstimate:
     """The noise from the first source with enough degrees of freedom, else from the first that has any."""
-    available = [SeedNoise(source, pooled) for source, groups in sources if (pooled := pooled_seed_deviation(groups))]
+    available = [
+        NoiseEstimate(source, pooled) for source, groups in sources if (pooled := pooled_seed_deviation(groups))
+    ]
     sufficient = (noise for noise in available if noise.pooled and noise.pooled.degrees >= MIN_DEGREES)
-    return next(sufficient, available[0] if available else SeedNoise("theory"))
+    return next(sufficient, available[0] if available else NoiseEstimate("theory"))

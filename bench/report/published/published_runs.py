@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from bench.jsonutil import canonical
 from bench.ledger.record import Record
 from bench.metrics import Predictions
 from bench.report.estimates import complete_metrics
+from bench.report.grouping import Config
 from bench.suite.trial import Trial
 
 BUDGET_INDEPENDENT = ("constant", "step", "time_decay", "plateau")
@@ -64,7 +64,7 @@ def common_epochs(curves: Sequence[PrefixCurve], most: int) -> int:
     return lengths[(len(lengths) - 1) // 2]
 
 
-def prefix_key(config: dict[str, Any]) -> str:
+def prefix_key(config: Config) -> str:
     """Equal for configurations whose first epochs are the same."""
     independent = config.get("schedule", {}).get("name") in BUDGET_INDEPENDENT
     ignored = [key for key in NO_EFFECT_ON_PREFIX if independent or key != "epochs"]
@@ -75,7 +75,7 @@ def prefix_key(config: dict[str, Any]) -> str:
 class PlannedConfiguration:
     """A configuration of a suite with the keys of its seeds; `config` has the checksum of user data for their path."""
 
-    config: dict[str, Any]
+    config: Config
     keys: frozenset[str]
 
     @property
@@ -162,6 +162,6 @@ class RunIndex:
         return complete_metrics([by_seed[seed] for seed in sorted(by_seed)], self.predictions, [metric])
 
 
-def _with_checksum(config: dict[str, Any], checksum: str) -> dict[str, Any]:
+def _with_checksum(config: Config, checksum: str) -> Config:
     dataset = config["dataset"]
     return {**config, "dataset": {**dataset, "path": checksum}} if "path" in dataset else config

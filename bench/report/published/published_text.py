@@ -5,30 +5,32 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, get_args
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
+
+import pandas as pd
 
 from bench.metrics import METRICS
-from bench.report.markdown import escape, provenance_lines, table_text
-from bench.report.number_format import NOTHING, count, number, percent, with_interval
-from bench.report.published.match_published import PublishedRow, SuiteComparison
+from bench.report.document import Cell, Column, Section, Table
+from bench.report.markdown import section_blocks
+from bench.report.number_format import NOTHING, count, number, percent, points, with_interval
+from bench.report.published.match_published import EqualEpochs, PublishedRow, SuiteComparison
 from bench.report.published.published_noise import NoiseSource, PublishedVerdict, ValueComparison
+from bench.report.sections.provenance import provenance_table
 
 TITLE = "Published systems, reproduced"
 MARKS: dict[NoiseSource, str] = {"suite": "", "page": " ‡", "published": " §", "theory": " †"}
 PARTS = {"test": "test", "validation": "val."}
-HEADINGS = ["System", "Metric", "Published %", "Measured %", "Seeds", "Epochs", "Parameters", "Verdict", "Notes"]
-EQUAL_EPOCHS_HEADINGS = ["System", "Epochs", "Published, best %", "Measured, best %", "Seeds", "Verdict"]
 
 LEGEND = (
-    "*Measured*: the mean over seeds. ± is its 95 % interval on these images over seeds (t, with a variance pooled "
+    "“Measured”: the mean over seeds. ± is its 95 % interval on these images over seeds (t, with a variance pooled "
     "over the suite's configurations of the same network on the same data); brackets are Wilson's interval over "
-    "images, where there is no estimate of the seed noise. *2 epochs: ...* is the value of a shorter training of the "
+    "images, where there is no estimate of the seed noise. “2 epochs: ...” is the value of a shorter training of the "
     "configuration, which is not compared.",
-    "*Verdict*: whether the measured value is within, above or below the published one: the difference in points, and "
+    "“Verdict”: whether the measured value is within, above or below the published one: the difference in points, and "
     "after ± how large it may be by chance (95 %). The published value is from one run, so the measured seed noise "
-    "applies to it too: t × √(s² (1 / seeds + 1)), s the pooled deviation between measured seeds. *Inconclusive*: "
+    "applies to it too: t × √(s² (1 / seeds + 1)), s the pooled deviation between measured seeds. “Inconclusive”: "
     "within noise of more than ± 1 point, which nearly any value is; or the noise is from two runs, one degree of "
     "freedom.",
     "Both were measured on the same images (the data set's test part, or the tail of its training part), so these add "
@@ -39,8 +41,8 @@ LEGEND = (
     "runs (at equal epochs, their curves), and the binomial lower bound where that is larger; † else the binomial "
     "lower bound √(error / 2n), which the seed noise may exceed by far: a verdict above or below is then weak.",
     "Published values are rounded and may be off by half a unit of the last digit; that is added too.",
-    "*Epochs*: the mean of those run, and the budget where that is larger; published ones are those run.",
-    "*At equal epochs*: where fewer epochs were measured than published, the best validation accuracy within the "
+    "“Epochs”: the mean of those run, and the budget where that is larger; published ones are those run.",
+    "“At equal epochs”: where fewer epochs were measured than published, the best validation accuracy within the "
     "first n epochs of both. A shorter training counts where nothing else differs and its learning rate does not "
     "depend on the budget; so do the first epochs of a pruned run, and the best epoch of a diverged one. n is what at "
     "least half of the seeds reached.",
@@ -61,12 +63,15 @@ class PublishedPage:
 
 def to_markdown(page: PublishedPage) -> str:
     """The page: how many results agree, how to read it, a table per suite, and the rows outside the noise."""
-    parts = [f"# {TITLE}", _summary(page.rows), "\n".join(f"- {line}" for line in LEGEND)]
-    for suite in page.suites:
-        parts += _suite(suite)
-    parts += ["## Outside the noise", _outside_noise(page.rows), "## Provenance"]
-    parts.append(provenance_lines(page.provenance))
-    return "\n\n".join(parts) + "\n"
+    facts = provenance_table(page.provenance)
+    sections = (
+        Section("reading", "How to read the tables", notes=LEGEND),
+        *map(_suite, page.suites),
+        Section("outside", "Outside the noise", notes=_outside_noise(page.rows)),
+        Section("provenance", "Provenance", (facts,)),
+    )
+    blocks = [block for section in sections for block in section_blocks(section, "##")]
+    return "\n\n".join([f"# {TITLE}", _summary(page.rows), *blocks]) + "\n"
 
 
 def to_json(page: PublishedPage) -> str:
@@ -97,47 +102,85 @@ def _summary(rows: Sequence[PublishedRow]) -> str:
     return f"{len(rows)} published results: {verdicts}.{at_equal_text}"
 
 
-def _suite(suite: SuiteComparison) -> list[str]:
-    out = [f"## {escape(suite.title)}", escape(f"Suite {suite.name}{suite.options}. {suite.description}").strip()]
-    body = [
-        [
-            _system(row),
-            f"{PARTS[row.reference.part]} {METRICS[row.reference.metric_name].heading}",
-            _published_value(row),
-            _measured_value(row),
-            _seeds(row),
-            _epochs(row),
-            _parameters(row),
-            _verdict(row),
-            escape("; ".join([*row.notes, *(flag.replace("_", " ") for flag in row.reference.flags)])),
-        ]
-        for row in suite.rows
-    ]
-    out.append(table_text(HEADINGS, body, "llrrrrrll"))
-    at_equal = [
-        [
-            _system(row),
-            str(row.equal_epochs.epochs),
-            number(row.equal_epochs.comparison.published or 0.0, "accuracy"),
-            with_interval(row.equal_epochs.comparison.measured, "accuracy"),
-            str(row.equal_epochs.comparison.n_seeds),
-            _comparison(row.equal_epochs.comparison),
-        ]
-        for row in suite.rows
-        if row.equal_epochs
-    ]
-    if at_equal:
-        out += ["At equal epochs:", table_text(EQUAL_EPOCHS_HEADINGS, at_equal, "lrrrrl")]
-    if suite.noise:
-        lines = [
-            f"- {escape(f'{name}: {percent(noise.deviation)} points ({noise.degrees:g} degrees of freedom)')}"
+def _suite(suite: SuiteComparison) -> Section:
+    """Its rows, those at equal epochs, and the noise behind the verdicts."""
+    return Section(
+        suite.name,
+        suite.title,
+        (_row_table(suite.rows), _equal_epochs_table([row for row in suite.rows if row.equal_epochs])),
+        sentences=(f"Suite {suite.name}{suite.options}. {suite.description}".strip(),),
+        notes=tuple(
+            f"Deviation between seeds, pooled: {name}: {percent(noise.deviation)} points ({noise.degrees:g} degrees of "
+            "freedom)"
             for name, noise in suite.noise.items()
-        ]
-        out.append("Deviation between seeds, pooled:\n\n" + "\n".join(lines))
-    return out
+        ),
+    )
 
 
-def _outside_noise(rows: Sequence[PublishedRow]) -> str:
+def _row_table(rows: Sequence[PublishedRow]) -> Table:
+    return Table(
+        "rows",
+        "Results",
+        "",
+        pd.DataFrame({"row": rows}, dtype=object),
+        (
+            _column("System", _system, "text"),
+            _column(
+                "Metric",
+                lambda row: f"{PARTS[row.reference.part]} {METRICS[row.reference.metric_name].heading}",
+                "text",
+            ),
+            _column(
+                "Published %",
+                lambda row: (
+                    row.reference.reported or NOTHING if row.reference.value is None else percent(row.reference.value)
+                ),
+            ),
+            _column("Measured %", _measured_value),
+            _column("Seeds", _seeds),
+            _column("Epochs", _epochs),
+            _column("Parameters", _parameters),
+            _column("Verdict", _verdict, "text"),
+            _column(
+                "Notes",
+                lambda row: "; ".join([*row.notes, *(flag.replace("_", " ") for flag in row.reference.flags)]),
+                "text",
+            ),
+        ),
+        in_full=True,
+    )
+
+
+def _equal_epochs_table(rows: Sequence[PublishedRow]) -> Table:
+    """The best of the first epochs of both runs."""
+
+    def of(text: Callable[[EqualEpochs], Cell | str]) -> Callable[[PublishedRow], Cell | str]:
+        return lambda row: text(row.equal_epochs) if row.equal_epochs else NOTHING
+
+    return Table(
+        "equal-epochs",
+        "At equal epochs",
+        "",
+        pd.DataFrame({"row": rows}, dtype=object),
+        (
+            _column("System", _system, "text"),
+            _column("Epochs", of(lambda equal: str(equal.epochs))),
+            _column("Published, best %", of(lambda equal: number(equal.comparison.published or 0.0, "accuracy"))),
+            _column("Measured, best %", of(lambda equal: with_interval(equal.comparison.measured, "accuracy"))),
+            _column("Seeds", of(lambda equal: str(equal.comparison.n_seeds))),
+            _column("Verdict", of(lambda equal: _agreement(equal.comparison)), "text"),
+        ),
+        in_full=True,
+    )
+
+
+def _column(
+    heading: str, cell: Callable[[PublishedRow], Cell | str], kind: Literal["text", "number"] = "number"
+) -> Column:
+    return Column(heading, heading, lambda row: cell(row["row"]), kind)
+
+
+def _outside_noise(rows: Sequence[PublishedRow]) -> tuple[str, ...]:
     lines = []
     for row in rows:
         comparison = row.decisive
@@ -148,20 +191,14 @@ def _outside_noise(rows: Sequence[PublishedRow]) -> str:
         if comparison is not row.full_run and row.equal_epochs:
             epochs = f" within the first {row.equal_epochs.epochs} epochs"
         lines.append(
-            f"- {_system(row)}: measured {measured} %, published {percent(comparison.published or 0.0)} %{epochs}; "
-            f"{_comparison(comparison)}. {escape('; '.join(row.notes) or 'the suite file gives no reason')}"
+            f"{_system(row)}: measured {measured} %, published {percent(comparison.published or 0.0)} %{epochs}; "
+            f"{_agreement(comparison).full}. {'; '.join(row.notes) or 'the suite file gives no reason'}"
         )
-    return "\n".join(lines) or "None."
+    return tuple(lines) or ("None.",)
 
 
 def _system(row: PublishedRow) -> str:
-    return f"{escape(row.reference.model)} ({escape(row.reference.id)})"
-
-
-def _published_value(row: PublishedRow) -> str:
-    if row.reference.value is None:
-        return escape(row.reference.reported) or NOTHING
-    return percent(row.reference.value)
+    return f"{row.reference.model} ({row.reference.id})"
 
 
 def _measured_value(row: PublishedRow) -> str:
@@ -194,19 +231,19 @@ def _parameters(row: PublishedRow) -> str:
     return f"{count(row.parameters)} ({'as published' if same else f'published {count(published)}'})"
 
 
-def _verdict(row: PublishedRow) -> str:
+def _verdict(row: PublishedRow) -> Cell:
     if row.decisive is None:
-        return row.verdict
-    return _comparison(row.decisive) + ("" if row.decisive is row.full_run else ", at equal epochs")
+        return Cell(row.verdict)
+    cell = _agreement(row.decisive)
+    return cell if row.decisive is row.full_run else replace(cell, detail=f"{cell.detail}, at equal epochs")
 
 
-def _comparison(comparison: ValueComparison) -> str:
+def _agreement(comparison: ValueComparison) -> Cell:
     agreement, verdict = comparison.agreement, comparison.verdict
     if agreement is None:
-        return "not compared"
-    word = f"**{verdict}**" if verdict in ("above", "below") else verdict
-    difference = f"{100 * agreement.difference:+.2f}".replace("-", "−")
-    return f"{word} ({difference} ± {percent(agreement.half_width)}{MARKS[comparison.source]})"
+        return Cell("not compared")
+    detail = f"{points(agreement.difference)} ± {percent(agreement.half_width)}{MARKS[comparison.source]}"
+    return Cell(verdict, "strong" if verdict in ("above", "below") else "", detail=detail)
 
 
 def _row_json(row: PublishedRow) -> dict[str, Any]:

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from bench.report.charts.drawing import chart_data
-from bench.report.charts.lazy_altair import alt
-from bench.report.charts.theme import BLUE, GREY, INK, SKY, WIDTH
+from bench.report.charts.style import BLUE, GREY, INK, SKY, WIDTH, alt
 from bench.report.comparison import Comparison
 from bench.report.document import Chart, Column, OmittedChart, Row, Section, Table
 from bench.report.grouping import NOT_RUN, SKIPPED, STATUSES, Configuration
@@ -149,7 +148,7 @@ def rungs_chart(comparison: Comparison) -> Chart | OmittedChart:
     texts = base.mark_text(align="right", dx=-4, fontWeight="bold").encode(
         text=alt.Text("trials:Q"), color=alt.condition("datum.order == 0", alt.value("#ffffff"), alt.value(INK))
     )
-    return Chart("rungs", RUNGS, caption, alt.layer(bars, texts).properties(width=WIDTH - 90, height=alt.Step(28)))
+    return Chart("pruning", RUNGS, caption, alt.layer(bars, texts).properties(width=WIDTH - 90, height=alt.Step(28)))
 
 
 def epochs_by_kind(frame: pd.DataFrame) -> pd.DataFrame:

@@ -6,10 +6,8 @@ import pandas as pd
 
 from bench.metrics import ECE_BINS
 from bench.report.charts.drawing import chart_data
-from bench.report.charts.lazy_altair import alt
-from bench.report.charts.series import colour, shape, top_series
-from bench.report.charts.theme import GREY
-from bench.report.classes.class_report import with_confidences
+from bench.report.charts.style import GREY, alt, colour, shape, top_series
+from bench.report.classes.class_tables import with_confidences
 from bench.report.comparison import Comparison
 from bench.report.document import Chart, Column, OmittedChart, Section, Table
 from bench.report.number_format import number, percent, points
@@ -69,11 +67,11 @@ def reliability_chart(comparison: Comparison) -> Chart | OmittedChart:
 def reliability_bins(comparison: Comparison) -> pd.DataFrame:
     """A row per top configuration and bin: label, name, confidence, accuracy (percent), images, ece."""
     by_label = {d.label: d for d in comparison.details if len(d.calibration)}
-    drawn = [one for one in top_series(comparison) if one.label in by_label][:MAX_SERIES]
+    drawn = [series for series in top_series(comparison) if series.label in by_label][:MAX_SERIES]
     parts = [
-        details.calibration.assign(label=one.label, name=one.name, ece=details.ece)
-        for one in drawn
-        for details in [by_label[one.label]]
+        details.calibration.assign(label=series.label, name=series.name, ece=details.ece)
+        for series in drawn
+        for details in [by_label[series.label]]
     ]
     columns = ["label", "name", "confidence", "accuracy", "images", "ece"]
     if not parts:
@@ -86,12 +84,12 @@ def reliability_bins(comparison: Comparison) -> pd.DataFrame:
 
 
 def _reliability_layers(rows: pd.DataFrame, comparison: Comparison) -> alt.LayerChart:
-    drawn = tuple(one for one in top_series(comparison) if one.label in set(rows["label"]))
-    scale = alt.Scale(domain=[0, 100], nice=False)
+    drawn = tuple(series for series in top_series(comparison) if series.label in set(rows["label"]))
+    scale, axis = alt.Scale(domain=[0, 100], nice=False), alt.Axis(tickCount=5)
     ends = alt.Chart(chart_data(pd.DataFrame({"end": [0, 100]})))
     base = alt.Chart(chart_data(rows)).encode(
-        x=alt.X("confidence:Q", scale=scale, title="mean confidence in %"),
-        y=alt.Y("accuracy:Q", scale=scale, title="accuracy in %"),
+        x=alt.X("confidence:Q", scale=scale, axis=axis, title="mean confidence in %"),
+        y=alt.Y("accuracy:Q", scale=scale, axis=axis, title="accuracy in %"),
         color=colour("name", drawn),
         tooltip=[
             alt.Tooltip("label:N", title="configuration"),

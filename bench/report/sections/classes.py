@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,15 +10,11 @@ import pandas as pd
 
 from bench.published.reference_data import PublishedClasses
 from bench.report.charts.drawing import chart_data
-from bench.report.charts.fit_names import label_expression
-from bench.report.charts.lazy_altair import alt
-from bench.report.charts.theme import AXIS_NAME, BLUE, INK, VERMILLION
-from bench.report.classes import class_report
-from bench.report.classes.class_report import HEADINGS, PublishedClassTable, published_table
+from bench.report.charts.style import AXIS_NAME, BLUE, INK, VERMILLION, alt, label_expression
+from bench.report.classes import class_tables
 from bench.report.classes.details import Details
 from bench.report.comparison import Comparison
-from bench.report.document import Chart, Column, Format, OmittedChart, Section, Table
-from bench.report.number_format import percent
+from bench.report.document import Chart, OmittedChart, Section
 from bench.statistics.per_class import CLASS_METRICS
 
 MATRIX, DIFFERENCE = "Confusion matrix", "Difference of two confusion matrices"
@@ -26,114 +23,35 @@ MAX_CLASSES = 30
 """With more, a cell is too small for a printed page."""
 
 CELL = 40
-MAX_PAIRS = 5
-MARKDOWN: frozenset[Format] = frozenset({"markdown"})
 
 
 def classes(comparison: Comparison) -> Section:
-    """Of the page, a block per configuration; of Markdown, the tables of the first, and published ones."""
-    tables = _class_tables(comparison.details[0]) if comparison.details else []
-    for details in comparison.details:
-        for published in details.published:
-            tables += _published_tables(details, published_table(details, published))
+    """F1 of every configuration with details, and the tables of each: the page has all, files those of the first."""
+    details = comparison.details
+    tables = [
+        table for number, item in enumerate(details, 1) for table in class_tables.configuration_tables(item, number)
+    ]
+    if len(details) > 1 or any(item.published for item in details):
+        tables.insert(0, class_tables.f1_table(comparison))
     return Section(
         "classes",
         "Errors per class",
         tuple(tables),
+        sentences=(_which(details),) if details else (),
         draw=lambda: (confusion_chart(comparison), confusion_difference_chart(comparison)),
-        data=lambda: {"per_class": [details_json(details) for details in comparison.details]},
-        template="classes.html.j2" if comparison.details else "",
-        context=lambda: {
-            "reports": class_report.class_reports(comparison),
-            "comparison_data": class_report.comparison_data(comparison),
-        },
+        data=lambda: {"per_class": [details_json(item) for item in details]},
     )
 
 
-def _class_tables(details: Details) -> list[Table]:
-    metrics, n_seeds = details.metrics, len(details.seeds)
-    rows = pd.DataFrame(
-        {
-            "class": details.classes,
-            "precision": metrics.precision,
-            "recall": metrics.recall,
-            "f1": metrics.f1,
-            "support": metrics.support,
-        }
+def _which(details: Sequence[Details]) -> str:
+    """Which configurations have details, and what their intervals are."""
+    top = "The configuration selected on validation, the other top configurations" * details[0].selected
+    which = f"{top or 'The top configurations'}, the best by test mean, and those named with --details. "
+    return (
+        f"{which * (len(details) > 1)}The small print below a value is its 95 % interval for the configuration trained "
+        "again and tested on new images, with as many of each class; with a single seed it is Wilson's interval, for "
+        "this one network. Each interval holds by itself: of ten classes, one true value may well lie outside."
     )
-    pairs = pd.DataFrame(
-        [(p.true, p.predicted, p.fraction, p.count) for p in details.confused_pairs[:MAX_PAIRS]],
-        columns=["true", "predicted", "fraction", "count"],
-    )
-    seeds = f"Pooled predictions of its {n_seeds} seeds." if n_seeds > 1 else "From its one seed."
-    return [
-        Table(
-            "classes",
-            f"Classes of {details.label}",
-            seeds,
-            rows,
-            (
-                Column("class", "Class", lambda row: row["class"], "text"),
-                Column("precision", "Precision %", lambda row: percent(row["precision"])),
-                Column("recall", "Recall %", lambda row: percent(row["recall"])),
-                Column("f1", "F1 %", lambda row: percent(row["f1"])),
-                Column("support", "Test images", lambda row: str(row["support"])),
-            ),
-            formats=MARKDOWN,
-            in_full=True,
-        ),
-        Table(
-            "confused",
-            "Most confused pairs",
-            "As a fraction of the true class.",
-            pairs,
-            (
-                Column("true", "True", lambda row: row["true"], "text"),
-                Column("predicted", "Predicted", lambda row: row["predicted"], "text"),
-                Column("fraction", "%", lambda row: percent(row["fraction"])),
-                Column("count", "Count", lambda row: f"{row['count']:,}"),
-            ),
-            formats=MARKDOWN,
-        ),
-    ]
-
-
-def _published_tables(details: Details, table: PublishedClassTable) -> list[Table]:
-    """Published metrics by class next to those measured here, and the counts of the published matrix."""
-    published = table.published
-    headings = [f"{name} % {source}" for name in HEADINGS.values() for source in ("measured", "published")]
-    metrics = pd.DataFrame([{"class": name, **dict(zip(headings, cells, strict=True))} for name, cells in table.rows])
-    names = [f"predicted {name}" for name in table.matrix.columns]
-    counts = pd.DataFrame(
-        [
-            {"class": name, **dict(zip(names, (count for count, _ in cells), strict=True))}
-            for name, cells in table.matrix.rows
-        ]
-    )
-    return [
-        Table(
-            "published-classes",
-            f"{details.label} and {published.system} ({published.reference})",
-            f"{published.source}. {published.note} Published values are printed with two digits.",
-            metrics,
-            (Column("class", "Class", lambda row: row["class"], "text"), *map(_own_column, headings)),
-            formats=MARKDOWN,
-            in_full=True,
-        ),
-        Table(
-            "published-confusion",
-            f"Confusion matrix of {published.system}",
-            "A row per true class.",
-            counts,
-            (Column("class", "True", lambda row: row["class"], "text"), *map(_own_column, names)),
-            formats=MARKDOWN,
-            in_full=True,
-        ),
-    ]
-
-
-def _own_column(name: str) -> Column:
-    return Column(name, name.removeprefix("predicted "), lambda row: str(row[name]))
 
 
 def details_json(details: Details) -> dict[str, Any]:
@@ -194,7 +112,7 @@ def confusion_chart(comparison: Comparison) -> Chart | OmittedChart:
 
 def confusion_difference_chart(comparison: Comparison) -> Chart | OmittedChart:
     """Of the first two top configurations."""
-    by_label = {one.label: one for one in comparison.details}
+    by_label = {item.label: item for item in comparison.details}
     top = [by_label[label] for label in comparison.analysis.top if label in by_label][:2]
     if len(top) < 2:
         return OmittedChart(DIFFERENCE, "there are no two top configurations", False)

@@ -10,9 +10,7 @@ import pandas as pd
 
 from bench.metrics import METRICS
 from bench.report.charts.drawing import axis_title, chart_data, in_percent, pick, unless_picked, zoom
-from bench.report.charts.lazy_altair import alt
-from bench.report.charts.series import MARKS, Series, legend, top_series
-from bench.report.charts.theme import GREY, HEIGHT, INK, SOFT, WIDTH
+from bench.report.charts.style import GREY, HEIGHT, INK, MARKS, SOFT, WIDTH, Series, alt, legend, top_series
 from bench.report.comparison import Comparison
 from bench.report.document import Chart, Column, OmittedChart, Section, Table
 from bench.report.grouping import Configuration
@@ -100,9 +98,9 @@ def time_to_target_frame(compared: Sequence[Configuration], target: float | None
     seconds are of two trainings.
     """
     curves = {
-        configuration.label: found
+        configuration.label: seed_curves
         for configuration in compared
-        if not configuration.config.get("refit") and (found := _curves(configuration))
+        if not configuration.config.get("refit") and (seed_curves := _curves(configuration))
     }
     goal = target if target is not None else _reached_by_half([curve for curve, _ in curves.values()])
     if not curves or goal is None:

@@ -8,9 +8,7 @@ from textwrap import wrap
 import pandas as pd
 
 from bench.report.charts.drawing import chart_data
-from bench.report.charts.fit_names import fitted, label_expression
-from bench.report.charts.lazy_altair import alt
-from bench.report.charts.theme import BLUE, GREY, SOFT, WHOLE
+from bench.report.charts.style import BLUE, GREY, SOFT, WHOLE, alt, fitted, label_expression
 from bench.report.comparison import Comparison
 from bench.report.document import Cell, Chart, Column, OmittedChart, Row, Section, Table
 from bench.report.grouping import Configuration

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
-from bench.report.classes.gallery import (
+import pandas as pd
+
+from bench.report.classes.misclassified import (
     MAX_DUPLICATES,
     MAX_LABEL_ISSUES,
     MIN_NETWORKS,
@@ -18,8 +20,11 @@ from bench.report.classes.gallery import (
     Mistakes,
 )
 from bench.report.comparison import Comparison
-from bench.report.document import Column, Format, Section, Table
-from bench.report.number_format import percent
+from bench.report.document import NO_TERMINAL, Cell, Column, Controls, Format, Row, Section, Table
+from bench.report.number_format import counted, percent
+
+MAX_TRAINING = 3
+"""Training images named for each test image that is one of them."""
 
 SENSITIVITY_HEADINGS = {
     "accuracy": "All images",
@@ -34,22 +39,155 @@ SENSITIVITY_CAPTION = (
 CONTRADICTED_CAPTION = (
     " All top configurations are wrong on the contradicted labels by construction: their accuracy rises without these."
 )
-MARKDOWN: frozenset[Format] = frozenset({"markdown"})
+IN_FILES: frozenset[Format] = frozenset({"page", "markdown", "csv"})
 
 
 def gallery(comparison: Comparison) -> Section:
-    """The page displays the images; Markdown has the accuracy without label issues and duplicates."""
+    """Images, which the page displays, possible label errors, duplicates, and the accuracy without these."""
     images = comparison.gallery
     if images is None:
         return Section("gallery", "Misclassified images", data=lambda: {"gallery": None})
+    tables = [mistakes_table(images)]
+    if images.label_issues:
+        tables += [label_issues_table(images), duplicates_table(images), sensitivity_table(images)]
+    several = max(mistakes.seeds for mistakes in images.mistakes) > 1
+    who = "more than half of a configuration's seeds assign to the same" if several else "a configuration assigns to a"
+    sentence = (
+        f"Test images that {who} wrong class, the most confident mistakes first. Next to “label” is the probability of "
+        f"the true class, next to “predicted” that of the predicted class{', both means over these seeds' * several}; "
+        f"test images are numbered from 0. {images.note}"
+    )
     return Section(
         "gallery",
         "Misclassified images",
-        (sensitivity_table(images),) if images.label_issues else (),
+        tuple(tables),
+        sentences=(sentence.strip(),),
+        notes=tuple(note for note in (_without_mistakes(images), *_without_issues(images)) if note),
         data=lambda: {"gallery": gallery_json(images)},
-        template="gallery.html.j2",
-        context=lambda: _page_context(images),
+        sprite=images.sprite,
     )
+
+
+def mistakes_table(images: Gallery) -> Table:
+    """The most confident mistakes of the first configuration that has any; the page's script displays the others'."""
+    mistakes = next((mistakes for mistakes in images.mistakes if mistakes.total), images.mistakes[0])
+    seeds = f" of {mistakes.seeds} seeds" if mistakes.seeds > 1 else ""
+    return Table(
+        "mistakes",
+        "Most confident mistakes",
+        f"{mistakes.label}: {mistakes.first} of {mistakes.total:,} misclassified images.",
+        _image_frame(images, mistakes.displayed[: mistakes.first]),
+        _image_columns(images, lambda row: f"{row['seeds']}{seeds}" if seeds else ""),
+        formats=frozenset({"page", "csv"}),
+        cards=True,
+        controls=Controls("gallery", lambda _: gallery_data(images)),
+    )
+
+
+def label_issues_table(images: Gallery) -> Table:
+    """The test images whose label all networks contradict."""
+    issues = images.label_issues.images if images.label_issues else ()
+    more = f"; {MAX_LABEL_ISSUES} are displayed" if len(issues) > MAX_LABEL_ISSUES else ""
+    return Table(
+        "label-issues",
+        "Possible label errors",
+        f"{agreement(images)} All networks learned from the same training labels, so all of them may be wrong. The "
+        f"most confident come first{more}.",
+        _image_frame(images, issues[:MAX_LABEL_ISSUES]),
+        _image_columns(images, lambda _: ""),
+        formats=IN_FILES,
+        cards=True,
+    )
+
+
+def duplicates_table(images: Gallery) -> Table:
+    """The test images that are also training images, with all labels."""
+    duplicates = (images.label_issues.duplicates or ()) if images.label_issues else ()
+    rows = [
+        (duplicate.test, images.classes[duplicate.label], duplicate.train, duplicate.train_labels)
+        for duplicate in duplicates[:MAX_DUPLICATES]
+    ]
+    number = counted(len(duplicates), "test image")
+    identical = "are identical to training images" if len(duplicates) > 1 else "is identical to a training image"
+    more = f"; {MAX_DUPLICATES} are displayed" if len(duplicates) > MAX_DUPLICATES else ""
+
+    def training(row: Row) -> str:
+        pairs = zip(row["train"][:MAX_TRAINING], row["train_labels"], strict=False)
+        further = f" and {len(row['train']) - MAX_TRAINING} more" if len(row["train"]) > MAX_TRAINING else ""
+        return ", ".join(f"{image:,} ({images.classes[label]})" for image, label in pairs) + further
+
+    return Table(
+        "duplicates",
+        "Duplicates of training images",
+        f"{number} {identical}{more}.",
+        pd.DataFrame(rows, columns=["image", "label", "train", "train_labels"]),
+        (
+            Column("image", "Test no.", lambda row: _image_cell(images, row["image"]), "image"),
+            Column("label", "Label", lambda row: row["label"], "text"),
+            Column("train", "Training no.", training, "text"),
+        ),
+        formats=IN_FILES,
+        cards=True,
+    )
+
+
+def _image_frame(images: Gallery, displayed: Sequence[Mistake | LabelIssue]) -> pd.DataFrame:
+    columns = ["image", "label", "predicted", "seeds", "confidence", "true_class_probability"]
+    rows = [
+        (
+            image.image,
+            images.classes[image.label],
+            images.classes[image.predicted],
+            image.seeds if isinstance(image, Mistake) else None,
+            image.confidence,
+            image.true_class_probability,
+        )
+        for image in displayed
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _image_columns(images: Gallery, seeds: Callable[[Row], str]) -> tuple[Column, ...]:
+    def image(row: Row) -> Cell:
+        return replace(_image_cell(images, row["image"]), detail=seeds(row))
+
+    def label(row: Row) -> Cell:
+        return Cell(row["label"], detail=_probability(row["true_class_probability"]))
+
+    def predicted(row: Row) -> Cell:
+        return Cell(row["predicted"], detail=_probability(row["confidence"]))
+
+    return (
+        Column("image", "No.", image, "image"),
+        Column("label", "Label", label, "text"),
+        Column("predicted", "Predicted", predicted, "text"),
+    )
+
+
+def _image_cell(images: Gallery, image: int) -> Cell:
+    """The image's number, and its position in the sprite as custom properties of CSS."""
+    if images.sprite is None or image not in images.sprite.positions:
+        return Cell(f"{image:,}")
+    row, column = divmod(images.sprite.positions[image], SPRITE_COLUMNS)
+    return Cell(f"{image:,}", css=f"--x:{column};--y:{row}", spoken=f"test image {image:,}")
+
+
+def _without_mistakes(images: Gallery) -> str:
+    """That nothing was misclassified."""
+    return "" if any(mistakes.total for mistakes in images.mistakes) else "0 misclassified images."
+
+
+def _without_issues(images: Gallery) -> tuple[str, ...]:
+    """What was looked for and not found."""
+    issues = images.label_issues
+    if issues is None:
+        return ()
+    notes = [] if issues.images else [agreement(images)]
+    if issues.duplicates is None:
+        notes.append("Without the data set, duplicates of training images cannot be found.")
+    elif not issues.duplicates:
+        notes.append("No test image is identical to a training image.")
+    return tuple(notes)
 
 
 def sensitivity_table(images: Gallery) -> Table:
@@ -69,7 +207,7 @@ def sensitivity_table(images: Gallery) -> Table:
         SENSITIVITY_CAPTION + (CONTRADICTED_CAPTION if issues.images else ""),
         issues.sensitivity if len(names) > 1 else issues.sensitivity.iloc[:0],
         (Column("label", "Configuration", lambda row: row["label"], "label"), *map(_percent_column, names)),
-        formats=MARKDOWN,
+        formats=NO_TERMINAL,
     )
 
 
@@ -92,64 +230,6 @@ def agreement(images: Gallery) -> str:
     )
 
 
-@dataclass(frozen=True)
-class GalleryImage:
-    """One image: its position in the sprite (column and row, None without a sprite), and the text below it."""
-
-    image: int
-    position: tuple[int, int] | None
-    label: str
-    predicted: str
-    confidence: str
-    true_class_probability: str
-    seeds: str
-
-
-def _page_context(images: Gallery) -> Mapping[str, Any]:
-    return {
-        "gallery": images,
-        "mistakes": confident_mistakes(images, images.mistakes[0]),
-        "label_issues": label_issue_images(images),
-        "duplicates": duplicate_rows(images),
-        "sensitivity": sensitivity_table(images) if images.label_issues else None,
-        "agreement": agreement(images),
-        "data": gallery_data(images),
-        "sprite_columns": SPRITE_COLUMNS,
-    }
-
-
-def confident_mistakes(images: Gallery, mistakes: Mistakes) -> list[GalleryImage]:
-    """The most confident mistakes of a configuration, which the page shows first."""
-    several = mistakes.seeds > 1
-    return [
-        _gallery_image(images, mistake, f"{mistake.seeds} of {mistakes.seeds} seeds" if several else "")
-        for mistake in mistakes.shown[: mistakes.first]
-    ]
-
-
-def label_issue_images(images: Gallery) -> list[GalleryImage]:
-    """The first label issues."""
-    issues = images.label_issues.images[:MAX_LABEL_ISSUES] if images.label_issues else ()
-    return [_gallery_image(images, issue, "") for issue in issues]
-
-
-def duplicate_rows(images: Gallery) -> list[dict[str, Any]]:
-    """The first test images that are also training images: image, position, class, training images with classes."""
-    duplicates = (images.label_issues.duplicates or ())[:MAX_DUPLICATES] if images.label_issues else ()
-    return [
-        {
-            "image": duplicate.test,
-            "position": _sprite_position(images, duplicate.test),
-            "label": images.classes[duplicate.label],
-            "train": [
-                (number, images.classes[label])
-                for number, label in zip(duplicate.train, duplicate.train_labels, strict=True)
-            ],
-        }
-        for duplicate in duplicates
-    ]
-
-
 def gallery_data(images: Gallery) -> dict[str, Any]:
     """What the page's script shows: each mistake as image, label, predicted, seeds and two probabilities in 1/1000."""
     return {
@@ -162,8 +242,8 @@ def gallery_data(images: Gallery) -> dict[str, Any]:
                 "seeds": mistakes.seeds,
                 "total": mistakes.total,
                 "first": mistakes.first,
-                "pairs": _shown_pairs(mistakes),
-                "shown": [
+                "pairs": _displayed_pairs(mistakes),
+                "displayed": [
                     [
                         mistake.image,
                         mistake.label,
@@ -172,7 +252,7 @@ def gallery_data(images: Gallery) -> dict[str, Any]:
                         _thousandths(mistake.confidence),
                         _thousandths(mistake.true_class_probability),
                     ]
-                    for mistake in mistakes.shown
+                    for mistake in mistakes.displayed
                 ],
             }
             for mistakes in images.mistakes
@@ -189,7 +269,7 @@ def gallery_json(images: Gallery) -> dict[str, Any]:
             {
                 "label": mistakes.label,
                 "total": mistakes.total,
-                "shown": [_image_json(mistake, images.classes) for mistake in mistakes.shown],
+                "displayed": [_image_json(mistake, images.classes) for mistake in mistakes.displayed],
             }
             for mistakes in images.mistakes
         ],
@@ -220,29 +300,10 @@ def _image_json(image: Mistake | LabelIssue, classes: tuple[str, ...]) -> dict[s
     }
 
 
-def _shown_pairs(mistakes: Mistakes) -> list[list[int]]:
-    """The pairs of which a mistake is shown, with their counts, by count."""
-    shown = {(mistake.label, mistake.predicted) for mistake in mistakes.shown}
-    return [[*pair, count] for pair, count in mistakes.pairs.items() if pair in shown]
-
-
-def _gallery_image(images: Gallery, image: Mistake | LabelIssue, seeds: str) -> GalleryImage:
-    return GalleryImage(
-        image.image,
-        _sprite_position(images, image.image),
-        images.classes[image.label],
-        images.classes[image.predicted],
-        _probability(image.confidence),
-        _probability(image.true_class_probability),
-        seeds,
-    )
-
-
-def _sprite_position(images: Gallery, image: int) -> tuple[int, int] | None:
-    if images.sprite is None or image not in images.sprite.positions:
-        return None
-    row, column = divmod(images.sprite.positions[image], SPRITE_COLUMNS)
-    return column, row
+def _displayed_pairs(mistakes: Mistakes) -> list[list[int]]:
+    """The pairs of which a mistake is displayed, with their counts, by count."""
+    displayed = {(mistake.label, mistake.predicted) for mistake in mistakes.displayed}
+    return [[*pair, count] for pair, count in mistakes.pairs.items() if pair in displayed]
 
 
 def _probability(value: float) -> str:

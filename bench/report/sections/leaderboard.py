@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,8 +12,7 @@ import pandas as pd
 
 from bench.metrics import METRICS
 from bench.report.comparison import Comparison
-from bench.report.csv_json import csv_of
-from bench.report.document import EVERYWHERE, Cell, Column, Controls, Format, Row, RowStyle, Section, Table
+from bench.report.document import NO_TERMINAL, Cell, Column, Controls, Format, Row, RowStyle, Section, Table
 from bench.report.estimates import Estimate
 from bench.report.leaderboard_frame import extra_columns, tier
 from bench.report.number_format import (
@@ -53,7 +50,7 @@ SPOKEN = {IN_SET: "in the best set", IN_JOINT_SET: "in the joint best set only",
 
 
 def leaderboard(comparison: Comparison) -> Section:
-    """The leaderboard with its notes."""
+    """The leaderboard with its notes, and the commands that reproduce its rows."""
     frame = comparison.frame
     table = Table(
         name="leaderboard",
@@ -63,11 +60,17 @@ def leaderboard(comparison: Comparison) -> Section:
         frame=frame,
         columns=tuple(_columns(comparison)),
         style=row_style,
-        formats=EVERYWHERE,
+        main=True,
+        terminal_rows=None,
         in_full=True,
         essential=lambda row: row["kind"] != "trained" or bool(row["selected"]),
         brief=("test", "seeds"),
-        controls=Controls(METRICS[comparison.metrics[0]].percent, partial(_page_data, frame)),
+        controls=Controls(
+            "leaderboard",
+            partial(_page_data, frame, METRICS[comparison.metrics[0]].percent),
+            export_without=("config",),
+            sortable=True,
+        ),
     )
     rows = [
         {**row, "config": json.loads(row["config"]) if row["config"] else None, "keys": row["keys"].split()}
@@ -77,9 +80,27 @@ def leaderboard(comparison: Comparison) -> Section:
     return Section(
         "leaderboard",
         "Leaderboard",
-        (table,),
+        (table, _commands(frame)),
         notes=leaderboard_notes(comparison),
         data=lambda: {"leaderboard": rows, "findings": {"top": analysis.top, "seed_noise": analysis.seed_noise}},
+    )
+
+
+def _commands(frame: pd.DataFrame) -> Table:
+    return Table(
+        name="commands",
+        title="Commands that reproduce each row",
+        caption=(
+            "Each trains the row's trials again, from their records alone, and compares the results: equal to the bit "
+            "on the same machine and versions."
+        ),
+        frame=frame[frame["command"] != ""],
+        columns=(
+            Column("label", "Configuration", lambda row: row["label"], "label"),
+            Column("command", "Command", lambda row: Cell(row["command"], "code"), "text"),
+        ),
+        formats=PAGE,
+        folded=True,
     )
 
 
@@ -109,89 +130,86 @@ def test_columns(comparison: Comparison) -> dict[str, str]:
 
 
 def _columns(comparison: Comparison) -> list[Column]:
-    frame, metrics = comparison.frame, comparison.metrics
-    shades = {name: _shades(frame, name, metrics) for name in [*test_columns(comparison), *LESS_IS_BETTER]}
+    """The label, the metrics, then what the configuration is and what it cost."""
+    label = Column("label", "Configuration", lambda row: row["label"], "label", short="Config.")
+    key = Column("key", "Key", lambda row: row["keys"][:KEY_DIGITS] or NOTHING, priority=3, formats=TERMINAL)
+    shades = {
+        name: _shades(comparison.frame, name, comparison.metrics)
+        for name in [*test_columns(comparison), *LESS_IS_BETTER]
+    }
 
-    def cell(text: str, row: Row, column: str, style: str = "") -> Cell:
+    def written(row: Row, column: str, text: str, style: str = "") -> Cell:
         order = math.nan if is_missing(row[column]) else float(row[column])
         return Cell(text, style or shades.get(column, {}).get(row["label"], ""), order)
 
+    return [label, *_metric_columns(comparison, written), *_cost_columns(comparison, written), key]
+
+
+Written = Callable[..., Cell]
+"""Makes the cell of a row in a column of the frame from its text, with the number that sorts and its shade."""
+
+
+def _metric_columns(comparison: Comparison, written: Written) -> list[Column]:
+    """Test metrics with their intervals and what they say about the best, and validation."""
+    frame, headings = comparison.frame, test_columns(comparison)
+    first, *extra = comparison.metrics
+
     def of_metric(metric: str, column: str, row: Row) -> Cell:
-        return cell(with_interval(Estimate(*(row[name] for name in extra_columns(metric))), metric), row, column)
+        estimate = Estimate(*(row[name] for name in extra_columns(metric)))
+        return written(row, column, with_interval(estimate, metric))
 
     def gap_to_best(row: Row) -> Cell:
         faint = "faint" if _true(row["below_seed_noise"]) else ""
-        return cell(number(row["gap_to_best"], row["metric"]), row, "gap_to_best", faint)
+        return written(row, "gap_to_best", number(row["gap_to_best"], row["metric"]), faint)
 
-    headings = test_columns(comparison)
-    first, *extra = metrics
-    columns = [Column("label", "Configuration", lambda row: row["label"], "label", short="Config.")]
-    if frame["in_best_set"].notna().any():
-        columns.append(Column("in_best_set", "Best set", _best_set_cell, "symbol", priority=4))
+    def test(row: Row) -> Cell:
+        return written(row, "test_mean", test_estimate(row))
+
+    def validation(row: Row) -> Cell:
+        return written(row, "validation_mean", number(row["validation_mean"], row["metric"]))
+
     heading = headings["test_mean"]
     short = "Test %" if heading == "Test accuracy %" else heading.removeprefix("Test ")
-    columns.append(
-        Column("test", heading, lambda row: cell(test_estimate(row), row, "test_mean"), short=short, priority=0)
-    )
+    columns = [Column("test", heading, test, short=short, priority=0)]
+    if frame["in_best_set"].notna().any():
+        columns.insert(0, Column("in_best_set", "Best set", _best_set_cell, "symbol", priority=4))
     limits = interval_limits(frame)
     if limits:
-        ends = tuple(number(end, first) for end in limits)
-        columns.append(Column("interval", " to ".join(ends), partial(interval_cell, limits), "drawing", formats=PAGE))
+        ends = " to ".join(number(end, first) for end in limits)
+        columns.append(Column("interval", ends, partial(interval_cell, limits), "drawing", formats=PAGE))
     # With a single seed both intervals are equal: a column of nothing else would say everything twice.
-    if (frame["new_low"] < frame["test_low"]).any():
-        columns.append(Column("new", NEW_IMAGES, partial(_new_images, cell), short="New images", priority=6))
-    elif frame["new_low"].notna().any():
-        columns.append(
-            Column(
-                "new", NEW_IMAGES, partial(_new_images, cell), short="New images", priority=6, formats=EVERYWHERE - PAGE
-            )
-        )
+    if frame.loc[frame["seeds"].gt(1).fillna(False), "new_low"].notna().any():
+        columns.append(Column("new", NEW_IMAGES, partial(_new_images, written), short="New images", priority=6))
     if frame["gap_to_best"].notna().any():
-        columns.append(Column("gap_to_best", "Gap to best", gap_to_best, formats=EVERYWHERE - TERMINAL))
+        columns.append(Column("gap_to_best", "Gap to best", gap_to_best, formats=NO_TERMINAL))
     for metric in extra:
         column = extra_columns(metric)[0]
         short = headings[column].removeprefix("Test ")
         columns.append(Column(column, headings[column], partial(of_metric, metric, column), short=short, priority=5))
-    columns += [
-        Column(
-            "validation",
-            headings["validation_mean"],
-            lambda row: cell(number(row["validation_mean"], row["metric"]), row, "validation_mean"),
-            short="Val. %" if METRICS[first].percent else "Val.",
-            priority=1,
-        ),
-        Column(
-            "generalization_gap",
-            "Train − val.",
-            lambda row: cell(signed(row["generalization_gap"], row["metric"]), row, "generalization_gap"),
-            short="Gap",
-            priority=7,
-        ),
-        Column("seeds", "Seeds", lambda row: cell(_seeds(row), row, "seeds"), priority=2),
-        Column(
-            "parameters",
-            "Parameters",
-            lambda row: cell(count(row["parameters"]), row, "parameters"),
-            short="Params",
-            priority=8,
-        ),
-        Column(
-            "flops", "FLOPs", lambda row: cell(magnitude(row["flops"]), row, "flops"), formats=EVERYWHERE - TERMINAL
-        ),
-        Column(
-            "seconds",
-            "Training s",
-            lambda row: cell(seconds(row["train_seconds"]), row, "train_seconds"),
-            short="Train s",
-            priority=9,
-        ),
+    short = "Val. %" if METRICS[first].percent else "Val."
+    return [*columns, Column("validation", headings["validation_mean"], validation, short=short, priority=1)]
+
+
+def _cost_columns(comparison: Comparison, written: Written) -> list[Column]:
+    """Gap, seeds, sizes, time, and epochs where they differ."""
+
+    def of(column: str, text_of: Callable[[Row], str]) -> Callable[[Row], Cell]:
+        return lambda row: written(row, column, text_of(row))
+
+    gap = of("generalization_gap", lambda row: signed(row["generalization_gap"], row["metric"]))
+    parameters = of("parameters", lambda row: count(row["parameters"]))
+    flops = of("flops", lambda row: magnitude(row["flops"]))
+    time = of("train_seconds", lambda row: seconds(row["train_seconds"]))
+    columns = [
+        Column("generalization_gap", "Train − val.", gap, short="Gap", priority=7),
+        Column("seeds", "Seeds", of("seeds", _seeds), priority=2),
+        Column("parameters", "Parameters", parameters, short="Params", priority=8),
+        Column("flops", "FLOPs", flops, formats=NO_TERMINAL),
+        Column("seconds", "Training s", time, short="Train s", priority=9),
     ]
-    if len(set(map(_epochs, frame.to_dict("records"))) - {NOTHING}) > 1:
-        columns.append(
-            Column("epochs", "Epochs", lambda row: cell(_epochs(row), row, "epochs_run"), formats=EVERYWHERE - TERMINAL)
-        )
-    key = Column("key", "Key", lambda row: row["keys"][:KEY_DIGITS] or NOTHING, priority=3, formats=TERMINAL)
-    return [*columns, key]
+    if len(set(map(_epochs, comparison.frame.to_dict("records"))) - {NOTHING}) > 1:
+        columns.append(Column("epochs", "Epochs", of("epochs_run", _epochs), formats=NO_TERMINAL))
+    return columns
 
 
 def test_estimate(row: Row) -> str:
@@ -217,11 +235,10 @@ def _true(value: Any) -> bool:
     return not is_missing(value) and bool(value)
 
 
-def _new_images(cell: Any, row: Row) -> Cell:
+def _new_images(written: Written, row: Row) -> Cell:
     low, high, metric = row["new_low"], row["new_high"], row["metric"]
     text = NOTHING if is_missing(low) else f"[{number(low, metric)}, {number(high, metric)}]"
-    result: Cell = cell(text, row, "new_low")
-    return result
+    return written(row, "new_low", text)
 
 
 def _seeds(row: Row) -> str:
@@ -314,14 +331,12 @@ def _page_caption(comparison: Comparison) -> str:
     return " ".join(parts)
 
 
-def _page_data(frame: pd.DataFrame, positions: Sequence[int]) -> dict[str, Any]:
-    """What the page's script needs besides the table: the CSV's lines, tiers, and each row's value on every axis.
+def _page_data(frame: pd.DataFrame, percent: bool, positions: Sequence[int]) -> dict[str, Any]:
+    """What the page's script needs: whether metrics are fractions, tiers, and each row's value on every axis.
 
-    The CSV is the report's own without the configurations in JSON; axes are a list of different values and, per row,
-    the position in it, or null for a published result.
+    Axes are a list of different values and, per row, the position in it, or null for a published result.
     """
     rows = frame.iloc[list(positions)]
-    lines = list(csv.reader(io.StringIO(csv_of(rows.drop(columns="config")))))
     configured = [index for index, kind in enumerate(rows["kind"]) if kind == "trained"]
     configs = [json.loads(rows["config"].iloc[index]) for index in configured]
     axes = []
@@ -331,14 +346,4 @@ def _page_data(frame: pd.DataFrame, positions: Sequence[int]) -> dict[str, Any]:
         for index, value in zip(configured, values, strict=True):
             of_row[index] = different.index(value)
         axes.append({"name": axis.replace("_", " "), "values": different, "rows": of_row})
-    return {
-        "csv": [_csv_line(line) for line in lines],
-        "tiers": [tier(row) for row in rows.to_dict("records")],
-        "axes": axes,
-    }
-
-
-def _csv_line(cells: Sequence[str]) -> str:
-    line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(cells)
-    return line.getvalue()
+    return {"percent": percent, "tiers": [tier(row) for row in rows.to_dict("records")], "axes": axes}

@@ -130,7 +130,7 @@ def _noise(comparison: Comparison) -> list[str]:
         f"(√(error / 2n) predicts {100 * theory:.2f}). Faint gaps are those that seeds alone make: 2 s √(1/s1 + 1/s2)."
     )
     outliers = _outliers(analysis.compared, estimates.noise)
-    return [note, *outliers, *_own_intervals(analysis.compared, estimates, estimates.noise)]
+    return [note, *outliers, *_separate_intervals(analysis.compared, estimates, estimates.noise)]
 
 
 def _outliers(compared: Sequence[Configuration], noise: SeedNoise) -> list[str]:
@@ -154,16 +154,16 @@ def _outliers(compared: Sequence[Configuration], noise: SeedNoise) -> list[str]:
     return notes
 
 
-def _own_intervals(compared: Sequence[Configuration], estimates: MeanEstimates, noise: SeedNoise) -> list[str]:
+def _separate_intervals(compared: Sequence[Configuration], estimates: MeanEstimates, noise: SeedNoise) -> list[str]:
     """The intervals by their own seeds alone of configurations whose noise may differ from the pooled noise."""
-    own = np.sqrt(noise.raw_variances / estimates.seeds) * stats.t.ppf(0.975, np.maximum(estimates.seeds - 1, 1))
+    alone = np.sqrt(noise.raw_variances / estimates.seeds) * stats.t.ppf(0.975, np.maximum(estimates.seeds - 1, 1))
     half = np.sqrt(noise.variances / estimates.seeds) * stats.t.ppf(0.975, noise.degrees)
     with np.errstate(divide="ignore", invalid="ignore"):
-        unlike = (noise.p < F_TEST_LEVEL) & ~noise.is_outlier & (np.abs(np.log2(own / half)) > 1)
+        unlike = (noise.p < F_TEST_LEVEL) & ~noise.is_outlier & (np.abs(np.log2(alone / half)) > 1)
     indices = sorted(np.flatnonzero(unlike).tolist(), key=lambda index: float(noise.p[index]))
     return [
-        f"“{compared[i].label}” by its own seeds alone: {100 * estimates.means[i]:.2f} ± {100 * own[i]:.2f} "
-        f"on this test set. They differ {'less' if own[i] < half[i] else 'more'} than those of the others "
+        f"“{compared[i].label}” by its own seeds alone: {100 * estimates.means[i]:.2f} ± {100 * alone[i]:.2f} "
+        f"on this test set. They differ {'less' if alone[i] < half[i] else 'more'} than those of the others "
         f"(F test, p = {noise.p[i]:.3f}), whose noise its interval shares."
         for i in indices[:MAX_NAMED]
     ]
@@ -193,8 +193,8 @@ def _selection_bias(analysis: Analysis) -> str:
     if estimates is None or best_set is None or np.count_nonzero(best_set.in_set) < 2:
         return ""
     equals = subset(estimates, np.flatnonzero(best_set.in_set).tolist())
-    count, own = len(equals.means), float(equals.variances.sum())
-    shared = (float(variance(equals, np.ones((1, count)))[0]) - own) / (count * (count - 1))
+    count, alone = len(equals.means), float(equals.variances.sum())
+    shared = (float(variance(equals, np.ones((1, count)))[0]) - alone) / (count * (count - 1))
     n = len(estimates.means)
-    gain = gain_of_best(n, max(own / count - shared, 0.0) ** 0.5)
+    gain = gain_of_best(n, max(alone / count - shared, 0.0) ** 0.5)
     return f" Of {n} equal configurations the highest would lie {100 * gain:.2f} points above them by chance."

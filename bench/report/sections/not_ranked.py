@@ -29,6 +29,7 @@ def not_ranked(comparison: Comparison) -> Section:
                     Column("key", "Key", lambda row: row["key"][:KEY_DIGITS], "text"),
                 ),
                 formats=EVERYWHERE - {"latex"},
+                main=True,
                 in_full=True,
             )
         )

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from bench.metrics import METRICS
 from bench.report.comparison import Comparison
+from bench.report.document import Summary
 from bench.report.grouping import IMPORTED_PROTOCOL
 from bench.report.number_format import NOTHING, counted, number, percent, unit
-from bench.report.provenance import trial_counts
 from bench.report.sections.leaderboard import test_estimate
+from bench.report.sections.provenance import trial_counts
 from bench.report.sections.published_results import published_sentence
 from bench.statistics.contrasts import difference
 
@@ -25,29 +25,6 @@ MIN_SEEDS = 4
 
 NOTABLE_RATIO = 1.5
 """Ratio of training times from which it is mentioned."""
-
-
-@dataclass(frozen=True)
-class Summary:
-    """`lead`, the selected configuration's `label` (empty when none was selected) and its `metrics` in words.
-
-    `difference` says which others are not significantly different and how far the next is, `caution` that seeds are too
-    few (both may be empty), `trials` how many trials became of what; `facts` are headings with a sentence each.
-    """
-
-    lead: str
-    label: str = ""
-    metrics: str = ""
-    difference: str = ""
-    caution: str = ""
-    trials: str = ""
-    facts: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def sentence(self) -> str:
-        """All of it as one text."""
-        label = self.label and f"{self.label}:"
-        return " ".join(filter(None, [self.lead, label, self.metrics, self.difference, self.caution]))
 
 
 def summarize(comparison: Comparison) -> Summary:
@@ -82,11 +59,11 @@ def summarize(comparison: Comparison) -> Summary:
     difference_text = _differences(comparison, row, complete)
     highest = trained.iloc[0]
     if highest["label"] != row["label"]:
-        end = "lowest" if metric.ascending else "highest"
+        end, way = ("lowest", "downwards") if metric.ascending else ("highest", "upwards")
+        mean = f"{number(highest['test_mean'], comparison.metrics[0])}{unit(comparison.metrics[0])}"
         difference_text = (
-            f"{difference_text} The {end} test mean among the complete is "
-            f"{number(highest['test_mean'], comparison.metrics[0])} ({highest['label']}); it was not selected on "
-            f"validation, and the {end} of many test results is biased {'down' if metric.ascending else 'up'}wards."
+            f"{difference_text} The {end} test mean among the complete configurations is {mean} ({highest['label']}); "
+            f"it was not selected on validation, and the {end} of many test results is biased {way}."
         ).strip()
     lead = f"Selected on validation, of {len(trained)} complete configurations:"
     return Summary(lead, row["label"], _metrics(row), difference_text, caution, trials, facts)

@@ -9,10 +9,20 @@ import numpy as np
 import pandas as pd
 
 from bench.report.charts.drawing import chart_data, pick, unless_picked, zoom
-from bench.report.charts.fit_names import fitted
-from bench.report.charts.lazy_altair import alt
-from bench.report.charts.series import Series, colour, dash, top_series
-from bench.report.charts.theme import BLUE, GREY, HEIGHT, INK, VERMILLION, WIDTH
+from bench.report.charts.style import (
+    BLUE,
+    GREY,
+    HEIGHT,
+    INK,
+    VERMILLION,
+    WIDTH,
+    Series,
+    alt,
+    colour,
+    dash,
+    fitted,
+    top_series,
+)
 from bench.report.comparison import Comparison
 from bench.report.document import Chart, OmittedChart, Section
 from bench.report.epoch_curves import epoch_curves

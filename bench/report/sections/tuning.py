@@ -10,9 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bench.report.charts.drawing import chart_data
-from bench.report.charts.fit_names import label_expression, width
-from bench.report.charts.lazy_altair import alt
-from bench.report.charts.theme import DASHES, LEGEND_NAME, SERIES, WIDTH
+from bench.report.charts.style import DASHES, LEGEND_NAME, SERIES, WIDTH, alt, label_expression, width
 from bench.report.comparison import Comparison
 from bench.report.document import Chart, Column, OmittedChart, Row, Section, Table
 from bench.report.estimates import validation_mean
@@ -204,7 +202,7 @@ def expected_best_chart(frame: pd.DataFrame) -> Chart | OmittedChart:
         * cut
     )
     chart = alt.vconcat(*panels, spacing=14).resolve_scale(color="independent", strokeDash="independent")
-    return Chart("tries", TITLE, caption, chart)
+    return Chart("expected-best", TITLE, caption, chart)
 
 
 def _largest(rows: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-// A chart that is pointed at becomes a live view of the same specification: names and figures under the pointer, a
+// A chart that is pointed at becomes a live view of the same specification: names and values under the pointer, a
 // legend to pick from. Until then, on paper and for those who use the keyboard, the still image stands.
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
@@ -16,6 +16,8 @@ async function enliven(figure, still) {
   view.style.maxWidth = still.style.maxWidth;
   still.after(view);
   await window.vegaEmbed(view, JSON.parse(document.getElementById(figure.dataset.chart).textContent), {
+    mode: "vega-lite",
+    config: JSON.parse(document.getElementById("charts-config").textContent),
     // Vega would compile its expressions by eval, which the page forbids; with `ast` it interprets them.
     ast: true,
     renderer: "svg",

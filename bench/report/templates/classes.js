@@ -64,22 +64,22 @@
 
   const count = (value) => (Number.isInteger(value) ? String(value) : value.toFixed(1));
 
-  function matrix(data, caption, shown, value, missing, signs) {
+  function matrix(data, caption, displayed, value, missing, signs) {
     const size = data.classes.length;
-    const values = shown.map((row) => shown.map((column) => value(row * size + column)));
-    const most = Math.max(1e-9, ...values.flatMap((row, i) => (missing.includes(shown[i]) ? [] : row.map(Math.abs))));
-    const rows = shown.map((row, i) => make("tr", {}, rowHead(data.classes[row]), ...values[i].map((number, j) => {
-      if (missing.includes(row)) return cell("", "zero");
+    const values = displayed.map((row) => displayed.map((column) => value(row * size + column)));
+    const most = Math.max(1e-9, ...values.flatMap((row, i) => (missing.includes(displayed[i]) ? [] : row.map(Math.abs))));
+    const rows = displayed.map((row, i) => make("tr", {}, rowHead(data.classes[row]), ...values[i].map((number, j) => {
+      if (missing.includes(row)) return cell("", "");
       const none = Math.abs(number) < 0.05;
       const total = values[i].reduce((sum, n) => sum + n, 0);
       const strength = Math.sqrt(Math.abs(number) / (signs ? most : Math.max(total, 1e-9)));
       const good = (number > 0) === (i === j);
-      const kind = [none ? "zero" : strength > 0.8 ? "deep" : "", signs && !none ? (good ? "gain" : "loss") : ""].join(" ").trim();
+      const kind = [!none && strength > 0.8 ? "deep" : "", signs && !none ? (good ? "gain" : "loss") : ""].join(" ").trim();
       const element = cell(signs ? (none ? "0" : signed(count(number))) : count(number), kind);
       if (!none) element.style.setProperty("--s", Math.min(strength, 1).toFixed(2));
       return element;
     })));
-    return table(caption, [columnHead("true \\ predicted", false), ...shown.map((number) => columnHead(data.classes[number], false))], rows, "matrix");
+    return table(caption, [columnHead("true \\ predicted", false), ...displayed.map((number) => columnHead(data.classes[number], false))], rows, "matrix");
   }
 
   function pairs(data, left, right, missing) {
@@ -97,7 +97,7 @@
   }
 
   function compare(container) {
-    const data = JSON.parse(document.getElementById(container.dataset.classes).textContent);
+    const data = JSON.parse(document.getElementById(container.dataset.values).textContent);
     const all = data.configurations;
     if (all.length < 2) return;
     const select = (text, options, selected) => {
@@ -116,23 +116,22 @@
       const [left, right] = [all[indexA], all[indexB]];
       const [a, b] = [cells(left), cells(right)];
       const missing = [...left.missing, ...right.missing];
-      const shown = order(data, a, b);
-      const part = shown.length < data.classes.length ? ` The ${shown.length} classes that differ most.` : "";
+      const displayed = order(data, a, b);
+      const part = displayed.length < data.classes.length ? ` The ${displayed.length} classes that differ most.` : "";
       const seeds = (side) => (side.seeds > 1 ? `, mean of ${side.seeds} seeds` : "");
       out.replaceChildren(
         make("div", { class: "pair" }, metricTable(data, indexA, indexB, left, right, metricIndex), pairs(data, a, b, missing)),
         matrix(data, `A − B: images per seed. Blue is better for A (more on the diagonal, fewer off it), orange worse.${part}`,
-          shown, (index) => (a.get(index) ?? 0) - (b.get(index) ?? 0), missing, true),
+          displayed, (index) => (a.get(index) ?? 0) - (b.get(index) ?? 0), missing, true),
         make("div", { class: "sides" },
-          matrix(data, `A: ${left.label}${seeds(left)}`, shown, (index) => a.get(index) ?? 0, left.missing, false),
-          matrix(data, `B: ${right.label}${seeds(right)}`, shown, (index) => b.get(index) ?? 0, right.missing, false)));
+          matrix(data, `A: ${left.label}${seeds(left)}`, displayed, (index) => a.get(index) ?? 0, left.missing, false),
+          matrix(data, `B: ${right.label}${seeds(right)}`, displayed, (index) => b.get(index) ?? 0, right.missing, false)));
     };
     for (const input of [first, second, metric]) input.addEventListener("change", draw);
-    container.append(make("h4", {}, "Two configurations side by side"),
-      make("div", { class: "choices" }, firstLabel, secondLabel, metricLabel), out);
-    container.hidden = false;
+    container.append(make("div", { class: "compare" }, make("h4", {}, "Two configurations side by side"),
+      make("div", { class: "choices" }, firstLabel, secondLabel, metricLabel), out));
     draw();
   }
 
-  document.querySelectorAll("[data-classes]").forEach(compare);
+  document.querySelectorAll("[data-controls=classes]").forEach(compare);
 })();

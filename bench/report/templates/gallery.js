@@ -10,10 +10,10 @@
   const grouped = (value) => value.toLocaleString("en-US");
 
   function browse(place) {
-    const data = JSON.parse(document.getElementById(place.dataset.gallery).textContent);
+    const data = JSON.parse(document.getElementById(place.dataset.values).textContent);
     const positions = new Map(data.positions.map((image, number) => [image, number]));
     const list = place.querySelector(".shots");
-    const status = place.querySelector(".shown");
+    const status = place.querySelector("[aria-live]");
     const configuration = make("select", { "aria-label": "Configuration" });
     const pair = make("select", { "aria-label": "Pair" });
     data.configurations.forEach((one, number) => configuration.append(new Option(one.label, String(number))));
@@ -28,20 +28,20 @@
         made.append(tile);
       }
       const which = `no. ${grouped(image)}` + (one.seeds > 1 ? `, ${seeds} of ${one.seeds} seeds` : "");
-      made.append(line("label", label, trueClassProbability), line("predicted", predicted, confidence), make("span", { class: "quiet" }, which));
+      made.append(make("span", { class: "quiet" }, which), line("label", label, trueClassProbability), line("predicted", predicted, confidence));
       return made;
     };
 
     const draw = () => {
       const one = data.configurations[Number(configuration.value)];
       const selected = one.pairs[Number(pair.value)];
-      const shown = selected
-        ? one.shown.filter(([, label, predicted]) => label === selected[0] && predicted === selected[1])
-        : one.shown.slice(0, one.first);
+      const displayed = selected
+        ? one.displayed.filter(([, label, predicted]) => label === selected[0] && predicted === selected[1])
+        : one.displayed.slice(0, one.first);
       const total = selected ? selected[2] : one.total;
       const what = selected ? ` of ${data.classes[selected[0]]} predicted as ${data.classes[selected[1]]}` : "";
-      status.textContent = `${one.label}: ${grouped(shown.length)} of ${grouped(total)} misclassified images${what}.`;
-      list.replaceChildren(...shown.map((mistake) => shot(one, mistake)));
+      status.textContent = `${one.label}: ${grouped(displayed.length)} of ${grouped(total)} misclassified images${what}.`;
+      list.replaceChildren(...displayed.map((mistake) => shot(one, mistake)));
     };
     const offer = () => {
       const one = data.configurations[Number(configuration.value)];
@@ -62,5 +62,5 @@
     offer();
   }
 
-  document.querySelectorAll("[data-gallery]").forEach(browse);
+  document.querySelectorAll("[data-controls=gallery]").forEach(browse);
 })();

@@ -49,7 +49,7 @@ function addColumns(table, data) {
 }
 
 function start(root) {
-  const data = JSON.parse(document.getElementById(root.dataset.table).textContent);
+  const data = JSON.parse(document.getElementById(root.dataset.values).textContent);
   const scroll = root.querySelector(".scroll");
   const node = root.querySelector("table");
   addColumns(node, data);
@@ -67,7 +67,7 @@ function start(root) {
   const places = (wanted) => columns.filter(wanted).map((column) => column.index);
   const published = [...node.tBodies[0].rows].map((row) => row.classList.contains("published"));
   const paged = published.length > PAGE;
-  const percent = root.dataset.percent === "true";
+  const percent = data.percent;
 
   const table = new DataTable(node, {
     autoWidth: false,
@@ -87,14 +87,14 @@ function start(root) {
   });
 
   let group = null;
-  const shown = (row) => {
+  const displayed = (row) => {
     if (published[row]) return "published";
     return group.axis ? group.of.values[group.of.rows[row]] : table.cell(row, group.index).node().textContent.trim();
   };
   function groupHead(rows) {
     const indexes = rows.indexes().toArray();
     const ours = indexes.filter((row) => !published[row] && data.tiers[row] === 0);
-    const value = shown(indexes[0]) || "–";
+    const value = displayed(indexes[0]) || "–";
     const numbers = ours.map((row) => table.cell(row, test).node().dataset.order).filter((text) => text !== "");
     const written = (number) => (percent ? (100 * number).toFixed(2) : number.toFixed(4));
     const parts = [published[indexes[0]] ? "Published results" : `${group.title}: ${value}`];
@@ -114,7 +114,7 @@ function start(root) {
     if (group?.axis) group.of = data.axes[group.index - 1];
     if (group) {
       table.order.fixed({ pre: [[publishedColumn, "asc"], [group.index, group.metric ? "desc" : "asc"], [tier, "asc"]] });
-      table.rowGroup().dataSrc((row) => shown(at.get(row))).rowGroup().enable();
+      table.rowGroup().dataSrc((row) => displayed(at.get(row))).rowGroup().enable();
     } else {
       table.order.fixed({ pre: [[tier, "asc"]] });
       table.rowGroup().disable();
@@ -242,4 +242,4 @@ function start(root) {
   });
 }
 
-document.querySelectorAll(".leaderboard").forEach(start);
+document.querySelectorAll("[data-controls=leaderboard]").forEach(start);

@@ -9,7 +9,7 @@ from made_charts import chart, comparison, grid, pruned, rows, why_omitted
 from made_ledger import BASE, Ledger, config
 
 from bench.published import find
-from bench.report.charts.theme import BLUE
+from bench.report.charts.style import BLUE
 from bench.report.epoch_curves import epoch_curves
 from bench.report.sections.effects import effects_frames
 from bench.report.sections.tuning import expected_best_frame
@@ -90,7 +90,7 @@ def test_budget_and_rungs_count_what_pruning_did() -> None:
     assert spent["complete", "trained"] == 60
     assert spent["pruned", "trained"] == 3
     assert spent["pruned", "saved by pruning"] == 7
-    judged = {(row["rung"], row["decision"]): row["trials"] for row in rows(chart(made, "rungs"))}
+    judged = {(row["rung"], row["decision"]): row["trials"] for row in rows(chart(made, "pruning"))}
     assert judged == {("epoch 1", "continued"): 1, ("epoch 1", "stopped"): 1, ("epoch 2", "stopped"): 1}
 
 
@@ -98,7 +98,7 @@ def test_tries_are_those_of_the_analysis() -> None:
     made = comparison(grid())
     expected = expected_best_frame(made, [])
     everything = expected[expected["axis"] == ""]
-    shown = [row for row in rows(chart(made, "tries")) if row["value"] == "all"]
+    shown = [row for row in rows(chart(made, "expected-best")) if row["value"] == "all"]
     assert [row["test"] for row in shown] == pytest.approx(list(100 * everything["test"]), rel=1e-5)
 
 
@@ -150,10 +150,10 @@ def test_many_configurations_are_thinned_and_the_caption_says_so(ledger: Ledger)
 def test_series_colours_can_be_told_on_dark_paper_too() -> None:
     from importlib.resources import files
 
-    from bench.report.charts import theme
+    from bench.report.charts import style
 
     css = (files("bench.report") / "templates" / "charts.css").read_text("utf-8")
-    for colour in {*theme.SERIES, theme.GREY, theme.RULE}:
+    for colour in {*style.SERIES, style.GREY, style.RULE}:
         assert f'[fill="{colour}"]' in css
         assert f'[stroke="{colour}"]' in css
-    assert BLUE in theme.SERIES
+    assert BLUE in style.SERIES

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import re
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
+import vl_convert
 from made_charts import HOSTILE, chart, comparison, grid
 from made_ledger import BASE, Ledger, config
+from numpy.typing import NDArray
+from PIL import Image
 
 from bench.commands.report import write_figures
 from bench.errors import UserError
 from bench.report import build
-from bench.report.charts.drawing import library, png, svg
+from bench.report.charts.drawing import library, png, specification, svg, svg_of
 from bench.report.comparison import Comparison
 from bench.report.html import DrawnChart, _draw
 from bench.report.sections import SECTIONS
@@ -62,6 +67,21 @@ def test_pictures_let_the_pages_paper_through_and_scale(made: Ledger) -> None:
     assert one.spec["background"] == "transparent"
 
 
+def test_a_pages_chart_is_shorter_and_looks_the_same(made: Ledger) -> None:
+    for drawn in page_charts(comparison(made), "part-1"):
+        whole = svg_of(specification(drawn.chart, background="transparent", titled=False))
+        size = "".join(re.findall(r'(?: width| height)="[\d.]+"', whole.partition(">")[0]))
+        assert len(drawn.image) < 0.6 * len(whole)
+        fonts = ' font-family="Arial, Helvetica, Liberation Sans, sans-serif"'
+        before, after = (pixels(text) for text in (whole, str(drawn.image).replace("<svg", f"<svg{size}{fonts}", 1)))
+        assert before.shape == after.shape
+        assert np.abs(before - after).mean() < 0.3, drawn.chart.name
+
+
+def pixels(text: str) -> NDArray[np.int64]:
+    return np.asarray(Image.open(io.BytesIO(vl_convert.svg_to_png(text))).convert("RGBA")).astype(np.int64)
+
+
 def test_heat_maps_are_for_files_only(made: Ledger) -> None:
     assert not [one for one in page_charts(comparison(made), "part-1") if one.chart.name.startswith("confusion")]
 
@@ -73,7 +93,7 @@ def test_the_library_interprets_expressions() -> None:
 
 
 def test_png_is_a_picture(made: Ledger) -> None:
-    assert png(chart(comparison(made), "tries")).startswith(b"\x89PNG")
+    assert png(chart(comparison(made), "expected-best")).startswith(b"\x89PNG")
 
 
 def test_figures_are_written_beside_each_other(

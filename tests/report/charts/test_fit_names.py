@@ -11,8 +11,7 @@ from made_charts import chart, comparison, costing
 from made_ledger import BASE, Ledger, config
 
 from bench.report.charts.drawing import svg
-from bench.report.charts.fit_names import fitted, width
-from bench.report.charts.theme import LEGEND_NAME
+from bench.report.charts.style import LEGEND_NAME, fitted, width
 from bench.report.comparison import Comparison
 
 LONG = "models/experiments/2024/wide_and_deep_residual_networks.py:factory with a depth of {} and a width of {}, tuned"
@@ -62,7 +61,7 @@ def long() -> Comparison:
     return comparison(grid())
 
 
-@pytest.mark.parametrize("name", ["time", "effects", "interactions", "curves", "losses", "tries"])
+@pytest.mark.parametrize("name", ["time", "effects", "interactions", "curves", "losses", "expected-best"])
 def test_no_two_names_of_a_chart_are_alike_and_none_is_cut_at_its_end(long: Comparison, name: str) -> None:
     text = svg(chart(long, name))
     texts = [html.unescape(" ".join(re.findall(r">([^<]+)<", one))) for one in re.findall(r"<text.*?</text>", text)]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from made_ledger import FLIP, L2, Ledger, config, planned
+from made_ledger import FLIP, L2, Ledger, config, planned, provenance_of
 
 from bench.report import build
 from bench.report.sections.summary import Summary
@@ -27,7 +27,10 @@ def test_it_names_what_validation_chose_with_its_test_figure_and_interval(full: 
 
 def test_it_warns_of_a_higher_test_mean_that_validation_did_not_choose(full: Ledger) -> None:
     text = summary(full).difference
-    assert "The highest test mean among the complete is 88.27 (mlp · adam lr=0.001); it was not selected" in text
+    assert (
+        "The highest test mean among the complete configurations is 88.27 % (mlp · adam lr=0.001); it was not selected"
+        in text
+    )
 
 
 def test_it_says_that_the_order_is_descriptive_and_how_large_seed_noise_is(full: Ledger) -> None:
@@ -90,7 +93,7 @@ def test_the_other_seeds_of_a_pruned_configuration_are_not_waited_for(ledger: Le
     ledger.add_ended(config(), 0, "pruned", 2, pruning={"rule": {"grace_period": 2}, "decisions": []})
     report = build(ledger.records, ledger.predictions, "title", planned=planned(config(), 3))
     assert report.sections[0][0].notes == ()
-    assert dict(report.provenance)["Trials"] == "3: 1 pruned, 2 skipped by pruning"
+    assert provenance_of(report)["Trials"] == "3: 1 pruned, 2 skipped by pruning"
 
 
 def test_when_every_trial_failed_nothing_was_chosen(ledger: Ledger) -> None:

@@ -2,56 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-
-import pandas as pd
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from bench.ledger.record import Record
 from bench.metrics import Predictions
 from bench.published.reference_data import Reference
 from bench.report.analysis import analyse
-from bench.report.checks import ReportCheck, checks
 from bench.report.classes.build_details import build_details, check_patterns
-from bench.report.classes.gallery import cached_finder
-from bench.report.comparison import Comparison
-from bench.report.document import Section
+from bench.report.classes.misclassified import cached_finder
+from bench.report.comparison import Comparison, Origin
+from bench.report.document import Report
 from bench.report.estimates import complete_metrics
 from bench.report.grouping import Config, group_trials
-from bench.report.leaderboard_frame import empty_leaderboard, leaderboard_frame, not_ranked
-from bench.report.provenance import checksums, provenance
-from bench.report.sections import SECTIONS
-from bench.report.sections.summary import Summary, summarize
+from bench.report.leaderboard_frame import leaderboard_frame, not_ranked
+from bench.report.sections import CLOSING_SECTIONS, SECTIONS
+from bench.report.sections.provenance import checksums
+from bench.report.sections.summary import summarize
 from bench.suite.trial import Trial
-
-
-@dataclass(frozen=True)
-class Report:
-    """Everything that renderers need.
-
-    `summaries` and `sections` are those of the `comparisons`, in their order. `keys` are the trials' keys in the
-    ledger, `notes` concern the whole report, `checks` are those that the report made of itself.
-    """
-
-    title: str
-    suite: str
-    comparisons: tuple[Comparison, ...]
-    summaries: tuple[Summary, ...]
-    sections: tuple[tuple[Section, ...], ...]
-    notes: tuple[str, ...]
-    provenance: tuple[tuple[str, str], ...]
-    keys: tuple[str, ...]
-    checks: tuple[ReportCheck, ...] = ()
-
-    def parts(self) -> Iterator[tuple[Comparison, Summary, tuple[Section, ...]]]:
-        """Each comparison with its summary and sections."""
-        return zip(self.comparisons, self.summaries, self.sections, strict=True)
-
-    @property
-    def frame(self) -> pd.DataFrame:
-        """All leaderboards below one another; columns in `bench.report.leaderboard_frame.COLUMNS`."""
-        frames = [comparison.frame for comparison in self.comparisons]
-        return pd.concat(frames, ignore_index=True) if frames else empty_leaderboard()
 
 
 def build(
@@ -112,7 +79,7 @@ def build(
         of_dataset = [reference for reference in references if reference.dataset == group.dataset]
         images = analysis.correctness.images
         frame = leaderboard_frame(group, of_dataset, images, metrics, analysis.rank_statistics, reproduce_command)
-        detailed = build_details(
+        with_details = build_details(
             group, frame, analysis.top, predictions, find_data, reproductions, details, len(groups)
         )
         comparisons.append(
@@ -124,24 +91,30 @@ def build(
                 analysis=analysis,
                 references=of_dataset,
                 reproductions=reproductions or {},
-                details=detailed.details,
-                gallery=detailed.gallery,
+                details=with_details.details,
+                gallery=with_details.gallery,
             )
         )
-    checksums_of_labels = (comparison.analysis.correctness.checksum for comparison in comparisons)
-    data = checksums(groups, planned)
+    origin = Origin(suite, suite_file, command, checksums(groups, planned))
+    return _report(title, comparisons, origin, _notes(references, {group.dataset for group in groups}, on_other_data))
+
+
+def _report(title: str, comparisons: Sequence[Comparison], origin: Origin, notes: tuple[str, ...]) -> Report:
+    """Every section of the comparisons, and those on all of them."""
     return Report(
         title=title,
-        suite=suite,
+        suite=origin.suite,
         comparisons=tuple(comparisons),
         summaries=tuple(map(summarize, comparisons)),
         sections=tuple(tuple(section(comparison) for section in SECTIONS) for comparison in comparisons),
-        notes=_notes(references, {group.dataset for group in groups}, on_other_data),
-        provenance=provenance(records, groups, suite, command, suite_file, data, checksums_of_labels),
+        closing=tuple(section(comparisons, origin) for section in CLOSING_SECTIONS),
+        notes=notes,
         keys=tuple(
-            record.key for group in groups for configuration in group.configurations for record in configuration.records
+            record.key
+            for comparison in comparisons
+            for configuration in comparison.group.configurations
+            for record in configuration.records
         ),
-        checks=checks(comparisons),
     )
 
 

@@ -35,14 +35,14 @@ MAX_SPRITE_BYTES = 600_000
 """Size of all sprites of a report, before base64."""
 
 MOST_CONFIDENT = 30
-"""How many of a configuration's most confident mistakes are shown, whatever their classes."""
+"""How many of a configuration's most confident mistakes are displayed, whatever their classes."""
 PER_PAIR, FREQUENT_PAIRS = 6, 10
-"""Of each of the most frequent pairs of classes, so many of the most confident mistakes are shown."""
+"""Of each of the most frequent pairs of classes, so many of the most confident mistakes are displayed."""
 MISTAKE_LIMITS = (MOST_CONFIDENT + PER_PAIR * FREQUENT_PAIRS, 60, 40, MOST_CONFIDENT, 20, 12, 8, 4)
 """Mistakes per configuration, tried in turn until the sprite is small enough."""
 
 MAX_LABEL_ISSUES, MAX_DUPLICATES = 36, 12
-"""How many of each are shown at most."""
+"""How many of each are displayed at most."""
 MIN_NETWORKS = 3
 """The agreement of fewer networks is no reason to doubt a label."""
 SENSITIVITY = ("label", "accuracy", "without_label_issues", "without_duplicates", "without_both")
@@ -63,6 +63,10 @@ class Sprite:
     @property
     def scale(self) -> int:
         return max(1, round(DISPLAY_SIDE / max(self.width, self.height)))
+
+    @property
+    def columns(self) -> int:
+        return SPRITE_COLUMNS
 
     @property
     def source(self) -> str:
@@ -181,15 +185,15 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Mistakes:
-    """A configuration's mistakes: their number by (true, predicted) pair, and the `shown` ones, by confidence.
+    """A configuration's mistakes: their number by (true, predicted) pair, and the `displayed` ones, by confidence.
 
-    The first `first` of `shown` are the most confident of all; those of a pair are the most confident of that pair.
+    The first `first` of `displayed` are the most confident of all; those of a pair are the most confident of that pair.
     """
 
     label: str
     seeds: int
     pairs: dict[tuple[int, int], int]
-    shown: tuple[Mistake, ...]
+    displayed: tuple[Mistake, ...]
     first: int
 
     @property
@@ -231,14 +235,14 @@ FindData = Callable[[Entry, Labels], LocalData]
 """From a suite file's `dataset` entry and the labels that networks were tested on to the data on this machine."""
 
 
-def find_local_data(entry: Entry) -> LocalData:
+def find_local_data(dataset: Entry) -> LocalData:
     """The data of a suite file's `dataset` entry, if they are on this machine; nothing is downloaded."""
     try:
-        data = load_local(entry)
+        data = load_local(dataset)
     except UserError as error:
         return LocalData(None, f"No images: {str(error).splitlines()[0]}")
     if data is None:
-        advice = "" if "path" in entry else f"; `bench data fetch {entry['name']}` downloads it"
+        advice = "" if "path" in dataset else f"; `bench data fetch {dataset['name']}` downloads it"
         return LocalData(None, f"No images: the data set is not on this machine{advice}.")
     return LocalData(data)
 
@@ -251,14 +255,14 @@ def cached_finder(planned: Iterable[Trial] = ()) -> FindData:
     known: dict[str, LocalData] = {}
     resolved = {canonical(t.config.dataset.to_json()): t.run_config.dataset.to_json() for t in planned if t.data_path}
 
-    def find_data(entry: Entry, labels: Labels) -> LocalData:
-        name = canonical(entry)
+    def find_data(dataset: Entry, labels: Labels) -> LocalData:
+        name = canonical(dataset)
         if name not in known:
-            if _test_size(entry) not in (None, len(labels)):
+            if _test_size(dataset) not in (None, len(labels)):
                 return OTHER_TEST_PART
-            known[name] = find_local_data(resolved.get(name, entry))
+            known[name] = find_local_data(resolved.get(name, dataset))
             if name in resolved:  # a report may be passed on: it names user data as the suite file does
-                note = known[name].note.replace(resolved[name]["path"], entry["path"])
+                note = known[name].note.replace(resolved[name]["path"], dataset["path"])
                 known[name] = replace(known[name], note=note)
         local = known[name]
         return local if local.data is None or np.array_equal(local.data.test_labels, labels) else OTHER_TEST_PART
@@ -266,10 +270,10 @@ def cached_finder(planned: Iterable[Trial] = ()) -> FindData:
     return find_data
 
 
-def _test_size(entry: Entry) -> int | None:
+def _test_size(dataset: Entry) -> int | None:
     """The number of test images; None where the catalogue does not have it."""
     try:
-        return None if is_from_path(entry) else find(entry).test_size
+        return None if is_from_path(dataset) else find(dataset).test_size
     except UserError:
         return None
 
@@ -325,14 +329,14 @@ def _mistakes(label: str, predictions: SeedPredictions) -> Mistakes:
     pairs = Counter((mistake.label, mistake.predicted) for mistake in mistakes)
     frequent = {pair for pair, _ in pairs.most_common(FREQUENT_PAIRS)}
     of_pair: Counter[tuple[int, int]] = Counter()
-    shown = []
+    displayed = []
     for rank, mistake in enumerate(mistakes):
         pair = (mistake.label, mistake.predicted)
         of_pair[pair] += 1
         if rank < MOST_CONFIDENT or (pair in frequent and of_pair[pair] <= PER_PAIR):
-            shown.append(mistake)
+            displayed.append(mistake)
     return Mistakes(
-        label, predictions.n_seeds, dict(pairs.most_common()), tuple(shown), min(MOST_CONFIDENT, len(mistakes))
+        label, predictions.n_seeds, dict(pairs.most_common()), tuple(displayed), min(MOST_CONFIDENT, len(mistakes))
     )
 
 
@@ -342,8 +346,8 @@ def _with_sprite(gallery: Gallery, data: Dataset, max_bytes: int) -> Gallery:
     always = [issue.image for issue in issues.images[:MAX_LABEL_ISSUES]] if issues else []
     always += [duplicate.test for duplicate in (issues.duplicates or ())[:MAX_DUPLICATES]] if issues else []
     for limit in MISTAKE_LIMITS:
-        mistakes = tuple(replace(m, shown=m.shown[:limit], first=min(m.first, limit)) for m in gallery.mistakes)
-        sheet = sprite(data.test_images, [*always, *(mistake.image for m in mistakes for mistake in m.shown)])
+        mistakes = tuple(replace(m, displayed=m.displayed[:limit], first=min(m.first, limit)) for m in gallery.mistakes)
+        sheet = sprite(data.test_images, [*always, *(mistake.image for m in mistakes for mistake in m.displayed)])
         if len(sheet.png) <= max_bytes:
             break
     return replace(gallery, mistakes=mistakes, sprite=sheet)

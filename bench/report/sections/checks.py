@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,8 @@ from bench.data.dataset import fingerprint
 from bench.errors import UserError
 from bench.ledger.record import Record
 from bench.metrics import METRICS
-from bench.report.comparison import Comparison
+from bench.report.comparison import Comparison, Origin
+from bench.report.document import Cell, Column, Section, Table
 from bench.report.grouping import STATUSES
 from bench.report.sections.budget import budget_frame, trained
 from bench.suite.trial import trial_key
@@ -36,7 +37,34 @@ class ReportCheck:
     detail: str
 
 
-def checks(comparisons: Sequence[Comparison]) -> tuple[ReportCheck, ...]:
+def checks(comparisons: Sequence[Comparison], _: Origin) -> Section:
+    """A row per check, and a warning for each that failed."""
+    results = report_checks(comparisons)
+    table = Table(
+        name="checks",
+        title="Checks",
+        caption="Computed for this report from the ledger's records and predictions.",
+        frame=pd.DataFrame([asdict(check) for check in results], columns=["name", "passed", "detail"]),
+        columns=(
+            Column("name", "Check", lambda row: row["name"], "text"),
+            Column(
+                "passed", "Result", lambda row: Cell("passed") if row["passed"] else Cell("FAILED", "strong"), "text"
+            ),
+            Column("detail", "Of", lambda row: row["detail"], "text"),
+        ),
+        formats=frozenset({"page", "markdown", "csv"}),
+        in_full=True,
+    )
+    return Section(
+        "checks",
+        "Checks",
+        (table,),
+        warnings=tuple(f"CHECK FAILED: {check.name}: {check.detail}" for check in results if not check.passed),
+        data=lambda: {"checks": table.frame},
+    )
+
+
+def report_checks(comparisons: Sequence[Comparison]) -> tuple[ReportCheck, ...]:
     """Every check that had something to check."""
     every: tuple[tuple[str, str, Callable[[Comparison], Results]], ...] = (
         ("Each test accuracy is that of its stored predictions", "trials", accuracies_recomputed),
@@ -53,9 +81,9 @@ def checks(comparisons: Sequence[Comparison]) -> tuple[ReportCheck, ...]:
     results = []
     for name, things, check in every:
         problems = [problem for comparison in comparisons for problem in check(comparison)]
-        found = [problem for problem in problems if problem]
+        faults = [problem for problem in problems if problem]
         if problems:
-            results.append(ReportCheck(name, not found, _detail(found, len(problems), things)))
+            results.append(ReportCheck(name, not faults, _detail(faults, len(problems), things)))
     return tuple(results)
 
 

@@ -13,7 +13,7 @@ from bench.data import Dataset, local_files
 from bench.metrics import Predictions
 from bench.report import build, to_html, to_json
 from bench.report.classes.details import SeedPredictions
-from bench.report.classes.gallery import (
+from bench.report.classes.misclassified import (
     MAX_SPRITE_BYTES,
     MOST_CONFIDENT,
     OTHER_TEST_PART,
@@ -25,10 +25,10 @@ from bench.report.classes.gallery import (
 )
 from bench.report.sections.gallery import (
     agreement,
-    confident_mistakes,
-    duplicate_rows,
+    duplicates_table,
     gallery_data,
-    label_issue_images,
+    label_issues_table,
+    mistakes_table,
     sensitivity_table,
 )
 
@@ -80,20 +80,19 @@ def sensitivity_columns(gallery: Gallery) -> dict[str, list[str]]:
 
 def test_the_most_confident_mistakes_come_first() -> None:
     found = gallery_of({"one": predictions(60, {4: (0, 0.6), 7: (2, 0.99), 2: (1, 0.8)})}, data())
-    assert [(m.image, m.label, m.predicted) for m in found.mistakes[0].shown] == [(7, 1, 2), (2, 2, 1), (4, 1, 0)]
-    first = confident_mistakes(found, found.mistakes[0])[0]
-    assert (first.label, first.predicted, first.confidence, first.true_class_probability) == (
-        "hat",
-        "glove",
-        "99.0\u00a0%",
-        "0.5\u00a0%",
-    )
+    assert [(m.image, m.label, m.predicted) for m in found.mistakes[0].displayed] == [(7, 1, 2), (2, 2, 1), (4, 1, 0)]
+    cells = mistakes_table(found).cells
+    assert [cells[name][0].full for name in ("image", "label", "predicted")] == [
+        "7",
+        "hat (0.5\u00a0%)",
+        "glove (99.0\u00a0%)",
+    ]
 
 
 def test_a_mistake_is_that_of_most_seeds_and_its_confidence_is_their_mean() -> None:
     one = predictions(60, {4: (0, 0.6), 7: (2, 0.99)}, {4: (0, 0.8)}, {})
     (mistakes,) = gallery_of({"one": one}, data()).mistakes
-    (mistake,) = mistakes.shown
+    (mistake,) = mistakes.displayed
     assert (mistake.image, mistake.seeds, mistakes.total) == (4, 2, 1)
     assert mistake.confidence == pytest.approx(0.7)
 
@@ -103,8 +102,8 @@ def test_every_frequent_pair_has_images_however_low_the_confidence() -> None:
     unconfident = dict.fromkeys(range(1, 60, 3), (2, 0.5))
     (mistakes,) = gallery_of({"one": predictions(300, confident | unconfident)}, data(300)).mistakes
     assert mistakes.first == MOST_CONFIDENT
-    assert {m.predicted for m in mistakes.shown[:MOST_CONFIDENT]} == {1}
-    assert [m.predicted for m in mistakes.shown[MOST_CONFIDENT:]] == [2] * PER_PAIR
+    assert {m.predicted for m in mistakes.displayed[:MOST_CONFIDENT]} == {1}
+    assert [m.predicted for m in mistakes.displayed[MOST_CONFIDENT:]] == [2] * PER_PAIR
     assert mistakes.pairs == {(0, 1): 100, (1, 2): 20}
 
 
@@ -113,10 +112,12 @@ def test_the_sprite_holds_the_very_pixels() -> None:
     found = gallery_of({"one": predictions(60, {4: (0, 0.6), 7: (2, 0.99)})}, dataset)
     assert found.sprite is not None
     sheet = np.asarray(Image.open(io.BytesIO(found.sprite.png)))
-    for image in confident_mistakes(found, found.mistakes[0]):
-        assert image.position is not None
-        x, y = image.position[0] * 6, image.position[1] * 8
-        np.testing.assert_array_equal(sheet[y : y + 8, x : x + 6], dataset.test_images[image.image].transpose(1, 2, 0))
+    table = mistakes_table(found)
+    for row, cell in zip(table.rows, table.cells["image"], strict=True):
+        column, line = (int(part.partition(":")[2]) for part in cell.css.split(";"))
+        x, y = column * 6, line * 8
+        expected = dataset.test_images[row["image"]].transpose(1, 2, 0)
+        np.testing.assert_array_equal(sheet[y : y + 8, x : x + 6], expected)
 
 
 def test_large_images_are_scaled_down_with_their_proportions() -> None:
@@ -132,8 +133,8 @@ def test_the_sprite_keeps_to_its_size_by_showing_fewer_mistakes() -> None:
     assert small.sprite is not None
     assert len(small.sprite.png) <= 60_000
     (mistakes,) = small.mistakes
-    assert 0 < len(mistakes.shown) < MOST_CONFIDENT
-    assert mistakes.shown[0].image == 199
+    assert 0 < len(mistakes.displayed) < MOST_CONFIDENT
+    assert mistakes.displayed[0].image == 199
     assert mistakes.total == 200
 
 
@@ -154,7 +155,7 @@ def test_label_issues_are_what_every_seed_of_every_top_configuration_contradicts
 
 def test_two_networks_that_agree_make_no_label_issue() -> None:
     found = gallery_of({"one": predictions(60, {4: (0, 0.6)}, {4: (0, 0.8)})}, data(), ("one",))
-    assert label_issue_images(found) == []
+    assert label_issues_table(found).rows == []
     assert "are too few" in agreement(found)
 
 
@@ -162,8 +163,8 @@ def test_duplicates_are_shown_with_all_labels_and_left_out_of_the_sensitivity_an
     dataset = data()
     dataset.test_images[4] = dataset.train_images[2]
     found = gallery_of({"one": predictions(60, {4: (0, 0.6)})}, dataset, ("one",))
-    (duplicate,) = duplicate_rows(found)
-    assert (duplicate["image"], duplicate["label"], duplicate["train"]) == (4, "hat", [(2, "glove")])
+    table = duplicates_table(found)
+    assert [table.cells[column.name][0].text for column in table.columns] == ["4", "hat", "2 (glove)"]
     columns = sensitivity_columns(found)
     assert columns == {
         "Configuration": ["one"],
@@ -185,7 +186,7 @@ def test_without_the_data_the_mistakes_stay_and_the_reason_is_given(
     assert "bench data fetch fashion_mnist" in dataset.note
     found = gallery_of({"one": predictions(60, {4: (0, 0.6)})}, None, ("one",))
     assert found.sprite is None
-    assert [image.position for image in confident_mistakes(found, found.mistakes[0])] == [None]
+    assert [cell.css for cell in mistakes_table(found).cells["image"]] == [""]
 
 
 def test_another_test_part_than_the_networks_were_tested_on_is_not_shown(tmp_path: Path) -> None:
@@ -203,9 +204,9 @@ def test_another_test_part_than_the_networks_were_tested_on_is_not_shown(tmp_pat
 def test_unknown_confidences_are_left_out_and_come_last() -> None:
     one = predictions(60, {4: (0, float("nan")), 7: (2, 0.5)})
     found = gallery_of({"one": one}, data())
-    assert [m.image for m in found.mistakes[0].shown] == [7, 4]
-    assert confident_mistakes(found, found.mistakes[0])[1].confidence == ""
-    assert gallery_data(found)["configurations"][0]["shown"][1][4:] == [None, None]
+    assert [m.image for m in found.mistakes[0].displayed] == [7, 4]
+    assert mistakes_table(found).cells["predicted"][1].detail == ""
+    assert gallery_data(found)["configurations"][0]["displayed"][1][4:] == [None, None]
 
 
 def test_a_report_has_its_gallery_in_page_and_json(ledger: Ledger) -> None:
@@ -233,4 +234,4 @@ def test_a_network_without_mistakes_has_an_empty_gallery(ledger: Ledger) -> None
     old = ledger.stored[ledger.records[0].key]
     ledger.stored[ledger.records[0].key] = Predictions(**{**vars(old), "predicted": old.labels})
     page = to_html(build(ledger.records, ledger.predictions, "title"))
-    assert "0 of 0 misclassified images" in page
+    assert "<li>0 misclassified images.</li>" in page

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from made_ledger import FLIP, Ledger, config
 
-from bench.report.record import record_text
+from bench.report.record_text import record_text
 
 
 def lines(ledger: Ledger, replicates: int = 0) -> dict[str, str]:

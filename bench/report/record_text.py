@@ -1,4 +1,4 @@
-"""One record, for people."""
+"""What is in one record? Its configuration, metrics, cost and curves as text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FIRST = ("accuracy", "loss")
 
 
 def record_text(record: Record, replicates: int = 0) -> str:
-    """A trial's configuration, figures, cost and curves as lines of text.
+    """A trial's configuration, metrics, cost and curves as lines of text.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def record_text(record: Record, replicates: int = 0) -> str:
     """
     suite = f", suite {record.suite}" if record.suite else ""
     lines = [f"{record.key}  {record.status}, seed {record.seed}{suite}"]
-    pairs = [*_configuration(record), *_figures(record), *_cost(record.run_info)]
+    pairs = [*_configuration(record), *_results(record), *_cost(record.run_info)]
     if replicates:
         pairs.append(("replicates", f"{replicates} more finished with the same key"))
     lines += [f"  {name.ljust(WIDTH)} {text}" for name, text in pairs if text]
@@ -50,7 +50,7 @@ def trial_lines(records: Sequence[Record]) -> list[str]:
 
 
 def _accuracy(metrics: Metrics | None) -> str:
-    return _figure("accuracy", metrics["accuracy"]) if metrics and "accuracy" in metrics else ""
+    return _value("accuracy", metrics["accuracy"]) if metrics and "accuracy" in metrics else ""
 
 
 def _configuration(record: Record) -> Iterator[tuple[str, str]]:
@@ -58,7 +58,7 @@ def _configuration(record: Record) -> Iterator[tuple[str, str]]:
         yield key, axis_label(record.config[key], key if key in AXES else None, all_parameters=True)
 
 
-def _figures(record: Record) -> Iterator[tuple[str, str]]:
+def _results(record: Record) -> Iterator[tuple[str, str]]:
     result = record.result
     yield from (
         ("train", _metrics(result.train)),
@@ -69,44 +69,47 @@ def _figures(record: Record) -> Iterator[tuple[str, str]]:
             f"{result.epochs_run}" + (f", weights of epoch {result.best_epoch}" * bool(result.best_epoch)),
         ),
     )
-    for rung in (record.pruning or {}).get("decisions", []):
-        yield "rung", f"epoch {rung['epoch']}: validation {100 * rung['val_accuracy']:.2f} %, {rung['decision']}"
+    for decision in (record.pruning or {}).get("decisions", []):
+        yield (
+            "rung",
+            f"epoch {decision['epoch']}: validation {100 * decision['val_accuracy']:.2f} %, {decision['decision']}",
+        )
 
 
 def _metrics(metrics: Metrics | None) -> str:
-    """Accuracy and loss, which are told of every epoch; the others have a table of their own."""
-    return ", ".join(f"{name} {_figure(name, metrics[name])}" for name in FIRST if metrics and name in metrics)
+    """Accuracy and loss, which every epoch has; the others have a table of their own."""
+    return ", ".join(f"{name} {_value(name, metrics[name])}" for name in FIRST if metrics and name in metrics)
 
 
 def _further(record: Record) -> list[str]:
     """A line per further metric, a column per part."""
     parts = {"train": record.result.train, "validation": record.result.validation, "test": record.result.test}
-    there = {part: found for part, found in parts.items() if found}
-    names = [name for name in METRICS if name not in FIRST and any(name in found for found in there.values())]
+    measured = {part: metrics for part, metrics in parts.items() if metrics}
+    names = [name for name in METRICS if name not in FIRST and any(name in metrics for metrics in measured.values())]
     columns = [["", *names]]
     columns += [
-        [part, *(_figure(name, found[name]) if name in found else "" for name in names)]
-        for part, found in there.items()
+        [part, *(_value(name, metrics[name]) if name in metrics else "" for name in names)]
+        for part, metrics in measured.items()
     ]
     return ["", *_aligned(columns)] if names else []
 
 
-def _figure(name: str, value: float) -> str:
+def _value(name: str, value: float) -> str:
     """In percent, or as it is."""
     return f"{100 * value:.2f} %" if METRICS[name].percent else f"{value:.4f}"
 
 
-def _cost(measured: RunInfo) -> Iterator[tuple[str, str]]:
-    sizes = ((measured.parameters, "parameters"), (measured.flops, "FLOPs per image"))
+def _cost(run_info: RunInfo) -> Iterator[tuple[str, str]]:
+    sizes = ((run_info.parameters, "parameters"), (run_info.flops, "FLOPs per image"))
     yield "network", ", ".join(f"{size:,} {what}" for size, what in sizes if size is not None)
-    yield "seconds", f"{measured.train_seconds:.1f} training, {measured.evaluation_seconds:.1f} evaluation"
-    if measured.peak_memory_bytes is not None:
-        yield "peak memory", f"{measured.peak_memory_bytes / 2**20:,.0f} MiB"
-    threads = f"{measured.threads} thread{'s' * (measured.threads != 1)}" if measured.threads is not None else ""
-    yield "machine", ", ".join(filter(None, [measured.device, threads]))
-    yield "versions", ", ".join(f"{name} {version}" for name, version in measured.versions.items())
-    yield "git commit", measured.git_commit or ""
-    yield "when", " to ".join(filter(None, [measured.started, measured.finished]))
+    yield "seconds", f"{run_info.train_seconds:.1f} training, {run_info.evaluation_seconds:.1f} evaluation"
+    if run_info.peak_memory_bytes is not None:
+        yield "peak memory", f"{run_info.peak_memory_bytes / 2**20:,.0f} MiB"
+    threads = f"{run_info.threads} thread{'s' * (run_info.threads != 1)}" if run_info.threads is not None else ""
+    yield "machine", ", ".join(filter(None, [run_info.device, threads]))
+    yield "versions", ", ".join(f"{name} {version}" for name, version in run_info.versions.items())
+    yield "git commit", run_info.git_commit or ""
+    yield "when", " to ".join(filter(None, [run_info.started, run_info.finished]))
 
 
 def _curves(record: Record) -> list[str]:
