@@ -54,6 +54,10 @@ COMMANDS = {
         "exchange:merge",
         "Copy into a ledger what it lacks of others; nothing that it holds changes, and doing it again copies nothing.",
     ),
+    "pack": LazyCommand(
+        "exchange:pack",
+        "Write a ledger's entries into one file to send, which `bench merge` takes; equal ledgers give equal files.",
+    ),
     "show": LazyCommand("show:show", "Show one trial's record, or the trials of a configuration."),
     "list": LazyCommand("show:list_", "List what may be named in a suite file."),
     "schema": LazyCommand("show:schema", "Print the JSON Schema of suite files, for editors."),

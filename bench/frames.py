@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench.components import AXES
+from bench.components import AXES, COMBINABLE
 from bench.errors import UserError, plural
 from bench.ledger.address import is_url
 from bench.ledger.external import is_external
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import PARTS, Record
 from bench.metrics import Predictions
+from bench.report.ensemble_rows import ensemble_frame, ensemble_rows
 from bench.report.epoch_curves import EPOCH_METRICS as FIGURES
 from bench.report.epoch_curves import epoch_curves as curves_of
 from bench.report.grouping import Configuration, TrialGroup, group_trials
-from bench.suite.labels import ORDER, axis_label
+from bench.suite.labels import ORDER, axis_label, context_free_label
+
+if TYPE_CHECKING:
+    from bench.suite.suite import Suite
+    from bench.suite.trial import Trial
 
 COST_COLUMNS = (
     *("parameters", "parameters_trainable", "flops"),
@@ -52,11 +58,14 @@ INTEGER_COLUMNS = (
 class Results:
     """A ledger's records as frames, each made when it is first asked for.
 
-    `ledger` is the folder as `bench.ledger.ledger.Ledger`; what is published later is not seen: load it again.
+    `ledger` is the folder as `bench.ledger.ledger.Ledger`; what is published later is not seen: load it again. With a
+    `suite` and its `planned` trials, as `bench.run` returns it, the records of others are left out.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, suite: Suite | None = None, planned: Sequence[Trial] = ()) -> None:
         self.ledger = ledger
+        self.suite = suite
+        self.planned = tuple(planned)
 
     def __repr__(self) -> str:
         return f"Results({str(self.ledger.root)!r}, {plural(len(self._records), 'trial')})"
@@ -66,22 +75,30 @@ class Results:
         """A row per trial, ordered by data set, label and seed.
 
         Columns: ``key``, ``config_key`` (equal for the seeds of one configuration, and for no others), ``comparison``
-        and ``label`` as in `bench report`, which has a table per comparison: a label is unique within it only.
+        as in `bench report`, which has a table per comparison, and ``label``: the model, the optimizer and all that is
+        not at its default, which depends on nothing else in the ledger and is unique within a comparison.
         Then ``suite``, ``status``, ``seed``, ``imported`` (imported predictions); a column per axis and
-        setting as labels name it (``model``, ``optimizer``, ..., ``epochs``); ``epochs_run`` and ``best_epoch``;
+        setting (``model``, ``optimizer``, ..., ``epochs``), and one per parameter (``model.hidden``, ``optimizer.lr``,
+        ``validation.stratified``; ``regularizer.dropout.rate`` where an axis takes several components), lists as text
+        (``128-64``); ``epochs_run`` and ``best_epoch``;
         every metric as ``train_accuracy``, ``validation_accuracy``, ``test_accuracy``, ``test_ece``, ...; what it cost
         (``parameters``, ``flops``, ``train_seconds``, ...) and where. Accuracies are fractions. The configuration
         itself is in ``config``, a dictionary.
         """
-        rows = [
-            _row(group, configuration, axes, record)
+        parts = [
+            (_identity(group, configuration, record), axes, parameters, _measured(record))
             for group in self._groups
             for configuration in group.configurations
-            for axes in [_axes(configuration.config)]
+            for axes, parameters in [(_axes(configuration.config), _parameters(configuration.config))]
             for record in configuration.records
         ]
-        frame = pd.DataFrame(rows, columns=None if rows else ["key", *NAME_COLUMNS, "suite", "status", "seed"])
-        frame = frame.drop_duplicates("key").reset_index(drop=True)  # imported predictions are in several comparisons
+        if not parts:
+            return pd.DataFrame(columns=["key", *NAME_COLUMNS, "suite", "status", "seed"])
+        names, axes, parameters, measured = (pd.DataFrame(list(rows)) for rows in zip(*parts, strict=True))
+        ordered: list[str] = sorted(map(str, parameters.columns), key=_axis_position)
+        frame: pd.DataFrame = pd.concat([names, axes, _integers(parameters[ordered]), measured], axis="columns")
+        frame = frame.drop_duplicates("key")  # imported predictions are in several comparisons
+        frame = frame.sort_values(["dataset", "label", "seed"], kind="stable").reset_index(drop=True)
         return frame.astype({name: "Int64" for name in INTEGER_COLUMNS if name in frame})
 
     @cached_property
@@ -94,8 +111,27 @@ class Results:
         columns = ["key", *NAME_COLUMNS, "seed", "status", "epoch", *FIGURES]
         if not frames:
             return pd.DataFrame(columns=columns)
-        names = self.trials[["key", "config_key", "comparison"]]
-        return pd.concat(frames, ignore_index=True).merge(names, on="key", validate="many_to_one")[columns]
+        names = self.trials[["key", *NAME_COLUMNS]]
+        curves = pd.concat(frames, ignore_index=True).drop(columns="label")
+        return curves.merge(names, on="key", validate="many_to_one")[columns]
+
+    @cached_property
+    def ensembles(self) -> pd.DataFrame:
+        """Single networks and ensembles of the configurations best on validation, before and after temperature scaling.
+
+        Columns: ``comparison``, then those of `bench.report.ensemble_rows.COLUMNS`: ``label``, ``kind`` (``single
+        networks`` or ``ensemble``), ``networks`` and their ``keys``, ``temperature``, and of accuracy, log_loss,
+        brier_score and ece the value, ``_low`` and ``_high`` (95 %, new images), with ``_scaled`` after temperature
+        scaling. They are computed from the stored probabilities; what they mean is in docs/in_and_out.md.
+        """
+        frames = []
+        for group in self._groups:
+            rows = ensemble_rows(group, self.ledger.predictions, self.ledger.validation_probabilities)
+            labels = {c.label: context_free_label(c.config, c.identity) for c in group.configurations}
+            frame = ensemble_frame(rows).replace({"label": labels})
+            frame.insert(0, "comparison", group.title)
+            frames.append(frame)
+        return pd.concat(frames, ignore_index=True) if frames else ensemble_frame([])
 
     def predictions(self, trials: str | pd.DataFrame | Iterable[str]) -> pd.DataFrame:
         """The predictions of the test images, read from the ledger at each call.
@@ -171,11 +207,12 @@ class Results:
 
     @cached_property
     def _records(self) -> list[Record]:
-        return self.ledger.records()
+        keys = {trial.key for trial in self.planned}
+        return [record for record in self.ledger.records() if self.suite is None or record.key in keys]
 
     @cached_property
     def _groups(self) -> list[TrialGroup]:
-        return group_trials(self._records)
+        return group_trials(self._records, self.planned)
 
     def _image_frame(self, key: str) -> pd.DataFrame:
         predictions = self.ledger.predictions(key)
@@ -236,20 +273,55 @@ def _axes(config: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _row(group: TrialGroup, configuration: Configuration, axes: dict[str, Any], record: Record) -> dict[str, Any]:
-    metrics = {
-        f"{part}_{metric}": value for part in PARTS for metric, value in (getattr(record.result, part) or {}).items()
-    }
+def _parameters(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Column name to value of every parameter."""
+    columns: dict[str, object] = {}
+    for key in (key for key in ORDER if key in config):
+        listed = config[key] if isinstance(config[key], list) else [config[key]]
+        for component in (item for item in listed if isinstance(item, dict)):
+            prefix = f"{key}.{component['name']}" if key in COMBINABLE else key
+            for parameter, value in component.items():
+                if parameter != "name":
+                    column = _unused(f"{prefix}.{parameter}", columns)
+                    columns[column] = axis_label(value) if isinstance(value, list | dict) else value
+    return columns
+
+
+def _unused(name: str, columns: Collection[str]) -> str:
+    """The name, numbered where an axis lists a component twice."""
+    numbers = (name if n == 1 else f"{name}.{n}" for n in count(1))
+    return next(candidate for candidate in numbers if candidate not in columns)
+
+
+def _axis_position(column: str) -> int:
+    return ORDER.index(column.partition(".")[0])
+
+
+def _integers(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with columns of integers as such, where some are missing."""
+    return frame.astype(
+        {name: "Int64" for name in frame if all(type(value) is int for value in frame[name].dropna().astype(object))}
+    )
+
+
+def _identity(group: TrialGroup, configuration: Configuration, record: Record) -> Mapping[str, Any]:
     return {
         "key": record.key,
         "config_key": configuration.identity,
         "comparison": group.title,
-        "label": configuration.label,
+        "label": context_free_label(configuration.config, configuration.identity),
         "suite": record.suite,
         "status": record.status,
         "seed": record.seed,
         "imported": is_external(record.config),
-        **axes,
+    }
+
+
+def _measured(record: Record) -> Mapping[str, Any]:
+    metrics = {
+        f"{part}_{metric}": value for part in PARTS for metric, value in (getattr(record.result, part) or {}).items()
+    }
+    return {
         "epochs_run": record.result.epochs_run,
         "best_epoch": record.result.best_epoch,
         **metrics,

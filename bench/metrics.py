@@ -89,6 +89,37 @@ class Predictions:
         return true_positives[occurs], labels[occurs], predicted[occurs]
 
 
+@dataclass(frozen=True)
+class LabelledProbabilities:
+    """Class probabilities of n images with their labels, as records store those of the validation part.
+
+    Attributes
+    ----------
+    labels
+        Class numbers, unsigned, shape (n,).
+    probabilities
+        Floating, shape (n, classes); records store float16.
+
+    Raises
+    ------
+    ValueError
+        Shapes or types differ from these, or a label has no probability.
+    """
+
+    labels: Classes
+    probabilities: Floats
+
+    def __post_init__(self) -> None:
+        shape, kinds = self.probabilities.shape, (self.labels.dtype.kind, self.probabilities.dtype.kind)
+        if self.labels.ndim != 1 or len(shape) != 2 or shape[0] != len(self.labels) or kinds != ("u", "f"):
+            raise ValueError(
+                f"labels are {self.labels.dtype} of shape {self.labels.shape} and probabilities "
+                f"{self.probabilities.dtype} of shape {shape}; expected unsigned (n,) and floating (n, classes)"
+            )
+        if not len(self.labels) or int(self.labels.max()) >= shape[1]:
+            raise ValueError(f"labels without an image or without a probability: {shape[1]} classes")
+
+
 PREDICTION_COLUMNS = ("labels", "predicted", "confidence", "true_class_probability", "true_rank")
 """The arrays of `Predictions` with a value per image."""
 

@@ -20,15 +20,23 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
 
 
+EXAMPLE = Path(__file__).parents[1] / "examples/own_everything"
+
+
 def code() -> str:
-    """`mine.py`, of all its parts."""
-    return "\n\n".join(
-        block for block in blocks("python") if "bench_shapes" not in block and "def solarize" not in block
-    )
+    return (EXAMPLE / "mine.py").read_text()
 
 
 def suite() -> str:
-    return blocks("yaml")[0]
+    return (EXAMPLE / "mine.yaml").read_text()
+
+
+def test_the_page_shows_what_the_example_has() -> None:
+    parts = [block for block in blocks("python") if "bench_shapes" not in block and "def solarize" not in block]
+    assert len(parts) == 10
+    for part in parts:
+        assert part.removeprefix("# mine.py\n") in code()
+    assert blocks("yaml")[0] == suite()
 
 
 @pytest.fixture

@@ -18,8 +18,13 @@ import bench
 from bench.errors import UserError
 from bench.frames import Results
 from bench.ledger import ledger as ledgers
+from bench.suite.labels import context_free_label
 
 PAGE = Path(__file__).parents[1] / "docs" / "notebooks.md"
+
+
+PLAIN = "mlp · adam · batch_size=256 · epochs=5"
+WITH_L2 = "mlp · adam · l2 strength=0.001 · batch_size=256 · epochs=5"
 
 
 @pytest.fixture
@@ -60,6 +65,25 @@ def test_a_row_per_trial_with_axes_figures_and_cost(results: Results) -> None:
     row = trials[trials["config_key"] == "aa11"].iloc[0]
     assert (row["model"], row["optimizer"], row["epochs"], row["parameters"]) == ("mlp", "adam", 5, 109386)
     assert row["config"]["model"]["hidden"] == [128, 64]
+    assert (row["model.hidden"], row["optimizer.lr"], row["validation.tail"]) == ("128-64", 0.001, 0.2)
+    assert trials.groupby("regularizer")["regularizer.l2.strength"].first().dropna().to_dict() == {
+        "l2 strength=0.001": 0.001
+    }
+
+
+def test_a_label_says_the_same_whatever_else_the_ledger_holds(folder: Path, made: Ledger, tmp_path: Path) -> None:
+    alone = ledgers.Ledger(tmp_path / "alone")
+    alone.publish(made.records[0], made.stored[made.records[0].key])
+    assert bench.load(tmp_path / "alone").trials["label"].tolist() == [PLAIN]
+    every = bench.load(folder).trials
+    assert set(every["label"]) == {PLAIN, WITH_L2, "mlp · adam · batch_size=64 · epochs=5"}
+    assert every.groupby("config_key")["label"].nunique().max() == 1
+
+
+def test_own_code_and_data_have_the_beginning_of_their_key_in_the_label() -> None:
+    own = config(model={"name": "mine.py:wide", "width": 16}, dataset={"name": "npz", "path": "a.npz"})
+    label = "mine.py:wide width=16 · adam · batch_size=256 · epochs=5 [abcdef]"
+    assert context_free_label(own, "abcdef0123456789") == label
 
 
 def test_a_row_per_trial_and_epoch(results: Results) -> None:
@@ -181,8 +205,8 @@ def test_the_notebook_that_is_shown_runs_on_several_data_sets_and_protocols(
     assert sorted(names["table"]["mean"]) == pytest.approx([0.4, 0.5, 0.6, 0.7, 0.8, 0.9])
     assert set(names["table"]["size"]) == {2}
     assert names["ended"].sum().to_dict() == {"complete": 12, "diverged": 6}
-    assert list(names["by_epoch"].columns) == ["mlp", "mlp · l2"]
-    first, second = (names["table"].loc[(names["comparison"], label), "mean"] for label in ("mlp", "mlp · l2"))
+    assert list(names["by_epoch"].columns) == [PLAIN, WITH_L2]
+    first, second = (names["table"].loc[(names["comparison"], label), "mean"] for label in (PLAIN, WITH_L2))
     assert names["effect"].estimate == pytest.approx(second - first)
     assert (100 * (second - first)) == pytest.approx(float(capsys.readouterr().out.split()[0]), abs=0.01)
     assert names["pairs"].iloc[0] >= 1

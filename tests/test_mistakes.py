@@ -46,11 +46,13 @@ SILENT = {
     "data/file_formats.py": "damaged files of the catalogue's: tests/data/test_dataset.py",
     "data/catalogue.py": "names on a command line: the schema knows a suite's",
     "data/explore.py": "`bench data show`",
+    "suite/python_values.py": "suites in Python: tests/test_python.py",
 }
 """Files whose texts no suite file's contents lead to, and why."""
 
 UNREACHED = {
     "suite/expand.py block: stands for": "a note, not a mistake: tests/suite/test_time.py",
+    "data/in_memory.py checked: ": "arrays in Python: tests/test_python.py",
     "data/dataset.py _obtain: ": "fetching what is not on this machine: tests/data/test_dataset.py",
     "data/dataset.py _download: ": "the same",
     "data/dataset.py _nowhere: ": "the same",
@@ -116,6 +118,7 @@ UNREACHED = {
     "training/step_functions.py check: ": "the same",
     "execution/ray_cluster.py check_resources: , GPUs:": "machines with GPUs",
     "execution/ray_cluster.py local_ray: ": "the option --gpus-per-trial on a machine with GPUs",
+    "execution/ray_cluster.py started_ray: ": "the Ray of a Python session: tests/test_python.py",
     "execution/ray_cluster.py _start: ": "a machine too busy for Ray",
     "execution/ray_cluster.py connected: ": "the option --address: tests/execution/test_connect.py",
     "execution/ray_cluster.py check_address: ": "the same",

@@ -1,4 +1,4 @@
-"""`bench import`, `bench export`, `bench merge`: results from and to other programs and machines."""
+"""`bench import`, `bench export`, `bench merge`, `bench pack`: results from and to other programs and machines."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from bench.components import AXES
 from bench.errors import UserError, escaped_line, plural
 from bench.ledger.address import with_results
 from bench.ledger.ledger import Ledger, merge_ledgers
+from bench.ledger.packed_ledger import write_pack
 from bench.ledger.record import PARTS, Record
 from bench.suite.labels import axis_label
 
@@ -218,9 +219,35 @@ def _is_new(record: Record, predictions: Predictions, ledger: Ledger) -> bool:
     )
 
 
+def pack(
+    ledger: Annotated[str, typer.Argument(help="The ledger: a folder, or a URL.", metavar="LEDGER")] = RESULTS,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="The file; the ledger's name and .zip by default.", metavar="FILE"),
+    ] = None,
+) -> None:
+    """Write a ledger's entries into one file to send, which `bench merge` takes; equal ledgers give equal files."""
+    opened = existing(ledger)
+    path = out or Path(f"{Path(ledger).resolve().name or 'results'}.zip")
+    written, damaged = write_pack(opened.store, path)
+    for location, reason in damaged:
+        typer.echo(f"left {escaped_line(str(location))}: {reason}", err=True)
+    if waiting := opened.pending():
+        raise UserError(
+            f"{path} lacks {waiting} finished trials, which are only on this machine, in {opened.store.local}: "
+            "pack that folder too, or run `bench run` again, which uploads them"
+        )
+    entries = f"{written:,} entr{'y' if written == 1 else 'ies'}"
+    typer.echo(f"wrote {path}: {entries}, {path.stat().st_size:,} bytes")
+    typer.echo(f"  elsewhere: bench merge {shlex.quote(path.name)} --results LEDGER")
+
+
 def merge(
     sources: Annotated[
-        list[str], typer.Argument(help="Ledgers to copy from: folders or URLs.", metavar="FROM...", show_default=False)
+        list[str],
+        typer.Argument(
+            help="Ledgers to copy from: folders, URLs, files of `bench pack`.", metavar="FROM...", show_default=False
+        ),
     ],
     results: Results = RESULTS,
 ) -> None:

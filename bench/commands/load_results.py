@@ -64,8 +64,11 @@ def undamaged(make: Callable[[], T], *ledgers: Ledger) -> T:
             ledger.reread()
 
 
-def report_of_all(ledger: Ledger, detail: Sequence[str] = ()) -> Report:
-    """Everything in the ledger; `detail` names configurations to look at class by class."""
+def report_of_all(ledger: Ledger, detail: Sequence[str] = (), with_ensembles: bool = False) -> Report:
+    """Everything in the ledger; `detail` names configurations to look at class by class.
+
+    Ensembles take a second or two, so the report at the end of a run, which does not display them, is without.
+    """
     from bench.report import build
 
     return undamaged(
@@ -76,18 +79,28 @@ def report_of_all(ledger: Ledger, detail: Sequence[str] = ()) -> Report:
             command=with_results("bench report", ledger.root),
             reproduce_command=with_results("bench reproduce", ledger.root),
             details=detail,
+            validation=ledger.validation_probabilities if with_ensembles else None,
         ),
         ledger,
     )
 
 
-def report_of(ledger: Ledger, text: str, suite: Suite, trials: list[Trial], detail: Sequence[str] = ()) -> Report:
+def report_of(
+    ledger: Ledger,
+    text: str,
+    suite: Suite,
+    trials: list[Trial],
+    detail: Sequence[str] = (),
+    with_ensembles: bool = False,
+) -> Report:
     """The records of one suite's trials and its references; `text` is the suite as a command line names it."""
     from bench.jsonutil import canonical
     from bench.ledger.external import is_external
     from bench.published import find
     from bench.report import build
+    from bench.suite.python_values import DICT_NAME
 
+    is_file = suite.path.name != DICT_NAME  # or given in Python
     keys = {trial.key for trial in trials}
     data = {canonical(trial.config.dataset.to_json()) for trial in trials}
     references = find(suite.references)
@@ -109,14 +122,15 @@ def report_of(ledger: Ledger, text: str, suite: Suite, trials: list[Trial], deta
             title=suite.title,
             suite=suite.name,
             references=references,
-            command=with_results(f"bench run {text}", ledger.root),
+            command=with_results(f"bench run {text}", ledger.root) if is_file else "",
             reproduce_command=_repeat(ledger, suite, trials),
             planned=trials,
             metrics=suite.metrics,
             on_other_data=elsewhere,
             reproductions={match.reference: match.configs for match in suite.comparisons if match.configs},
-            suite_file=_named(suite.path),
+            suite_file=_named(suite.path) if is_file else "",
             details=detail,
+            validation=ledger.validation_probabilities if with_ensembles else None,
         ),
         ledger,
     )

@@ -40,7 +40,11 @@ def load(
     def notify(message: str) -> None:
         print(message, file=sys.stderr)
 
-    suite = load_suite(find_suite(text), only or [], cli_overrides or [], seeds, notify)
+    return completed(load_suite(find_suite(text), only or [], cli_overrides or [], seeds, notify), user_code)
+
+
+def completed(suite: Suite, user_code: bool = True) -> Suite:
+    """A suite with the libraries' own defaults filled in; parameters and errors as in `load`."""
     if not user_code:
         _refuse_user_code(suite)
     if not all(has_known_names({**config, "model": {"name": "mlp"}}) for config, _ in suite.configurations):

@@ -127,9 +127,9 @@ def report(
     options = options_text(only, set_, seeds)
     patterns = details or ()
     built = (
-        report_of(ledger, suite_argument(suite, options), loaded, trials_of(loaded), patterns)
+        report_of(ledger, suite_argument(suite, options), loaded, trials_of(loaded), patterns, with_ensembles=True)
         if suite and loaded
-        else report_of_all(ledger, patterns)
+        else report_of_all(ledger, patterns, with_ensembles=True)
     )
     warn_damaged(ledger)
     writers = {

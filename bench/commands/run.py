@@ -37,6 +37,8 @@ from bench.execution.ray_cluster import check_address
 from bench.ledger.address import is_url, with_results
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
     from bench.data import Dataset
@@ -92,7 +94,7 @@ def run(
     if address:
         check_address(address)
     if not (launcher and is_url(results)) and any(
-        _is_missing_any(ledger, suite, trials) for _, suite, trials in planned
+        is_missing_any(ledger, suite, trials) for _, suite, trials in planned
     ):
         ledger.check_writable()
     for _, suite, trials in planned:
@@ -119,7 +121,7 @@ def run(
         elif teardown:
             tear_down_cluster(launcher, console)
     else:
-        datasets = _datasets(planned, data_dir)
+        datasets = load_datasets(planned, data_dir)
     for text, suite, trials in planned:
         if not launcher:
             options = replace(options, suite=suite.name, pruning=suite.pruning, sampling_seed=suite.sampling_seed)
@@ -131,7 +133,7 @@ def run(
     raise typer.Exit(1 if failed else 0)
 
 
-def _datasets(planned: list[tuple[str, Suite, list[Trial]]], data_dir: Path | None) -> dict[str, Dataset]:
+def load_datasets(planned: Sequence[tuple[str, Suite, list[Trial]]], data_dir: Path | None) -> dict[str, Dataset]:
     """The data sets of all suites; their splits are checked."""
     own_data: dict[str, str] = {}
     for _, suite, trials in planned:
@@ -160,7 +162,7 @@ def _run_suite(
     return any(record.status == "failed" for record in records)
 
 
-def _is_missing_any(ledger: Ledger, suite: Suite, trials: list[Trial]) -> bool:
+def is_missing_any(ledger: Ledger, suite: Suite, trials: list[Trial]) -> bool:
     """Whether a trial is still to be run, so that the ledger must be written."""
     from bench.execution.scheduler import work_plan
 

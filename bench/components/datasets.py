@@ -10,6 +10,8 @@ from bench.components.base import Component, Positive, register
 
 FROM_PATH = ("image_folder", "npz")
 """Data sets that are the files at their `path`, known by the contents of these, wherever they lie."""
+IN_MEMORY = "arrays"
+"""The data set that is in the memory of a Python session, and known by its contents too."""
 
 
 class DatasetComponent(Component):
@@ -89,3 +91,13 @@ class Npz(DatasetComponent):
     implementation = "bench.data.npz:load"
     name: Literal["npz"] = "npz"
     path: Annotated[str, Field(min_length=1)] = Field(description="The file, from the suite file's own folder.")
+
+
+@register
+class ArraysInMemory(DatasetComponent):
+    """Arrays of a Python session, as `bench.Dataset.from_arrays` takes them; a file names an npz instead."""
+
+    implementation = "bench.data.in_memory:find"
+    name: Literal["arrays"] = "arrays"
+    title: Annotated[str, Field(min_length=1)] = Field(description="What reports call the data; not in the key.")
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{12}$")] = Field(description="The beginning of their checksum.")

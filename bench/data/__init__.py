@@ -8,6 +8,7 @@ file_formats     reading IDX files, EMNIST's zip, CIFAR's tar
 image_folder     a folder of images, decoded once
 image_file       one image file to its pixels
 npz              a file of arrays
+in_memory        arrays that a Python session gives
 prepare          training and validation part; statistics that preprocessing takes from the training part
 explore          what is in a data set: sizes, classes, pixel values, duplicates
 """

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.components.datasets import FROM_PATH
-from bench.data import image_folder, npz
+from bench.components.datasets import FROM_PATH, IN_MEMORY
+from bench.data import image_folder, in_memory, npz
 from bench.data.catalogue import DatasetInfo, find
 from bench.data.download import Notify, SourceError, from_debian, from_mirrors
 from bench.data.file_formats import read, verify
@@ -105,9 +105,61 @@ class Dataset:
     sha256: str
     source: Path
 
+    @classmethod
+    def from_arrays(
+        cls,
+        train_images: NDArray[np.uint8],
+        train_labels: NDArray[np.integer[Any]],
+        test_images: NDArray[np.uint8],
+        test_labels: NDArray[np.integer[Any]],
+        classes: Sequence[str] | None = None,
+        name: str = "arrays",
+    ) -> Dataset:
+        """Arrays in memory as a data set, for suites in Python: ``{"dataset": data}``.
+
+        They are copied, so later changes of the arrays change nothing. Their contents are in the trials' keys, under
+        whatever name, so the same arrays in another session have the same results.
+
+        Parameters
+        ----------
+        train_images, test_images
+            uint8 of shape (N, H, W), (N, H, W, C) or (N, C, H, W) with 1 or 3 channels.
+        train_labels, test_labels
+            Whole numbers from 0, shape (N,) or (N, 1); every class has images in both parts.
+        classes
+            A name per label, shape (classes,); their numbers without.
+        name
+            What reports call the data: letters, digits, ``_``, ``-`` and ``.``, at most 64 of them.
+
+        Raises
+        ------
+        UserError
+            An array of another type or shape, as from an .npz file; the message names it.
+
+        Examples
+        --------
+        >>> random = np.random.default_rng(0)
+        >>> images, labels = random.integers(0, 256, (60, 8, 8), np.uint8), np.arange(60) % 3
+        >>> data = Dataset.from_arrays(images[:30], labels[:30], images[30:], labels[30:], name="noise")
+        >>> data.train_images.shape, data.classes
+        ((30, 1, 8, 8), ('0', '1', '2'))
+        """
+        arrays = {"train_images": train_images, "train_labels": train_labels}
+        arrays |= {"test_images": test_images, "test_labels": test_labels}
+        return cls(name=name, **in_memory.checked(arrays, classes, name))
+
+    def to_component(self) -> dict[str, Any]:
+        """What stands for the data in a configuration; this process then knows where to find them."""
+        return in_memory.add(self)
+
 
 def _quietly(_: str) -> None:
     """Says nothing."""
+
+
+def _in_memory(dataset: str | Entry) -> Dataset | None:
+    """The arrays that a component names; None for every other data set."""
+    return in_memory.find(dataset) if not isinstance(dataset, str) and dataset["name"] == IN_MEMORY else None
 
 
 def load(dataset: str | Entry, data_dir: Path | None = None, notify: Notify = _quietly) -> Dataset:
@@ -134,6 +186,8 @@ def load(dataset: str | Entry, data_dir: Path | None = None, notify: Notify = _q
         source has the files, with the reason for each. For the user's own data, see `bench.data.image_folder` and
         `bench.data.npz`.
     """
+    if (given := _in_memory(dataset)) is not None:
+        return given
     if not isinstance(dataset, str) and is_from_path(dataset):
         return Dataset(**fields(dataset, notify))
     return load_info(find(dataset), data_dir, notify)
@@ -147,6 +201,8 @@ def load_local(dataset: str | Entry) -> Dataset | None:
     UserError
         As `load`, where files that are here cannot be used.
     """
+    if (given := _in_memory(dataset)) is not None:
+        return given
     if not isinstance(dataset, str) and is_from_path(dataset):
         return load(dataset) if os.path.exists(dataset["path"]) else None  # noqa: PTH110 (a Path's own may raise)
     info = find(dataset)
@@ -171,6 +227,8 @@ def fingerprint(dataset: str | Entry) -> str:
     UserError
         Unknown name; the user's own files are missing or cannot be read.
     """
+    if (given := _in_memory(dataset)) is not None:
+        return given.sha256
     if not isinstance(dataset, str) and is_from_path(dataset):
         return user_fingerprint(dataset)
     return find(dataset).fingerprint
@@ -178,7 +236,7 @@ def fingerprint(dataset: str | Entry) -> str:
 
 def shape(dataset: str | Entry, notify: Notify = _quietly) -> tuple[tuple[int, int, int], int]:
     """The images' (channels, height, width) and the number of classes; the user's own data are read for it."""
-    if not isinstance(dataset, str) and is_from_path(dataset):
+    if not isinstance(dataset, str) and (is_from_path(dataset) or dataset["name"] == IN_MEMORY):
         data = load(dataset, notify=notify)
         channels, height, width = data.train_images.shape[1:]
         return (channels, height, width), len(data.classes)
@@ -188,6 +246,8 @@ def shape(dataset: str | Entry, notify: Notify = _quietly) -> tuple[tuple[int, i
 
 def train_size(dataset: str | Entry) -> int:
     """How many training images there are, validation included; the user's own data are read for it."""
+    if (given := _in_memory(dataset)) is not None:
+        return len(given.train_labels)
     if not isinstance(dataset, str) and is_from_path(dataset):
         return len(load(dataset).train_labels)
     return find(dataset).train_size
@@ -195,6 +255,8 @@ def train_size(dataset: str | Entry) -> int:
 
 def train_labels(dataset: Entry, notify: Notify = _quietly) -> NDArray[np.int64]:
     """The training labels of the user's own data, checked as far as that takes no pixels; errors as in `load`."""
+    if (given := _in_memory(dataset)) is not None:
+        return given.train_labels
     return user_train_labels(dataset, notify)
 
 

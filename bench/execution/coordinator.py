@@ -202,8 +202,8 @@ class Coordinator:
             failure=_failure_json(message) if isinstance(message, TrialFailure) else None,
         )
         was_reached = self.ledger.store_error is None
-        predictions = message.predictions if isinstance(message, TrialResult) else None
-        location = self.ledger.publish(record, predictions)
+        arrays = (message.predictions, message.validation) if isinstance(message, TrialResult) else ()
+        location = self.ledger.publish(record, *arrays)
         if was_reached and self.ledger.store_error:
             self.listener.note(
                 f"{self.ledger.store_error}\n  the run goes on; records are stored here ({location}) and sent later"

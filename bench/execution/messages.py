@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bench.ledger.record import Result, RunInfo
-from bench.metrics import Predictions
+from bench.metrics import LabelledProbabilities, Predictions
 from bench.suite.schema import Pruning
 from bench.suite.trial import TrialConfig
 
@@ -88,6 +88,7 @@ class TrialResult:
     result: Result
     run_info: RunInfo
     predictions: Predictions | None = None
+    validation: LabelledProbabilities | None = None
     printed: str = ""
 
 

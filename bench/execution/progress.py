@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import html
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -23,6 +25,8 @@ from bench.suite.trial import Trial
 
 LINE_SECONDS = 30.0
 """Without a terminal, how often running trials are mentioned."""
+NOTEBOOK_SECONDS = 0.5
+"""How often the table in a notebook's cell is replaced."""
 
 
 class ProgressListener(Protocol):
@@ -239,9 +243,76 @@ class PlainProgress:
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
+class NotebookProgress:
+    """A table in a notebook's cell, which is replaced as the run goes on; at its end one line stays."""
+
+    def __init__(self, stats: ProgressStats):
+        from IPython.display import display
+
+        self.stats = stats
+        self._messages: list[str] = []
+        self._updated = -math.inf
+        self._handle: Any = display(self, display_id=True)  # type: ignore[no-untyped-call]
+
+    def __enter__(self) -> NotebookProgress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stats.running.clear()
+        self._update(f"{self.stats.counts()}; took {self.stats.elapsed()}")
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(self.stats.counts())}</p>"
+
+    def trial_started(self, running: RunningTrial) -> None:
+        self.stats.start(running)
+        self._update_now_and_then()
+
+    def trial_resumed(self, running: RunningTrial) -> None: ...
+
+    def trial_progressed(self, running: RunningTrial) -> None:  # noqa: ARG002
+        self._update_now_and_then()
+
+    def trial_ended(self, trial: Trial, record: Record) -> None:
+        self.stats.end(trial, record)
+        if record.status in ("failed", "diverged"):
+            self.note(end_line(self.stats, trial, record))
+        self._update_now_and_then()
+
+    def note(self, text: str) -> None:
+        self._messages.append(text)
+
+    def _update_now_and_then(self) -> None:
+        if time.monotonic() - self._updated > NOTEBOOK_SECONDS:
+            self._updated = time.monotonic()
+            self._update(f"{self.stats.counts()}; {self.stats.elapsed()} so far")
+
+    def _update(self, head: str) -> None:
+        rows = []
+        for running in list(self.stats.running.values()):
+            epoch, epochs = running.refit or (running.epoch, running.trial.config.epochs)
+            label, state = self.stats.labels[running.trial.key], f"{epoch_text(running)} {accuracy_text(running)}"
+            bar = f'<progress max="{epochs}" value="{epoch}"></progress>'
+            rows.append(f"<tr><td>{html.escape(label)}</td><td>{bar}</td><td>{html.escape(state)}</td></tr>")
+        outlook = self.stats.outlook() if rows else ""
+        lines = [
+            f"<strong>{html.escape(head)}</strong>",
+            *map(html.escape, [*self._messages, *filter(None, [outlook])]),
+        ]
+        text = "\n".join([head, *self._messages])
+        page = "<br>".join(lines) + (f"<table>{''.join(rows)}</table>" if rows else "")
+        self._handle.update({"text/html": page, "text/plain": text}, raw=True)
+
+
 def console_progress(console: Console) -> Callable[[ProgressStats], ProgressDisplay]:
-    """How a run is shown on a console: as the table in a terminal, as lines elsewhere."""
-    return lambda stats: LiveProgress(stats, console) if console.is_terminal else PlainProgress(stats, console)
+    """How a run is shown: as a table in a notebook or a terminal, as lines elsewhere."""
+
+    def display(stats: ProgressStats) -> ProgressDisplay:
+        if console.is_jupyter and not console.quiet:
+            return NotebookProgress(stats)
+        return LiveProgress(stats, console) if console.is_terminal else PlainProgress(stats, console)
+
+    return display
 
 
 def end_line(stats: ProgressStats, trial: Trial, record: Record) -> str:

@@ -62,7 +62,8 @@ ports, timeouts) are the machine's, and stay as the user has them.
 
 def set_environment(environment: MutableMapping[str, str] = os.environ) -> None:
     """Set what bench needs of Ray, whatever the user's shell says, and remove other settings of Tune and Train."""
-    if not {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH"} & environment.keys():
+    is_imported = "ray" in sys.modules and "RAY_AUTH_TOKEN" not in environment  # it has read how to authenticate
+    if not is_imported and not {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH"} & environment.keys():
         # A token of this run's own: other users of the machine stay out, and no file in the home folder is needed.
         environment.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         environment["RAY_AUTH_MODE"] = "token"
@@ -272,6 +273,28 @@ def _temporary_ray_folder() -> Iterator[str]:
     finally:
         with finishing():
             shutil.rmtree(folder, ignore_errors=True)
+
+
+# --- a Ray that this process has started or joined before ---
+
+
+@contextlib.contextmanager
+def started_ray(options: RunOptions) -> Iterator[ResourceLimits]:
+    """The Ray that `ray.init` was called for, as in a notebook; it stays as it is."""
+    set_environment()
+    with _temporary_ray_folder() as folder:
+        per_trial = options.gpus_per_trial
+        if per_trial is None:
+            per_trial = 1.0 if any(node.get("GPU") for node in _nodes()) else 0.0
+        capacity = ClusterCapacity(options.cpus_per_trial, autoscaling=False)
+        if per_trial and not any(node.get("GPU", 0.0) >= min(per_trial, 1.0) for node in _nodes()):
+            raise UserError(f"--gpus-per-trial {per_trial:g}: the Ray that runs already has no such GPU")
+        yield ResourceLimits(capacity, per_trial, folder)
+
+
+def is_one_machine() -> bool:
+    """Whether the Ray that runs has a single node."""
+    return len(_nodes()) == 1
 
 
 # --- a cluster that runs already ----------------------------------------------------------------

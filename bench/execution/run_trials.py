@@ -73,7 +73,7 @@ def run_trials(
 
                 run_on_ray(coordinator, datasets, options)
             else:
-                with stop_on_signals():
+                with stop_on_signals(), _threads_restored():
                     run_in_process(coordinator, datasets, options)
         finally:
             with finishing():
@@ -114,6 +114,18 @@ def _lease_renewal(coordinator: Coordinator) -> Iterator[None]:
         yield
     finally:
         stopped.set()
+
+
+@contextlib.contextmanager
+def _threads_restored() -> Iterator[None]:
+    """Give a notebook's process back the number of threads that PyTorch had."""
+    import torch
+
+    threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 class _PrunedError(Exception):

@@ -37,7 +37,15 @@ from bench.execution.coordinator import Coordinator
 from bench.execution.forkserver import train
 from bench.execution.messages import RunOptions, TrialFailure, TrialReport, TrialResult, TrialTask, WorkerResources
 from bench.execution.multi_worker import TrialStoppedError, train_together
-from bench.execution.ray_cluster import JOIN_SECONDS, ResourceLimits, check_resources, cluster_ray, local_ray
+from bench.execution.ray_cluster import (
+    JOIN_SECONDS,
+    ResourceLimits,
+    check_resources,
+    cluster_ray,
+    is_one_machine,
+    local_ray,
+    started_ray,
+)
 from bench.execution.signals import stop_on_signals
 from bench.execution.worker import log_path, module_differences, module_files, remove_logs, save_log
 from bench.jsonutil import canonical
@@ -59,10 +67,12 @@ MAX_REASON = 200
 def run_on_ray(coordinator: Coordinator, datasets: Mapping[str, Dataset], options: RunOptions) -> None:
     """Run the coordinator's trials on Ray Tune until none is left, here or with other drivers.
 
-    On a Ray of its own, unless the options name a connection.
+    On the Ray that the options name a connection to, that this process has started already, or its own.
     """
-    connection = options.connection
-    if connection:
+    connection, is_started = options.connection, ray.is_initialized()
+    if is_started and not connection:
+        ray_context = started_ray(options)
+    elif connection:
         packages = installed_packages(trial.code for trial in coordinator.waiting)
         ray_context = cluster_ray(options, connection, packages)
     else:
@@ -77,7 +87,8 @@ def run_on_ray(coordinator: Coordinator, datasets: Mapping[str, Dataset], option
             "data_refs": {name: ray.put(data) for name, data in datasets.items()},
             "code_refs": {identity: ray.put(code) for identity, code in codes.items()},
             "checkpoint_store": RemoteCheckpointStore.start() if connection else None,
-            "modules": None if connection else module_files(),  # on other machines they lie elsewhere
+            # On other machines they lie elsewhere.
+            "modules": None if connection or (is_started and not is_one_machine()) else module_files(),
         }
         while coordinator.waiting or coordinator.leased_elsewhere:
             if coordinator.waiting:

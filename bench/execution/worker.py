@@ -139,6 +139,7 @@ def _trial_result(outcome: TrialOutcome, info: RunInfo) -> TrialResult:
             evaluation_seconds=outcome.evaluation_seconds,
         ),
         predictions=outcome.predicted,
+        validation=outcome.validation_predicted,
     )
 
 

@@ -9,6 +9,7 @@ Files in reading order::
     file_store.py        a store in a folder
     url_store.py         a store at any URL of fsspec, such as s3://
     address.py           from a path or URL to its store
+    packed_ledger.py     a ledger's entries as one file to send
     ledger.py            reading, publishing and merging records
     leases.py            which driver trains which trial
     external.py          imported predictions of other frameworks as records

@@ -1,5 +1,8 @@
 """One trial as one file: a zip of ``record.json`` and, where the trial was tested, an ``.npy`` per prediction array.
 
+Where there is a validation part that the tested network did not train on, ``validation_probabilities.npy`` has its
+class probabilities, for calibration afterwards, and ``validation_labels.npy`` its labels.
+
 The file is named ``<key>-<first 12 hex digits of its SHA-256>.npz``, so a damaged file is detected,
 and ledgers merge by copying. Equal content gives equal bytes (on one version of zlib; a difference
 would only make a second entry of the same trial). ``unzip`` and ``numpy.load`` read it; nothing is ever pickled.
@@ -21,7 +24,7 @@ from numpy.lib import format as npy
 
 from bench.errors import escaped
 from bench.ledger.record import Record
-from bench.metrics import PREDICTION_COLUMNS, Predictions
+from bench.metrics import PREDICTION_COLUMNS, LabelledProbabilities, Predictions
 
 _KEY = re.compile(r"[0-9a-f]{2,128}")
 _NAME = re.compile(r"([0-9a-f]{2,128})-([0-9a-f]{12})\.npz")
@@ -36,6 +39,7 @@ A record of 100,000 epochs, or the probabilities of 100,000 images and 100 class
 
 
 PROBABILITIES = "probabilities"
+VALIDATION_LABELS, VALIDATION_PROBABILITIES = "validation_labels", "validation_probabilities"
 MAX_PROBABILITY = 1 + 1e-3
 """Rounding in half precision may lead to probabilities above 1, but not above this."""
 
@@ -73,8 +77,10 @@ def folder_of(name: str) -> str:
     return name[:2]
 
 
-def encode(record: Record, predictions: Predictions | None = None) -> tuple[str, bytes]:
-    """The name and the bytes of the entry for a trial.
+def encode(
+    record: Record, predictions: Predictions | None = None, validation: LabelledProbabilities | None = None
+) -> tuple[str, bytes]:
+    """The name and the bytes of the entry for a trial; `validation` are the validation part's probabilities.
 
     Raises ValueError or TypeError where the record has values that JSON cannot represent (NaN, infinity, arrays), or
     that `decode` would reject.
@@ -85,24 +91,29 @@ def encode(record: Record, predictions: Predictions | None = None) -> tuple[str,
     except ValueError as error:
         raise ValueError(f"record {record.key}: {error}; a value that is not finite is stored as None") from error
     try:
-        _check_predictions(Record.from_json(parse_json(text)), predictions)
+        checked = Record.from_json(parse_json(text))
+        _check_predictions(checked, predictions)
+        _check_validation(checked, validation)
     except (ValueError, DamagedEntryError) as error:
         raise ValueError(f"record {record.key}: {error}") from error
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr(_member("record.json"), text.encode())
+        archive.writestr(zip_member("record.json"), text.encode())
         if predictions:
             for name in PREDICTION_COLUMNS:
-                archive.writestr(_member(f"{name}.npy"), _npy(getattr(predictions, name)))
+                archive.writestr(zip_member(f"{name}.npy"), _npy(getattr(predictions, name)))
             if predictions.probabilities is not None:
-                # Compression would save a fifth and take some 10 ms.
-                archive.writestr(
-                    _member(f"{PROBABILITIES}.npy"),
-                    _npy(predictions.probabilities.astype(np.float16, copy=False)),
-                    zipfile.ZIP_STORED,
-                )
+                _write_probabilities(archive, PROBABILITIES, predictions.probabilities)
+        if validation:
+            archive.writestr(zip_member(f"{VALIDATION_LABELS}.npy"), _npy(validation.labels))
+            _write_probabilities(archive, VALIDATION_PROBABILITIES, validation.probabilities)
     data = buffer.getvalue()
     return f"{record.key}-{digest(data)}.npz", data
+
+
+def _write_probabilities(archive: zipfile.ZipFile, name: str, values: np.ndarray[Any, Any]) -> None:
+    # Compression would save a fifth and take some 10 ms.
+    archive.writestr(zip_member(f"{name}.npy"), _npy(values.astype(np.float16, copy=False)), zipfile.ZIP_STORED)
 
 
 def decode(name: str, data: bytes) -> Record:
@@ -112,10 +123,11 @@ def decode(name: str, data: bytes) -> Record:
     """
     with _open_archive(name, data) as archive:
         record = _record(archive)
-        predictions = _predictions(archive)
+        predictions, validation = _predictions(archive), _validation(archive)
     if record.key != name.partition("-")[0]:
         raise DamagedEntryError(f"holds the record of another key, {record.key}")
     _check_predictions(record, predictions)
+    _check_validation(record, validation)
     return record
 
 
@@ -125,6 +137,14 @@ def decode_predictions(entry: LedgerEntry, data: bytes) -> Predictions | None:
         predictions = _predictions(archive)
     _check_predictions(entry.record, predictions)
     return predictions
+
+
+def decode_validation(stored: LedgerEntry, data: bytes) -> LabelledProbabilities | None:
+    """The validation part's probabilities in an entry's bytes, None where there are none; errors as in `decode`."""
+    with _open_archive(stored.name, data) as archive:
+        validation = _validation(archive)
+    _check_validation(stored.record, validation)
+    return validation
 
 
 def check_digest(name: str, data: bytes) -> None:
@@ -163,6 +183,24 @@ def _predictions(archive: zipfile.ZipFile) -> Predictions | None:
         raise DamagedEntryError(_reason(error)) from error
 
 
+def _validation(archive: zipfile.ZipFile) -> LabelledProbabilities | None:
+    if f"{VALIDATION_LABELS}.npy" not in archive.namelist():
+        return None
+    try:
+        return LabelledProbabilities(
+            labels=_array(archive, VALIDATION_LABELS), probabilities=_array(archive, VALIDATION_PROBABILITIES)
+        )
+    except Exception as error:  # whatever zipfile and numpy make of such bytes
+        raise DamagedEntryError(_reason(error)) from error
+
+
+def _check_validation(record: Record, validation: LabelledProbabilities | None) -> None:
+    """DamagedEntryError where the validation part's probabilities do not fit the record."""
+    if validation is not None:
+        _check_classes(record, validation.probabilities, int(validation.labels.max()))
+        _check_range(validation.probabilities)
+
+
 def _check_predictions(record: Record, predictions: Predictions | None) -> None:
     """DamagedEntryError where the predictions do not fit the record."""
     if predictions is None:
@@ -180,15 +218,17 @@ def _check_predictions(record: Record, predictions: Predictions | None) -> None:
         if not ((values >= 0) & (values <= MAX_PROBABILITY) | np.isnan(values)).all():
             raise DamagedEntryError(f"holds a {name} that is no probability")
     if predictions.probabilities is not None:
-        _check_probabilities(record, predictions, predictions.probabilities)
+        _check_classes(record, predictions.probabilities, highest)
+        _check_range(predictions.probabilities)
 
 
-def _check_probabilities(record: Record, predictions: Predictions, probabilities: np.ndarray[Any, Any]) -> None:
+def _check_classes(record: Record, probabilities: np.ndarray[Any, Any], highest: int) -> None:
     n_classes = probabilities.shape[1]
-    if n_classes <= int(max(predictions.labels.max(), predictions.predicted.max())) or (
-        record.result.classes and n_classes != len(record.result.classes)
-    ):
+    if n_classes <= highest or (record.result.classes and n_classes != len(record.result.classes)):
         raise DamagedEntryError(f"holds probabilities of {n_classes} classes, and the trial has another number")
+
+
+def _check_range(probabilities: np.ndarray[Any, Any]) -> None:
     # The bit patterns of nonnegative numbers are in their order; a sign, an infinity or nan lies above.
     patterns = np.ascontiguousarray(probabilities, np.float16).view(np.uint16)
     if patterns.max() > np.float16(MAX_PROBABILITY).view(np.uint16):
@@ -221,7 +261,8 @@ def _reason(error: Exception) -> str:
     return escaped(str(error)) or type(error).__name__
 
 
-def _member(name: str) -> zipfile.ZipInfo:
+def zip_member(name: str) -> zipfile.ZipInfo:
+    """A member of a zip whose bytes depend on its name and content alone."""
     info = zipfile.ZipInfo(name, date_time=_EPOCH)
     info.compress_type = zipfile.ZIP_DEFLATED
     info.create_system = 3  # Unix, on every platform

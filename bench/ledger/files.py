@@ -7,7 +7,9 @@ import errno
 import os
 import tempfile
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from bench.errors import UserError
 from bench.ledger.entries import folder_of, is_entry_name
@@ -35,8 +37,8 @@ def cannot_write(path: Path, error: OSError) -> UserError:
     )
 
 
-PROBE_BYTES = 2**18
-"""Free space that is tested before a run; an entry of 10,000 test images and 10 classes has about as much."""
+PROBE_BYTES = 2**19
+"""Free space that is tested before a run; an entry of 10,000 test images and 6,000 validation images has less."""
 
 
 def check_writable(folder: Path) -> None:
@@ -73,6 +75,23 @@ def write_atomically(data: bytes, target: Path, *, aside: Path) -> Path:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
     return target
+
+
+@contextlib.contextmanager
+def temporary_beside(target: Path) -> Iterator[BinaryIO]:
+    """A new file in the target's folder that replaces it at the end, once it is on the disk; else nothing. OSError."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}")
+    try:
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+        _sync_folder(target.parent)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def remove_stale_files(folder: Path, *, newest: Path) -> None:

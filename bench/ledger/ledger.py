@@ -6,17 +6,26 @@ import bisect
 import contextlib
 import json
 import shlex
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import inf
-from typing import Any
+from typing import Any, TypeVar
 
 from bench.errors import UserError, nearest
 from bench.ledger.address import open_store, with_results
-from bench.ledger.entries import DamagedEntryError, LedgerEntry, check_digest, decode, decode_predictions, encode
+from bench.ledger.entries import (
+    DamagedEntryError,
+    LedgerEntry,
+    check_digest,
+    decode,
+    decode_predictions,
+    decode_validation,
+    encode,
+)
 from bench.ledger.file_store import FileStore
 from bench.ledger.files import ENTRIES
+from bench.ledger.packed_ledger import open_source
 from bench.ledger.record import Record
 from bench.ledger.store import (
     UNEXPECTED_REASON,
@@ -28,7 +37,9 @@ from bench.ledger.store import (
     StoreUnavailableError,
     state_of,
 )
-from bench.metrics import Predictions
+from bench.metrics import LabelledProbabilities, Predictions
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -41,14 +52,14 @@ class MergeSummary:
 
 
 def merge_ledgers(sources: Iterable[Location | Store], into: Location | Store) -> MergeSummary:
-    """Copy into the ledger `into` every entry of `sources` that it lacks.
+    """Copy into the ledger `into` every entry of `sources` that it lacks; a source may be a file of `write_pack`.
 
     Entries are content-addressed and their precedence depends only on their content, so the order does not matter and
     existing entries do not change. Damaged entries are not copied; a damaged one in `into` is replaced by an intact
     one, so entries of both ledgers are read in `into`. Raises UserError where a source is no ledger or `into` cannot be
     written.
     """
-    stores = [open_store(source) for source in sources]
+    stores = [open_source(source) for source in sources]
     for store in stores:
         if not store.check():
             raise UserError(f"{store.root}: nothing to merge: there is no ledger here (no folder `{ENTRIES}`)")
@@ -164,20 +175,32 @@ class Ledger:
         Raises UserError where the trial has none (it was pruned or failed), MissingEntryError where the file is
         damaged: the ledger then ignores it.
         """
-        entry = self._first_entry(key)
-        location = self.store.location(entry.name)
+        stored = self._first_entry(key)
+        predictions = self._decoded(stored, decode_predictions)
+        if predictions is None:
+            location, status = self.store.location(stored.name), stored.record.status
+            raise UserError(f"{location}: holds no predictions: the trial was not tested ({status})")
+        return predictions
+
+    def validation_probabilities(self, key: str) -> LabelledProbabilities | None:
+        """Class probabilities of the validation part by the tested network of a key (or prefix); None without any.
+
+        There are none under ``validation: none``, and where a refit trained the tested network on those images.
+        Raises MissingEntryError as `predictions`.
+        """
+        return self._decoded(self._first_entry(key), decode_validation)
+
+    def _decoded(self, stored: LedgerEntry, decode_arrays: Callable[[LedgerEntry, bytes], T]) -> T:
+        """What an entry's file holds; MissingEntryError where it is damaged, and the ledger then ignores it."""
         try:
-            predictions = decode_predictions(entry, self.store.read(entry.name))
+            return decode_arrays(stored, self.store.read(stored.name))
         except (DamagedEntryError, OSError) as error:
-            self._drop_damaged(entry, str(error))
+            self._drop_damaged(stored, str(error))
             raise MissingEntryError(
-                f"{location}: cannot be read: {error}\n"
+                f"{self.store.location(stored.name)}: cannot be read: {error}\n"
                 "  `bench merge` mends it from a whole copy; without one, the next `bench run` of its suite runs its "
                 "trial again"
             ) from error
-        if predictions is None:
-            raise UserError(f"{location}: holds no predictions: the trial was not tested ({entry.record.status})")
-        return predictions
 
     def done(self, pruning_rule: dict[str, Any] | None) -> dict[str, Record]:
         """Key to record of what need not run again when trials are pruned by `pruning_rule` (None: not at all).
@@ -207,14 +230,19 @@ class Ledger:
         rule = json.loads(json.dumps(pruning_rule))
         return next((entry.record for entry in self._by_key.get(key, []) if _is_done(entry.record, rule)), None)
 
-    def publish(self, record: Record, predictions: Predictions | None = None) -> Location:
+    def publish(
+        self,
+        record: Record,
+        predictions: Predictions | None = None,
+        validation: LabelledProbabilities | None = None,
+    ) -> Location:
         """Store a trial, completely or not at all, and return its file.
 
         While the URL is unavailable the entry is pending on this machine, and sent by a later `publish` or
         `flush_pending`. Raises UserError where it cannot be written, ValueError where the record has a value that is
         not finite.
         """
-        name, data = encode(record, predictions)
+        name, data = encode(record, predictions, validation)
         entry = LedgerEntry(name, record)
         try:
             path = self.store.put(name, data)

@@ -13,8 +13,10 @@
 Names are imported when they are first used: who wants grouping alone need not wait for charts.
 """
 
+import sys
 from importlib import import_module
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bench.report.build_report import build
@@ -34,3 +36,13 @@ def __getattr__(name: str) -> object:
     if name not in _MODULES:
         raise AttributeError(f"module 'bench.report' has no attribute {name!r}")
     return getattr(import_module(f"bench.report.{_MODULES[name]}"), name)
+
+
+class CallablePackage(ModuleType):
+    """This package as a function: `bench.report(results)` is `bench.interface.report`."""
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        return import_module("bench.interface").report(*arguments, **options)
+
+
+sys.modules[__name__].__class__ = CallablePackage

@@ -12,6 +12,7 @@ from bench.report.classes.build_details import build_details, check_patterns
 from bench.report.classes.misclassified import cached_finder
 from bench.report.comparison import Comparison, Origin
 from bench.report.document import Report
+from bench.report.ensemble_rows import ValidationOf, ensemble_rows
 from bench.report.estimates import complete_metrics
 from bench.report.grouping import Config, group_trials
 from bench.report.leaderboard_frame import leaderboard_frame, not_ranked
@@ -35,6 +36,7 @@ def build(
     reproductions: Mapping[str, Sequence[Config]] | None = None,
     suite_file: str = "",
     details: Sequence[str] = (),
+    validation: ValidationOf | None = None,
 ) -> Report:
     """Turn ledger records into a report.
 
@@ -62,6 +64,8 @@ def build(
         By a reference's id, the configurations that may reproduce it.
     details
         Patterns of further configurations to display class by class; see `bench.report.classes.build_details`.
+    validation
+        From a trial's key to the probabilities of its validation part; without it there are no ensembles.
 
     Raises
     ------
@@ -93,6 +97,7 @@ def build(
                 reproductions=reproductions or {},
                 details=with_details.details,
                 gallery=with_details.gallery,
+                ensembles=ensemble_rows(group, predictions, validation, metrics[0]) if validation else (),
             )
         )
     origin = Origin(suite, suite_file, command, checksums(groups, planned))

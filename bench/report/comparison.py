@@ -11,6 +11,7 @@ from bench.published.reference_data import Reference
 from bench.report.analysis import Analysis
 from bench.report.classes.details import Details
 from bench.report.classes.misclassified import Gallery
+from bench.report.ensemble_rows import ProbabilityRow
 from bench.report.grouping import Config, TrialGroup
 
 
@@ -32,6 +33,8 @@ class Comparison:
         Published results of the data set; by a reference's id, the configurations that may reproduce it.
     details, gallery
         Of the configurations displayed class by class.
+    ensembles
+        Single networks and ensembles with temperature scaling, never ranked (`bench.report.ensemble_rows`).
     """
 
     group: TrialGroup
@@ -43,6 +46,7 @@ class Comparison:
     reproductions: Mapping[str, Sequence[Config]]
     details: tuple[Details, ...]
     gallery: Gallery | None = None
+    ensembles: tuple[ProbabilityRow, ...] = ()
 
 
 @dataclass(frozen=True)

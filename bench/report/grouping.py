@@ -10,14 +10,11 @@ from typing import Any
 from bench.jsonutil import canonical
 from bench.ledger.external import is_external
 from bench.ledger.record import Record, Status
-from bench.suite.labels import axis_label, common_label, labels, legend
+from bench.suite.labels import PROTOCOL, axis_label, common_label, labels, legend
 from bench.suite.schema import OMITTED_DEFAULTS
 from bench.suite.trial import Trial
 
 Config = dict[str, Any]
-
-PROTOCOL = ("dataset", "validation", "refit", "weights", "early_stopping", "test_time")
-"""Settings that must be equal before two configurations are ranked; epochs too, unless they are an axis."""
 
 IMPORTED_PROTOCOL = "imported rows, protocol unknown"
 

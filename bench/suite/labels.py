@@ -14,7 +14,7 @@ from typing import Any
 
 from bench.components import AXES, is_user_defined
 from bench.components.user_defined import USER_DEFINED
-from bench.suite.schema import OMITTED_DEFAULTS, Settings
+from bench.suite.schema import AXIS_DEFAULTS, OMITTED_DEFAULTS, Settings
 
 Config = dict[str, Any]
 
@@ -107,6 +107,29 @@ def axis_label(component: object, axis: str | None = None, all_parameters: bool 
     if isinstance(component, list) and all(isinstance(item, dict) and "name" in item for item in component):
         return _join([axis_label(item, axis, all_parameters) for item in component]) or "none"
     return _short(component)
+
+
+PROTOCOL = ("dataset", "validation", "refit", "weights", "early_stopping", "test_time")
+"""Settings that must be equal before two configurations are ranked; epochs too, unless they are an axis."""
+ALWAYS = ("model", "optimizer")
+"""Axes that every `context_free_label` names."""
+
+
+def context_free_label(config: Config, config_key: str) -> str:
+    """Name a configuration by itself, whatever else there is: ``mlp hidden=64 · adam lr=0.01 · epochs=5``.
+
+    The model and the optimizer, then each axis and setting that is not at its default, each with the parameters that
+    are not at theirs. Own code and own data may change under one name, so the beginning of the key follows there.
+    """
+    parts = []
+    for key in filter(lambda key: key not in PROTOCOL, _ordered_keys([config])):
+        name = axis_label(config[key], key if key in AXES else None)
+        default = AXIS_DEFAULTS.get(key, Settings.model_fields[key].default if key in Settings.model_fields else None)
+        if key in ALWAYS or name != axis_label(default):
+            parts.append(name if key in AXES else f"{key}={name}")
+    components = (component for axis in AXES.keys() & config.keys() for component in _components([config], axis))
+    has_own = any(is_user_defined(component["name"]) or "path" in component for component in components)
+    return SEPARATOR.join(parts) + (f" [{config_key[:6]}]" if has_own else "")
 
 
 Formatter = Callable[[object], str]

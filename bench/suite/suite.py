@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import bench
 from bench.errors import MAX_PROBLEMS, Problem, SuiteError, UserError, nearest, plural, shorten
 from bench.jsonutil import canonical
 from bench.suite.expand import Configuration, SubGrid, expand
+from bench.suite.python_values import DICT_NAME, from_python
 from bench.suite.schema import AXIS_DEFAULTS, BLOCK_KEYS, Pruning, SuiteFile
 from bench.suite.select import (
     MATCHABLE,
@@ -51,6 +52,39 @@ class Suite:
     comparisons: tuple[ReferenceMatch, ...] = ()
     """The references that say which configuration repeats them, or why none does."""
     sampling_seed: int = 0
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], folder: str | Path = ".") -> Suite:
+        """A suite from plain Python values instead of a file.
+
+        Parameters
+        ----------
+        data
+            What a suite file holds: mappings, lists, texts, numbers, True, False and None. A `bench.Dataset` may stand
+            where a data set's name would.
+        folder
+            Where relative paths start: of own data, and of own components (``mine.py:factory``).
+
+        Raises
+        ------
+        SuiteError
+            A UserError with every problem found, as a suite file gets it: ``suite: grid.model: ...``.
+
+        Examples
+        --------
+        >>> suite = Suite.from_dict({"name": "first", "grid": {"model": ["mlp", "cnn"]}, "defaults": {"seeds": 3}})
+        >>> len(suite)
+        6
+        """
+        return read_suite(from_python(data), Path(folder) / DICT_NAME)
+
+    def __len__(self) -> int:
+        """How many trials: the seeds of all configurations."""
+        return sum(len(seeds) for _, seeds in self.configurations)
+
+    def __repr__(self) -> str:
+        configurations = plural(len(self.configurations), "configuration")
+        return f"Suite({self.name!r}, {configurations}, {plural(len(self), 'trial')})"
 
     def location(self, key: str, component: Any) -> str:
         """``FILE:LINE: KEY PATH`` of an entry under this key, for messages about what the file cannot tell."""
@@ -103,7 +137,18 @@ def load_suite(
     while is told to `notify` before.
     Raises SuiteError with every problem found in the file, UserError for a wrong option.
     """
-    document = read(path)
+    return read_suite(read(path), path, only, cli_overrides, seeds, notify)
+
+
+def read_suite(
+    document: YamlDocument,
+    path: Path,
+    only: Sequence[str] = (),
+    cli_overrides: Sequence[str] = (),
+    seeds: int | None = None,
+    notify: Callable[[str], None] = lambda _: None,
+) -> Suite:
+    """Expand what was read from a suite file, or given in Python; parameters and errors as in `load_suite`."""
     if not isinstance(document.data, dict):
         hint = "a suite needs at least `name: ...` and `grid: {model: ...}`; `bench list suites` shows examples"
         message = f"is not a suite: the top level must be a mapping, not {shorten(document.data)}"

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 
 from bench.components import AXES, COMBINABLE, parse_component
 from bench.components.base import Component
-from bench.components.datasets import FROM_PATH
+from bench.components.datasets import FROM_PATH, IN_MEMORY
 from bench.components.models import ModelComponent
 from bench.components.optimization import OptimizerComponent, Schedule
 from bench.components.user_defined import LibraryModel
@@ -146,12 +146,14 @@ def trial_key(config: dict[str, Any], seed: int | None, fingerprint: str, source
     """Twenty hex digits of a hash over everything that may change a trial's result.
 
     `fingerprint` is the dataset's checksum, `source` that of the user's own code; without a seed it is the
-    key of the configuration. Data of `FROM_PATH` are known by their contents, wherever they lie. Hardware, versions and
-    the number of threads stand in the record, not here.
+    key of the configuration. Data of `FROM_PATH` and `IN_MEMORY` are known by their contents, wherever they lie.
+    Hardware, versions and the number of threads stand in the record, not here.
     """
     dataset = config["dataset"]
     if dataset["name"] in FROM_PATH:
         dataset = {name: value for name, value in dataset.items() if name != "path"}
+    elif dataset["name"] == IN_MEMORY:
+        dataset = {"name": IN_MEMORY}
     parts = {
         "semantics": SEMANTICS,
         "config": {**config, "dataset": dataset},

@@ -17,7 +17,7 @@ from torch import nn
 
 from bench.data import Dataset
 from bench.data.prepare import split
-from bench.metrics import Predictions
+from bench.metrics import LabelledProbabilities, Predictions
 from bench.models.count_operations import count_parameters, forward_flops
 from bench.models.create import create as create_model
 from bench.models.layers import with_preprocessing
@@ -51,6 +51,7 @@ class TrialOutcome:
     validation: dict[str, float] | None = None
     test: dict[str, float] | None = None
     predicted: Predictions | None = None
+    validation_predicted: LabelledProbabilities | None = None
     train_seconds: float = 0.0
     evaluation_seconds: float = 0.0
 
@@ -168,10 +169,13 @@ def _search(
     start = time.perf_counter()
     if len(training_data.validation):
         images, labels, indices = validation_part(config, seed, training_data)
-        metrics = _all_metrics(setup, model, images, labels, indices)
+        logits = _logits(setup, model, images, indices)
+        metrics, predicted = final_metrics(logits, labels[indices], _evaluation_loss(setup))
         if "loss" not in metrics:  # a user-defined network may answer otherwise than after its epoch
             return outcome, model
         outcome.validation = metrics
+        if predicted.probabilities is not None and not config.refit:  # a refit trains on these images
+            outcome.validation_predicted = LabelledProbabilities(predicted.labels, predicted.probabilities)
     outcome.best_epoch = fitted.best_epoch
     outcome.evaluation_seconds += time.perf_counter() - start
     return outcome, model

@@ -98,3 +98,14 @@ def test_a_source_that_is_no_ledger_is_told(source: str, told: str, one: Path, b
     code, out, err = bench("merge", source, "--results", one)
     assert (code, out) == (2, "")
     assert err.startswith(f"error: {told}")
+
+
+def test_a_ledger_is_packed_sent_and_merged(one: Path, tmp_path: Path) -> None:
+    code, out, err = bench("pack", one, "-o", tmp_path / "one.zip")
+    assert (code, err) == (0, "") and out.startswith(f"wrote {tmp_path / 'one.zip'}: 2 entries, ")
+    code, out, err = bench("merge", tmp_path / "one.zip", "--results", tmp_path / "all")
+    assert (code, err) == (0, "") and out.startswith("2 copied, 0 there already\n")
+    (tmp_path / "one.zip").write_bytes((tmp_path / "one.zip").read_bytes()[:1000])
+    code, out, err = bench("merge", tmp_path / "one.zip", "--results", tmp_path / "all")
+    assert (code, out) == (2, "") and "is damaged or cut short" in err
+    assert bench("pack", tmp_path / "nowhere")[0] == 2

@@ -17,6 +17,7 @@ from bench.report.sections.classes import classes
 from bench.report.sections.cost import cost
 from bench.report.sections.differences import differences
 from bench.report.sections.effects import effects
+from bench.report.sections.ensembles import ensembles
 from bench.report.sections.gallery import gallery
 from bench.report.sections.leaderboard import leaderboard
 from bench.report.sections.not_ranked import not_ranked
@@ -38,6 +39,7 @@ SECTIONS: tuple[OfComparison, ...] = (
     classes,
     gallery,
     calibration,
+    ensembles,
     differences,
     budget,
     not_ranked,

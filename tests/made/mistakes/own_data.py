@@ -426,4 +426,16 @@ ROOM: dict[str, Mistake] = {
     ),
 }
 
-ROWS = FOLDERS | FILES | SPLITS | ROOM
+ARRAYS = {
+    "arrays: of a Python session": Mistake(
+        "name: t\ngrid:\n  model: mlp\n  dataset: {name: arrays, title: mine, sha256: 0123456789ab}\n",
+        (
+            PLACE,
+            "dataset 'mine': these arrays (0123456789ab) are in no file: a Python session gave them",
+            "give the same arrays to bench.Dataset.from_arrays there, or write them to an .npz file",
+            "(numpy.savez) and name that: {name: npz, path: FILE}",
+        ),
+    )
+}
+
+ROWS = FOLDERS | FILES | SPLITS | ROOM | ARRAYS

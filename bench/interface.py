@@ -1,0 +1,188 @@
+"""The Python interface beside the frames: a suite is read, run and reported from a notebook or a script."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.commands.check_suites import check
+from bench.commands.load_results import report_of, report_of_all
+from bench.commands.load_suites import completed, trials_of
+from bench.commands.load_suites import load as load_suite_argument
+from bench.commands.options import suite_argument, terminal
+from bench.commands.run import git_commit, is_missing_any, load_datasets
+from bench.errors import UserError
+from bench.execution.messages import RunOptions
+from bench.execution.progress import console_progress
+from bench.execution.signals import stop_on_signals
+from bench.frames import Results, load
+from bench.ledger.address import RESULTS
+from bench.ledger.ledger import Ledger
+from bench.suite.suite import Suite
+
+if TYPE_CHECKING:
+    from bench.report.view import ReportView
+
+
+def load_suite(
+    path: str | Path, only: Sequence[str] = (), set: Mapping[str, Any] | Sequence[str] = (), seeds: int | None = None
+) -> Suite:
+    """A suite file, checked and expanded as `bench plan` does it; nothing is trained.
+
+    Parameters
+    ----------
+    path
+        A suite file, or the name of a suite that comes with bench (``"quick"``).
+    only
+        Keep the configurations that match every pattern, as `--only`: ``["model=vgg*"]``.
+    set
+        Change axes, parameters or settings, as `--set`: ``["epochs=2"]`` or ``{"epochs": 2}``.
+    seeds
+        Run this many seeds instead of the file's.
+
+    Raises
+    ------
+    UserError
+        What is wrong with the file, with file, line and key path, or with an option.
+
+    Examples
+    --------
+    >>> load_suite("quick", only=["model=mlp"], seeds=1)
+    Suite('quick', 6 configurations, 6 trials)
+    """
+    from bench.errors import flow
+
+    options = [f"{key}={flow(value)}" for key, value in set.items()] if isinstance(set, Mapping) else list(set)
+    return load_suite_argument(os.fspath(path), list(only), options, seeds)
+
+
+def run(
+    suite: Suite | Mapping[str, Any] | str | Path,
+    results: str | Path | Results = RESULTS,
+    *,
+    jobs: int | None = None,
+    cpus_per_trial: float = RunOptions.cpus_per_trial,
+    gpus_per_trial: float | None = None,
+    use_ray: bool = True,
+    retries: int = RunOptions.retries,
+    checkpoint_after: float = RunOptions.checkpoint_after,
+    data_dir: str | Path | None = None,
+    progress: bool = True,
+) -> Results:
+    """Train what a ledger lacks of a suite; its results as frames.
+
+    It may be called any number of times in a process. Where Ray runs already (`ray.init` was called), trials run on
+    that Ray, which stays up; otherwise one is started and ended. KeyboardInterrupt, as by a notebook's stop button,
+    loses only the trials under way: the same call goes on with what is missing.
+
+    Parameters
+    ----------
+    suite
+        From `load_suite` or `Suite.from_dict`; or what these take.
+    results
+        The ledger: a folder or URL, made where it is missing; or the results of an earlier call.
+    jobs, cpus_per_trial, gpus_per_trial, retries, checkpoint_after
+        As `--jobs`, `--cpus-per-trial` and so on of `bench run`.
+    use_ray
+        False trains in this process, one trial at a time, as `--no-ray`.
+    data_dir
+        Look here for data first, as `--data-dir`.
+    progress
+        Show the run while it goes on: a table in a notebook's cell or a terminal, lines elsewhere.
+
+    Returns
+    -------
+    Results
+        Of the suite's trials, those that were in the ledger among them. A failed trial is a row with its status.
+
+    Raises
+    ------
+    UserError
+        Wrong input, before anything is trained; the message is that of the command line.
+
+    Examples
+    --------
+    >>> results = run("quick", "results/", jobs=2)  # doctest: +SKIP
+    >>> results.trials.groupby("label")["test_accuracy"].mean()  # doctest: +SKIP
+    """
+    read = _suite_of(suite)
+    trials = trials_of(read)
+    ledger = Ledger(results.ledger.root if isinstance(results, Results) else results)
+    if is_missing_any(ledger, read, trials):
+        ledger.check_writable()
+    check(read, trials)
+    datasets = load_datasets([(read.name, read, trials)], Path(data_dir) if data_dir else None)
+    options = RunOptions(
+        suite=read.name,
+        git_commit=git_commit(),
+        pruning=read.pruning,
+        sampling_seed=read.sampling_seed,
+        cpus_per_trial=cpus_per_trial,
+        gpus_per_trial=gpus_per_trial,
+        jobs=jobs,
+        checkpoint_after=checkpoint_after,
+        retries=retries,
+        use_ray=use_ray,
+    )
+    from bench.execution.run_trials import run_trials
+
+    console = terminal()
+    console.quiet = not progress
+    with stop_on_signals():
+        run_trials(trials, datasets, ledger, console, options, console_progress(console))
+    return Results(ledger, read, trials)
+
+
+def report(
+    results: Results | str | Path = RESULTS,
+    suite: Suite | Mapping[str, Any] | str | Path | None = None,
+    details: Sequence[str] = (),
+) -> ReportView:
+    """The report of a ledger or of a run, to be displayed (`.show()`) or saved (`.save("page.html")`).
+
+    Parameters
+    ----------
+    results
+        What `run` or `load` returned, or a ledger's folder or URL.
+    suite
+        Only this suite's trials, with its title, metrics and references; that of a run by default.
+    details
+        Configurations to show class by class, too, as `--details`: part of a label, with wildcards, or of a key.
+
+    Raises
+    ------
+    UserError
+        There is no such ledger, the suite is wrong, or `details` names no configuration.
+
+    Examples
+    --------
+    >>> bench.report("results/", suite="quick").show()  # doctest: +SKIP
+    """
+    from bench.report.view import ReportView
+
+    loaded = results if isinstance(results, Results) else load(results)
+    chosen = _suite_of(suite) if suite is not None else loaded.suite
+    loaded.ledger.refresh()
+    if chosen is None:
+        return ReportView(report_of_all(loaded.ledger, details, with_ensembles=True))
+    planned = list(loaded.planned) if suite is None else trials_of(chosen)
+    text = suite_argument(str(chosen.path), "")
+    return ReportView(report_of(loaded.ledger, text, chosen, planned, details, with_ensembles=True))
+
+
+def _suite_of(suite: Suite | Mapping[str, Any] | str | Path) -> Suite:
+    if isinstance(suite, Suite):
+        return completed(suite)
+    if isinstance(suite, Mapping):
+        return completed(Suite.from_dict(suite))
+    if isinstance(suite, str | Path):
+        return load_suite(suite)
+    raise UserError(
+        f"the suite is a {type(suite).__name__}; expected a path, a mapping, or what bench.load_suite and "
+        "bench.Suite.from_dict return"
+    )
+
+
+__all__ = ["load", "load_suite", "report", "run"]
