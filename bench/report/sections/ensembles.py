@@ -8,7 +8,6 @@ from bench.errors import plural
 from bench.report.comparison import Comparison
 from bench.report.document import Cell, Column, Row, Section, Table
 from bench.report.ensemble_rows import MAX_CONFIGURATIONS, ensemble_frame
-from bench.report.number_format import number
 from bench.statistics.temperature_scaling import RESAMPLES
 
 CAPTION = (
@@ -45,7 +44,9 @@ def ensembles(comparison: Comparison) -> Section:
     ]
     if is_scaled:
         columns += [
-            Column("temperature", "T", lambda row: number(row["temperature"], "log_loss")),
+            Column(
+                "temperature", "T", lambda row: "–" if math.isnan(row["temperature"]) else f"{row['temperature']:.2f}"
+            ),
             Column("log_loss_scaled", "NLL with T", lambda row: _value(row, "log_loss", 1.0, "_scaled")),
             Column("brier_score_scaled", "Brier score with T", lambda row: _value(row, "brier_score", 1.0, "_scaled")),
             Column("ece_scaled", "ECE % with T", lambda row: _value(row, "ece", 100.0, "_scaled")),
