@@ -1,13 +1,13 @@
 """What is measured of a trial's predictions? One registry, computed from labels and class probabilities with NumPy.
 
 Training, reports and imported predictions compute their metrics here. A new metric is a function of `Predictions` and
-an entry in `METRICS`.
+a `Metric` in `METRICS`; the user's own are added to it by `bench.user_code.metric_code`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -143,14 +143,37 @@ class Metric:
     """Whether it is a proportion of images, so that Wilson's interval holds."""
     classes: int = 1
     """How many classes the data must have for the metric to be defined."""
+    source: str = ""
+    """Checksum of the code of the user's own; such a metric is computed for reports, and in no record."""
 
     def better(self, value: float) -> float:
         """A number that grows as the metric gets better, to sort by."""
         return -value if self.ascending else value
 
 
+def predictions_from(labels: NDArray[np.integer[Any]], probabilities: Floats) -> Predictions:
+    """The predictions of class probabilities (n, classes); of equal ones the first ranks above."""
+    class_type = np.uint8 if probabilities.shape[1] <= 256 else np.uint16
+    predicted = probabilities.argmax(1)
+    rows = np.arange(len(labels))
+    true_probability = probabilities[rows, labels][:, None]
+    earlier = np.arange(probabilities.shape[1]) < labels[:, None]
+    rank = (probabilities > true_probability).sum(1) + ((probabilities == true_probability) & earlier).sum(1)
+    return Predictions(
+        labels.astype(class_type),
+        predicted.astype(class_type),
+        probabilities[rows, predicted].astype(np.float32),
+        probabilities[rows, labels].astype(np.float32),
+        rank.astype(class_type),
+        probabilities.astype(np.float16),
+    )
+
+
 def compute_metrics(
-    predictions: Predictions, n_classes: int, known: Mapping[str, float] | None = None
+    predictions: Predictions,
+    n_classes: int,
+    known: Mapping[str, float] | None = None,
+    user_defined: Collection[str] = (),
 ) -> dict[str, float]:
     """All metrics that the predictions allow, in the order of `METRICS`.
 
@@ -162,6 +185,8 @@ def compute_metrics(
         The data's number of classes; metrics that need more are left out.
     known
         Values that are not computed again, such as the loss. A value that is not finite leaves its metric out.
+    user_defined
+        Names of the user's own metrics that are computed, too.
     """
     available: set[Needs] = {"classes"}
     if not np.isnan(predictions.confidence).any():
@@ -171,6 +196,8 @@ def compute_metrics(
     known = known or {}
     values: dict[str, float] = {}
     for name, metric in METRICS.items():
+        if metric.source and name not in user_defined:
+            continue
         if name in known:
             value = known[name]
         elif metric.compute and metric.needs in available and metric.classes <= n_classes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import re
@@ -27,21 +29,26 @@ def code() -> str:
     return (EXAMPLE / "mine.py").read_text()
 
 
+def metric() -> str:
+    return (EXAMPLE / "my_metrics.py").read_text()
+
+
 def suite() -> str:
     return (EXAMPLE / "mine.yaml").read_text()
 
 
 def test_the_page_shows_what_the_example_has() -> None:
     parts = [block for block in blocks("python") if "bench_shapes" not in block and "def solarize" not in block]
-    assert len(parts) == 10
+    assert len(parts) == 11
     for part in parts:
-        assert part.removeprefix("# mine.py\n") in code()
+        assert part.removeprefix("# mine.py\n") in code() or part.removeprefix("# my_metrics.py\n") == metric()
     assert blocks("yaml")[0] == suite()
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "mine.py").write_text(code())
+    (tmp_path / "my_metrics.py").write_text(metric())
     (tmp_path / "mine.yaml").write_text(suite())
     return tmp_path
 
@@ -142,6 +149,62 @@ def test_a_broken_contract_is_one_message_before_anything_is_trained(case: str, 
     assert code == 2 and message in err, err
     assert f"grid.{axis}" in err or axis in err
     assert not list((folder / "r").glob("entries/*/*"))
+
+
+def leaderboard(folder: Path) -> list[dict[str, str]]:
+    code_, out, err = bench("report", folder / "mine.yaml", "--csv", "--out", "-", "--results", folder / "r")
+    assert code_ == 0, err
+    return list(csv.DictReader(io.StringIO(out)))
+
+
+def test_a_metric_of_the_user_s_own_is_computed_by_reports_and_in_no_key(folder: Path) -> None:
+    text = suite().replace("{grid: [16, 32]}", "16").replace("epochs: 3", "epochs: 1")
+    (folder / "mine.yaml").write_text(text)
+    code_, out, err = bench("run", folder / "mine.yaml", "--no-ray", "--results", folder / "r")
+    assert code_ == 0 and "worst_class" in out, err
+    from bench.ledger.ledger import Ledger
+
+    ledger = Ledger(folder / "r")
+    (record,) = ledger.records()
+    assert record.result is not None and record.result.test is not None
+    assert not any("worst_class" in name for name in record.result.test), "records hold built-in metrics alone"
+    predictions = ledger.predictions(record.key)
+    accuracies = [predictions.correct[predictions.labels == label].mean() for label in (0, 1)]
+    (row,) = leaderboard(folder)
+    assert float(row["test_my_metrics.py:worst_class"]) == pytest.approx(min(accuracies))
+    (folder / "my_metrics.py").write_text(metric().replace("min(", "1 + max("))
+    (row,) = leaderboard(folder)
+    assert float(row["test_my_metrics.py:worst_class"]) == pytest.approx(1 + max(accuracies))
+    _, out, _ = bench("report", folder / "mine.yaml", "--json", "--out", "-", "--results", folder / "r")
+    assert "my_metrics.py:worst_class" in json.loads(out)["provenance"]["Your own metrics (SHA-256)"]
+    assert planned(folder) == [record.key]
+
+
+WRONG_METRICS = {
+    "def worst_class(predictions): return None": "gives None for predictions of",
+    "def worst_class(predictions): return predictions.correct": "gives ndarray for predictions of",
+    "def worst_class(predictions): return predictions.nothing": "fails on predictions of 8 images: AttributeError: ",
+    "def worst_class(): return 0.5": "fails on predictions of 8 images: TypeError: ",
+    "def other(predictions): return 0.5": "has no 'worst_class'; it has other",
+    "import nothing_there": "does not import: ModuleNotFoundError",
+}
+
+
+@pytest.mark.parametrize("source", WRONG_METRICS)
+def test_a_wrong_metric_is_one_message_before_anything_is_trained(source: str, folder: Path) -> None:
+    (folder / "my_metrics.py").write_text(source)
+    code_, _, err = bench("run", folder / "mine.yaml", "--no-ray", "--results", folder / "r")
+    assert (code_, err.count("error:")) == (2, 1) and WRONG_METRICS[source] in err, err
+    assert "mine.yaml:3: metrics[1]: metric 'my_metrics.py:worst_class'" in err.replace(f"{folder}/", "")
+    assert not list((folder / "r").glob("entries/*/*"))
+
+
+def test_a_metric_of_the_user_s_own_neither_ranks_nor_runs_unasked(folder: Path) -> None:
+    _, _, err = bench("plan", folder / "mine.yaml", "--no-user-code", "--results", folder / "r")
+    assert "'my_metrics.py:worst_class' is a metric of the user's own, and --no-user-code runs none" in err
+    (folder / "mine.yaml").write_text(f'rank_by: "my_metrics.py:worst_class"\n{suite()}')
+    code_, _, err = bench("plan", folder / "mine.yaml", "--results", folder / "r")
+    assert code_ == 2 and "cannot rank: your own metric has no validation value to select by" in err
 
 
 def test_two_files_of_one_module_name_are_refused(folder: Path) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from bench import library_cache
 from bench.commands.load_suites import has_known_names
-from bench.components import AXES, EXTENSIBLE_AXES
+from bench.components import AXES, EXTENSIBLE_AXES, is_user_defined
 from bench.components.user_defined import known_defaults
 from bench.data.prepare import split
 from bench.errors import UserError
@@ -21,6 +21,7 @@ from bench.metrics import METRICS
 from bench.suite.expand import DEFERRED_CHECKS
 from bench.suite.labels import axis_label
 from bench.suite.suite import Suite
+from bench.user_code.metric_code import check_metric, register_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -122,16 +123,27 @@ def _check_configurations(suite: Suite, trials: list[Trial], shapes: dict[str, A
 
 
 def check_metrics(suite: Suite, trials: list[Trial]) -> None:
-    """UserError for metrics of the leaderboard that some data set of the suite has too few classes for."""
-
+    """UserError for metrics of the leaderboard: the user's own that are wrong, others that need more classes."""
+    user_metrics = [name for name in suite.metrics if is_user_defined(name)]
+    for name in user_metrics:
+        try:
+            register_metrics([name], suite.path.resolve().parent)
+        except UserError as error:
+            raise UserError(f"{suite.location('metrics', name)}: {error}") from error
     min_classes = {name: minimum for name in suite.metrics if (minimum := METRICS[name].classes) > 1}
-    if not min_classes:
+    if not min_classes and not user_metrics:
         return
     trial_of_data = {trial.data: trial for trial in trials}.values()
     classes = {
         axis_label(trial.config.dataset.to_json(), "dataset"): _image_shape(suite, trial)[1] for trial in trial_of_data
     }
     problems = []
+    for name in user_metrics:
+        for count in sorted(set(classes.values())):
+            try:
+                check_metric(name, count)
+            except UserError as error:
+                raise UserError(f"{suite.location('metrics', name)}: {error}") from error
     for name, minimum in min_classes.items():
         too_few = [f"{data} has {count}" for data, count in classes.items() if count < minimum]
         if too_few:

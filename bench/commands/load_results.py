@@ -11,6 +11,7 @@ import typer
 
 from bench.errors import UserError, escaped_line
 from bench.ledger.address import with_results
+from bench.user_code.metric_code import register_metrics
 
 if TYPE_CHECKING:
     from bench.ledger.ledger import Ledger
@@ -100,6 +101,7 @@ def report_of(
     from bench.report import build
     from bench.suite.python_values import DICT_NAME
 
+    register_metrics(suite.metrics, suite.path.resolve().parent)
     is_file = suite.path.name != DICT_NAME  # or given in Python
     keys = {trial.key for trial in trials}
     data = {canonical(trial.config.dataset.to_json()) for trial in trials}

@@ -145,9 +145,12 @@ def has_known_names(config: dict[str, Any]) -> bool:
 
 
 def _refuse_user_code(suite: Suite) -> None:
-    """UserError for the user's own code in any axis."""
-
-    user_components: dict[str, str] = {}
+    """UserError for the user's own code in any axis, and for the user's own metrics."""
+    user_components = {
+        suite.location("metrics", name): f"{name!r} is a metric of the user's own"
+        for name in suite.metrics
+        if is_user_defined(name)
+    }
     for config, _ in suite.configurations:
         for axis in AXES:
             value = config.get(axis, [])

@@ -55,7 +55,9 @@ GpusPerTrial = Annotated[
 Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="Trials side by side; as many as fit by default.")]
 NoUserCode = Annotated[
     bool,
-    typer.Option("--no-user-code", help="Refuse models of the user's own, so that no code of theirs runs."),
+    typer.Option(
+        "--no-user-code", help="Refuse the user's own components and metrics, so that no code of theirs runs."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -18,6 +18,7 @@ from bench.commands.load_suites import load, trials_of
 from bench.commands.options import (
     RESULTS,
     AsJson,
+    NoUserCode,
     Only,
     Results,
     Seeds,
@@ -113,10 +114,11 @@ def report(
             metavar="PATTERN",
         ),
     ] = None,
+    no_user_code: NoUserCode = False,
 ) -> None:
     """Rank what the ledger holds: in the terminal, or as files."""
     printed = reserve_stdout() if out == "-" and any((html, markdown, csv, as_json, latex)) else sys.stdout
-    loaded = load(suite, only, set_, seeds) if suite else None
+    loaded = load(suite, only, set_, seeds, not no_user_code) if suite else None
     from bench.report.csv_json import to_csv, to_json
     from bench.report.html import to_html
     from bench.report.latex import to_latex

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bench.arrays import Archive, open_arrays
 from bench.errors import UserError, nearest
-from bench.metrics import SUM_TOLERANCE, Predictions
+from bench.metrics import SUM_TOLERANCE, Predictions, predictions_from
 
 ARRAY_NAMES = ("predicted", "probabilities", "logits")
 LABELS = "labels"
@@ -100,7 +100,7 @@ def predictions_of(
             np.where(correct, 0, np.iinfo(class_type).max).astype(class_type),
         )  # fmt: skip
     else:
-        predictions = _of_scores(_probabilities(prediction_file, count, path), true, class_type)
+        predictions = predictions_from(true, _probabilities(prediction_file, count, path))
     return predictions, _warnings(predictions, count, path)
 
 
@@ -113,25 +113,6 @@ def _check_labels(file_labels: Array, labels: Array, path: Path) -> None:
             f"{path}: its `{LABELS}` are not those of the test part ({n_different:,} of {len(labels):,} differ): "
             "another order, another split or another release; predictions must be in the test file's own order"
         )
-
-
-def _of_scores(
-    scores: NDArray[np.float64], true: NDArray[np.int64], class_type: type[np.uint8 | np.uint16]
-) -> Predictions:
-    predicted = scores.argmax(1)
-    rows = np.arange(len(true))
-    true_scores = scores[rows, true][:, None]
-    # Of equal scores argmax takes the first class, so a tie with an earlier class ranks above.
-    earlier = np.arange(scores.shape[1]) < true[:, None]
-    rank = (scores > true_scores).sum(1) + ((scores == true_scores) & earlier).sum(1)
-    return Predictions(
-        true.astype(class_type),
-        predicted.astype(class_type),
-        scores[rows, predicted].astype(np.float32),
-        scores[rows, true].astype(np.float32),
-        rank.astype(class_type),
-        scores.astype(np.float16),
-    )
 
 
 def _probabilities(prediction_file: PredictionFile, count: int, path: Path) -> NDArray[np.float64]:

@@ -62,7 +62,7 @@ def _with_metrics(record: Record, predictions: Callable[[str], Predictions], met
     if test is not None and set(metrics) - test.keys():
         stored = predictions(record.key)
         classes = len(result.classes) or int(max(stored.labels.max(), stored.predicted.max())) + 1
-        test = {**compute_metrics(stored, classes), **test}
+        test = {**compute_metrics(stored, classes, user_defined=metrics), **test}
     return replace(record, result=replace(result, train=train, validation=validation, test=test))
 
 

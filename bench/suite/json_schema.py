@@ -65,6 +65,7 @@ def json_schema() -> dict[str, Any]:
     definitions["SuiteReference"]["properties"]["match"]["anyOf"][0] |= pattern
     definitions["WorkersRule"]["properties"]["match"] |= pattern
     keys["pruning"]["anyOf"].append({"enum": ["none", "asha"]})
+    keys["metrics"]["items"] = {"anyOf": [keys["metrics"]["items"], USER_NAME]}
     draft = "https://json-schema.org/draft/2020-12/schema"
     return {"$schema": draft, **top, "title": "bench suite", "$defs": definitions}
 

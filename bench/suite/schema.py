@@ -11,10 +11,12 @@ from pydantic import (
     Field,
     SerializerFunctionWrapHandler,
     StringConstraints,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     model_serializer,
 )
 
-from bench.components import AXES
+from bench.components import AXES, is_user_defined
 from bench.components.base import Fraction, NotNegative, Positive, StrictModel
 from bench.metrics import METRICS
 
@@ -196,6 +198,19 @@ def _unique_names(names: list[str]) -> list[str]:
     return names
 
 
+def _metric(name: object, is_built_in: ValidatorFunctionWrapHandler) -> object:
+    return name if isinstance(name, str) and is_user_defined(name) else is_built_in(name)
+
+
+def _ranking_metric(name: object, is_built_in: ValidatorFunctionWrapHandler) -> object:
+    if isinstance(name, str) and is_user_defined(name):
+        raise ValueError(
+            f"{name!r} cannot rank: your own metric has no validation value to select by; name it under `metrics`, "
+            "which displays it"
+        )
+    return is_built_in(name)
+
+
 class SuiteFile(BaseModel):
     """The top level of a suite file; `defaults` and `grid` are expanded by bench.suite.expand."""
 
@@ -209,13 +224,16 @@ class SuiteFile(BaseModel):
         description="Published results to compare with: ids (`bench list published`) or mappings (`bench published`).",
         examples=[["lab-e-baseline", {"id": "lab-e-l2", "match": {"regularizer": "l2"}}]],
     )
-    metrics: Annotated[list[Literal[tuple(METRICS)]], AfterValidator(_unique_names)] = Field(  # type: ignore[valid-type]
+    metrics: Annotated[
+        list[Annotated[Literal[tuple(METRICS)], WrapValidator(_metric)]],  # type: ignore[valid-type]
+        AfterValidator(_unique_names),
+    ] = Field(
         ["accuracy"],
-        description="The test metrics of the leaderboard.",
+        description="The test metrics of the leaderboard; your own as path/to/file.py:function.",
         min_length=1,
         json_schema_extra={"uniqueItems": True},
     )
-    rank_by: Literal[tuple(METRICS)] = Field(  # type: ignore[valid-type]
+    rank_by: Annotated[Literal[tuple(METRICS)], WrapValidator(_ranking_metric)] = Field(  # type: ignore[valid-type]
         "accuracy",
         description="The metric that ranks: its validation value selects, its test value sorts the rows.",
     )

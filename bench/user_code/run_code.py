@@ -149,10 +149,11 @@ def with_unpacked_weights(name: str, parameters: dict[str, Any]) -> dict[str, An
     }
 
 
-def load(name: str, axis: str = "model") -> Callable[..., Any]:
+def load(name: str, axis: str = "model", folder: Path | None = None) -> Callable[..., Any]:
     """Import a component's code and return the factory named after the colon.
 
-    It is the code that this process was given by `use`; without such it is read now, and imported anew every time.
+    It is the code that this process was given by `use`; without such it is read now, from `folder` or the current one,
+    and imported anew every time.
 
     Raises
     ------
@@ -160,7 +161,7 @@ def load(name: str, axis: str = "model") -> Callable[..., Any]:
         No such file, module or factory, an import that fails, or something that cannot be called.
     """
     if name not in _used or name in _read_here:
-        code = read({"name": name}, axis=axis)
+        code = read({"name": name}, folder, axis)
         if code is None:
             raise UserError(f"{axis} {name!r}: expected 'package.module:factory' or 'path/to/file.py:factory'")
         if name in _read_here:
@@ -168,11 +169,11 @@ def load(name: str, axis: str = "model") -> Callable[..., Any]:
         stack = contextlib.ExitStack()
         use(code, stack.enter_context(unpacked(code)))
         _read_here[name] = stack
-    code, folder = _used[name]
-    if folder != next(reversed(_used.values()))[1]:
-        use(code, folder)
+    code, unpacked_to = _used[name]
+    if unpacked_to != next(reversed(_used.values()))[1]:
+        use(code, unpacked_to)
     try:
-        module = _imported(code, folder)
+        module = _imported(code, unpacked_to)
     except UserError:
         raise
     except (Exception, SystemExit) as error:

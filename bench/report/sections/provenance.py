@@ -10,6 +10,7 @@ import pandas as pd
 from bench.data.dataset import fingerprint
 from bench.errors import UserError
 from bench.ledger.external import is_external
+from bench.metrics import METRICS
 from bench.report.comparison import Comparison, Origin
 from bench.report.document import Cell, Column, Section, Table
 from bench.report.grouping import NOT_RUN, SKIPPED, STATUSES, TrialGroup
@@ -24,7 +25,9 @@ def provenance(comparisons: Sequence[Comparison], origin: Origin) -> Section:
     """What a reader needs to run all of it again."""
     groups = [comparison.group for comparison in comparisons]
     labels = [comparison.analysis.correctness.checksum for comparison in comparisons]
-    facts = provenance_facts(groups, origin, labels)
+    facts = provenance_facts(
+        groups, origin, labels, [name for comparison in comparisons for name in comparison.metrics]
+    )
     return Section("provenance", "Provenance", (provenance_table(facts),), data=lambda: {"provenance": dict(facts)})
 
 
@@ -45,11 +48,12 @@ def provenance_table(facts: Sequence[tuple[str, str]]) -> Table:
 
 
 def provenance_facts(
-    groups: Sequence[TrialGroup], origin: Origin, labels: Iterable[str] = ()
+    groups: Sequence[TrialGroup], origin: Origin, labels: Iterable[str] = (), metrics: Iterable[str] = ()
 ) -> tuple[tuple[str, str], ...]:
     """Name and value of everything a reader needs to run this again; what no record knows is left out.
 
-    `labels` are the checksums of the test labels that predictions were stored with.
+    `labels` are the checksums of the test labels that predictions were stored with. Of `metrics` the user's own are named
+    with the checksum of their source.
     """
     records = [record for group in groups for configuration in group.configurations for record in configuration.records]
     run_infos = [record.run_info for record in records if not is_external(record.config)]
@@ -64,6 +68,10 @@ def provenance_facts(
         ("Data sets", _distinct(group.dataset for group in groups)),
         ("Data checksums (SHA-256)", _distinct(f"{name} {checksum}" for name, checksum in origin.checksums.items())),
         ("Test labels (SHA-256)", _distinct(labels)),
+        (
+            "Your own metrics (SHA-256)",
+            _distinct(f"{name} {source}" for name in metrics if (source := METRICS[name].source)),
+        ),
         ("Trials", trial_counts(groups)),
         ("Device", _distinct(info.device for info in run_infos)),
         ("Threads per trial", _distinct(str(info.threads) for info in run_infos if info.threads is not None)),
