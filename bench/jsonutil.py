@@ -1,9 +1,12 @@
-"""Canonical JSON."""
+"""Plain data as YAML and JSON files hold it, and canonical JSON."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
+
+JsonObject = dict[str, Any]
+"""A mapping of a suite file, a key or a record: text to null, boolean, number, text, list or mapping."""
 
 
 def canonical(value: Any) -> str:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.data.local_files import user_cache
+from bench.jsonutil import JsonObject
 
 PACKAGES = ("torch", "torchvision", "timm", "numpy")
 MAX_FILES = 8
@@ -49,11 +50,11 @@ def remember(answers: Mapping[str, Any]) -> None:
 
 
 @cache
-def _answers(file: Path) -> dict[str, Any]:
+def _answers(file: Path) -> JsonObject:
     return _read(file)
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _read(file: Path) -> JsonObject:
     """The answers in a file; none where it is missing or not valid."""
     try:
         answers = json.loads(file.read_text())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -16,7 +16,7 @@ from bench.components.user_defined import known_defaults
 from bench.data.prepare import split
 from bench.errors import UserError
 from bench.execution.user_dataset import dataset_shape
-from bench.jsonutil import canonical
+from bench.jsonutil import JsonObject, canonical
 from bench.metrics import METRICS
 from bench.suite.expand import DEFERRED_CHECKS
 from bench.suite.labels import axis_label
@@ -65,7 +65,7 @@ def check(suite: Suite, trials: list[Trial]) -> None:
     library_cache.remember({cache_keys[trial.group]: True for trial in unchecked if trial.code is None})
 
 
-def _unanswered_checks(suite: Suite, trials: list[Trial]) -> tuple[dict[str, Any], dict[int, str]]:
+def _unanswered_checks(suite: Suite, trials: list[Trial]) -> tuple[JsonObject, dict[int, str]]:
     """The shape of each data set, and whether a configuration fits where no check has told yet, by `Trial.group`."""
 
     trial_of_group = {trial.group: trial for trial in trials}.values()
@@ -91,7 +91,7 @@ def _unanswered_checks(suite: Suite, trials: list[Trial]) -> tuple[dict[str, Any
     }
 
 
-def _check_configurations(suite: Suite, trials: list[Trial], shapes: dict[str, Any], locations: dict[str, str]) -> None:
+def _check_configurations(suite: Suite, trials: list[Trial], shapes: JsonObject, locations: dict[str, str]) -> None:
     """`bench.training.preflight.check`, with each of the user's own codes in a process of its own.
 
     Files that such a code reads though its key does not hold them are told.
@@ -249,7 +249,7 @@ def _timm_models() -> set[str]:
     return {name for file in files for name in re.findall(r"^@register_model\s+def (\w+)", file.read_text(), re.M)}
 
 
-def needs_libraries(config: dict[str, Any]) -> bool:
+def needs_libraries(config: JsonObject) -> bool:
     """Whether only torch or timm can tell if a configuration fits: its names, or what is as the images or layers are.
 
     Patterns of layers may find none, mirrored borders may be wider than an image, columns are those of grey ones, and

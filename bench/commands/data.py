@@ -6,12 +6,13 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench.commands.options import EPILOG, DataDir, terminal, write
 from bench.errors import UserError
+from bench.jsonutil import JsonObject
 from bench.streams import reserve_stdout
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def show(
     write(path, page)
 
 
-def _entry(name: str, size: tuple[int, int] | None, channels: int | None) -> str | dict[str, Any]:
+def _entry(name: str, size: tuple[int, int] | None, channels: int | None) -> str | JsonObject:
     """A catalogue's name, or the component of what lies at a path."""
     from bench.data.catalogue import find
     from bench.data.dataset import entry_at
@@ -119,7 +120,7 @@ def _validation(text: str | None) -> Tail | Stratified | None:
         raise UserError(message) from error
 
 
-def _augmented(augmentations: list[list[dict[str, Any]]], data: Dataset) -> list[tuple[str, NDArray[np.uint8]]]:
+def _augmented(augmentations: list[list[JsonObject]], data: Dataset) -> list[tuple[str, NDArray[np.uint8]]]:
     """The first training images, then as each different augmentation of a suite makes them."""
     import torch
 

@@ -19,6 +19,7 @@ from bench.commands.load_suites import load, trials_of
 from bench.commands.options import RESULTS, DataDir, Results
 from bench.components import AXES
 from bench.errors import UserError, escaped_line, plural
+from bench.jsonutil import JsonObject
 from bench.ledger.address import with_results
 from bench.ledger.ledger import Ledger, merge_ledgers
 from bench.ledger.packed_ledger import write_pack
@@ -162,15 +163,13 @@ def import_predictions(
     )
 
 
-def _entry(name: str) -> dict[str, Any]:
+def _entry(name: str) -> JsonObject:
     """A data set's entry as a suite file would have it."""
     head, _, split = name.partition("_")
     return {"name": head, "split": split} if head == "emnist" else {"name": name}
 
 
-def _record(
-    key: str, config_key: str, config: dict[str, Any], seed: int, predictions: Predictions, data: Any
-) -> Record:
+def _record(key: str, config_key: str, config: JsonObject, seed: int, predictions: Predictions, data: Any) -> Record:
     from bench.ledger.record import Record, Result, RunInfo
     from bench.metrics import compute_metrics
 

@@ -10,13 +10,14 @@ import os
 import signal
 import subprocess
 import sys
-from typing import Any
+
+from bench.jsonutil import JsonObject
 
 SECONDS = 180.0
 """Longer than the slowest import from a cold network disk, shorter than a user's patience."""
 
 
-Facts = dict[str, Any]
+Facts = JsonObject
 """What a probe reports: versions, devices, counts."""
 
 

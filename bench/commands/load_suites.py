@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench import library_cache
 from bench.components import AXES, EXTENSIBLE_AXES, is_user_defined
 from bench.components.user_defined import known_defaults, spelled_out
 from bench.data import fingerprint
 from bench.errors import UserError
-from bench.jsonutil import canonical
+from bench.jsonutil import JsonObject, canonical
 from bench.published import find
 from bench.suite.suite import Suite, find_suite, load_suite
 from bench.suite.trial import data_path
@@ -62,9 +62,9 @@ def completed(suite: Suite, user_code: bool = True) -> Suite:
 def _with_library_defaults(suite: Suite) -> Suite:
     """The suite with the defaults of torch's and timm's own optimizers spelled out in every configuration."""
 
-    new: dict[str, Any] = {}
+    new: JsonObject = {}
 
-    def resolve(component: dict[str, Any]) -> dict[str, Any]:
+    def resolve(component: JsonObject) -> JsonObject:
         if component["name"] in AXES["optimizer"] or is_user_defined(component["name"]):
             return component
         cache_key = canonical(["optimizer defaults", component["name"]])
@@ -91,7 +91,7 @@ def _with_floats(suite: Suite) -> Suite:
     folder = suite.path.resolve().parent
     codes: dict[str, ComponentCode | None] = {}
 
-    def resolve(component: dict[str, Any]) -> dict[str, Any]:
+    def resolve(component: JsonObject) -> JsonObject:
         name = component["name"]
         if is_user_defined(name) and name not in codes:
             codes[name] = None
@@ -138,7 +138,7 @@ def _data_problems(suite: Suite) -> list[str]:
     return problems
 
 
-def has_known_names(config: dict[str, Any]) -> bool:
+def has_known_names(config: JsonObject) -> bool:
     """Whether all names are bench's own, so that no library has to be asked about them."""
 
     return all(config[axis]["name"] in AXES[axis] for axis in EXTENSIBLE_AXES)

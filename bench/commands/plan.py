@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -30,6 +30,7 @@ from bench.commands.options import (
 from bench.errors import plural
 from bench.execution.pruning import Asha, rule
 from bench.execution.scheduler import work_plan
+from bench.jsonutil import JsonObject
 from bench.ledger.ledger import Ledger
 from bench.streams import reserve_stdout
 from bench.suite.labels import axis_label
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from bench.suite.trial import Trial
 
 
-Plan = dict[str, Any]
+Plan = JsonObject
 """A plan as `--json` prints it."""
 
 

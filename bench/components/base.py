@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from bench.errors import shorten
+from bench.jsonutil import JsonObject
 
 MOST_LAYERS = 1000
 
@@ -83,7 +84,7 @@ class Component(StrictModel):
         """``path/to/file.py:factory`` or ``package.module:factory`` of code that is neither bench's nor a library's."""
         return None if type(self).__module__.startswith("bench.") else self.implementation
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """As a configuration holds it, in keys and records."""
         return self.model_dump(mode="json", exclude_none=True)
 

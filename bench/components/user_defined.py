@@ -28,18 +28,19 @@ from bench.components.optimization import (
     Schedule,
     StepComponent,
 )
+from bench.jsonutil import JsonObject
 
 FILE = Path(__file__).with_name("optimizer_defaults.json")
 PACKAGES = ("torch", "timm")
 
 
-def known_defaults(name: str) -> dict[str, Any] | None:
+def known_defaults(name: str) -> JsonObject | None:
     """The defaults of the optimizer of this name; None where only the installed libraries can tell."""
-    defaults: dict[str, Any] | None = _table().get(name.lower())
+    defaults: JsonObject | None = _table().get(name.lower())
     return defaults
 
 
-def spelled_out(component: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+def spelled_out(component: JsonObject, defaults: JsonObject) -> JsonObject:
     """The component with its optimizer's defaults filled in, so that equal optimizers are equal components.
 
     The name is in lower case, and whole numbers stand as floats where the default is a float.
@@ -58,7 +59,7 @@ def versions() -> dict[str, str]:
 
 
 @cache
-def _table() -> dict[str, Any]:
+def _table() -> JsonObject:
     table = json.loads(FILE.read_text())
     try:
         return dict(table["defaults"]) if table["versions"] == versions() else {}

@@ -7,9 +7,10 @@ import string
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from bench.errors import UserError, escaped_line, match_spelling, nearest
+from bench.jsonutil import JsonObject
 
 LONGEST = 255
 """Characters of a class's name."""
@@ -326,7 +327,7 @@ DATASETS: dict[str, DatasetInfo] = {
 }
 
 
-def find(dataset: str | dict[str, Any]) -> DatasetInfo:
+def find(dataset: str | JsonObject) -> DatasetInfo:
     """The catalogue's entry of a name or of a suite file's entry; UserError with the nearest spelling for no such.
 
     A split is part of the name (``emnist_letters``) or a parameter (``{"name": "emnist", "split": "letters"}``).

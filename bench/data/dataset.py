@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,23 +21,21 @@ from bench.data.download import Notify, SourceError, from_debian, from_mirrors
 from bench.data.file_formats import read, verify
 from bench.data.local_files import cached, locate, search_paths, user_cache
 from bench.errors import UserError, escaped_line
-
-Entry = dict[str, Any]
-"""A dataset as a suite file has it, with its defaults and an absolute `path`: ``{"name": "npz", "path": ...}``."""
+from bench.jsonutil import JsonObject
 
 
-def is_from_path(component: Entry) -> bool:
-    """Whether a component is the user's own data, and no dataset of the catalogue."""
+def is_from_path(component: JsonObject) -> bool:
+    """Whether a component, as a suite file has it, is the user's own data and no dataset of the catalogue."""
     return component["name"] in FROM_PATH
 
 
-def user_fingerprint(component: Entry) -> str:
+def user_fingerprint(component: JsonObject) -> str:
     """SHA-256 (hex) over the contents, and the names below a folder; UserError where a file cannot be read."""
     path = Path(component["path"])
     return image_folder.fingerprint(path) if component["name"] == "image_folder" else npz.fingerprint(path)
 
 
-def fields(component: Entry, notify: Callable[[str], None]) -> dict[str, Any]:
+def fields(component: JsonObject, notify: Callable[[str], None]) -> JsonObject:
     """The fields of a `Dataset`; UserError names the file that is at fault."""
     arrays = (
         image_folder.load(component, notify) if component["name"] == "image_folder" else npz.load(component, notify)
@@ -60,7 +57,7 @@ def _is_grey(images: NDArray[np.uint8]) -> bool:
     return all(bool((part[:, :1] == part[:, 1:]).all()) for part in parts)
 
 
-def user_train_labels(component: Entry, notify: Callable[[str], None]) -> NDArray[np.int64]:
+def user_train_labels(component: JsonObject, notify: Callable[[str], None]) -> NDArray[np.int64]:
     """The labels of the training part, in the order that `fields` has them, without reading a pixel.
 
     Raises
@@ -72,7 +69,7 @@ def user_train_labels(component: Entry, notify: Callable[[str], None]) -> NDArra
     return image_folder.train_labels(path) if component["name"] == "image_folder" else npz.check(path, notify)
 
 
-def entry_at(path: Path) -> Entry | None:
+def entry_at(path: Path) -> JsonObject | None:
     """The entry of a path that is there: a folder is one of images, anything else a file of arrays."""
     try:
         kind = "image_folder" if path.is_dir() else "npz"
@@ -157,12 +154,12 @@ def _quietly(_: str) -> None:
     """Says nothing."""
 
 
-def _in_memory(dataset: str | Entry) -> Dataset | None:
+def _in_memory(dataset: str | JsonObject) -> Dataset | None:
     """The arrays that a component names; None for every other data set."""
     return in_memory.find(dataset) if not isinstance(dataset, str) and dataset["name"] == IN_MEMORY else None
 
 
-def load(dataset: str | Entry, data_dir: Path | None = None, notify: Notify = _quietly) -> Dataset:
+def load(dataset: str | JsonObject, data_dir: Path | None = None, notify: Notify = _quietly) -> Dataset:
     """A dataset's pixels and labels, downloaded first where no folder has them.
 
     Folders in order: `data_dir`, the environment variable BENCH_DATA, the user cache, ``/usr/share/datasets``.
@@ -193,7 +190,7 @@ def load(dataset: str | Entry, data_dir: Path | None = None, notify: Notify = _q
     return load_info(find(dataset), data_dir, notify)
 
 
-def load_local(dataset: str | Entry) -> Dataset | None:
+def load_local(dataset: str | JsonObject) -> Dataset | None:
     """As `load`, but only what is on this machine: None where no folder has the files, and nothing is fetched.
 
     Raises
@@ -219,7 +216,7 @@ def fetch(name: str, data_dir: Path | None = None, notify: Notify = _quietly) ->
     return paths[0].parent
 
 
-def fingerprint(dataset: str | Entry) -> str:
+def fingerprint(dataset: str | JsonObject) -> str:
     """SHA-256 (hex) over a dataset's checksums; needs no files, except for the user's own data, whose contents count.
 
     Raises
@@ -234,7 +231,7 @@ def fingerprint(dataset: str | Entry) -> str:
     return find(dataset).fingerprint
 
 
-def shape(dataset: str | Entry, notify: Notify = _quietly) -> tuple[tuple[int, int, int], int]:
+def shape(dataset: str | JsonObject, notify: Notify = _quietly) -> tuple[tuple[int, int, int], int]:
     """The images' (channels, height, width) and the number of classes; the user's own data are read for it."""
     if not isinstance(dataset, str) and (is_from_path(dataset) or dataset["name"] == IN_MEMORY):
         data = load(dataset, notify=notify)
@@ -244,7 +241,7 @@ def shape(dataset: str | Entry, notify: Notify = _quietly) -> tuple[tuple[int, i
     return info.shape, len(info.classes)
 
 
-def train_size(dataset: str | Entry) -> int:
+def train_size(dataset: str | JsonObject) -> int:
     """How many training images there are, validation included; the user's own data are read for it."""
     if (given := _in_memory(dataset)) is not None:
         return len(given.train_labels)
@@ -253,7 +250,7 @@ def train_size(dataset: str | Entry) -> int:
     return find(dataset).train_size
 
 
-def train_labels(dataset: Entry, notify: Notify = _quietly) -> NDArray[np.int64]:
+def train_labels(dataset: JsonObject, notify: Notify = _quietly) -> NDArray[np.int64]:
     """The training labels of the user's own data, checked as far as that takes no pixels; errors as in `load`."""
     if (given := _in_memory(dataset)) is not None:
         return given.train_labels

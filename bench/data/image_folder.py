@@ -19,6 +19,7 @@ from bench.arrays import MAX_MEMORY_FRACTION
 from bench.data import catalogue
 from bench.data.local_files import checksum, combined, correct, read, user_cache
 from bench.errors import UserError, escaped_line, nearest
+from bench.jsonutil import JsonObject
 from bench.system import memory
 
 PARTS = ("train", "test")
@@ -252,7 +253,7 @@ def _order(count: int) -> NDArray[np.int64]:
 
 
 def _decoded(
-    root: Path, names: dict[str, list[str]], component: dict[str, Any], sha256: str
+    root: Path, names: dict[str, list[str]], component: JsonObject, sha256: str
 ) -> dict[str, NDArray[np.uint8]]:
     """Pixels of each part, grey where the component says so, or where it says nothing and every image is grey."""
     from bench.data.image_file import ColourError
@@ -266,7 +267,7 @@ def _decoded(
 
 
 def _decode_all(
-    root: Path, names: dict[str, list[str]], component: dict[str, Any], channels: int, strict: bool, sha256: str
+    root: Path, names: dict[str, list[str]], component: JsonObject, channels: int, strict: bool, sha256: str
 ) -> dict[str, NDArray[np.uint8]]:
     """Every image decoded; with `strict`, ColourError at the first that has colour."""
     from bench.data.image_file import decode
@@ -321,7 +322,7 @@ def _odd_one(root: Path, name: str, shape: tuple[int, ...], first: str, expected
     )
 
 
-def _cache_name(sha256: str, component: dict[str, Any]) -> str:
+def _cache_name(sha256: str, component: JsonObject) -> str:
     """Named after all that tells the pixels: contents, size, channels and the decoder's version."""
     import PIL
 

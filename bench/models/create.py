@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import random
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,9 @@ from bench.user_code import run_code
 from bench.user_code.run_code import call_component, code_location, implementation
 
 
-def check(component: Component, input_shape: Shape, classes: int, overrides: dict[str, Any] | None = None) -> nn.Module:
+def check(
+    component: Component, input_shape: Shape, classes: int, overrides: Mapping[str, float] | None = None
+) -> nn.Module:
     """Build the network and run two random images through it, or say clearly why that fails.
 
     Parameters are those of `create`. Built-in networks and timm's run on the meta device (shapes, no numbers), where
@@ -51,7 +54,7 @@ def check(component: Component, input_shape: Shape, classes: int, overrides: dic
 
 
 def check_single_image_batch(
-    component: Component, input_shape: Shape, classes: int, overrides: dict[str, Any] | None = None
+    component: Component, input_shape: Shape, classes: int, overrides: Mapping[str, float] | None = None
 ) -> None:
     """UserError for a network that cannot be trained on one image at a time, as batch normalisation of vectors.
 
@@ -78,7 +81,7 @@ def _blames_meta(cause: BaseException | None) -> bool:
 
 
 def _check_on(
-    device: str, component: Component, input_shape: Shape, classes: int, overrides: dict[str, Any] | None
+    device: str, component: Component, input_shape: Shape, classes: int, overrides: Mapping[str, float] | None
 ) -> nn.Module:
     name = component.name
     with torch.device(device):
@@ -96,7 +99,9 @@ def _check_on(
     return net
 
 
-def _check_twice(component: Component, input_shape: Shape, classes: int, overrides: dict[str, Any] | None) -> nn.Module:
+def _check_twice(
+    component: Component, input_shape: Shape, classes: int, overrides: Mapping[str, float] | None
+) -> nn.Module:
     """The user's network, which has to come out the same and anew each time that it is built with the same seed.
 
     A refit builds it a second time, and a run that goes on inside a refit builds it once.
@@ -176,7 +181,7 @@ def create(
     component: Component,
     input_shape: Shape,
     classes: int,
-    overrides: dict[str, Any] | None = None,
+    overrides: Mapping[str, float] | None = None,
     *,
     load_weights: bool = True,
 ) -> nn.Module:
@@ -217,7 +222,7 @@ def create(
             f"model {component.name!r} takes no {missing[0]}, which the regularizer {SET_BY[missing[0]]} sets; "
             f"give its factory a parameter {missing[0]!r} or leave the regularizer out"
         )
-    net = call_component(component, input_shape, classes, **(component.parameters | overrides))
+    net = call_component(component, input_shape, classes, **component.parameters | dict(overrides))
     if not isinstance(net, nn.Module):
         raise UserError(
             f"model {component.name!r}: its factory returned {type(net).__name__}, expected a torch.nn.Module"
@@ -225,7 +230,7 @@ def create(
     return net
 
 
-def _timm(name: str, params: dict[str, Any], input_shape: Shape, classes: int, load_weights: bool) -> nn.Module:
+def _timm(name: str, params: Mapping[str, Any], input_shape: Shape, classes: int, load_weights: bool) -> nn.Module:
     from bench.models.timm_models import is_timm, timm_model  # timm takes seconds to import, and ours do without
 
     if not is_timm(name):

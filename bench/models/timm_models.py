@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 import timm
@@ -30,7 +31,7 @@ def is_timm(name: str) -> bool:
 
 
 def timm_model(
-    name: str, params: dict[str, Any], input_shape: Shape, classes: int, *, load_weights: bool = True
+    name: str, params: Mapping[str, Any], input_shape: Shape, classes: int, *, load_weights: bool = True
 ) -> nn.Module:
     """Build a timm model for images of this shape; `params` go to timm as they are.
 
@@ -80,13 +81,13 @@ def timm_model(
     return net
 
 
-def _check_values(name: str, params: dict[str, Any], types: Types) -> None:
+def _check_values(name: str, params: Mapping[str, Any], types: Types) -> None:
     """UserError for a parameter of another type than these: timm takes any text for true."""
     if wrong := misfits(params, types):
         raise UserError(f"model {name!r}: {wrong}")
 
 
-def _check_for_architecture(name: str, params: dict[str, Any]) -> None:
+def _check_for_architecture(name: str, params: Mapping[str, Any]) -> None:
     """`_check_values` for a name that could not be built with these parameters."""
     if architecture := _architecture(name):
         _check_values(name, params, _taken_by(architecture))
@@ -101,7 +102,7 @@ def _taken_by(architecture: type[nn.Module]) -> Types:
     return types | accepted_types(architecture) | accepted_types(timm.create_model)
 
 
-def _sized(name: str, params: dict[str, Any], input_shape: Shape, classes: int) -> dict[str, Any]:
+def _sized(name: str, params: Mapping[str, Any], input_shape: Shape, classes: int) -> dict[str, Any]:
     """All parameters for timm, with `img_size` if the architecture takes one.
 
     No list says which do, so we ask by building, on the meta device where that costs nearly nothing. A few
@@ -134,12 +135,12 @@ def _takes_size(name: str, fixed: dict[str, Any], sized: dict[str, Any]) -> bool
     return False
 
 
-def _create(name: str, params: dict[str, Any]) -> nn.Module:
+def _create(name: str, params: Mapping[str, Any]) -> nn.Module:
     net: nn.Module = timm.create_model(name, **params)
     return net
 
 
-def _has_weights(name: str, params: dict[str, Any]) -> bool:
+def _has_weights(name: str, params: Mapping[str, Any]) -> bool:
     return "pretrained_cfg" in params or "pretrained_cfg_overlay" in params or timm.models.is_model_pretrained(name)
 
 

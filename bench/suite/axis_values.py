@@ -11,6 +11,7 @@ from typing import Any
 
 from bench.components import AXES, COMBINABLE
 from bench.errors import match_spelling, shorten
+from bench.jsonutil import JsonObject
 from bench.suite.schema import SWEEPS, VALUE_AXES
 from bench.suite.yaml_loader import KeyPath
 
@@ -38,7 +39,7 @@ class Distribution:
 class Candidate:
     """A component that an axis may take: parameters, some of them distributions, and where each of them was written."""
 
-    component: dict[str, Any]
+    component: JsonObject
     path: KeyPath
     origins: dict[str, KeyPath]
     drawn: bool = False
@@ -114,7 +115,7 @@ class AxisReader:
             return [()]
         return [(candidate,) for candidate in self._candidates(axis, item, path, key_paths)]
 
-    def _combination(self, axis: str, item: dict[str, Any], path: KeyPath) -> list[AxisValue]:
+    def _combination(self, axis: str, item: JsonObject, path: KeyPath) -> list[AxisValue]:
         parts = item["combine"]
         if len(item) > 1 or not isinstance(parts, list) or not parts:
             components = " and ".join(list(AXES[axis])[:2])
@@ -134,9 +135,7 @@ class AxisReader:
             return []
         return [tuple(itertools.chain(*point)) for point in itertools.product(*axis_values)]
 
-    def _candidates(
-        self, axis: str, item: dict[str, Any], path: KeyPath, key_paths: dict[str, KeyPath]
-    ) -> list[Candidate]:
+    def _candidates(self, axis: str, item: JsonObject, path: KeyPath, key_paths: dict[str, KeyPath]) -> list[Candidate]:
         """All components that a mapping with sweeps in its parameters stands for."""
         parameter_values: list[list[tuple[Any, KeyPath]]] = []
         for key, value in item.items():

@@ -13,7 +13,7 @@ from bench.components.arguments import how_to_write
 from bench.components.base import Component, StrictModel
 from bench.components.user_defined import USER_DEFINED, is_user_defined
 from bench.errors import Problem, nearest, plural, shorten
-from bench.jsonutil import canonical
+from bench.jsonutil import JsonObject, canonical
 from bench.suite.axis_values import LIMIT_HINT, AxisReader, AxisValue, Candidate, has_distribution, hint_for_empty
 from bench.suite.schema import AXIS_DEFAULTS, AXIS_ORDER, OMITTED_DEFAULTS, VALUE_AXES, Sampling, Settings
 from bench.suite.select import WorkerRules
@@ -24,7 +24,7 @@ SLOW_TO_LIST = 10_000
 """Trials of a sub-grid beyond which listing them takes more than a second."""
 
 
-Configuration = dict[str, Any]
+Configuration = JsonObject
 """One point of the grid with every default filled in; plain JSON."""
 
 DEFERRED_CHECKS = ("preprocessing", "schedule", "loss", "step", "regularizer", "augmentation", "batch_size")
@@ -52,7 +52,7 @@ class Expander:
         self.worker_rules = WorkerRules(document)
         self._reader = AxisReader(limit, self.add_problem)
         self._axes: dict[KeyPath, list[AxisValue]] = {}
-        self._checked: dict[str, dict[str, Any] | None] = {}
+        self._checked: dict[str, JsonObject | None] = {}
         self._refused_paths: set[KeyPath] = set()
         self._default_paths: dict[str, KeyPath] = {}
 
@@ -123,7 +123,7 @@ class Expander:
         return model.model_validate(values) if valid else None
 
     def _configuration(
-        self, axis_values: dict[str, AxisValue], protocol: dict[str, Any], index: int, block: SubGrid
+        self, axis_values: dict[str, AxisValue], protocol: JsonObject, index: int, block: SubGrid
     ) -> Configuration | None:
         configuration: Configuration = {}
         for axis, axis_value in axis_values.items():
@@ -176,7 +176,7 @@ class Expander:
 
     # --- one entry ------------------------------------------------------------------------------
 
-    def _checked_component(self, axis: str, candidate: Candidate) -> dict[str, Any] | None:
+    def _checked_component(self, axis: str, candidate: Candidate) -> JsonObject | None:
         cache_key = f"{axis}{candidate.path}{candidate.component!r}"
         if candidate.path in self._refused_paths:  # one of them tells of the distribution
             return None
@@ -188,7 +188,7 @@ class Expander:
                 self.origins.setdefault(canonical([axis, component]), candidate.path)
         return self._checked[cache_key]
 
-    def _check_component(self, axis: str, candidate: Candidate) -> dict[str, Any] | None:
+    def _check_component(self, axis: str, candidate: Candidate) -> JsonObject | None:
         component = candidate.component
         if axis in VALUE_AXES:
             value = component["value"]
@@ -219,7 +219,7 @@ class Expander:
             return None
         return self._validated(axis, classes[name], candidate)
 
-    def _validated(self, axis: str, component_class: type[Component], candidate: Candidate) -> dict[str, Any] | None:
+    def _validated(self, axis: str, component_class: type[Component], candidate: Candidate) -> JsonObject | None:
         """An entry that a component class checks."""
         checked = check(
             component_class,
@@ -244,7 +244,7 @@ class Expander:
             problem = Problem(path, problem.message, self.document.line(origin), problem.hint)
         self.problems[problem] = None
 
-    def _check_library_component(self, axis: str, candidate: Candidate) -> dict[str, Any] | None:
+    def _check_library_component(self, axis: str, candidate: Candidate) -> JsonObject | None:
         """An entry that a library or the user's own code answers for; only its plain numbers are checked here."""
         component = candidate.component
         if component["name"].lower() in AXES[axis] or not component["name"]:

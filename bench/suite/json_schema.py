@@ -9,15 +9,16 @@ from pydantic import ValidationError
 from bench.components import AXES, COMBINABLE, EXTENSIBLE_AXES
 from bench.components.base import Component
 from bench.components.user_defined import USER_DEFINED
+from bench.jsonutil import JsonObject
 from bench.suite.schema import AXIS_ORDER, SWEEPS, VALUE_AXES, Sampling, Settings, SuiteFile
 
 
-def json_schema() -> dict[str, Any]:
+def json_schema() -> JsonObject:
     """JSON Schema (draft 2020-12) of a suite file, from the same models that check it.
 
     Every parameter of a component may also be a sweep; an axis is a component or a list of components.
     """
-    definitions: dict[str, Any] = {
+    definitions: JsonObject = {
         "grid": {
             "type": "object",
             "properties": {"grid": {"type": "array", "minItems": 1}},
@@ -41,7 +42,7 @@ def json_schema() -> dict[str, Any]:
             "additionalProperties": False,
         }
     sweeps = [{"$ref": f"#/$defs/{sweep}"} for sweep in SWEEPS]
-    block: dict[str, Any] = {}
+    block: JsonObject = {}
     for axis in AXES:
         block[axis] = _axis_schema(axis, sweeps, definitions)
     for axis in VALUE_AXES:
@@ -70,11 +71,11 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": draft, **top, "title": "bench suite", "$defs": definitions}
 
 
-def _axis_schema(axis: str, sweeps: list[Any], definitions: dict[str, Any]) -> dict[str, Any]:
+def _axis_schema(axis: str, sweeps: list[Any], definitions: JsonObject) -> JsonObject:
     """The schema of an axis, a component or a list of them; what it refers to is added to `definitions`."""
     components = AXES[axis]
     complete = [name for name, component in components.items() if _is_complete(component)]
-    names: dict[str, Any] = {"enum": [*complete, *(["none"] if axis in COMBINABLE else [])]}
+    names: JsonObject = {"enum": [*complete, *(["none"] if axis in COMBINABLE else [])]}
     options: list[Any] = [{"type": "string"} if axis in EXTENSIBLE_AXES else {"anyOf": [names, USER_NAME]}]
     for name, component in components.items():
         schema = component.model_json_schema()
@@ -95,7 +96,7 @@ def _axis_schema(axis: str, sweeps: list[Any], definitions: dict[str, Any]) -> d
         )
     options.append(_user_defined_schema(axis, sweeps))
     definitions[f"{axis}_component"] = {"anyOf": options}
-    value: dict[str, Any] = {"$ref": f"#/$defs/{axis}_component"}
+    value: JsonObject = {"$ref": f"#/$defs/{axis}_component"}
     if axis in COMBINABLE:
         combine = {
             "type": "object",
@@ -115,7 +116,7 @@ USER_NAME = {
 }
 
 
-def _user_defined_schema(axis: str, sweeps: list[Any]) -> dict[str, Any]:
+def _user_defined_schema(axis: str, sweeps: list[Any]) -> JsonObject:
     """The schema of a mapping that names the user's own code, with any parameters."""
     schema = USER_DEFINED[axis].model_json_schema()
     properties = {

@@ -14,9 +14,10 @@ from typing import Any
 
 from bench.components import AXES, is_user_defined
 from bench.components.user_defined import USER_DEFINED
+from bench.jsonutil import JsonObject
 from bench.suite.schema import AXIS_DEFAULTS, OMITTED_DEFAULTS, Settings
 
-Config = dict[str, Any]
+Config = JsonObject
 
 SEPARATOR = " · "
 ORDER = (
@@ -198,7 +199,7 @@ def _parameters(component: Config, axis: str | None) -> list[str]:
 def _components(configs: list[Config], axis: str) -> Iterator[Config]:
     """Every entry of an axis, in order: one of each configuration, or as many as a combinable axis lists."""
     for config in configs:
-        value = config.get(axis, OMITTED_DEFAULTS.get(axis, []))
+        value: Any = config.get(axis, OMITTED_DEFAULTS.get(axis, []))
         yield from value if isinstance(value, list) else [value]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -18,13 +18,14 @@ from pydantic import (
 
 from bench.components import AXES, is_user_defined
 from bench.components.base import Fraction, NotNegative, Positive, StrictModel
+from bench.jsonutil import JsonObject
 from bench.metrics import METRICS
 
 VALUE_AXES = {"batch_size": 128, "epochs": 10}
 """Axes that are plain positive integers, with their defaults."""
 
 AXIS_ORDER = (*AXES, *VALUE_AXES)
-AXIS_DEFAULTS: dict[str, Any] = {
+AXIS_DEFAULTS: JsonObject = {
     "dataset": "fashion_mnist",
     "preprocessing": "unit",
     "optimizer": "adam",
@@ -77,7 +78,7 @@ Workers = Annotated[int, Field(gt=0, le=1024)]
 class WorkersRule(StrictModel):
     """How many workers train the configurations that a partial match fits."""
 
-    match: dict[str, Any] = Field(min_length=1, examples=[{"model": "vgg"}])
+    match: JsonObject = Field(min_length=1, examples=[{"model": "vgg"}])
     workers: Workers
 
 
@@ -88,7 +89,7 @@ class WorkersByRule(StrictModel):
     rules: list[WorkersRule] = Field(min_length=1, max_length=50)
 
 
-OMITTED_DEFAULTS: dict[str, Any] = {"ema": None, "test_time": "none", "step": {"name": "standard"}}
+OMITTED_DEFAULTS: JsonObject = {"ema": None, "test_time": "none", "step": {"name": "standard"}}
 """What a configuration leaves out: an axis or setting added later keeps the keys of trials without it."""
 
 
@@ -165,9 +166,9 @@ class Pruning(StrictModel):
     )
 
     @model_serializer(mode="wrap")
-    def _rule(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _rule(self, plain: SerializerFunctionWrapHandler) -> JsonObject:
         """A single bracket is not named, so that what was pruned before there were several is still done."""
-        rule: dict[str, Any] = plain(self)
+        rule: JsonObject = plain(self)
         return rule if self.brackets > 1 else {key: value for key, value in rule.items() if key != "brackets"}
 
 
@@ -179,7 +180,7 @@ class SuiteReference(StrictModel):
     """A published result with the configuration that reproduces it."""
 
     id: str = Field(description="Of the published result; `bench list published`.")
-    match: dict[str, Any] | None = Field(
+    match: JsonObject | None = Field(
         None,
         description="The configuration that reproduces it, by a partial match that fits no other.",
         min_length=1,
@@ -237,15 +238,15 @@ class SuiteFile(BaseModel):
         "accuracy",
         description="The metric that ranks: its validation value selects, its test value sorts the rows.",
     )
-    defaults: dict[str, Any] = Field(
+    defaults: JsonObject = Field(
         {},
         description="Axes and settings that all sub-grids share.",
         examples=[{"dataset": "fashion_mnist", "epochs": 10}],
     )
-    grid: dict[str, Any] | list[dict[str, Any]] = Field(
+    grid: JsonObject | list[JsonObject] = Field(
         description="The axes, or a list of sub-grids, each with its own.", examples=[{"model": "mlp"}]
     )
-    exclude: list[dict[str, Any]] = Field(
+    exclude: list[JsonObject] = Field(
         [], description="Partial matches of configurations to leave out.", examples=[[{"model": "mlp"}]]
     )
     pruning: Pruning | None = Field(None, examples=["none", "asha", {"grace_period": 3, "reduction_factor": 3}])

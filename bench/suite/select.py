@@ -12,6 +12,7 @@ from typing import Any
 
 from bench.components import AXES, COMBINABLE
 from bench.errors import MAX_PROBLEMS, Problem, SuiteError, UserError, match_spelling, nearest, shorten
+from bench.jsonutil import JsonObject
 from bench.suite.labels import labels
 from bench.suite.schema import AXIS_ORDER, OMITTED_DEFAULTS, Sampling, Settings, SuiteFile, SuiteReference
 from bench.suite.validation import COMMAND_LINE, axes_with, check, parameter_meant
@@ -21,7 +22,7 @@ MAX_VALUES = 12
 MATCHABLE = (*AXIS_ORDER, *Settings.model_fields)
 
 
-def matches(configuration: dict[str, Any], pattern: dict[str, Any]) -> bool:
+def matches(configuration: JsonObject, pattern: JsonObject) -> bool:
     """Whether every key of the pattern fits the configuration.
 
     An axis is matched by its name with wildcards (``vgg*``), or by a mapping of parameters that must all
@@ -62,12 +63,12 @@ class Selection:
     A set of them is a number whose bit i stands for configuration i.
     """
 
-    def __init__(self, configurations: Sequence[dict[str, Any]]):
+    def __init__(self, configurations: Sequence[JsonObject]):
         self.configurations = configurations
         self._values: dict[str, list[tuple[Any, int]]] = {}
         self._fitting: dict[str, int] = {}
 
-    def matching(self, pattern: dict[str, Any]) -> int:
+    def matching(self, pattern: JsonObject) -> int:
         """The set that `matches` would find."""
         selected = (1 << len(self.configurations)) - 1
         for key, expected in pattern.items():
@@ -131,7 +132,7 @@ def parse_option(option: str, text: str) -> tuple[list[str], Any]:
         raise
 
 
-def only_patterns(text: str) -> list[dict[str, Any]]:
+def only_patterns(text: str) -> list[JsonObject]:
     """The patterns of one `--only`, which keeps what fits any of them: several where the value is a list, else one."""
     parts, value = parse_option("--only", text)
     if len(parts) == 2:
@@ -139,7 +140,7 @@ def only_patterns(text: str) -> list[dict[str, Any]]:
     return [{parts[0]: item} for item in (value if isinstance(value, list) and value else [value])]
 
 
-def split_pattern(pattern: dict[str, Any], configurations: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def split_pattern(pattern: JsonObject, configurations: Sequence[JsonObject]) -> list[JsonObject]:
     """``optimizer.lr=[0.1, 0.2]`` as a pattern for each value; as it is where a configuration has that very list."""
     ((key, expected),) = pattern.items()
     if isinstance(expected, dict) and not any(matches(configuration, pattern) for configuration in configurations):
@@ -166,7 +167,7 @@ def apply_set(axis: Any, parameter: str, value: Any) -> tuple[bool, Any]:
     return isinstance(axis, dict), {**axis, parameter: value} if isinstance(axis, dict) else axis
 
 
-def values_text(configurations: Sequence[dict[str, Any]], pattern: dict[str, Any]) -> list[str]:
+def values_text(configurations: Sequence[JsonObject], pattern: JsonObject) -> list[str]:
     """What the configurations have where the pattern looks, a line for each of its keys and parameters."""
     lines = []
     for key, expected in pattern.items():
@@ -206,7 +207,7 @@ class ReferenceMatch:
     """
 
     reference: str
-    configs: tuple[dict[str, Any], ...]
+    configs: tuple[JsonObject, ...]
     note: str
     removed: bool = False
 
@@ -228,7 +229,7 @@ def reference_ids(top: SuiteFile) -> list[str]:
 
 
 def comparisons(
-    document: YamlDocument, top: SuiteFile, pairs: Sequence[tuple[dict[str, Any], list[int]]], changed: bool
+    document: YamlDocument, top: SuiteFile, pairs: Sequence[tuple[JsonObject, list[int]]], changed: bool
 ) -> tuple[list[ReferenceMatch], list[Problem]]:
     """The references that name a configuration or a note, each with the configuration that its `match` fits.
 
@@ -259,7 +260,7 @@ def comparisons(
 def _match_problem(
     document: YamlDocument,
     path: KeyPath,
-    pattern: dict[str, Any],
+    pattern: JsonObject,
     fitting: int,
     selection: Selection,
 ) -> Problem:
@@ -276,7 +277,7 @@ def _match_problem(
     return Problem(path_text(path), f"matches {count} configurations", document.line(path), hint)
 
 
-def _unknown_keys(document: YamlDocument, i: int, pattern: dict[str, Any] | None) -> list[Problem]:
+def _unknown_keys(document: YamlDocument, i: int, pattern: JsonObject | None) -> list[Problem]:
     problems = []
     for key in (key for key in pattern or {} if key not in MATCHABLE):
         path: KeyPath = ("references", i, "match", key)
@@ -298,7 +299,7 @@ class WorkerRules:
     def __init__(self, document: YamlDocument) -> None:
         self.document = document
         self._used: dict[KeyPath, bool] = {}
-        self._matches: dict[KeyPath, dict[str, Any]] = {}
+        self._matches: dict[KeyPath, JsonObject] = {}
 
     def add(self, setting: Any, path: KeyPath) -> Iterator[Problem]:
         """Take in a sub-grid's rules; what is wrong with them."""
@@ -310,7 +311,7 @@ class WorkerRules:
                 hint = "\n".join(filter(None, [nearest(unknown, RULE_KEYS), f"allowed: {', '.join(RULE_KEYS)}"]))
                 yield self._problem((*rule_path, "match", unknown), f"unknown key {unknown!r}", hint)
 
-    def workers(self, setting: Any, configuration: dict[str, Any], path: KeyPath) -> int:
+    def workers(self, setting: Any, configuration: JsonObject, path: KeyPath) -> int:
         """The number of the first rule that fits, else the default."""
         for rule_path, rule in _rules(setting, path):
             if matches(configuration, rule["match"]):
@@ -318,7 +319,7 @@ class WorkerRules:
                 return int(rule["workers"])
         return int(setting["default"] if isinstance(setting, dict) else setting)
 
-    def unused(self, configurations: list[dict[str, Any]]) -> Iterator[Problem]:
+    def unused(self, configurations: list[JsonObject]) -> Iterator[Problem]:
         """The rules that none of the document's configurations needed."""
         for rule_path, fitted in self._used.items():
             if not fitted:
@@ -330,6 +331,6 @@ class WorkerRules:
         return Problem(path_text(path), message, self.document.line(path), hint)
 
 
-def _rules(setting: Any, path: KeyPath) -> Iterator[tuple[KeyPath, dict[str, Any]]]:
+def _rules(setting: Any, path: KeyPath) -> Iterator[tuple[KeyPath, JsonObject]]:
     for i, rule in enumerate(setting["rules"] if isinstance(setting, dict) else []):
         yield (*path, "rules", i), rule

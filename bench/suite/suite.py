@@ -10,7 +10,7 @@ from typing import Any
 
 import bench
 from bench.errors import MAX_PROBLEMS, Problem, SuiteError, UserError, nearest, plural, shorten
-from bench.jsonutil import canonical
+from bench.jsonutil import JsonObject, canonical
 from bench.suite.expand import Configuration, SubGrid, expand
 from bench.suite.python_values import DICT_NAME, from_python
 from bench.suite.schema import AXIS_DEFAULTS, BLOCK_KEYS, Pruning, SuiteFile
@@ -90,12 +90,12 @@ class Suite:
         """``FILE:LINE: KEY PATH`` of an entry under this key, for messages about what the file cannot tell."""
         return self.locations.get(canonical([key, component]), str(self.path))
 
-    def components(self, axis: str) -> list[dict[str, Any]]:
+    def components(self, axis: str) -> list[JsonObject]:
         """What the configurations have on an axis, each once."""
         values = {id(config[axis]): config[axis] for config, _ in self.configurations if axis in config}.values()
         return [component for value in values for component in (value if isinstance(value, list) else [value])]
 
-    def resolved(self, axis: str, resolve: Callable[[dict[str, Any]], dict[str, Any]]) -> Suite:
+    def resolved(self, axis: str, resolve: Callable[[JsonObject], JsonObject]) -> Suite:
         """The same suite with an axis's entries spelled out by `resolve`; configurations that become equal are one."""
         spelled: dict[int, Any] = {}
 
@@ -239,7 +239,7 @@ def _top_level(document: YamlDocument) -> tuple[SuiteFile | None, list[Problem]]
 
 
 def _matching(
-    patterns: dict[str, list[dict[str, Any]]], remaining: list[tuple[Configuration, list[int]]], document: YamlDocument
+    patterns: dict[str, list[JsonObject]], remaining: list[tuple[Configuration, list[int]]], document: YamlDocument
 ) -> list[tuple[Configuration, list[int]]]:
     """The configurations that fit one of the patterns of each `--only`.
 
@@ -250,7 +250,7 @@ def _matching(
         text: [part for pattern in either for part in split_pattern(pattern, configs)]
         for text, either in patterns.items()
     }
-    unmatched: list[tuple[str, dict[str, Any]]] = []
+    unmatched: list[tuple[str, JsonObject]] = []
     for text, either in patterns.items():
         unfit = [pattern for pattern in either if not any(matches(config, pattern) for config in configs)]
         if 0 < len(unfit) < len(either):
@@ -278,9 +278,9 @@ def _options_text(option: str, texts: Sequence[str]) -> str:
     return " ".join(f"{option} '{text}'" for text in texts)
 
 
-def _with_plain_pruning(data: dict[str, Any]) -> dict[str, Any]:
+def _with_plain_pruning(data: JsonObject) -> JsonObject:
     """`pruning: none` and `pruning: asha` in the long form."""
-    plain: dict[str, Any] = {"none": None, "asha": {}}
+    plain: JsonObject = {"none": None, "asha": {}}
     pruning = data.get("pruning")
     return {**data, "pruning": plain[pruning]} if isinstance(pruning, str) and pruning in plain else data
 
@@ -290,7 +290,7 @@ def _blocks(
 ) -> tuple[list[tuple[KeyPath, SubGrid]], list[Problem]]:
     """Sub-grids with the defaults and the options filled in, each key with the path it was written at; and problems."""
     grid = document.data["grid"]
-    grids: list[tuple[KeyPath, dict[str, Any]]] = (
+    grids: list[tuple[KeyPath, JsonObject]] = (
         [(("grid", i), block) for i, block in enumerate(grid) if isinstance(block, dict)]
         if isinstance(grid, list)
         else [(("grid",), grid)]

@@ -16,7 +16,7 @@ from bench.components.models import ModelComponent
 from bench.components.optimization import OptimizerComponent, Schedule
 from bench.components.user_defined import LibraryModel
 from bench.errors import UserError
-from bench.jsonutil import canonical
+from bench.jsonutil import JsonObject, canonical
 from bench.suite.schema import OMITTED_DEFAULTS, EarlyStoppingRule, Settings, Stratified, Tail
 from bench.suite.suite import Suite
 from bench.user_code.component_code import ComponentCode, UserCode
@@ -66,7 +66,7 @@ class TrialConfig:
                 parsed[key] = parse_component(axis, plain)
             return parsed[key]
 
-        axes: dict[str, Any] = {
+        axes: JsonObject = {
             axis: tuple(parse(axis, component) for component in complete[axis])
             if axis in COMBINABLE
             else parse(axis, complete[axis])
@@ -79,7 +79,7 @@ class TrialConfig:
         sizes = {"batch_size": complete["batch_size"], "epochs": complete["epochs"]}
         return cls(**axes, **sizes, **parsed[question], plain=config)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """As keys and records have it; not to be changed."""
         if self.plain is None:
             settings = Settings.model_construct(**{key: getattr(self, key) for key in Settings.model_fields})
@@ -142,7 +142,7 @@ class Trial:
         return canonical(self.run_config.dataset.to_json())
 
 
-def trial_key(config: dict[str, Any], seed: int | None, fingerprint: str, source: str | None) -> str:
+def trial_key(config: JsonObject, seed: int | None, fingerprint: str, source: str | None) -> str:
     """Twenty hex digits of a hash over everything that may change a trial's result.
 
     `fingerprint` is the dataset's checksum, `source` that of the user's own code; without a seed it is the
@@ -166,7 +166,7 @@ def trial_key(config: dict[str, Any], seed: int | None, fingerprint: str, source
 
 def trials(
     suite: Suite,
-    fingerprint: Callable[[dict[str, Any]], str],
+    fingerprint: Callable[[JsonObject], str],
     read_code: Callable[[Component], ComponentCode | None],
 ) -> list[Trial]:
     """The suite's trials in order: configurations as the file has them, seeds within.
@@ -208,7 +208,7 @@ def trials(
 
 
 def data_source(
-    suite: Path, component: Component, fingerprint: Callable[[dict[str, Any]], str], codes: Codes
+    suite: Path, component: Component, fingerprint: Callable[[JsonObject], str], codes: Codes
 ) -> tuple[Path | None, str, ComponentCode | None]:
     """The path, the checksum and the code of a data set; code stands for what it reads."""
     component_json = component.to_json()
@@ -279,7 +279,7 @@ class Codes:
                     )
 
 
-def data_path(dataset: dict[str, Any], suite: Path) -> Path | None:
+def data_path(dataset: JsonObject, suite: Path) -> Path | None:
     """The absolute path of the user's own data, which a suite file names from its own folder; None for others."""
     if dataset["name"] not in FROM_PATH:
         return None

@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 from bench.components import AXES, COMBINABLE
 from bench.components.arguments import how_to_write
 from bench.errors import SYNONYMS, Problem, flow, nearest, plural, shorten
+from bench.jsonutil import JsonObject
 from bench.suite.schema import BLOCK_KEYS, SWEEPS, SuiteFile
 from bench.suite.yaml_loader import KeyPath, YamlDocument, path_text
 
@@ -17,7 +18,7 @@ MIN_IMAGES_PER_WORKER = 2
 """Images of a batch for each worker: batch normalisation has no variance of one value."""
 
 
-def constraint_violation(configuration: dict[str, Any]) -> tuple[str, str] | None:
+def constraint_violation(configuration: JsonObject) -> tuple[str, str] | None:
     """The key and the message for values that exclude each other; None where there are none."""
     for axis in COMBINABLE:
         names = [component["name"] for component in configuration[axis]]

@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from bench.errors import Problem, SuiteError, control_character
+from bench.jsonutil import JsonObject
 
 MAX_BYTES = 64 * 1024  # half a second of reading; the largest suite of ours has a tenth
 MAX_NODES = 20_000
@@ -183,8 +184,8 @@ class _Reader:
             return self.sequence(node, path)
         return self.scalar(node, path)
 
-    def mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
-        data: dict[str, Any] = {}
+    def mapping(self, node: yaml.MappingNode, path: KeyPath) -> JsonObject:
+        data: JsonObject = {}
         before: yaml.ScalarNode | None = None
         for key_node, child in node.value:
             key = key_node.value

@@ -10,7 +10,6 @@ import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -141,7 +140,7 @@ Constraint = Callable[[nn.Module, int], Callable[[], None]]
 class RegularizerSpec:
     """What the regularizers of one configuration set, together."""
 
-    model: dict[str, Any] = field(default_factory=dict)
+    model: dict[str, float] = field(default_factory=dict)
     weight_decay: float | None = None
     kernels_only: bool = False
     label_smoothing: float = 0.0

@@ -18,6 +18,7 @@ from bench.components.arguments import accepted_types, misfits
 from bench.components.base import Component
 from bench.components.user_defined import FILE, LibraryOptimizer, spelled_out, versions
 from bench.errors import UserError, nearest
+from bench.jsonutil import JsonObject
 from bench.user_code.run_code import call_component, code_location, implementation
 
 Groups = list[dict[str, Any]]
@@ -99,7 +100,7 @@ def _create(
         raise UserError(f"optimizer {name!r} does not accept {parameters}: {error}") from error
 
 
-def resolved(component: dict[str, Any]) -> dict[str, Any]:
+def resolved(component: JsonObject) -> JsonObject:
     """The entry with all that is left to its class spelled out; those with a component class, and the user's own, come
     back unchanged.
 
@@ -113,7 +114,7 @@ def resolved(component: dict[str, Any]) -> dict[str, Any]:
     return spelled_out(component, defaults_of(component["name"]))
 
 
-def defaults_of(name: str) -> dict[str, Any]:
+def defaults_of(name: str) -> JsonObject:
     """The defaults of an optimizer's class that are plain values; UserError as `resolved` has it."""
     signature = inspect.signature(_factory(name)).parameters
     defaults = {key: p.default for key, p in signature.items() if key not in NOT_SETTINGS and _is_plain(p.default)}

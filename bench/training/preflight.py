@@ -14,7 +14,7 @@ from torch import nn
 from bench.components.base import Component
 from bench.components.image_transforms import Mixing
 from bench.errors import UserError
-from bench.jsonutil import canonical
+from bench.jsonutil import JsonObject, canonical
 from bench.models.count_operations import Kernel, all_kernels, selected
 from bench.models.create import check as check_model
 from bench.models.create import check_single_image_batch
@@ -68,7 +68,7 @@ Attempt = tuple[str, list[Any], Callable[[], object]]
 
 
 def _attempts(
-    config: TrialConfig, plain: dict[str, Any], image_shape: Shape, classes: int, kernels: Kernels
+    config: TrialConfig, plain: JsonObject, image_shape: Shape, classes: int, kernels: Kernels
 ) -> Iterable[Attempt]:
     """The checks of one configuration, those first on which others depend."""
     yield (
@@ -109,7 +109,7 @@ def _attempts(
 
 
 def _try_model(
-    kernels: Kernels, text: str, component: Component, shape: Shape, classes: int, overrides: dict[str, Any]
+    kernels: Kernels, text: str, component: Component, shape: Shape, classes: int, overrides: JsonObject
 ) -> None:
     """Check a model and note its kernels without their values: it may be too large to keep."""
     net = check_model(component, shape, classes, overrides)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.jsonutil import canonical
+from bench.jsonutil import JsonObject, canonical
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class UserCode:
 REPEATED = ("list", "List", "Sequence", "Iterable", "Collection")
 
 
-def floats_spelled_out(component: dict[str, Any], code: ComponentCode) -> dict[str, Any]:
+def floats_spelled_out(component: JsonObject, code: ComponentCode) -> JsonObject:
     """A model's entry with whole numbers as floats where its factory takes a float, by annotation, else by default.
 
     What the factory's own file does not say (a function that is imported there, or made by another) stays as it is.
@@ -115,7 +115,7 @@ def floats_spelled_out(component: dict[str, Any], code: ComponentCode) -> dict[s
     return {key: _as_floats(value, examples.get(key)) for key, value in component.items()}
 
 
-def _examples(text: bytes, factory: str) -> dict[str, Any]:
+def _examples(text: bytes, factory: str) -> JsonObject:
     """For each parameter a value with floats where it takes them; None where nothing is known."""
     try:
         body = ast.parse(text).body

@@ -13,7 +13,7 @@ import os
 import stat
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import Any
 from bench.components.base import Component
 from bench.components.user_defined import LibraryModel, is_user_defined
 from bench.errors import UserError, nearest
-from bench.jsonutil import canonical
+from bench.jsonutil import JsonObject, canonical
 from bench.user_code.component_code import ComponentCode, UserCode
 
 FILES = "files"
@@ -35,7 +35,7 @@ PROVIDED = {*sys.stdlib_module_names, "bench", "numpy", "PIL", "ray", "timm", "t
 """Modules that bench has imported before the user's code: one of the user's own of that name cannot take its place."""
 
 
-def read(component: dict[str, Any], folder: Path | None = None, axis: str = "model") -> ComponentCode | None:
+def read(component: JsonObject, folder: Path | None = None, axis: str = "model") -> ComponentCode | None:
     """All that a component has of the user's own: its code, or the file of a timm model's weights; None without either.
 
     The file of its factory, what that imports from beside it, from its package and from PYTHONPATH, what these import,
@@ -290,13 +290,13 @@ _HOW_TO_NAME_WEIGHTS = (
 )
 
 
-def weights_files(component: dict[str, Any]) -> list[str]:
+def weights_files(component: Mapping[str, Any]) -> list[str]:
     """The files of weights that a timm model's entry names, as it names them."""
     configs = [component[parameter] for parameter in WEIGHTS if isinstance(component.get(parameter), dict)]
     return list(dict.fromkeys(str(config["file"]) for config in configs if config.get("file")))
 
 
-def _weights(component: dict[str, Any], folder: Path) -> ComponentCode | None:
+def _weights(component: JsonObject, folder: Path) -> ComponentCode | None:
     name, title = component["name"], f"model {component['name']!r}"
     for parameter in WEIGHTS:
         config = component.get(parameter)

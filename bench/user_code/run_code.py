@@ -14,7 +14,7 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -134,7 +134,7 @@ def inside(folder: Path, path: Path) -> Path:
     return folder / path.relative_to(path.anchor)
 
 
-def with_unpacked_weights(name: str, parameters: dict[str, Any]) -> dict[str, Any]:
+def with_unpacked_weights(name: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
     """A timm model's parameters, the file of its weights named where this process was given it by `use`."""
     files = weights_files(parameters)
     if name not in _used or not files:
@@ -363,7 +363,7 @@ def call_component(component: Component, *arguments: Any, **parameters: Any) -> 
 
 
 def check_parameters(
-    component: Component, function: Callable[..., Any], arguments: tuple[Any, ...], parameters: dict[str, Any]
+    component: Component, function: Callable[..., Any], arguments: tuple[Any, ...], parameters: Mapping[str, Any]
 ) -> None:
     """UserError where a function does not take these parameters, or where their types do not fit."""
     title = f"{component.axis} {component.name!r}"

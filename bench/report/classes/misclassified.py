@@ -16,10 +16,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bench.data.catalogue import find
-from bench.data.dataset import Dataset, Entry, is_from_path, load_local
+from bench.data.dataset import Dataset, is_from_path, load_local
 from bench.data.explore import DuplicateImage, duplicate_images
 from bench.errors import UserError
-from bench.jsonutil import canonical
+from bench.jsonutil import JsonObject, canonical
 from bench.report.classes.details import SeedPredictions
 from bench.statistics.label_issues import accuracy_without, wrong_by_all, wrong_by_majority
 from bench.suite.trial import Trial
@@ -231,11 +231,11 @@ class LocalData:
 
 OTHER_TEST_PART = LocalData(None, "No images: these networks were tested on another test part than this machine has.")
 
-FindData = Callable[[Entry, Labels], LocalData]
+FindData = Callable[[JsonObject, Labels], LocalData]
 """From a suite file's `dataset` entry and the labels that networks were tested on to the data on this machine."""
 
 
-def find_local_data(dataset: Entry) -> LocalData:
+def find_local_data(dataset: JsonObject) -> LocalData:
     """The data of a suite file's `dataset` entry, if they are on this machine; nothing is downloaded."""
     try:
         data = load_local(dataset)
@@ -255,7 +255,7 @@ def cached_finder(planned: Iterable[Trial] = ()) -> FindData:
     known: dict[str, LocalData] = {}
     resolved = {canonical(t.config.dataset.to_json()): t.run_config.dataset.to_json() for t in planned if t.data_path}
 
-    def find_data(dataset: Entry, labels: Labels) -> LocalData:
+    def find_data(dataset: JsonObject, labels: Labels) -> LocalData:
         name = canonical(dataset)
         if name not in known:
             if _test_size(dataset) not in (None, len(labels)):
@@ -270,7 +270,7 @@ def cached_finder(planned: Iterable[Trial] = ()) -> FindData:
     return find_data
 
 
-def _test_size(dataset: Entry) -> int | None:
+def _test_size(dataset: JsonObject) -> int | None:
     """The number of test images; None where the catalogue does not have it."""
     try:
         return None if is_from_path(dataset) else find(dataset).test_size

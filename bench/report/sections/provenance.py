@@ -52,8 +52,8 @@ def provenance_facts(
 ) -> tuple[tuple[str, str], ...]:
     """Name and value of everything a reader needs to run this again; what no record knows is left out.
 
-    `labels` are the checksums of the test labels that predictions were stored with. Of `metrics` the user's own are named
-    with the checksum of their source.
+    `labels` are the checksums of the test labels that predictions were stored with. Of `metrics` the user's own are
+    named with the checksum of their source.
     """
     records = [record for group in groups for configuration in group.configurations for record in configuration.records]
     run_infos = [record.run_info for record in records if not is_external(record.config)]
