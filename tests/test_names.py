@@ -64,11 +64,11 @@ REMAINING_SENTENCES: dict[str, int] = {}
 
 REMAINING_MODULES: dict[str, int] = {}
 REMAINING_CLASSES: dict[str, int] = {}
-REMAINING_LONG_FUNCTIONS: dict[str, int] = {"commands/run.py:run": 84}
+REMAINING_LONG_FUNCTIONS: dict[str, int] = {}
 """Names that still stand for several modules or classes, and functions of more than 80 lines, with their number."""
 
 MAX_LINES = 80
-MAX_UNTYPED = 224
+MAX_UNTYPED = 103
 """Of `dict[str, Any]`: plain data belongs at the edges to YAML and JSON."""
 
 

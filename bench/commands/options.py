@@ -59,6 +59,23 @@ NoUserCode = Annotated[
         "--no-user-code", help="Refuse the user's own components and metrics, so that no code of theirs runs."
     ),
 ]
+NoRay = Annotated[bool, typer.Option("--no-ray", help="Train in this process, one trial at a time.")]
+CheckpointAfter = Annotated[
+    float,
+    typer.Option(
+        metavar="SECONDS", min=0, help="Trials that train longer can go on where they were stopped.", show_default=True
+    ),
+]
+Retries = Annotated[
+    int, typer.Option(metavar="N", min=0, help="Start a trial whose worker process died again, N times at most.")
+]
+ClusterFile = Annotated[
+    Path | None, typer.Option("--cluster", help="Run on the cluster of this Ray launcher file.", metavar="FILE")
+]
+Teardown = Annotated[bool, typer.Option("--teardown", help="Tear the cluster down at the end.")]
+Address = Annotated[
+    str | None, typer.Option("--address", help="Run on the Ray cluster that answers there.", metavar="HOST:PORT")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -16,16 +16,22 @@ from bench.commands.load_results import report_of, warn_damaged
 from bench.commands.load_suites import load, trials_of
 from bench.commands.options import (
     RESULTS,
+    Address,
+    CheckpointAfter,
+    ClusterFile,
     CpusPerTrial,
     DataDir,
     GpusPerTrial,
     Jobs,
+    NoRay,
     NoUserCode,
     Only,
     Results,
+    Retries,
     Seeds,
     Set,
     SuiteArgument,
+    Teardown,
     options_text,
     suite_argument,
     terminal,
@@ -58,29 +64,12 @@ def run(
     cpus_per_trial: CpusPerTrial = 1,
     gpus_per_trial: GpusPerTrial = None,
     no_user_code: NoUserCode = False,
-    no_ray: Annotated[bool, typer.Option("--no-ray", help="Train in this process, one trial at a time.")] = False,
-    checkpoint_after: Annotated[
-        float,
-        typer.Option(
-            metavar="SECONDS",
-            min=0,
-            help="Trials that train longer can go on where they were stopped.",
-            show_default=True,
-        ),
-    ] = RunOptions.checkpoint_after,
-    retries: Annotated[
-        int,
-        typer.Option(metavar="N", min=0, help="Start a trial whose worker process died again, N times at most."),
-    ] = RunOptions.retries,
-    cluster: Annotated[
-        Path | None,
-        typer.Option("--cluster", help="Run on the cluster of this Ray launcher file.", metavar="FILE"),
-    ] = None,
-    teardown: Annotated[bool, typer.Option("--teardown", help="Tear the cluster down at the end.")] = False,
-    address: Annotated[
-        str | None,
-        typer.Option("--address", help="Run on the Ray cluster that answers there.", metavar="HOST:PORT"),
-    ] = None,
+    no_ray: NoRay = False,
+    checkpoint_after: CheckpointAfter = RunOptions.checkpoint_after,
+    retries: Retries = RunOptions.retries,
+    cluster: ClusterFile = None,
+    teardown: Teardown = False,
+    address: Address = None,
 ) -> None:
     """Train what the ledger lacks of a suite, then show its leaderboard."""
     _check_target(no_ray, cluster, teardown, address)
