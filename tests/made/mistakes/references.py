@@ -69,4 +69,9 @@ ROWS: dict[str, Row] = {
         "suite.yaml:4: rank_by: 'acuracy' is not allowed",
         "did you mean 'accuracy'?",
     ),
+    "ranking by a metric of the user's own": (
+        TOP + 'rank_by: "mine.py:kappa"\n',
+        "suite.yaml:4: rank_by: 'mine.py:kappa' cannot rank: your own metric has no validation value to select by",
+        "name it under `metrics`, which displays it",
+    ),
 }
