@@ -16,11 +16,17 @@ from bench.commands.load_results import existing, undamaged, warn_damaged
 from bench.commands.load_suites import load
 from bench.commands.options import RESULTS, AsJson, DataDir, NoUserCode, Results
 from bench.commands.run import git_commit
+from bench.components import AXES, is_user_defined
 from bench.errors import UserError
+from bench.jsonutil import canonical
+from bench.ledger.address import is_url
+from bench.ledger.external import is_external
+from bench.ledger.ledger import Ledger
+from bench.report.compare.find_configuration import find_configuration
+from bench.report.grouping import group_trials
 from bench.streams import reserve_stdout
 
 if TYPE_CHECKING:
-    from bench.ledger.ledger import Ledger
     from bench.ledger.record import Record
     from bench.metrics import Predictions
     from bench.report.compare.compare_text import CompareResult
@@ -79,7 +85,6 @@ def compare(
     Of two ledgers, the best configuration of each is compared, as selected on validation.
     """
     out = reserve_stdout() if as_json else sys.stdout
-    from bench.ledger.address import is_url
     from bench.report.compare.compare_text import to_json, to_text
 
     filters = [_suite_filter(name) for name in suite or []]
@@ -149,13 +154,10 @@ def _damaged_note(role: str, ledger: Ledger) -> list[str]:
 
 
 def _compare_configurations(base: str, new: str, filters: Filters, results: str, max_drop: float) -> CompareResult:
-    from bench.ledger.ledger import Ledger
     from bench.report.compare.compare_text import CompareResult
-    from bench.report.compare.find_configuration import find_configuration
     from bench.report.compare.match_ledgers import end_counts, missing_seeds
     from bench.report.compare.non_inferiority import ComparedConfiguration, ConfigurationPair
     from bench.report.compare.non_inferiority import compare as compare_pairs
-    from bench.report.grouping import group_trials
 
     ledger = Ledger(results)
     if not ledger.store.check():
@@ -213,7 +215,6 @@ def _location(ledger: Ledger) -> Path | str:
 
 
 def _suite_filter(name: str) -> _SuiteFilter:
-    from bench.jsonutil import canonical
 
     suite = load(name, None, None, None)
     texts = frozenset(canonical(part) for config, _ in suite.configurations for part in (config, config["dataset"]))
@@ -222,8 +223,6 @@ def _suite_filter(name: str) -> _SuiteFilter:
 
 def _of_suite(records: list[Record], suite: _SuiteFilter | None, ledger: str) -> list[Record]:
     """The records of a suite; UserError where there are records, and none of them is of it."""
-    from bench.jsonutil import canonical
-    from bench.ledger.external import is_external
 
     if suite is None:
         return records
@@ -279,7 +278,6 @@ def reproduce(
 
 
 def _refuse_user_code(records: Iterable[Record]) -> None:
-    from bench.components import AXES, is_user_defined
 
     for record in records:
         values = [(axis, record.config.get(axis, [])) for axis in AXES]

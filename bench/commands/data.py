@@ -11,9 +11,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.commands.options import EPILOG, DataDir, terminal, write
+from bench.components import parse_component
+from bench.data import fetch as fetch_data
+from bench.data import load
+from bench.data.catalogue import find
+from bench.data.dataset import entry_at
+from bench.data.explore import explore
 from bench.errors import UserError
-from bench.jsonutil import JsonObject
+from bench.execution.user_dataset import load_dataset
+from bench.jsonutil import JsonObject, canonical
 from bench.streams import reserve_stdout
+from bench.suite.labels import axis_label
+from bench.suite.schema import Stratified, Tail
+from bench.suite.trial import check_contents
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +32,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bench.data.dataset import Dataset
-    from bench.suite.schema import Stratified, Tail
     from bench.suite.trial import Trial
 
 
@@ -58,8 +67,6 @@ def show(
     from bench.commands.load_suites import load as load_suite
 
     loaded = load_suite(suite, None, None, None) if suite is not None else None
-    from bench.data import load
-    from bench.data.explore import explore
 
     data = load(component, data_dir, lambda line: typer.echo(line, err=True))
     exploration = explore(data, validation=validation_split)
@@ -81,8 +88,6 @@ def show(
 
 def _entry(name: str, size: tuple[int, int] | None, channels: int | None) -> str | JsonObject:
     """A catalogue's name, or the component of what lies at a path."""
-    from bench.data.catalogue import find
-    from bench.data.dataset import entry_at
 
     if channels not in (None, 1, 3):
         raise UserError(f"--channels {channels}: allowed are 1 (grey) and 3 (colour)")
@@ -108,7 +113,6 @@ def _validation(text: str | None) -> Tail | Stratified | None:
     """``tail=0.2`` as a suite file's ``{tail: 0.2}``."""
     if text is None:
         return None
-    from bench.suite.schema import Stratified, Tail
 
     kinds: dict[str, type[Tail | Stratified]] = {"tail": Tail, "stratified": Stratified}
     kind, _, fraction = text.partition("=")
@@ -124,9 +128,6 @@ def _augmented(augmentations: list[list[JsonObject]], data: Dataset) -> list[tup
     """The first training images, then as each different augmentation of a suite makes them."""
     import torch
 
-    from bench.components import parse_component
-    from bench.jsonutil import canonical
-    from bench.suite.labels import axis_label
     from bench.training import augment
 
     images = torch.tensor(data.train_images[:AUGMENTED])
@@ -158,7 +159,6 @@ def fetch(
     data_dir: DataDir = None,
 ) -> None:
     """Make sure that data sets are on this machine, and verify them."""
-    from bench.data import fetch as fetch_data
 
     for name in names:
         typer.echo(f"{name}: verified in {fetch_data(name, data_dir, notify=typer.echo)}")
@@ -172,8 +172,6 @@ def datasets_of(
     `locations` says where a suite file names the user's own data, which a message about them begins with. UserError
     where data are not those that the trials' keys were made with.
     """
-    from bench.execution.user_dataset import load_dataset
-    from bench.suite.trial import check_contents
 
     datasets: dict[str, Dataset] = {}
     for text, trial in {trial.data: trial for trial in trials}.items():

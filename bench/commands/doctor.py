@@ -19,7 +19,11 @@ import typer
 
 from bench.commands.library_probe import PROBES, Facts, ProbeError, probe
 from bench.commands.options import RESULTS, AsJson, DataDir, Results
+from bench.data import DATASETS
+from bench.data.file_formats import verify
+from bench.data.local_files import locate, search_paths, user_cache
 from bench.errors import UserError, escaped_line, plural
+from bench.ledger.ledger import Ledger
 from bench.streams import reserve_stdout
 from bench.system import cpu_count, cpu_limit, gpu_count, memory, memory_limit, temporary_folder, visible_cpus
 
@@ -108,7 +112,6 @@ def _shared_memory() -> DoctorCheck:
 
 
 def _results(results: str) -> DoctorCheck:
-    from bench.ledger.ledger import Ledger
 
     advice = "name another folder or URL with --results or BENCH_RESULTS"
     try:
@@ -133,7 +136,6 @@ def _results(results: str) -> DoctorCheck:
 
 
 def _cache() -> DoctorCheck:
-    from bench.data.local_files import user_cache
 
     advice = "let XDG_CACHE_HOME name another folder, or put data sets where --data-dir or BENCH_DATA says"
     return _disk("download cache", user_cache(), MIN_CACHE, advice, "warning")
@@ -171,8 +173,6 @@ def _disk(name: str, folder: Path, least: float, advice: str, unwritable: Litera
 
 def _missing_folders(data_dir: Path | None) -> Iterator[DoctorCheck]:
     """A warning for each folder named by the user that does not exist; UserError for --data-dir."""
-    from bench.data import DATASETS
-    from bench.data.local_files import search_paths
 
     for path in search_paths(next(iter(DATASETS.values())), data_dir):
         if path.given and not path.root.is_dir():
@@ -181,9 +181,6 @@ def _missing_folders(data_dir: Path | None) -> Iterator[DoctorCheck]:
 
 def _datasets(data_dir: Path | None) -> Iterator[DoctorCheck]:
     """A line for each data set on this machine, and one line for all others: nobody needs every one."""
-    from bench.data import DATASETS
-    from bench.data.file_formats import verify
-    from bench.data.local_files import locate, search_paths
 
     results = {}
     for name, info in DATASETS.items():

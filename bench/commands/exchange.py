@@ -18,16 +18,19 @@ from bench.commands.load_results import existing, undamaged, warn_damaged
 from bench.commands.load_suites import load, trials_of
 from bench.commands.options import RESULTS, DataDir, Results
 from bench.components import AXES
+from bench.data import load as load_dataset
+from bench.data.catalogue import find
 from bench.errors import UserError, escaped_line, plural
 from bench.jsonutil import JsonObject
 from bench.ledger.address import with_results
+from bench.ledger.external import external_config, external_key
 from bench.ledger.ledger import Ledger, merge_ledgers
 from bench.ledger.packed_ledger import write_pack
-from bench.ledger.record import PARTS, Record
+from bench.ledger.record import PARTS, Record, Result, RunInfo
+from bench.metrics import PREDICTION_COLUMNS, compute_metrics
 from bench.suite.labels import axis_label
 
 if TYPE_CHECKING:
-    from bench.ledger.ledger import Ledger
     from bench.metrics import Predictions
 
 
@@ -104,7 +107,6 @@ def import_predictions(
     data_dir: DataDir = None,
 ) -> None:
     """Add test predictions of any framework, classes or probabilities, to the leaderboard."""
-    from bench.data.catalogue import find
 
     if not name.strip() or not name.isprintable() or len(name.strip()) > MAX_NAME_LENGTH:
         short_name = name if len(name) <= MAX_NAME_LENGTH else f"{name[:20]}..."
@@ -117,16 +119,13 @@ def import_predictions(
         if not os.path.isfile(file):  # noqa: PTH113 (a Path's own raises for names that are too long)
             what = "is not a file" if os.path.lexists(file) else "there is no such file"
             raise UserError(f"{file}: {what}; give an .npz or CSV of test predictions")
-    from bench.data import load
-    from bench.ledger.external import external_config, external_key
-    from bench.ledger.ledger import Ledger
     from bench.ledger.prediction_files import predictions_of, read
 
     ledger = Ledger(results)
     warn_damaged(ledger)
     ledger.check_writable()
     config = external_config(name.strip(), _entry(info.name))
-    data = load(info.name, data_dir, lambda line: typer.echo(line, err=True))
+    data = load_dataset(info.name, data_dir, lambda line: typer.echo(line, err=True))
     files_read = [
         (predictions_of(read(path, data.classes, len(data.test_labels)), data.test_labels, data.classes, path))
         for path in files
@@ -170,8 +169,6 @@ def _entry(name: str) -> JsonObject:
 
 
 def _record(key: str, config_key: str, config: JsonObject, seed: int, predictions: Predictions, data: Any) -> Record:
-    from bench.ledger.record import Record, Result, RunInfo
-    from bench.metrics import compute_metrics
 
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     test = compute_metrics(predictions, len(data.classes))
@@ -202,8 +199,6 @@ def _check_seeds(records: list[Record], files_read: list[tuple[Predictions, list
 def _is_new(record: Record, predictions: Predictions, ledger: Ledger) -> bool:
     """Whether the ledger lacks it; UserError where it has other predictions under this name and seed."""
     import numpy as np
-
-    from bench.metrics import PREDICTION_COLUMNS
 
     if all(other.key != record.key for other in ledger.records()):
         return True

@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, TypeVar
 import typer
 
 from bench.errors import UserError, escaped_line
+from bench.jsonutil import canonical
 from bench.ledger.address import with_results
+from bench.ledger.external import is_external
+from bench.ledger.files import ENTRIES
+from bench.ledger.ledger import Ledger, MissingEntryError
+from bench.published import find
 from bench.user_code.metric_code import register_metrics
 
 if TYPE_CHECKING:
-    from bench.ledger.ledger import Ledger
     from bench.ledger.store import Location
     from bench.report.document import Report
     from bench.suite.suite import Suite
@@ -26,8 +30,6 @@ T = TypeVar("T")
 
 def existing(results: str) -> Ledger:
     """The ledger at a folder or URL; UserError where there is none, as with a mistyped name."""
-    from bench.ledger.files import ENTRIES
-    from bench.ledger.ledger import Ledger
 
     ledger = Ledger(results)
     if not ledger.store.check():
@@ -51,7 +53,6 @@ def warn_damaged(ledger: Ledger, already_warned: Collection[Location] = ()) -> s
 
 def undamaged(make: Callable[[], T], *ledgers: Ledger) -> T:
     """The result of `make`, called again without the entries whose predictions turned out to be damaged."""
-    from bench.ledger.ledger import MissingEntryError
 
     last_missing = ""
     while True:
@@ -95,9 +96,6 @@ def report_of(
     with_ensembles: bool = False,
 ) -> Report:
     """The records of one suite's trials and its references; `text` is the suite as a command line names it."""
-    from bench.jsonutil import canonical
-    from bench.ledger.external import is_external
-    from bench.published import find
     from bench.report import build
     from bench.suite.python_values import DICT_NAME
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from bench import library_cache
 from bench.components import AXES, EXTENSIBLE_AXES, is_user_defined
 from bench.components.user_defined import known_defaults, spelled_out
-from bench.data import fingerprint
+from bench.data import fingerprint, train_labels
 from bench.errors import UserError
 from bench.jsonutil import JsonObject, canonical
 from bench.published import find
 from bench.suite.suite import Suite, find_suite, load_suite
-from bench.suite.trial import data_path
+from bench.suite.trial import data_path, trials
 from bench.user_code.component_code import floats_spelled_out
 from bench.user_code.read_code import read_component
 
@@ -111,7 +111,6 @@ def trials_of(suite: Suite) -> list[Trial]:
 
     UserError names all models and data that are not there or wrong, as far as that is told without torch and pixels.
     """
-    from bench.suite.trial import trials
 
     folder = suite.path.resolve().parent
     try:
@@ -122,7 +121,6 @@ def trials_of(suite: Suite) -> list[Trial]:
 
 def _data_problems(suite: Suite) -> list[str]:
     """What is wrong with the user's own data that are there, told beside what is wrong elsewhere in the file."""
-    from bench.data import fingerprint, train_labels
 
     problems = []
     for dataset in {canonical(config["dataset"]): config["dataset"] for config, _ in suite.configurations}.values():

@@ -29,8 +29,13 @@ from bench.commands.options import (
     terminal,
     write,
 )
+from bench.data import fingerprint
 from bench.errors import UserError
+from bench.ledger.ledger import Ledger
+from bench.published import find
+from bench.report.grouping import group_trials
 from bench.streams import reserve_stdout
+from bench.suite.trial import trial_key
 
 if TYPE_CHECKING:
     from bench.ledger.record import Record
@@ -191,9 +196,7 @@ def published(
             f"{files}: no reference names a configuration that repeats it\n"
             "  write it like references: [{id: lab-e-l2, match: {regularizer: l2}}]; docs/protocol.md has more"
         )
-    from bench.ledger.ledger import Ledger
     from bench.report.comparison import Origin
-    from bench.report.grouping import group_trials
     from bench.report.published.match_published import Request, compare_published
     from bench.report.published.published_text import PublishedPage, to_json, to_markdown
     from bench.report.sections.provenance import provenance_facts
@@ -269,8 +272,6 @@ def _checksums(records: Iterable[Record], trials: Iterable[Trial]) -> dict[str, 
     data, wherever they lay then; those of the user's own models only with the suite that names them, whose folder has
     their code.
     """
-    from bench.data import fingerprint
-    from bench.suite.trial import trial_key
 
     user_checksums = sorted({trial.contents for trial in trials if "path" in trial.config.dataset.to_json()})
     by_key = {}
@@ -289,7 +290,6 @@ def _checksums(records: Iterable[Record], trials: Iterable[Trial]) -> dict[str, 
 
 def _references(suite: Suite) -> list[tuple[ReferenceMatch, Reference]]:
     """The published result of each comparison; of those that share an id, the one on the configuration's dataset."""
-    from bench.published import find
 
     pairs = []
     for match in suite.comparisons:

@@ -40,7 +40,9 @@ from bench.errors import UserError, plural
 from bench.execution.messages import Connection, RunOptions
 from bench.execution.pruning import rule
 from bench.execution.ray_cluster import check_address
+from bench.execution.scheduler import work_plan
 from bench.ledger.address import is_url, with_results
+from bench.ledger.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +50,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from bench.data import Dataset
-    from bench.ledger.ledger import Ledger
     from bench.suite.suite import Suite
     from bench.suite.trial import Trial
 
@@ -75,7 +76,6 @@ def run(
     _check_target(no_ray, cluster, teardown, address)
     suite_options = options_text(only, set_, seeds)
     loaded = [(suite_argument(text, suite_options), load(text, only, set_, seeds, not no_user_code)) for text in suites]
-    from bench.ledger.ledger import Ledger
 
     planned = [(text, suite, trials_of(suite)) for text, suite in loaded]
     ledger = Ledger(results)
@@ -153,7 +153,6 @@ def _run_suite(
 
 def is_missing_any(ledger: Ledger, suite: Suite, trials: list[Trial]) -> bool:
     """Whether a trial is still to be run, so that the ledger must be written."""
-    from bench.execution.scheduler import work_plan
 
     return bool(work_plan(trials, ledger.done(rule(suite.pruning)), pruned=suite.pruning is not None).trials)
 
