@@ -215,7 +215,7 @@ def code_frame(error: BaseException, name: str) -> str:
     """
     code, folder = _used[name]
     advice = ""
-    if isinstance(error, FileNotFoundError | ModuleNotFoundError) and not code.installed:
+    if isinstance(error, FileNotFoundError | ModuleNotFoundError) and not code.installed and code.axis != "metric":
         advice = (
             "\n  its code has the files that its key holds: the modules that it imports by import statements, and what "
             f"the component names: {{name: {name!r}, {FILES}: [...]}}"
