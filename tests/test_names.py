@@ -30,7 +30,7 @@ OLD_WORDS = _OLD_WORDS.split()
 
 REMAINING: dict[str, int] = {
     "figures": 4,
-    "entry": 66,
+    "entry": 61,
     "level": 8,
     "levels": 7,
     "place": 1,
@@ -68,7 +68,7 @@ REMAINING_LONG_FUNCTIONS: dict[str, int] = {}
 """Names that still stand for several modules or classes, and functions of more than 80 lines, with their number."""
 
 MAX_LINES = 80
-MAX_UNTYPED = 103
+MAX_UNTYPED = 102
 """Of `dict[str, Any]`: plain data belongs at the edges to YAML and JSON."""
 
 

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,7 +146,7 @@ class Dataset:
         arrays |= {"test_images": test_images, "test_labels": test_labels}
         return cls(name=name, **in_memory.checked(arrays, classes, name))
 
-    def to_component(self) -> dict[str, Any]:
+    def to_component(self) -> JsonObject:
         """What stands for the data in a configuration; this process then knows where to find them."""
         return in_memory.add(self)
 
