@@ -7,7 +7,7 @@ import pytest
 from torchvision.datasets import CIFAR10, EMNIST, KMNIST, MNIST, FashionMNIST
 
 from bench.components import AXES
-from bench.components.datasets import FROM_PATH
+from bench.components.datasets import FROM_PATH, IN_MEMORY
 from bench.data import DATASETS, fingerprint
 from bench.data.catalogue import find
 from bench.errors import UserError
@@ -25,7 +25,7 @@ def test_a_name_may_be_written_as_its_makers_do(name: str) -> None:
 
 def test_every_dataset_of_the_suite_files_is_in_the_catalogue_or_the_users_own() -> None:
     splits = {f"emnist_{split}" for split in get_args(AXES["dataset"]["emnist"].model_fields["split"].annotation)}
-    assert DATASETS.keys() | set(FROM_PATH) == (AXES["dataset"].keys() - {"emnist"}) | splits
+    assert DATASETS.keys() | {*FROM_PATH, IN_MEMORY} == (AXES["dataset"].keys() - {"emnist"}) | splits
 
 
 def test_fingerprints_are_pinned_because_they_are_part_of_every_key() -> None:
