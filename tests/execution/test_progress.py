@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from rich.console import Console
 
-from bench.execution.progress import LiveProgress, PlainProgress, ProgressStats, duration, epoch_text
+from bench.execution.progress import LiveProgress, NotebookProgress, PlainProgress, ProgressStats, duration, epoch_text
 from bench.execution.scheduler import RunningTrial
 from bench.ledger.record import Record, Result, RunInfo
 from bench.suite.suite import Suite
@@ -52,6 +55,31 @@ def test_the_table_shows_what_runs_counts_best_and_time_left(three: list[Trial])
     assert "validation 62.50 %" in text
     assert "best validation so far 87.65 % (mlp · sgd lr=0.1)" in text
     assert "about 60 s left" in text  # two of four epochs of one trial and four of another, at ten seconds an epoch
+
+
+def test_a_notebook_s_cell_has_the_table_and_at_the_end_a_line(
+    three: list[Trial], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages: list[str] = []
+
+    class Handle:
+        def update(self, bundle: dict[str, str], raw: bool) -> None:
+            assert raw
+            pages.append(bundle["text/html"])
+
+    def display(shown: Any, display_id: bool) -> Handle:
+        assert display_id and "0 of 3 trials ended" in shown._repr_html_()
+        return Handle()
+
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "IPython.display", SimpleNamespace(display=display))
+    with NotebookProgress(ProgressStats(three, [], slots=1)) as shown:
+        shown.trial_started(running(three[0], 0.5, 0.625))
+        failed = replace(record(three[0], "failed"), failure={"kind": "E", "message": "<script>", "traceback": ""})
+        shown.trial_ended(three[0], failed)
+    assert '<progress max="4" value="2">' in pages[0] and "validation 62.50 %" in pages[0]
+    assert "1 of 3 trials ended, 1 failed; took" in pages[-1]
+    assert "&lt;script&gt;" in pages[-1] and "<script>" not in pages[-1] and "<progress" not in pages[-1]
 
 
 def test_what_a_trial_died_of_is_no_markup_in_any_view(three: list[Trial]) -> None:
