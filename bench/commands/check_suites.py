@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import typer
 
 from bench import library_cache
@@ -14,6 +16,7 @@ from bench.commands.load_suites import has_known_names
 from bench.components import AXES, EXTENSIBLE_AXES, is_user_defined
 from bench.components.user_defined import known_defaults
 from bench.data.prepare import split
+from bench.data.training_part import fraction_sizes, tail_sizes
 from bench.errors import UserError
 from bench.execution.user_dataset import dataset_shape
 from bench.jsonutil import JsonObject, canonical
@@ -26,7 +29,6 @@ from bench.user_code.metric_code import check_metric, register_metrics
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from bench.suite.trial import Trial
@@ -182,15 +184,32 @@ def check_user_data(suite: Suite, trials: list[Trial], notify: Callable[[str], N
 def check_splits(suite: Suite, trials: list[Trial], train_labels: Mapping[str, NDArray[np.int64]]) -> None:
     """UserError where a data set has too few images, or labels in an order, that a `validation` cannot divide.
 
-    `train_labels` are those of each data set, by `Trial.data`.
+    Or where a `fraction` or an `imbalance` of bench's leaves a class without images. `train_labels` are those of each
+    data set, by `Trial.data`.
     """
-
+    class_sizes: dict[tuple[str, Any], NDArray[np.int64]] = {}
     for trial in {(trial.data, trial.config.validation): trial for trial in trials}.values():
         validation = trial.config.to_json()["validation"]
+        labels = train_labels[trial.data]
         try:
-            split(train_labels[trial.data], trial.config.validation)
+            train, _ = split(labels, trial.config.validation)
         except UserError as error:
             raise UserError(f"{suite.location('validation', validation)}: {error}") from error
+        class_sizes[trial.data, trial.config.validation] = np.bincount(labels[train])
+    problems: dict[str, None] = {}
+    for trial in {trial.group: trial for trial in trials}.values():
+        config = trial.config
+        axis: str = "fraction"
+        value: Any = config.fraction
+        try:
+            sizes = fraction_sizes(class_sizes[trial.data, config.validation], config.fraction)
+            axis, value = "imbalance", config.imbalance.to_json()
+            if config.imbalance.user_code is None:
+                tail_sizes(sizes, partial(config.imbalance.load(), **config.imbalance.parameters))
+        except UserError as error:
+            problems[f"{suite.location(axis, value)}: {error}"] = None
+    if problems:
+        raise UserError("\n".join(problems))
 
 
 def checked_for_plan(suite: Suite, trials: list[Trial], max_networks: int | None = None) -> tuple[list[Trial], int]:

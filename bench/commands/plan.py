@@ -34,7 +34,7 @@ from bench.jsonutil import JsonObject
 from bench.ledger.ledger import Ledger
 from bench.streams import reserve_stdout
 from bench.suite.labels import axis_label
-from bench.suite.schema import AXIS_ORDER, OMITTED_DEFAULTS, Settings
+from bench.suite.schema import AXIS_ORDER, DATA_QUESTIONS, OMITTED_DEFAULTS, Settings
 from bench.system import slots as slots_of_machine
 
 if TYPE_CHECKING:
@@ -135,10 +135,12 @@ def plan_json(
     `operations` are those of trials without an estimate; `unchecked` networks were not yet built for their images.
     """
     configs = list({trial.group: trial.config.to_json() for trial in trials}.values())
+    # A question about data that a suite does not ask has no line.
+    varied = [axis for axis in AXIS_ORDER if axis not in DATA_QUESTIONS or any(axis in config for config in configs)]
     axes: dict[str, dict[str, int]] = {}
     value_labels: dict[int, str] = {}  # components are shared between configurations: label each once
     for config in configs:
-        for axis in AXIS_ORDER:
+        for axis in varied:
             value = config.get(axis, OMITTED_DEFAULTS.get(axis))
             label = value_labels.get(id(value)) or value_labels.setdefault(id(value), axis_label(value, axis))
             axes.setdefault(axis, {})[label] = axes.get(axis, {}).get(label, 0) + 1

@@ -17,6 +17,7 @@ from bench.commands.load_results import warn_damaged
 from bench.commands.options import RESULTS, Results
 from bench.components import AXES
 from bench.components.base import Component
+from bench.components.data_questions import CORRUPTIONS
 from bench.errors import UserError, match_spelling, nearest
 from bench.ledger.address import with_results
 from bench.ledger.files import LOGS
@@ -43,10 +44,12 @@ KINDS = {
     "schedules": "schedule",
     "losses": "loss",
     "steps": "step",
+    "imbalances": "imbalance",
+    "label_noises": "label_noise",
     "preprocessings": "preprocessing",
     "datasets": "dataset",
 }
-OTHER_KINDS = ("metrics", "suites", "published")
+OTHER_KINDS = ("metrics", "corruptions", "suites", "published")
 MAX_WIDTH = 100
 
 
@@ -79,6 +82,8 @@ def _lines(kind: str, pattern: str) -> Iterator[str]:
         yield from _published(pattern, width)
     elif kind == "metrics":
         yield from _metrics(pattern, width)
+    elif kind == "corruptions":
+        yield from _corruptions(pattern, width)
     elif kind in KINDS:
         pattern = match_spelling(pattern, AXES["dataset"]) if kind == "datasets" else pattern
         components = {
@@ -147,6 +152,17 @@ def _metrics(pattern: str, width: int) -> Iterator[str]:
             first, *more = wrap(about, width - len(indent), break_on_hyphens=False)
             yield name.ljust(len(indent)) + first
             yield from (indent + line for line in more)
+
+
+def _corruptions(pattern: str, width: int) -> Iterator[str]:
+    """What `robustness` of a suite file may name, each with its parameters at the severities 1 to 5."""
+    indent = " " * (max(map(len, CORRUPTIONS)) + 2)
+    for name, corruption in CORRUPTIONS.items():
+        if fnmatch.fnmatch(name, pattern):
+            severities = ["/".join(f"{value:g}" for value in parameters) for parameters in corruption.severities]
+            lines = wrap(f"{corruption.description}: {', '.join(severities)}", width - len(indent))
+            yield name.ljust(len(indent)) + lines[0]
+            yield from (indent + line for line in lines[1:])
 
 
 def _published(pattern: str, width: int) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """What may be named in a suite file? Without torch and Ray.
 
     base             what every component is; `register`, `AXES`
-    datasets, image_transforms, models, optimization
+    datasets, data_questions, image_transforms, models, optimization
                      the components of each axis: names, parameters, bounds, defaults
     user_defined     the user's own code in any axis, classes of installed packages, names of torch and timm
     arguments        whether parameters fit a function that has no component class
@@ -13,7 +13,8 @@ spelled out in the suites that need them.
 
 from __future__ import annotations
 
-from bench.components.base import AXES, Component, register
+from bench.components.base import AXES, COMBINABLE, Component, register
+from bench.components.data_questions import ImbalanceComponent, LabelNoiseComponent
 from bench.components.datasets import DatasetComponent
 from bench.components.image_transforms import Augmentation, Mixing, PreprocessingComponent
 from bench.components.models import ModelComponent
@@ -33,6 +34,8 @@ __all__ = [
     "Augmentation",
     "Component",
     "DatasetComponent",
+    "ImbalanceComponent",
+    "LabelNoiseComponent",
     "LossComponent",
     "Mixing",
     "ModelComponent",
@@ -46,9 +49,6 @@ __all__ = [
     "parse_component",
     "register",
 ]
-
-COMBINABLE = ("regularizer", "augmentation")
-"""Axes that also know `none` and `{combine: [...]}`; a configuration holds a list of components for them."""
 
 EXTENSIBLE_AXES = tuple(LIBRARIES)
 """Axes that also take names which a library must answer for, with any parameters."""

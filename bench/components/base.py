@@ -107,9 +107,14 @@ AXES: dict[str, dict[str, type[Component]]] = {
         "step",
         "regularizer",
         "augmentation",
+        "imbalance",
+        "label_noise",
     )
 }
 """Axis to name to component class, for the axes whose components have names."""
+
+COMBINABLE = ("regularizer", "augmentation")
+"""Axes that also know `none` and `{combine: [...]}`; a configuration holds a list of components for them."""
 
 C = TypeVar("C", bound=Component)
 
@@ -126,7 +131,7 @@ def register(component: type[C]) -> type[C]:
     axis = getattr(component, "axis", None)
     if axis not in AXES:
         raise ValueError(f"{component.__qualname__}: `axis` is {axis!r}; allowed: {', '.join(AXES)}")
-    if not isinstance(name, str) or not name or ":" in name or name == "none":
+    if not isinstance(name, str) or not name or ":" in name or (name == "none" and axis in COMBINABLE):
         raise ValueError(f"{component.__qualname__}: the default of its field `name` is its name, and is {name!r}")
     if ":" not in getattr(component, "implementation", ""):
         raise ValueError(f"{component.__qualname__}: `implementation` is missing; expected 'package.module:function'")

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 from pydantic import ConfigDict
 
 from bench.components.base import AXES, Component, register
+from bench.components.data_questions import ImbalanceComponent, LabelNoiseComponent
 from bench.components.datasets import DatasetComponent
 from bench.components.image_transforms import Augmentation, PreprocessingComponent
 from bench.components.models import ModelComponent
@@ -157,6 +158,14 @@ class UserAugmentation(Augmentation, UserDefined):
     handled: ClassVar[tuple[str, ...]] = ("files", "static", "validation_too")
 
 
+class UserImbalance(ImbalanceComponent, UserDefined):
+    pass
+
+
+class UserLabelNoise(LabelNoiseComponent, UserDefined):
+    pass
+
+
 class LibraryModel(ModelComponent, OpenComponent):
     """A model by its name in timm."""
 
@@ -177,6 +186,8 @@ USER_DEFINED: dict[str, type[UserDefined]] = {
         UserStep,
         UserRegularizer,
         UserAugmentation,
+        UserImbalance,
+        UserLabelNoise,
     )
 }
 

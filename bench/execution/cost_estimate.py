@@ -15,7 +15,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from bench import library_cache
-from bench.components import AXES, is_user_defined
+from bench.components import AXES, is_user_defined, parse_component
+from bench.components.data_questions import Exponential
 from bench.data import shape, train_size
 from bench.data.dataset import is_from_path
 from bench.errors import UserError
@@ -61,7 +62,18 @@ def flops_per_image(config: TrialConfig, shape: Shape, classes: int) -> int:
 
 def images_seen(config: TrialConfig, train_size: int, epochs: int, refit_epochs: int = 0) -> int:
     """Training images that go through a network in so many epochs, and in those of a refit on all of them."""
-    return round(train_size * (1 - validation_fraction(config.validation))) * epochs + train_size * refit_epochs
+    used = used_fraction(config)
+    training_part = round(train_size * (1 - validation_fraction(config.validation)) * used)
+    return training_part * epochs + round(train_size * used) * refit_epochs
+
+
+def used_fraction(config: TrialConfig) -> float:
+    """About which fraction of the training part `fraction` and `imbalance` leave; all where the user's code says.
+
+    A long tail leaves the mean of ``ratio ** -x`` over x from 0 to 1.
+    """
+    tail = config.imbalance
+    return config.fraction * ((1 - 1 / tail.ratio) / math.log(tail.ratio) if isinstance(tail, Exponential) else 1.0)
 
 
 def training_flops(config: TrialConfig, forward: int, train_size: int) -> int:
@@ -240,9 +252,12 @@ def _rate(record: Record) -> float | None:
 
 
 SIMILARITY = (
-    ("dataset", "model", "optimizer", "step", "augmentation", "regularizer", "batch_size", "precision", "workers"),
-    ("dataset", "model", "batch_size", "workers"),
-    ("dataset", "model", "workers"),
+    (
+        *("dataset", "model", "optimizer", "step", "augmentation", "regularizer", "batch_size", "precision", "workers"),
+        *("fraction", "imbalance", "robustness"),
+    ),
+    ("dataset", "model", "batch_size", "workers", "fraction", "imbalance"),
+    ("dataset", "model", "workers", "fraction", "imbalance"),
 )
 """Axes on which trials must agree for one's cost to estimate the other's; the first with a match counts."""
 MEASURED_IMAGES = (32, 250, 2000)
@@ -339,7 +354,11 @@ def _measure_epoch(trial: Trial, data: Dataset, device: str, threads: int) -> Tr
     """
     from bench.execution.forkserver import ProcessDiedError, train
 
-    config = trial.run_config.changed(epochs=1, early_stopping=None, refit=False, workers=1)
+    everything = {axis: parse_component(axis, {"name": "none"}) for axis in ("imbalance", "label_noise")}
+    config = trial.run_config.changed(
+        epochs=1, early_stopping=None, refit=False, workers=1, fraction=1.0, robustness=[], **everything
+    )
+    used = used_fraction(trial.config)
     if isinstance(config.validation, Tail):
         config = config.changed(validation=Stratified(stratified=config.validation.tail))  # which works with few images
     cost = None
@@ -356,7 +375,7 @@ def _measure_epoch(trial: Trial, data: Dataset, device: str, threads: int) -> Tr
         if isinstance(end, TrialResult):
             info = end.run_info
             seconds = info.train_seconds + info.evaluation_seconds
-            cost = TrialCost(seconds * factor / trial.config.workers, info.peak_memory_bytes or 0)
+            cost = TrialCost(seconds * factor * used / trial.config.workers, info.peak_memory_bytes or 0)
             if info.flops:
                 remember_operations(trial, info.flops)
         if factor == 1.0 or total > MEASURE_SECONDS or (cost and total + duration * MEASURE_GROWTH > MEASURE_SECONDS):

@@ -12,9 +12,10 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from bench.components import AXES
+from bench.components.data_questions import SEVERITIES
 from bench.errors import control_character
 from bench.metrics import METRICS
-from bench.suite.schema import VALUE_AXES
+from bench.suite.schema import COUNT_AXES
 
 SCHEMA = 2
 """Raised when the meaning of a stored field changes; records of another schema are refused."""
@@ -31,7 +32,8 @@ class Result:
     `curves` maps a name (``train_loss``, ``train_accuracy``, ``val_loss``, ``val_accuracy``, ``lr``) to one
     value per epoch run; a value that was not finite is None. `best_epoch` counts from 1 and is the epoch
     whose weights were tested. `train`, `validation` and `test` are None where the trial did not get there
-    (pruned, diverged) or has no such part (``validation: none``).
+    (pruned, diverged) or has no such part (``validation: none``). `robustness` maps a corruption to the accuracies
+    on all test images at its five severities.
     """
 
     curves: dict[str, list[float | None]]
@@ -41,6 +43,7 @@ class Result:
     validation: Metrics | None = None
     test: Metrics | None = None
     classes: list[str] = field(default_factory=list)
+    robustness: dict[str, list[float]] | None = None
 
 
 PARTS = ("train", "validation", "test")
@@ -51,13 +54,16 @@ PARTS = ("train", "validation", "test")
 class RunInfo:
     """Where a trial ran and what it cost: seconds, bytes and versions, which differ from run to run.
 
-    `flops` counts multiply-adds twice, for one image forward. `train_seconds` is without evaluation.
-    `started` and `finished` are ISO 8601 with an offset; a time without one is read as UTC.
+    `flops` counts multiply-adds twice, for one image forward. `train_images` is how many images the tested network was
+    trained on, `wrong_labels` how many of their labels `label_noise` had changed. `train_seconds` is without
+    evaluation. `started` and `finished` are ISO 8601 with an offset; a time without one is read as UTC.
     """
 
     parameters: int | None = None
     parameters_trainable: int | None = None
     flops: int | None = None
+    train_images: int | None = None
+    wrong_labels: int | None = None
     train_seconds: float = 0.0
     evaluation_seconds: float = 0.0
     peak_memory_bytes: int | None = None
@@ -208,9 +214,12 @@ def _check_config(config: dict[str, Any]) -> None:
             continue  # the same as `_is_component`, in half the time
         if not (all(map(_is_component, component)) if type(component) is list else _is_component(component)):
             raise ValueError(f"record holds {_short(component)} as config.{axis}, where components belong")
-    for name in (*VALUE_AXES, "workers"):
+    for name in (*COUNT_AXES, "workers"):
         if name in config and not (_is_count(config[name]) and config[name] > 0):
             raise ValueError(f"record holds {_short(config[name])} as config.{name}, where a count belongs")
+    fraction = config.get("fraction", 1.0)
+    if not (_is_number(fraction) and 0 < fraction <= 1):
+        raise ValueError(f"record holds {_short(fraction)} as config.fraction, where a fraction belongs")
     path = config["dataset"].get("path", "")
     if type(path) is not str:
         raise ValueError(f"record holds {_short(path)} as config.dataset.path, where a path belongs")
@@ -272,6 +281,15 @@ def _is_curve(value: Any) -> bool:
     return all(number is None or _is_number(number) for number in value)
 
 
+def _is_robustness(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(accuracies, list)
+        and len(accuracies) == len(SEVERITIES)
+        and all(_is_metric("accuracy", accuracy) for accuracy in accuracies)
+        for accuracies in value.values()
+    )
+
+
 def _is_pruning(value: Any) -> bool:
     decisions = value.get("decisions", []) if isinstance(value, dict) else None
     return isinstance(decisions, list) and all(map(_is_decision, decisions))
@@ -311,12 +329,15 @@ _RESULT: dict[str, tuple[str, _Check]] = {
     "train": _METRICS_OR_NONE,
     "validation": _METRICS_OR_NONE,
     "test": _METRICS_OR_NONE,
+    "robustness": ("accuracies at five severities", _optional(_is_robustness)),
     "classes": ("names of classes", lambda value: isinstance(value, list) and all(map(_is_text, value))),
 }
 _RUN_INFO: dict[str, tuple[str, _Check]] = {
     "parameters": _COUNT_OR_NONE,
     "parameters_trainable": _COUNT_OR_NONE,
     "flops": _COUNT_OR_NONE,
+    "train_images": _COUNT_OR_NONE,
+    "wrong_labels": _COUNT_OR_NONE,
     "train_seconds": ("seconds", _is_seconds),
     "evaluation_seconds": ("seconds", _is_seconds),
     "peak_memory_bytes": _COUNT_OR_NONE,

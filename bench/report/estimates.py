@@ -86,6 +86,11 @@ def seed_noise(group: TrialGroup, metric: str = "accuracy") -> dict[str, PooledD
         for configuration in group.configurations
         if (values := seed_values(configuration, metric))
     }
+    return noise_of(by_label)
+
+
+def noise_of(by_label: Mapping[str, Sequence[float]]) -> dict[str, PooledDeviation]:
+    """As `seed_noise`, of any value that each seed has."""
     between = np.array([np.var(values, ddof=1) if len(values) > 1 else np.nan for values in by_label.values()])
     n_seeds = np.array([len(values) for values in by_label.values()], dtype=int)
     noise = moderated(between, np.ones(len(by_label)), n_seeds)

@@ -167,6 +167,16 @@ def _configurations(records: Sequence[Record], planned: Iterable[Trial]) -> list
     return configurations
 
 
+def families(configurations: Sequence[Configuration], axis: str) -> dict[str, list[Configuration]]:
+    """Configurations that differ in this axis alone, by a label without it; those that differ from all others too."""
+    by_others: dict[str, list[Configuration]] = {}
+    for configuration in configurations:
+        others = {key: value for key, value in configuration.config.items() if key != axis}
+        by_others.setdefault(canonical(others), []).append(configuration)
+    configs = [{k: v for k, v in members[0].config.items() if k != axis} for members in by_others.values()]
+    return dict(zip(labels(configs), by_others.values(), strict=True))
+
+
 def _split_by_epochs(group: list[Configuration]) -> list[list[Configuration]]:
     """Split by epochs, but keep epochs together where some configuration was run at several: those are an axis."""
     clusters: list[set[Any]] = []

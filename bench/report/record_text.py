@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
 from bench.components import AXES
+from bench.components.data_questions import SEVERITIES
 from bench.ledger.record import Metrics, Record, RunInfo
 from bench.metrics import METRICS
 from bench.suite.labels import ORDER, axis_label
@@ -31,6 +32,7 @@ def record_text(record: Record, replicates: int = 0) -> str:
         pairs.append(("replicates", f"{replicates} more finished with the same key"))
     lines += [f"  {name.ljust(WIDTH)} {text}" for name, text in pairs if text]
     lines += _further(record)
+    lines += ["", *_robustness(record)] if record.result.robustness else []
     lines += ["", *_curves(record)] if record.result.curves else []
     lines += ["", *_failure(record.failure)] if record.failure else []
     return "\n".join(lines)
@@ -94,12 +96,26 @@ def _further(record: Record) -> list[str]:
     return ["", *_aligned(columns)] if names else []
 
 
+def _robustness(record: Record) -> list[str]:
+    """A line per corruption with the test accuracy at each severity."""
+    by_name = record.result.robustness or {}
+    columns = [["test accuracy under", *(name.replace("_", " ") for name in by_name)]]
+    columns += [
+        [f"severity {severity}", *(f"{100 * accuracies[severity - 1]:.2f} %" for accuracies in by_name.values())]
+        for severity in SEVERITIES
+    ]
+    return _aligned(columns)
+
+
 def _value(name: str, value: float) -> str:
     """In percent, or as it is."""
     return f"{100 * value:.2f} %" if METRICS[name].percent else f"{value:.4f}"
 
 
 def _cost(run_info: RunInfo) -> Iterator[tuple[str, str]]:
+    if run_info.train_images is not None:
+        wrong = f", {run_info.wrong_labels:,} of their labels wrong" if run_info.wrong_labels else ""
+        yield "trained on", f"{run_info.train_images:,} images{wrong}"
     sizes = ((run_info.parameters, "parameters"), (run_info.flops, "FLOPs per image"))
     yield "network", ", ".join(f"{size:,} {what}" for size, what in sizes if size is not None)
     yield "seconds", f"{run_info.train_seconds:.1f} training, {run_info.evaluation_seconds:.1f} evaluation"

@@ -15,7 +15,15 @@ from bench.components.user_defined import USER_DEFINED, is_user_defined
 from bench.errors import Problem, nearest, plural, shorten
 from bench.jsonutil import JsonObject, canonical
 from bench.suite.axis_values import LIMIT_HINT, AxisReader, AxisValue, Candidate, has_distribution, hint_for_empty
-from bench.suite.schema import AXIS_DEFAULTS, AXIS_ORDER, OMITTED_DEFAULTS, VALUE_AXES, Sampling, Settings
+from bench.suite.schema import (
+    AXIS_DEFAULTS,
+    AXIS_ORDER,
+    DATA_QUESTIONS,
+    OMITTED_DEFAULTS,
+    VALUE_AXES,
+    Sampling,
+    Settings,
+)
 from bench.suite.select import WorkerRules
 from bench.suite.validation import check, constraint_violation
 from bench.suite.yaml_loader import KeyPath, YamlDocument, path_text
@@ -27,7 +35,10 @@ SLOW_TO_LIST = 10_000
 Configuration = JsonObject
 """One point of the grid with every default filled in; plain JSON."""
 
-DEFERRED_CHECKS = ("preprocessing", "schedule", "loss", "step", "regularizer", "augmentation", "batch_size")
+DEFERRED_CHECKS = (
+    *("preprocessing", "schedule", "loss", "step", "regularizer", "augmentation", "batch_size"),
+    *DATA_QUESTIONS,
+)
 """Axes of which some values are tried later: the user's own code, and what the images or the network may not suit."""
 
 SubGrid = dict[str, tuple[KeyPath, Any]]
@@ -191,12 +202,7 @@ class Expander:
     def _check_component(self, axis: str, candidate: Candidate) -> JsonObject | None:
         component = candidate.component
         if axis in VALUE_AXES:
-            value = component["value"]
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                message = f"`{axis}` must be a whole number of at least 1, not {shorten(value)}"
-                self.add_problem(candidate.origins["value"], message, how_to_write(value, int))
-                return None
-            return component
+            return self._checked_value(axis, candidate)
         name = component["name"]
         classes = AXES[axis]
         if name not in classes:
@@ -218,6 +224,22 @@ class Expander:
             self.add_problem(candidate.origins.get("name", candidate.path), f"there is no {axis} {shorten(name)}", hint)
             return None
         return self._validated(axis, classes[name], candidate)
+
+    def _checked_value(self, axis: str, candidate: Candidate) -> dict[str, float] | None:
+        """A value of an axis of plain numbers: a positive integer, or a fraction in (0, 1]."""
+        value = candidate.component["value"]
+        number = float if isinstance(VALUE_AXES[axis], float) else int
+        is_number = isinstance(value, int | number) and not isinstance(value, bool)
+        if number is float and not (is_number and 0 < value <= 1):
+            message = f"`{axis}` must be a number above 0 and at most 1, not {shorten(value)}"
+            hint = "" if is_number else how_to_write(value, float)
+            self.add_problem(candidate.origins["value"], message, hint or f"1 % is `{axis}: 0.01`, 1 is everything")
+            return None
+        if number is int and not (is_number and value >= 1):
+            message = f"`{axis}` must be a whole number of at least 1, not {shorten(value)}"
+            self.add_problem(candidate.origins["value"], message, how_to_write(value, int))
+            return None
+        return {"value": number(value)}
 
     def _validated(self, axis: str, component_class: type[Component], candidate: Candidate) -> JsonObject | None:
         """An entry that a component class checks."""

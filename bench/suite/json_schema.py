@@ -10,7 +10,7 @@ from bench.components import AXES, COMBINABLE, EXTENSIBLE_AXES
 from bench.components.base import Component
 from bench.components.user_defined import USER_DEFINED
 from bench.jsonutil import JsonObject
-from bench.suite.schema import AXIS_ORDER, SWEEPS, VALUE_AXES, Sampling, Settings, SuiteFile
+from bench.suite.schema import AXIS_ORDER, COUNT_AXES, SWEEPS, VALUE_AXES, Sampling, Settings, SuiteFile
 
 
 def json_schema() -> JsonObject:
@@ -46,8 +46,9 @@ def json_schema() -> JsonObject:
     for axis in AXES:
         block[axis] = _axis_schema(axis, sweeps, definitions)
     for axis in VALUE_AXES:
-        integer_sweeps = [{"$ref": f"#/$defs/{sweep}"} for sweep in ("grid", "choice")]
-        number = {"anyOf": [{"type": "integer", "exclusiveMinimum": 0}, *integer_sweeps]}
+        value_sweeps = [{"$ref": f"#/$defs/{sweep}"} for sweep in ("grid", "choice")]
+        bounds = {"type": "integer"} if axis in COUNT_AXES else {"type": "number", "maximum": 1}
+        number = {"anyOf": [{**bounds, "exclusiveMinimum": 0}, *value_sweeps]}
         block[axis] = {"anyOf": [number, {"type": "array", "items": number, "minItems": 1}]}
     for settings in (Settings, Sampling):
         schema = settings.model_json_schema(ref_template="#/$defs/{model}")

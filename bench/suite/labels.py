@@ -22,13 +22,17 @@ Config = JsonObject
 SEPARATOR = " · "
 ORDER = (
     *("dataset", "preprocessing", "model", "optimizer", "schedule", "loss", "step", "regularizer", "augmentation"),
-    *("batch_size", "epochs", "validation", "early_stopping", "weights", "refit", "ema", "test_time"),
+    *("fraction", "imbalance", "label_noise"),
+    *("batch_size", "epochs", "validation", "early_stopping", "weights", "refit", "ema", "test_time", "robustness"),
     *("precision", "compile", "workers", "deterministic"),
 )
 """The order in which a label names the axes; keys it does not know follow by name."""
 
-UNCLEAR = ("preprocessing", "schedule", "loss")
+UNCLEAR = ("preprocessing", "schedule", "loss", "imbalance", "label_noise")
 """Axes whose entries (``unit``, ``constant``) do not say what they are of; `common_label` names the axis too."""
+
+NAMED_IN_LABELS = {"imbalance": "imbalance", "label_noise": "label noise"}
+"""Axes that a label names too, with their words."""
 
 
 def labels(configs: list[Config]) -> list[str]:
@@ -152,7 +156,7 @@ def _label(
 def _part(config: Config, key: str, displayed: set[tuple[str, str]], format_value: Formatter) -> str:
     if key not in AXES:
         return f"{key}={format_value(config[key])}"
-    return _join(
+    text = _join(
         [
             _component_label(
                 component, [p for p in _parameters(component, key) if (component["name"], p) in displayed], format_value
@@ -160,6 +164,7 @@ def _part(config: Config, key: str, displayed: set[tuple[str, str]], format_valu
             for component in _components([config], key)
         ]
     )
+    return f"{NAMED_IN_LABELS[key]} {text}" if key in NAMED_IN_LABELS and key in config else text
 
 
 def _differing(configs: list[Config], axis: str) -> set[tuple[str, str]]:

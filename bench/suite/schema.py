@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
@@ -18,13 +19,19 @@ from pydantic import (
 
 from bench.components import AXES, is_user_defined
 from bench.components.base import Fraction, NotNegative, Positive, StrictModel
+from bench.components.data_questions import CORRUPTIONS
 from bench.jsonutil import JsonObject
 from bench.metrics import METRICS
 
-VALUE_AXES = {"batch_size": 128, "epochs": 10}
-"""Axes that are plain positive integers, with their defaults."""
+VALUE_AXES: dict[str, int | float] = {"batch_size": 128, "epochs": 10, "fraction": 1.0}
+"""Axes that are plain numbers, with their defaults: positive integers, or a fraction in (0, 1]."""
+
+COUNT_AXES = tuple(axis for axis, default in VALUE_AXES.items() if isinstance(default, int))
 
 AXIS_ORDER = (*AXES, *VALUE_AXES)
+DATA_QUESTIONS = ("imbalance", "label_noise", "fraction")
+"""Axes that change what is trained on: the same network on fewer images, a long tail of them, wrong labels."""
+
 AXIS_DEFAULTS: JsonObject = {
     "dataset": "fashion_mnist",
     "preprocessing": "unit",
@@ -34,6 +41,8 @@ AXIS_DEFAULTS: JsonObject = {
     "step": "standard",
     "regularizer": "none",
     "augmentation": "none",
+    "imbalance": "none",
+    "label_noise": "none",
     **VALUE_AXES,
 }
 """What an axis is where a sub-grid does not name it; `model` has no default."""
@@ -89,8 +98,40 @@ class WorkersByRule(StrictModel):
     rules: list[WorkersRule] = Field(min_length=1, max_length=50)
 
 
-OMITTED_DEFAULTS: JsonObject = {"ema": None, "test_time": "none", "step": {"name": "standard"}}
+OMITTED_DEFAULTS: JsonObject = {
+    "ema": None,
+    "test_time": "none",
+    "robustness": [],
+    "step": {"name": "standard"},
+    "imbalance": {"name": "none"},
+    "label_noise": {"name": "none"},
+    "fraction": 1.0,
+}
 """What a configuration leaves out: an axis or setting added later keeps the keys of trials without it."""
+
+
+def _every_corruption(value: Any) -> Any:
+    """`all` spelled out."""
+    return list(CORRUPTIONS) if value == "all" else value
+
+
+def _in_table_order(names: list[str]) -> list[str]:
+    """Each once and in one order, so that the order of a list is in no key."""
+    if len(set(names)) < len(names):
+        raise ValueError(f"{', '.join(names)} names a corruption twice")
+    return [name for name in CORRUPTIONS if name in names]
+
+
+if TYPE_CHECKING:
+    CorruptionName = str
+else:
+    CorruptionName = Literal[tuple(CORRUPTIONS)]
+
+Robustness = Annotated[
+    list[CorruptionName],
+    BeforeValidator(_every_corruption, json_schema_input_type=list[CorruptionName] | Literal["all"]),
+    AfterValidator(_in_table_order),
+]
 
 
 class Settings(StrictModel):
@@ -115,6 +156,11 @@ class Settings(StrictModel):
     )
     test_time: Literal["none", "flip"] = Field(
         "none", description="flip: average the logits of each image and of its mirror image; every report names it."
+    )
+    robustness: Robustness = Field(
+        [],
+        description="Corruptions of the test images, each evaluated at five severities after training; or all of them.",
+        json_schema_extra={"examples": [["gaussian_noise", "fog"], "all"]},
     )
     precision: Literal["float32", "bfloat16"] = "float32"
     compile: bool = False

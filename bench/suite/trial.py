@@ -17,7 +17,7 @@ from bench.components.optimization import OptimizerComponent, Schedule
 from bench.components.user_defined import LibraryModel
 from bench.errors import UserError
 from bench.jsonutil import JsonObject, canonical
-from bench.suite.schema import OMITTED_DEFAULTS, EarlyStoppingRule, Settings, Stratified, Tail
+from bench.suite.schema import OMITTED_DEFAULTS, VALUE_AXES, EarlyStoppingRule, Settings, Stratified, Tail
 from bench.suite.suite import Suite
 from bench.user_code.component_code import ComponentCode, UserCode
 
@@ -35,14 +35,18 @@ class TrialConfig:
     step: Component
     regularizer: tuple[Component, ...]
     augmentation: tuple[Component, ...]
+    imbalance: Component
+    label_noise: Component
     batch_size: int
     epochs: int
+    fraction: float
     validation: Tail | Stratified | Literal["none"]
     early_stopping: EarlyStoppingRule | None
     weights: Literal["last", "best"]
     refit: bool
     ema: float | None
     test_time: Literal["none", "flip"]
+    robustness: list[str]
     precision: Literal["float32", "bfloat16"]
     compile: bool
     workers: int
@@ -76,7 +80,7 @@ class TrialConfig:
         question = "settings", tuple(map(id, settings.values()))
         if question not in parsed:
             parsed[question] = dict(vars(Settings.model_validate(settings)))
-        sizes = {"batch_size": complete["batch_size"], "epochs": complete["epochs"]}
+        sizes = {axis: complete[axis] for axis in VALUE_AXES}
         return cls(**axes, **sizes, **parsed[question], plain=config)
 
     def to_json(self) -> JsonObject:
@@ -87,7 +91,7 @@ class TrialConfig:
                 axis: [item.to_json() for item in value] if axis in COMBINABLE else value.to_json()
                 for axis, value in ((axis, getattr(self, axis)) for axis in AXES)
             }
-            sizes = {"batch_size": self.batch_size, "epochs": self.epochs}
+            sizes = {axis: getattr(self, axis) for axis in VALUE_AXES}
             everything = {**axes, **sizes, **settings.model_dump(mode="json")}
             plain = {key: value for key, value in everything.items() if OMITTED_DEFAULTS.get(key, ...) != value}
             object.__setattr__(self, "plain", plain)

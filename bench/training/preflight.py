@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -23,6 +24,7 @@ from bench.models.layers import Shape
 from bench.suite.trial import TrialConfig
 from bench.training import augment, lr_schedules, objective, optimizer_factory, step_functions
 from bench.training.preprocessors import network_input_shape
+from bench.training.train_trial import select_training_part
 
 Kernels = dict[str, list[Kernel]]
 """Model, as text, to its kernels."""
@@ -103,9 +105,21 @@ def _attempts(
             [plain["loss"], spec.label_smoothing, classes, mixed],
             partial(objective.check_loss, config.loss, spec.label_smoothing, classes, mixed),
         )
+    if config.imbalance.user_code or config.label_noise.user_code:
+        yield (
+            "imbalance" if config.imbalance.user_code else "label_noise",
+            [plain.get("imbalance"), plain.get("label_noise"), classes],
+            partial(_try_training_part, config, classes),
+        )
     yield "step", [config.step.to_json()], partial(step_functions.check, config.step)
     if config.batch_size == 1:
         yield "batch_size", [model], partial(check_single_image_batch, config.model, shape, classes, spec.model)
+
+
+def _try_training_part(config: TrialConfig, classes: int) -> None:
+    """The user's imbalance or label noise on a hundred images of each class."""
+    labels = np.repeat(np.arange(classes), 100)
+    select_training_part(config, labels, classes, np.arange(len(labels)), seed=0)
 
 
 def _try_model(

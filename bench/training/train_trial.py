@@ -9,14 +9,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from bench.components.data_questions import SEVERITIES
 from bench.data import Dataset
+from bench.data.corrupt import CorruptedImages
 from bench.data.prepare import split
+from bench.data.training_part import TrainingPart, training_part
 from bench.metrics import LabelledProbabilities, Predictions
 from bench.models.count_operations import count_parameters, forward_flops
 from bench.models.create import create as create_model
@@ -32,6 +36,7 @@ from bench.training.objective import RegularizerSpec, combine
 from bench.training.preprocessors import fit as fit_preprocessing
 from bench.training.preprocessors import network_input_shape
 from bench.training.runtime import global_streams_kept, seed_global_streams
+from bench.user_code.run_code import call_component
 
 
 @dataclass
@@ -46,12 +51,15 @@ class TrialOutcome:
     parameters: int
     parameters_trainable: int
     flops: int
+    train_images: int
+    wrong_labels: int
     best_epoch: int | None = None
     train: dict[str, float] | None = None
     validation: dict[str, float] | None = None
     test: dict[str, float] | None = None
     predicted: Predictions | None = None
     validation_predicted: LabelledProbabilities | None = None
+    robustness: dict[str, list[float]] | None = None
     train_seconds: float = 0.0
     evaluation_seconds: float = 0.0
 
@@ -109,11 +117,12 @@ def train_trial(
 def _train_trial(setup: TrialSetup, saved: State | None) -> TrialOutcome:
     """Search on the training part, refit on all training images where asked for, test."""
     train, validation = split(setup.data.train_labels, setup.config.validation)
-    training_data = _training_data(setup, train, validation)
+    part = _training_part(setup, train)
+    training_data = _training_data(setup, part, validation)
     if saved is not None and "searched" in saved:
         outcome, model = _searched(saved["searched"]), None
     else:
-        outcome, model = _search(setup, training_data, train, saved)
+        outcome, model = _search(setup, training_data, part, saved)
     if outcome.best_epoch is None:  # it diverged
         return outcome
     if setup.config.refit:
@@ -123,23 +132,43 @@ def _train_trial(setup: TrialSetup, saved: State | None) -> TrialOutcome:
     return outcome
 
 
-def _training_data(setup: TrialSetup, train: NDArray[np.int64], validation: NDArray[np.int64]) -> TrainingData:
+def _training_part(setup: TrialSetup, train: NDArray[np.int64]) -> TrainingPart:
+    data = setup.data
+    return select_training_part(setup.config, data.train_labels, len(data.classes), train, setup.seed)
+
+
+def select_training_part(
+    config: TrialConfig, labels: NDArray[np.int64], classes: int, train: NDArray[np.int64], seed: int
+) -> TrainingPart:
+    """What of the images at `train` a configuration trains on, and with which labels; errors as in `training_part`."""
+    return training_part(
+        labels,
+        classes,
+        train,
+        seed,
+        config.fraction,
+        partial(call_component, config.imbalance, **config.imbalance.parameters),
+        partial(call_component, config.label_noise, **config.label_noise.parameters),
+    )
+
+
+def _training_data(setup: TrialSetup, part: TrainingPart, validation: NDArray[np.int64]) -> TrainingData:
     data, device = setup.data, setup.device
     return TrainingData(
         images=torch.from_numpy(data.train_images).to(device),
-        labels=torch.from_numpy(data.train_labels).to(device).long(),
+        labels=torch.from_numpy(part.labels).to(device).long(),
         classes=len(data.classes),
-        train=torch.from_numpy(train).to(device),
+        train=torch.from_numpy(part.indices).to(device),
         validation=torch.from_numpy(validation).to(device),
     )
 
 
 def _search(
-    setup: TrialSetup, training_data: TrainingData, train: NDArray[np.int64], saved: State | None
+    setup: TrialSetup, training_data: TrainingData, part: TrainingPart, saved: State | None
 ) -> tuple[TrialOutcome, nn.Module]:
     """Train with validation; the outcome has a best epoch and validation metrics unless it diverged."""
     config, seed = setup.config, setup.seed
-    model = _build(setup, train)
+    model = _build(setup, part.indices)
     parameters, trainable = count_parameters(model)
     flops = forward_flops(model, setup.data.train_images.shape[1:])
     fitted = fit(
@@ -161,6 +190,8 @@ def _search(
         parameters=parameters,
         parameters_trainable=trainable,
         flops=flops,
+        train_images=len(part.indices),
+        wrong_labels=part.n_wrong,
         train_seconds=fitted.train_seconds,
         evaluation_seconds=fitted.evaluation_seconds,
     )
@@ -189,11 +220,10 @@ def _refit(
     The data and the model; no model where it diverged.
     """
     train, validation = split(setup.data.train_labels, "none")
-    device = setup.device
-    training_data = replace(
-        training_data, train=torch.from_numpy(train).to(device), validation=torch.from_numpy(validation).to(device)
-    )
-    model = _build(setup, train)
+    part = _training_part(setup, train)
+    training_data = _training_data(setup, part, validation)
+    outcome.train_images, outcome.wrong_labels = len(part.indices), part.n_wrong
+    model = _build(setup, part.indices)
     fitted = fit(
         model,
         setup.config,
@@ -227,8 +257,26 @@ def _test(setup: TrialSetup, outcome: TrialOutcome, training_data: TrainingData,
     if "loss" not in test_metrics:
         return
     outcome.train, outcome.test, outcome.predicted = train_metrics, test_metrics, predicted
+    if setup.config.robustness:
+        corrupted = CorruptedImages(setup.data.test_images)
+        outcome.robustness = {
+            name: _corrupted(setup, model, labels, partial(corrupted.images_of, name))
+            for name in setup.config.robustness
+        }
     outcome.evaluation_seconds += time.perf_counter() - start
     outcome.status = "complete"
+
+
+def _corrupted(
+    setup: TrialSetup, model: nn.Module, labels: torch.Tensor, images_of: Callable[[int], NDArray[np.uint8]]
+) -> list[float]:
+    """The accuracy on the test images under a corruption, at each of its severities."""
+    accuracies = []
+    for severity in SEVERITIES:
+        images = torch.from_numpy(images_of(severity)).to(setup.device)
+        logits = _logits(setup, model, images, torch.arange(len(labels), device=setup.device))
+        accuracies.append(int((logits.argmax(1) == labels).sum()) / len(labels))
+    return accuracies
 
 
 def _all_metrics(

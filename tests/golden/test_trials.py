@@ -108,6 +108,8 @@ def results(folder: Path, suite: str, ledger: Path) -> list[dict[str, Any]]:
         if record is None:  # a later seed of a configuration that was pruned
             continue
         result = {"status": record.status, "seed": record.seed, **vars(record.result)}
+        if result["robustness"] is None:  # of a configuration that does not ask for it
+            del result["robustness"]
         if record.status == "complete":
             arrays = vars(opened.predictions(trial.key))
             result["predictions"] = {

@@ -72,3 +72,14 @@ def test_replicates_are_counted(ledger: Ledger) -> None:
     ledger.add(config(), [0.9])
     assert "replicates" not in lines(ledger)
     assert lines(ledger, 2)["replicates"] == "2 more finished with the same key"
+
+
+def test_a_record_says_on_how_many_images_it_was_trained_and_how_it_fared_on_corrupted_ones(ledger: Ledger) -> None:
+    ledger.add(config(), [0.9])
+    record = ledger.records[0]
+    info = replace(record.run_info, train_images=5400, wrong_labels=1080)
+    result = replace(record.result, robustness={"fog": [0.8, 0.7, 0.6, 0.5, 0.4]}, curves={})
+    ledger.records[0] = replace(record, run_info=info, result=result)
+    assert lines(ledger)["trained on"] == "5,400 images, 1,080 of their labels wrong"
+    last = record_text(ledger.records[0]).splitlines()[-1]
+    assert last.replace(" %", "").split() == ["fog", "80.00", "70.00", "60.00", "50.00", "40.00"]

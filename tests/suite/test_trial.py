@@ -11,6 +11,7 @@ from typing import Any, Literal
 import pytest
 
 from bench.components import AXES, Component, DatasetComponent
+from bench.components.data_questions import CORRUPTIONS
 from bench.errors import UserError
 from bench.suite import trial
 from bench.suite.suite import Suite
@@ -51,6 +52,7 @@ def test_a_known_key(load: Load) -> None:
         "name: t\ngrid: {model: mlp, optimizer: {name: adam, lr: 1e-3, eps: 0.00000001, weight_decay: 0}}\n",
         "name: t\ngrid: {model: mlp, regularizer: none, augmentation: {name: none}}\n",
         "name: t\ngrid: {model: mlp, ema: null, test_time: none, step: standard}\n",
+        "name: t\ngrid: {model: mlp, fraction: 1, imbalance: none, label_noise: none, robustness: []}\n",
         "name: t\npruning: asha\nlimit: 5\nsampling_seed: 9\ngrid: {model: mlp}\n",
     ],
 )
@@ -80,6 +82,10 @@ def test_what_changes_no_training_changes_no_key(text: str, load: Load) -> None:
         "model: mlp, refit: true",
         "model: mlp, ema: 0.99",
         "model: mlp, test_time: flip",
+        "model: mlp, fraction: 0.5",
+        "model: mlp, imbalance: exponential",
+        "model: mlp, label_noise: {name: symmetric, rate: 0.2}",
+        "model: mlp, robustness: [fog]",
         "model: mlp, precision: bfloat16",
         "model: mlp, compile: true",
         "model: mlp, deterministic: true",
@@ -88,6 +94,17 @@ def test_what_changes_no_training_changes_no_key(text: str, load: Load) -> None:
 )
 def test_what_changes_the_training_changes_the_key(changed: str, load: Load) -> None:
     assert set(keys(load(f"name: t\ngrid: {{{changed}}}\n"))).isdisjoint(keys(load(PLAIN)))
+
+
+def test_the_order_of_corruptions_is_in_no_key_and_all_are_the_same_as_each(load: Load) -> None:
+    first, second = (
+        keys(load(f"name: t\ngrid: {{model: mlp, robustness: {names}}}\n")) for names in ("[fog, jpeg]", "[jpeg, fog]")
+    )
+    assert first == second
+    everything = ", ".join(CORRUPTIONS)
+    assert keys(load("name: t\ngrid: {model: mlp, robustness: all}\n")) == keys(
+        load(f"name: t\ngrid: {{model: mlp, robustness: [{everything}]}}\n")
+    )
 
 
 def test_data_source_and_semantics_are_in_the_key(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,8 @@ POSITIONAL = {
     "schedule": ["context"],
     "step": ["batch"],
     "augmentation": ["images", "generator"],
+    "imbalance": ["sizes"],
+    "label_noise": ["labels", "classes", "random"],
 }
 BY_KEYWORD = {"loss": {"label_smoothing"}}
 ELSEWHERE = ("dataset", "optimizer")

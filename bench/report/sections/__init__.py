@@ -12,6 +12,7 @@ from bench.report.comparison import Comparison, Origin
 from bench.report.document import Section
 from bench.report.sections.budget import budget
 from bench.report.sections.calibration import calibration
+from bench.report.sections.changed_labels import imbalance, label_noise
 from bench.report.sections.checks import checks
 from bench.report.sections.classes import classes
 from bench.report.sections.cost import cost
@@ -23,7 +24,9 @@ from bench.report.sections.leaderboard import leaderboard
 from bench.report.sections.not_ranked import not_ranked
 from bench.report.sections.provenance import provenance
 from bench.report.sections.published_results import published_results
+from bench.report.sections.robustness import robustness
 from bench.report.sections.training_curves import training_curves
+from bench.report.sections.training_size import training_size
 from bench.report.sections.tuning import tuning
 
 OfComparison = Callable[[Comparison], Section]
@@ -34,6 +37,10 @@ SECTIONS: tuple[OfComparison, ...] = (
     published_results,
     cost,
     effects,
+    training_size,
+    label_noise,
+    imbalance,
+    robustness,
     tuning,
     training_curves,
     classes,

@@ -149,6 +149,38 @@ ROWS: dict[str, Row] = {
     "negative epochs": (TOP + "  epochs: [1, -3]\n", "grid.epochs[1]: ", "not -3"),
     "half an epoch": (TOP + "  epochs: 1.5\n", "whole number of at least 1, not 1.5"),
     "epochs a mapping": (TOP + "  epochs: {a: 1}\n", "whole number of at least 1, not {a: 1}"),
+    "fraction of nothing": (
+        TOP + "  fraction: [0.1, 0]\n",
+        "grid.fraction[1]: `fraction` must be a number above 0 and at most 1, not 0",
+        "1 % is `fraction: 0.01`",
+    ),
+    "fraction above everything": (TOP + "  fraction: 1.5\n", "grid.fraction: `fraction` must be", "not 1.5"),
+    "fraction in words": (TOP + "  fraction: tenth\n", "grid.fraction: `fraction` must be", "not 'tenth'"),
+    "fraction that leaves a class empty": (
+        TOP + "  fraction: 0.00001\n",
+        "suite.yaml:4: grid.fraction: fraction: 1e-05 leaves class 0 none of its 5,400 training images",
+        "and 9 more classes none; each class needs one at least: take a larger fraction or a smaller ratio",
+    ),
+    "tail without end": (
+        TOP + "  fraction: 0.01\n  imbalance: {name: exponential, ratio: 150}\n",
+        "suite.yaml:5: grid.imbalance: imbalance leaves class 9 none of its 54 training images",
+    ),
+    "ratio of one": (
+        TOP + "  imbalance: {name: exponential, ratio: 1}\n",
+        "ratio: 1 is out of range: it must be above 1",
+    ),
+    "unknown imbalance": (TOP + "  imbalance: exponentail\n", "did you mean 'exponential'?"),
+    "noise without rate": (TOP + "  label_noise: symmetric\n", "label_noise 'symmetric' lacks `rate`"),
+    "all labels wrong": (
+        TOP + "  label_noise: {name: asymmetric, rate: 1}\n",
+        "rate: 1 is out of range: it must be below 1",
+    ),
+    "unknown corruption": (
+        TOP + "  robustness: [fog, gausian_noise]\n",
+        "grid.robustness[1]: 'gausian_noise' is not allowed here",
+        "did you mean 'gaussian_noise'?",
+    ),
+    "corruption twice": (TOP + "  robustness: [fog, fog]\n", "grid.robustness: fog, fog names a corruption twice"),
     "zero batch size": (TOP + "  batch_size: {grid: [0]}\n", "grid.batch_size.grid[0]: `batch_size` must be", "not 0"),
     "batch size true": (TOP + "  batch_size: true\n", "not true"),
     "epochs drawn evenly": (
