@@ -187,7 +187,7 @@ def check_splits(suite: Suite, trials: list[Trial], train_labels: Mapping[str, N
     Or where a `fraction` or an `imbalance` of bench's leaves a class without images. `train_labels` are those of each
     data set, by `Trial.data`.
     """
-    class_sizes: dict[tuple[str, Any], NDArray[np.int64]] = {}
+    class_sizes: dict[tuple[str, object], NDArray[np.int64]] = {}
     for trial in {(trial.data, trial.config.validation): trial for trial in trials}.values():
         validation = trial.config.to_json()["validation"]
         labels = train_labels[trial.data]
@@ -200,7 +200,7 @@ def check_splits(suite: Suite, trials: list[Trial], train_labels: Mapping[str, N
     for trial in {trial.group: trial for trial in trials}.values():
         config = trial.config
         axis: str = "fraction"
-        value: Any = config.fraction
+        value: object = config.fraction
         try:
             sizes = fraction_sizes(class_sizes[trial.data, config.validation], config.fraction)
             axis, value = "imbalance", config.imbalance.to_json()
