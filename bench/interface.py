@@ -50,7 +50,7 @@ def load_suite(
     Examples
     --------
     >>> load_suite("quick", only=["model=mlp"], seeds=1)
-    Suite('quick', 6 configurations, 6 trials)
+    Suite('quick', 8 configurations, 8 trials)
     """
     from bench.errors import flow
 

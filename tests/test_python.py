@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 import os
 import re
@@ -49,6 +50,14 @@ def test_dir_shows_what_there_is_and_the_package_is_typed() -> None:
     for name in expected:
         assert getattr(bench, name).__doc__
     assert (files("bench") / "py.typed").is_file()
+
+
+@pytest.mark.parametrize("documented", [bench.load_suite, bench.Suite.from_dict, bench.Dataset.from_arrays])
+def test_the_examples_of_docstrings_hold(documented: Any) -> None:
+    (examples,) = doctest.DocTestFinder(recurse=False).find(
+        documented, "example", globs={name: getattr(bench, name) for name in dir(bench)} | {"np": np}
+    )
+    assert examples.examples and not doctest.DocTestRunner().run(examples).failed
 
 
 def test_a_dict_and_a_file_give_the_same_trials(tmp_path: Path) -> None:
