@@ -69,8 +69,8 @@ def run_on_ray(coordinator: Coordinator, datasets: Mapping[str, Dataset], option
 
     On the Ray that the options name a connection to, that this process has started already, or its own.
     """
-    connection, is_started = options.connection, ray.is_initialized()
-    if is_started and not connection:
+    connection = options.connection
+    if ray.is_initialized() and not connection:
         ray_context = started_ray(options)
     elif connection:
         packages = installed_packages(trial.code for trial in coordinator.waiting)
@@ -82,13 +82,13 @@ def run_on_ray(coordinator: Coordinator, datasets: Mapping[str, Dataset], option
         logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # the coordinator reports a worker's death
         wait_seconds = JOIN_SECONDS if connection else 0.0
         check_resources(coordinator.waiting, limits, options.cpus_per_trial, wait_seconds)
+        elsewhere = connection is not None or not is_one_machine()
         codes = {code.identity: code for trial in coordinator.waiting if (code := trial.code)}
         parameters = {
             "data_refs": {name: ray.put(data) for name, data in datasets.items()},
             "code_refs": {identity: ray.put(code) for identity, code in codes.items()},
-            "checkpoint_store": RemoteCheckpointStore.start() if connection else None,
-            # On other machines they lie elsewhere.
-            "modules": None if connection or (is_started and not is_one_machine()) else module_files(),
+            "checkpoint_store": RemoteCheckpointStore.start() if elsewhere else None,
+            "modules": None if elsewhere else module_files(),  # on other machines they lie elsewhere
         }
         while coordinator.waiting or coordinator.leased_elsewhere:
             if coordinator.waiting:
