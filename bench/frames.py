@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 
 from bench.components import AXES, COMBINABLE
 from bench.errors import UserError, plural
-from bench.ledger.address import is_url
-from bench.ledger.external import is_external
 from bench.ledger.ledger import Ledger
-from bench.ledger.record import PARTS, Record
+from bench.ledger.record import PARTS, Record, is_external
+from bench.ledger.store import is_url
 from bench.metrics import Predictions
 from bench.report.ensemble_rows import ensemble_frame, ensemble_rows
 from bench.report.epoch_curves import EPOCH_METRICS as FIGURES

@@ -18,8 +18,8 @@ from bench.execution.messages import RunOptions
 from bench.execution.progress import console_progress
 from bench.execution.signals import stop_on_signals
 from bench.frames import Results, load
-from bench.ledger.address import RESULTS
 from bench.ledger.ledger import Ledger
+from bench.ledger.store import RESULTS
 from bench.suite.suite import Suite
 
 if TYPE_CHECKING:

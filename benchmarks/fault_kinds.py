@@ -18,7 +18,7 @@ from pathlib import Path
 
 from fault_runs import Scene, TooLateError, entries, files, fresh
 
-from bench.ledger.store import LeaseOwner, owner_bytes
+from bench.ledger.leases import LeaseOwner, owner_bytes
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def times_ahead(scene: Scene) -> Fault:
     ahead = time.time() + scene.chance.uniform(1200, 30 * 86400)
     elsewhere = LeaseOwner("another", "", "", 1, "", "0" * 32)
     for whole in files(scene.undisturbed):
-        claim = scene.results / "leases" / whole.name.partition("-")[0]
+        claim = scene.results / "leases" / f"{whole.name.partition('-')[0]}.0"
         if not claim.exists() and scene.chance.random() < 0.5:
             claim.parent.mkdir(parents=True, exist_ok=True)
             claim.write_bytes(owner_bytes(elsewhere))

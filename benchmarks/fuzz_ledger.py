@@ -42,12 +42,11 @@ from bench.__main__ import main as bench_main
 from bench.commands.load_suites import trials_of
 from bench.errors import UserError, control_character
 from bench.ledger.entries import LedgerEntry, encode
-from bench.ledger.external import external_config
-from bench.ledger.files import entry_path
-from bench.ledger.leases import Leases
+from bench.ledger.index import add_published
+from bench.ledger.leases import Leases, owner_bytes, this_process
 from bench.ledger.ledger import Ledger
-from bench.ledger.record import Record, Result, RunInfo
-from bench.ledger.store import owner_bytes, this_process
+from bench.ledger.record import Record, Result, RunInfo, external_config
+from bench.ledger.store import entry_path
 from bench.metrics import Predictions
 from bench.suite.suite import load_suite
 
@@ -296,7 +295,7 @@ def put_entry(root: Path, mutation: Mutation, whole: list[tuple[Record, Predicti
         with contextlib.suppress(Exception), zipfile.ZipFile(io.BytesIO(made)) as archive:
             written = json.loads(archive.read("record.json"))
         data, name = made, named(mutation.key, made)
-    path = entry_path(root, name)
+    path = root / entry_path(name)
     path.parent.mkdir(parents=True, exist_ok=True)
     if mutation.kind == "no file":
         chance.choice(
@@ -305,7 +304,7 @@ def put_entry(root: Path, mutation: Mutation, whole: list[tuple[Record, Predicti
         return path, None
     if mutation.kind in ("bits", "cut") and chance.random() < 0.5:  # the index knows the whole one
         path.write_bytes(encode(record, predictions)[1])
-        Ledger(root).store.add_to_index(LedgerEntry(name, record))
+        add_published(Ledger(root).store, LedgerEntry(name, record))
     path.write_bytes(data)
     return path, written
 
@@ -467,7 +466,7 @@ def try_index(mutation: Mutation, folder: Path, whole: list[tuple[Record, Predic
 def try_claim(mutation: Mutation, folder: Path) -> list[str]:
     """Change a claim file; it is taken or waited for, and given back."""
     chance = mutation.chance
-    claim = folder / "leases" / mutation.key
+    claim = folder / "leases" / f"{mutation.key}.0"
     claim.parent.mkdir(parents=True)
     owner = json.loads(owner_bytes(this_process()))
     how = chance.randrange(5)

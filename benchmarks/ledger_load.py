@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from bench.ledger.entries import encode
-from bench.ledger.files import INDEX, entry_path
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record, Result, RunInfo
+from bench.ledger.store import INDEX, entry_path
 from bench.metrics import Predictions
 
 EPOCHS, PICTURES = 30, 10_000
@@ -77,7 +77,7 @@ def fill(root: Path, entries: int) -> int:
     total = 0
     for number in range(entries):
         name, data = encode(synthetic_record(number, random), some[number % len(some)])
-        path = entry_path(root, name)
+        path = root / entry_path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
         total += len(data)

@@ -19,9 +19,9 @@ import numpy as np
 
 from bench.commands.load_suites import trials_of
 from bench.ledger.entries import encode
-from bench.ledger.files import entry_path
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record, Result, RunInfo
+from bench.ledger.store import entry_path
 from bench.metrics import Predictions
 from bench.suite.suite import load_suite
 from bench.suite.trial import Trial
@@ -113,7 +113,7 @@ def _write(trials: list[Trial], root: Path, size: Size) -> None:
         random = np.random.default_rng(int(trial.key, 16))
         said, accuracy = _answers(labels, hardness, 0.85 + 0.07 * np.sin(trial.group), size.classes, random)
         name, data = encode(_record(trial, accuracy, size.classes, random), said)
-        path = entry_path(root, name)
+        path = root / entry_path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
 

@@ -13,7 +13,7 @@ import typer
 from bench.commands.options import EPILOG, RESULTS, Results, terminal
 from bench.errors import UserError
 from bench.execution.signals import INTERRUPTED, Detached
-from bench.ledger.address import is_url, with_results
+from bench.ledger.store import is_url, with_results
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -19,9 +19,9 @@ from bench.commands.run import git_commit
 from bench.components import AXES, is_user_defined
 from bench.errors import UserError
 from bench.jsonutil import canonical
-from bench.ledger.address import is_url
-from bench.ledger.external import is_external
 from bench.ledger.ledger import Ledger
+from bench.ledger.record import is_external
+from bench.ledger.store import is_url
 from bench.report.compare.find_configuration import find_configuration
 from bench.report.grouping import group_trials
 from bench.streams import reserve_stdout

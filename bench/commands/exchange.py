@@ -22,11 +22,10 @@ from bench.data import load as load_dataset
 from bench.data.catalogue import find
 from bench.errors import UserError, escaped_line, plural
 from bench.jsonutil import JsonObject
-from bench.ledger.address import with_results
-from bench.ledger.external import external_config, external_key
 from bench.ledger.ledger import Ledger, merge_ledgers
 from bench.ledger.packed_ledger import write_pack
-from bench.ledger.record import PARTS, Record, Result, RunInfo
+from bench.ledger.record import PARTS, Record, Result, RunInfo, external_config, external_key
+from bench.ledger.store import with_results
 from bench.metrics import PREDICTION_COLUMNS, compute_metrics
 from bench.suite.labels import axis_label
 

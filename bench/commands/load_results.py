@@ -11,10 +11,9 @@ import typer
 
 from bench.errors import UserError, escaped_line
 from bench.jsonutil import canonical
-from bench.ledger.address import with_results
-from bench.ledger.external import is_external
-from bench.ledger.files import ENTRIES
 from bench.ledger.ledger import Ledger, MissingEntryError
+from bench.ledger.record import is_external
+from bench.ledger.store import ENTRIES, with_results
 from bench.published import find
 from bench.user_code.metric_code import register_metrics
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.errors import UserError
-from bench.ledger.address import RESULTS as RESULTS
+from bench.ledger.store import RESULTS as RESULTS
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -41,8 +41,8 @@ from bench.execution.messages import Connection, RunOptions
 from bench.execution.pruning import rule
 from bench.execution.ray_cluster import check_address
 from bench.execution.scheduler import work_plan
-from bench.ledger.address import is_url, with_results
 from bench.ledger.ledger import Ledger
+from bench.ledger.store import is_url, with_results
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,9 +19,8 @@ from bench.components import AXES
 from bench.components.base import Component
 from bench.components.data_questions import CORRUPTIONS
 from bench.errors import UserError, match_spelling, nearest
-from bench.ledger.address import with_results
-from bench.ledger.files import LOGS
 from bench.ledger.ledger import Ledger
+from bench.ledger.store import LOGS, with_results
 from bench.metrics import METRICS
 from bench.published import load
 from bench.report.compare.find_configuration import KEY, find_configuration

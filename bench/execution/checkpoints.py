@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bench.errors import UserError
-from bench.ledger.files import TEMPORARY, cannot_write, write_atomically
+from bench.ledger.file_store import cannot_write, write_atomically
+from bench.ledger.store import TEMPORARY
 
 if TYPE_CHECKING:
     from bench.training.checkpoint import State

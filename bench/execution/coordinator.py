@@ -15,18 +15,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.errors import escaped
+from bench.errors import UserError, escaped
 from bench.execution.checkpoints import remove, sweep
 from bench.execution.messages import RunOptions, TrialFailure, TrialResult
 from bench.execution.progress import ProgressListener
 from bench.execution.pruning import Asha, Rung, rule
 from bench.execution.scheduler import RunningTrial, Scheduler
 from bench.execution.signals import raise_if_stopped
-from bench.ledger.files import RUNGS
 from bench.ledger.leases import Leases
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record, Result, RunInfo
-from bench.ledger.store import Store
+from bench.ledger.store import RUNGS, Store
 from bench.suite.trial import Trial
 
 if TYPE_CHECKING:
@@ -55,17 +54,19 @@ class SharedRungs:
         if start < self._not_before.get(rung, start):
             return []
         scores = []
-        for name in sorted(self.store.marks(self._folder(rung))):
-            key, _, text = name.partition("=")
-            with contextlib.suppress(ValueError):  # another program's file
-                if 0 <= (score := float(text)) <= 1:  # not nan
-                    scores.append((key, score))
+        with contextlib.suppress(UserError):
+            for path in sorted(self.store.list(self._folder(rung))):
+                key, _, text = path.rpartition("/")[2].partition("=")
+                with contextlib.suppress(ValueError):  # another program's file
+                    if 0 <= (score := float(text)) <= 1:  # not nan
+                        scores.append((key, score))
         now = time.monotonic()
         self._not_before[rung] = now + (now - start) / MAX_FRACTION
         return scores
 
     def add(self, rung: Rung, key: str, score: float) -> None:
-        self.store.mark(self._folder(rung), f"{key}={float(score)!r}")
+        with contextlib.suppress(UserError):
+            self.store.write(f"{self._folder(rung)}/{key}={float(score)!r}", b"")
 
     def _folder(self, rung: Rung) -> str:
         return f"{RUNGS}/{hashlib.sha256(rung.group.encode()).hexdigest()[:16]}/{rung.epoch}"

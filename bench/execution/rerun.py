@@ -12,8 +12,7 @@ from bench.errors import UserError
 from bench.execution.forkserver import ProcessDiedError
 from bench.execution.forkserver import train as train_in_process
 from bench.execution.messages import TrialFailure, TrialResult
-from bench.ledger.external import check_runnable
-from bench.ledger.record import Record
+from bench.ledger.record import Record, check_runnable
 from bench.suite.trial import Codes, Trial, TrialConfig, data_source, trial_key
 from bench.user_code.read_code import read_component, weights_files
 

@@ -20,9 +20,9 @@ from bench.execution.progress import ProgressDisplay, ProgressStats, console_pro
 from bench.execution.pruning import rule
 from bench.execution.ray_cluster import choose_authentication
 from bench.execution.signals import finishing, raise_if_stopped, stop_on_signals
-from bench.ledger.address import with_results
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record
+from bench.ledger.store import with_results
 from bench.suite.trial import Trial, check_contents
 from bench.system import cpu_count, slots
 

@@ -49,7 +49,7 @@ from bench.execution.ray_cluster import (
 from bench.execution.signals import stop_on_signals
 from bench.execution.worker import log_path, module_differences, module_files, remove_logs, save_log
 from bench.jsonutil import canonical
-from bench.ledger.files import LOGS
+from bench.ledger.store import LOGS
 from bench.suite.trial import Trial, TrialConfig
 from bench.user_code.read_code import installed_packages
 

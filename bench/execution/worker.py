@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypedDict
 from bench.errors import escaped, escaped_line
 from bench.execution.checkpoints import Checkpoint, CheckpointFiles
 from bench.execution.messages import RunOptions, TrialFailure, TrialResult
-from bench.ledger.files import LOGS
 from bench.ledger.record import Result, RunInfo
+from bench.ledger.store import LOGS
 from bench.suite.trial import TrialConfig
 
 if TYPE_CHECKING:

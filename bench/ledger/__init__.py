@@ -4,16 +4,14 @@ Files in reading order::
 
     record.py            a trial's record, and the check of records that others may have written
     entries.py           a record and its predictions as one file, named by key and digest
-    store.py             what a store of entries, index and leases must do; the index; lease owners
-    files.py             a ledger's folder: names, atomic writes, listing
-    file_store.py        a store in a folder
+    store.py             the few operations that a store must have, and the entries in one
+    file_store.py        a store in a folder, and how a file is written whole or not at all
     url_store.py         a store at any URL of fsspec, such as s3://
-    address.py           from a path or URL to its store
+    index.py             the cache of all records in one file
+    leases.py            which driver trains which trial
     packed_ledger.py     a ledger's entries as one file to send
     ledger.py            reading, publishing and merging records
-    leases.py            which driver trains which trial
-    external.py          imported predictions of other frameworks as records
-    prediction_files.py  reading and checking the files that these come from
+    prediction_files.py  reading and checking predictions of other frameworks
 
 
 A ledger on disk::
@@ -21,7 +19,7 @@ A ledger on disk::
     results/
         entries/ab/ab12...-0123456789ab.npz   one trial each: record.json and the test predictions
         index.jsonl                           a cache of the records; deleting it costs only time
-        leases/ab12...                        which driver trains which trial
+        leases/ab12....0                      which driver trains which trial
         rungs/                                scores at the rungs of pruning
         tmp/                                  files being written
 """

@@ -13,7 +13,6 @@ from math import inf
 from typing import Any, TypeVar
 
 from bench.errors import UserError, nearest
-from bench.ledger.address import open_store, with_results
 from bench.ledger.entries import (
     DamagedEntryError,
     LedgerEntry,
@@ -24,18 +23,25 @@ from bench.ledger.entries import (
     encode,
 )
 from bench.ledger.file_store import FileStore
-from bench.ledger.files import ENTRIES
+from bench.ledger.index import EntryState, add_published, forget_index, read_index, update_index
 from bench.ledger.packed_ledger import open_source
 from bench.ledger.record import Record
 from bench.ledger.store import (
+    ENTRIES,
     UNEXPECTED_REASON,
-    EntryState,
     Location,
     State,
     Store,
     StoredFile,
     StoreUnavailableError,
-    state_of,
+    entry_location,
+    entry_names,
+    entry_path,
+    list_entries,
+    open_store,
+    put_entry,
+    read_entries,
+    with_results,
 )
 from bench.metrics import LabelledProbabilities, Predictions
 
@@ -65,23 +71,23 @@ def merge_ledgers(sources: Iterable[Location | Store], into: Location | Store) -
             raise UserError(f"{store.root}: nothing to merge: there is no ledger here (no folder `{ENTRIES}`)")
     target = open_store(into)
     target.check()
-    present, intact = target.listing().entries, set[str]()
+    present, intact = list_entries(target).entries, set[str]()
     summary = MergeSummary()
     for store in stores:
-        listing = store.listing()
+        listing = list_entries(store)
         summary.damaged += [(stranger, UNEXPECTED_REASON) for stranger in listing.unexpected_files]
         intact |= _intact(target, {name: present[name] for name in listing.entries.keys() & present.keys() - intact})
         missing = {name: file for name, file in listing.entries.items() if name not in intact}
         summary.present += len(listing.entries) - len(missing)
-        for name, data in store.read_all(missing.items()):
+        for name, data in read_entries(store, missing):
             try:
                 if isinstance(data, OSError):
                     raise data
                 decode(name, data)
             except (DamagedEntryError, OSError) as error:
-                summary.damaged.append((store.location(name), str(error)))
+                summary.damaged.append((entry_location(store, name), str(error)))
                 continue
-            target.put(name, data)
+            put_entry(target, name, data)
             intact.add(name)
             summary.copied += 1
     return summary
@@ -90,7 +96,7 @@ def merge_ledgers(sources: Iterable[Location | Store], into: Location | Store) -
 def _intact(store: Store, files: dict[str, StoredFile]) -> set[str]:
     """The names of those files whose content matches the digest in their names."""
     intact = set()
-    for name, data in store.read_all(files.items()):
+    for name, data in read_entries(store, files):
         with contextlib.suppress(DamagedEntryError):
             if not isinstance(data, OSError):
                 check_digest(name, data)
@@ -178,7 +184,7 @@ class Ledger:
         stored = self._first_entry(key)
         predictions = self._decoded(stored, decode_predictions)
         if predictions is None:
-            location, status = self.store.location(stored.name), stored.record.status
+            location, status = entry_location(self.store, stored.name), stored.record.status
             raise UserError(f"{location}: holds no predictions: the trial was not tested ({status})")
         return predictions
 
@@ -193,11 +199,11 @@ class Ledger:
     def _decoded(self, stored: LedgerEntry, decode_arrays: Callable[[LedgerEntry, bytes], T]) -> T:
         """What an entry's file holds; MissingEntryError where it is damaged, and the ledger then ignores it."""
         try:
-            return decode_arrays(stored, self.store.read(stored.name))
+            return decode_arrays(stored, self.store.read(entry_path(stored.name)))
         except (DamagedEntryError, OSError) as error:
             self._drop_damaged(stored, str(error))
             raise MissingEntryError(
-                f"{self.store.location(stored.name)}: cannot be read: {error}\n"
+                f"{entry_location(self.store, stored.name)}: cannot be read: {error}\n"
                 "  `bench merge` mends it from a whole copy; without one, the next `bench run` of its suite runs its "
                 "trial again"
             ) from error
@@ -223,10 +229,10 @@ class Ledger:
         """
         self._read_once()
         with contextlib.suppress(StoreUnavailableError):  # then the entries that were read before are used
-            for name in self.store.names_of(key):
+            for name in entry_names(self.store, key):
                 if name not in self._entries:
                     with contextlib.suppress(DamagedEntryError, OSError):
-                        self._add_entries([LedgerEntry(name, decode(name, self.store.read(name)))])
+                        self._add_entries([LedgerEntry(name, decode(name, self.store.read(entry_path(name))))])
         rule = json.loads(json.dumps(pruning_rule))
         return next((entry.record for entry in self._by_key.get(key, []) if _is_done(entry.record, rule)), None)
 
@@ -245,12 +251,12 @@ class Ledger:
         name, data = encode(record, predictions, validation)
         entry = LedgerEntry(name, record)
         try:
-            path = self.store.put(name, data)
+            path = put_entry(self.store, name, data)
         except StoreUnavailableError as error:
             self.store_error = error
-            path = FileStore(self.store.local).put(name, data)
+            path = put_entry(FileStore(self.store.local), name, data)
         else:
-            self.store.add_to_index(entry)
+            add_published(self.store, entry)
             if self.store_error:
                 with contextlib.suppress(StoreUnavailableError):
                     self.flush_pending()
@@ -260,7 +266,7 @@ class Ledger:
 
     def pending(self) -> int:
         """How many entries on this machine are still to be sent to the ledger's URL."""
-        return 0 if isinstance(self.store, FileStore) else len(FileStore(self.store.local).listing().entries)
+        return 0 if isinstance(self.store, FileStore) else len(list_entries(FileStore(self.store.local)).entries)
 
     def flush_pending(self) -> int:
         """Send pending entries and return their number. Raises StoreUnavailableError where that fails."""
@@ -277,27 +283,27 @@ class Ledger:
             ) from error
         self.store_error = None
         damaged = {location for location, _ in summary.damaged}
-        for name in local_store.listing().entries:
-            if local_store.location(name) not in damaged:
-                local_store.location(name).unlink(missing_ok=True)
+        for name in list_entries(local_store).entries:
+            if entry_location(local_store, name) not in damaged:
+                local_store.delete(entry_path(name))
         return summary.copied
 
     def check_writable(self) -> None:
         """UserError where leases or entries cannot be written."""
-        self.store.check_writable()
+        self.store.check(writable=True)
 
     def reread(self) -> None:
         """Read every entry from its own file without the index; damaged ones are ignored from then on."""
-        listing = self.store.listing()
+        listing = list_entries(self.store)
         self._entries, self._by_key = {}, {}
         self._add_entries(entry for entry, _ in self._read_entries(listing.entries, {}))
         self._read = True
-        for name in listing.entries.keys() - self._entries.keys():
-            self.store.distrust(name)
+        if len(self._entries) < len(listing.entries):
+            forget_index(self.store)
 
     def refresh(self) -> None:
         """Read what was published, copied or removed since the ledger was read."""
-        listing = self.store.listing()
+        listing = list_entries(self.store)
         if self._entries.keys() - listing.entries.keys():
             remaining = [entry for name, entry in self._entries.items() if name in listing.entries]
             self._entries, self._by_key = {}, {}
@@ -305,7 +311,7 @@ class Ledger:
         new = {name: file for name, file in listing.entries.items() if name not in self._entries}
         moved: dict[str, LedgerEntry] = {}
         if not self._read and new:
-            indexed = self.store.read_index(new)
+            indexed = read_index(self.store, new)
             self._add_entries(indexed.same)
             moved = indexed.moved
             new = {name: file for name, file in new.items() if name not in self._entries}
@@ -315,9 +321,8 @@ class Ledger:
         if opened and not self._read:
             # The publishers of later entries add their lines themselves.
             files = listing.entries
-            self.store.update_index(
-                opened, lambda: ((entry, state_of(files[entry.name])) for entry in self._entries.values())
-            )
+            states = [(entry, files[entry.name].state) for entry in self._entries.values()]
+            update_index(self.store, opened, states)
         self._read = True
 
     def _read_once(self) -> None:
@@ -336,8 +341,8 @@ class Ledger:
         others = [other for other in self._by_key.pop(entry.record.key) if other.name != entry.name]
         if others:
             self._by_key[entry.record.key] = others
-        self.store.distrust(entry.name)
-        self._damaged[self.store.location(entry.name)] = (0, None), reason
+        forget_index(self.store)
+        self._damaged[entry_location(self.store, entry.name)] = (0, None), reason
 
     def _read_entries(self, files: dict[str, StoredFile], known: dict[str, LedgerEntry]) -> list[EntryState]:
         """Read entries (and their files' states) from their files, and note the damaged ones.
@@ -345,18 +350,15 @@ class Ledger:
         Of a `known` entry only the digest is checked.
         """
         damaged, self._damaged = self._damaged, {}
-        states: dict[str, State] = {}
-        unread = []
+        unread = {}
         for name, file in files.items():
-            location = self.store.location(name)
-            with contextlib.suppress(OSError):  # the error is reported when the file is read
-                states[name] = state_of(file)
-                if location in damaged and damaged[location][0] == states[name] and states[name][1] is not None:
-                    self._damaged[location] = damaged[location]
-                    continue
-            unread.append((name, file))
+            location = entry_location(self.store, name)
+            if location in damaged and damaged[location][0] == file.state and file.changed is not None:
+                self._damaged[location] = damaged[location]
+            else:
+                unread[name] = file
         entries = []
-        for name, data in self.store.read_all(unread):
+        for name, data in read_entries(self.store, unread):
             if isinstance(data, FileNotFoundError):
                 continue  # removed since it was listed
             try:
@@ -364,9 +366,9 @@ class Ledger:
                     raise data
                 if name in known:
                     check_digest(name, data)
-                entries.append((known.get(name) or LedgerEntry(name, decode(name, data)), states[name]))
+                entries.append((known.get(name) or LedgerEntry(name, decode(name, data)), files[name].state))
             except (DamagedEntryError, OSError) as error:
-                self._damaged[self.store.location(name)] = states.get(name, (0, None)), str(error)
+                self._damaged[entry_location(self.store, name)] = files[name].state, str(error)
         return entries
 
     def _first_entry(self, prefix: str) -> LedgerEntry:

@@ -9,23 +9,26 @@ import contextlib
 import json
 import zipfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from bench.errors import UserError, escaped_line, shorten
-from bench.ledger.address import is_url, open_store
-from bench.ledger.entries import (
-    MAX_ENTRY_BYTES,
-    DamagedEntryError,
-    check_digest,
-    folder_of,
-    is_entry_name,
-    too_large,
-    zip_member,
+from bench.ledger.entries import MAX_ENTRY_BYTES, DamagedEntryError, check_digest, is_entry_name, too_large, zip_member
+from bench.ledger.file_store import cannot_write, temporary_beside
+from bench.ledger.store import (
+    ENTRIES,
+    UNEXPECTED_REASON,
+    EntrySource,
+    Location,
+    Store,
+    StoredFile,
+    entry_location,
+    entry_path,
+    is_url,
+    list_entries,
+    open_store,
+    read_entries,
 )
-from bench.ledger.files import ENTRIES, cannot_write, temporary_beside
-from bench.ledger.store import UNEXPECTED_REASON, Location, Store, StoredFile, StoreListing
 
 MANIFEST = "bench-pack.json"
 """The first member: it says that the file is a pack, and how many entries are complete."""
@@ -34,17 +37,6 @@ MAX_MANIFEST_BYTES = 4096
 CUT_SHORT = "is damaged or cut short"
 _NAME_AT = 30
 """Where the name of a zip's first member begins."""
-
-
-class EntrySource(Protocol):
-    """What entries can be copied from: a `bench.ledger.store.Store` or a `Pack`."""
-
-    @property
-    def root(self) -> Location: ...
-    def check(self) -> bool: ...
-    def location(self, name: str) -> Location: ...
-    def listing(self) -> StoreListing: ...
-    def read_all(self, files: Iterable[tuple[str, StoredFile]]) -> Iterator[tuple[str, bytes | OSError]]: ...
 
 
 def open_source(source: Location | Store) -> EntrySource:
@@ -70,18 +62,18 @@ def write_pack(store: Store, path: Path) -> tuple[int, list[tuple[Location, str]
     if path.is_dir():
         raise UserError(f"{path} is a folder: give a file with -o, such as {path / 'results.zip'}")
     if path.exists():
-        Pack(path).listing()
-    listing = store.listing()
+        Pack(path).check()
+    listing = list_entries(store)
     damaged = [(stranger, UNEXPECTED_REASON) for stranger in listing.unexpected_files]
     intact = []
-    for name, data in store.read_all(sorted(listing.entries.items())):
+    for name, data in read_entries(store, dict(sorted(listing.entries.items()))):
         try:
             if isinstance(data, OSError):
                 raise data
             check_digest(name, data)
             intact.append(name)
         except (DamagedEntryError, OSError) as error:
-            damaged.append((store.location(name), str(error)))
+            damaged.append((entry_location(store, name), str(error)))
     if not intact:
         raise UserError(f"{store.root}: nothing to pack: the ledger has no entry that can be read")
     try:
@@ -89,23 +81,11 @@ def write_pack(store: Store, path: Path) -> tuple[int, list[tuple[Location, str]
             manifest = json.dumps({**FORMAT, "entries": len(intact)}, sort_keys=True)
             archive.writestr(zip_member(MANIFEST), manifest, zipfile.ZIP_STORED)
             for name in intact:  # one at a time: a ledger may be larger than the memory
-                member = zip_member(f"{ENTRIES}/{folder_of(name)}/{name}")
-                archive.writestr(member, store.read(name), zipfile.ZIP_STORED)
+                member = zip_member(entry_path(name))
+                archive.writestr(member, store.read(entry_path(name)), zipfile.ZIP_STORED)
     except OSError as error:
         raise cannot_write(path, error) from error
     return len(intact), damaged
-
-
-@dataclass(frozen=True)
-class PackedFile:
-    """A member of a pack, as a `bench.ledger.store.StoredFile`."""
-
-    path: str
-    st_size: int
-    st_ctime_ns: int | None = None
-
-    def stat(self) -> PackedFile:
-        return self
 
 
 class Pack:
@@ -115,37 +95,34 @@ class Pack:
         self.root = path
 
     def check(self) -> bool:
-        self.listing()
+        self.list()
         return True
 
-    def location(self, name: str) -> str:
-        return f"{self.root}: {name}"
-
-    def listing(self) -> StoreListing:
+    def list(self, folder: str = ENTRIES) -> dict[str, StoredFile]:  # noqa: ARG002
         with self._opened() as archive:
             members = archive.infolist()
             expected = self._expected_entries(archive)
         entries: dict[str, StoredFile] = {}
         for info in members[1:]:
             name = info.filename.rpartition("/")[2]
-            if not is_entry_name(name) or info.filename != f"{ENTRIES}/{folder_of(name)}/{name}" or name in entries:
+            if not is_entry_name(name) or info.filename != entry_path(name) or info.filename in entries:
                 raise self._wrong(f"holds {shorten(escaped_line(info.filename))}, which is no entry or is there twice")
-            entries[name] = PackedFile(info.filename, info.file_size)
+            entries[info.filename] = StoredFile(info.file_size)
         if len(entries) != expected:
             raise self._wrong(f"holds {len(entries):,} entries, and says that there are {expected:,}")
-        return StoreListing(entries, [])
+        return entries
 
-    def read_all(self, files: Iterable[tuple[str, StoredFile]]) -> Iterator[tuple[str, bytes | OSError]]:
+    def read_many(self, files: Iterable[tuple[str, StoredFile]]) -> Iterator[tuple[str, bytes | OSError]]:
         with self._opened() as archive:
-            for name, file in files:
+            for path, _ in files:
                 try:
-                    if archive.getinfo(file.path).file_size > MAX_ENTRY_BYTES:
+                    if archive.getinfo(path).file_size > MAX_ENTRY_BYTES:
                         raise too_large()
-                    yield name, archive.read(file.path)
+                    yield path, archive.read(path)
                 except OSError as error:
-                    yield name, error
+                    yield path, error
                 except Exception as error:  # whatever `zipfile` makes of damaged bytes
-                    yield name, OSError(escaped_line(str(error)) or type(error).__name__)
+                    yield path, OSError(escaped_line(str(error)) or type(error).__name__)
 
     def _expected_entries(self, archive: zipfile.ZipFile) -> int:
         """The number of entries, as the manifest has it."""

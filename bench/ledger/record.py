@@ -6,6 +6,8 @@ no characters that suite files may not have. Only the texts of a failure may hav
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields
@@ -13,7 +15,7 @@ from typing import Any, Literal, get_args
 
 from bench.components import AXES
 from bench.components.data_questions import SEVERITIES
-from bench.errors import control_character
+from bench.errors import UserError, control_character
 from bench.metrics import METRICS
 from bench.suite.schema import COUNT_AXES
 
@@ -348,3 +350,34 @@ _RUN_INFO: dict[str, tuple[str, _Check]] = {
     "started": _TEXT,
     "finished": _TEXT,
 }
+
+
+# --- imported predictions -------------------------------------------------------------------------
+
+EXTERNAL = "added"
+"""The key that marks the config of imported predictions."""
+
+
+def external_config(name: str, dataset: dict[str, Any]) -> dict[str, Any]:
+    """The config of imported predictions: a name and a data set; how they were trained is unknown."""
+    return {"dataset": dataset, "model": {"name": name}, EXTERNAL: {"name": name}}
+
+
+def is_external(config: dict[str, Any]) -> bool:
+    """Whether a config is of imported predictions, whose protocol is unknown and which cannot be run."""
+    return EXTERNAL in config
+
+
+def external_key(config: dict[str, Any], fingerprint: str, seed: int | None) -> str:
+    """Twenty hex digits for a name, a data set and a seed; without a seed, the config_key."""
+    text = json.dumps([EXTERNAL, config, fingerprint, seed], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def check_runnable(record: Record) -> None:
+    """UserError for imported predictions: how they were trained is unknown."""
+    if is_external(record.config):
+        raise UserError(
+            f"{record.key}: {record.config['model']['name']!r} was added from its predictions (`bench import`); "
+            "how it was trained is unknown, so it cannot be run again"
+        )

@@ -1,175 +1,157 @@
-"""The interface of stores, lease owners, and the index.
+"""Where a ledger lies: a few operations on files, in a folder or at a URL; and the entries in them.
 
-The index is a cache of all records in one file, so that a ledger of 10,000 entries need not open 10,000 zips.
-
-One line of JSON per entry: ``{"sha256": "0123456789ab", "entry": file name, "bytes": its size, "changed": when,
-"record": {...}}``, where the digest is that of the text after it. Only ever appended to, one write per line, so several
-drivers may share it. A line that is broken, half written, changed, or about a missing file is ignored; an
-entry without a line is read from its own file and gets one. What comes after more bytes than an index can have is not
-read.
+Above this interface and written once: the index (`bench.ledger.index`), leases (`bench.ledger.leases`) and pending
+uploads (`bench.ledger.ledger`).
 """
 
 from __future__ import annotations
 
 import contextlib
-import gc
-import hashlib
-import json
 import os
-import platform
 import re
-import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
-from dataclasses import asdict, dataclass
-from functools import cache
-from io import BufferedIOBase
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from bench.errors import UserError
-from bench.ledger.entries import MAX_ENTRY_BYTES, LedgerEntry, digest, parse_json
-from bench.ledger.record import Record
+from bench.ledger.entries import MAX_ENTRY_BYTES, folder_of, is_entry_name
 
-LEASE_SECONDS = 600.0
-"""A lease that is not renewed for so long expires. Drivers renew every minute, so nine renewals may fail."""
-
-
-@dataclass(frozen=True)
-class LeaseOwner:
-    """The process that has a lease, unique over machines; fields are "" where the system does not provide them.
-
-    `host` is a hash, so that the host's name stays private. `boot` changes when the machine restarts, `namespace`
-    differs between containers of one machine (whose process numbers mean different processes), and `started` is the
-    process's start in clock ticks since boot. `token` differs for every set of leases.
-    """
-
-    host: str
-    boot: str
-    namespace: str
-    pid: int
-    started: str
-    token: str
-
-
-def this_process() -> LeaseOwner:
-    """The running process, with a fresh token."""
-    pid = os.getpid()
-    return LeaseOwner(_host_id(), _boot_id(), _pid_namespace(), pid, _start_time(pid), uuid.uuid4().hex)
-
-
-def owner_bytes(owner: LeaseOwner) -> bytes:
-    """The content of a lease of this owner."""
-    return json.dumps(asdict(owner)).encode()
-
-
-def owner_in(data: bytes) -> LeaseOwner | None:
-    """The owner that a lease names; None where it is half written or not valid."""
-    try:
-        owner = LeaseOwner(**json.loads(data))
-    except (ValueError, TypeError, RecursionError):
-        return None
-    texts = (owner.host, owner.boot, owner.namespace, owner.started, owner.token)
-    possible = type(owner.pid) is int and 0 < owner.pid < 2**31
-    return owner if possible and all(isinstance(text, str) for text in texts) else None
-
-
-def is_dead(owner: LeaseOwner) -> bool:
-    """Whether the process is known to have ended."""
-    if owner.host != _host_id():
-        return False
-    if owner.boot and _boot_id() and owner.boot != _boot_id():
-        return True
-    if owner.namespace != _pid_namespace():
-        return False
-    try:
-        os.kill(owner.pid, 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        pass  # alive, and another user's
-    # Process numbers are reused; the start time differs then.
-    started = _start_time(owner.pid)
-    return bool(owner.started and started and started != owner.started)
-
-
-def describe_owner(owner: LeaseOwner | None) -> str:
-    """A lease's owner for messages; another machine is known by a hash alone."""
-    if owner is None:
-        return "another driver"
-    if owner.host != _host_id():
-        return f"a driver on another machine (process {owner.pid} there)"
-    container = "" if owner.namespace == _pid_namespace() else ", in another container"
-    return f"process {owner.pid} of this machine{container}"
-
-
-def _start_time(pid: int) -> str:
-    """Field 22 of ``/proc/<pid>/stat`` (see proc(5)), "ended" for a zombie, "" where it may not be read."""
-    fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()  # the name in brackets may hold anything
-    if not fields:
-        return ""
-    return "ended" if fields[0] in "ZX" else fields[19]
-
-
-@cache
-def _host_id() -> str:
-    # Cloned machines share a machine-id and containers may lack one, hence the name as well.
-    identity = _read("/etc/machine-id") or str(uuid.getnode())
-    return hashlib.sha256(f"{identity} {platform.node()}".encode()).hexdigest()[:16]
-
-
-@cache
-def _boot_id() -> str:
-    return _read("/proc/sys/kernel/random/boot_id")
-
-
-@cache
-def _pid_namespace() -> str:
-    try:
-        return str(Path("/proc/self/ns/pid").readlink())
-    except OSError:
-        return ""
-
-
-def _read(path: str) -> str:
-    try:
-        return Path(path).read_text().strip()
-    except OSError:
-        return ""
-
+ENTRIES, INDEX, LEASES, TEMPORARY, CHECKPOINTS = "entries", "index.jsonl", "leases", "tmp", "checkpoints"
+RUNGS = "rungs"
+"""Scores at the rungs of pruning, in the names of empty files; they are advisory, as leases are."""
+LOGS = "logs"
+"""Output of trials, a file each, for people."""
+RESULTS = "results"
+"""The ledger that commands take where neither `--results` nor BENCH_RESULTS names one."""
 
 Location = Path | str
 """A file of a ledger, or the ledger itself: a path on this machine's disks, a URL elsewhere."""
 State = tuple[int, int | None]
 """The size of a file in bytes, and a number that changes with its content; None where the store provides none."""
-EntryState = tuple[LedgerEntry, State]
-"""An entry and the state of its file."""
 
 
 class StoreUnavailableError(UserError):
     """A store that cannot be reached or written just now; its content is not affected."""
 
 
-class FileStat(Protocol):
-    """What detects a changed file; `os.stat_result` has it."""
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """What a listing says of a file.
+
+    `changed` is a number that changes with the content, `modified` the seconds since 1970 of the latest write, by the
+    store's clock; None where the store provides none. A link to nothing, or a pipe, is not `regular` and never read.
+    """
+
+    size: int
+    changed: int | None = None
+    modified: float | None = None
+    regular: bool = True
 
     @property
-    def st_size(self) -> int: ...
+    def state(self) -> State:
+        return self.size, self.changed
+
+
+class EntrySource(Protocol):
+    """What entries can be copied from: a `Store`, or a `bench.ledger.packed_ledger.Pack`."""
+
     @property
-    def st_ctime_ns(self) -> int | None: ...
+    def root(self) -> Location: ...
+    def check(self) -> bool:
+        """Whether the ledger exists; UserError where the location clearly has other content."""
+
+    def list(self, folder: str) -> dict[str, StoredFile]:
+        """The files in a folder and in the folders there, by path; none where it does not exist."""
+
+    def read_many(self, files: Iterable[tuple[str, StoredFile]]) -> Iterator[tuple[str, bytes | OSError]]:
+        """The bytes of many files, by path, or why one cannot be read."""
 
 
-class StoredFile(Protocol):
-    """A listed file; `os.DirEntry` is one."""
+class Store(EntrySource, Protocol):
+    """Files of a ledger by path, such as ``entries/ab/ab12...-0123456789ab.npz``.
+
+    `bench.ledger.file_store.FileStore` or `bench.ledger.url_store.UrlStore`. `root` is its name for messages. `local`
+    is a folder of this machine for what is not shared: checkpoints, and pending entries. Any method may raise
+    UserError; those of a `UrlStore` StoreUnavailableError.
+    """
 
     @property
-    def path(self) -> str: ...
-    def stat(self) -> FileStat: ...
+    def local(self) -> Path: ...
+    @property
+    def appends(self) -> bool:
+        """Whether files can be appended to."""
+
+    def check(self, writable: bool = False) -> bool:
+        """Whether the ledger exists; UserError where the location clearly has other content.
+
+        With `writable` UserError, too, where entries or leases cannot be written; nothing is left behind.
+        """
+
+    def read(self, path: str, max_bytes: int = MAX_ENTRY_BYTES) -> bytes:
+        """A file's bytes; FileNotFoundError or another OSError where it cannot be read or is larger."""
+
+    def write(self, path: str, data: bytes, if_absent: bool = False) -> None:
+        """Write a file, completely or not at all; `if_absent`, FileExistsError where there is one, of any content.
+
+        In one that holds the same bytes only the time may change.
+        """
+
+    def append(self, path: str, lines: Sequence[bytes]) -> None:
+        """Append lines to a file, each by one write and on a line of its own, where the store `appends`."""
+
+    def delete(self, path: str) -> None:
+        """Delete a file, if there is one."""
 
 
-def state_of(file: StoredFile) -> State:
-    """The state of a listed file. Raises OSError."""
-    stat = file.stat()
-    return stat.st_size, stat.st_ctime_ns
+_URL = re.compile(r"([a-z][a-z0-9+.-]+):/{1,2}", re.IGNORECASE)
+"""One slash too, since `pathlib` writes ``s3://bucket`` so."""
+_LOCAL_SCHEME = re.compile(r"(?:file|local)://", re.IGNORECASE)
+
+
+def is_url(text: object) -> bool:
+    """Whether this is a URL other than that of a local folder."""
+    return not _LOCAL_SCHEME.match(str(text)) and _URL.match(str(text)) is not None
+
+
+def open_store(root: Location | Store) -> Store:
+    """The store of a path or a URL; a store is returned as it is.
+
+    Raises
+    ------
+    UserError
+        The URL's protocol is unknown, or the library for it is not installed.
+    """
+    if not isinstance(root, Path | str):
+        return root
+    if not is_url(root):
+        from bench.ledger.file_store import FileStore
+
+        return FileStore(Path(_LOCAL_SCHEME.sub("", str(root))))
+    from bench.ledger.url_store import UrlStore
+
+    return UrlStore(_URL.sub(r"\1://", str(root), count=1))
+
+
+def with_results(command: str, results: object) -> str:
+    """A command of bench with `--results`, unless that ledger is the default."""
+    is_default = str(results) == RESULTS and not os.environ.get("BENCH_RESULTS")
+    return command if is_default else f"{command} --results {shlex.quote(str(results))}"
+
+
+def check_names(root: Location, names: set[str]) -> bool:
+    """Whether `root`, which contains these `names`, has entries; UserError where it is clearly not a ledger."""
+    visible = sorted(name for name in names if not name.startswith("."))
+    if visible and not names & {ENTRIES, INDEX, LEASES, TEMPORARY, CHECKPOINTS, RUNGS}:
+        raise UserError(
+            f"{root}: not a ledger: it has no folder `{ENTRIES}` but holds {', '.join(visible[:3])}"
+            f"{', ...' if len(visible) > 3 else ''}; name a ledger, or a new or empty folder"
+        )
+    return ENTRIES in names
+
+
+# --- entries in a store ---------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,161 +166,56 @@ UNEXPECTED_REASON = "not named as an entry, in the wrong folder, or no file"
 """Why one of `StoreListing.unexpected_files` is not read."""
 
 
-@dataclass(frozen=True, slots=True)
-class IndexedFiles:
-    """The entries of an index whose files exist.
-
-    The files of `same` have not changed since their lines were written. Those of `moved`, by name, have the same size
-    and were touched since, as by copying: their lines are valid if the digest in the name is.
-    """
-
-    same: list[LedgerEntry]
-    moved: dict[str, LedgerEntry]
+def entry_path(name: str) -> str:
+    """The path in a store of the entry `name`."""
+    return f"{ENTRIES}/{folder_of(name)}/{name}"
 
 
-class Store(Protocol):
-    """Entries, their index and leases: `bench.ledger.file_store.FileStore` or `bench.ledger.url_store.UrlStore`.
-
-    `root` is its name for messages. `local` is a folder of this machine for what is not shared: checkpoints, and
-    pending entries. Any method may raise UserError; those of a `UrlStore` StoreUnavailableError.
-    """
-
-    @property
-    def root(self) -> Location: ...
-    @property
-    def local(self) -> Path: ...
-    def check(self) -> bool:
-        """Whether the ledger exists; UserError where the location clearly has other content."""
-
-    def check_writable(self) -> None:
-        """UserError where entries or leases cannot be written; nothing is left behind."""
-
-    def location(self, name: str) -> Location:
-        """The path or URL of the entry `name`."""
-
-    def listing(self) -> StoreListing:
-        """All entries; none where the ledger does not exist yet."""
-
-    def names_of(self, key: str) -> Iterable[str]:
-        """The names of a key's entries, at a cost that does not grow with the ledger."""
-
-    def read(self, name: str) -> bytes:
-        """An entry's bytes; FileNotFoundError or another OSError where it cannot be read."""
-
-    def read_all(self, files: Iterable[tuple[str, StoredFile]]) -> Iterator[tuple[str, bytes | OSError]]:
-        """The bytes of many entries, by name, or why one cannot be read."""
-
-    def put(self, name: str, data: bytes) -> Location:
-        """Store an entry, completely or not at all; a damaged one of that name is replaced."""
-
-    def read_index(self, files: dict[str, StoredFile]) -> IndexedFiles:
-        """The entries that the index has of `files`."""
-
-    def add_to_index(self, entry: LedgerEntry) -> None:
-        """Add an entry that was just stored to the index."""
-
-    def update_index(self, entries: list[EntryState], everything: Callable[[], Iterable[EntryState]]) -> None:
-        """Add entries that the index lacks; `everything` returns all entries."""
-
-    def distrust(self, name: str) -> None:
-        """Make the index ignore an entry that is damaged."""
-
-    def acquire(self, key: str, me: LeaseOwner) -> bool:
-        """Acquire the lease of a key; False where another driver has it."""
-
-    def holder(self, key: str) -> LeaseOwner | None:
-        """Who has the lease of a key; None where that is not known."""
-
-    def renew(self, key: str, me: LeaseOwner) -> None:
-        """Renew the lease, if `me` has it."""
-
-    def release(self, key: str, me: LeaseOwner) -> None:
-        """Release the lease, if `me` has it."""
-
-    def mark(self, folder: str, name: str) -> None:
-        """Create an empty file in a folder of the ledger; a failure is ignored."""
-
-    def marks(self, folder: str) -> list[str]:
-        """The names of the files in a folder of the ledger; none where it cannot be read."""
+def location(store: EntrySource, path: str) -> Location:
+    """The path or URL of a store's file."""
+    return store.root / path if isinstance(store.root, Path) else f"{store.root}/{path}"
 
 
-BYTES_PER_ENTRY = 2**16
-"""Room for a line of the index; most have a tenth."""
-_LINE = re.compile(rb'\{"sha256":"([0-9a-f]{12})",')
+def entry_location(store: EntrySource, name: str) -> Location:
+    """The path or URL of the entry `name`."""
+    return location(store, entry_path(name))
 
 
-def max_index_bytes(files: Sized) -> int:
-    """How large an index of so many entries can be."""
-    return MAX_ENTRY_BYTES + BYTES_PER_ENTRY * len(files)
+def list_entries(store: EntrySource) -> StoreListing:
+    """All entries, unread; none where the ledger does not exist yet."""
+    listing = StoreListing({}, [])
+    for path, file in store.list(ENTRIES).items():
+        name = path.rpartition("/")[2]
+        if file.regular and is_entry_name(name) and path == entry_path(name):
+            listing.entries[name] = file
+        elif name.endswith(".npz"):
+            listing.unexpected_files.append(location(store, path))
+    return listing
 
 
-def read_index(index: BufferedIOBase, files: Mapping[str, StoredFile]) -> IndexedFiles:
-    """The entries of an index whose file is among `files` (by name) with the size it had.
-
-    An index from elsewhere may be endless or unpack to more than memory holds, so at most `max_index_bytes` are read.
-    """
-    parsed_entries: dict[str, tuple[LedgerEntry, bool]] = {}
-    remaining_bytes = max_index_bytes(files)
-    with _garbage_collection_paused():
-        while remaining_bytes > 0 and (line := index.readline(remaining_bytes)):
-            remaining_bytes -= len(line)
-            if parsed := _parse(line, files):
-                parsed_entries[parsed[0].name] = parsed
-    return IndexedFiles(
-        [entry for entry, same in parsed_entries.values() if same],
-        {name: entry for name, (entry, same) in parsed_entries.items() if not same},
-    )
+def entry_names(store: Store, key: str) -> list[str]:
+    """The names of a key's entries, at a cost that hardly grows with the ledger."""
+    files = store.list(f"{ENTRIES}/{folder_of(key)}")
+    names = [path.rpartition("/")[2] for path, file in files.items() if file.regular]
+    return [name for name in names if name.startswith(f"{key}-") and is_entry_name(name)]
 
 
-@contextlib.contextmanager
-def _garbage_collection_paused() -> Iterator[None]:
-    """Records have no cycles: garbage collections took a third of the reading time."""
-    was = gc.isenabled()
-    gc.disable()
+def read_entries(store: EntrySource, files: Mapping[str, StoredFile]) -> Iterator[tuple[str, bytes | OSError]]:
+    """The bytes of listed entries, by name, or why one cannot be read."""
+    for path, data in store.read_many((entry_path(name), file) for name, file in files.items()):
+        yield path.rpartition("/")[2], data
+
+
+def put_entry(store: Store, name: str, data: bytes) -> Location:
+    """Store an entry, completely or not at all; a damaged one of that name is replaced."""
+    path = entry_path(name)
     try:
-        yield
-    finally:
-        if was:
-            gc.enable()
-
-
-def append_index(path: Path, entries: Iterable[EntryState]) -> None:
-    """Add a line for each entry and its file's state; a failure is ignored, since the index is only a cache."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK, 0o666)
-        try:
-            # A killed writer may have left half a line; the next one must start on a new line.
-            end = os.lseek(descriptor, 0, os.SEEK_END)
-            if end and os.pread(descriptor, 1, end - 1) != b"\n":
-                os.write(descriptor, b"\n")
-            for entry, state in entries:
-                os.write(descriptor, index_line(entry, state))
-        finally:
-            os.close(descriptor)
-
-
-def index_line(entry: LedgerEntry, state: State) -> bytes:
-    """An entry's line."""
-    size, changed = state
-    data = {"entry": entry.name, "bytes": size, "changed": changed, "record": entry.record.to_json()}
-    text = json.dumps(data, sort_keys=True, separators=(",", ":"))[1:].encode()
-    return b'{"sha256":"%b",%b\n' % (digest(text).encode(), text)
-
-
-def _parse(line: bytes, files: Mapping[str, StoredFile]) -> tuple[LedgerEntry, bool] | None:
-    """The entry of a line, and whether its file has not changed since the line was written."""
-    line = line.rstrip(b"\n")
-    if not (match := _LINE.match(line)) or digest(memoryview(line)[match.end() :]) != match[1].decode():
-        return None
-    try:
-        data = parse_json(line)
-        name = data["entry"]
-        size, changed = state_of(files[name])
-        if size != data["bytes"]:
-            return None
-        record = Record.from_json(data["record"])
-    except (ValueError, TypeError, KeyError, OSError, RecursionError):
-        return None
-    if not name.startswith(f"{record.key}-"):
-        return None
-    return LedgerEntry(name, record), changed is not None and changed == data.get("changed")
+        store.write(path, data, if_absent=True)
+    except FileExistsError:
+        # The name has a digest of the content, which is equal unless it was damaged.
+        intact = False
+        with contextlib.suppress(OSError):
+            intact = store.read(path) == data
+        if not intact:
+            store.write(path, data)
+    return location(store, path)

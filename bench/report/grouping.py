@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.jsonutil import canonical
-from bench.ledger.external import is_external
-from bench.ledger.record import Record, Status
+from bench.ledger.record import Record, Status, is_external
 from bench.suite.labels import PROTOCOL, axis_label, common_label, labels, legend
 from bench.suite.schema import OMITTED_DEFAULTS
 from bench.suite.trial import Trial

@@ -41,7 +41,7 @@ COLUMNS = (
 )
 """Accuracies, bounds and gaps are fractions; `interval` names the 95 % interval of `test_low` and `test_high`.
 
-- `kind` is ``trained``, ``imported`` (from its predictions alone, `bench.ledger.external`) or ``published``; `status`
+- `kind` is ``trained``, ``imported`` (from its predictions alone, `bench.ledger.record`) or ``published``; `status`
   is ``complete`` (every planned seed), ``incomplete`` or ``published``; `selected` marks the best on validation.
 - `missing_seeds` names the seeds that are in no mean, with why: ``seeds 2, 3 diverged; seed 4 not run``.
 - `new_low` and `new_high` are the 95 % interval on new images: seeds and images vary.

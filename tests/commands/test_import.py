@@ -18,7 +18,7 @@ from made_ledger import L2, Ledger, config
 
 from bench.data import Dataset
 from bench.ledger import ledger as ledgers
-from bench.ledger.external import is_external
+from bench.ledger.record import is_external
 
 FASHION_MNIST = ("--dataset", "fashion-mnist", "--results")
 

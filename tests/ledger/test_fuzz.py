@@ -20,10 +20,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.ledger.entries import DamagedEntryError, LedgerEntry, decode, decode_predictions, encode
-from bench.ledger.leases import Leases
+from bench.ledger.leases import Leases, owner_bytes, this_process
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record, Result, RunInfo
-from bench.ledger.store import owner_bytes, this_process
 from bench.metrics import Predictions
 from bench.report.record_text import record_text
 
@@ -150,7 +149,7 @@ def test_any_index_gives_the_same_records(edits: list[tuple[int, int, bytes]], c
 @TRIES
 def test_any_claim_is_taken_or_waited_for(data: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        claim = Path(folder, "leases", KEY)
+        claim = Path(folder, "leases", f"{KEY}.0")
         claim.parent.mkdir()
         claim.write_bytes(data)
         leases = Leases(Path(folder))

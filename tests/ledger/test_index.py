@@ -13,8 +13,8 @@ import time
 
 import pytest
 
+from bench.ledger.index import parse_index
 from bench.ledger.ledger import Ledger
-from bench.ledger.store import read_index
 
 KEYS = ["aa00", "bb00", "cc00"]
 
@@ -143,8 +143,8 @@ def test_no_more_of_it_is_read_than_an_index_can_have(ledger, index, make_record
 
 
 def test_nor_is_more_unpacked_of_a_remote_one(monkeypatch):
-    monkeypatch.setattr("bench.ledger.store.MAX_ENTRY_BYTES", 10_000)
+    monkeypatch.setattr("bench.ledger.index.MAX_ENTRY_BYTES", 10_000)
     bomb = io.BytesIO(gzip.compress(bytes(10_000_000)))
     with gzip.GzipFile(fileobj=bomb) as unpacked:
-        assert read_index(unpacked, {}).same == []
+        assert parse_index(unpacked, {}).same == []
         assert unpacked.tell() == 10_000

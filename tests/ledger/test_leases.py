@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import json
 import os
 import time
@@ -11,9 +11,9 @@ from dataclasses import asdict, replace
 import pytest
 
 from bench.errors import UserError
-from bench.ledger.file_store import EMPTY_LEASE_SECONDS
-from bench.ledger.leases import Leases
-from bench.ledger.store import LEASE_SECONDS, is_dead, this_process
+from bench.ledger.file_store import FileStore
+from bench.ledger.leases import EMPTY_LEASE_SECONDS, LEASE_SECONDS, Leases, is_dead, this_process
+from bench.ledger.ledger import Ledger
 
 KEYS = [f"{number:04x}" for number in range(50)]
 
@@ -46,12 +46,16 @@ def claimed_by(children):
 
 
 def set_age(root, key, seconds):
-    os.utime(root / "leases" / key, (time.time() - seconds,) * 2)
+    os.utime(lease(root, key), (time.time() - seconds,) * 2)
+
+
+def lease(root, key, number=0):
+    return root / "leases" / f"{key}.{number}"
 
 
 def write_claim(root, key, owner):
     (root / "leases").mkdir(parents=True)
-    (root / "leases" / key).write_text(json.dumps(asdict(owner)))
+    lease(root, key).write_text(json.dumps(asdict(owner)))
 
 
 def test_a_key_is_claimed_by_one_driver_until_it_is_released(root):
@@ -81,7 +85,7 @@ def test_release_all_leaves_no_claim_behind(root):
     for key in KEYS:
         leases.acquire(key)
     leases.release_all()
-    assert [path.name for path in (root / "leases").iterdir() if path.name in KEYS] == []
+    assert list((root / "leases").iterdir()) == []
 
 
 def test_two_processes_at_once_claim_each_key_exactly_once(root, start_child):
@@ -99,17 +103,49 @@ def test_two_processes_at_once_take_over_each_stale_claim_exactly_once(root, sta
     assert sorted(one + other) == KEYS
 
 
-def test_a_take_over_waits_for_another_and_then_looks_again(root, start_child):
+def test_a_take_over_that_comes_second_gets_nothing(root, monkeypatch):
+    """Two drivers have found the same lease expired; the slower one's number is taken."""
     write_claim(root, "ab12", replace(this_process(), started="1"))
-    heir = start_child(CLAIM, root, '["ab12"]')
-    assert heir.stdout.readline() == "ready\n"
-    with (root / "leases" / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        heir.stdin.write("go\n")
-        heir.stdin.flush()
-        time.sleep(0.3)  # long enough to find the claim stale and to come to the lock
-        (root / "leases" / "ab12").write_text(json.dumps(asdict(this_process())))
-    assert json.loads(heir.stdout.readline()) == []
+    slow, quick = Leases(root), Leases(root)
+    write = FileStore.write
+
+    def write_late(store, path, data, if_absent=False):
+        monkeypatch.setattr(FileStore, "write", write)
+        assert quick.acquire("ab12")
+        write(store, path, data, if_absent)
+
+    monkeypatch.setattr(FileStore, "write", write_late)
+    assert not slow.acquire("ab12")
+    assert [path.name for path in (root / "leases").iterdir()] == ["ab12.1"]
+    assert quick.acquire("ab12")
+
+
+def test_a_lease_that_is_released_while_another_driver_looks_is_free(root, monkeypatch):
+    slow, quick = Leases(root), Leases(root)
+    assert quick.acquire("ab12")
+    read = FileStore.read
+
+    def read_late(store, path, max_bytes):
+        monkeypatch.setattr(FileStore, "read", read)
+        quick.release("ab12")
+        return read(store, path, max_bytes)
+
+    monkeypatch.setattr(FileStore, "read", read_late)
+    assert slow.acquire("ab12")
+
+
+@pytest.mark.parametrize("error", [errno.EPERM, errno.EOPNOTSUPP])
+def test_a_file_system_without_links_has_leases_and_entries(root, monkeypatch, make_record, predictions, error):
+    def refuse(*_):
+        raise OSError(error, "no links")
+
+    monkeypatch.setattr("pathlib.Path.hardlink_to", refuse)
+    assert Leases(root).acquire("ab12")
+    assert not Leases(root).acquire("ab12")
+    for _ in range(2):
+        Ledger(root).publish(make_record(), predictions)
+    assert Ledger(root).records() == [make_record()]
+    assert list((root / "tmp").iterdir()) == []
 
 
 def test_the_claim_of_a_killed_process_is_free_at_once(root, start_child):
@@ -151,7 +187,7 @@ def test_a_claim_from_elsewhere_ends_by_its_age_only(root, elsewhere):
 
 def test_a_driver_killed_before_it_wrote_its_name_holds_nothing_up(root):
     (root / "leases").mkdir(parents=True)
-    (root / "leases" / "ab12").touch()
+    lease(root, "ab12").touch()
     assert not Leases(root).acquire("ab12")  # one that is being made is left alone
     set_age(root, "ab12", EMPTY_LEASE_SECONDS + 1)
     assert Leases(root).acquire("ab12")
@@ -160,7 +196,7 @@ def test_a_driver_killed_before_it_wrote_its_name_holds_nothing_up(root):
 @pytest.mark.parametrize("text", ['{"host": "', "[]", '{"host": 1}'])
 def test_a_half_written_claim_ends_by_its_age(root, text):
     (root / "leases").mkdir(parents=True)
-    (root / "leases" / "ab12").write_text(text)
+    lease(root, "ab12").write_text(text)
     set_age(root, "ab12", LEASE_SECONDS - 30)
     assert not Leases(root).acquire("ab12")
     set_age(root, "ab12", LEASE_SECONDS + 30)
@@ -173,7 +209,7 @@ def test_a_half_written_claim_ends_by_its_age(root, text):
 )
 def test_a_claim_that_names_no_process_ends_by_its_age(root, change):
     (root / "leases").mkdir(parents=True)
-    (root / "leases" / "ab12").write_text(json.dumps({**asdict(this_process()), **change}))
+    lease(root, "ab12").write_text(json.dumps({**asdict(this_process()), **change}))
     assert not Leases(root).acquire("ab12")
     set_age(root, "ab12", LEASE_SECONDS + 30)
     assert Leases(root).acquire("ab12")
@@ -184,7 +220,7 @@ def test_a_claim_that_names_no_process_ends_by_its_age(root, change):
 )
 def test_what_is_no_claim_is_neither_waited_for_nor_read_without_an_end(root, make):
     (root / "leases").mkdir(parents=True)
-    make(root / "leases" / "ab12")
+    make(lease(root, "ab12"))
     leases = Leases(root)
     leases.acquire("ab12")
     leases.renew_all()
@@ -204,11 +240,12 @@ def test_a_driver_that_lost_its_claim_neither_renews_nor_releases_the_new_one(ro
     slow.acquire("ab12")
     set_age(root, "ab12", LEASE_SECONDS + 30)
     assert quick.acquire("ab12")
-    set_age(root, "ab12", 300)
-    before = (root / "leases" / "ab12").stat().st_mtime
+    os.utime(lease(root, "ab12", 1), (time.time() - 300,) * 2)
+    before = lease(root, "ab12", 1).stat().st_mtime
     slow.renew_all()
     slow.release("ab12")
-    assert (root / "leases" / "ab12").stat().st_mtime == before
+    assert lease(root, "ab12", 1).stat().st_mtime == before
+    assert not lease(root, "ab12").exists()
 
 
 def test_a_claim_from_the_future_is_free_since_the_clock_was_set_back(root):
@@ -219,7 +256,7 @@ def test_a_claim_from_the_future_is_free_since_the_clock_was_set_back(root):
 
 def test_claims_do_not_give_the_name_of_the_host_away(root):
     Leases(root).acquire("ab12")
-    claim = json.loads((root / "leases" / "ab12").read_text())
+    claim = json.loads(lease(root, "ab12").read_text())
     assert set(claim) == {"host", "boot", "namespace", "pid", "started", "token"}
     assert len(claim["host"]) == 16 and int(claim["host"], 16)
 
@@ -227,7 +264,7 @@ def test_claims_do_not_give_the_name_of_the_host_away(root):
 def test_a_folder_that_cannot_be_written_is_one_clear_error(root):
     root.mkdir()
     (root / "leases").write_text("")
-    with pytest.raises(UserError, match=f"cannot write {root}/leases/ab12"):
+    with pytest.raises(UserError, match=f"cannot be read as a ledger: {root}/leases: Not a directory"):
         Leases(root).acquire("ab12")
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from bench.errors import UserError
 from bench.ledger.entries import LedgerEntry
+from bench.ledger.index import add_published
 from bench.ledger.ledger import Ledger, MissingEntryError
 
 
@@ -251,7 +252,9 @@ def test_what_a_disk_damaged_without_a_trace_is_found_by_reading_and_then_no_ind
     name = path.name
     flip(path)
     (ledger.root / "index.jsonl").unlink()
-    ledger.store.add_to_index(LedgerEntry(name, make_record()))  # as if the file had been so when its line was written
+    add_published(
+        ledger.store, LedgerEntry(name, make_record())
+    )  # as if the file had been so when its line was written
     again = Ledger(ledger.root)
     assert again.records() == [make_record()]
     with pytest.raises(MissingEntryError):

@@ -119,4 +119,4 @@ def test_another_file_is_not_replaced_and_nothing_half_written_stays(ledger, tmp
 def test_the_ledger_packs_itself_anew_over_an_older_pack(ledger, packed, make_record, predictions):
     ledger.publish(make_record("cc00"), predictions)
     assert write_pack(ledger.store, packed)[0] == 4
-    assert len(Pack(packed).listing().entries) == 4
+    assert len(Pack(packed).list()) == 4

@@ -8,6 +8,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,10 +22,12 @@ from fsspec.implementations.memory import MemoryFileSystem
 from fsspec.registry import known_implementations
 
 from bench.errors import UserError
+from bench.execution.coordinator import SharedRungs
+from bench.execution.pruning import Rung
 from bench.ledger import url_store
-from bench.ledger.leases import Leases
+from bench.ledger.leases import LEASE_SECONDS, Clock, Leases, owner_bytes, this_process
 from bench.ledger.ledger import Ledger, MissingEntryError, merge_ledgers
-from bench.ledger.store import LEASE_SECONDS, owner_bytes, this_process
+from bench.ledger.store import StoredFile, open_store
 from bench.ledger.url_store import UrlStore
 
 CLAIM = """
@@ -89,8 +92,8 @@ def later(monkeypatch):
     """Moves the store's clock on by so many seconds, as this driver sees it."""
 
     def move(seconds):
-        now = url_store.Clock.now
-        monkeypatch.setattr(url_store.Clock, "now", lambda *arguments: now(*arguments) + seconds)
+        now = Clock.now
+        monkeypatch.setattr(Clock, "now", lambda *arguments: now(*arguments) + seconds)
 
     return move
 
@@ -105,16 +108,61 @@ def test_a_record_and_its_predictions_come_back_from_a_bucket(bucket, make_recor
     assert again.finished("ab12cd34", None) == make_record()
 
 
-def test_marks_of_one_driver_are_seen_by_another(bucket):
-    mine, other = UrlStore(bucket.url), UrlStore(bucket.url)
-    assert mine.marks("rungs/g/3") == []
-    mine.mark("rungs/g/3", "ab12=0.5")
-    assert other.marks("rungs/g/3") == ["ab12=0.5"]
-    other.mark("rungs/g/3", "cd34=0.25")
-    assert sorted(mine.marks("rungs/g/3")) == ["ab12=0.5", "cd34=0.25"]
+@pytest.fixture(params=["folder", "bucket", "memory"])
+def stores(request, tmp_path):
+    """Two stores of one ledger, as two drivers have them."""
+    if request.param == "bucket":
+        root = request.getfixturevalue("bucket").url
+    else:
+        root = tmp_path / "results" if request.param == "folder" else f"memory://{tmp_path.name}"
+    return open_store(root), open_store(root)
+
+
+def test_every_store_does_the_same(stores):
+    one, other = stores
+    assert (one.check(), one.list("entries"), one.list("rungs/g/3")) == (False, {}, {})
+    one.write("entries/ab/file", b"old")
+    with pytest.raises(FileExistsError):
+        other.write("entries/ab/file", b"new", if_absent=True)
+    assert other.read("entries/ab/file") == b"old"
+    other.write("leases/file", b"old")
+    other.write("leases/file", b"new!")
+    assert one.read("leases/file") == b"new!"
+    with pytest.raises(OSError, match="larger"):
+        one.read("leases/file", max_bytes=3)
+    one.write("rungs/g/3/ab12=0.5", b"", if_absent=True)
+    one.write("rungs/g/3/ab12=0.5", b"")
+    assert {path: file.size for path, file in other.list("rungs").items()} == {"rungs/g/3/ab12=0.5": 0}
+    (path, file), (missing, error) = other.read_many([(path, StoredFile(3)) for path in ("entries/ab/file", "no/file")])
+    assert (path, file, missing) == ("entries/ab/file", b"old", "no/file")
+    assert isinstance(error, FileNotFoundError)
+    written = one.list("leases")["leases/file"].modified
+    assert written is not None and abs(written - time.time()) < 60
+    one.delete("leases/file")
+    one.delete("leases/file")
+    assert other.list("leases") == {}
+    with pytest.raises(FileNotFoundError):
+        other.read("leases/file")
+    assert other.check() is True
+
+
+def test_a_file_that_was_written_again_has_another_state(stores):
+    one, other = stores
+    one.write("entries/ab/file", b"old")
+    (before,) = other.list("entries").values()
+    time.sleep(1.1)  # a bucket's times are in seconds
+    one.write("entries/ab/file", b"new")
+    (after,) = other.list("entries").values()
+    assert before.state != after.state and before.modified < after.modified
+
+
+def test_scores_of_pruning_are_lost_with_their_store_and_nothing_else(bucket):
+    rungs, rung = SharedRungs(UrlStore(bucket.url)), Rung("group", 3)
+    rungs.add(rung, "ab12", 0.5)
+    assert SharedRungs(UrlStore(bucket.url)).scores(rung) == [("ab12", 0.5)]
     bucket.go_away()
-    mine.mark("rungs/g/3", "ef56=1.0")
-    assert mine.marks("rungs/g/3") == []
+    rungs.add(rung, "cd34", 1.0)
+    assert SharedRungs(rungs.store).scores(rung) == []
 
 
 def test_an_entry_has_the_same_name_and_bytes_as_on_a_disk(bucket, ledger, make_record, predictions):
@@ -446,21 +494,21 @@ def test_a_file_system_with_folders_gets_those_that_it_lacks(monkeypatch, tmp_pa
     fsspec.register_implementation("folders", FoldersFileSystem, clobber=True)
     ledger = Ledger("folders://my-bucket/results")
     ledger.check_writable()
-    assert ledger.store.marks("rungs/g/3") == []
-    ledger.store.mark("rungs/g/3", "ab12=0.5")
-    assert ledger.store.marks("rungs/g/3") == ["ab12=0.5"]
+    assert ledger.store.list("rungs/g/3") == {}
+    ledger.store.write("rungs/g/3/ab12=0.5", b"")
+    assert list(ledger.store.list("rungs/g/3")) == ["rungs/g/3/ab12=0.5"]
     leases = Leases("folders://my-bucket/results")
     assert leases.acquire("ab12")
     ledger.publish(make_record(), predictions)
     assert (ledger.store_error, ledger.pending()) == (None, 0)
     assert Ledger("folders://my-bucket/results").records() == [make_record()]
     with pytest.raises(FileNotFoundError):  # and not that there is no such bucket
-        ledger.store.read("ab12cd34-0123456789ab.npz")
+        ledger.store.read("entries/ab/ab12cd34-0123456789ab.npz")
 
 
 def test_a_run_that_was_stopped_after_its_first_rung_leaves_a_ledger(make_record, predictions):
     """In a bucket no folder remains of its leases."""
-    UrlStore("memory://stopped").mark("rungs/g/3", "ab12=0.5")
+    UrlStore("memory://stopped").write("rungs/g/3/ab12=0.5", b"")
     assert Ledger("memory://stopped").records() == []
 
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from bench.statistics.label_issues import accuracy_without, wrong_by_all, wrong_by_majority
+from bench.statistics.per_class import accuracy_without, wrong_by_all, wrong_by_majority
 
 LABELS = np.array([0, 0, 1, 2], dtype=np.uint8)
 

@@ -27,6 +27,7 @@ from bench.execution.signals import INTERRUPTED, is_stop, stop_on_signals
 from bench.execution.user_dataset import load_dataset
 from bench.ledger.file_store import FileStore
 from bench.ledger.ledger import Ledger
+from bench.ledger.store import entry_names, entry_path
 from bench.streams import tolerant_streams
 
 MONITOR = "/tmp/ray/session_latest/logs/monitor.*"
@@ -152,17 +153,17 @@ def export_record(ledger: Ledger, key: str, folder: Path) -> None:
     store = ledger.store
     if not isinstance(store, FileStore):
         return
-    out = FileStore(folder / OUT)
-    for name in store.names_of(key):
-        target = out.location(name)
+    out = folder / OUT
+    for name in entry_names(store, key):
+        source, target = store.root / entry_path(name), out / entry_path(name)
         target.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileExistsError):
             try:
-                target.hardlink_to(store.location(name))
+                target.hardlink_to(source)
             except FileExistsError:
                 raise
             except OSError:  # a file system without links
-                shutil.copyfile(store.location(name), target)
+                shutil.copyfile(source, target)
 
 
 if __name__ == "__main__":

@@ -23,9 +23,9 @@ from bench.execution.cluster.jobs import Job, fetch, jobs_of, remove_variables, 
 from bench.execution.cluster.launcher import Launcher
 from bench.execution.progress import ProgressDisplay, ProgressStats, console_progress
 from bench.execution.pruning import rule
-from bench.ledger.address import is_url, with_results
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record
+from bench.ledger.store import is_url, with_results
 
 FETCH_SECONDS = 10.0
 """How often records are fetched while trials end."""

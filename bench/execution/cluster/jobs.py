@@ -23,10 +23,9 @@ from bench.execution.cluster.head import CommandError, fetch_folder, last_lines,
 from bench.execution.cluster.launcher import Launcher, variables
 from bench.execution.cluster.requirements import SCRIPT, requirements
 from bench.execution.ray_cluster import runtime_env
-from bench.ledger.address import is_url
 from bench.ledger.file_store import FileStore
-from bench.ledger.files import ENTRIES
 from bench.ledger.ledger import Ledger, merge_ledgers
+from bench.ledger.store import ENTRIES, entry_names, entry_path, is_url, put_entry
 
 ENVIRONMENT = "environment.yaml"
 """The job's runtime environment, in a run's folder."""
@@ -168,8 +167,8 @@ def copy_entries(ledger: Ledger, keys: Iterable[str], folder: Path) -> None:
     """Write the entries of some keys into a folder, as a ledger of their own."""
     target = FileStore(folder)
     for key in keys:
-        for name in ledger.store.names_of(key):
-            target.put(name, ledger.store.read(name))
+        for name in entry_names(ledger.store, key):
+            put_entry(target, name, ledger.store.read(entry_path(name)))
 
 
 def jobs_of(launcher: Launcher) -> dict[str, Job]:

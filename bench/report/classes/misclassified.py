@@ -21,7 +21,7 @@ from bench.data.explore import DuplicateImage, duplicate_images
 from bench.errors import UserError
 from bench.jsonutil import JsonObject, canonical
 from bench.report.classes.details import SeedPredictions
-from bench.statistics.label_issues import accuracy_without, wrong_by_all, wrong_by_majority
+from bench.statistics.per_class import accuracy_without, wrong_by_all, wrong_by_majority
 from bench.suite.trial import Trial
 
 Labels = NDArray[np.unsignedinteger[Any]]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from bench.data.dataset import fingerprint
 from bench.errors import UserError
-from bench.ledger.external import is_external
+from bench.ledger.record import is_external
 from bench.metrics import METRICS
 from bench.report.comparison import Comparison, Origin
 from bench.report.document import Cell, Column, Section, Table
