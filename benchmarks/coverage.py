@@ -182,11 +182,11 @@ def equal(maker: Maker, kind: str, count: int, seeds: int, suites: int, mcs: int
             maker.table(errors, seeds, spread) for errors, spread in zip(maker.errors(count), spreads, strict=True)
         ]
         measured = measure(tables)
-        found = find_best_set(measured, draws=DRAWS, seed=number)
+        found = find_best_set(measured, n_draws=DRAWS, seed=number)
         each.append(1 - found.in_set.mean())
         noisy.append(1 - found.in_set[int(np.argmax(spreads))])
         jointly += not found.in_joint_set.all()
-        plain.append(1 - find_best_set(_plainly(measured), draws=DRAWS, seed=number).in_set[int(np.argmax(spreads))])
+        plain.append(1 - find_best_set(_plainly(measured), n_draws=DRAWS, seed=number).in_set[int(np.argmax(spreads))])
         weights = -np.eye(count)
         weights[:, int(np.argmax(measured.means))] += 1
         p = np.delete(contrasts(measured, weights).p, int(np.argmax(measured.means)))
@@ -227,8 +227,8 @@ def power(maker: Maker, gap: float, count: int, seeds: int, suites: int) -> list
         scales[0] = 0.9
         tables = [maker.table(scale * one, seeds, 0.03) for scale, one in zip(scales, maker.errors(count), strict=True)]
         measured = measure(tables)
-        found = find_best_set(measured, draws=DRAWS, seed=number)
-        here = find_best_set(fixed_images(measured), draws=DRAWS, seed=number)
+        found = find_best_set(measured, n_draws=DRAWS, seed=number)
+        here = find_best_set(fixed_images(measured), n_draws=DRAWS, seed=number)
         weights = -np.eye(count)[1:]
         weights[:, 0] = 1
         told = (~found.in_set[1:], ~found.in_joint_set[1:], ~here.in_set[1:], contrasts(measured, weights).low > 0)

@@ -119,15 +119,15 @@ class Leases:
                     return True
                 if not (owner and is_dead(owner)) and not self._is_expired(file):
                     return False
-        mine = f"{LEASES}/{key}.{leases[-1][0] + 1 if leases else 0}"
+        new_path = f"{LEASES}/{key}.{leases[-1][0] + 1 if leases else 0}"
         try:
-            self._store.write(mine, owner_bytes(self._me), if_absent=True)
+            self._store.write(new_path, owner_bytes(self._me), if_absent=True)
         except FileExistsError:
             return False
         expired = [path for _, path, _ in leases]
         # While the folder was listed another driver may have taken over: written the next and deleted the last one.
-        is_only = all(path in (mine, *expired) for _, path, _ in self._leases(key))
-        for path in expired if is_only else [mine]:
+        is_only = all(path in (new_path, *expired) for _, path, _ in self._leases(key))
+        for path in expired if is_only else [new_path]:
             self._store.delete(path)
         return is_only
 

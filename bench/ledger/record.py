@@ -198,12 +198,12 @@ def _check_values(containers: list[Any]) -> list[str]:
     raise ValueError(f"record is nested more than {MAX_DEPTH} levels deep")
 
 
-def _check_fields(data: Any, fields: dict[str, tuple[str, _Check]], place: str) -> None:
+def _check_fields(data: Any, fields: dict[str, tuple[str, _Check]], path: str) -> None:
     if not isinstance(data, dict):
-        raise ValueError(f"not a record: {place.rstrip('.')} is {_short(data)}")
+        raise ValueError(f"not a record: {path.rstrip('.')} is {_short(data)}")
     for name, (what, allowed) in fields.items():
         if name in data and not allowed(data[name]):
-            raise ValueError(f"record holds {_short(data[name])} as {place}{name}, where {what} belongs")
+            raise ValueError(f"record holds {_short(data[name])} as {path}{name}, where {what} belongs")
 
 
 def _check_config(config: dict[str, Any]) -> None:

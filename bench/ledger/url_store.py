@@ -140,10 +140,10 @@ class UrlStore:
                 f"{self.root}: there is no such bucket; make it first, or name another"
             ) from error
         except Exception as error:
-            away = _unavailable(self.root, error)
+            unavailable = _unavailable(self.root, error)
             if not _is_refusal(error):  # which is reported at once, and may concern writing only
-                self._unavailable_until = time.monotonic() + RETRY_AFTER_SECONDS, away
-            raise away from error
+                self._unavailable_until = time.monotonic() + RETRY_AFTER_SECONDS, unavailable
+            raise unavailable from error
         self._unavailable_until = None
 
 

@@ -9,9 +9,8 @@ Files in reading order::
     factor_effects.py    main effects and interactions of axes
     best_set.py          which configurations may be the best
     paired_tests.py      McNemar's and Tango's tests of two configurations
-    per_class.py         precision, recall and F1 of each class, confusion matrix
+    per_class.py         precision, recall and F1 of each class, confusion matrix, labels that may be wrong
     reliability.py       bins of a reliability diagram
-    label_issues.py      test labels that may be wrong
     tuning_effect.py     best settings, expected best of n trials
     time_to_accuracy.py  epochs and seconds to a target
     versus_published.py  agreement with published results

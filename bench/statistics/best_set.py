@@ -45,7 +45,7 @@ class BestSet:
 
 
 def find_best_set(
-    estimates: MeanEstimates, confidence: float = 0.95, draws: int = N_DRAWS, seed: int = 0, higher: bool = True
+    estimates: MeanEstimates, confidence: float = 0.95, n_draws: int = N_DRAWS, seed: int = 0, higher: bool = True
 ) -> BestSet:
     """The configurations that are not significantly different from the best, at two kinds of confidence.
 
@@ -75,7 +75,7 @@ def find_best_set(
         k configurations, of full budget and the same protocol. With `fixed_images` the set is that of this test set.
     confidence
         In (0, 1).
-    draws, seed
+    n_draws, seed
         Of the joint null distribution; the same seed gives the same set.
     higher
         Whether higher means are better.
@@ -91,7 +91,7 @@ def find_best_set(
     else:
         candidate_estimates = subset(estimates, candidates.tolist())
         candidate_estimates = replace(candidate_estimates, deviations=candidate_estimates.deviations.astype(np.float64))
-        candidate_p_each, candidate_p_joint = _compare_all_pairs(candidate_estimates, means[candidates], draws, seed)
+        candidate_p_each, candidate_p_joint = _compare_all_pairs(candidate_estimates, means[candidates], n_draws, seed)
         p_each[candidates], p_joint[candidates] = (
             np.minimum(candidate_p_each + screening_error, 1.0),
             np.minimum(candidate_p_joint + screening_error, 1.0),
@@ -105,20 +105,20 @@ def fixed_images(estimates: MeanEstimates) -> MeanEstimates:
     return replace(estimates, independent=zeros, deviations=zeros[:, None])
 
 
-def _compare_all_pairs(estimates: MeanEstimates, means: Floats, draws: int, seed: int) -> tuple[Floats, Floats]:
+def _compare_all_pairs(estimates: MeanEstimates, means: Floats, n_draws: int, seed: int) -> tuple[Floats, Floats]:
     """p-values of configurations that are compared all with all: of each by itself, and jointly."""
     count = len(means)
     variance = _difference_variances(estimates.covariance)
     max_lead = _t_statistic(means[:, None] - means[None, :], variance).max(axis=0)
     order = np.argsort(max_lead, kind="stable")
-    null = _null_distribution(estimates, variance, draws, np.random.default_rng(seed))
-    p_each = (1 + np.count_nonzero(null >= max_lead[:, None], axis=1)) / (1 + draws)
+    null = _null_distribution(estimates, variance, n_draws, np.random.default_rng(seed))
+    p_each = (1 + np.count_nonzero(null >= max_lead[:, None], axis=1)) / (1 + n_draws)
     # Step down from the whole set: the configuration with the largest lead against it leaves next.
-    null_max = np.full(draws, -np.inf, dtype=np.float32)
+    null_max = np.full(n_draws, -np.inf, dtype=np.float32)
     p_steps = np.empty(count)
     for step, index in enumerate(order):
         np.maximum(null_max, null[index], out=null_max)
-        p_steps[step] = (1 + np.count_nonzero(null_max >= max_lead[index])) / (1 + draws)
+        p_steps[step] = (1 + np.count_nonzero(null_max >= max_lead[index])) / (1 + n_draws)
     p_joint = np.empty(count)
     p_joint[order] = np.maximum.accumulate(p_steps[::-1])[::-1]
     p_each[order[0]] = p_joint[order[0]] = 1.0
@@ -167,14 +167,16 @@ def _t_statistic(gap: Floats, variance: Floats) -> Floats:
 
 
 def _null_distribution(
-    estimates: MeanEstimates, variance: Floats, draws: int, generator: np.random.Generator
+    estimates: MeanEstimates, variance: Floats, n_draws: int, generator: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Largest t statistic of any other configuration over each one when all are equal, shape (k, draws)."""
+    """Largest t statistic of any other configuration over each one when all are equal, shape (k, n_draws)."""
     count = len(estimates.means)
     values, vectors = np.linalg.eigh(estimates.image_covariance)
     root = vectors * np.sqrt(np.maximum(values, 0.0))
-    sampled = root @ generator.standard_normal((count, draws))
-    sampled += np.sqrt(_draw_seed_variances(estimates, draws, generator)) * generator.standard_normal((count, draws))
+    sampled = root @ generator.standard_normal((count, n_draws))
+    sampled += np.sqrt(_draw_seed_variances(estimates, n_draws, generator)) * generator.standard_normal(
+        (count, n_draws)
+    )
     means: NDArray[np.float32] = sampled.astype(np.float32)
     with np.errstate(divide="ignore"):
         scale = np.where(variance > 0, 1 / np.sqrt(variance), 0.0).astype(np.float32)
@@ -187,20 +189,20 @@ def _null_distribution(
     return max_leads
 
 
-def _draw_seed_variances(estimates: MeanEstimates, draws: int, generator: np.random.Generator) -> Floats:
-    """Draws of `MeanEstimates.seed_variances` from its sampling distribution, shape (k, draws).
+def _draw_seed_variances(estimates: MeanEstimates, n_draws: int, generator: np.random.Generator) -> Floats:
+    """Draws of `MeanEstimates.seed_variances` from its sampling distribution, shape (k, n_draws).
 
     Pooled configurations share most of their estimate of the noise, and so its error.
     """
     if estimates.noise is None:
-        return np.zeros((len(estimates.means), draws))
+        return np.zeros((len(estimates.means), n_draws))
     noise = estimates.noise
     pooled = ~noise.is_outlier
     common_degrees = float(np.min(noise.degrees[pooled] ** 2 / noise.total)) if pooled.any() else 0.0
-    common_draws = generator.chisquare(common_degrees, draws) if common_degrees > 0 else np.zeros(draws)
+    common_draws = generator.chisquare(common_degrees, n_draws) if common_degrees > 0 else np.zeros(n_draws)
     remaining_degrees = noise.degrees - np.where(pooled, common_degrees, 0.0)
     chi_squares = 2 * generator.standard_gamma(
-        np.maximum(remaining_degrees, 0.0)[:, None] / 2, (len(remaining_degrees), draws)
+        np.maximum(remaining_degrees, 0.0)[:, None] / 2, (len(remaining_degrees), n_draws)
     )
     chi_squares += np.where(pooled[:, None], common_draws, 0.0)
     scale = noise.degrees[:, None] / np.maximum(chi_squares, 1e-12)

@@ -41,11 +41,11 @@ class Strata:
             strata.setdefault(value, set()).add(stratum)
         return strata
 
-    def matched(self, levels: Sequence[Value]) -> list[int]:
+    def matched(self, values: Sequence[Value]) -> list[int]:
         """The strata that have every one of these values."""
-        if len(levels) > len(self.members):  # a random search gives every configuration another value
+        if len(values) > len(self.members):  # a random search gives every configuration another value
             return []
-        return sorted(set.intersection(*sorted((self.having.get(value, set()) for value in levels), key=len)))
+        return sorted(set.intersection(*sorted((self.having.get(value, set()) for value in values), key=len)))
 
 
 def varying(axes: pd.DataFrame) -> list[str]:
@@ -246,7 +246,7 @@ def interactions(
         if not matched_strata:
             continue
         for first_value, second_value in product(
-            *(levels[1:] if len(levels) == 2 else levels for levels in (first_values, second_values))
+            *(values[1:] if len(values) == 2 else values for values in (first_values, second_values))
         ):
             contrast: dict[Value, float] = {
                 (row_value, column_value): ((row_value == first_value) - 1 / len(first_values))

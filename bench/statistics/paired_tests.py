@@ -180,13 +180,13 @@ def score_interval(estimates: MeanEstimates, first: int, second: int, confidence
         A confidence outside (0, 1).
     """
     check_confidence(confidence)
-    level = (1 - confidence) / 2
+    tail = (1 - confidence) / 2
     observed = _observe(estimates, first, second)
     estimate = observed.estimate
 
     def bound(end: float, side: int) -> float:
         def beyond(null: float) -> float:
-            return _p_values(observed, null)[side] - level
+            return _p_values(observed, null)[side] - tail
 
         # At the estimate itself both p-values are 0.5.
         if (abs(estimate) >= _INNER and estimate * end > 0) or beyond(end) >= 0:

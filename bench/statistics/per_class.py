@@ -1,4 +1,4 @@
-"""Precision, recall and F1 of each class, the confusion matrix, and intervals over new seeds and images."""
+"""Precision, recall and F1 of each class, confusion matrix, test labels that may be wrong; over seeds and images."""
 
 from __future__ import annotations
 
@@ -255,13 +255,57 @@ def _score(metric: ClassMetric, estimates: MeanEstimates, n_images: Floats, conf
     has_seeds = (estimates.seeds > 1) & (variance > 0) & (proportion > 0) & (proportion < 1)
     safe_variance = np.where(has_seeds, variance, 1.0)
     n = np.where(has_seeds, proportion * (1 - proportion) / (safe_variance * slope**2), np.maximum(n_images, 1))
-    level = 0.5 + confidence / 2
-    quantile = np.full(len(ratio), stats.norm.ppf(level))
+    probability = 0.5 + confidence / 2
+    quantile = np.full(len(ratio), stats.norm.ppf(probability))
     if estimates.noise is not None:
         seed_part = estimates.noise.variances / estimates.seeds
         degrees = satterthwaite(
             safe_variance, np.where(has_seeds, seed_part, 0.0), estimates.noise.degrees, estimates.images
         )
-        quantile = np.where(has_seeds, stats.t.ppf(level, degrees), quantile)
+        quantile = np.where(has_seeds, stats.t.ppf(probability, degrees), quantile)
     low, high = score_bounds(proportion, n, quantile)
     return (2 * low / (1 + low), 2 * high / (1 + high)) if metric == "f1" else (low, high)
+
+
+# --- test labels that may be wrong ----------------------------------------------------------------
+
+
+def wrong_by_majority(labels: Classes, predicted: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The wrong class that more than half of the seeds predict, and how many of them do.
+
+    Parameters
+    ----------
+    labels
+        Class numbers, shape (images,).
+    predicted
+        Class numbers, shape (seeds, images).
+
+    Returns
+    -------
+    tuple
+        Two arrays of shape (images,): the class, -1 where most seeds are right or do not agree; and the seeds, 0 there.
+    """
+    sorted_classes = np.sort(predicted, axis=0)
+    # A class that more than half of the seeds predict is the median of the sorted predictions.
+    majority = sorted_classes[len(predicted) // 2]
+    votes = np.count_nonzero(predicted == majority, axis=0)
+    wrong = (2 * votes > len(predicted)) & (majority != labels)
+    return np.where(wrong, majority.astype(np.int64), -1), np.where(wrong, votes, 0).astype(np.int64)
+
+
+def wrong_by_all(labels: Classes, predicted: Sequence[NDArray[Any]]) -> NDArray[np.bool_]:
+    """Images to which every seed of every configuration gives the same wrong class; booleans of shape (images,).
+
+    `predicted` has an array of shape (seeds, images) per configuration. Such labels are candidates only, since the
+    networks learnt from the same training labels: Northcutt et al. 2021 (arXiv 2103.14749) find about half of such
+    candidates to be wrong.
+    """
+    all_predictions = np.concatenate(list(predicted))
+    issues: NDArray[np.bool_] = (all_predictions == all_predictions[0]).all(axis=0) & (all_predictions[0] != labels)
+    return issues
+
+
+def accuracy_without(correct: NDArray[np.bool_], excluded: NDArray[np.bool_]) -> float:
+    """The accuracy of all seeds, shape (seeds, images), on the images that are not excluded; nan where none remains."""
+    included = correct[:, ~excluded]
+    return float(included.mean()) if included.size else float("nan")

@@ -29,12 +29,12 @@ def test_equal_configurations_give_the_studentized_range() -> None:
     assert stats.studentized_range.ppf(0.95, 10, np.inf) == pytest.approx(4.474, abs=0.001)
     quantile = stats.studentized_range.ppf(0.95 + SCREENING_ERROR, 10, np.inf)
     for close, tied in ((1.03, True), (0.97, False)):
-        found = find_best_set(known(means, (close / quantile) ** 2), draws=40_000)
+        found = find_best_set(known(means, (close / quantile) ** 2), n_draws=40_000)
         assert bool(found.in_joint_set[0]) is tied
 
 
 def test_two_configurations_give_the_one_sided_test_each_and_the_two_sided_at_once() -> None:
-    found = find_best_set(known([0.0, 2**0.5 * 1.5], 1.0), draws=200_000)
+    found = find_best_set(known([0.0, 2**0.5 * 1.5], 1.0), n_draws=200_000)
     assert found.p == pytest.approx([stats.norm.sf(1.5) + SCREENING_ERROR, 1.0], abs=0.003)
     assert found.p_joint == pytest.approx([2 * stats.norm.sf(1.5) + SCREENING_ERROR, 1.0], abs=0.003)
 
@@ -47,7 +47,7 @@ def test_equal_configurations_give_dunnetts_one_sided_quantile() -> None:
     assert np.quantile(lead, 0.95) == pytest.approx(quantile, abs=0.01)
     for close, tied in ((1.04, True), (0.95, False)):
         gap = np.quantile(lead, 0.95 + SCREENING_ERROR) * 2**0.5 / close
-        found = find_best_set(known([0.0, *[0.0] * 8, gap], 1.0), draws=40_000)
+        found = find_best_set(known([0.0, *[0.0] * 8, gap], 1.0), n_draws=40_000)
         assert bool(found.in_set[0]) is tied
         assert found.in_joint_set[0]
 
@@ -99,7 +99,7 @@ def test_copies_of_a_configuration_do_not_tie_the_others(more: int) -> None:
     levels = [*np.linspace(0.08, 0.12, 40), *[0.9] * more]
     tables = [hard + generator.normal(0, 0.1, (3, 4000)) > level for level in levels]
     once, found = (
-        find_best_set(replace(some, independent=some.noise.variances), draws=500).in_set[:40]
+        find_best_set(replace(some, independent=some.noise.variances), n_draws=500).in_set[:40]
         for some in (measure(tables), measure([*tables, *(table.copy() for table in tables[:20])]))
         if some.noise is not None
     )
@@ -108,7 +108,7 @@ def test_copies_of_a_configuration_do_not_tie_the_others(more: int) -> None:
 
 def test_equal_configurations_stay_19_times_in_20() -> None:
     generator = np.random.default_rng(0)
-    found = [find_best_set(measure(suite([0.1] * 6, 3, generator, 1000)), draws=1000) for _ in range(100)]
+    found = [find_best_set(measure(suite([0.1] * 6, 3, generator, 1000)), n_draws=1000) for _ in range(100)]
     assert np.mean([1 - one.in_set.mean() for one in found]) <= 0.05
     assert np.mean([not one.in_joint_set.all() for one in found]) <= 0.1
 
@@ -116,7 +116,7 @@ def test_equal_configurations_stay_19_times_in_20() -> None:
 def test_fewer_stay_each_by_itself_than_all_at_once() -> None:
     """The set that holds all of the best at once is the larger one, and leaves less out."""
     generator = np.random.default_rng(0)
-    found = [find_best_set(measure(suite([0.1, *[0.115] * 5], 5, generator)), draws=1000) for _ in range(30)]
+    found = [find_best_set(measure(suite([0.1, *[0.115] * 5], 5, generator)), n_draws=1000) for _ in range(30)]
     assert all((one.in_joint_set | ~one.in_set).all() for one in found)
     out, at_once = (
         1 - np.mean([one[1:] for one in sets])
@@ -129,8 +129,8 @@ def test_on_this_test_set_seeds_alone_tell_the_best() -> None:
     """Ten seeds tell a point apart on these images, of which other images leave less sure."""
     generator = np.random.default_rng(0)
     found = [measure(suite([0.1], 10, generator, 1000)[0] for _ in range(5)) for _ in range(10)]
-    here = sum(find_best_set(fixed_images(one), draws=1000).in_set.sum() for one in found)
-    assert here < sum(find_best_set(one, draws=1000).in_set.sum() for one in found) - 3
+    here = sum(find_best_set(fixed_images(one), n_draws=1000).in_set.sum() for one in found)
+    assert here < sum(find_best_set(one, n_draws=1000).in_set.sum() for one in found) - 3
 
 
 def test_a_true_best_of_much_noise_stays_with_few_seeds() -> None:
@@ -142,7 +142,7 @@ def test_a_true_best_of_much_noise_stays_with_few_seeds() -> None:
         hard = generator.beta(0.3, 0.9, 1000) * 0.4
         luck = generator.normal(1, 0.5, (5, 1)).clip(0, 2)
         noisy = generator.random((5, 1000)) >= (hard * luck).clip(0, 1)
-        out.append(not find_best_set(measure([*tables, noisy]), draws=1000).in_set[-1])
+        out.append(not find_best_set(measure([*tables, noisy]), n_draws=1000).in_set[-1])
     assert np.mean(out) <= 0.12
 
 
