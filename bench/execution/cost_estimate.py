@@ -159,11 +159,12 @@ def _forward_operations(networks: Sequence[tuple[Trial, Shape, int]], recorded: 
     """Operations of one image's forward pass, for each trial with its images' shape and number of classes."""
     counts: dict[str, int] = {}
     unknown: dict[str, tuple[Trial, Shape, int]] = {}
-    cache_keys = []
+    cache_keys: dict[str, str] = {}  # by configuration, which many seeds may share
     for trial, pixels, classes in networks:
+        if trial.config_key in cache_keys:
+            continue
         outputs = _outputs(classes)
-        cache_key = _cache_key(trial.config.to_json(), pixels, outputs)
-        cache_keys.append(cache_key)
+        cache_key = cache_keys[trial.config_key] = _cache_key(trial.config.to_json(), pixels, outputs)
         known = None if trial.code else recorded.get(cache_key) or library_cache.recall(cache_key)
         if known is None:
             unknown.setdefault(cache_key, (trial, pixels, outputs))
@@ -171,7 +172,7 @@ def _forward_operations(networks: Sequence[tuple[Trial, Shape, int]], recorded: 
             counts[cache_key] = known
     if len(unknown) <= MAX_NETWORKS:
         counts |= _count_operations(unknown)
-    return [counts.get(cache_key) for cache_key in cache_keys]
+    return [counts.get(cache_keys[trial.config_key]) for trial, _, _ in networks]
 
 
 def _count_operations(networks: dict[str, tuple[Trial, Shape, int]]) -> dict[str, int]:
