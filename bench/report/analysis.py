@@ -160,7 +160,7 @@ def analyse(group: TrialGroup, predictions: Callable[[str], Predictions], metric
 
 
 def read_correctness(configurations: Sequence[Configuration], predictions: Callable[[str], Predictions]) -> Correctness:
-    """Read the predictions of every complete trial; a byte per image is kept."""
+    """Read the predictions of every complete trial; a byte per image stays in memory."""
     tables: dict[str, list[NDArray[np.bool_]]] = {}
     checksums: dict[str, str] = {}
     accuracies: dict[str, float] = {}

@@ -57,7 +57,7 @@ WIDTH, HEIGHT = 380, 240
 """Of the plot inside its axes, in pixels: drawn at its own size on a phone 390 pixels wide, text stays readable."""
 
 AXIS_NAME, LEGEND_NAME = 170, 400
-"""Pixels of a name beside an axis, and in a legend that has a line for each."""
+"""Pixels of a name next to an axis, and in a legend that has a line for each."""
 
 WHOLE = 440
 """About the width of a chart with its axis, for what spans it: titles and the lines of a legend."""
@@ -168,7 +168,7 @@ def _around(name: str, position: int, pixels: float) -> str:
 
 
 def _longest(name: str, pixels: float, text: Callable[[int], str]) -> str:
-    """The name if it fits, else `text` with as many characters kept as fit."""
+    """The name if it fits, else `text` with as many characters of it as fit."""
     if width(name) <= pixels:
         return name
     return next((text(length) for length in range(len(name) - 1, 3, -1) if width(text(length)) <= pixels), text(3))

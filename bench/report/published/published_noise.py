@@ -159,8 +159,8 @@ def compare_values(
     if other_images and n_images:
         sampling = sum(p * (1 - p) / n_images for p in (estimated.mean, published))
     proportion = n_images is not None and n_images > 0 and METRICS[metric].is_proportion
-    floor = binomial_noise(1 - estimated.mean, n_images) if proportion and n_images else None
-    candidates = (noise.pooled,) if noise.source in ("suite", "page") else (noise.pooled, floor)
+    lower_bound = binomial_noise(1 - estimated.mean, n_images) if proportion and n_images else None
+    candidates = (noise.pooled,) if noise.source in ("suite", "page") else (noise.pooled, lower_bound)
     agreements = [
         agreement(estimated.mean, n_seeds, published, deviation, sampling, rounding)
         for deviation in candidates

@@ -164,7 +164,7 @@ def _networks_only(comparison: Comparison) -> str:
 
 
 def _names(labels: Sequence[str]) -> str:
-    """``a, b and c``, ``a, b, c and 4 more``; labels hold spaces, so that each is quoted."""
+    """``a, b and c``, ``a, b, c and 4 more``; labels hold spaces, so that each has quotation marks."""
     names = [f"“{label}”" for label in labels[:MAX_NAMED]]
     if len(labels) > MAX_NAMED:
         names.append(f"{len(labels) - MAX_NAMED} more")
