@@ -95,13 +95,13 @@ SUITE_INDEX = ".suites.json"
 """Which suite file each report in a folder is of: two suites may have one name."""
 
 
-def write(path: Path, text: str) -> None:
-    """Write the file, making its folder where needed, and say so; UserError where that cannot be."""
+def write(path: Path, text: str, option: str = "--out") -> None:
+    """Write the file, making its folder where needed, and say so; UserError where that cannot be names the `option`."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8", errors="replace")  # a file's name need not be UTF-8
     except OSError as error:
-        raise UserError(f"{path}: cannot be written: {error.strerror}; choose another place with --out") from error
+        raise UserError(f"{path}: cannot be written: {error.strerror}; choose another place with {option}") from error
     typer.echo(f"wrote {path}")
 
 

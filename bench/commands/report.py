@@ -73,7 +73,7 @@ def write_tables(report: Report, folder: Path) -> None:
     from bench.report.csv_json import tables_csv
 
     for name, text in tables_csv(report).items():
-        write(folder / f"{name}.csv", text)
+        write(folder / f"{name}.csv", text, "--tables")
 
 
 def _named(report: Report) -> Iterator[tuple[str, str, Chart]]:
