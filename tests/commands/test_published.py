@@ -59,7 +59,7 @@ def test_it_prints_a_row_per_reference_that_has_a_match(folder: Path) -> None:
     assert "| 88.35 | 88.20 ± " in text and "| within (−0.15 ± " in text
     assert "| not run | not enough time |" in text
     assert "lab-e-dropout" not in text
-    assert "- Command: `bench published mine.yaml`" in text
+    assert "| Command | `bench published mine.yaml` |" in text
 
 
 def test_it_writes_a_file(folder: Path) -> None:
@@ -92,12 +92,12 @@ def short_run(folder: Path, key: str | None = None) -> None:
 
 def test_a_shorter_run_of_a_configuration_counts_at_equal_epochs(folder: Path) -> None:
     short_run(folder)
-    assert ", at equal epochs |" in run("long.yaml")
+    assert ", at equal epochs) |" in run("long.yaml")
 
 
 def test_a_shorter_run_on_other_data_or_by_other_code_does_not_count(folder: Path) -> None:
     short_run(folder, key="abcdef0123456789abcd")
-    assert "at equal epochs |" not in run("long.yaml")
+    assert "at equal epochs) |" not in run("long.yaml")
 
 
 def test_a_suite_with_options_stands_in_place_of_the_plain_one(folder: Path) -> None:
