@@ -13,12 +13,14 @@ import traceback
 from bench.errors import UserError, escaped
 from bench.execution.signals import (
     INTERRUPTED,
+    TIME_IS_UP,
     Detached,
     finishing,
     ignore_more,
     is_stop,
     raise_if_stopped,
     stop_on_signals,
+    time_is_up,
 )
 from bench.streams import lost_output, tolerant_streams
 from bench.system import set_environment_user
@@ -43,7 +45,7 @@ def main() -> None:
                 if failure := lost_output():
                     print(f"error: standard output could not be written: {failure}", file=sys.stderr)
                     code = code or 1
-                if code == INTERRUPTED:
+                if code in (INTERRUPTED, TIME_IS_UP):
                     ignore_more()
     sys.exit(code)
 
@@ -52,6 +54,12 @@ def _code(end: BaseException, debug: bool) -> int | str | None:
     """The exit code of a command that ended by itself, by a signal or by an exception; says why it could not go on."""
     if isinstance(end, Detached):
         return end.code
+    if is_stop(end) and time_is_up():
+        print(
+            "Stopped: --max-hours is over. What ended is in the ledger; the same command goes on from there.",
+            file=sys.stderr,
+        )
+        return TIME_IS_UP
     if is_stop(end):
         print("Stopped. What ended is in the ledger; the same command goes on from there.", file=sys.stderr)
         return INTERRUPTED

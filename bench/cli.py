@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from bench import __version__
-from bench.commands.options import COMPARE_EPILOG, EPILOG, REPRODUCE_EPILOG
+from bench.commands.options import COMPARE_EPILOG, EPILOG, REPRODUCE_EPILOG, RUN_EPILOG
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class LazyCommand:
 
 
 COMMANDS = {
-    "run": LazyCommand("run:run", "Train what the ledger lacks of a suite, then show its leaderboard."),
+    "run": LazyCommand("run:run", "Train what the ledger lacks of a suite, then show its leaderboard.", RUN_EPILOG),
     "plan": LazyCommand(
         "plan:plan", "Show what a suite would run: trials, counts per axis, what is done, time and memory."
     ),
@@ -48,7 +48,8 @@ COMMANDS = {
         "Add test predictions of any framework, classes or probabilities, to the leaderboard.",
     ),
     "export": LazyCommand(
-        "exchange:export", "Write the ledger's trials for TensorBoard: parameters, curves and final metrics."
+        "exchange:export",
+        "Write the ledger's trials to TensorBoard, MLflow or Weights & Biases.",
     ),
     "merge": LazyCommand(
         "exchange:merge",

@@ -12,11 +12,12 @@ from bench.commands.load_results import report_of, report_of_all
 from bench.commands.load_suites import completed, trials_of
 from bench.commands.load_suites import load as load_suite_argument
 from bench.commands.options import suite_argument, terminal
-from bench.commands.run import git_commit, is_missing_any, load_datasets
+from bench.commands.run import git_commit, is_missing_any, load_datasets, options_of
 from bench.errors import UserError
 from bench.execution.messages import RunOptions
 from bench.execution.progress import console_progress
 from bench.execution.signals import stop_on_signals
+from bench.execution.trackers.tracker import destinations
 from bench.frames import Results, load
 from bench.ledger.ledger import Ledger
 from bench.ledger.store import RESULTS
@@ -69,6 +70,7 @@ def run(
     retries: int = RunOptions.retries,
     checkpoint_after: float = RunOptions.checkpoint_after,
     data_dir: str | Path | None = None,
+    log: Sequence[str] = (),
     progress: bool = True,
 ) -> Results:
     """Train what a ledger lacks of a suite; its results as frames.
@@ -89,6 +91,8 @@ def run(
         False trains in this process, one trial at a time, as `--no-ray`.
     data_dir
         Look here for data first, as `--data-dir`.
+    log
+        Trackers, as `--log`: ``["mlflow=http://HOST:5000"]``.
     progress
         Show the run while it goes on: a table in a notebook's cell or a terminal, lines elsewhere.
 
@@ -110,22 +114,22 @@ def run(
     read = _suite_of(suite)
     trials = trials_of(read)
     ledger = Ledger(results.ledger.root if isinstance(results, Results) else results)
-    if is_missing_any(ledger, read, trials):
-        ledger.check_writable()
-    check(read, trials)
-    datasets = load_datasets([(read.name, read, trials)], Path(data_dir) if data_dir else None)
     options = RunOptions(
-        suite=read.name,
         git_commit=git_commit(),
-        pruning=read.pruning,
-        sampling_seed=read.sampling_seed,
         cpus_per_trial=cpus_per_trial,
         gpus_per_trial=gpus_per_trial,
         jobs=jobs,
         checkpoint_after=checkpoint_after,
         retries=retries,
         use_ray=use_ray,
+        trackers=destinations(log, ledger.store.local),
     )
+    options = options_of(read, options)
+    planned = read.name, read, trials
+    if is_missing_any(ledger, planned, options):
+        ledger.check_writable()
+    check(read, trials)
+    datasets = load_datasets([planned], Path(data_dir) if data_dir else None)
     from bench.execution.run_trials import run_trials
 
     console = terminal()

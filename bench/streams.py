@@ -127,6 +127,34 @@ def reserve_stdout() -> TextIO:
     return stream
 
 
+@contextlib.contextmanager
+def duplicate_stdout() -> Iterator[TextIO]:
+    """A stream to where standard output goes now, whatever its descriptor is made to stand for meanwhile."""
+    stream = sys.stdout
+    file = _tolerant_file(stream)
+    try:
+        number = file.number if file else stream.fileno()
+    except (OSError, ValueError):
+        number = -1
+    if number != 1:  # a test's or a notebook's
+        yield stream
+        return
+    stream.flush()
+    duplicate = TolerantFile(os.dup(1))
+    try:
+        with io.TextIOWrapper(
+            io.BufferedWriter(duplicate),  # type: ignore[type-var]
+            encoding=stream.encoding,
+            errors=stream.errors,
+            line_buffering=True,
+        ) as text:
+            yield text
+    finally:
+        os.close(duplicate.number)
+        if file:
+            file.error = file.error or duplicate.error
+
+
 def lost_output() -> str:
     """Why some of the standard output was dropped; "" if none was, or if the reader has closed the pipe."""
     error = _stdout and _stdout.error

@@ -12,7 +12,7 @@ import typer
 
 from bench.commands.options import EPILOG, RESULTS, Results, terminal
 from bench.errors import UserError
-from bench.execution.signals import INTERRUPTED, Detached
+from bench.execution.signals import INTERRUPTED, TIME_IS_UP, Detached
 from bench.ledger.store import is_url, with_results
 
 if TYPE_CHECKING:
@@ -111,10 +111,10 @@ def make_bundle(
     known: set[str] = set()
     count = 0
     for text, suite, trials in planned:
-        done = ledger.done(rule(suite.pruning))
+        done = ledger.done(rule(suite.pruning), suite.max_minutes)
         count += len(work_plan(trials, done, pruned=suite.pruning is not None).trials)
         known |= {trial.key for trial in trials if trial.key in done}
-        suites.append(BundledSuite(suite.name, trials, suite.pruning, suite.sampling_seed, text))
+        suites.append(BundledSuite(suite.name, trials, suite.pruning, suite.sampling_seed, text, suite.max_minutes))
     if not count:
         return None
     if options.gpus_per_trial is None and launcher.gpus:
@@ -178,6 +178,9 @@ def _outcome(last_event: Event, bundle: RunBundle) -> bool:
     """Whether trials of a run failed; Detached where it was stopped, UserError where it could not go on."""
     if last_event["outcome"] == "error":
         raise UserError(f"{bundle.name}: {last_event['message']}")
+    if last_event["outcome"] == "stopped" and last_event.get("time_is_up"):
+        typer.echo(f"{bundle.name}: --max-hours is over. What ended is in the ledger; the same command goes on.")
+        raise Detached(TIME_IS_UP)
     if last_event["outcome"] == "stopped":
         typer.echo(f"{bundle.name} was stopped. What ended is in the ledger; the same command goes on from there.")
         raise Detached(INTERRUPTED)

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
-import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,78 +12,45 @@ import typer
 
 from bench.commands.load_results import existing, undamaged, warn_damaged
 from bench.commands.load_suites import load, trials_of
-from bench.commands.options import RESULTS, DataDir, Results
-from bench.components import AXES
+from bench.commands.options import RESULTS, DataDir, Log, Results
 from bench.data import load as load_dataset
 from bench.data.catalogue import find
 from bench.errors import UserError, escaped_line, plural
+from bench.execution.trackers.tracker import destinations
+from bench.execution.trackers.tracking import export_records
 from bench.jsonutil import JsonObject
 from bench.ledger.ledger import Ledger, merge_ledgers
 from bench.ledger.packed_ledger import write_pack
-from bench.ledger.record import PARTS, Record, Result, RunInfo, external_config, external_key
+from bench.ledger.record import Record, Result, RunInfo, external_config, external_key
 from bench.ledger.store import with_results
 from bench.metrics import PREDICTION_COLUMNS, compute_metrics
-from bench.suite.labels import axis_label
 
 if TYPE_CHECKING:
     from bench.metrics import Predictions
 
 
-MAX_NAME = 200
-"""Characters of a folder's name; file systems allow 255 bytes."""
-
-
 def export(
     suite: Annotated[str | None, typer.Argument(help="A suite file or name; everything in the ledger without.")] = None,
-    tensorboard: Annotated[
-        Path | None, typer.Option("--tensorboard", help="Folder for TensorBoard's event files.", metavar="DIR")
-    ] = None,
+    log: Log = None,
     results: Results = RESULTS,
 ) -> None:
-    """Write the ledger's trials for TensorBoard: parameters, curves and final metrics."""
-    if tensorboard is None:
-        raise UserError("say where to: --tensorboard DIR")
+    """Write the ledger's trials to TensorBoard, MLflow or Weights & Biases."""
+    if not log:
+        raise UserError("say where to: --log tensorboard=DIR, --log mlflow=http://HOST:5000 or --log wandb=PROJECT")
     keys = {trial.key for trial in trials_of(load(suite, None, None, None))} if suite else None
 
     ledger = existing(results)
+    trackers = destinations(log, ledger.store.local)
     warn_damaged(ledger)
-    event_runs = list(runs([record for record in ledger.records() if keys is None or record.key in keys]))
-    if not event_runs:
+    records = [record for record in ledger.records() if keys is None or record.key in keys]
+    if not records:
         raise UserError(f"{results}: holds no trial{f' of {suite}' if suite else ''}; run a suite first")
-    n_written = _to_tensorboard(event_runs, tensorboard)
-    present = f", {len(event_runs) - n_written} were there" if n_written < len(event_runs) else ""
-    typer.echo(f"wrote {plural(n_written, 'trial')}{present}: tensorboard --logdir {shlex.quote(str(tensorboard))}")
-
-
-def _to_tensorboard(event_runs: list[Run], folder: Path) -> int:
-    """Those that are not there yet, a folder each."""
-    try:
-        from tensorboardX import SummaryWriter
-    except ImportError as error:
-        raise UserError("--tensorboard needs tensorboardX: pip install tensorboardX") from error
-
-    n_written = 0
-    for run in event_runs:
-        name = re.sub(r"[^A-Za-z0-9._-]+", "_", run.name)[-MAX_NAME:]  # the seed and the key stand at its end
-        target, unfinished = folder / name, folder / f".{name}"
-        try:
-            if target.exists():
-                continue
-            # Aside first: a folder that is there counts as written.
-            shutil.rmtree(unfinished, ignore_errors=True)
-            with SummaryWriter(str(unfinished), write_to_disk=True) as writer:
-                writer.add_text("configuration", "\n".join(f"- {k}: {v}" for k, v in run.parameters.items() if v))
-                for metric, curve in run.curves.items():
-                    for epoch, value in enumerate(curve, 1):
-                        if value is not None:
-                            writer.add_scalar(f"curves/{metric}", value, epoch)
-                for metric, value in run.metrics.items():
-                    writer.add_scalar(metric, value, 0)
-            unfinished.rename(target)
-        except OSError as error:
-            raise UserError(f"{target}: cannot be written: {error.strerror}; choose another folder") from error
-        n_written += 1
-    return n_written
+    for destination in trackers:
+        written, present = export_records(records, destination)
+        already = f", {present:,} were there" if present else ""
+        typer.echo(f"{destination.title}: wrote {plural(written, 'trial')}{already}")
+        if destination.tracker == "tensorboard":
+            typer.echo(f"  tensorboard --logdir {shlex.quote(destination.location)}")
 
 
 MAX_NAME_LENGTH = 100
@@ -259,39 +222,3 @@ def merge(
 
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-@dataclass(frozen=True)
-class Run:
-    """One trial: `parameters` are text, `metrics` the final ones (``test/accuracy``), `curves` by name and epoch."""
-
-    name: str
-    parameters: dict[str, str]
-    metrics: dict[str, float]
-    curves: dict[str, list[float | None]]
-
-
-def runs(records: list[Record]) -> Iterator[Run]:
-    """Every trial of any status, in the order given."""
-    for record in records:
-        metrics = {
-            f"{part}/{metric}": value
-            for part in PARTS
-            for metric, value in (getattr(record.result, part) or {}).items()
-        }
-        yield Run(
-            name=f"{record.config['model']['name']}-seed{record.seed}-{record.key}",
-            parameters={
-                **{key: _text(value, key) for key, value in record.config.items()},
-                "seed": str(record.seed),
-                "status": record.status,
-                "key": record.key,
-                "suite": record.suite,
-            },
-            metrics=metrics,
-            curves=record.result.curves,
-        )
-
-
-def _text(value: Any, key: str) -> str:
-    return axis_label(value, key if key in AXES else None)

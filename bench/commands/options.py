@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 EPILOG = "Exit codes: 0 all well, 1 some trials failed, 2 wrong input, 130 interrupted."
+RUN_EPILOG = f"{EPILOG[:-1]}, 124 stopped by --max-hours."
 COMPARE_EPILOG = (
     "Exit codes: 0 NEW is not worse by more than --max-drop, 1 it is or lacks what BASE has, 2 wrong input, "
     "3 inconclusive, 130 interrupted."
@@ -75,6 +76,22 @@ ClusterFile = Annotated[
 Teardown = Annotated[bool, typer.Option("--teardown", help="Tear the cluster down at the end.")]
 Address = Annotated[
     str | None, typer.Option("--address", help="Run on the Ray cluster that answers there.", metavar="HOST:PORT")
+]
+Log = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--log",
+        help="Trials at a tracker: tensorboard, mlflow or wandb, with where it is, e.g. mlflow=http://HOST:5000.",
+        metavar="TRACKER[=DESTINATION]",
+    ),
+]
+Force = Annotated[
+    list[str] | None,
+    typer.Option("--force", help="Train anew what is in the ledger and matches, as --only does.", metavar="AXIS=VALUE"),
+]
+MaxHours = Annotated[
+    float | None,
+    typer.Option("--max-hours", help="Stop then; what runs goes on from its checkpoint another time.", metavar="HOURS"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -91,7 +91,7 @@ def plan(
         # What --measure trains is built anyway.
         checked_trials, unchecked = checked_for_plan(suite, trials, None if measure else MAX_NETWORKS)
         checked = {trial.key for trial in checked_trials}
-        done = ledger.done(rule(suite.pruning))
+        done = ledger.done(rule(suite.pruning), suite.max_minutes)
         missing = work_plan(trials, done, pruned=suite.pruning is not None).trials
         if measure:
             typer.echo(
@@ -160,6 +160,7 @@ def plan_json(
         "to_run": len(missing),
         "pruning": rule(suite.pruning),
         "brackets": _brackets(suite, trials),
+        "max_minutes": suite.max_minutes,
         "epochs": sum(trial.config.epochs for trial in missing),
         "axes": axes,
         "slots": slots,
@@ -191,7 +192,7 @@ def plan_text(plan: Plan) -> str:
         values = [f"{value} ({count:,})" for value, count in list(counts.items())[:8]]
         more = f", ... {len(counts) - 8:,} more" if len(counts) > 8 else ""
         lines.append(f"  {axis:<14} {', '.join(values)}{more}")
-    done = ", ".join(f"{count:,} {status}" for status, count in plan["done"].items())
+    done = ", ".join(f"{count:,} {status.replace('_', ' ')}" for status, count in plan["done"].items())
     to_run = f"{plural(plan['to_run'], 'trial')}, {plural(plan['epochs'], 'epoch')}"
     lines.append(f"in the ledger: {done or 'none'}; to run: {to_run}")
     if plan["pruning"]:
@@ -202,6 +203,8 @@ def plan_text(plan: Plan) -> str:
             + (f"; {_brackets_text(pruning['brackets'], plan['brackets'])}" if plan["brackets"] else "")
             + "; the estimate is without it"
         )
+    if plan["max_minutes"]:
+        lines.append(f"max_minutes: a trial ends as timed out after {plan['max_minutes']:g} min of training")
     cost = plan["estimate"]
     if plan["to_run"] and cost["seconds"] is not None:
         lines.append(

@@ -21,8 +21,11 @@ from bench.commands.options import (
     ClusterFile,
     CpusPerTrial,
     DataDir,
+    Force,
     GpusPerTrial,
     Jobs,
+    Log,
+    MaxHours,
     NoRay,
     NoUserCode,
     Only,
@@ -38,11 +41,14 @@ from bench.commands.options import (
 )
 from bench.errors import UserError, plural
 from bench.execution.messages import Connection, RunOptions
-from bench.execution.pruning import rule
 from bench.execution.ray_cluster import check_address
 from bench.execution.scheduler import work_plan
+from bench.execution.signals import stop_after
+from bench.execution.trackers.tracker import destinations
 from bench.ledger.ledger import Ledger
 from bench.ledger.store import is_url, with_results
+
+MAX_HOURS = 24 * 365
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,6 +58,8 @@ if TYPE_CHECKING:
     from bench.data import Dataset
     from bench.suite.suite import Suite
     from bench.suite.trial import Trial
+
+    Planned = tuple[str, Suite, list[Trial]]
 
 
 def run(
@@ -68,28 +76,22 @@ def run(
     no_ray: NoRay = False,
     checkpoint_after: CheckpointAfter = RunOptions.checkpoint_after,
     retries: Retries = RunOptions.retries,
+    force: Force = None,
+    max_hours: MaxHours = None,
+    log: Log = None,
     cluster: ClusterFile = None,
     teardown: Teardown = False,
     address: Address = None,
 ) -> None:
     """Train what the ledger lacks of a suite, then show its leaderboard."""
-    _check_target(no_ray, cluster, teardown, address)
-    suite_options = options_text(only, set_, seeds)
-    loaded = [(suite_argument(text, suite_options), load(text, only, set_, seeds, not no_user_code)) for text in suites]
+    _check_target(no_ray, cluster, teardown, address, force, max_hours)
+    planned = _planned(suites, only, set_, seeds, not no_user_code)
 
-    planned = [(text, suite, trials_of(suite)) for text, suite in loaded]
     ledger = Ledger(results)
-    launcher = read(cluster) if cluster else None
-    if address:
-        check_address(address)
-    if not (launcher and is_url(results)) and any(
-        is_missing_any(ledger, suite, trials) for _, suite, trials in planned
-    ):
-        ledger.check_writable()
-    for _, suite, trials in planned:
-        check(suite, trials)
     options = RunOptions(
         git_commit=git_commit(),
+        max_hours=max_hours,
+        forced=_forced(planned, force or []),
         cpus_per_trial=cpus_per_trial,
         gpus_per_trial=gpus_per_trial,
         jobs=jobs,
@@ -97,7 +99,15 @@ def run(
         retries=retries,
         use_ray=not no_ray,
         connection=Connection(address) if address else None,
+        trackers=destinations(log or [], ledger.store.local),
     )
+    launcher = read(cluster) if cluster else None
+    if address:
+        check_address(address)
+    if not (launcher and is_url(results)) and any(is_missing_any(ledger, plan, options) for plan in planned):
+        ledger.check_writable()
+    for _, suite, trials in planned:
+        check(suite, trials)
     # Not before all input is known to be right: Ray takes seconds to import, and data may have to be fetched.
     from bench.report.terminal import print_terminal
 
@@ -111,18 +121,41 @@ def run(
             tear_down_cluster(launcher, console)
     else:
         datasets = load_datasets(planned, data_dir)
-    for text, suite, trials in planned:
-        if not launcher:
-            options = replace(options, suite=suite.name, pruning=suite.pruning, sampling_seed=suite.sampling_seed)
-            failed |= _run_suite(suite, trials, datasets, ledger, console, options)
-        print_terminal(report_of(ledger, text, suite, trials), console, top=12)
-        warned |= warn_damaged(ledger, warned)
-        page = with_results(f"bench report {text} --html", results)
-        console.print(f"\nThe whole page: {page}", soft_wrap=True, style="dim")
+    with stop_after(None if launcher else max_hours):
+        for text, suite, trials in planned:
+            if not launcher:
+                failed |= _run_suite(suite, trials, datasets, ledger, console, options)
+            print_terminal(report_of(ledger, text, suite, trials), console, top=12)
+            warned |= warn_damaged(ledger, warned)
+            page = with_results(f"bench report {text} --html", results)
+            console.print(f"\nThe whole page: {page}", soft_wrap=True, style="dim")
     raise typer.Exit(1 if failed else 0)
 
 
-def load_datasets(planned: Sequence[tuple[str, Suite, list[Trial]]], data_dir: Path | None) -> dict[str, Dataset]:
+def _planned(
+    suites: list[str], only: list[str] | None, set_: list[str] | None, seeds: int | None, user_code: bool
+) -> list[Planned]:
+    """Each suite with its name on the command line and its trials."""
+    suite_options = options_text(only, set_, seeds)
+    loaded = [(suite_argument(text, suite_options), load(text, only, set_, seeds, user_code)) for text in suites]
+    return [(text, suite, trials_of(suite)) for text, suite in loaded]
+
+
+def _forced(planned: list[Planned], force: list[str]) -> tuple[str, ...]:
+    """The keys of the trials that `--force` trains anew."""
+    if not force:
+        return ()
+    from bench.jsonutil import canonical
+    from bench.suite.suite import forced_configurations
+
+    keys: list[str] = []
+    for _, suite, trials in planned:
+        configs = {canonical(config) for config in forced_configurations(suite, force)}
+        keys += [trial.key for trial in trials if canonical(trial.config.to_json()) in configs]
+    return tuple(keys)
+
+
+def load_datasets(planned: Sequence[Planned], data_dir: Path | None) -> dict[str, Dataset]:
     """The data sets of all suites; their splits are checked."""
     own_data: dict[str, str] = {}
     for _, suite, trials in planned:
@@ -144,6 +177,7 @@ def _run_suite(
     """Run what is missing of a suite; whether trials failed."""
     from bench.execution.run_trials import run_trials
 
+    options = options_of(suite, options)
     records = run_trials(trials, datasets, ledger, console, options)
     if not records:
         are = "is" if len(trials) == 1 else "are"
@@ -151,14 +185,41 @@ def _run_suite(
     return any(record.status == "failed" for record in records)
 
 
-def is_missing_any(ledger: Ledger, suite: Suite, trials: list[Trial]) -> bool:
+def options_of(suite: Suite, options: RunOptions) -> RunOptions:
+    return replace(
+        options,
+        suite=suite.name,
+        pruning=suite.pruning,
+        sampling_seed=suite.sampling_seed,
+        max_minutes=suite.max_minutes,
+    )
+
+
+def is_missing_any(ledger: Ledger, planned: Planned, options: RunOptions) -> bool:
     """Whether a trial is still to be run, so that the ledger must be written."""
+    from bench.execution.coordinator import done_for
 
-    return bool(work_plan(trials, ledger.done(rule(suite.pruning)), pruned=suite.pruning is not None).trials)
+    _, suite, trials = planned
+    done = done_for(ledger, options_of(suite, options))
+    return bool(work_plan(trials, done, pruned=suite.pruning is not None).trials)
 
 
-def _check_target(no_ray: bool, cluster: Path | None, teardown: bool, address: str | None) -> None:
-    """UserError for more than one machine or cluster to run on."""
+def _check_target(
+    no_ray: bool,
+    cluster: Path | None,
+    teardown: bool,
+    address: str | None,
+    force: list[str] | None,
+    max_hours: float | None,
+) -> None:
+    """UserError for more than one machine or cluster to run on, and for options that do not go with it."""
+    if max_hours is not None and not 0 < max_hours < MAX_HOURS:
+        raise UserError(f"--max-hours {max_hours:g}: give a number of hours above 0, such as 1.5")
+    if force and cluster:
+        raise UserError(
+            "--force and --cluster: records come home by copying, which replaces none\n"
+            "  run on one of the cluster's nodes with --address, or into a new ledger with --results"
+        )
     targets = {"--cluster": cluster, "--address": address, "--no-ray": no_ray}
     used = [name for name, value in targets.items() if value]
     if len(used) > 1:

@@ -19,6 +19,7 @@ from bench.components import AXES
 from bench.components.base import Component
 from bench.components.data_questions import CORRUPTIONS
 from bench.errors import UserError, match_spelling, nearest
+from bench.execution.logs import log_text
 from bench.ledger.ledger import Ledger
 from bench.ledger.store import LOGS, with_results
 from bench.metrics import METRICS
@@ -216,24 +217,40 @@ def show(
     ],
     results: Results = RESULTS,
     as_json: Annotated[bool, typer.Option("--json", help="The whole record as JSON.")] = False,
+    log: Annotated[bool, typer.Option("--log", help="What the trial printed.")] = False,
 ) -> None:
     """Show one trial's record, or the trials of a configuration."""
+    if log and as_json:
+        raise UserError("show: --log and --json: take one of them")
     output = reserve_stdout() if as_json else sys.stdout
 
     ledger = Ledger(results)
     warn_damaged(ledger)
     records = _find_records(key, ledger)
-    if as_json:
+    if log:
+        _print_logs(records, ledger)
+    elif as_json:
         json_records = [record.to_json() for record in records]
         typer.echo(json.dumps(json_records[0] if len(json_records) == 1 else json_records, indent=2), file=output)
     elif len(records) == 1:
         typer.echo(record_text(records[0], len(ledger.replicates(records[0].key))))
-        log = ledger.store.local / LOGS / f"{records[0].key}.log"
-        if log.is_file():
-            typer.echo(f"\nwhat it printed: {log}")
+        file = ledger.store.local / LOGS / f"{records[0].key}.log"
+        if file.is_file():
+            typer.echo(f"\nwhat it printed: {file}")
     else:
         typer.echo("\n".join(trial_lines(records)))
         typer.echo(f"\nOne of them in full: {with_results(f'bench show {records[0].key[:10]}', results)}")
+
+
+def _print_logs(records: list[Record], ledger: Ledger) -> None:
+    """What trials printed: of one on another machine that failed, the end that is in its record."""
+    for record in records:
+        if len(records) > 1:
+            typer.echo(f"{record.key}  seed {record.seed}")
+        if text := log_text(ledger.store.local, record.key) or (record.failure or {}).get("printed", ""):
+            typer.echo(text.rstrip("\n"))
+        else:
+            typer.echo(f"{record.key}: it printed nothing, or its log is on the machine that ran it", err=True)
 
 
 def _find_records(text: str, ledger: Ledger) -> list[Record]:

@@ -8,10 +8,12 @@
 - `tune`: the executor on Ray Tune
 - `multi_worker`: trials of several workers, by Ray Train
 - `ray_cluster`: the Ray that a run uses, and what fits on it
-- `worker`: one trial in one process, and what it prints
+- `worker`: one trial in one process
+- `logs`: what a trial prints
 - `forkserver`, `forkserver_process`: processes for user code
 - `checkpoints`: the state of long trials
 - `progress`: how a run is shown
+- `trackers`: the same at TensorBoard, MLflow and Weights & Biases
 - `signals`: Ctrl-C and its like
 - `cost_estimate`: how long, and how much memory
 - `rerun`: one trial again, from its record

@@ -12,19 +12,21 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.errors import UserError, escaped
 from bench.execution.checkpoints import remove, sweep
+from bench.execution.logs import log_text
 from bench.execution.messages import RunOptions, TrialFailure, TrialResult
 from bench.execution.progress import ProgressListener
 from bench.execution.pruning import Asha, Rung, rule
 from bench.execution.scheduler import RunningTrial, Scheduler
 from bench.execution.signals import raise_if_stopped
 from bench.ledger.leases import Leases
-from bench.ledger.ledger import Ledger
-from bench.ledger.record import Record, Result, RunInfo
+from bench.ledger.ledger import FINISHED, Ledger
+from bench.ledger.record import PARTS, Record, Result, RunInfo
 from bench.ledger.store import RUNGS, Store
 from bench.suite.trial import Trial
 
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
 MAX_FRACTION = 0.05
 """At most this fraction of the time goes into listing a rung's scores, which takes long at a URL."""
+MAX_DIFFERENCES = 12
+"""Lines on how a trial that was trained anew differs from its old record."""
 RECORDED_CHARACTERS = 2_000
 """Of what a failed trial printed, how much of its end is in its record."""
 
@@ -84,8 +88,9 @@ class Coordinator:
         self.shared_rungs = SharedRungs(ledger.store)
         self._rule = rule(options.pruning)
         self._noted_waiting = False
-        done = ledger.done(self._rule)
-        sweep(self.local_folder, done)
+        self._forced = set(options.forced)
+        done = done_for(ledger, options)
+        sweep(self.local_folder, {key for key, record in done.items() if record.status != "timed_out"} | self._forced)
         pruner = Asha(options.pruning, options.sampling_seed) if options.pruning else None
         self.scheduler = Scheduler(trials, done, pruner, options.retries)
 
@@ -114,7 +119,7 @@ class Coordinator:
             raise_if_stopped()
             if not self.leases.acquire(trial.key):
                 self.scheduler.leave_to_other_driver(trial)
-            elif record := self.ledger.finished(trial.key, self._rule):
+            elif record := self._finished(trial.key):
                 self.leases.release(trial.key)
                 self.scheduler.published_elsewhere(trial, record)
             else:
@@ -131,10 +136,16 @@ class Coordinator:
             self.listener.note(self.leases.waiting_for(trial.key for trial in self.leased_elsewhere))
             self._noted_waiting = True
         for trial in self.leased_elsewhere:
-            if record := self.ledger.finished(trial.key, self._rule):
+            if record := self._finished(trial.key):
                 self.scheduler.published_elsewhere(trial, record)
             else:
                 self.scheduler.take_back(trial)
+
+    def _finished(self, key: str) -> Record | None:
+        """The record that makes a trial of this run done, however it came into the ledger."""
+        if key in self._forced:
+            return None
+        return self.ledger.finished(key, self._rule, self.options.max_minutes)
 
     def receive(self, key: str, message: Progress | TrialResult | TrialFailure) -> bool:
         """Take in what an executor reports of a running trial; True when the trial is to be stopped.
@@ -160,7 +171,12 @@ class Coordinator:
             self.listener.note(f"trial {key[:8]} is started again (attempt {attempt}): {escaped(reason)}")
             return
         when = f"in each of {attempts} attempts; the last time " if attempts > 1 else "(--retries 0): "
-        self.receive(key, TrialFailure("WorkerDied", f"its worker process died {when}{reason}", details))
+        self.receive(
+            key,
+            TrialFailure(
+                "WorkerDied", f"its worker process died {when}{reason}", details, log_text(self.local_folder, key)
+            ),
+        )
 
     def _progress(self, key: str, progress: Progress) -> bool:
         reached = self.scheduler.next_rung(key, progress)
@@ -174,9 +190,23 @@ class Coordinator:
             self.listener.trial_progressed(running)
         else:
             self.listener.trial_resumed(running)
-        if stop:
-            self._publish(key, "pruned", run_info=RunInfo(train_seconds=running.train_seconds))
-        return stop
+        status = "pruned" if stop else "timed_out" if self._is_out_of_time(running) else None
+        if status:
+            self._publish(key, status, run_info=RunInfo(train_seconds=running.train_seconds))
+        return status is not None
+
+    def _is_out_of_time(self, running: RunningTrial) -> bool:
+        """Whether a trial that has epochs to train has trained for as long as it may."""
+        if self.options.max_minutes is None or running.train_seconds < 60 * self.options.max_minutes:
+            return False
+        epoch, epochs = running.refit or (running.epoch, running.trial.config.epochs)
+        return epoch < epochs
+
+    def _replaced_by(self, record: Record) -> Record | None:
+        """The record that a new one replaces: of a trial that was to be trained anew, and has finished."""
+        if record.key not in self._forced or record.status not in FINISHED:
+            return None
+        return self.ledger.finished(record.key, self._rule, self.options.max_minutes)
 
     def _publish(
         self,
@@ -204,17 +234,69 @@ class Coordinator:
         )
         was_reached = self.ledger.store_error is None
         arrays = (message.predictions, message.validation) if isinstance(message, TrialResult) else ()
-        location = self.ledger.publish(record, *arrays)
+        replaced = self._replaced_by(record)
+        location = self.ledger.publish(record, *arrays, replaces=replaced is not None)
         if was_reached and self.ledger.store_error:
             self.listener.note(
                 f"{self.ledger.store_error}\n  the run goes on; records are stored here ({location}) and sent later"
             )
-        if status != "failed":  # the next run tries a failed trial again, perhaps with more memory
+        if replaced and (text := replacement_text(replaced, record)):
+            self.listener.note(text)
+        # The next run tries a failed trial again, perhaps with more memory, and one with a higher limit goes on.
+        if status not in ("failed", "timed_out"):
             remove(self.local_folder, key)
         self.leases.release(key)
         self.scheduler.end(key, status)
         self.ended.append(record)
         self.listener.trial_ended(trial, record)
+
+
+def done_for(ledger: Ledger, options: RunOptions) -> dict[str, Record]:
+    """Key to record of what a run with these options need not train."""
+    done = ledger.done(rule(options.pruning), options.max_minutes)
+    return {key: record for key, record in done.items() if key not in set(options.forced)}
+
+
+def replacement_text(old: Record, new: Record) -> str:
+    """What a person should know of a trial that was trained anew; "" where its results are the same."""
+    differences = result_differences(old, new)
+    if not differences:
+        return ""
+    before, after = ({**r.run_info.versions, "device": r.run_info.device} for r in (old, new))
+    changed = [
+        f"{name} {before.get(name)}, now {after.get(name)}"
+        for name in sorted(before.keys() | after.keys())
+        if before.get(name) != after.get(name)
+    ]
+    reason = (
+        f"with other versions: {', '.join(changed)}"
+        if changed
+        else "WITH THE SAME VERSIONS on the same device: something that the key does not cover has changed, such as a "
+        "file that your code reads, or its kernels are not deterministic"
+    )
+    lines = "".join(f"\n  {line}" for line in differences[:MAX_DIFFERENCES])
+    more = f"\n  and {len(differences) - MAX_DIFFERENCES} more" if len(differences) > MAX_DIFFERENCES else ""
+    return f"WARNING: trial {new.key[:8]}, trained anew, has OTHER RESULTS than before, {reason}{lines}{more}"
+
+
+def result_differences(old: Record, new: Record) -> list[str]:
+    """The result fields in which two records of one key differ, a line each; accuracies and losses come first."""
+    lines = [f"status: {old.status}, now {new.status}"] if old.status != new.status else []
+    first: list[str] = []
+    others: list[str] = []
+    for part in reversed(PARTS):
+        before, after = getattr(old.result, part) or {}, getattr(new.result, part) or {}
+        for metric in dict.fromkeys([*before, *after]):
+            if before.get(metric) != after.get(metric):
+                line = f"{part} {metric}: {before.get(metric)}, now {after.get(metric)}"
+                (first if metric in ("accuracy", "loss") else others).append(line)
+    for name in dict.fromkeys([*old.result.curves, *new.result.curves]):
+        pairs = zip_longest(old.result.curves.get(name, []), new.result.curves.get(name, []))
+        if difference := next(((n, *pair) for n, pair in enumerate(pairs, 1) if pair[0] != pair[1]), None):
+            first.append("{}, epoch {}: {}, now {}".format(name, *difference))
+    if old.result.best_epoch != new.result.best_epoch:
+        first.append(f"best epoch: {old.result.best_epoch}, now {new.result.best_epoch}")
+    return [*lines, *first, *others]
 
 
 def _failure_json(failure: TrialFailure) -> dict[str, str]:

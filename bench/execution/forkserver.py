@@ -23,8 +23,9 @@ from typing import Any, Unpack
 from bench.errors import UserError
 from bench.execution.checkpoints import LocalCheckpointFiles
 from bench.execution.forkserver_process import run_with_data, watched
+from bench.execution.logs import run_logged
 from bench.execution.messages import TrialFailure, TrialResult
-from bench.execution.worker import TrainingOptions, run_logged, run_trial
+from bench.execution.worker import TrainingOptions, run_trial
 from bench.suite.trial import TrialConfig
 from bench.user_code.component_code import UserCode
 

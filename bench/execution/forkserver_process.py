@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import UserError
+from bench.execution.logs import run_logged
 from bench.execution.messages import TrialFailure, TrialResult
-from bench.execution.worker import run_logged, run_trial
+from bench.execution.worker import run_trial
 from bench.suite.trial import TrialConfig
 from bench.user_code.component_code import UserCode
 from bench.user_code.run_code import as_written, cannot_unpack, run_only, unpacked, watch_files

@@ -17,6 +17,7 @@ from bench.suite.trial import TrialConfig
 
 if TYPE_CHECKING:
     from bench.execution.checkpoints import RemoteCheckpointStore
+    from bench.execution.trackers.tracker import Destination
     from bench.training.fit import Progress
 
 
@@ -45,6 +46,12 @@ class RunOptions:
         For the records.
     pruning, sampling_seed
         The suite's rule, and the seed by which configurations are assigned to its brackets.
+    max_minutes
+        Of training, after which a trial ends as timed out.
+    max_hours
+        After which the run stops as by a signal.
+    forced
+        Keys of trials that are trained anew; their new records replace those that the ledger has.
     cpus_per_trial, gpus_per_trial
         For each worker of a trial. None: one GPU where there are any.
     jobs
@@ -59,12 +66,17 @@ class RunOptions:
         False trains in this process, one trial at a time.
     connection
         A Ray cluster to run on; None starts a Ray on this machine.
+    trackers
+        Where trials are logged while they run.
     """
 
     suite: str = ""
     git_commit: str | None = None
     pruning: Pruning | None = None
     sampling_seed: int = 0
+    max_minutes: float | None = None
+    max_hours: float | None = None
+    forced: tuple[str, ...] = ()
     cpus_per_trial: float = 1
     gpus_per_trial: float | None = None
     jobs: int | None = None
@@ -73,6 +85,7 @@ class RunOptions:
     retries: int = 2
     use_ray: bool = True
     connection: Connection | None = None
+    trackers: tuple[Destination, ...] = ()
 
     @property
     def threads(self) -> int:

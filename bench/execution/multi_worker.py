@@ -20,8 +20,9 @@ import ray
 import ray.train
 import ray.train.torch
 
+from bench.execution.logs import capture_output
 from bench.execution.messages import TrialFailure, TrialReport, TrialResult, TrialTask
-from bench.execution.worker import capture_output, run_trial
+from bench.execution.worker import run_trial
 from bench.user_code.run_code import as_written, running
 
 CPU_BACKEND = "gloo"

@@ -121,7 +121,11 @@ class ProgressStats:
 
     def counts(self) -> str:
         parts = [f"{sum(self.status.values())} of {plural(len(self.trials) - self.skipped, 'trial')} ended"]
-        parts += [f"{self.status[s]} {s}" for s in ("pruned", "diverged", "failed") if self.status[s]]
+        parts += [
+            f"{self.status[s]} {s.replace('_', ' ')}"
+            for s in ("pruned", "timed_out", "diverged", "failed")
+            if self.status[s]
+        ]
         if self.running:
             parts.append(f"{len(self.running)} running")
         if self.reused:
@@ -317,13 +321,14 @@ def console_progress(console: Console) -> Callable[[ProgressStats], ProgressDisp
 
 def end_line(stats: ProgressStats, trial: Trial, record: Record) -> str:
     """What became of a trial, in one line; never its test accuracy, which is for the report."""
-    label = stats.labels[trial.key]
+    label, show = stats.labels[trial.key], f"{stats.show_command} {trial.key[:8]}"
     if record.status == "failed" and record.failure:
         reason = f"{record.failure['kind']}: {record.failure['message']}"
-        output = ", with what it printed" if record.failure.get("printed") else ""
-        return (
-            f"{label}: failed in epoch {record.last_epoch}: {reason} (`{stats.show_command} {trial.key[:8]}`{output})"
-        )
+        output = f"; what it printed: `{show} --log`" if record.failure.get("printed") else ""
+        return f"{label}: failed in epoch {record.last_epoch}: {reason} (`{show}`{output})"
+    if record.status == "timed_out":
+        minutes = f"{record.run_info.train_seconds / 60:.3g} min"
+        return f"{label}: timed out in epoch {record.result.epochs_run} after {minutes} of training (`max_minutes`)"
     if record.status == "diverged":
         return f"{label}: diverged in epoch {record.result.epochs_run}: the loss is not finite"
     curve = record.result.curves.get("val_accuracy") or [None]

@@ -36,10 +36,12 @@ def rebuild_trial(record: Record, folder: Path) -> Trial:
         have changed since, so that it would be another trial.
     """
     check_runnable(record)
-    if record.status in ("failed", "pruned"):
+    if record.status in ("failed", "timed_out", "pruned"):
         reason = (
             "there are no results to agree with; run its suite again, which tries failed trials again"
             if record.status == "failed"
+            else "it was stopped before its end; run its suite again with a higher `max_minutes`"
+            if record.status == "timed_out"
             else "pruning depends on the other trials of its run; name a trial that ran to its end"
         )
         raise UserError(f"{record.key}: the trial was not finished ({record.status}): {reason}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,16 +14,18 @@ from rich.console import Console
 from bench.data import Dataset
 from bench.errors import UserError
 from bench.execution.checkpoints import checkpoint_path
-from bench.execution.coordinator import Coordinator
+from bench.execution.coordinator import Coordinator, done_for
 from bench.execution.forkserver import ProcessDiedError, train
+from bench.execution.logs import new_log
 from bench.execution.messages import RunOptions, TrialFailure
 from bench.execution.progress import ProgressDisplay, ProgressStats, console_progress
-from bench.execution.pruning import rule
 from bench.execution.ray_cluster import choose_authentication
 from bench.execution.signals import finishing, raise_if_stopped, stop_on_signals
+from bench.execution.trackers.tracking import with_trackers
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record
 from bench.ledger.store import with_results
+from bench.streams import duplicate_stdout
 from bench.suite.trial import Trial, check_contents
 from bench.system import cpu_count, slots
 
@@ -57,14 +60,19 @@ def run_trials(
             markup=False,
         )
     ledger.flush_pending()
-    done = ledger.done(rule(options.pruning))
+    done = done_for(ledger, options)
     reused = [done[trial.key] for trial in trials if trial.key in done]
     stats = ProgressStats(trials, reused, parallel, with_results("bench show", ledger.root))
-    listener = (display or console_progress(console))(stats)
+    plain = (display or console_progress(console))(stats)
+    listener = with_trackers(plain, options.trackers, options.suite, ledger.root, options.forced)
     coordinator = Coordinator(trials, ledger, options, listener)
     if not coordinator.waiting:
         return []
-    with listener, _lease_renewal(coordinator):
+    with contextlib.ExitStack() as stack:
+        if not options.use_ray:
+            stack.enter_context(_undisturbed(console))
+        stack.enter_context(listener)
+        stack.enter_context(_lease_renewal(coordinator))
         try:
             if options.use_ray:
                 if options.connection:
@@ -98,6 +106,20 @@ def _check_options(trials: Sequence[Trial], options: RunOptions) -> None:
         )
     if options.connection:
         raise UserError("--no-ray trains in this process: leave it out to run on a cluster")
+
+
+@contextlib.contextmanager
+def _undisturbed(console: Console) -> Iterator[None]:
+    """Let a console print where it does now also while the output of a trial in this process goes into its log."""
+    stream = console.file
+    if stream is not sys.stdout:
+        yield
+        return
+    with duplicate_stdout() as console.file:
+        try:
+            yield
+        finally:
+            console.file = stream
 
 
 @contextlib.contextmanager
@@ -170,6 +192,7 @@ def run_in_process(coordinator: Coordinator, datasets: Mapping[str, Dataset], op
                 checkpoint=checkpoint_path(coordinator.local_folder, key),
                 checkpoint_after=options.checkpoint_after,
                 note=coordinator.listener.note,
+                log=new_log(coordinator.local_folder, key),
             )
         except _PrunedError:
             continue

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 
 INTERRUPTED = 130
 """The exit code that shells give to what Ctrl-C has ended."""
+TIME_IS_UP = 124
+"""The exit code of a run that `--max-hours` has stopped, as of what timeout(1) has ended."""
 REPEAT_SECONDS = 0.5
 """Least time between two interrupts: a key held down counts once, or the second would hit the handling of the first."""
 
@@ -28,6 +30,7 @@ class Detached(SystemExit):
 
 
 _stop_requested = False
+_time_is_up = False
 _depth = 0
 _finishing = 0
 _raised_at = -math.inf
@@ -40,7 +43,7 @@ def stop_on_signals() -> Iterator[None]:
     `nohup` and a shell's background ignore them; another library's handler stays as well. Ray takes SIGTERM for itself
     when it starts, so this is entered again after that.
     """
-    global _stop_requested, _depth, _raised_at
+    global _stop_requested, _time_is_up, _depth, _raised_at
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -56,10 +59,38 @@ def stop_on_signals() -> Iterator[None]:
     finally:
         _depth -= 1
         if not _depth:
-            _stop_requested, _raised_at = False, -math.inf
+            _stop_requested, _time_is_up, _raised_at = False, False, -math.inf
         for number, handler in previous.items():
             if signal.getsignal(number) is not signal.SIG_IGN:  # as `ignore_more` leaves it
                 signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def stop_after(hours: float | None) -> Iterator[None]:
+    """Stop the program after so many hours, as SIGTERM does within `stop_on_signals`; None: never."""
+    main = threading.main_thread()
+    if hours is None or threading.current_thread() is not main:
+        yield
+        return
+
+    def stop() -> None:
+        global _time_is_up
+        _time_is_up = True
+        assert main.ident is not None
+        signal.pthread_kill(main.ident, signal.SIGTERM)
+
+    timer = threading.Timer(3600 * hours, stop)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def time_is_up() -> bool:
+    """Whether `stop_after` has stopped the program."""
+    return _time_is_up
 
 
 @contextlib.contextmanager

@@ -8,7 +8,6 @@ number.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
@@ -35,6 +34,7 @@ from bench.data import Dataset
 from bench.execution.checkpoints import RemoteCheckpointStore, checkpoint_path
 from bench.execution.coordinator import Coordinator
 from bench.execution.forkserver import train
+from bench.execution.logs import log_path, new_log, save_log
 from bench.execution.messages import RunOptions, TrialFailure, TrialReport, TrialResult, TrialTask, WorkerResources
 from bench.execution.multi_worker import TrialStoppedError, train_together
 from bench.execution.ray_cluster import (
@@ -47,9 +47,8 @@ from bench.execution.ray_cluster import (
     started_ray,
 )
 from bench.execution.signals import stop_on_signals
-from bench.execution.worker import log_path, module_differences, module_files, remove_logs, save_log
+from bench.execution.worker import module_differences, module_files
 from bench.jsonutil import canonical
-from bench.ledger.store import LOGS
 from bench.suite.trial import Trial, TrialConfig
 from bench.user_code.read_code import installed_packages
 
@@ -117,7 +116,7 @@ def _tuner(
     function = tune.with_parameters(
         _train,
         resources=resources,
-        every_epoch=options.pruning is not None,
+        every_epoch=options.pruning is not None or options.max_minutes is not None,
         checkpoint_after=options.checkpoint_after,
         **parameters,
     )
@@ -253,16 +252,13 @@ class QueueSearcher(TuneAdapter, Searcher):
         if trial is None:
             return None if self.coordinator.running else Searcher.FINISHED
         folder = self.coordinator.local_folder
-        with contextlib.suppress(OSError):  # without the folder there are no logs
-            (folder / LOGS).mkdir(parents=True, exist_ok=True)
-        remove_logs(log_path(folder, trial.key))
         # One string instead of a tree: Tune flattens, copies and compares every leaf with every result.
         text = json.dumps(
             {
                 "config": trial.run_config.to_json(),
                 "seed": trial.seed,
                 "checkpoint": str(checkpoint_path(folder, trial.key)),
-                "log": str(log_path(folder, trial.key)),
+                "log": str(new_log(folder, trial.key)),
                 "code": trial.code and trial.code.identity,
             }
         )

@@ -1,38 +1,27 @@
-"""One trial in one process: from its configuration to a `TrialResult` or `TrialFailure`, and what it prints.
-
-What a trial prints, by Python, compiled code and child processes, goes into ``logs/<key>.log`` in the ledger's folder.
-The end of it is part of the result, for drivers on other machines, and stays in the record of a trial that failed.
-"""
+"""One trial in one process: from its configuration to a `TrialResult` or `TrialFailure`."""
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import importlib.util
-import os
 import platform
-import sys
-import tempfile
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from bench.errors import escaped, escaped_line
 from bench.execution.checkpoints import Checkpoint, CheckpointFiles
 from bench.execution.messages import RunOptions, TrialFailure, TrialResult
 from bench.ledger.record import Result, RunInfo
-from bench.ledger.store import LOGS
 from bench.suite.trial import TrialConfig
 
 if TYPE_CHECKING:
     from bench.training.train_trial import TrialOutcome
 
-LOG_BYTES = 100_000
-"""How much of the end of what a trial prints is part of its result."""
 NO_GPU = (
     "this trial was given a GPU on {}, and PyTorch finds none there; "
     "install a build of PyTorch for that GPU, or train on CPUs with --gpus-per-trial 0"
@@ -188,78 +177,3 @@ def module_differences(expected: dict[str, str | None]) -> str | None:
         if file != expected[name]
     ]
     return f"a worker process imports {'; '.join(differences)}: other code than the driver's" if differences else None
-
-
-def log_path(folder: Path, key: str) -> Path:
-    """Where what a trial prints is saved, in a ledger's folder."""
-    return folder.resolve() / LOGS / f"{key}.log"  # a trial of a user's model runs in another folder
-
-
-def run_logged(log: Path | None, run: Callable[[], TrialResult | TrialFailure]) -> TrialResult | TrialFailure:
-    """Run a trial with its output in the file `log`, if one is given."""
-    if log is None:
-        return run()
-    with capture_output(log) as printed:
-        end = run()
-        return replace(end, printed=printed())
-
-
-@contextlib.contextmanager
-def capture_output(path: Path) -> Iterator[Callable[[], str]]:
-    """Redirect what this process and its children print into the file.
-
-    Yields a function that returns the end of the text so far. On a machine that does not have the folder the file is a
-    temporary one; a file that nothing was printed to is removed.
-    """
-    with _opened(path) as file, _redirected(file.fileno()):
-
-        def end() -> str:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            file.seek(max(0, os.fstat(file.fileno()).st_size - LOG_BYTES))
-            return escaped(file.read().decode(errors="replace"))
-
-        yield end
-    with contextlib.suppress(OSError):
-        if not path.stat().st_size:
-            path.unlink()
-
-
-def save_log(text: str, path: Path) -> None:
-    """Write what a result says was printed, where this machine has no such file yet."""
-    if text and not path.exists():
-        with contextlib.suppress(OSError):  # a log is no result
-            path.write_text(text, encoding="utf-8")
-
-
-def remove_logs(path: Path) -> None:
-    """Remove the logs of an earlier attempt at a trial, of all its ranks."""
-    for old in (path, *path.parent.glob(f"{path.stem}.*{path.suffix}")):
-        with contextlib.suppress(OSError):
-            old.unlink(missing_ok=True)
-
-
-def _opened(path: Path) -> contextlib.AbstractContextManager[BinaryIO]:
-    try:
-        return path.open("w+b")
-    except OSError:
-        return tempfile.TemporaryFile()
-
-
-@contextlib.contextmanager
-def _redirected(descriptor: int) -> Iterator[None]:
-    """Let this process's standard output and error be the file with this descriptor."""
-    saved, streams = [os.dup(1), os.dup(2)], (sys.stdout, sys.stderr)
-    for stream in streams:
-        stream.flush()
-    with open(os.dup(descriptor), "w", encoding="utf-8", errors="backslashreplace", buffering=1) as text:  # noqa: PTH123
-        os.dup2(descriptor, 1)
-        os.dup2(descriptor, 2)
-        sys.stdout = sys.stderr = text
-        try:
-            yield
-        finally:
-            sys.stdout, sys.stderr = streams
-            for copy, target in zip(saved, (1, 2), strict=True):
-                os.dup2(copy, target)
-                os.close(copy)

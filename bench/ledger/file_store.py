@@ -46,7 +46,7 @@ class FileStore:
         exists = _check_folder(self.root)
         if writable:
             for name in (ENTRIES, LEASES, TEMPORARY):
-                _check_writable(self.root / name)
+                check_writable(self.root / name)
         return exists
 
     def list(self, folder: str) -> dict[str, StoredFile]:
@@ -231,7 +231,7 @@ def _check_folder(root: Path) -> bool:
     return check_names(root, names)
 
 
-def _check_writable(folder: Path) -> None:
+def check_writable(folder: Path) -> None:
     """UserError where nothing can be written to `folder` or its first existing parent; nothing is left behind."""
     try:
         existing_folder = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())

@@ -111,14 +111,14 @@ FINISHED = ("complete", "diverged")
 def precedence_key(entry: LedgerEntry) -> tuple[int, float, str]:
     """A sort key: the entry that counts comes first.
 
-    A finished trial precedes a pruned one, and that a failed one. Of finished ones the first published counts, so that
-    a later repetition changes no reported result; of pruned and of failed ones the latest. Ties are broken by the name,
-    which has a digest of the content, so merged ledgers agree.
+    A finished trial precedes a pruned or timed out one, and that a failed one. Of finished ones the first published
+    counts, so that a later repetition changes no reported result; of the others the latest. Ties are broken by the
+    name, which has a digest of the content, so merged ledgers agree.
     """
     finished = _seconds(entry.record.run_info.finished)
     if entry.record.status in FINISHED:
         return 0, inf if finished is None else finished, entry.name
-    return 1 if entry.record.status == "pruned" else 2, inf if finished is None else -finished, entry.name
+    return 2 if entry.record.status == "failed" else 1, inf if finished is None else -finished, entry.name
 
 
 def _seconds(text: str) -> float | None:
@@ -208,21 +208,24 @@ class Ledger:
                 "trial again"
             ) from error
 
-    def done(self, pruning_rule: dict[str, Any] | None) -> dict[str, Record]:
+    def done(self, pruning_rule: dict[str, Any] | None, max_minutes: float | None = None) -> dict[str, Record]:
         """Key to record of what need not run again when trials are pruned by `pruning_rule` (None: not at all).
 
-        Complete and diverged trials are done; pruned ones only if the same rule pruned them; failed ones never.
+        Complete and diverged trials are done; pruned ones only if the same rule pruned them; timed out ones if
+        `max_minutes` gives them no more time than they had; failed ones never.
         """
         self._read_once()
         rule = json.loads(json.dumps(pruning_rule))  # as in a record: lists for tuples
         done = {}
         for key, entries in self._by_key.items():
-            finished_records = (entry.record for entry in entries if _is_done(entry.record, rule))
+            finished_records = (entry.record for entry in entries if _is_done(entry.record, rule, max_minutes))
             if record := next(finished_records, None):
                 done[key] = record
         return done
 
-    def finished(self, key: str, pruning_rule: dict[str, Any] | None) -> Record | None:
+    def finished(
+        self, key: str, pruning_rule: dict[str, Any] | None, max_minutes: float | None = None
+    ) -> Record | None:
         """The record that makes `key` done, as `done` has it, looking only for this key's new files.
 
         Takes the same time however large the ledger is; damaged files are reported by `refresh`.
@@ -234,15 +237,20 @@ class Ledger:
                     with contextlib.suppress(DamagedEntryError, OSError):
                         self._add_entries([LedgerEntry(name, decode(name, self.store.read(entry_path(name))))])
         rule = json.loads(json.dumps(pruning_rule))
-        return next((entry.record for entry in self._by_key.get(key, []) if _is_done(entry.record, rule)), None)
+        entries = self._by_key.get(key, [])
+        return next((entry.record for entry in entries if _is_done(entry.record, rule, max_minutes)), None)
 
     def publish(
         self,
         record: Record,
         predictions: Predictions | None = None,
         validation: LabelledProbabilities | None = None,
+        *,
+        replaces: bool = False,
     ) -> Location:
         """Store a trial, completely or not at all, and return its file.
+
+        If it `replaces` the earlier entries of its key, they are removed once it is stored; until then they count.
 
         While the URL is unavailable the entry is pending on this machine, and sent by a later `publish` or
         `flush_pending`. Raises UserError where it cannot be written, ValueError where the record has a value that is
@@ -257,6 +265,8 @@ class Ledger:
             path = put_entry(FileStore(self.store.local), name, data)
         else:
             add_published(self.store, entry)
+            if replaces:
+                self._remove_others(name)
             if self.store_error:
                 with contextlib.suppress(StoreUnavailableError):
                     self.flush_pending()
@@ -324,6 +334,15 @@ class Ledger:
             states = [(entry, files[entry.name].state) for entry in self._entries.values()]
             update_index(self.store, opened, states)
         self._read = True
+
+    def _remove_others(self, newest: str) -> None:
+        """Remove the entries of a key but one, by its name."""
+        key = newest.partition("-")[0]
+        for name in entry_names(self.store, key):
+            if name != newest:
+                self.store.delete(entry_path(name))
+        for other in self._by_key.pop(key, []):
+            del self._entries[other.name]
 
     def _read_once(self) -> None:
         if not self._read:
@@ -394,7 +413,9 @@ class Ledger:
         )
 
 
-def _is_done(record: Record, rule: dict[str, Any] | None) -> bool:
+def _is_done(record: Record, rule: dict[str, Any] | None, max_minutes: float | None) -> bool:
     if record.status == "pruned":
         return rule is not None and (record.pruning or {}).get("rule") == rule
+    if record.status == "timed_out":
+        return max_minutes is not None and record.run_info.train_seconds >= 60 * max_minutes
     return record.status in FINISHED

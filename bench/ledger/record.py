@@ -22,7 +22,7 @@ from bench.suite.schema import COUNT_AXES
 SCHEMA = 2
 """Raised when the meaning of a stored field changes; records of another schema are refused."""
 
-Status = Literal["complete", "diverged", "pruned", "failed"]
+Status = Literal["complete", "diverged", "pruned", "timed_out", "failed"]
 Metrics = dict[str, float]
 """Metric name to value, e.g. ``{"accuracy": 0.8835, "loss": 0.34}``; accuracies are fractions in [0, 1]."""
 
@@ -34,8 +34,8 @@ class Result:
     `curves` maps a name (``train_loss``, ``train_accuracy``, ``val_loss``, ``val_accuracy``, ``lr``) to one
     value per epoch run; a value that was not finite is None. `best_epoch` counts from 1 and is the epoch
     whose weights were tested. `train`, `validation` and `test` are None where the trial did not get there
-    (pruned, diverged) or has no such part (``validation: none``). `robustness` maps a corruption to the accuracies
-    on all test images at its five severities.
+    (pruned, timed out, diverged) or has no such part (``validation: none``). `robustness` maps a corruption to the
+    accuracies on all test images at its five severities.
     """
 
     curves: dict[str, list[float | None]]

@@ -17,7 +17,7 @@ Config = dict[str, Any]
 
 IMPORTED_PROTOCOL = "imported rows, protocol unknown"
 
-STATUSES: tuple[Status, ...] = ("complete", "diverged", "pruned", "failed")
+STATUSES: tuple[Status, ...] = ("complete", "diverged", "pruned", "timed_out", "failed")
 """In order of preference, where one configuration and seed has several records."""
 
 NOT_RUN, SKIPPED = "not run", "skipped by pruning"
@@ -54,7 +54,7 @@ class Configuration:
     @property
     def missing(self) -> int:
         """How many seeds are still to be run: none once pruning or divergence has ended the first seed."""
-        ended = any(r.pruning is not None and r.status in ("pruned", "diverged") for r in self.records)
+        ended = any(r.pruning is not None and r.status in ("pruned", "timed_out", "diverged") for r in self.records)
         return 0 if ended else len(self.planned) - len(self.records)
 
     @property
@@ -67,7 +67,7 @@ class Configuration:
         """The planned seeds that are in no mean, with why: ``seed 2 diverged``, ``seeds 3, 4 not run``."""
         without_record = [seed for seed in self.planned if seed not in {record.seed for record in self.records}]
         by_reason: dict[str, list[int]] = {
-            **{str(status): [record.seed for record in self.with_status(status)] for status in STATUSES[1:]},
+            **{status_text(status): [record.seed for record in self.with_status(status)] for status in STATUSES[1:]},
             NOT_RUN: without_record[: self.missing],
             SKIPPED: without_record[self.missing :],
         }
@@ -88,6 +88,11 @@ class TrialGroup:
     common: str
     legend: str
     configurations: tuple[Configuration, ...]
+
+
+def status_text(status: str) -> str:
+    """A status as people read it: ``timed out``."""
+    return status.replace("_", " ")
 
 
 def seeds_text(seeds: Sequence[int]) -> str:

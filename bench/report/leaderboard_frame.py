@@ -130,7 +130,7 @@ def extra_columns(metric: str) -> tuple[str, str, str, str]:
 
 
 def not_ranked(group: TrialGroup) -> pd.DataFrame:
-    """`NOT_RANKED`: a row per pruned, diverged or failed trial, with its last epoch and the reason."""
+    """`NOT_RANKED`: a row per pruned, timed out, diverged or failed trial, with its last epoch and the reason."""
     rows = [
         (group.title, configuration.label, record.status, record.seed, record.last_epoch, _reason(record), record.key)
         for configuration in group.configurations
@@ -271,6 +271,8 @@ def _reason(record: Record) -> str:
         return text.strip().splitlines()[0] if text.strip() else "no reason was recorded"
     if record.status == "diverged":
         return "the loss was no longer finite"
+    if record.status == "timed_out":
+        return f"after {record.run_info.train_seconds / 60:.3g} min of training (`max_minutes`)"
     decisions = (record.pruning or {}).get("decisions") or [{}]
     score = decisions[-1].get("val_accuracy")
     return "below the cut of its rung" + (f" with {100 * score:.2f} % validation accuracy" if score is not None else "")

@@ -296,5 +296,10 @@ class SuiteFile(BaseModel):
         [], description="Partial matches of configurations to leave out.", examples=[[{"model": "mlp"}]]
     )
     pruning: Pruning | None = Field(None, examples=["none", "asha", {"grace_period": 3, "reduction_factor": 3}])
+    max_minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        None,
+        description="Minutes of training after which a trial ends as timed out; looked at after each epoch.",
+        examples=[30],
+    )
     sampling_seed: Annotated[int, Field(ge=0)] = 0
     limit: Annotated[int, Field(gt=0, le=1_000_000)] = Field(10_000, description="A suite of more trials is an error.")

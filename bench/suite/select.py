@@ -109,10 +109,10 @@ def parse_option(option: str, text: str) -> tuple[list[str], Any]:
     """``optimizer.lr=0.1`` of `--only` or `--set` as (["optimizer", "lr"], 0.1)."""
     key, equals, value = text.partition("=")
     parts = key.strip().split(".")
-    example = "model=vgg*" if option == "--only" else "epochs=2"
+    example = "epochs=2" if option == "--set" else "model=vgg*"
     if not equals or not all(parts) or not value.strip():
         raise UserError(f"{option} {text!r}: write AXIS=VALUE or AXIS.PARAMETER=VALUE, e.g. {option} '{example}'")
-    allowed = MATCHABLE if option == "--only" else (*MATCHABLE, *Sampling.model_fields)
+    allowed = (*MATCHABLE, *Sampling.model_fields) if option == "--set" else MATCHABLE
     if parts[0] not in allowed or len(parts) > 2 or (len(parts) == 2 and parts[0] not in AXES):
         if parts[0] in allowed:
             hint = f"AXIS.PARAMETER is for the axes {', '.join(AXES)}"
@@ -127,14 +127,14 @@ def parse_option(option: str, text: str) -> tuple[list[str], Any]:
     try:
         return parts, plain_value(value, f"{option} {text!r}")
     except SuiteError:
-        if option == "--only" and any(wildcard in value for wildcard in "*?["):
+        if option != "--set" and any(wildcard in value for wildcard in "*?["):
             return parts, value.strip()  # a pattern such as *net is no YAML
         raise
 
 
-def only_patterns(text: str) -> list[JsonObject]:
+def only_patterns(text: str, option: str = "--only") -> list[JsonObject]:
     """The patterns of one `--only`, which keeps what fits any of them: several where the value is a list, else one."""
-    parts, value = parse_option("--only", text)
+    parts, value = parse_option(option, text)
     if len(parts) == 2:
         return [{parts[0]: {parts[1]: value}}]
     return [{parts[0]: item} for item in (value if isinstance(value, list) and value else [value])]

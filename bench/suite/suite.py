@@ -52,6 +52,8 @@ class Suite:
     comparisons: tuple[ReferenceMatch, ...] = ()
     """The references that say which configuration repeats them, or why none does."""
     sampling_seed: int = 0
+    max_minutes: float | None = None
+    """Of training, for each trial; it changes no result of a trial that ends in time, so it is in no key."""
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], folder: str | Path = ".") -> Suite:
@@ -159,7 +161,7 @@ def read_suite(
     patterns = {text: only_patterns(text) for text in only}
     try:
         top, repeated, remaining, compared, origins = _read(document, settings, bool(cli_overrides), notify)
-        selected = _matching(patterns, remaining, document)
+        selected = _matching(patterns, remaining, document.file)
         if top.pruning and any(config["validation"] == "none" for config, _ in selected):
             message = "pruning needs validation images, and `validation: none` leaves none"
             raise SuiteError(document.file, [Problem("pruning", message, document.line(("pruning",)))])
@@ -189,6 +191,7 @@ def read_suite(
         tuple(dict.fromkeys([top.rank_by, *top.metrics])),
         tuple(compared),
         sampling_seed=top.sampling_seed,
+        max_minutes=top.max_minutes,
     )
 
 
@@ -238,8 +241,17 @@ def _top_level(document: YamlDocument) -> tuple[SuiteFile | None, list[Problem]]
     return (SuiteFile.model_validate(minimal | valid) if readable else None), problems
 
 
+def forced_configurations(suite: Suite, texts: Sequence[str]) -> list[Configuration]:
+    """Those of a suite that the patterns of every `--force` fit, as those of `--only` do; errors as there."""
+    patterns = {text: only_patterns(text, "--force") for text in texts}
+    return [config for config, _ in _matching(patterns, list(suite.configurations), str(suite.path), "--force")]
+
+
 def _matching(
-    patterns: dict[str, list[JsonObject]], remaining: list[tuple[Configuration, list[int]]], document: YamlDocument
+    patterns: dict[str, list[JsonObject]],
+    remaining: list[tuple[Configuration, list[int]]],
+    file: str,
+    option: str = "--only",
 ) -> list[tuple[Configuration, list[int]]]:
     """The configurations that fit one of the patterns of each `--only`.
 
@@ -255,7 +267,7 @@ def _matching(
         unfit = [pattern for pattern in either if not any(matches(config, pattern) for config in configs)]
         if 0 < len(unfit) < len(either):
             unmatched += [
-                (f"{_options_text('--only', [text])}: {shorten(next(iter(pattern.values())))}", pattern)
+                (f"{_options_text(option, [text])}: {shorten(next(iter(pattern.values())))}", pattern)
                 for pattern in unfit
             ]
     selected = [
@@ -264,9 +276,9 @@ def _matching(
         if all(any(matches(pair[0], pattern) for pattern in either) for either in patterns.values())
     ]
     if not selected:  # the values of a list all ask for the same, so the first stands for it
-        unmatched = [(_options_text("--only", list(patterns)), pattern) for pattern, *_ in patterns.values()]
+        unmatched = [(_options_text(option, list(patterns)), pattern) for pattern, *_ in patterns.values()]
     if unmatched:
-        message = f"{unmatched[0][0]} matches none of the {plural(len(remaining), 'configuration')} of {document.file}"
+        message = f"{unmatched[0][0]} matches none of the {plural(len(remaining), 'configuration')} of {file}"
         value_lines = [
             line for name, pattern in unmatched if name == unmatched[0][0] for line in values_text(configs, pattern)
         ]

@@ -23,7 +23,7 @@ from bench.suite.trial import Trial, TrialConfig
 from bench.user_code.component_code import ComponentCode, UserCode
 from bench.user_code.read_code import installed_packages
 
-FORMAT = 3
+FORMAT = 4
 RUN = "run.json"
 VARIABLES = "variables.json"
 """The run's environment variables, which may be secret: readable by its owner only, and removed when the driver has
@@ -42,6 +42,7 @@ class BundledSuite:
     sampling_seed: int = 0
     arguments: str = ""
     """The suite as it was named on the command line, with the options that narrow it."""
+    max_minutes: float | None = None
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def pack(bundle: RunBundle, folder: Path, *, send_data: bool = False, data_dir: 
         {**vars(suite), "trials": [trial_json(trial) for trial in suite.trials], "pruning": rule(suite.pruning)}
         for suite in bundle.suites
     ]
-    options = asdict(replace(bundle.options, pruning=None, connection=None))
+    options = asdict(replace(bundle.options, pruning=None, connection=None, trackers=()))
     text = json.dumps({**vars(bundle), "format": FORMAT, "suites": suites, "options": options, "codes": codes})
     (folder / RUN).write_text(text)
 

@@ -23,7 +23,7 @@ from bench.execution.messages import Connection, RunOptions
 from bench.execution.progress import ProgressStats
 from bench.execution.pruning import rule
 from bench.execution.run_trials import run_trials
-from bench.execution.signals import INTERRUPTED, is_stop, stop_on_signals
+from bench.execution.signals import INTERRUPTED, is_stop, stop_after, stop_on_signals, time_is_up
 from bench.execution.user_dataset import load_dataset
 from bench.ledger.file_store import FileStore
 from bench.ledger.ledger import Ledger
@@ -42,12 +42,12 @@ def drive_run(folder: Path) -> int:
     bundle = unpack(folder)
     events = EventFile(folder)
     threading.Thread(target=_watch_nodes, args=(events,), name="nodes", daemon=True).start()
-    with tolerant_streams(), stop_on_signals():
+    with tolerant_streams(), stop_on_signals(), stop_after(bundle.options.max_hours):
         try:
             failed = _drive(bundle, folder, events, _variables(folder))
         except BaseException as error:
             if is_stop(error):
-                events.close("stopped")
+                events.close("stopped", time_is_up=time_is_up())
                 return INTERRUPTED
             if isinstance(error, UserError):
                 events.close("error", message=f"on the head: {error}")
@@ -128,7 +128,7 @@ def _run_suite(
 ) -> bool:
     """Run the missing trials of one suite of the run; whether trials failed."""
     suite = bundle.suites[number]
-    done = ledger.done(rule(suite.pruning))
+    done = ledger.done(rule(suite.pruning), suite.max_minutes)
     unknown = [trial.key for trial in suite.trials if trial.key in done and trial.key not in bundle.known]
     for key in unknown:
         export_record(ledger, key, folder)
@@ -137,7 +137,13 @@ def _run_suite(
     def display(stats: ProgressStats) -> EventRecorder:
         return EventRecorder(stats, events, lambda key: export_record(ledger, key, folder))
 
-    options = replace(options, suite=suite.suite, pruning=suite.pruning, sampling_seed=suite.sampling_seed)
+    options = replace(
+        options,
+        suite=suite.suite,
+        pruning=suite.pruning,
+        sampling_seed=suite.sampling_seed,
+        max_minutes=suite.max_minutes,
+    )
     records = run_trials(
         suite.trials, datasets, ledger, Console(markup=False, highlight=False), options, display=display
     )

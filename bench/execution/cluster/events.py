@@ -70,6 +70,7 @@ class EventRecorder:
     def __init__(self, stats: ProgressStats, file: EventFile, on_end: Callable[[str], None]):
         self.stats, self.file, self.on_end = stats, file, on_end
         self._written: dict[str, float] = {}
+        self._epochs_written: dict[str, int] = {}
 
     def __enter__(self) -> EventRecorder:
         self.file.counts = self.stats.counts
@@ -79,24 +80,30 @@ class EventRecorder:
 
     def trial_started(self, running: RunningTrial) -> None:
         self.stats.start(running)
-        self.file.write("started", **_to_json(running))
+        self._write("started", running)
 
     def trial_resumed(self, running: RunningTrial) -> None:
-        self.file.write("resumed", **_to_json(running))
+        self._write("resumed", running)
 
     def trial_progressed(self, running: RunningTrial) -> None:
         if time.monotonic() - self._written.get(running.trial.key, 0.0) > PROGRESS_SECONDS:
             self._written[running.trial.key] = time.monotonic()
-            self.file.write("progressed", **_to_json(running))
+            self._write("progressed", running)
 
     def trial_ended(self, trial: Trial, record: Record) -> None:
         self._written.pop(trial.key, None)
+        self._epochs_written.pop(trial.key, None)
         self.stats.end(trial, record)
         self.on_end(trial.key)
         self.file.write("ended", key=trial.key, record=record.to_json())
 
     def note(self, text: str) -> None:
         self.file.write("note", text=text)
+
+    def _write(self, event: str, running: RunningTrial) -> None:
+        key = running.trial.key
+        self.file.write(event, **_to_json(running, min(self._epochs_written.get(key, 0), max(running.epoch - 1, 0))))
+        self._epochs_written[key] = running.epoch
 
 
 def replay(event: Event, trials: dict[str, Trial], listener: ProgressListener) -> None:
@@ -115,16 +122,16 @@ def replay(event: Event, trials: dict[str, Trial], listener: ProgressListener) -
             listener.trial_progressed(running)
 
 
-def _to_json(running: RunningTrial) -> Event:
-    """What listeners read of a running trial: of its curves the last values, and how long they are."""
+def _to_json(running: RunningTrial, after: int) -> Event:
+    """What listeners read of a running trial: of its curves the values after an epoch, and how long they are."""
     values = {name: value for name, value in vars(running).items() if name not in ("trial", "curves")}
-    latest = {name: curve[-1] for name, curve in running.curves.items() if curve}
-    return {**values, "key": running.trial.key, "epoch": running.epoch, "latest": latest}
+    latest = {name: curve[after:] for name, curve in running.curves.items() if curve}
+    return {**values, "key": running.trial.key, "after": after, "latest": latest}
 
 
 def _from_json(event: Event, trial: Trial) -> RunningTrial:
     curves: dict[str, list[float | None]] = {
-        name: [None] * (event["epoch"] - 1) + [value] for name, value in event["latest"].items()
+        name: [None] * event["after"] + latest for name, latest in event["latest"].items()
     }
     refit = tuple(event["refit"]) if event["refit"] else None
     return RunningTrial(trial, event["started"], curves, event["train_seconds"], refit, event["resumed"])

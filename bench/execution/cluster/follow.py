@@ -23,6 +23,7 @@ from bench.execution.cluster.jobs import Job, fetch, jobs_of, remove_variables, 
 from bench.execution.cluster.launcher import Launcher
 from bench.execution.progress import ProgressDisplay, ProgressStats, console_progress
 from bench.execution.pruning import rule
+from bench.execution.trackers.tracking import with_trackers
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record
 from bench.ledger.store import is_url, with_results
@@ -47,7 +48,9 @@ def follow(launcher: Launcher, bundle: RunBundle, ledger: Ledger, console: Conso
         try:
             for event in _events(launcher, bundle.name, console):
                 if event["event"] == "suite_started":
-                    display = stack.enter_context(console_progress(console)(_stats(bundle, event, ledger)))
+                    plain = console_progress(console)(_stats(bundle, event, ledger))
+                    suite = bundle.suites[event["suite"]].suite
+                    display = stack.enter_context(with_trackers(plain, bundle.options.trackers, suite, ledger.root))
                 elif event["event"] == "suite_ended":
                     stack.close()
                     display = None
@@ -68,7 +71,7 @@ def follow(launcher: Launcher, bundle: RunBundle, ledger: Ledger, console: Conso
 
 def _stats(bundle: RunBundle, event: Event, ledger: Ledger) -> ProgressStats:
     suite = bundle.suites[event["suite"]]
-    done = ledger.done(rule(suite.pruning))
+    done = ledger.done(rule(suite.pruning), suite.max_minutes)
     done |= {record.key: record for record in map(Record.from_json, event["reused"])}
     known = set(bundle.known) | {record["key"] for record in event["reused"]}
     reused = [done[trial.key] for trial in suite.trials if trial.key in done and trial.key in known]

@@ -36,7 +36,7 @@ def prefix_curves(records: Iterable[Record]) -> list[PrefixCurve]:
     """The longest curve of each seed, diverged ones included: without these the mean would be biased upwards."""
     longest: dict[int, PrefixCurve] = {}
     for record in records:
-        if record.status not in ("complete", "pruned", "diverged"):
+        if record.status not in ("complete", "pruned", "timed_out", "diverged"):
             continue
         values = record.result.curves.get("val_accuracy", [])
         points: list[float] = []

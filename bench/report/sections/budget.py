@@ -10,7 +10,7 @@ from bench.report.charts.drawing import chart_data
 from bench.report.charts.style import BLUE, GREY, INK, SKY, WIDTH, alt
 from bench.report.comparison import Comparison
 from bench.report.document import Chart, Column, OmittedChart, Row, Section, Table
-from bench.report.grouping import NOT_RUN, SKIPPED, STATUSES, Configuration
+from bench.report.grouping import NOT_RUN, SKIPPED, STATUSES, Configuration, status_text
 from bench.report.number_format import NOTHING, count
 
 COLUMNS = ("status", "trials", "epochs", "seconds", "saved_epochs")
@@ -26,7 +26,7 @@ def budget(comparison: Comparison) -> Section:
     saved = bool((frame["saved_epochs"] > 0).any())
     total = {"status": "total", **frame[["trials", "epochs", "seconds", "saved_epochs"]].sum().to_dict()}
     columns = [
-        Column("status", "Trials", lambda row: row["status"], "text"),
+        Column("status", "Trials", lambda row: status_text(row["status"]), "text"),
         Column("trials", "Number", lambda row: count(int(row["trials"]))),
         Column("epochs", "Epochs trained", lambda row: _spent(row, count(int(row["epochs"])))),
         Column("seconds", "Seconds of training", lambda row: _spent(row, f"{row['seconds']:,.0f}")),
@@ -98,7 +98,7 @@ def _spent(row: Row, text: str) -> str:
 
 def epochs_chart(frame: pd.DataFrame) -> Chart | OmittedChart:
     """Epochs by status; a single bar would say nothing."""
-    rows = epochs_by_kind(frame)
+    rows = epochs_by_kind(frame.assign(status=frame["status"].map(status_text)))
     if len(rows) < 2:
         return OmittedChart(SPENT, "all trials ended the same way")
     total = int(rows.loc[rows["kind"] == TRAINED, "epochs"].sum())

@@ -1,9 +1,10 @@
-"""Which trials are never ranked? The pruned, diverged and failed ones, with the reason."""
+"""Which trials are never ranked? The pruned, timed out, diverged and failed ones, with the reason."""
 
 from __future__ import annotations
 
 from bench.report.comparison import Comparison
 from bench.report.document import EVERYWHERE, Column, Section, Table
+from bench.report.grouping import status_text
 from bench.report.number_format import counted
 
 KEY_DIGITS = 12
@@ -14,12 +15,13 @@ def not_ranked(comparison: Comparison) -> Section:
     tables = []
     for status, trials in comparison.not_ranked.groupby("status", sort=True):
         n_configurations = counted(trials["label"].nunique(), "configuration")
-        pruned = ", stopped early and never ranked" if status == "pruned" else ""
+        name = status_text(str(status))
+        stopped = ", stopped early and never ranked" if status in ("pruned", "timed_out") else ""
         tables.append(
             Table(
-                name=f"not-ranked-{status}",
-                title=str(status).capitalize(),
-                caption=f"{counted(len(trials), f'{status} trial')} of {n_configurations}{pruned}.",
+                name=f"not-ranked-{name.replace(' ', '-')}",
+                title=name.capitalize(),
+                caption=f"{counted(len(trials), f'{name} trial')} of {n_configurations}{stopped}.",
                 frame=trials,
                 columns=(
                     Column("label", "Configuration", lambda row: row["label"], "label"),

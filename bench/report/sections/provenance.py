@@ -13,7 +13,7 @@ from bench.ledger.record import is_external
 from bench.metrics import METRICS
 from bench.report.comparison import Comparison, Origin
 from bench.report.document import Cell, Column, Section, Table
-from bench.report.grouping import NOT_RUN, SKIPPED, STATUSES, TrialGroup
+from bench.report.grouping import NOT_RUN, SKIPPED, STATUSES, TrialGroup, status_text
 from bench.suite.labels import axis_label
 from bench.suite.trial import Trial
 
@@ -106,7 +106,7 @@ def trial_counts(groups: Sequence[TrialGroup]) -> str:
     counts = Counter(record.status for configuration in configurations for record in configuration.records)
     planned = sum(len(configuration.planned) for configuration in configurations)
     numbers = {
-        **{str(status): counts[status] for status in STATUSES},
+        **{status_text(status): counts[status] for status in STATUSES},
         NOT_RUN: sum(configuration.missing for configuration in configurations),
         SKIPPED: sum(configuration.skipped for configuration in configurations),
     }

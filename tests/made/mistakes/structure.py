@@ -44,6 +44,8 @@ ROWS: dict[str, Row] = {
     "defaults left empty": (TOP + "defaults:\n", "suite.yaml:4: defaults: an empty value", "write it like {dataset:"),
     "limit of zero": (TOP + "limit: 0\n", "suite.yaml:4: limit: 0 is out of range: it must be above 0"),
     "limit without bound": (TOP + "limit: 1000001\n", "limit: 1000001 is out of range: it must be at most 1,000,000"),
+    "no minutes": (TOP + "max_minutes: 0\n", "suite.yaml:4: max_minutes: 0 is out of range: it must be above 0"),
+    "minutes as text": (TOP + "max_minutes: 5m\n", "suite.yaml:4: max_minutes: '5m' is not allowed here"),
     "negative sampling seed": (TOP + "sampling_seed: -1\n", "sampling_seed: -1 is out of range: it must be at least 0"),
     # --- sub-grids ---
     "grid left empty": ("name: t\ngrid:\n", "suite.yaml:2: grid: an empty value", "write it like {model: mlp}"),
