@@ -108,7 +108,11 @@ def test_another_file_is_not_replaced_and_nothing_half_written_stays(ledger, tmp
     (tmp_path / "thesis.zip").write_text("years of work")
     with pytest.raises(UserError, match="was not written by `bench pack`"):
         write_pack(ledger.store, tmp_path / "thesis.zip")
-    monkeypatch.setattr(ledger.store, "read", lambda _: (_ for _ in ()).throw(OSError(28, "No space left")))
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(zipfile.ZipFile, "writestr", full)
     with pytest.raises(UserError, match="The disk is full"):
         write_pack(ledger.store, tmp_path / "full.zip")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["made", "thesis.zip"]
