@@ -16,6 +16,7 @@ import numpy as np
 from bench.components.datasets import IN_MEMORY
 from bench.data import npz
 from bench.errors import UserError
+from bench.jsonutil import JsonObject
 
 if TYPE_CHECKING:
     from bench.data.dataset import Dataset
@@ -48,7 +49,7 @@ def _checksum(fields: Mapping[str, Any]) -> str:
     return digest.hexdigest()
 
 
-def add(data: Dataset) -> dict[str, Any]:
+def add(data: Dataset) -> JsonObject:
     """Remember the data in this process; the component that names them."""
     prefix = data.sha256[:DIGITS]
     _datasets[prefix] = data

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench import library_cache
 from bench.components import AXES, is_user_defined, parse_component
@@ -23,7 +23,7 @@ from bench.errors import UserError
 from bench.execution.forkserver import call
 from bench.execution.messages import TrialResult
 from bench.execution.user_dataset import dataset_shape, dataset_train_size
-from bench.jsonutil import canonical
+from bench.jsonutil import JsonObject, canonical
 from bench.ledger.record import Record
 from bench.suite.schema import Stratified, Tail, validation_fraction
 from bench.suite.trial import Trial, TrialConfig
@@ -221,7 +221,7 @@ def _recorded_operations(records: Iterable[Record]) -> dict[str, int]:
     return operations
 
 
-def _cache_key(config: dict[str, Any], pixels: Shape, outputs: int) -> str:
+def _cache_key(config: JsonObject, pixels: Shape, outputs: int) -> str:
     return canonical(["forward operations", config["model"], config.get("preprocessing"), pixels, outputs])
 
 
@@ -403,5 +403,5 @@ def first_images(data: Dataset, count: int) -> tuple[Dataset, float]:
     return part, factor
 
 
-def _kind(config: dict[str, Any], axes: tuple[str, ...]) -> str:
+def _kind(config: JsonObject, axes: tuple[str, ...]) -> str:
     return canonical([config.get(axis) for axis in axes])

@@ -11,11 +11,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from bench.jsonutil import canonical
+from bench.jsonutil import JsonObject, canonical
 from bench.suite.schema import Pruning
 from bench.suite.trial import Trial
 
@@ -23,7 +23,7 @@ SEPARATE = ("dataset", "validation", "epochs")
 """Configurations that differ here are never compared: their scores or their rungs mean different things."""
 
 
-PruningNote = dict[str, Any]
+PruningNote = JsonObject
 """JSON on pruning, for a record: a rule, or a decision at a rung."""
 
 

@@ -12,6 +12,7 @@ from bench.errors import UserError
 from bench.execution.forkserver import ProcessDiedError
 from bench.execution.forkserver import train as train_in_process
 from bench.execution.messages import TrialFailure, TrialResult
+from bench.jsonutil import JsonObject
 from bench.ledger.record import Record, check_runnable
 from bench.suite.trial import Codes, Trial, TrialConfig, data_source, trial_key
 from bench.user_code.read_code import read_component, weights_files
@@ -101,7 +102,7 @@ def train(
     return end, on_cpu
 
 
-def _schema_differences(config: dict[str, Any]) -> list[str]:
+def _schema_differences(config: JsonObject) -> list[str]:
     """How the components of a config differ from those that suite files of this version expand to."""
     differences = []
     for axis, known in AXES.items():
@@ -118,7 +119,7 @@ def _schema_differences(config: dict[str, Any]) -> list[str]:
     return differences
 
 
-def _components(value: Any) -> list[dict[str, Any]]:
+def _components(value: Any) -> list[JsonObject]:
     return value if isinstance(value, list) else [value]
 
 

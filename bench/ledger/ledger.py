@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import inf
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from bench.errors import UserError, nearest
+from bench.jsonutil import JsonObject
 from bench.ledger.entries import (
     DamagedEntryError,
     LedgerEntry,
@@ -208,7 +209,7 @@ class Ledger:
                 "trial again"
             ) from error
 
-    def done(self, pruning_rule: dict[str, Any] | None, max_minutes: float | None = None) -> dict[str, Record]:
+    def done(self, pruning_rule: JsonObject | None, max_minutes: float | None = None) -> dict[str, Record]:
         """Key to record of what need not run again when trials are pruned by `pruning_rule` (None: not at all).
 
         Complete and diverged trials are done; pruned ones only if the same rule pruned them; timed out ones if
@@ -223,9 +224,7 @@ class Ledger:
                 done[key] = record
         return done
 
-    def finished(
-        self, key: str, pruning_rule: dict[str, Any] | None, max_minutes: float | None = None
-    ) -> Record | None:
+    def finished(self, key: str, pruning_rule: JsonObject | None, max_minutes: float | None = None) -> Record | None:
         """The record that makes `key` done, as `done` has it, looking only for this key's new files.
 
         Takes the same time however large the ledger is; damaged files are reported by `refresh`.
@@ -413,7 +412,7 @@ class Ledger:
         )
 
 
-def _is_done(record: Record, rule: dict[str, Any] | None, max_minutes: float | None) -> bool:
+def _is_done(record: Record, rule: JsonObject | None, max_minutes: float | None) -> bool:
     if record.status == "pruned":
         return rule is not None and (record.pruning or {}).get("rule") == rule
     if record.status == "timed_out":

@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args
 from bench.components import AXES
 from bench.components.data_questions import SEVERITIES
 from bench.errors import UserError, control_character
+from bench.jsonutil import JsonObject
 from bench.metrics import METRICS
 from bench.suite.schema import COUNT_AXES
 
@@ -87,14 +88,14 @@ class Record:
     """
 
     key: str
-    config: dict[str, Any]
+    config: JsonObject
     seed: int
     status: Status
     result: Result
     run_info: RunInfo
     config_key: str = ""
     suite: str = ""
-    pruning: dict[str, Any] | None = None
+    pruning: JsonObject | None = None
     failure: dict[str, str] | None = None
     schema: int = SCHEMA
 
@@ -104,7 +105,7 @@ class Record:
         done = self.result.epochs_run
         return min(done + 1, self.config.get("epochs", done)) if self.status == "failed" else done
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Nested dictionaries, for JSON; their lists and dictionaries are not copied."""
         return {**vars(self), "result": dict(vars(self.result)), "run_info": dict(vars(self.run_info))}
 
@@ -146,7 +147,7 @@ _Check = Callable[[Any], bool]
 _FLOAT = frozenset({float})
 
 
-def check_record(data: dict[str, Any]) -> None:
+def check_record(data: JsonObject) -> None:
     """ValueError where `data` has a field that no record could have; missing fields are not looked for."""
     _check_fields(data, _RECORD, "")
     result: Any = data.get("result")
@@ -206,7 +207,7 @@ def _check_fields(data: Any, fields: dict[str, tuple[str, _Check]], path: str) -
             raise ValueError(f"record holds {_short(data[name])} as {path}{name}, where {what} belongs")
 
 
-def _check_config(config: dict[str, Any]) -> None:
+def _check_config(config: JsonObject) -> None:
     for axis in ("dataset", "model"):
         if not _is_component(config.get(axis)):
             raise ValueError(f"record holds {_short(config.get(axis))} as config.{axis}, where a component belongs")

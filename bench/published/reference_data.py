@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Literal
 
 import yaml
 
 from bench.errors import UserError, nearest
+from bench.jsonutil import JsonObject
 
 AT_HALF = {"precision": "precision_at_half", "recall": "recall_at_half"}
 """The sources' metrics, which are Keras's micro-averages at a threshold of .5, to those of `bench.metrics`."""
@@ -100,7 +101,7 @@ def _read(name: str) -> list[Reference]:
     return [shape(item, data, name) for item in data["entries"]]
 
 
-def _reference(item: dict[str, Any], data: dict[str, Any], file: str) -> Reference:
+def _reference(item: JsonObject, data: JsonObject, file: str) -> Reference:
     flags = tuple(item.get("flags") or ())
     is_claim = not item["verified"] or "implausible" in flags
     return Reference(
@@ -119,7 +120,7 @@ def _reference(item: dict[str, Any], data: dict[str, Any], file: str) -> Referen
     )
 
 
-def _lab_reference(item: dict[str, Any], data: dict[str, Any], file: str) -> Reference:
+def _lab_reference(item: JsonObject, data: JsonObject, file: str) -> Reference:
     note = item.get("note") or ""
     return Reference(
         id=item["id"],
@@ -181,7 +182,7 @@ def _all_classes() -> tuple[PublishedClasses, ...]:
     return tuple(_entry(item) for item in data["entries"])
 
 
-def _entry(item: dict[str, Any]) -> PublishedClasses:
+def _entry(item: JsonObject) -> PublishedClasses:
     rows = item["metrics"]
     counts = item["confusion"]
     return PublishedClasses(

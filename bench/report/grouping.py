@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bench.jsonutil import canonical
+from bench.jsonutil import JsonObject, canonical
 from bench.ledger.record import Record, Status, is_external
 from bench.suite.labels import PROTOCOL, axis_label, common_label, labels, legend
 from bench.suite.schema import OMITTED_DEFAULTS
 from bench.suite.trial import Trial
 
-Config = dict[str, Any]
+Config = JsonObject
 
 IMPORTED_PROTOCOL = "imported rows, protocol unknown"
 

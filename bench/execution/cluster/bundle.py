@@ -10,7 +10,6 @@ import json
 import shutil
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
 
 from bench.data.catalogue import find
 from bench.data.dataset import is_from_path
@@ -18,6 +17,7 @@ from bench.data.local_files import locate, search_paths
 from bench.errors import UserError
 from bench.execution.messages import RunOptions
 from bench.execution.pruning import rule
+from bench.jsonutil import JsonObject
 from bench.suite.schema import Pruning
 from bench.suite.trial import Trial, TrialConfig
 from bench.user_code.component_code import ComponentCode, UserCode
@@ -85,7 +85,7 @@ def pack(bundle: RunBundle, folder: Path, *, send_data: bool = False, data_dir: 
     except OSError as error:
         raise UserError(f"cannot send {_failed_file(error)}") from error
 
-    def trial_json(trial: Trial) -> dict[str, Any]:
+    def trial_json(trial: Trial) -> JsonObject:
         path = str(data[trial.data_path].relative_to(folder)) if trial.data_path else None
         training, of_data = (code and code.identity for code in _codes_of(trial))
         fields_as_json = {"config": trial.config.to_json(), "code": training, "data_code": of_data, "data_path": path}
@@ -119,13 +119,13 @@ def unpack(folder: Path, *, with_code: bool = True) -> RunBundle:
     packed = run.pop("codes")
     codes = {identity: _unpacked(folder, values) if with_code else None for identity, values in packed.items()}
 
-    def trial(values: dict[str, Any]) -> Trial:
+    def trial(values: JsonObject) -> Trial:
         path = folder / values["data_path"] if values["data_path"] else None
         training, of_data = (codes[values[name]] if values[name] else None for name in ("code", "data_code"))
         config, data_code = TrialConfig.from_json(values["config"]), of_data.parts[0] if of_data else None
         return Trial(**{**values, "config": config, "data_path": path, "code": training, "data_code": data_code})
 
-    def suite(values: dict[str, Any]) -> BundledSuite:
+    def suite(values: JsonObject) -> BundledSuite:
         pruning = Pruning.model_validate(values["pruning"]) if values["pruning"] else None
         return BundledSuite(**{**values, "trials": [trial(item) for item in values["trials"]], "pruning": pruning})
 
@@ -147,7 +147,7 @@ def _codes_of(trial: Trial) -> tuple[UserCode | None, UserCode | None]:
     return trial.code, UserCode((trial.data_code,)) if trial.data_code else None
 
 
-def _packed(code: UserCode, folder: Path, number: str) -> dict[str, Any]:
+def _packed(code: UserCode, folder: Path, number: str) -> JsonObject:
     """Write a code's files into a folder of their own; its other fields as JSON."""
     names = {path: str(n) for n, path in enumerate(code.files)}
     target = folder / "models" / number
@@ -155,7 +155,7 @@ def _packed(code: UserCode, folder: Path, number: str) -> dict[str, Any]:
     for path, content in code.files.items():
         (target / names[path]).write_bytes(content)
 
-    def packed(part: ComponentCode) -> dict[str, Any]:
+    def packed(part: ComponentCode) -> JsonObject:
         return {
             **{field.name: getattr(part, field.name) for field in fields(part)},
             "folder": str(part.folder),
@@ -168,8 +168,8 @@ def _packed(code: UserCode, folder: Path, number: str) -> dict[str, Any]:
     return {"parts": [packed(part) for part in code.parts]}
 
 
-def _unpacked(folder: Path, values: dict[str, Any]) -> UserCode:
-    def part(values: dict[str, Any]) -> ComponentCode:
+def _unpacked(folder: Path, values: JsonObject) -> UserCode:
+    def part(values: JsonObject) -> ComponentCode:
         return ComponentCode(
             **{
                 **values,

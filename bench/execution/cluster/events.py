@@ -15,13 +15,14 @@ from typing import Any, TextIO
 
 from bench.execution.progress import ProgressListener, ProgressStats
 from bench.execution.scheduler import RunningTrial
+from bench.jsonutil import JsonObject
 from bench.ledger.record import Record
 from bench.suite.trial import Trial
 
 EVENTS, STATE = "events.jsonl", "state.json"
 PROGRESS_SECONDS = 1.0
 """How often one trial's progress is written."""
-Event = dict[str, Any]
+Event = JsonObject
 """A line of the file: what happened under ``event``, and the values that belong to it."""
 HEARTBEAT_SECONDS = 10.0
 """How often the driver shows that it is alive: a follower looks into a silence three times as long."""

@@ -7,13 +7,14 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
 
 from bench.errors import UserError, nearest
+from bench.jsonutil import JsonObject
 
 KEY = "bench"
 _SECRET_NAME = re.compile(
@@ -129,7 +130,7 @@ def read_launcher(path: Path) -> Launcher:
     )
 
 
-def _settings(path: Path, document: dict[str, Any]) -> ClusterSettings:
+def _settings(path: Path, document: JsonObject) -> ClusterSettings:
     metadata = document.get("metadata") or {}
     settings = metadata.get(KEY) or {} if isinstance(metadata, dict) else metadata
     if not isinstance(settings, dict):
@@ -152,7 +153,7 @@ def _settings(path: Path, document: dict[str, Any]) -> ClusterSettings:
         raise UserError("\n".join(problems)) from error
 
 
-def _validated(path: Path, document: dict[str, Any]) -> dict[str, Any]:
+def _validated(path: Path, document: JsonObject) -> JsonObject:
     """The file as Ray's own launcher completes it."""
     import click
     from jsonschema import ValidationError as SchemaError  # type: ignore[import-untyped]
@@ -160,7 +161,7 @@ def _validated(path: Path, document: dict[str, Any]) -> dict[str, Any]:
 
     logging.getLogger("ray.autoscaler").setLevel(logging.WARNING)
     try:
-        prepared: dict[str, Any] = prepare_config(document)
+        prepared: JsonObject = prepare_config(document)
         validate_config(prepared)
     except SchemaError as error:
         key_path = ".".join(str(part) for part in error.absolute_path)
