@@ -59,7 +59,7 @@ UNREACHED = {
     "data/local_files.py search_paths: ": "the option --data-dir, and what places hold: tests/data/test_dataset.py",
     "data/local_files.py cached: ": "the same",
     "data/local_files.py locate: ": "the same",
-    "data/dataset.py fields: ": "a note, not a mistake: tests/data/test_npz.py",
+    "data/dataset.py read_user_data: ": "a note, not a mistake: tests/data/test_npz.py",
     "user_code/read_code.py follow: code imports it": "a module that cannot be read",
     "user_code/read_code.py _read: is a pipe": "no file: tests/user_code/test_read_code.py",
     "user_code/run_code.py load: : expected": "asked of a name that is no user's",

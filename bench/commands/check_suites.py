@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from bench.suite.trial import Trial
 
 
+Shapes = dict[str, tuple[tuple[int, int, int], int]]
+"""By `Trial.data`, the (channels, height, width) of its images, and the number of classes."""
+
 CHECKED = ("model", "preprocessing", "optimizer", "regularizer", "augmentation")
 """All that `bench.training.preflight` looks at, besides the images' shape and the number of classes."""
 
@@ -67,7 +70,7 @@ def check(suite: Suite, trials: list[Trial]) -> None:
     library_cache.remember({cache_keys[trial.group]: True for trial in unchecked if trial.code is None})
 
 
-def _unanswered_checks(suite: Suite, trials: list[Trial]) -> tuple[JsonObject, dict[int, str]]:
+def _unanswered_checks(suite: Suite, trials: list[Trial]) -> tuple[Shapes, dict[int, str]]:
     """The shape of each data set, and whether a configuration fits where no check has told yet, by `Trial.group`."""
 
     trial_of_group = {trial.group: trial for trial in trials}.values()
@@ -93,7 +96,7 @@ def _unanswered_checks(suite: Suite, trials: list[Trial]) -> tuple[JsonObject, d
     }
 
 
-def _check_configurations(suite: Suite, trials: list[Trial], shapes: JsonObject, locations: dict[str, str]) -> None:
+def _check_configurations(suite: Suite, trials: list[Trial], shapes: Shapes, locations: dict[str, str]) -> None:
     """`bench.training.preflight.check`, with each of the user's own codes in a process of its own.
 
     Files that such a code reads though its key does not hold them are told.

@@ -36,8 +36,8 @@ def user_fingerprint(component: JsonObject) -> str:
     return image_folder.fingerprint(path) if component["name"] == "image_folder" else npz.fingerprint(path)
 
 
-def fields(component: JsonObject, notify: Callable[[str], None]) -> JsonObject:
-    """The fields of a `Dataset`; UserError names the file that is at fault."""
+def read_user_data(component: JsonObject, notify: Callable[[str], None]) -> Dataset:
+    """The user's own data; UserError names the file that is at fault."""
     arrays = (
         image_folder.load(component, notify) if component["name"] == "image_folder" else npz.load(component, notify)
     )
@@ -47,7 +47,7 @@ def fields(component: JsonObject, notify: Callable[[str], None]) -> JsonObject:
             f"note: {escaped_line(Path(component['path']).name)}: all its images are grey, saved with three equal "
             f"channels, and networks will see three; {write} to train on one"
         )
-    return {"name": escaped_line(Path(component["path"]).name), **arrays}
+    return Dataset(name=escaped_line(Path(component["path"]).name), **arrays)
 
 
 def _is_grey(images: NDArray[np.uint8]) -> bool:
@@ -59,12 +59,12 @@ def _is_grey(images: NDArray[np.uint8]) -> bool:
 
 
 def user_train_labels(component: JsonObject, notify: Callable[[str], None]) -> NDArray[np.int64]:
-    """The labels of the training part, in the order that `fields` has them, without reading a pixel.
+    """The labels of the training part, in the order that `read_user_data` has them, without reading a pixel.
 
     Raises
     ------
     UserError
-        As `fields`, but for what only the pixels show: an image or an array that is damaged, images of two sizes.
+        As `read_user_data`, but for what only pixels show: an image or an array that is damaged, images of two sizes.
     """
     path = Path(component["path"])
     return image_folder.train_labels(path) if component["name"] == "image_folder" else npz.check(path, notify)
@@ -187,7 +187,7 @@ def load(dataset: str | JsonObject, data_dir: Path | None = None, notify: Notify
     if (given := _in_memory(dataset)) is not None:
         return given
     if not isinstance(dataset, str) and is_from_path(dataset):
-        return Dataset(**fields(dataset, notify))
+        return read_user_data(dataset, notify)
     return load_info(find(dataset), data_dir, notify)
 
 

@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from bench.arrays import MAX_MEMORY_FRACTION
 from bench.data import catalogue
 from bench.data.local_files import checksum, combined, correct, read, user_cache
+from bench.data.npz import SourceArrays
 from bench.errors import UserError, escaped_line, nearest
 from bench.jsonutil import JsonObject
 from bench.system import memory
@@ -207,7 +207,7 @@ def train_labels(path: Path) -> NDArray[np.int64]:
     return _labels(list_images(path), "train")
 
 
-def load(component: dict[str, Any], notify: Callable[[str], None]) -> dict[str, Any]:
+def load(component: JsonObject, notify: Callable[[str], None]) -> SourceArrays:
     """The fields of a `Dataset`, from the folder `component["path"]` (`size` and `channels` as in a suite file).
 
     Each part is in a fixed, mixed order. Pixels that were decoded before are mapped from the user cache, and held

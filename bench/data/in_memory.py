@@ -29,7 +29,7 @@ _datasets: dict[str, Dataset] = {}
 """By the beginning of the checksum."""
 
 
-def checked(arrays: Mapping[str, Any], classes: Sequence[str] | None, title: str) -> Mapping[str, Any]:
+def checked(arrays: Mapping[str, Any], classes: Sequence[str] | None, title: str) -> npz.SourceArrays:
     """The fields of a `Dataset` except its name; errors as in `bench.Dataset.from_arrays`."""
     what = "Dataset.from_arrays"
     if not isinstance(title, str) or not _TITLE.fullmatch(title):
@@ -39,11 +39,11 @@ def checked(arrays: Mapping[str, Any], classes: Sequence[str] | None, title: str
     return {**fields, "sha256": _checksum(fields), "source": Path()}
 
 
-def _checksum(fields: Mapping[str, Any]) -> str:
+def _checksum(fields: npz.Arrays) -> str:
     """SHA-256 (hex) over classes, shapes and values."""
     digest = hashlib.sha256("\0".join(fields["classes"]).encode())
     for key in npz.ARRAYS:
-        array = fields[key]
+        array = fields[key]  # type: ignore[literal-required]
         digest.update(f"{key} {array.dtype.str} {array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from bench.arrays import Archive, ArrayError, open_arrays
 from bench.data import catalogue
 from bench.data.local_files import check_file, correct, file_checksum, read
 from bench.errors import UserError, escaped_line, nearest
+from bench.jsonutil import JsonObject
 
 IMAGES = ("train_images", "test_images")
 LABELS = ("train_labels", "test_labels")
@@ -24,12 +25,29 @@ ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 CLASSES = "classes"
 
 
+class Arrays(TypedDict):
+    """What a `bench.data.Dataset` has of arrays, by its fields' names."""
+
+    classes: tuple[str, ...]
+    train_images: NDArray[np.uint8]
+    train_labels: NDArray[np.int64]
+    test_images: NDArray[np.uint8]
+    test_labels: NDArray[np.int64]
+
+
+class SourceArrays(Arrays):
+    """Arrays with the checksum of their contents and the folder that they were read from."""
+
+    sha256: str
+    source: Path
+
+
 def fingerprint(path: Path) -> str:
     """SHA-256 (hex) over the file's bytes; UserError where it cannot be read."""
     return file_checksum(path)
 
 
-def load(component: dict[str, Any], notify: Callable[[str], None]) -> dict[str, Any]:
+def load(component: JsonObject, notify: Callable[[str], None]) -> SourceArrays:
     """The fields of a `Dataset`, from the file `component["path"]`, its images in the file's order.
 
     Images are uint8 arrays of shape (N, H, W), (N, H, W, C) or (N, C, H, W) with 1 or 3 channels; labels are whole
@@ -49,17 +67,23 @@ def load(component: dict[str, Any], notify: Callable[[str], None]) -> dict[str, 
         labels, classes = _labels_and_classes(path, archive)
         pixels = {key: _images_of(path, key, archive.array(key)) for key in IMAGES}
         _tell_unused(path, archive, notify)
+    return {**_arrays(classes, pixels, labels), "sha256": sha256, "source": path.parent}
+
+
+def _arrays(
+    classes: tuple[str, ...], pixels: Mapping[str, NDArray[np.uint8]], labels: Mapping[str, NDArray[np.int64]]
+) -> Arrays:
     return {
         "classes": classes,
-        **pixels,
-        **labels,
-        "sha256": sha256,
-        "source": path.parent,
+        "train_images": pixels["train_images"],
+        "train_labels": labels["train_labels"],
+        "test_images": pixels["test_images"],
+        "test_labels": labels["test_labels"],
     }
 
 
-def from_arrays(what: str, arrays: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a `Dataset`, from arrays as `load` reads them; `what` begins a message of what is wrong."""
+def from_arrays(what: str, arrays: Mapping[str, Any]) -> Arrays:
+    """Those of a `Dataset`, from arrays as `load` reads them; `what` begins a message of what is wrong."""
     missing = [key for key in ARRAYS if not isinstance(arrays.get(key), np.ndarray)]
     if missing:
         arrays_text = ", ".join(f"{key} ({type(value).__name__})" for key, value in arrays.items()) or "nothing"
@@ -76,7 +100,7 @@ def from_arrays(what: str, arrays: Mapping[str, Any]) -> dict[str, Any]:
     if names is not None:
         names = _class_names(what, names)
     pixels = {key: _images_of(what, key, arrays[key]) for key in IMAGES}
-    return {"classes": _classes(what, names, labels), **pixels, **labels}
+    return _arrays(_classes(what, names, labels), pixels, labels)
 
 
 def check(path: Path, notify: Callable[[str], None]) -> NDArray[np.int64]:

@@ -107,7 +107,7 @@ def _tuner(
     def resources(workers: int) -> WorkerResources:
         return WorkerResources(workers, cpus, limits.gpus_per_worker(workers), device, threads, variables)
 
-    def placement(config: JsonObject) -> tune.PlacementGroupFactory:
+    def placement(config: dict[str, Any]) -> tune.PlacementGroupFactory:
         if config["workers"] > 1:  # Ray Train reserves for them; a bundle cannot be empty, so it takes a byte
             return tune.PlacementGroupFactory([{"memory": 1}])
         gpus = limits.gpus_per_trial
@@ -145,7 +145,7 @@ def _tuner(
 
 
 def _train(
-    config: JsonObject,
+    config: dict[str, Any],
     data_refs: Mapping[str, Any],
     code_refs: Mapping[str, Any],
     resources: Callable[[int], WorkerResources],

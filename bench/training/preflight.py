@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -123,7 +123,7 @@ def _try_training_part(config: TrialConfig, classes: int) -> None:
 
 
 def _try_model(
-    kernels: Kernels, text: str, component: Component, shape: Shape, classes: int, overrides: JsonObject
+    kernels: Kernels, text: str, component: Component, shape: Shape, classes: int, overrides: Mapping[str, float]
 ) -> None:
     """Check a model and note its kernels without their values: it may be too large to keep."""
     net = check_model(component, shape, classes, overrides)
