@@ -39,7 +39,7 @@ def checked(arrays: Mapping[str, Any], classes: Sequence[str] | None, title: str
     return {**fields, "sha256": _checksum(fields), "source": Path()}
 
 
-def _checksum(fields: npz.Arrays) -> str:
+def _checksum(fields: npz.DataArrays) -> str:
     """SHA-256 (hex) over classes, shapes and values."""
     digest = hashlib.sha256("\0".join(fields["classes"]).encode())
     for key in npz.ARRAYS:

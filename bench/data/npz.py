@@ -25,7 +25,7 @@ ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 CLASSES = "classes"
 
 
-class Arrays(TypedDict):
+class DataArrays(TypedDict):
     """What a `bench.data.Dataset` has of arrays, by its fields' names."""
 
     classes: tuple[str, ...]
@@ -35,8 +35,8 @@ class Arrays(TypedDict):
     test_labels: NDArray[np.int64]
 
 
-class SourceArrays(Arrays):
-    """Arrays with the checksum of their contents and the folder that they were read from."""
+class SourceArrays(DataArrays):
+    """DataArrays with the checksum of their contents and the folder that they were read from."""
 
     sha256: str
     source: Path
@@ -72,7 +72,7 @@ def load(component: JsonObject, notify: Callable[[str], None]) -> SourceArrays:
 
 def _arrays(
     classes: tuple[str, ...], pixels: Mapping[str, NDArray[np.uint8]], labels: Mapping[str, NDArray[np.int64]]
-) -> Arrays:
+) -> DataArrays:
     return {
         "classes": classes,
         "train_images": pixels["train_images"],
@@ -82,7 +82,7 @@ def _arrays(
     }
 
 
-def from_arrays(what: str, arrays: Mapping[str, Any]) -> Arrays:
+def from_arrays(what: str, arrays: Mapping[str, Any]) -> DataArrays:
     """Those of a `Dataset`, from arrays as `load` reads them; `what` begins a message of what is wrong."""
     missing = [key for key in ARRAYS if not isinstance(arrays.get(key), np.ndarray)]
     if missing:

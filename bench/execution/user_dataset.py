@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.components.base import Component
 from bench.data import Dataset, load, shape, train_size
-from bench.data.npz import ARRAYS, Arrays, from_arrays
+from bench.data.npz import ARRAYS, DataArrays, from_arrays
 from bench.errors import UserError
 from bench.suite.trial import Trial
 from bench.user_code.component_code import UserCode
@@ -46,7 +46,7 @@ def dataset_train_size(trial: Trial) -> int:
     return len(load_dataset(trial).train_labels)
 
 
-def _arrays(component: Component) -> Arrays:
+def _arrays(component: Component) -> DataArrays:
     """What the code returns, checked: uint8 images and labels of both parts, and perhaps the classes' names."""
     from bench.user_code.run_code import call_component
 
