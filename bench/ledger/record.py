@@ -359,17 +359,17 @@ EXTERNAL = "added"
 """The key that marks the config of imported predictions."""
 
 
-def external_config(name: str, dataset: dict[str, Any]) -> dict[str, Any]:
+def external_config(name: str, dataset: JsonObject) -> JsonObject:
     """The config of imported predictions: a name and a data set; how they were trained is unknown."""
     return {"dataset": dataset, "model": {"name": name}, EXTERNAL: {"name": name}}
 
 
-def is_external(config: dict[str, Any]) -> bool:
+def is_external(config: JsonObject) -> bool:
     """Whether a config is of imported predictions, whose protocol is unknown and which cannot be run."""
     return EXTERNAL in config
 
 
-def external_key(config: dict[str, Any], fingerprint: str, seed: int | None) -> str:
+def external_key(config: JsonObject, fingerprint: str, seed: int | None) -> str:
     """Twenty hex digits for a name, a data set and a seed; without a seed, the config_key."""
     text = json.dumps([EXTERNAL, config, fingerprint, seed], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:20]

@@ -22,6 +22,7 @@ import fsspec
 from platformdirs import user_state_path
 
 from bench.errors import UserError, nearest
+from bench.jsonutil import JsonObject
 from bench.ledger.entries import MAX_ENTRY_BYTES, DamagedEntryError, check_digest, too_large
 from bench.ledger.store import ENTRIES, StoredFile, StoreUnavailableError, check_names
 
@@ -215,7 +216,7 @@ def _is_missing_bucket(error: FileNotFoundError) -> bool:
     return _MISSING_BUCKET.search(str(error)) is not None
 
 
-def _stored_file(info: dict[str, Any]) -> StoredFile:
+def _stored_file(info: JsonObject) -> StoredFile:
     """What a listing's attributes say of an object."""
     attributes = "".join(str(info.get(name, "")) for name in _CHANGE_ATTRIBUTES)
     digest = hashlib.sha256(attributes.encode()).digest()
