@@ -39,7 +39,7 @@ def suite() -> str:
 
 def test_the_page_shows_what_the_example_has() -> None:
     parts = [block for block in blocks("python") if "bench_shapes" not in block and "def solarize" not in block]
-    assert len(parts) == 11
+    assert len(parts) == 13
     for part in parts:
         assert part.removeprefix("# mine.py\n") in code() or part.removeprefix("# my_metrics.py\n") == metric()
     assert blocks("yaml")[0] == suite()

@@ -86,3 +86,12 @@ def stripes(train=400, test=100):
         "test_labels": labels[train:],
         "classes": ["rows", "columns"],
     }
+
+
+def fewer_of_the_first(sizes, keep: float = 0.1):
+    sizes[0] = math.ceil(sizes[0] * keep)
+    return sizes
+
+
+def first_for_second(labels, classes, random, rate: float = 0.2):
+    return np.where((labels == 1) & (random.random_sample(len(labels)) < rate), 0, labels)
