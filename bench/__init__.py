@@ -17,11 +17,23 @@ if TYPE_CHECKING:
     from bench.data.dataset import Dataset
     from bench.errors import UserError
     from bench.frames import Results, load
+    from bench.inference.classifier import load_model
     from bench.interface import load_suite, report, run
     from bench.suite.suite import Suite
 
 __version__ = "0.1.0"
-__all__ = ["Dataset", "Results", "Suite", "UserError", "__version__", "load", "load_suite", "report", "run"]
+__all__ = [
+    "Dataset",
+    "Results",
+    "Suite",
+    "UserError",
+    "__version__",
+    "load",
+    "load_model",
+    "load_suite",
+    "report",
+    "run",
+]
 
 _MODULES = {
     "Dataset": "bench.data.dataset",
@@ -29,6 +41,7 @@ _MODULES = {
     "Suite": "bench.suite.suite",
     "UserError": "bench.errors",
     "load": "bench.frames",
+    "load_model": "bench.inference.classifier",
     "load_suite": "bench.interface",
     "run": "bench.interface",
 }

@@ -49,7 +49,13 @@ COMMANDS = {
     ),
     "export": LazyCommand(
         "exchange:export",
-        "Write the ledger's trials to TensorBoard, MLflow or Weights & Biases.",
+        "Write the ledger's trials to TensorBoard, MLflow or Weights & Biases; or a network for use without bench.",
+    ),
+    "predict": LazyCommand(
+        "networks:predict", "Classify images with a trained network whose weights a run has saved (--keep)."
+    ),
+    "latency": LazyCommand(
+        "networks:latency", "Time the forward passes of trained networks on this machine, at batches of 1 and 256."
     ),
     "merge": LazyCommand(
         "exchange:merge",

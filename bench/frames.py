@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 COST_COLUMNS = (
     *("parameters", "parameters_trainable", "flops"),
-    *("train_seconds", "evaluation_seconds", "peak_memory_bytes"),
+    *("train_seconds", "evaluation_seconds", "images_per_second", "peak_memory_bytes"),
 )
 ENVIRONMENT_COLUMNS = ("device", "threads", "git_commit", "started", "finished")
 NAME_COLUMNS = ("config_key", "comparison", "label")

@@ -12,9 +12,9 @@ from bench.commands.load_results import report_of, report_of_all
 from bench.commands.load_suites import completed, trials_of
 from bench.commands.load_suites import load as load_suite_argument
 from bench.commands.options import suite_argument, terminal
-from bench.commands.run import git_commit, is_missing_any, load_datasets, options_of
+from bench.commands.run import check_validated, git_commit, is_missing_any, load_datasets, options_of
 from bench.errors import UserError
-from bench.execution.messages import RunOptions
+from bench.execution.messages import Keep, RunOptions
 from bench.execution.progress import console_progress
 from bench.execution.signals import stop_on_signals
 from bench.execution.trackers.tracker import destinations
@@ -72,6 +72,7 @@ def run(
     data_dir: str | Path | None = None,
     log: Sequence[str] = (),
     progress: bool = True,
+    keep: Keep = "none",
 ) -> Results:
     """Train what a ledger lacks of a suite; its results as frames.
 
@@ -95,6 +96,8 @@ def run(
         Trackers, as `--log`: ``["mlflow=http://HOST:5000"]``.
     progress
         Show the run while it goes on: a table in a notebook's cell or a terminal, lines elsewhere.
+    keep
+        Whose weights to save, as `--keep`: ``"none"``, ``"best"`` or ``"all"``; `bench.load_model` loads them.
 
     Returns
     -------
@@ -123,19 +126,24 @@ def run(
         retries=retries,
         use_ray=use_ray,
         trackers=destinations(log, ledger.store.local),
+        keep=keep,
     )
     options = options_of(read, options)
     planned = read.name, read, trials
     if is_missing_any(ledger, planned, options):
         ledger.check_writable()
+    if keep == "best":
+        check_validated(read)
     check(read, trials)
     datasets = load_datasets([planned], Path(data_dir) if data_dir else None)
+    from bench.execution.keep_weights import settle
     from bench.execution.run_trials import run_trials
 
     console = terminal()
     console.quiet = not progress
     with stop_on_signals():
-        run_trials(trials, datasets, ledger, console, options, console_progress(console))
+        run_trials(trials, datasets, ledger, console, options_of(read, options), console_progress(console))
+        settle(trials, ledger, options_of(read, options))
     return Results(ledger, read, trials)
 
 

@@ -114,7 +114,17 @@ def make_bundle(
         done = ledger.done(rule(suite.pruning), suite.max_minutes)
         count += len(work_plan(trials, done, pruned=suite.pruning is not None).trials)
         known |= {trial.key for trial in trials if trial.key in done}
-        suites.append(BundledSuite(suite.name, trials, suite.pruning, suite.sampling_seed, text, suite.max_minutes))
+        suites.append(
+            BundledSuite(
+                suite.name,
+                trials,
+                suite.pruning,
+                suite.sampling_seed,
+                text,
+                suite.max_minutes,
+                rank_by=suite.metrics[0],
+            )
+        )
     if not count:
         return None
     if options.gpus_per_trial is None and launcher.gpus:

@@ -14,7 +14,7 @@ import typer
 from bench.commands.data import datasets_of
 from bench.commands.load_results import existing, undamaged, warn_damaged
 from bench.commands.load_suites import load
-from bench.commands.options import RESULTS, AsJson, DataDir, NoUserCode, Results
+from bench.commands.options import RESULTS, AsJson, DataDir, NoUserCode, Results, SuiteFolder
 from bench.commands.run import git_commit
 from bench.components import AXES, is_user_defined
 from bench.errors import UserError
@@ -244,16 +244,7 @@ def reproduce(
     keys: Annotated[list[str], typer.Argument(help="Keys of trials, or their first digits.", metavar="KEY...")],
     results: Results = RESULTS,
     data_dir: DataDir = None,
-    folder: Annotated[
-        Path,
-        typer.Option(
-            "--from",
-            exists=True,
-            file_okay=False,
-            help="The suite file's folder, for paths of your model and data.",
-            metavar="DIR",
-        ),
-    ] = Path(),
+    folder: SuiteFolder = Path(),
     device: Annotated[
         Literal["cpu", "cuda"] | None,
         typer.Option("--device", help="Where to train; the record's device, if this machine has it."),

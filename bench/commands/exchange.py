@@ -12,7 +12,8 @@ import typer
 
 from bench.commands.load_results import existing, undamaged, warn_damaged
 from bench.commands.load_suites import load, trials_of
-from bench.commands.options import RESULTS, DataDir, Log, Results
+from bench.commands.networks import export_network
+from bench.commands.options import RESULTS, DataDir, Log, Results, SuiteFolder
 from bench.data import load as load_dataset
 from bench.data.catalogue import find
 from bench.errors import UserError, escaped_line, plural
@@ -30,13 +31,40 @@ if TYPE_CHECKING:
 
 
 def export(
-    suite: Annotated[str | None, typer.Argument(help="A suite file or name; everything in the ledger without.")] = None,
+    suite: Annotated[
+        str | None,
+        typer.Argument(
+            help="A suite file or name, everything in the ledger without; with --weights a trial's key.",
+            metavar="[SUITE|KEY]",
+        ),
+    ] = None,
     log: Log = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            "--weights",
+            help="Folder for a network that works without bench: weights, program, configuration, load.py.",
+            metavar="DIR",
+        ),
+    ] = None,
+    onnx: Annotated[bool, typer.Option("--onnx", help="With --weights, write model.onnx, too.")] = False,
+    folder: SuiteFolder = Path(),
+    data_dir: DataDir = None,
     results: Results = RESULTS,
 ) -> None:
-    """Write the ledger's trials to TensorBoard, MLflow or Weights & Biases."""
+    """Write the ledger's trials to TensorBoard, MLflow or Weights & Biases; or a network for use without bench."""
+    if weights is not None:
+        if log or suite is None:
+            raise UserError("--weights DIR writes one trial's network: bench export KEY --weights DIR")
+        export_network(suite, weights, results, folder, data_dir, onnx=onnx)
+        return
+    if onnx:
+        raise UserError("--onnx goes with --weights DIR, the folder that it writes model.onnx to")
     if not log:
-        raise UserError("say where to: --log tensorboard=DIR, --log mlflow=http://HOST:5000 or --log wandb=PROJECT")
+        raise UserError(
+            "say where to: --log tensorboard=DIR, --log mlflow=http://HOST:5000 or --log wandb=PROJECT; "
+            "or --weights DIR for one trial's network"
+        )
     keys = {trial.key for trial in trials_of(load(suite, None, None, None))} if suite else None
 
     ledger = existing(results)
@@ -216,7 +244,8 @@ def merge(
     keys = [record.key for record in ledger.records()]
     replicates = sum(len(ledger.replicates(key)) for key in keys)
     damaged = f", {len(summary.damaged)} damaged left" if summary.damaged else ""
-    typer.echo(f"{summary.copied} copied, {summary.present} there already{damaged}")
+    weights = f", and weights of {_count(summary.weights, 'run')}" if summary.weights else ""
+    typer.echo(f"{summary.copied} copied, {summary.present} there already{damaged}{weights}")
     typer.echo(f"{results}: {_count(len(keys), 'trial')}, {_count(replicates, 'replicate')} beside them")
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -54,6 +54,14 @@ GpusPerTrial = Annotated[
     float | None, typer.Option("--gpus-per-trial", min=0, help="GPUs of one trial, e.g. 0.25; 0 trains on CPUs.")
 ]
 Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="Trials side by side; as many as fit by default.")]
+KeepWeights = Annotated[
+    Literal["none", "best", "all"],
+    typer.Option(
+        "--keep",
+        help="Save trained weights: all, or best, those of the configuration that validation selects.",
+        show_default=True,
+    ),
+]
 NoUserCode = Annotated[
     bool,
     typer.Option(
@@ -92,6 +100,16 @@ Force = Annotated[
 MaxHours = Annotated[
     float | None,
     typer.Option("--max-hours", help="Stop then; what runs goes on from its checkpoint another time.", metavar="HOURS"),
+]
+SuiteFolder = Annotated[
+    Path,
+    typer.Option(
+        "--from",
+        exists=True,
+        file_okay=False,
+        help="The suite file's folder, for paths of your model and data.",
+        metavar="DIR",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

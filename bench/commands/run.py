@@ -24,6 +24,7 @@ from bench.commands.options import (
     Force,
     GpusPerTrial,
     Jobs,
+    KeepWeights,
     Log,
     MaxHours,
     NoRay,
@@ -80,6 +81,7 @@ def run(
     max_hours: MaxHours = None,
     log: Log = None,
     cluster: ClusterFile = None,
+    keep: KeepWeights = "none",
     teardown: Teardown = False,
     address: Address = None,
 ) -> None:
@@ -100,6 +102,7 @@ def run(
         use_ray=not no_ray,
         connection=Connection(address) if address else None,
         trackers=destinations(log or [], ledger.store.local),
+        keep=keep,
     )
     launcher = read(cluster) if cluster else None
     if address:
@@ -107,6 +110,8 @@ def run(
     if not (launcher and is_url(results)) and any(is_missing_any(ledger, plan, options) for plan in planned):
         ledger.check_writable()
     for _, suite, trials in planned:
+        if keep == "best":
+            check_validated(suite)
         check(suite, trials)
     # Not before all input is known to be right: Ray takes seconds to import, and data may have to be fetched.
     from bench.report.terminal import print_terminal
@@ -125,6 +130,7 @@ def run(
         for text, suite, trials in planned:
             if not launcher:
                 failed |= _run_suite(suite, trials, datasets, ledger, console, options)
+            failed |= print_weights(text, trials, ledger, console, options_of(suite, options))
             print_terminal(report_of(ledger, text, suite, trials), console, top=12)
             warned |= warn_damaged(ledger, warned)
             page = with_results(f"bench report {text} --html", results)
@@ -153,6 +159,40 @@ def _forced(planned: list[Planned], force: list[str]) -> tuple[str, ...]:
         configs = {canonical(config) for config in forced_configurations(suite, force)}
         keys += [trial.key for trial in trials if canonical(trial.config.to_json()) in configs]
     return tuple(keys)
+
+
+def check_validated(suite: Suite) -> None:
+    """UserError where nothing selects the best configuration."""
+    if any(config.get("validation") == "none" for config, _ in suite.configurations):
+        raise UserError(
+            f"--keep best: validation selects the best configuration, and {suite.name} has `validation: none`\n"
+            "  save the weights of all with --keep all, or give the suite a validation part"
+        )
+
+
+def print_weights(text: str, trials: list[Trial], ledger: Ledger, console: Console, options: RunOptions) -> bool:
+    """Drop the weights of what was not selected, and say whose weights the ledger has and lacks.
+
+    `text` is the suite as a command line names it. Whether weights could not be written.
+    """
+    if options.keep == "none":
+        return False
+    from bench.execution.keep_weights import settle
+
+    summary = settle(trials, ledger, options)
+    whose = "the best on validation" if options.keep == "best" else "all"
+    console.print(f"weights ({whose}): {plural(summary.saved, 'trial')} in {ledger.root}/", soft_wrap=True)
+    if not summary.missing:
+        return False
+    first_keys = ", ".join(trial.key[:10] for trial in summary.missing[:3])
+    more = ", ..." if len(summary.missing) > 3 else ""
+    command = with_results(f"bench run {text} --keep {options.keep} --force AXIS=VALUE", ledger.root)
+    console.print(
+        f"  without weights: {plural(len(summary.missing), 'trial')} ({first_keys}{more})\n"
+        f"  train them again: {command}",
+        soft_wrap=True,
+    )
+    return ledger.weights_error is not None
 
 
 def load_datasets(planned: Sequence[Planned], data_dir: Path | None) -> dict[str, Dataset]:
@@ -192,6 +232,7 @@ def options_of(suite: Suite, options: RunOptions) -> RunOptions:
         pruning=suite.pruning,
         sampling_seed=suite.sampling_seed,
         max_minutes=suite.max_minutes,
+        rank_by=suite.metrics[0],
     )
 
 

@@ -21,7 +21,8 @@ from bench.components.data_questions import CORRUPTIONS
 from bench.errors import UserError, match_spelling, nearest
 from bench.execution.logs import log_text
 from bench.ledger.ledger import Ledger
-from bench.ledger.store import LOGS, with_results
+from bench.ledger.store import LOGS, entry_location, with_results
+from bench.ledger.weights_files import weights_of
 from bench.metrics import METRICS
 from bench.published import load
 from bench.report.compare.find_configuration import KEY, find_configuration
@@ -234,6 +235,8 @@ def show(
         typer.echo(json.dumps(json_records[0] if len(json_records) == 1 else json_records, indent=2), file=output)
     elif len(records) == 1:
         typer.echo(record_text(records[0], len(ledger.replicates(records[0].key))))
+        for weights in weights_of(ledger, records[0].key):
+            typer.echo(f"\nweights: {entry_location(ledger.store, weights.name)}")
         file = ledger.store.local / LOGS / f"{records[0].key}.log"
         if file.is_file():
             typer.echo(f"\nwhat it printed: {file}")

@@ -65,7 +65,7 @@ def load(component: JsonObject, notify: Callable[[str], None]) -> SourceArrays:
     correct(path, sha256)
     with _opened(path, io.BytesIO(data)) as archive:
         labels, classes = _labels_and_classes(path, archive)
-        pixels = {key: _images_of(path, key, archive.array(key)) for key in IMAGES}
+        pixels = {key: images_of(path, key, archive.array(key)) for key in IMAGES}
         _tell_unused(path, archive, notify)
     return {**_arrays(classes, pixels, labels), "sha256": sha256, "source": path.parent}
 
@@ -99,7 +99,7 @@ def from_arrays(what: str, arrays: Mapping[str, Any]) -> DataArrays:
     names = arrays.get(CLASSES)
     if names is not None:
         names = _class_names(what, names)
-    pixels = {key: _images_of(what, key, arrays[key]) for key in IMAGES}
+    pixels = {key: images_of(what, key, arrays[key]) for key in IMAGES}
     return _arrays(_classes(what, names, labels), pixels, labels)
 
 
@@ -188,7 +188,7 @@ def _shape(path: Path | str, key: str, shape: tuple[int, ...], dtype: np.dtype[A
     return (shape[0], shape[3], shape[1], shape[2]) if last else (shape[0], shape[1], shape[2], shape[3])
 
 
-def _images_of(path: Path | str, key: str, array: NDArray[Any]) -> NDArray[np.uint8]:
+def images_of(path: Path | str, key: str, array: NDArray[Any]) -> NDArray[np.uint8]:
     """As (N, C, H, W), which nothing can write to: all trials of a process share it."""
     count, channels, height, width = _shape(path, key, array.shape, array.dtype)
     if array.ndim == 4 and array.shape[1:] != (channels, height, width):

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from bench.errors import UserError, escaped
 from bench.execution.checkpoints import remove, sweep
+from bench.execution.keep_weights import BestConfigurations, drop_candidates
 from bench.execution.logs import log_text
 from bench.execution.messages import RunOptions, TrialFailure, TrialResult
 from bench.execution.progress import ProgressListener
@@ -27,8 +28,9 @@ from bench.execution.signals import raise_if_stopped
 from bench.ledger.leases import Leases
 from bench.ledger.ledger import FINISHED, Ledger
 from bench.ledger.record import PARTS, Record, Result, RunInfo
-from bench.ledger.store import RUNGS, Store
-from bench.suite.trial import Trial
+from bench.ledger.store import RUNGS, Store, StoreUnavailableError
+from bench.ledger.weights_files import weights_in
+from bench.suite.trial import NetworkOrigin, Trial
 
 if TYPE_CHECKING:
     from bench.training.fit import Progress
@@ -90,6 +92,10 @@ class Coordinator:
         self._noted_waiting = False
         self._forced = set(options.forced)
         done = done_for(ledger, options)
+        self._best = BestConfigurations(trials, options.rank_by) if options.keep == "best" else None
+        if self._best:
+            for record in done.values():
+                self._best.take(record)
         sweep(self.local_folder, {key for key, record in done.items() if record.status != "timed_out"} | self._forced)
         pruner = Asha(options.pruning, options.sampling_seed) if options.pruning else None
         self.scheduler = Scheduler(trials, done, pruner, options.retries)
@@ -113,6 +119,10 @@ class Coordinator:
         """Trials that another driver on this ledger runs."""
         return list(self.scheduler.leased_elsewhere.values())
 
+    def network_origin(self, trial: Trial) -> NetworkOrigin | None:
+        """What is stored with a trial's weights; None where they are not saved."""
+        return None if self.options.keep == "none" else trial.network_origin
+
     def next_trial(self, fits: Callable[[Trial], bool] = lambda _: True) -> Trial | None:
         """The next trial to start, leased for this driver; None when there is none to start now."""
         while (trial := self.scheduler.next_trial(fits)) is not None:
@@ -121,7 +131,7 @@ class Coordinator:
                 self.scheduler.leave_to_other_driver(trial)
             elif record := self._finished(trial.key):
                 self.leases.release(trial.key)
-                self.scheduler.published_elsewhere(trial, record)
+                self._published_elsewhere(trial, record)
             else:
                 self.listener.trial_started(self.scheduler.start(trial, _now()))
                 return trial
@@ -137,7 +147,7 @@ class Coordinator:
             self._noted_waiting = True
         for trial in self.leased_elsewhere:
             if record := self._finished(trial.key):
-                self.scheduler.published_elsewhere(trial, record)
+                self._published_elsewhere(trial, record)
             else:
                 self.scheduler.take_back(trial)
 
@@ -146,6 +156,16 @@ class Coordinator:
         if key in self._forced:
             return None
         return self.ledger.finished(key, self._rule, self.options.max_minutes)
+
+    def _published_elsewhere(self, trial: Trial, record: Record) -> None:
+        self.scheduler.published_elsewhere(trial, record)
+        self._drop_weights(record)
+
+    def _drop_weights(self, record: Record) -> None:
+        """Remove the weights of configurations that cannot be the best since this trial ended."""
+        for key in self._best.take(record) if self._best else ():
+            with contextlib.suppress(StoreUnavailableError):  # `settle` does so at the end
+                drop_candidates(self.ledger, weights_in(self.ledger.store, key), self.options.suite)
 
     def receive(self, key: str, message: Progress | TrialResult | TrialFailure) -> bool:
         """Take in what an executor reports of a running trial; True when the trial is to be stopped.
@@ -232,10 +252,19 @@ class Coordinator:
             pruning=self.scheduler.decisions(trial),
             failure=_failure_json(message) if isinstance(message, TrialFailure) else None,
         )
-        was_reached = self.ledger.store_error is None
-        arrays = (message.predictions, message.validation) if isinstance(message, TrialResult) else ()
+        was_reached, weights_error = self.ledger.store_error is None, self.ledger.weights_error
+        trained = message if isinstance(message, TrialResult) else None
         replaced = self._replaced_by(record)
-        location = self.ledger.publish(record, *arrays, replaces=replaced is not None)
+        location = self.ledger.publish(
+            record,
+            trained.predictions if trained else None,
+            trained.validation if trained else None,
+            trained.weights if trained else None,
+            candidate=self.options.keep == "best",
+            replaces=replaced is not None,
+        )
+        if self.ledger.weights_error and not weights_error:
+            self.listener.note(f"weights are not saved, records are: {self.ledger.weights_error}")
         if was_reached and self.ledger.store_error:
             self.listener.note(
                 f"{self.ledger.store_error}\n  the run goes on; records are stored here ({location}) and sent later"
@@ -248,6 +277,7 @@ class Coordinator:
         self.leases.release(key)
         self.scheduler.end(key, status)
         self.ended.append(record)
+        self._drop_weights(record)
         self.listener.trial_ended(trial, record)
 
 

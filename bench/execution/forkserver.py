@@ -239,8 +239,10 @@ def train(
                 return "failed", error
         return None
 
-    checkpoint_options = {name: value for name, value in options.items() if name.startswith("checkpoint")}
-    arguments = (config, seed, device, threads, log, files is not None, checkpoint_options)
+    sent_options = {
+        name: value for name, value in options.items() if name.startswith("checkpoint") or name == "network_origin"
+    }
+    arguments = (config, seed, device, threads, log, files is not None, sent_options)
     end: TrialResult | TrialFailure = server.call(run_with_data, arguments, code, answer)
     return end
 

@@ -184,7 +184,7 @@ def run_with_data(
     threads: int,
     log: Path | None,
     remote_files: bool,
-    checkpoint_options: dict[str, Any],
+    sent_options: dict[str, Any],
 ) -> TrialResult | TrialFailure:
     """`run_trial` with the data that the server has; reports and notes go to the process that called."""
     end = run_logged(
@@ -198,7 +198,7 @@ def run_with_data(
             lambda progress: _ask("report", progress),
             note=lambda text: _messages.send(("note", text)),
             files=_DriverFiles() if remote_files else None,
-            **checkpoint_options,
+            **sent_options,
         ),
     )
     if isinstance(end, TrialFailure):

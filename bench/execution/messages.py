@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from bench.ledger.record import Result, RunInfo
 from bench.metrics import LabelledProbabilities, Predictions
 from bench.suite.schema import Pruning
-from bench.suite.trial import TrialConfig
+from bench.suite.trial import NetworkOrigin, TrialConfig
 
 if TYPE_CHECKING:
     from bench.execution.checkpoints import RemoteCheckpointStore
@@ -34,6 +34,10 @@ class Connection:
     autoscaling: bool = False
     prepared: bool = False
     variables: dict[str, str] = field(default_factory=dict, repr=False)
+
+
+Keep = Literal["none", "best", "all"]
+"""Whose weights a run saves: nobody's, those of the configuration that validation selected, or everybody's."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,8 @@ class RunOptions:
         A Ray cluster to run on; None starts a Ray on this machine.
     trackers
         Where trials are logged while they run.
+    keep, rank_by
+        Whose weights are saved, and the metric by which validation selects the best (`bench.execution.keep_weights`).
     """
 
     suite: str = ""
@@ -86,6 +92,8 @@ class RunOptions:
     use_ray: bool = True
     connection: Connection | None = None
     trackers: tuple[Destination, ...] = ()
+    keep: Keep = "none"
+    rank_by: str = "accuracy"
 
     @property
     def threads(self) -> int:
@@ -95,7 +103,7 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class TrialResult:
-    """A trial that ran to its end; `printed` is the end of what it printed."""
+    """A trial that ran to its end; `printed` is the end of what it printed, `weights` a safetensors file."""
 
     status: Literal["complete", "diverged"]
     result: Result
@@ -103,6 +111,7 @@ class TrialResult:
     predictions: Predictions | None = None
     validation: LabelledProbabilities | None = None
     printed: str = ""
+    weights: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -142,7 +151,8 @@ class TrialTask:
 
     `data` is a reference to a `bench.data.Dataset`, `code` one to the user's own code (`bench.suite.trial.UserCode`)
     or None. `every_epoch`: the driver may stop the trial after any epoch, so each one is reported and waited for.
-    `checkpoint_store` is for workers on other nodes than the driver's.
+    `checkpoint_store` is for workers on other nodes than the driver's. `network_origin`: as in
+    `bench.training.train_trial`.
     """
 
     config: TrialConfig
@@ -155,3 +165,4 @@ class TrialTask:
     every_epoch: bool
     checkpoint_after: float
     checkpoint_store: RemoteCheckpointStore | None
+    network_origin: NetworkOrigin | None

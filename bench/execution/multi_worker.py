@@ -156,6 +156,7 @@ def _worker_loop(config: dict[str, Any]) -> None:
                 rank=rank,
                 workers=task.resources.workers,
                 files=task.checkpoint_store and task.checkpoint_store.unless_local(),
+                network_origin=task.network_origin,
             )
             end = replace(end, printed=printed())
     except TrialStoppedError:  # on all ranks at once

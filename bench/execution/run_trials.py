@@ -193,6 +193,7 @@ def run_in_process(coordinator: Coordinator, datasets: Mapping[str, Dataset], op
                 checkpoint_after=options.checkpoint_after,
                 note=coordinator.listener.note,
                 log=new_log(coordinator.local_folder, key),
+                network_origin=coordinator.network_origin(trial),
             )
         except _PrunedError:
             continue

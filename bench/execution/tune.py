@@ -15,6 +15,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ from bench.execution.ray_cluster import (
 from bench.execution.signals import stop_on_signals
 from bench.execution.worker import module_differences, module_files
 from bench.jsonutil import canonical
-from bench.suite.trial import Trial, TrialConfig
+from bench.suite.trial import NetworkOrigin, Trial, TrialConfig
 from bench.user_code.read_code import installed_packages
 
 # Tune would give workers the driver's AWS credentials in their runtime environment, which Ray writes into its logs.
@@ -170,6 +171,7 @@ def _train(
         every_epoch=every_epoch,
         checkpoint_after=checkpoint_after,
         checkpoint_store=checkpoint_store,
+        network_origin=NetworkOrigin(**trial["network_origin"]) if trial["network_origin"] else None,
     )
     os.environ.update(task.resources.variables)
     try:
@@ -214,6 +216,7 @@ def _train_single(task: TrialTask, send: Callable[[TrialReport], None]) -> Trial
         note=lambda text: unsent.notes.append(text),
         files=task.checkpoint_store and task.checkpoint_store.unless_local(),
         data_id=task.data.hex(),
+        network_origin=task.network_origin,
         log=task.log,
     )
     if unsent.progress or unsent.notes:
@@ -260,6 +263,7 @@ class QueueSearcher(TuneAdapter, Searcher):
                 "checkpoint": str(checkpoint_path(folder, trial.key)),
                 "log": str(new_log(folder, trial.key)),
                 "code": trial.code and trial.code.identity,
+                "network_origin": asdict(origin) if (origin := self.coordinator.network_origin(trial)) else None,
             }
         )
         return {"key": trial.key, "workers": trial.config.workers, "trial": text}

@@ -17,7 +17,7 @@ from bench.errors import escaped, escaped_line
 from bench.execution.checkpoints import Checkpoint, CheckpointFiles
 from bench.execution.messages import RunOptions, TrialFailure, TrialResult
 from bench.ledger.record import Result, RunInfo
-from bench.suite.trial import TrialConfig
+from bench.suite.trial import NetworkOrigin, TrialConfig
 
 if TYPE_CHECKING:
     from bench.training.train_trial import TrialOutcome
@@ -36,6 +36,7 @@ class TrainingOptions(TypedDict, total=False):
     checkpoint_after: float
     note: Callable[[str], None]
     files: CheckpointFiles | None
+    network_origin: NetworkOrigin | None
 
 
 def run_trial(
@@ -52,6 +53,7 @@ def run_trial(
     rank: int = 0,
     workers: int = 1,
     files: CheckpointFiles | None = None,
+    network_origin: NetworkOrigin | None = None,
 ) -> TrialResult | TrialFailure:
     """Train one trial; an exception becomes a failure, unless its type is in `passed_on`.
 
@@ -72,6 +74,8 @@ def run_trial(
         Called with what a person should know of checkpoints.
     files
         Where `checkpoint` is; this machine's disk if not given.
+    network_origin
+        Where this is given the result has the network's weights, and it with them.
     """
     import torch
 
@@ -94,7 +98,7 @@ def run_trial(
     conditions = {"device": device_name(target), "threads": threads, "versions": packages}
     checkpointer = Checkpoint(checkpoint, conditions, checkpoint_after, note, files) if checkpoint else None
     try:
-        outcome = train_trial(config, seed, data, target, report, checkpointer, ranks)
+        outcome = train_trial(config, seed, data, target, report, checkpointer, ranks, network_origin)
         peak = max(ranks.all_gather(peak_memory(target)))
     except passed_on:
         raise
@@ -129,9 +133,11 @@ def _trial_result(outcome: TrialOutcome, info: RunInfo) -> TrialResult:
             wrong_labels=outcome.wrong_labels,
             train_seconds=outcome.train_seconds,
             evaluation_seconds=outcome.evaluation_seconds,
+            images_per_second=outcome.images_per_second,
         ),
         predictions=outcome.predicted,
         validation=outcome.validation_predicted,
+        weights=outcome.weights,
     )
 
 

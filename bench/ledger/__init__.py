@@ -6,6 +6,7 @@ Files in reading order::
     entries.py           a record and its predictions as one file, named by key and digest
     store.py             the few operations that a store must have, and the entries in one
     file_store.py        a store in a folder, and how a file is written whole or not at all
+    weights_files.py     weights of trials: names and reading
     url_store.py         a store at any URL of fsspec, such as s3://
     index.py             the cache of all records in one file
     leases.py            which driver trains which trial
@@ -18,6 +19,7 @@ A ledger on disk::
 
     results/
         entries/ab/ab12...-0123456789ab.npz   one trial each: record.json and the test predictions
+        entries/ab/ab12...-0123456789ab-ba9876543210.safetensors   its weights, where a run saved them
         index.jsonl                           a cache of the records; deleting it costs only time
         leases/ab12....0                      which driver trains which trial
         rungs/                                scores at the rungs of pruning

@@ -30,6 +30,7 @@ from bench.ledger.record import Record
 from bench.ledger.store import (
     ENTRIES,
     UNEXPECTED_REASON,
+    EntrySource,
     Location,
     State,
     Store,
@@ -44,6 +45,7 @@ from bench.ledger.store import (
     read_entries,
     with_results,
 )
+from bench.ledger.weights_files import WeightsFile, list_weights, read_file, weights_name
 from bench.metrics import LabelledProbabilities, Predictions
 
 T = TypeVar("T")
@@ -51,10 +53,11 @@ T = TypeVar("T")
 
 @dataclass
 class MergeSummary:
-    """Numbers of copied entries and of entries that were present, and damaged files with the reason."""
+    """Numbers of copied entries, of entries that were present and of copied weights; damaged files with the reason."""
 
     copied: int = 0
     present: int = 0
+    weights: int = 0
     damaged: list[tuple[Location, str]] = field(default_factory=list)
 
 
@@ -73,6 +76,7 @@ def merge_ledgers(sources: Iterable[Location | Store], into: Location | Store) -
     target = open_store(into)
     target.check()
     present, intact = list_entries(target).entries, set[str]()
+    intact_weights = {file.name for file in list_weights(target) if _intact_weights(target, file) is not None}
     summary = MergeSummary()
     for store in stores:
         listing = list_entries(store)
@@ -80,6 +84,16 @@ def merge_ledgers(sources: Iterable[Location | Store], into: Location | Store) -
         intact |= _intact(target, {name: present[name] for name in listing.entries.keys() & present.keys() - intact})
         missing = {name: file for name, file in listing.entries.items() if name not in intact}
         summary.present += len(listing.entries) - len(missing)
+        # Before the entries, as a run publishes them: an entry whose weights are still to come has none for good.
+        for file in list_weights(store):
+            if file.name in intact_weights:
+                continue
+            if (weights := _intact_weights(store, file)) is None:
+                summary.damaged.append((entry_location(store, file.name), "weights that are damaged"))
+                continue
+            put_entry(target, file.name, weights)
+            intact_weights.add(file.name)
+            summary.weights += 1
         for name, data in read_entries(store, missing):
             try:
                 if isinstance(data, OSError):
@@ -103,6 +117,13 @@ def _intact(store: Store, files: dict[str, StoredFile]) -> set[str]:
                 check_digest(name, data)
                 intact.add(name)
     return intact
+
+
+def _intact_weights(store: EntrySource, file: WeightsFile) -> bytes | None:
+    """The bytes of weights; None where they are damaged or cannot be read."""
+    with contextlib.suppress(DamagedEntryError, OSError):
+        return read_file(store, file)
+    return None
 
 
 FINISHED = ("complete", "diverged")
@@ -140,7 +161,8 @@ class Ledger:
 
     They are read on first use; `refresh` reads what other drivers published since. A missing folder is an empty ledger
     and created by the first `publish`. Raises UserError where `root` is a file or clearly no ledger, or a URL that
-    cannot be reached. `store_error` is why the latest entry could not be sent to its URL and is pending.
+    cannot be reached. `store_error` is why the latest entry could not be sent to its URL and is pending,
+    `weights_error` why the latest weights could not be stored.
     """
 
     def __init__(self, root: Location | Store) -> None:
@@ -148,6 +170,7 @@ class Ledger:
         self.store.check()
         self.root = self.store.root
         self.store_error: StoreUnavailableError | None = None
+        self.weights_error: UserError | None = None
         self._read = False
         self._entries: dict[str, LedgerEntry] = {}
         self._by_key: dict[str, list[LedgerEntry]] = {}
@@ -244,6 +267,8 @@ class Ledger:
         record: Record,
         predictions: Predictions | None = None,
         validation: LabelledProbabilities | None = None,
+        weights: bytes | None = None,
+        candidate: bool = False,
         *,
         replaces: bool = False,
     ) -> Location:
@@ -253,15 +278,21 @@ class Ledger:
 
         While the URL is unavailable the entry is pending on this machine, and sent by a later `publish` or
         `flush_pending`. Raises UserError where it cannot be written, ValueError where the record has a value that is
-        not finite.
+        not finite. `weights` that cannot be written are no reason to lose the record: `weights_error` says why not.
+        They are stored first; of a run that is killed in between, the trial runs again.
+
+        Parameters
+        ----------
+        weights
+            A safetensors file; `candidate`: of a configuration that may not be the best (`bench.ledger.weights_files`).
         """
         name, data = encode(record, predictions, validation)
         entry = LedgerEntry(name, record)
         try:
-            path = put_entry(self.store, name, data)
+            path = self._put(self.store, name, data, weights, candidate)
         except StoreUnavailableError as error:
             self.store_error = error
-            path = put_entry(FileStore(self.store.local), name, data)
+            path = self._put(FileStore(self.store.local), name, data, weights, candidate)
         else:
             add_published(self.store, entry)
             if replaces:
@@ -272,6 +303,32 @@ class Ledger:
         if self._read:
             self._add_entries([entry])
         return path
+
+    def _put(self, store: Store, name: str, data: bytes, weights: bytes | None, candidate: bool) -> Location:
+        """Store an entry, and before it its weights if there are any and they can be stored."""
+        if weights is None:
+            return put_entry(store, name, data)
+        file_name = weights_name(name, weights, candidate)
+        try:
+            put_entry(store, file_name, weights)
+        except StoreUnavailableError:
+            raise
+        except UserError as error:
+            self.weights_error = error
+        try:
+            return put_entry(store, name, data)
+        except StoreUnavailableError:
+            raise
+        except UserError as error:  # a full disk may have room for the record without them
+            store.delete(entry_path(file_name))
+            path = put_entry(store, name, data)
+            self.weights_error = error
+            return path
+
+    def entries_of(self, key: str) -> list[LedgerEntry]:
+        """All entries of a key, the one that counts first."""
+        self._read_once()
+        return list(self._by_key.get(key, []))
 
     def pending(self) -> int:
         """How many entries on this machine are still to be sent to the ledger's URL."""
@@ -292,7 +349,7 @@ class Ledger:
             ) from error
         self.store_error = None
         damaged = {location for location, _ in summary.damaged}
-        for name in list_entries(local_store).entries:
+        for name in [*list_entries(local_store).entries, *(file.name for file in list_weights(local_store))]:
             if entry_location(local_store, name) not in damaged:
                 local_store.delete(entry_path(name))
         return summary.copied

@@ -29,6 +29,7 @@ from bench.ledger.store import (
     open_store,
     read_entries,
 )
+from bench.ledger.weights_files import list_weights, read_file, weights_file
 
 MANIFEST = "bench-pack.json"
 """The first member: it says that the file is a pack, and how many entries are complete."""
@@ -47,7 +48,7 @@ def open_source(source: Location | Store) -> EntrySource:
 
 
 def write_pack(store: Store, path: Path) -> tuple[int, list[tuple[Location, str]]]:
-    """Write all entries of a store into one file, completely or not at all.
+    """Write all entries of a store, and their weights, into one file, completely or not at all.
 
     Returns
     -------
@@ -83,6 +84,15 @@ def write_pack(store: Store, path: Path) -> tuple[int, list[tuple[Location, str]
             for name in intact:  # one at a time: a ledger may be larger than the memory
                 member = zip_member(entry_path(name))
                 archive.writestr(member, store.read(entry_path(name)), zipfile.ZIP_STORED)
+            for weights in sorted(list_weights(store), key=lambda weights: weights.name):
+                if weights.entry_name not in intact:
+                    continue
+                try:
+                    data = read_file(store, weights)
+                except (DamagedEntryError, OSError) as error:
+                    damaged.append((entry_location(store, weights.name), str(error)))
+                    continue
+                archive.writestr(zip_member(entry_path(weights.name)), data, zipfile.ZIP_STORED)
     except OSError as error:
         raise cannot_write(path, error) from error
     return len(intact), damaged
@@ -105,12 +115,25 @@ class Pack:
         entries: dict[str, StoredFile] = {}
         for info in members[1:]:
             name = info.filename.rpartition("/")[2]
-            if not is_entry_name(name) or info.filename != entry_path(name) or info.filename in entries:
+            is_named = is_entry_name(name) or weights_file(name) is not None
+            if not is_named or info.filename != entry_path(name) or info.filename in entries:
                 raise self._wrong(f"holds {shorten(escaped_line(info.filename))}, which is no entry or is there twice")
             entries[info.filename] = StoredFile(info.file_size)
-        if len(entries) != expected:
-            raise self._wrong(f"holds {len(entries):,} entries, and says that there are {expected:,}")
+        n_entries = sum(is_entry_name(path.rpartition("/")[2]) for path in entries)
+        if n_entries != expected:
+            raise self._wrong(f"holds {n_entries:,} entries, and says that there are {expected:,}")
         return entries
+
+    def read(self, path: str, max_bytes: int = MAX_ENTRY_BYTES) -> bytes:
+        with self._opened() as archive:
+            try:
+                if archive.getinfo(path).file_size > max_bytes:
+                    raise too_large()
+                return archive.read(path)
+            except OSError:
+                raise
+            except Exception as error:  # whatever `zipfile` makes of damaged bytes
+                raise OSError(escaped_line(str(error)) or type(error).__name__) from error
 
     def read_many(self, files: Iterable[tuple[str, StoredFile]]) -> Iterator[tuple[str, bytes | OSError]]:
         with self._opened() as archive:

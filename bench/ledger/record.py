@@ -59,7 +59,8 @@ class RunInfo:
 
     `flops` counts multiply-adds twice, for one image forward. `train_images` is how many images the tested network was
     trained on, `wrong_labels` how many of their labels `label_noise` had changed. `train_seconds` is without
-    evaluation. `started` and `finished` are ISO 8601 with an offset; a time without one is read as UTC.
+    evaluation. `images_per_second` is the speed of the test's forward passes, at the batch and on the threads of the
+    trial. `started` and `finished` are ISO 8601 with an offset; a time without one is read as UTC.
     """
 
     parameters: int | None = None
@@ -69,6 +70,7 @@ class RunInfo:
     wrong_labels: int | None = None
     train_seconds: float = 0.0
     evaluation_seconds: float = 0.0
+    images_per_second: float | None = None
     peak_memory_bytes: int | None = None
     device: str = ""
     threads: int | None = None
@@ -343,6 +345,7 @@ _RUN_INFO: dict[str, tuple[str, _Check]] = {
     "wrong_labels": _COUNT_OR_NONE,
     "train_seconds": ("seconds", _is_seconds),
     "evaluation_seconds": ("seconds", _is_seconds),
+    "images_per_second": ("a rate", _optional(_is_seconds)),
     "peak_memory_bytes": _COUNT_OR_NONE,
     "device": _TEXT,
     "threads": _COUNT_OR_NONE,

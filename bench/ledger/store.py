@@ -65,6 +65,9 @@ class EntrySource(Protocol):
     def list(self, folder: str) -> dict[str, StoredFile]:
         """The files in a folder and in the folders there, by path; none where it does not exist."""
 
+    def read(self, path: str, max_bytes: int = MAX_ENTRY_BYTES) -> bytes:
+        """A file's bytes; FileNotFoundError or another OSError where it cannot be read or is larger."""
+
     def read_many(self, files: Iterable[tuple[str, StoredFile]]) -> Iterator[tuple[str, bytes | OSError]]:
         """The bytes of many files, by path, or why one cannot be read."""
 
@@ -88,9 +91,6 @@ class Store(EntrySource, Protocol):
 
         With `writable` UserError, too, where entries or leases cannot be written; nothing is left behind.
         """
-
-    def read(self, path: str, max_bytes: int = MAX_ENTRY_BYTES) -> bytes:
-        """A file's bytes; FileNotFoundError or another OSError where it cannot be read or is larger."""
 
     def write(self, path: str, data: bytes, if_absent: bool = False) -> None:
         """Write a file, completely or not at all; `if_absent`, FileExistsError where there is one, of any content.

@@ -78,7 +78,7 @@ class UrlStore:
 
     def read(self, path: str, max_bytes: int = MAX_ENTRY_BYTES) -> bytes:
         with self._reaching():
-            if path.startswith(f"{ENTRIES}/"):
+            if path.startswith(f"{ENTRIES}/") and path.endswith(".npz"):  # not weights, which are large and read once
                 return self._read_cached(path)
             if self._fs.size(self._full(path)) <= max_bytes:
                 return bytes(self._fs.cat_file(self._full(path)))

@@ -243,7 +243,8 @@ class _Folded(nn.Module):
 
     def __init__(self, mean: Tensor, std: Tensor):
         super().__init__()
-        self.register_buffer("scale", torch.stack([1 / std, -mean / std]), persistent=False)  # (2, W)
+        # Saved with the weights: a network is built again without the images that it was fitted to.
+        self.register_buffer("scale", torch.stack([1 / std, -mean / std]))  # (2, W)
 
     def forward(self, weight: Tensor) -> Tensor:
         views = weight.reshape(len(weight), self.scale.shape[1], -1)  # (out, W, rest)

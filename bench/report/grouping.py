@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from bench.jsonutil import JsonObject, canonical
+from bench.jsonutil import canonical
 from bench.ledger.record import Record, Status, is_external
+from bench.suite.comparable import Config as Config
+from bench.suite.comparable import comparable
 from bench.suite.labels import PROTOCOL, axis_label, common_label, labels, legend
-from bench.suite.schema import OMITTED_DEFAULTS
 from bench.suite.trial import Trial
-
-Config = JsonObject
 
 IMPORTED_PROTOCOL = "imported rows, protocol unknown"
 
@@ -116,17 +114,16 @@ def group_trials(records: Sequence[Record], planned: Iterable[Trial] = ()) -> li
 
     Imported configurations, whose protocol is unknown, are in every group of their data set, after the others.
     """
-    by_protocol: dict[str, list[Configuration]] = {}
     configurations = _configurations(records, planned)
     imported = [
         replace(member, label=f"{member.config['model']['name']} (imported)")
         for member in configurations
         if member.imported
     ]
-    for configuration in configurations:
-        if not configuration.imported:
-            by_protocol.setdefault(_protocol_key(configuration.config), []).append(configuration)
-    groups = [_group(members) for group in by_protocol.values() for members in _split_by_epochs(group)]
+    trained = [configuration for configuration in configurations if not configuration.imported]
+    groups = [
+        _group([trained[index] for index in indices]) for indices in comparable([member.config for member in trained])
+    ]
     datasets = Counter(group.dataset for group in groups)
     groups = [replace(g, title=f"{g.dataset} · {g.protocol}") if datasets[g.dataset] > 1 else g for g in groups]
     # Budgets that are an axis are not in the protocol, and two groups may differ in nothing else.
@@ -179,20 +176,6 @@ def families(configurations: Sequence[Configuration], axis: str) -> dict[str, li
         by_others.setdefault(canonical(others), []).append(configuration)
     configs = [{k: v for k, v in members[0].config.items() if k != axis} for members in by_others.values()]
     return dict(zip(labels(configs), by_others.values(), strict=True))
-
-
-def _split_by_epochs(group: list[Configuration]) -> list[list[Configuration]]:
-    """Split by epochs, but keep epochs together where some configuration was run at several: those are an axis."""
-    clusters: list[set[Any]] = []
-    epochs_of: dict[str, set[Any]] = {}
-    for configuration in group:
-        other_settings = {key: value for key, value in configuration.config.items() if key != "epochs"}
-        epochs_of.setdefault(canonical(other_settings), set()).add(configuration.config.get("epochs"))
-    for linked in epochs_of.values():
-        touching = [cluster for cluster in clusters if cluster & linked]
-        clusters = [cluster for cluster in clusters if not cluster & linked]
-        clusters.append(linked.union(*touching))
-    return [[member for member in group if member.config.get("epochs") in cluster] for cluster in clusters]
 
 
 def _group(members: list[Configuration]) -> TrialGroup:
@@ -253,7 +236,3 @@ def _protocol_text(configs: list[Config]) -> str:
     if first.get("test_time") == "flip":
         parts.append("test-time augmentation: each image and its mirror image")
     return ", ".join(parts)
-
-
-def _protocol_key(config: Config) -> str:
-    return canonical({key: config.get(key, OMITTED_DEFAULTS.get(key)) for key in PROTOCOL})

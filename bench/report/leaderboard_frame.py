@@ -36,7 +36,7 @@ COLUMNS = (
     *("test_mean", "test_low", "test_high", "interval", "new_low", "new_high"),
     *("in_best_set", "in_joint_best_set", "in_best_set_on_test", "gap_to_best", "below_seed_noise"),
     *("validation_mean", "train_mean", "generalization_gap"),
-    *("parameters", "flops", "train_seconds", "epochs", "epochs_run"),
+    *("parameters", "flops", "train_seconds", "inference_ms", "epochs", "epochs_run"),
     *("diverged", "failed", "pruned", "note", "config", "keys", "command", "metric"),
 )
 """Accuracies, bounds and gaps are fractions; `interval` names the 95 % interval of `test_low` and `test_high`.
@@ -53,7 +53,8 @@ COLUMNS = (
 - `metric` is what `test_mean`, its bounds, `validation_mean` and `generalization_gap` (training minus validation; none
   after a refit) are of: the metric that ranks. Each further metric adds four columns: ``test_ece``, ``test_ece_low``,
   ``test_ece_high`` and ``test_ece_interval`` for `ece`.
-- `train_seconds` and `epochs_run` are means over the complete seeds, `epochs` is the budget.
+- `train_seconds` and `epochs_run` are means over the complete seeds, `epochs` is the budget; so is `inference_ms`, the
+  milliseconds of an image in the test's forward passes.
 - `note` joins a published result's flags with semicolons, `keys` the complete trials' keys with spaces; `command`
   reproduces those trials.
 """
@@ -64,6 +65,7 @@ LeaderboardRow = dict[str, Any]
 NOT_RANKED = ("comparison", "label", "status", "seed", "epoch", "reason", "key")
 _IMPORTED: LeaderboardRow = {
     "train_seconds": math.nan,
+    "inference_ms": math.nan,
     "epochs": None,
     "epochs_run": math.nan,
     "command": "",
@@ -180,6 +182,7 @@ def _row(
         "parameters": complete[0].run_info.parameters,
         "flops": complete[0].run_info.flops,
         "train_seconds": mean([record.run_info.train_seconds for record in complete]),
+        "inference_ms": mean([1000 / speed for record in complete if (speed := record.run_info.images_per_second)]),
         "epochs": configuration.config.get("epochs"),
         "epochs_run": mean([float(record.result.epochs_run) for record in complete]),
         "diverged": len(configuration.with_status("diverged")),
@@ -252,7 +255,7 @@ def _typed(rows: list[LeaderboardRow], extra: Sequence[str]) -> pd.DataFrame:
     texts = {extra_columns(metric)[3] for metric in extra}
     numbers = [name for name in columns if name.startswith("test_") or name.endswith(("_mean", "_seconds"))]
     numbers = [name for name in numbers if name not in texts]
-    numbers += ["new_low", "new_high", "gap_to_best", "generalization_gap", "epochs_run"]
+    numbers += ["new_low", "new_high", "gap_to_best", "generalization_gap", "epochs_run", "inference_ms"]
     booleans = ("in_best_set", "in_joint_best_set", "in_best_set_on_test", "below_seed_noise")
     return frame.astype(
         {

@@ -97,6 +97,11 @@ def seconds(value: float) -> str:
     return f"{value:.1f}" if value < 100 else f"{value:,.0f}"
 
 
+def milliseconds(value: float) -> str:
+    """Three digits of milliseconds."""
+    return NOTHING if math.isnan(value) else f"{value:.3g}"
+
+
 def spaced(axis: str) -> str:
     """An axis as words: ``batch size``."""
     return axis.replace("_", " ")

@@ -119,6 +119,8 @@ def _cost(run_info: RunInfo) -> Iterator[tuple[str, str]]:
     sizes = ((run_info.parameters, "parameters"), (run_info.flops, "FLOPs per image"))
     yield "network", ", ".join(f"{size:,} {what}" for size, what in sizes if size is not None)
     yield "seconds", f"{run_info.train_seconds:.1f} training, {run_info.evaluation_seconds:.1f} evaluation"
+    if run_info.images_per_second is not None:
+        yield "inference", f"{run_info.images_per_second:,.0f} test images per second"
     if run_info.peak_memory_bytes is not None:
         yield "peak memory", f"{run_info.peak_memory_bytes / 2**20:,.0f} MiB"
     threads = f"{run_info.threads} thread{'s' * (run_info.threads != 1)}" if run_info.threads is not None else ""

@@ -115,6 +115,14 @@ class HasChecksum(Protocol):
 
 
 @dataclass(frozen=True)
+class NetworkOrigin:
+    """What a file of weights says of its trial: the key, and what of the user's own code builds the network."""
+
+    key: str
+    code: list[list[str]]
+
+
+@dataclass(frozen=True)
 class Trial:
     """A configuration with a seed. `key` names it in the ledger, `group` counts its configuration in the suite."""
 
@@ -132,6 +140,11 @@ class Trial:
     """Where the user's own data are; the configuration keeps the path as the suite file has it."""
     contents: str = ""
     """The dataset's checksum."""
+
+    @property
+    def network_origin(self) -> NetworkOrigin:
+        """For a file of its weights."""
+        return NetworkOrigin(self.key, self.code.of_network if self.code else [])
 
     @property
     def run_config(self) -> TrialConfig:

@@ -21,20 +21,18 @@ from bench.data import Dataset
 from bench.data.corrupt import CorruptedImages
 from bench.data.prepare import split
 from bench.data.training_part import TrainingPart, training_part
+from bench.errors import UserError
 from bench.metrics import LabelledProbabilities, Predictions
 from bench.models.count_operations import count_parameters, forward_flops
-from bench.models.create import create as create_model
-from bench.models.layers import with_preprocessing
-from bench.suite.trial import TrialConfig
+from bench.suite.trial import NetworkOrigin, TrialConfig
 from bench.training import objective, runtime
 from bench.training.checkpoint import Checkpointer, Save, SharedCheckpointer, State, UnfitStateError
 from bench.training.distributed import SINGLE_PROCESS, DistributedContext
 from bench.training.evaluation import PRECISIONS, final_metrics, predict_logits
 from bench.training.evaluation import with_test_time_augmentation as tested_model
 from bench.training.fit import Curves, Progress, TrainingData, fit, validation_part
+from bench.training.network import WeightsMetadata, build_network, to_safetensors
 from bench.training.objective import RegularizerSpec, combine
-from bench.training.preprocessors import fit as fit_preprocessing
-from bench.training.preprocessors import network_input_shape
 from bench.training.runtime import global_streams_kept, seed_global_streams
 from bench.user_code.run_code import call_component
 
@@ -62,6 +60,8 @@ class TrialOutcome:
     robustness: dict[str, list[float]] | None = None
     train_seconds: float = 0.0
     evaluation_seconds: float = 0.0
+    images_per_second: float | None = None
+    weights: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,7 @@ class TrialSetup:
     report: Callable[[Progress], None]
     save: Save
     distributed: DistributedContext
+    network_origin: NetworkOrigin | None
 
 
 def train_trial(
@@ -86,6 +87,7 @@ def train_trial(
     report: Callable[[Progress], None] = lambda _: None,
     checkpointer: Checkpointer | None = None,
     distributed: DistributedContext = SINGLE_PROCESS,
+    network_origin: NetworkOrigin | None = None,
 ) -> TrialOutcome:
     """Train one configuration with one seed and test it once.
 
@@ -96,6 +98,7 @@ def train_trial(
     checkpointer : gives the state to go on from, if there is one, and is offered one after every epoch.
     distributed : this process's rank among the configuration's `workers`; each of them calls this function, and gets
         the same outcome. Only rank 0's checkpointer is used.
+    network_origin : the tested network's weights are in the outcome where this is given, on rank 0, and it with them.
     """
     if distributed.world_size != config.workers:
         raise ValueError(f"{distributed.world_size} processes cannot train a trial of `workers: {config.workers}`")
@@ -105,7 +108,9 @@ def train_trial(
     with runtime.settings(config.deterministic), global_streams_kept():
         seed_global_streams(seed, "regularizer")
         regularizers = combine(config.regularizer)
-        setup = TrialSetup(config, seed, data, torch.device(device), regularizers, report, save, distributed)
+        setup = TrialSetup(
+            config, seed, data, torch.device(device), regularizers, report, save, distributed, network_origin
+        )
         if checkpointer and saved is not None:
             try:
                 return _train_trial(setup, saved)
@@ -252,11 +257,16 @@ def _test(setup: TrialSetup, outcome: TrialOutcome, training_data: TrainingData,
         return
     images = torch.from_numpy(setup.data.test_images).to(setup.device)
     labels = torch.from_numpy(setup.data.test_labels).to(setup.device).long()
+    test_start = time.perf_counter()
     logits = _logits(setup, model, images, torch.arange(len(labels), device=setup.device))
+    if setup.device.type == "cuda":
+        torch.cuda.synchronize(setup.device)  # once, after the last batch
+    test_seconds = time.perf_counter() - test_start
     test_metrics, predicted = final_metrics(logits, labels, _evaluation_loss(setup))
     if "loss" not in test_metrics:
         return
     outcome.train, outcome.test, outcome.predicted = train_metrics, test_metrics, predicted
+    outcome.images_per_second = len(labels) / test_seconds
     if setup.config.robustness:
         corrupted = CorruptedImages(setup.data.test_images)
         outcome.robustness = {
@@ -265,6 +275,19 @@ def _test(setup: TrialSetup, outcome: TrialOutcome, training_data: TrainingData,
         }
     outcome.evaluation_seconds += time.perf_counter() - start
     outcome.status = "complete"
+    if setup.network_origin is not None and setup.distributed.rank == 0:
+        outcome.weights = _weights(setup, model, setup.network_origin)
+
+
+def _weights(setup: TrialSetup, model: nn.Module, origin: NetworkOrigin) -> bytes | None:
+    """The network as a safetensors file; None, with a line in the trial's log, where it has no such form."""
+    channels, height, width = setup.data.train_images.shape[1:]
+    metadata = WeightsMetadata(origin, (channels, height, width), len(setup.data.classes))
+    try:
+        return to_safetensors(model, metadata)
+    except UserError as error:
+        print(f"the weights of this trial cannot be saved: {error}")
+        return None
 
 
 def _corrupted(
@@ -314,16 +337,8 @@ def _report_refit(report: Callable[[Progress], None], outcome: TrialOutcome) -> 
 
 
 def _build(setup: TrialSetup, train: NDArray[np.int64]) -> nn.Module:
-    """The network before training: preprocessing fitted on the training part, start values from the seed."""
-    data, config = setup.data, setup.config
-    seed_global_streams(setup.seed, "preprocessing")
-    preprocess = fit_preprocessing(config.preprocessing, data.train_images[train])
-    channels, height, width = data.train_images.shape[1:]
-    input_shape = network_input_shape(config.preprocessing, (channels, height, width))
-    # Start values are drawn on the CPU, so that they are the same on every device.
-    seed_global_streams(setup.seed, "init")
-    model = with_preprocessing(
-        preprocess, create_model(config.model, input_shape, len(data.classes), setup.regularizers.model)
-    )
+    """The network before training, on the device."""
+    data = setup.data
+    model = build_network(setup.config, setup.seed, data.train_images[train], len(data.classes), setup.regularizers)
     # Convolutions on a CPU are mostly faster with the channels last.
     return model.to(setup.device).to(memory_format=torch.channels_last)

@@ -78,6 +78,14 @@ class UserCode:
         return hashlib.sha256(canonical(named).encode()).hexdigest()
 
     @property
+    def of_network(self) -> list[list[str]]:
+        """What of it builds the network: axis, name and checksum of each such component, for a file of weights."""
+        axes = ("model", "preprocessing", "regularizer")
+        return sorted(
+            [part.axis, part.name, part.checksum] for part in self.parts if part.axis in axes and part.modules
+        )
+
+    @property
     def identity(self) -> str:
         """What tells it from every other code of the same suite."""
         return f"{self.checksum} {self.name}"

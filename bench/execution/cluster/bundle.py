@@ -43,6 +43,7 @@ class BundledSuite:
     arguments: str = ""
     """The suite as it was named on the command line, with the options that narrow it."""
     max_minutes: float | None = None
+    rank_by: str = "accuracy"
 
 
 @dataclass(frozen=True)

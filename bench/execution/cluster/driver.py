@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from bench.data import Dataset
 from bench.errors import UserError
 from bench.execution.cluster.bundle import VARIABLES, RunBundle, unpack
 from bench.execution.cluster.events import EventFile, EventRecorder, suite_started
+from bench.execution.keep_weights import settle
 from bench.execution.messages import Connection, RunOptions
 from bench.execution.progress import ProgressStats
 from bench.execution.pruning import rule
@@ -28,6 +30,7 @@ from bench.execution.user_dataset import load_dataset
 from bench.ledger.file_store import FileStore
 from bench.ledger.ledger import Ledger
 from bench.ledger.store import entry_names, entry_path
+from bench.ledger.weights_files import weights_in
 from bench.streams import tolerant_streams
 
 MONITOR = "/tmp/ray/session_latest/logs/monitor.*"
@@ -143,6 +146,7 @@ def _run_suite(
         pruning=suite.pruning,
         sampling_seed=suite.sampling_seed,
         max_minutes=suite.max_minutes,
+        rank_by=suite.rank_by,
     )
     records = run_trials(
         suite.trials, datasets, ledger, Console(markup=False, highlight=False), options, display=display
@@ -150,18 +154,28 @@ def _run_suite(
     for trial in suite.trials:  # another run on this ledger may have published some meanwhile
         if trial.key not in bundle.known:
             export_record(ledger, trial.key, folder)
+    settle(suite.trials, ledger, options)
+    for trial in suite.trials if options.keep != "none" else ():
+        export_weights(ledger, trial.key, folder)
     events.write("suite_ended", suite=number)
     return any(record.status == "failed" for record in records)
 
 
 def export_record(ledger: Ledger, key: str, folder: Path) -> None:
     """Link a key's entries into the folder that followers fetch from; they read a ledger at a URL themselves."""
-    store = ledger.store
-    if not isinstance(store, FileStore):
-        return
-    out = folder / OUT
-    for name in entry_names(store, key):
-        source, target = store.root / entry_path(name), out / entry_path(name)
+    if isinstance(ledger.store, FileStore):
+        _link(ledger.store, entry_names(ledger.store, key), folder)
+
+
+def export_weights(ledger: Ledger, key: str, folder: Path) -> None:
+    """Link a key's weights as `export_record` does its entries; at the end of a suite, when it is known whose stay."""
+    if isinstance(ledger.store, FileStore):
+        _link(ledger.store, [file.name for file in weights_in(ledger.store, key)], folder)
+
+
+def _link(store: FileStore, names: Iterable[str], folder: Path) -> None:
+    for name in names:
+        source, target = store.root / entry_path(name), folder / OUT / entry_path(name)
         target.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileExistsError):
             try:

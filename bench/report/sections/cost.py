@@ -49,12 +49,14 @@ SINGLE = "One configuration is best in both, so that there is no front to draw."
 CAUTIONS = {
     "train_seconds": "Seconds of training without evaluation, mean over seeds, measured while other trials ran on the "
     "same machine: good for orders of magnitude, not for ranking similar times.",
+    "inference_ms": "Milliseconds of an image in the test's forward passes, in batches on the trial's threads or GPU, "
+    "mean over seeds, measured while other trials ran on the same machine; `bench latency` times a network alone.",
     "parameters": "Parameters are no measure of computation: compare FLOPs in the table.",
 }
 
 
 def cost(comparison: Comparison) -> Section:
-    """Two charts, and a table of the time to a target accuracy."""
+    """Charts of accuracy against each cost, and a table of the time to a target accuracy."""
     frame = time_to_target_frame(comparison.analysis.trained()[0])
     target = f"{100 * frame['target'].iloc[0]:g} %" if len(frame) else ""
     table = Table(
@@ -73,10 +75,12 @@ def cost(comparison: Comparison) -> Section:
             Column("reached", "Seeds that reached it", lambda row: f"{row['reached']} of {row['seeds']}"),
         ),
     )
-    charts = (
+    charts = [
         ("train_seconds", "time", "Accuracy against training time", "training seconds"),
         ("parameters", "parameters", "Accuracy against parameters", "parameters"),
-    )
+    ]
+    if comparison.frame["inference_ms"].notna().any():
+        charts.append(("inference_ms", "inference", "Accuracy against inference time", "milliseconds per image"))
     return Section(
         "cost",
         "Accuracy and cost",

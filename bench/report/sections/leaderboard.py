@@ -20,6 +20,7 @@ from bench.report.number_format import (
     count,
     is_missing,
     magnitude,
+    milliseconds,
     number,
     seconds,
     signed,
@@ -35,7 +36,7 @@ MIN_VALUES = 3
 KEY_DIGITS = 8
 """Digits of a key in a table: enough for a ledger of thousands."""
 
-LESS_IS_BETTER = ("parameters", "flops", "train_seconds")
+LESS_IS_BETTER = ("parameters", "flops", "train_seconds", "inference_ms")
 PAGE: frozenset[Format] = frozenset({"page"})
 TERMINAL: frozenset[Format] = frozenset({"terminal"})
 NEW_IMAGES = "95 % on new images"
@@ -207,6 +208,9 @@ def _cost_columns(comparison: Comparison, written: Written) -> list[Column]:
         Column("flops", "FLOPs", flops, formats=NO_TERMINAL),
         Column("seconds", "Training s", time, short="Train s", priority=9),
     ]
+    if comparison.frame["inference_ms"].notna().any():
+        inference = of("inference_ms", lambda row: milliseconds(row["inference_ms"]))
+        columns.append(Column("inference", "Inference ms per image", inference, formats=NO_TERMINAL))
     if len(set(map(_epochs, comparison.frame.to_dict("records"))) - {NOTHING}) > 1:
         columns.append(Column("epochs", "Epochs", of("epochs_run", _epochs), formats=NO_TERMINAL))
     return columns

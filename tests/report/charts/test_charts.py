@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
-from made_charts import chart, comparison, grid, pruned, rows, why_omitted
+from made_charts import chart, comparison, drawn, grid, pruned, rows, why_omitted
 from made_ledger import BASE, Ledger, config
 
 from bench.published import find
 from bench.report.charts.style import BLUE
+from bench.report.document import Cell, Column
 from bench.report.epoch_curves import epoch_curves
 from bench.report.sections.effects import effects_frames
+from bench.report.sections.leaderboard import leaderboard
 from bench.report.sections.tuning import expected_best_frame
 
 
@@ -25,6 +28,23 @@ def test_accuracy_against_time_shows_the_leaderboards_figures() -> None:
         assert row["x"] == board.loc[label, "train_seconds"]
         assert row["low"] == pytest.approx(100 * board.loc[label, "test_low"], rel=1e-5)
         assert row["new_high"] == pytest.approx(100 * board.loc[label, "new_high"], rel=1e-5)
+
+
+def test_accuracy_against_inference_time_stands_where_trials_measured_it() -> None:
+    made = grid()
+    assert not [chart for chart in drawn(comparison(made)) if chart.title == "Accuracy against inference time"]
+    for place, record in enumerate(made.records):
+        speed = 1000.0 * (1 + place // 3)
+        made.records[place] = replace(record, run_info=replace(record.run_info, images_per_second=speed))
+    measured = comparison(made)
+    assert sorted(row["x"] for row in rows(chart(measured, "inference"))) == pytest.approx([0.25, 1 / 3, 0.5, 1])
+    column = next(c for c in leaderboard(measured).tables[0].columns if c.name == "inference")
+    assert sorted(cell_text(column, row) for row in measured.frame.to_dict("records")) == ["0.25", "0.333", "0.5", "1"]
+
+
+def cell_text(column: Column, row: Any) -> str:
+    cell = column.cell(row)
+    return cell.text if isinstance(cell, Cell) else cell
 
 
 def test_the_front_holds_what_no_other_beats_in_both() -> None:
