@@ -73,6 +73,7 @@ COMMANDS = {
         "Check this machine: Python, torch, Ray, timm, devices, data, disks. Exit code 1 if something does not work.",
     ),
     "data": LazyCommand("data:data_app", "Data sets: show them, fetch them."),
+    "slurm": LazyCommand("slurm:slurm_app", "Runs on SLURM: look, follow, stop."),
     "cluster": LazyCommand("cluster:cluster_app", "Runs on a cluster: look, follow, stop, fetch."),
 }
 """In the order of `bench --help`; modules are those of `bench.commands`."""

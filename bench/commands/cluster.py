@@ -96,11 +96,11 @@ def fetch(run: RunName, cluster: ClusterFile = CLUSTER, results: Results = RESUL
 
 
 def make_bundle(
-    launcher: Launcher, planned: list[tuple[str, Suite, list[Trial]]], ledger: Ledger, options: RunOptions
+    launcher: Launcher | None, planned: list[tuple[str, Suite, list[Trial]]], ledger: Ledger, options: RunOptions
 ) -> RunBundle | None:
     """The run of the suites' missing trials; None where nothing is missing.
 
-    `planned` has each suite with its name on the command line.
+    `planned` has each suite with its name on the command line. Without a launcher the run is for SLURM.
     """
     from bench.execution.cluster.bundle import BundledSuite, RunBundle
     from bench.execution.cluster.jobs import new_name
@@ -127,11 +127,10 @@ def make_bundle(
         )
     if not count:
         return None
-    if options.gpus_per_trial is None and launcher.gpus:
+    if launcher and options.gpus_per_trial is None and launcher.gpus:
         options = replace(options, gpus_per_trial=1.0)  # no node with a GPU may be up when the run starts
-    return RunBundle(
-        new_name(planned[0][1].name), suites, str(ledger.root), options, sorted(known), launcher.autoscaling
-    )
+    name, autoscaling = new_name(planned[0][1].name), launcher is not None and launcher.autoscaling
+    return RunBundle(name, suites, str(ledger.root), options, sorted(known), autoscaling)
 
 
 def run_on_cluster(

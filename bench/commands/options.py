@@ -81,6 +81,9 @@ Retries = Annotated[
 ClusterFile = Annotated[
     Path | None, typer.Option("--cluster", help="Run on the cluster of this Ray launcher file.", metavar="FILE")
 ]
+SlurmFile = Annotated[
+    Path | None, typer.Option("--slurm", help="Run as an array of SLURM jobs, as this file says.", metavar="FILE")
+]
 Teardown = Annotated[bool, typer.Option("--teardown", help="Tear the cluster down at the end.")]
 Address = Annotated[
     str | None, typer.Option("--address", help="Run on the Ray cluster that answers there.", metavar="HOST:PORT")

@@ -34,12 +34,14 @@ from bench.commands.options import (
     Retries,
     Seeds,
     Set,
+    SlurmFile,
     SuiteArgument,
     Teardown,
     options_text,
     suite_argument,
     terminal,
 )
+from bench.commands.slurm import read_slurm, run_on_slurm
 from bench.errors import UserError, plural
 from bench.execution.messages import Connection, RunOptions
 from bench.execution.ray_cluster import check_address
@@ -82,11 +84,14 @@ def run(
     log: Log = None,
     cluster: ClusterFile = None,
     keep: KeepWeights = "none",
+    slurm: SlurmFile = None,
     teardown: Teardown = False,
     address: Address = None,
 ) -> None:
     """Train what the ledger lacks of a suite, then show its leaderboard."""
-    _check_target(no_ray, cluster, teardown, address, force, max_hours)
+    _check_target(no_ray, cluster, slurm, teardown, address, force, max_hours)
+    if slurm and log:
+        raise UserError(f"--slurm and --log: `{with_results('bench export', results)} --log ...` brings trials to trackers")
     planned = _planned(suites, only, set_, seeds, not no_user_code)
 
     ledger = Ledger(results)
@@ -105,6 +110,7 @@ def run(
         keep=keep,
     )
     launcher = read(cluster) if cluster else None
+    slurm_settings = read_slurm(slurm) if slurm else None
     if address:
         check_address(address)
     if not (launcher and is_url(results)) and any(is_missing_any(ledger, plan, options) for plan in planned):
@@ -126,9 +132,11 @@ def run(
             tear_down_cluster(launcher, console)
     else:
         datasets = load_datasets(planned, data_dir)
+    if slurm_settings and (bundle := make_bundle(None, planned, ledger, options)):
+        failed = run_on_slurm(slurm_settings, bundle, ledger, console, data_dir)
     with stop_after(None if launcher else max_hours):
         for text, suite, trials in planned:
-            if not launcher:
+            if not (launcher or slurm_settings):
                 failed |= _run_suite(suite, trials, datasets, ledger, console, options)
             failed |= print_weights(text, trials, ledger, console, options_of(suite, options))
             print_terminal(report_of(ledger, text, suite, trials), console, top=12)
@@ -248,6 +256,7 @@ def is_missing_any(ledger: Ledger, planned: Planned, options: RunOptions) -> boo
 def _check_target(
     no_ray: bool,
     cluster: Path | None,
+    slurm: Path | None,
     teardown: bool,
     address: str | None,
     force: list[str] | None,
@@ -261,7 +270,13 @@ def _check_target(
             "--force and --cluster: records come home by copying, which replaces none\n"
             "  run on one of the cluster's nodes with --address, or into a new ledger with --results"
         )
-    targets = {"--cluster": cluster, "--address": address, "--no-ray": no_ray}
+    if slurm and (force or max_hours):
+        option = "--force" if force else "--max-hours"
+        raise UserError(
+            f"{option} and --slurm: each task of the array would follow it by itself\n"
+            "  `time` in the SLURM file limits a task; --force runs on one node"
+        )
+    targets = {"--cluster": cluster, "--slurm": slurm, "--address": address, "--no-ray": no_ray}
     used = [name for name, value in targets.items() if value]
     if len(used) > 1:
         raise UserError(f"{' and '.join(used)}: a run takes one of them, or none for this machine")

@@ -1,0 +1,345 @@
+"""Runs on SLURM: an array of independent drivers on one ledger is submitted, followed and stopped.
+
+Each task of the array runs `bench.execution.slurm_task` in the run's folder, which every node must see. The drivers
+share nothing but the ledger. A task that nears its time limit gets SIGTERM, keeps checkpoints and is queued again.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from rich.console import Console
+
+from bench.errors import UserError, nearest, plural
+from bench.execution.cluster.bundle import RunBundle, pack, unpack
+from bench.execution.cluster.events import EVENTS, Event, replay
+from bench.execution.progress import ProgressStats, console_progress
+from bench.execution.pruning import rule
+from bench.ledger.address import is_url, with_results
+from bench.ledger.files import ENTRIES
+from bench.ledger.ledger import Ledger
+
+RUNS = "slurm"
+"""The folder of runs in the ledger's folder."""
+SCRIPT, JOB, TASKS, LOG = "job.sh", "job.json", "tasks", "log.txt"
+RESERVED = ("array", "error", "job-name", "open-mode", "output", "parsable", "requeue", "signal", "wait", "wrap")
+"""Options of sbatch that are bench's."""
+POLL_SECONDS = 1.0
+QUEUE_SECONDS = 5.0
+"""How often SLURM is asked for the states of tasks."""
+ACTIVE = ("PENDING", "RUNNING", "CONFIGURING", "COMPLETING", "REQUEUED", "REQUEUE_HOLD", "SUSPENDED", "RESIZING")
+
+
+class SlurmSettings(BaseModel):
+    """A file for `bench run --slurm`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tasks: Annotated[int, Field(ge=1)] = 1
+    """Drivers side by side: the tasks of the job array."""
+    sbatch: dict[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z-]*$")], str | int | bool] = Field(
+        default_factory=dict
+    )
+    """Options of sbatch by their long names, for each task: partition, account, time, cpus-per-task, mem, gres ...
+    `true` stands for an option without a value."""
+    setup: list[str] = Field(default_factory=list)
+    """Lines of shell before the driver starts, such as `module load cuda`."""
+    python: Annotated[str, StringConstraints(min_length=1)] = "python3"
+    """The Python with bench's requirements, on the nodes, after `setup`."""
+    lead_seconds: Annotated[int, Field(ge=10)] = 120
+    """How long before its time limit a task gets SIGTERM: time for checkpoints."""
+    max_requeues: Annotated[int, Field(ge=0)] = 100
+    """How often one task may be queued again at its time limit."""
+    folder: Path | None = None
+    """A folder that all nodes see, for the run's script, events and logs; by default `slurm/` in the ledger."""
+
+
+@dataclass(frozen=True)
+class SlurmRun:
+    """A submitted run: its folder and SLURM's number of its array."""
+
+    folder: Path
+    job: str
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def tasks(self) -> list[Path]:
+        """The folder of each task."""
+        return sorted((self.folder / TASKS).iterdir(), key=lambda path: int(path.name))
+
+
+def read_settings(path: Path) -> SlurmSettings:
+    """Read a SLURM file.
+
+    Raises
+    ------
+    UserError
+        It cannot be read, or has a mistake.
+    """
+    from bench.suite.yaml_loader import read
+
+    document = read(path)
+    try:
+        settings = SlurmSettings.model_validate(document.data if document.data is not None else {})
+    except ValidationError as error:
+        raise UserError("\n".join(_mistake(path, document.line, mistake) for mistake in error.errors())) from error
+    for option in settings.sbatch:
+        if option in RESERVED:
+            raise UserError(
+                f"{path}:{document.line(('sbatch', option))}: sbatch.{option}: bench sets this option itself; remove it"
+            )
+    return settings
+
+
+def _mistake(path: Path, line: object, mistake: object) -> str:
+    values = dict(mistake)  # type: ignore[call-overload]
+    place = tuple(part for part in values["loc"] if part != "[key]")
+    key = ".".join(map(str, place)) or "the file"
+    where = f"{path}:{line(place)}" if place else str(path)  # type: ignore[operator]
+    if values["type"] == "extra_forbidden":
+        hint = nearest(str(place[-1]), list(SlurmSettings.model_fields))
+        known = ", ".join(SlurmSettings.model_fields)
+        return f"{where}: {key}: unknown; known are {known}" + (f"\n  {hint}" if hint else "")
+    return f"{where}: {key}: {values['msg']}, found {values['input']!r}"
+
+
+def check_slurm() -> None:
+    """UserError where SLURM's commands are not on this machine."""
+    for program in ("sbatch", "squeue", "scancel"):
+        if shutil.which(program) is None:
+            raise UserError(
+                f"--slurm: `{program}` is not on this machine\n"
+                "  run this on a login node of the SLURM cluster, or leave --slurm out to train here"
+            )
+
+
+def submit(settings: SlurmSettings, bundle: RunBundle, data_dir: Path | None, console: Console) -> SlurmRun:
+    """Write the run's folder and submit its array.
+
+    Raises
+    ------
+    UserError
+        The folder cannot be written, or SLURM refuses the job.
+    """
+    folder = _runs_folder(settings.folder, bundle.results) / bundle.name
+    tasks = min(settings.tasks, max(1, len(bundle.trials)))
+    if not is_url(bundle.results):  # tasks run in another folder
+        bundle = replace(bundle, results=str(Path(bundle.results).absolute()))
+    try:
+        if not is_url(bundle.results):  # what else lies in a new folder does not make it a ledger
+            (Path(bundle.results) / ENTRIES).mkdir(parents=True, exist_ok=True)
+        for task in range(tasks):
+            (folder / TASKS / str(task)).mkdir(parents=True)
+        pack(bundle, folder)
+        (folder / SCRIPT).write_text(script(settings, bundle.name, folder, tasks, data_dir), encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written: {error.strerror}; `folder` names another place") from error
+    try:
+        job = _slurm("sbatch", "--parsable", str(folder / SCRIPT)).strip().split(";")[0]
+    except UserError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    (folder / JOB).write_text(json.dumps({"job": job}))
+    console.print(
+        f"submitted {bundle.name} as SLURM job {job}: {plural(tasks, 'task')}", highlight=False, soft_wrap=True
+    )
+    return SlurmRun(folder, job)
+
+
+def script(settings: SlurmSettings, name: str, folder: Path, tasks: int, data_dir: Path | None) -> str:
+    """The job script: SIGTERM is passed on to the driver; a task that its time limit stopped is queued again."""
+    options = {
+        "job-name": f"bench-{name}",
+        "array": f"0-{tasks - 1}",
+        "output": str(folder / TASKS / "%a" / LOG).replace("\\", "\\\\"),
+        "open-mode": "append",
+        "requeue": True,
+        "signal": f"B:TERM@{settings.lead_seconds}",
+        **settings.sbatch,
+    }
+    lines = [
+        f"#SBATCH --{option}" + ("" if value is True else f"={value}")
+        for option, value in options.items()
+        if value is not False
+    ]
+    data = f"export BENCH_DATA={shlex.quote(str(data_dir.absolute()))}" if data_dir else ""
+    return "\n".join(
+        [
+            "#!/bin/bash",
+            *lines,
+            *settings.setup,
+            data,
+            f"cd {shlex.quote(str(folder))} || exit 2",
+            "stopped=",
+            "trap 'stopped=yes; kill -TERM \"$driver\" 2>/dev/null' TERM",
+            f'{settings.python} -m bench.execution.slurm_task . "$SLURM_ARRAY_TASK_ID" &',
+            "driver=$!",
+            'wait "$driver"; code=$?',
+            'while [ -n "$stopped" ] && kill -0 "$driver" 2>/dev/null; do wait "$driver"; code=$?; done',
+            "# A task that was cancelled is not running any more, and stays cancelled.",
+            'job="${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}"',
+            'if [ -n "$stopped" ] && [ "$code" = 130 ] &&'
+            f' [ "${{SLURM_RESTART_COUNT:-0}}" -lt {settings.max_requeues} ] &&',
+            '   scontrol show job "$job" | grep -q JobState=RUNNING; then',
+            '  scontrol requeue "$job"',
+            "fi",
+            'exit "$code"',
+            "",
+        ]
+    )
+
+
+def runs(results: object, folder: Path | None = None) -> list[SlurmRun]:
+    """The submitted runs on a ledger, latest first."""
+    found = _runs_folder(folder, results)
+    files = sorted(found.glob(f"*/{JOB}"), key=lambda file: file.stat().st_mtime, reverse=True)
+    return [SlurmRun(file.parent, json.loads(file.read_text())["job"]) for file in files]
+
+
+def find_run(name: str, results: object, folder: Path | None = None) -> SlurmRun:
+    """A run by its name; UserError where there is none."""
+    known = runs(results, folder)
+    for run in known:
+        if run.name == name:
+            return run
+    hint = nearest(name, [run.name for run in known])
+    command = with_results("bench slurm status", results)
+    raise UserError(f"{name!r} is no run on {results}; `{command}` lists them" + (f"\n  {hint}" if hint else ""))
+
+
+def task_states(run: SlurmRun) -> dict[str, str]:
+    """SLURM's state of each task that it still lists, by the task's number; tasks that ended long ago are missing."""
+    command = ["squeue", "--noheader", "--array", "--states=all", f"--jobs={run.job}", "--format=%K %T %r"]
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    if process.returncode:  # "Invalid job id": it ended long ago; another error is met at the next call
+        return {} if "nvalid job id" in process.stderr else {"?": "UNKNOWN"}
+    states = {}
+    for line in process.stdout.splitlines():
+        number, state, reason = line.split(maxsplit=2)
+        waits_for = f" ({reason})" if state == "PENDING" and reason not in ("None", "Priority") else ""
+        states[number] = state + waits_for
+    return states
+
+
+def is_active(states: dict[str, str]) -> bool:
+    """Whether some task waits or runs."""
+    return any(state.startswith((*ACTIVE, "UNKNOWN")) for state in states.values())
+
+
+def stop(run: SlurmRun) -> None:
+    """Cancel a run's tasks: drivers get SIGTERM and keep checkpoints. Returns when all have ended."""
+    _slurm("scancel", run.job)
+    while is_active(task_states(run)):
+        time.sleep(POLL_SECONDS)
+
+
+def follow(run: SlurmRun, ledger: Ledger, console: Console) -> int | None:
+    """Show a run until all its tasks have ended; how many trials failed, None where some were not run.
+
+    KeyboardInterrupt leaves the run going.
+    """
+    bundle = unpack(run.folder, with_code=False)
+    trials = {trial.key: trial for trial in bundle.trials}
+    known = set(bundle.known)
+    done = ledger.done(rule(bundle.suites[0].pruning))
+    reused = [done[key] for key in trials if key in done and key in known]
+    ended = dict.fromkeys(known, "")
+    stats = ProgressStats(list(trials.values()), reused, len(run.tasks), with_results("bench show", ledger.root))
+    with console_progress(console)(stats) as display:
+        for event in _events(run, console):
+            if event["event"] == "closed":
+                if event["outcome"] == "error":
+                    display.note(event["message"])
+            elif event.get("key") not in ended:
+                replay(event, trials, display)
+                if event["event"] == "ended":
+                    ended[event["key"]] = event["record"]["status"]
+    ledger.refresh()
+    failed = {key for key, status in ended.items() if status == "failed"}
+    return None if trials_left(bundle, ledger) - failed else len(failed)
+
+
+def trials_left(bundle: RunBundle, ledger: Ledger) -> set[str]:
+    """The keys of a run's trials that have not been trained; trials that failed are among them."""
+    from bench.execution.scheduler import work_plan
+
+    left = set()
+    for suite in bundle.suites:
+        done = ledger.done(rule(suite.pruning))
+        left |= {trial.key for trial in work_plan(suite.trials, done, pruned=suite.pruning is not None).trials}
+    return left
+
+
+def _events(run: SlurmRun, console: Console) -> Iterator[Event]:
+    """The events of all drivers, as they come, until SLURM lists no task as waiting or running."""
+    offsets = dict.fromkeys(run.tasks, 0)
+    asked, last_text = 0.0, ""
+    while True:
+        yield from _new_events(offsets)
+        if time.monotonic() - asked > QUEUE_SECONDS:
+            states = task_states(run)
+            asked = time.monotonic()
+            if not is_active(states):
+                yield from _new_events(offsets)
+                return
+            text = _waiting_text(states)
+            if text and text != last_text:
+                console.print(text, highlight=False, markup=False, style="dim")
+            last_text = text
+        time.sleep(POLL_SECONDS)
+
+
+def _new_events(offsets: dict[Path, int]) -> Iterator[Event]:
+    for task, offset in offsets.items():
+        try:
+            with (task / EVENTS).open("rb") as file:
+                file.seek(offset)
+                data = file.read()
+        except FileNotFoundError:
+            continue
+        whole = data[: data.rfind(b"\n") + 1]
+        offsets[task] = offset + len(whole)
+        for line in whole.splitlines():
+            try:
+                yield json.loads(line)
+            except ValueError:  # a driver was killed while it wrote
+                continue
+
+
+def _waiting_text(states: dict[str, str]) -> str:
+    """A line where no task runs yet."""
+    if any(state.startswith("RUNNING") for state in states.values()):
+        return ""
+    waiting = sorted({state for state in states.values() if state.startswith(ACTIVE)})
+    return f"SLURM has not started it yet: {', '.join(waiting)}" if waiting else ""
+
+
+def _runs_folder(folder: Path | None, results: object) -> Path:
+    if folder is None and is_url(results):
+        raise UserError(
+            f"--slurm with --results {results}: the run's script, events and logs need a folder that all nodes see\n"
+            "  give the SLURM file a `folder`"
+        )
+    return (folder.expanduser() if folder else Path(str(results)) / RUNS).absolute()
+
+
+def _slurm(*command: str) -> str:
+    """What a command of SLURM prints; UserError with its message where it fails."""
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    if process.returncode:
+        message = re.sub(rf"^{command[0]}: (error: )?", "", process.stderr.strip(), flags=re.MULTILINE)
+        raise UserError(f"SLURM refuses it: {message or f'{command[0]} ended with {process.returncode}'}")
+    return process.stdout

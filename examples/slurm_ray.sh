@@ -1,0 +1,13 @@
+#!/bin/bash
+# One Ray over several SLURM nodes, and one bench run on it: for trials of several workers (`workers: 4`) that need the
+# GPUs of more than one node. For everything else `bench run SUITE --slurm FILE` needs no Ray between nodes.
+#   sbatch --nodes=2 --gpus-per-node=4 --time=8:00:00 examples/slurm_ray.sh suites/full.yaml --results /shared/results
+#SBATCH --job-name=bench
+#SBATCH --ntasks-per-node=1
+#SBATCH --exclusive
+set -euo pipefail
+head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
+port=$((20000 + SLURM_JOB_ID % 20000))
+# `ray symmetric-run` starts Ray on every node, runs the command on the first and stops Ray again.
+srun --kill-on-bad-exit=1 ray symmetric-run --address "$head:$port" --min-nodes "$SLURM_JOB_NUM_NODES" \
+  -- bench run "$@" --address "$head:$port"

@@ -1,0 +1,68 @@
+"""Files for `--slurm`: their mistakes, and the job script that they make."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from commands import bench
+
+from bench.errors import UserError
+from bench.execution.slurm import SlurmSettings, check_slurm, read_settings, script
+
+SUITE = Path(__file__).parents[2] / "suites/quick.yaml"
+
+
+def settings_of(folder: Path, text: str) -> SlurmSettings:
+    path = folder / "slurm.yaml"
+    path.write_text(text)
+    return read_settings(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("tasks: 2\ntask: 3\n", "slurm.yaml:2: task: unknown; known are tasks, sbatch"),
+        ("task: 3\n", "did you mean 'tasks'?"),
+        ("tasks: 0\n", "slurm.yaml:1: tasks: Input should be greater than or equal to 1, found 0"),
+        ("tasks: 1\nsbatch:\n  array: 0-3\n", "slurm.yaml:3: sbatch.array: bench sets this option itself; remove it"),
+        ("sbatch: {p: main, Time: 3}\n", "sbatch.Time: String should match pattern"),
+        ("sbatch: [main]\n", "slurm.yaml:1: sbatch: Input should be a valid dictionary"),
+        ("- tasks\n", "the file: Input should be a valid dictionary"),
+    ],
+)
+def test_mistakes_are_named_with_their_line(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(UserError) as error:
+        settings_of(tmp_path, text)
+    assert message in str(error.value)
+
+
+def test_a_time_is_text_as_slurm_has_it(tmp_path: Path) -> None:
+    text = script(
+        settings_of(tmp_path, "sbatch: {time: 4:00:00, exclusive: true, nice: false}\n"), "r", tmp_path, 3, None
+    )
+    assert "#SBATCH --time=4:00:00\n" in text
+    assert "#SBATCH --exclusive\n" in text
+    assert "nice" not in text
+    assert "#SBATCH --array=0-2\n" in text
+    assert "#SBATCH --signal=B:TERM@120\n" in text
+    file = tmp_path / "job.sh"
+    file.write_text(text)
+    assert subprocess.run(["bash", "-n", file], capture_output=True, text=True).stderr == ""
+
+
+def test_where_there_is_no_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError, match="`sbatch` is not on this machine\n  run this on a login node"):
+        check_slurm()
+
+
+def test_a_run_takes_one_place(tmp_path: Path) -> None:
+    code, _, err = bench("run", SUITE, "--slurm", tmp_path / "none.yaml", "--no-ray")
+    assert code == 2
+    assert "--slurm and --no-ray: a run takes one of them" in err
+    code, _, err = bench("run", SUITE, "--slurm", tmp_path / "none.yaml", "--results", tmp_path / "r")
+    assert code == 2
+    assert "none.yaml" in err
+    assert "No such file" in err
