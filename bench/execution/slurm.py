@@ -91,6 +91,8 @@ def read_settings(path: Path) -> SlurmSettings:
     """
     from bench.suite.yaml_loader import read
 
+    if not path.is_file():
+        raise UserError(f"--slurm {path}: there is no such file; docs/slurm.md says how to write one")
     document = read(path)
     try:
         settings = SlurmSettings.model_validate(document.data if document.data is not None else {})
