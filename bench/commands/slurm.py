@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from bench.execution.cluster.bundle import RunBundle
-    from bench.execution.slurm import SlurmRun, SlurmSettings
+    from bench.execution.slurm_array import SlurmRun, SlurmSettings
     from bench.ledger.ledger import Ledger
 
 slurm_app = typer.Typer(help="Runs on SLURM: look, follow, stop.", add_completion=False, no_args_is_help=True)
@@ -29,20 +29,20 @@ Folder = Annotated[
 @slurm_app.command("status", epilog=EPILOG)
 def status(results: Results = RESULTS, folder: Folder = None) -> None:
     """List the runs on a ledger: SLURM's states of their tasks, and how far they are."""
-    from bench.execution import slurm
+    from bench.execution import slurm_array
     from bench.execution.cluster.bundle import unpack
     from bench.ledger.ledger import Ledger
 
-    slurm.check_slurm()
-    runs = slurm.runs(results, folder)
+    slurm_array.check_slurm()
+    runs = slurm_array.runs(results, folder)
     ledger = Ledger(results)
     if not runs:
         typer.echo(f"no runs on {results} yet; `bench run SUITE --slurm FILE` submits one")
     for run in runs:
-        states = slurm.task_states(run)
+        states = slurm_array.task_states(run)
         bundle = unpack(run.folder, with_code=False)
-        total, left = len(bundle.trials), len(slurm.trials_left(bundle, ledger))
-        active = [f"{task}: {state.lower()}" for task, state in states.items() if slurm.is_active({task: state})]
+        total, left = len(bundle.trials), len(slurm_array.trials_left(bundle, ledger))
+        active = [f"{task}: {state.lower()}" for task, state in states.items() if slurm_array.is_active({task: state})]
         tasks = plural(len(run.tasks), "task")
         typer.echo(f"{run.name}  job {run.job}, {tasks}  {total - left} of {plural(total, 'trial')} done")
         typer.echo(f"    {', '.join(active) or 'all tasks have ended'}")
@@ -51,30 +51,30 @@ def status(results: Results = RESULTS, folder: Folder = None) -> None:
 @slurm_app.command("attach", epilog=EPILOG)
 def attach(run: RunName, results: Results = RESULTS, folder: Folder = None) -> None:
     """Follow a run again."""
-    from bench.execution import slurm
+    from bench.execution import slurm_array
     from bench.ledger.ledger import Ledger
 
-    slurm.check_slurm()
-    failed = follow_run(slurm.find_run(run, results, folder), Ledger(results), terminal())
+    slurm_array.check_slurm()
+    failed = follow_run(slurm_array.find_run(run, results, folder), Ledger(results), terminal())
     raise typer.Exit(1 if failed else 0)
 
 
 @slurm_app.command("stop", epilog=EPILOG)
 def stop(run: RunName, results: Results = RESULTS, folder: Folder = None) -> None:
     """Stop a run; the same `bench run` goes on from there."""
-    from bench.execution import slurm
+    from bench.execution import slurm_array
 
-    slurm.check_slurm()
-    slurm.stop(slurm.find_run(run, results, folder))
+    slurm_array.check_slurm()
+    slurm_array.stop(slurm_array.find_run(run, results, folder))
     typer.echo(f"{run} is stopped")
 
 
 def read_slurm(path: Path) -> SlurmSettings:
     """The SLURM file, validated; SLURM's commands are here."""
-    from bench.execution import slurm
+    from bench.execution import slurm_array
 
-    settings = slurm.read_settings(path)
-    slurm.check_slurm()
+    settings = slurm_array.read_settings(path)
+    slurm_array.check_slurm()
     return settings
 
 
@@ -82,18 +82,18 @@ def run_on_slurm(
     settings: SlurmSettings, bundle: RunBundle, ledger: Ledger, console: Console, data_dir: Path | None
 ) -> bool:
     """Submit a run and follow it to its end; whether trials failed."""
-    from bench.execution import slurm
+    from bench.execution import slurm_array
 
-    return follow_run(slurm.submit(settings, bundle, data_dir, console), ledger, console)
+    return follow_run(slurm_array.submit(settings, bundle, data_dir, console), ledger, console)
 
 
 def follow_run(run: SlurmRun, ledger: Ledger, console: Console) -> bool:
     """Follow a run to its end; whether trials failed. Detached where the user leaves, or trials are missing."""
-    from bench.execution import slurm
+    from bench.execution import slurm_array
 
     try:
         console.print(f"following {run.name}; Ctrl-C leaves it running", soft_wrap=True)
-        failed = slurm.follow(run, ledger, console)
+        failed = slurm_array.follow(run, ledger, console)
     except KeyboardInterrupt:
         options = with_results(run.name, ledger.root)
         typer.echo(
@@ -104,7 +104,7 @@ def follow_run(run: SlurmRun, ledger: Ledger, console: Console) -> bool:
         )
         raise Detached(INTERRUPTED) from None
     if failed is None:
-        logs = f"{run.folder}/{slurm.TASKS}/*/{slurm.LOG}"
+        logs = f"{run.folder}/{slurm_array.TASKS}/*/{slurm_array.LOG}"
         typer.echo(f"{run.name} ended before all its trials had; {logs} say why. The same command goes on from there.")
         raise Detached(1)
     return bool(failed)

@@ -15,6 +15,7 @@
 - `progress`: how a run is shown
 - `trackers`: the same at TensorBoard, MLflow and Weights & Biases
 - `signals`: Ctrl-C and its like
+- `slurm_array`, `slurm_task`: an array of drivers on SLURM, and one task of it
 - `cost_estimate`: how long, and how much memory
 - `rerun`: one trial again, from its record
 - `cluster`: runs on a cluster that a launcher file describes

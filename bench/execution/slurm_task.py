@@ -17,7 +17,7 @@ from bench.execution.cluster.events import EventFile, EventRecorder
 from bench.execution.messages import RunOptions
 from bench.execution.run_trials import run_trials
 from bench.execution.signals import INTERRUPTED, is_stop, stop_on_signals
-from bench.execution.slurm import TASKS
+from bench.execution.slurm_array import TASKS
 from bench.execution.user_dataset import load_dataset
 from bench.ledger.ledger import Ledger
 from bench.streams import tolerant_streams

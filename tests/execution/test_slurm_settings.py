@@ -9,7 +9,7 @@ import pytest
 from commands import bench
 
 from bench.errors import UserError
-from bench.execution.slurm import SlurmSettings, check_slurm, read_settings, script
+from bench.execution.slurm_array import SlurmSettings, check_slurm, read_settings, script
 
 SUITE = Path(__file__).parents[2] / "suites/quick.yaml"
 
