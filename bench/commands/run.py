@@ -91,7 +91,9 @@ def run(
     """Train what the ledger lacks of a suite, then show its leaderboard."""
     _check_target(no_ray, cluster, slurm, teardown, address, force, max_hours)
     if slurm and log:
-        raise UserError(f"--slurm and --log: `{with_results('bench export', results)} --log ...` brings trials to trackers")
+        raise UserError(
+            f"--slurm and --log: `{with_results('bench export', results)} --log ...` brings trials to trackers"
+        )
     planned = _planned(suites, only, set_, seeds, not no_user_code)
 
     ledger = Ledger(results)

@@ -10,7 +10,7 @@ import typer
 from bench.commands.options import EPILOG, RESULTS, Results, terminal
 from bench.errors import plural
 from bench.execution.signals import INTERRUPTED, Detached
-from bench.ledger.address import with_results
+from bench.ledger.store import with_results
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -25,9 +25,8 @@ from bench.execution.cluster.bundle import RunBundle, pack, unpack
 from bench.execution.cluster.events import EVENTS, Event, replay
 from bench.execution.progress import ProgressStats, console_progress
 from bench.execution.pruning import rule
-from bench.ledger.address import is_url, with_results
-from bench.ledger.files import ENTRIES
 from bench.ledger.ledger import Ledger
+from bench.ledger.store import ENTRIES, is_url, with_results
 
 RUNS = "slurm"
 """The folder of runs in the ledger's folder."""
