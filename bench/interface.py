@@ -25,6 +25,7 @@ from bench.suite.suite import Suite
 
 if TYPE_CHECKING:
     from bench.report.view import ReportView
+    from bench.suite.trial import Trial
 
 
 def load_suite(
@@ -128,23 +129,29 @@ def run(
         trackers=destinations(log, ledger.store.local),
         keep=keep,
     )
-    options = options_of(read, options)
-    planned = read.name, read, trials
+    _train_missing(read, trials, ledger, options_of(read, options), Path(data_dir) if data_dir else None, progress)
+    return Results(ledger, read, trials)
+
+
+def _train_missing(
+    suite: Suite, trials: list[Trial], ledger: Ledger, options: RunOptions, data_dir: Path | None, progress: bool
+) -> None:
+    """Check everything, then train what the ledger lacks and drop weights that are not to be kept."""
+    planned = suite.name, suite, trials
     if is_missing_any(ledger, planned, options):
         ledger.check_writable()
-    if keep == "best":
-        check_validated(read)
-    check(read, trials)
-    datasets = load_datasets([planned], Path(data_dir) if data_dir else None)
+    if options.keep == "best":
+        check_validated(suite)
+    check(suite, trials)
+    datasets = load_datasets([planned], data_dir)
     from bench.execution.keep_weights import settle
     from bench.execution.run_trials import run_trials
 
     console = terminal()
     console.quiet = not progress
     with stop_on_signals():
-        run_trials(trials, datasets, ledger, console, options_of(read, options), console_progress(console))
-        settle(trials, ledger, options_of(read, options))
-    return Results(ledger, read, trials)
+        run_trials(trials, datasets, ledger, console, options, console_progress(console))
+        settle(trials, ledger, options)
 
 
 def report(
