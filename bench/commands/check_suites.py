@@ -13,7 +13,7 @@ import typer
 
 from bench import library_cache
 from bench.commands.load_suites import has_known_names
-from bench.components import AXES, EXTENSIBLE_AXES, is_user_defined
+from bench.components import AXES, EXTENSIBLE_AXES, Component, DatasetComponent, is_user_defined
 from bench.components.user_defined import known_defaults
 from bench.data.prepare import split
 from bench.data.training_part import fraction_sizes, tail_sizes
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from bench.data.prepare import Labels
     from bench.suite.trial import Trial
 
 
@@ -165,18 +166,19 @@ def data_locations(suite: Suite, trials: list[Trial]) -> dict[str, str]:
 
 def check_user_data(suite: Suite, trials: list[Trial], notify: Callable[[str], None]) -> None:
     """UserError where the user's own data are wrong, as far as that can be told without their pixels."""
-    from bench.data import train_labels
+    from bench.data import labels as read_labels
 
-    user_trials = [trial for trial in trials if trial.data_path is not None or trial.data_code is not None]
-    labels, problems = {}, []
+    user_trials = [trial for trial in trials if trial.is_from_path or trial.data_code is not None]
+    labels: dict[str, Labels] = {}
+    problems = []
     for text, trial in {trial.data: trial for trial in user_trials}.items():
         try:
             if trial.data_code is not None:
                 from bench.execution.user_dataset import load_dataset
 
-                labels[text] = load_dataset(trial).train_labels
+                labels[text] = load_dataset(trial).labels
             else:
-                labels[text] = train_labels(trial.run_config.dataset.to_json(), notify)
+                labels[text] = read_labels(trial.run_config.dataset.to_json(), notify)
         except UserError as error:
             problems.append(f"{suite.location('dataset', trial.config.dataset.to_json())}: {error}")
     if problems:
@@ -184,21 +186,23 @@ def check_user_data(suite: Suite, trials: list[Trial], notify: Callable[[str], N
     check_splits(suite, user_trials, labels)
 
 
-def check_splits(suite: Suite, trials: list[Trial], train_labels: Mapping[str, NDArray[np.int64]]) -> None:
+def check_splits(suite: Suite, trials: list[Trial], labels: Mapping[str, Labels]) -> None:
     """UserError where a data set has too few images, or labels in an order, that a `validation` cannot divide.
 
-    Or where a `fraction` or an `imbalance` of bench's leaves a class without images. `train_labels` are those of each
-    data set, by `Trial.data`.
+    Or where it comes without a validation part that is to be used, or a `fraction` or an `imbalance` of bench's leaves
+    a class without images. `labels` are those of each data set, by `Trial.data`.
     """
     class_sizes: dict[tuple[str, object], NDArray[np.int64]] = {}
     for trial in {(trial.data, trial.config.validation): trial for trial in trials}.values():
         validation = trial.config.to_json()["validation"]
-        labels = train_labels[trial.data]
+        data_labels = labels[trial.data]
         try:
-            train, _ = split(labels, trial.config.validation)
+            train, _ = split(data_labels.train, trial.config.validation)
+            if trial.config.validation == "given" and data_labels.given is None:
+                raise UserError(_no_given_part(trial.config.dataset))
         except UserError as error:
             raise UserError(f"{suite.location('validation', validation)}: {error}") from error
-        class_sizes[trial.data, trial.config.validation] = np.bincount(labels[train])
+        class_sizes[trial.data, trial.config.validation] = np.bincount(data_labels.train[train])
     problems: dict[str, None] = {}
     for trial in {trial.group: trial for trial in trials}.values():
         config = trial.config
@@ -215,6 +219,12 @@ def check_splits(suite: Suite, trials: list[Trial], train_labels: Mapping[str, N
         raise UserError("\n".join(problems))
 
 
+def _no_given_part(dataset: Component) -> str:
+    assert isinstance(dataset, DatasetComponent), dataset
+    plain = dataset.to_json()
+    return dataset.no_given_part(str(plain.get("dataset") or plain.get("path") or dataset.name))
+
+
 def checked_for_plan(suite: Suite, trials: list[Trial], max_networks: int | None = None) -> tuple[list[Trial], int]:
     """Check a suite for its plan: the trials that were checked, and how many networks were left to the run.
 
@@ -225,9 +235,7 @@ def checked_for_plan(suite: Suite, trials: list[Trial], max_networks: int | None
     if not any(trial.code or needs_libraries(trial.config.to_json()) for trial in trials):
         return [], 0
     candidates = [
-        trial
-        for trial in trials
-        if trial.code or trial.data_path is None or not has_known_names(trial.config.to_json())
+        trial for trial in trials if trial.code or not trial.is_from_path or not has_known_names(trial.config.to_json())
     ]
     skipped: dict[int, str] = {}
     if max_networks is not None:

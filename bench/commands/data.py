@@ -11,19 +11,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.commands.options import EPILOG, DataDir, terminal, write
-from bench.components import parse_component
+from bench.components import AXES, parse_component
+from bench.components.datasets import FROM_PATH
 from bench.data import fetch as fetch_data
 from bench.data import load
 from bench.data.catalogue import find
-from bench.data.dataset import entry_at
 from bench.data.explore import explore
-from bench.errors import UserError
+from bench.data.readers import entry_at
+from bench.errors import UserError, nearest
 from bench.execution.user_dataset import load_dataset
 from bench.jsonutil import JsonObject, canonical
 from bench.streams import reserve_stdout
 from bench.suite.labels import axis_label
 from bench.suite.schema import Stratified, Tail
-from bench.suite.trial import check_contents
+from bench.suite.trial import check_contents, data_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bench.data.dataset import Dataset
+    from bench.suite.schema import Validation
     from bench.suite.trial import Trial
 
 
@@ -40,7 +42,7 @@ AUGMENTED = 12
 
 
 def show(
-    name: Annotated[str, typer.Argument(help="A data set's name, or the path of an image folder or .npz file.")],
+    name: Annotated[str, typer.Argument(help="A data set's name, a path, or '{name: ...}' as a suite file has it.")],
     html: Annotated[bool, typer.Option("--html", help="One offline page with images.")] = False,
     suite: Annotated[str | None, typer.Option("--suite", help="Show this suite's augmentations, with --html.")] = None,
     size: Annotated[
@@ -51,8 +53,8 @@ def show(
         str | None,
         typer.Option(
             "--validation",
-            help="Split off a validation part as trials do: tail=0.2, stratified=0.1.",
-            metavar="KIND=FRACTION",
+            help="The validation part as trials have it: tail=0.2, stratified=0.1, given.",
+            metavar="KIND[=FRACTION]",
         ),
     ] = None,
     data_dir: DataDir = None,
@@ -87,10 +89,14 @@ def show(
 
 
 def _entry(name: str, size: tuple[int, int] | None, channels: int | None) -> str | JsonObject:
-    """A catalogue's name, or the component of what lies at a path."""
+    """A catalogue's name, a suite file's component, or the component of what lies at a path."""
 
     if channels not in (None, 1, 3):
         raise UserError(f"--channels {channels}: allowed are 1 (grey) and 3 (colour)")
+    if name.lstrip().startswith("{"):
+        if size or channels:
+            raise UserError("--size and --channels are for image folders named by their path; write them into {...}")
+        return _component(name)
     options = {"size": list(size) if size else None, "channels": channels}
     options_given = {key: value for key, value in options.items() if value is not None}
     try:
@@ -109,18 +115,45 @@ def _entry(name: str, size: tuple[int, int] | None, channels: int | None) -> str
     return catalogue_name
 
 
-def _validation(text: str | None) -> Tail | Stratified | None:
+def _component(text: str) -> str | JsonObject:
+    """``{name: torchvision, dataset: SVHN}`` as a suite file has it, its path from the working directory."""
+    import yaml
+    from pydantic import ValidationError
+
+    try:
+        plain = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"{text}: is not written as in a suite file: {str(error).splitlines()[0]}") from error
+    classes = AXES["dataset"]
+    if not isinstance(plain, dict) or plain.get("name") not in classes:
+        name = plain.get("name") if isinstance(plain, dict) else plain
+        hint = nearest(name, classes)
+        raise UserError(f"{text}: there is no data set {name!r}; allowed: {', '.join(classes)}\n  {hint}".rstrip())
+    try:
+        component = classes[plain["name"]].model_validate(plain).to_json()
+    except ValidationError as error:
+        problems = [f"{'.'.join(map(str, p['loc']))}: {p['msg'].lower()}" for p in error.errors()]
+        raise UserError(f"{text}: {'; '.join(problems)}; `bench list datasets {plain['name']}` shows it") from error
+    if component["name"] not in FROM_PATH:
+        return find(component).name
+    path = data_path(component, Path("suite.yaml"))
+    return {**component, "path": str(path)} if path else component
+
+
+def _validation(text: str | None) -> Validation | None:
     """``tail=0.2`` as a suite file's ``{tail: 0.2}``."""
     if text is None:
         return None
+    if text == "given":
+        return "given"
 
     kinds: dict[str, type[Tail | Stratified]] = {"tail": Tail, "stratified": Stratified}
     kind, _, fraction = text.partition("=")
     try:
         return kinds[kind.strip()](**{kind.strip(): float(fraction)})
     except (KeyError, ValueError) as error:
-        allowed = " and ".join(f"{name}=FRACTION" for name in kinds)
-        message = f"--validation {text}: allowed are {allowed}, between 0 and 1, such as tail=0.2"
+        allowed = ", ".join(f"{name}=FRACTION" for name in kinds)
+        message = f"--validation {text}: allowed are {allowed} (between 0 and 1, such as tail=0.2) and given"
         raise UserError(message) from error
 
 
@@ -155,13 +188,16 @@ data_app.command("show", epilog=EPILOG)(show)
 
 @data_app.command("fetch", epilog=EPILOG)
 def fetch(
-    names: Annotated[list[str], typer.Argument(help="Data sets; `bench list datasets` shows all.")],
+    names: Annotated[
+        list[str], typer.Argument(help="Data sets, or '{name: torchvision, dataset: SVHN}' as a suite file has them.")
+    ],
     data_dir: DataDir = None,
 ) -> None:
     """Make sure that data sets are on this machine, and verify them."""
 
     for name in names:
-        typer.echo(f"{name}: verified in {fetch_data(name, data_dir, notify=typer.echo)}")
+        dataset = _component(name) if name.lstrip().startswith("{") else name
+        typer.echo(f"{name}: verified in {fetch_data(dataset, data_dir, notify=typer.echo)}")
 
 
 def datasets_of(
@@ -178,7 +214,7 @@ def datasets_of(
         try:
             datasets[text] = load_dataset(trial, data_dir, lambda line: typer.echo(line, err=True))
         except UserError as error:
-            if trial.data_path is None or not locations:
+            if not trial.is_from_path or not locations:
                 raise
             raise UserError(f"{locations[text]}: {error}") from error
     check_contents(trials, datasets)

@@ -137,7 +137,7 @@ def report_of(
 
 def _repeat(ledger: Ledger, suite: Suite, trials: list[Trial]) -> str:
     """The command that runs trials of a suite again, without their keys."""
-    has_user_code = any(trial.code or trial.data_path for trial in trials)
+    has_user_code = any(trial.code or trial.is_from_path for trial in trials)
     folder = suite.path.parent
     start = f" --from {shlex.quote(str(folder))}" if has_user_code and folder.resolve() != Path.cwd() else ""
     return with_results(f"bench reproduce{start}", ledger.root)

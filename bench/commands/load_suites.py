@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from bench import library_cache
 from bench.components import AXES, EXTENSIBLE_AXES, is_user_defined
+from bench.components.datasets import FROM_PATH
 from bench.components.user_defined import known_defaults, spelled_out
-from bench.data import fingerprint, train_labels
+from bench.data import fingerprint, labels
 from bench.errors import UserError
 from bench.jsonutil import JsonObject, canonical
 from bench.published import find
@@ -124,13 +125,13 @@ def _data_problems(suite: Suite) -> list[str]:
 
     problems = []
     for dataset in {canonical(config["dataset"]): config["dataset"] for config, _ in suite.configurations}.values():
-        path = data_path(dataset, suite.path)
-        if path is not None:
-            located = {**dataset, "path": str(path)}
+        if dataset["name"] in FROM_PATH:
+            path = data_path(dataset, suite.path)
+            located = {**dataset, "path": str(path)} if path else dataset
             with contextlib.suppress(UserError):  # which is told already
                 fingerprint(located)
                 try:
-                    train_labels(located, lambda _: None)
+                    labels(located, lambda _: None)
                 except UserError as error:
                     problems.append(f"{suite.location('dataset', dataset)}: {error}")
     return problems

@@ -108,7 +108,7 @@ def plan(
         not_estimated = [
             trial
             for trial in missing
-            if costs.get(trial.key) is None and (measure or trial.data_path is None or trial.key in checked)
+            if costs.get(trial.key) is None and (measure or not trial.is_from_path or trial.key in checked)
         ]
         operations = None
         if not_estimated:

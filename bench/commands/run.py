@@ -212,7 +212,7 @@ def load_datasets(planned: Sequence[Planned], data_dir: Path | None) -> dict[str
         own_data |= data_locations(suite, trials)
     datasets = datasets_of([trial for _, _, trials in planned for trial in trials], data_dir, own_data)
     for _, suite, trials in planned:
-        check_splits(suite, trials, {text: data.train_labels for text, data in datasets.items()})
+        check_splits(suite, trials, {text: data.labels for text, data in datasets.items()})
     return datasets
 
 

@@ -123,7 +123,7 @@ class UserDefined(OpenComponent):
 
 
 class UserDataset(DatasetComponent, UserDefined):
-    pass
+    given_validation = "return it from the function as val_images and val_labels"
 
 
 class UserPreprocessing(PreprocessingComponent, UserDefined):

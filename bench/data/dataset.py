@@ -1,83 +1,29 @@
-"""From a data set's component to its verified arrays: locate the files, else download them, then read.
-
-The user's own data are a folder of images or a file of arrays.
-"""
+"""From a data set's name or component to its verified arrays: locate the files, else download them, then read."""
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.components.datasets import FROM_PATH, IN_MEMORY
-from bench.data import image_folder, in_memory, npz
+from bench.components.datasets import IN_MEMORY
+from bench.data import in_memory
 from bench.data.catalogue import DatasetInfo, find
 from bench.data.download import Notify, SourceError, from_debian, from_mirrors
 from bench.data.file_formats import read, verify
 from bench.data.local_files import cached, locate, search_paths, user_cache
-from bench.errors import UserError, escaped_line
+from bench.data.prepare import Labels
+from bench.data.readers import fetch as fetch_from_library
+from bench.data.readers import fields, is_from_path, is_present
+from bench.data.readers import fingerprint as user_fingerprint
+from bench.data.readers import labels as user_labels
+from bench.errors import UserError
 from bench.jsonutil import JsonObject
-
-
-def is_from_path(component: JsonObject) -> bool:
-    """Whether a component, as a suite file has it, is the user's own data and no dataset of the catalogue."""
-    return component["name"] in FROM_PATH
-
-
-def user_fingerprint(component: JsonObject) -> str:
-    """SHA-256 (hex) over the contents, and the names below a folder; UserError where a file cannot be read."""
-    path = Path(component["path"])
-    return image_folder.fingerprint(path) if component["name"] == "image_folder" else npz.fingerprint(path)
-
-
-def read_user_data(component: JsonObject, notify: Callable[[str], None]) -> Dataset:
-    """The user's own data; UserError names the file that is at fault."""
-    arrays = (
-        image_folder.load(component, notify) if component["name"] == "image_folder" else npz.load(component, notify)
-    )
-    if _is_grey(arrays["train_images"]):
-        write = "write `channels: 1`" if component["name"] == "image_folder" else "save one channel"
-        notify(
-            f"note: {escaped_line(Path(component['path']).name)}: all its images are grey, saved with three equal "
-            f"channels, and networks will see three; {write} to train on one"
-        )
-    return Dataset(name=escaped_line(Path(component["path"]).name), **arrays)
-
-
-def _is_grey(images: NDArray[np.uint8]) -> bool:
-    """Whether three channels of every image (N, 3, H, W) are equal; looked at in parts, since most say so at once."""
-    if images.shape[1] != 3:
-        return False
-    parts = (images[at : at + 1000] for at in range(0, len(images), 1000))
-    return all(bool((part[:, :1] == part[:, 1:]).all()) for part in parts)
-
-
-def user_train_labels(component: JsonObject, notify: Callable[[str], None]) -> NDArray[np.int64]:
-    """The labels of the training part, in the order that `read_user_data` has them, without reading a pixel.
-
-    Raises
-    ------
-    UserError
-        As `read_user_data`, but for what only pixels show: an image or an array that is damaged, images of two sizes.
-    """
-    path = Path(component["path"])
-    return image_folder.train_labels(path) if component["name"] == "image_folder" else npz.check(path, notify)
-
-
-def entry_at(path: Path) -> JsonObject | None:
-    """The entry of a path that is there: a folder is one of images, anything else a file of arrays."""
-    try:
-        kind = "image_folder" if path.is_dir() else "npz"
-        return {"name": kind, "path": os.path.realpath(path)} if path.exists() else None
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
-
 
 SOURCES: dict[str, Callable[[DatasetInfo, Path, Path, Notify], None]] = {
     "mirrors": from_mirrors,
@@ -91,7 +37,8 @@ class Dataset:
     """A dataset as its makers published it: all pixels and labels in their order (an image folder's is made up).
 
     Images are uint8 arrays of shape (N, C, H, W), read-only; labels are int64 arrays of shape (N,), class
-    numbers that index `classes`. `sha256` is the fingerprint, `source` the folder read.
+    numbers that index `classes`. `sha256` is the fingerprint, `source` the folder read. `val_images` are a validation
+    part that comes with the data set, which `validation: given` uses and nothing else.
     """
 
     name: str
@@ -102,6 +49,31 @@ class Dataset:
     test_labels: NDArray[np.int64]
     sha256: str
     source: Path
+    val_images: NDArray[np.uint8] | None = None
+    val_labels: NDArray[np.int64] | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all pixels."""
+        parts = (self.train_images, self.val_images, self.test_images)
+        return sum(part.nbytes for part in parts if part is not None)
+
+    def with_given_part(self) -> Dataset:
+        """With the images of the validation part that comes with it as its last training images."""
+        if self.val_images is None or self.val_labels is None:
+            return self
+        images = np.concatenate([self.train_images, self.val_images])
+        labels = np.concatenate([self.train_labels, self.val_labels])
+        return replace(self, train_images=images, train_labels=labels, val_images=None, val_labels=None)
+
+    @property
+    def labels(self) -> Labels:
+        return Labels(self.train_labels, self.val_labels)
+
+    @property
+    def given_size(self) -> int:
+        """Images of the validation part that comes with the data set."""
+        return 0 if self.val_labels is None else len(self.val_labels)
 
     @classmethod
     def from_arrays(
@@ -112,6 +84,8 @@ class Dataset:
         test_labels: NDArray[np.integer[Any]],
         classes: Sequence[str] | None = None,
         name: str = "arrays",
+        val_images: NDArray[np.uint8] | None = None,
+        val_labels: NDArray[np.integer[Any]] | None = None,
     ) -> Dataset:
         """Arrays in memory as a data set, for suites in Python: ``{"dataset": data}``.
 
@@ -128,6 +102,8 @@ class Dataset:
             A name per label, shape (classes,); their numbers without.
         name
             What reports call the data: letters, digits, ``_``, ``-`` and ``.``, at most 64 of them.
+        val_images, val_labels
+            A validation part, which `validation: given` uses.
 
         Raises
         ------
@@ -144,6 +120,9 @@ class Dataset:
         """
         arrays = {"train_images": train_images, "train_labels": train_labels}
         arrays |= {"test_images": test_images, "test_labels": test_labels}
+        arrays |= {
+            key: array for key, array in (("val_images", val_images), ("val_labels", val_labels)) if array is not None
+        }
         return cls(name=name, **in_memory.checked(arrays, classes, name))
 
     def to_component(self) -> JsonObject:
@@ -187,7 +166,8 @@ def load(dataset: str | JsonObject, data_dir: Path | None = None, notify: Notify
     if (given := _in_memory(dataset)) is not None:
         return given
     if not isinstance(dataset, str) and is_from_path(dataset):
-        return read_user_data(dataset, notify)
+        name, arrays = fields(dataset, notify)
+        return Dataset(name=name, **arrays)
     return load_info(find(dataset), data_dir, notify)
 
 
@@ -202,14 +182,16 @@ def load_local(dataset: str | JsonObject) -> Dataset | None:
     if (given := _in_memory(dataset)) is not None:
         return given
     if not isinstance(dataset, str) and is_from_path(dataset):
-        return load(dataset) if os.path.exists(dataset["path"]) else None  # noqa: PTH110 (a Path's own may raise)
+        return load(dataset) if is_present(dataset) else None
     info = find(dataset)
     is_found = any(locate(info, search_path)[0] is not None for search_path in search_paths(info, None))
     return load_info(info) if is_found else None
 
 
-def fetch(name: str, data_dir: Path | None = None, notify: Notify = _quietly) -> Path:
+def fetch(name: str | JsonObject, data_dir: Path | None = None, notify: Notify = _quietly) -> Path:
     """Make sure that a dataset's files are there, and return their folder; parameters and errors as in `load`."""
+    if not isinstance(name, str) and is_from_path(name):
+        return fetch_from_library(name, notify)
     info = find(name)
     paths = _obtain(info, data_dir, notify)
     for file, path in zip(info.files, paths, strict=True):
@@ -244,18 +226,16 @@ def shape(dataset: str | JsonObject, notify: Notify = _quietly) -> tuple[tuple[i
 
 def train_size(dataset: str | JsonObject) -> int:
     """How many training images there are, validation included; the user's own data are read for it."""
-    if (given := _in_memory(dataset)) is not None:
-        return len(given.train_labels)
-    if not isinstance(dataset, str) and is_from_path(dataset):
+    if not isinstance(dataset, str) and (is_from_path(dataset) or dataset["name"] == IN_MEMORY):
         return len(load(dataset).train_labels)
     return find(dataset).train_size
 
 
-def train_labels(dataset: JsonObject, notify: Notify = _quietly) -> NDArray[np.int64]:
-    """The training labels of the user's own data, checked as far as that takes no pixels; errors as in `load`."""
+def labels(dataset: JsonObject, notify: Notify = _quietly) -> Labels:
+    """The labels of the user's own data, checked as far as that takes no pixels; errors as in `load`."""
     if (given := _in_memory(dataset)) is not None:
-        return given.train_labels
-    return user_train_labels(dataset, notify)
+        return given.labels
+    return user_labels(dataset, notify)
 
 
 def load_info(info: DatasetInfo, data_dir: Path | None = None, notify: Notify = _quietly) -> Dataset:

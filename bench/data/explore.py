@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from bench.data.dataset import Dataset
 from bench.data.prepare import CHUNK, exact_sums, histogram, split
-from bench.errors import escaped_line
-from bench.suite.schema import Stratified, Tail
+from bench.errors import UserError, escaped_line
+from bench.suite.schema import Validation
 
 
 @dataclass(frozen=True)
@@ -82,10 +82,10 @@ class Duplicates:
 class Exploration:
     """What a look at a dataset finds.
 
-    `counts` maps `train` and `test`, and `validation` between them where the training part was split, to images per
-    class; `samples` are uint8 (classes, n, C, H, W), black where a class has fewer than n; `mean_image` is float64
-    (C, H, W), `class_means` (classes, C, H, W). These and `pixels` are of the training part, without the validation
-    part, whose values are in `validation_pixels`.
+    `counts` maps `train` and `test`, and `validation` between them where there is one, to images per class; `samples`
+    are uint8 (classes, n, C, H, W), black where a class has fewer than n; `mean_image` is float64 (C, H, W),
+    `class_means` (classes, C, H, W). These and `pixels` are of the training part, without the validation part, whose
+    values are in `validation_pixels`.
     """
 
     name: str
@@ -102,14 +102,18 @@ class Exploration:
     validation_pixels: tuple[PixelStatistics, ...] = ()
 
 
-def explore(data: Dataset, samples: int = 10, validation: Tail | Stratified | None = None) -> Exploration:
+def explore(data: Dataset, samples: int = 10, validation: Validation | None = None) -> Exploration:
     """Look at a dataset; `samples` is how many images of each class it shows, the first of the training part.
 
-    With `validation` the training part is split as trials split it.
-    UserError where `bench.data.prepare.split` refuses that.
+    With `validation` the training part is split as trials split it; else the validation part is that which comes with
+    the data set. UserError where `bench.data.prepare.split` refuses that, or none comes with it.
     """
     validation_part = None
-    if validation is not None:
+    if validation == "given" and data.val_images is None:
+        raise UserError(f"{data.name} comes without a validation part; leave out --validation given")
+    if validation in (None, "given") and data.val_images is not None and data.val_labels is not None:
+        validation_part = data.val_images, data.val_labels
+    elif validation is not None:
         train_indices, validation_indices = split(data.train_labels, validation)
         validation_part = data.train_images[validation_indices], data.train_labels[validation_indices]
         data = replace(

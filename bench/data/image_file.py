@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,33 @@ WHITE_IS_ZERO, PHOTOMETRIC = 0, 262
 
 class ColourError(Exception):
     """An image has colour where none was expected."""
+
+
+def pixels_of(
+    source: Any, channels: int, size: tuple[int, int] | None = None, strict: bool = False
+) -> NDArray[np.uint8]:
+    """As `decode`, of a file's bytes, a Pillow image, or an array (H, W), (H, W, C) or (C, H, W) of uint8."""
+    if isinstance(source, bytes):
+        return decode(source, channels, size, strict)
+    image = source if isinstance(source, Image.Image) else _from_array(np.asarray(source))
+    try:
+        return _pixels(image, channels, size, strict)
+    except (ColourError, _UnfitError):
+        raise
+    except Exception as error:  # Pillow's decoders raise whatever they stumble over
+        raise ValueError(f"it is damaged ({error})") from error
+
+
+def _from_array(array: NDArray[Any]) -> Image.Image:
+    if array.dtype.kind in "iu" and array.dtype != np.uint8 and array.size and 0 <= array.min() <= array.max() <= 255:
+        array = array.astype(np.uint8)
+    if array.dtype != np.uint8:
+        raise ValueError(f"its values are of type {array.dtype}, expected whole numbers from 0 to 255")
+    if array.ndim == 3 and array.shape[0] in (1, 3) and array.shape[2] not in (1, 3):
+        array = array.transpose(1, 2, 0)
+    if array.ndim not in (2, 3) or 0 in array.shape or (array.ndim == 3 and array.shape[2] not in (1, 3)):
+        raise ValueError(f"its shape is {array.shape}, expected (height, width) with 1 or 3 channels")
+    return Image.fromarray(np.ascontiguousarray(array[:, :, 0] if array.shape[2:] == (1,) else array))
 
 
 def decode(data: bytes, channels: int, size: tuple[int, int] | None = None, strict: bool = False) -> NDArray[np.uint8]:

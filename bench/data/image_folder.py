@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import math
 import os
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.arrays import MAX_MEMORY_FRACTION
 from bench.data import catalogue
-from bench.data.local_files import checksum, combined, correct, read, user_cache
+from bench.data.decoded import (
+    ImagePart,
+    Notify,
+    cache_folder,
+    decode_parts,
+    recall,
+    save,
+)
+from bench.data.local_files import checksum, combined, correct, read
 from bench.data.npz import SourceArrays
+from bench.data.prepare import Labels
 from bench.errors import UserError, escaped_line, nearest
 from bench.jsonutil import JsonObject
-from bench.system import memory
 
 PARTS = ("train", "test")
+VALIDATION = "val"
+"""The folder of a validation part, which may be missing."""
 
 _KINDS = "png jpg jpeg jpe jfif bmp dib gif webp tif tiff pgm ppm pbm pnm tga jp2 avif"
 SUFFIXES = frozenset(f".{kind}" for kind in _KINDS.split())
@@ -38,16 +46,16 @@ class ImageListing:
     root: Path
     classes: tuple[str, ...]
     names: dict[str, list[str]]
-    """`train` and `test` to paths below `root`, with forward slashes."""
+    """`train`, perhaps `val`, and `test` to paths below `root`, with forward slashes."""
     labels: dict[str, list[int]]
 
     @property
     def all_names(self) -> list[str]:
-        return [name for part in PARTS for name in self.names[part]]
+        return [name for names in self.names.values() for name in names]
 
 
 def list_images(root: Path) -> ImageListing:
-    """List ``train/CLASS/FILE`` and ``test/CLASS/FILE`` below a folder, sub-folders of a class included.
+    """List ``train/CLASS/FILE``, ``test/CLASS/FILE`` and perhaps ``val/CLASS/FILE``, sub-folders of a class included.
 
     Classes are the folders' names, sorted. Files and folders whose names begin with a dot are passed over.
 
@@ -58,7 +66,8 @@ def list_images(root: Path) -> ImageListing:
         the parts, a class's name cannot be shown, a folder is reached twice; the message names it.
     """
     images: dict[str, dict[str, list[str]]] = {}
-    for part in PARTS:
+    parts = [part for part in ("train", VALIDATION, "test") if part in PARTS or os.path.isdir(root / part)]  # noqa: PTH112
+    for part in parts:
         folder = root / part
         if not os.path.isdir(folder):  # noqa: PTH112 (a Path's own raises where a folder above cannot be read)
             raise _no_part(root, part)
@@ -78,13 +87,19 @@ def list_images(root: Path) -> ImageListing:
     return ImageListing(
         root,
         classes,
-        {part: [name for label in classes for name in images[part][label]] for part in PARTS},
-        {part: [number for number, label in enumerate(classes) for _ in images[part][label]] for part in PARTS},
+        {part: [name for label in classes for name in images[part].get(label, ())] for part in parts},
+        {part: [number for number, label in enumerate(classes) for _ in images[part].get(label, ())] for part in parts},
     )
 
 
 def _hold_together(root: Path, images: dict[str, dict[str, list[str]]]) -> None:
     """Every class has images to learn from and images to be tested on."""
+    unknown = sorted(set(images.get(VALIDATION, ())) - set(images["train"]))
+    if unknown:
+        raise UserError(
+            f"{root / VALIDATION / unknown[0]}: there is no class {unknown[0]!r} to learn: "
+            f"put images of it into train/{unknown[0]}, or remove {VALIDATION}/{unknown[0]}"
+        )
     names = set(images["train"]) | set(images["test"])
     if len(names) < 2:
         raise UserError(f"{root} has one class, {next(iter(names))!r}: there is nothing to tell apart")
@@ -189,25 +204,20 @@ def _no_part(root: Path, part: str) -> UserError:
 ORDER_SEED = 0
 """Files come sorted by class; this seed mixes them, the same way on every machine for ever."""
 
-DECODER = 2
-"""Raised whenever the same image would be decoded to other pixels than before."""
 
-DIGESTS = "sha256.json"
-"""The checksums of the arrays in a folder of the cache, next to them."""
-
-
-def fingerprint(path: Path) -> str:
+def fingerprint(component: JsonObject) -> str:
     """SHA-256 (hex) over the names and contents of a folder's images; errors as in `list_images`."""
-    listing = list_images(path)
+    listing = list_images(Path(component["path"]))
     return checksum(listing.root, listing.all_names)
 
 
-def train_labels(path: Path) -> NDArray[np.int64]:
-    """The class numbers of the training part, in the order that `load` has them; errors as in `list_images`."""
-    return _labels(list_images(path), "train")
+def labels(component: JsonObject, _: Notify) -> Labels:
+    """The class numbers, in the order that `load` has them; errors as in `list_images`."""
+    listing = list_images(Path(component["path"]))
+    return Labels(_labels(listing, "train"), _labels(listing, "val") if "val" in listing.names else None)
 
 
-def load(component: JsonObject, notify: Callable[[str], None]) -> SourceArrays:
+def load(component: JsonObject, notify: Notify) -> SourceArrays:
     """The fields of a `Dataset`, from the folder `component["path"]` (`size` and `channels` as in a suite file).
 
     Each part is in a fixed, mixed order. Pixels that were decoded before are mapped from the user cache, and held
@@ -221,24 +231,23 @@ def load(component: JsonObject, notify: Callable[[str], None]) -> SourceArrays:
     """
     listing = list_images(Path(component["path"]))
     sha256 = checksum(listing.root, listing.all_names)
-    names = {part: [listing.names[part][i] for i in _order(len(listing.names[part]))] for part in PARTS}
-    folder = user_cache() / "decoded" / _cache_name(sha256, component)
-    pixels = _cached(folder, listing)
+    height, width = component.get("size") or ("own", "size")
+    folder = cache_folder(sha256, height, width, component.get("channels") or "own", ORDER_SEED)
+    pixels = recall(folder)
     if pixels is None:
         notify(f"{listing.root}: reading {len(listing.all_names):,} images")
-        pixels = _decoded(listing.root, names, component, sha256)
-        if _keep(pixels, folder):
+        pixels = _decoded(listing, component, sha256)
+        if save(pixels, folder):
             notify(f"{listing.root}: saved as arrays in {folder}")
-            pixels = _cached(folder, listing) or pixels
-    return {
+            pixels = recall(folder) or pixels
+    fields = {
         "classes": listing.classes,
-        "train_images": pixels["train"],
-        "train_labels": _labels(listing, "train"),
-        "test_images": pixels["test"],
-        "test_labels": _labels(listing, "test"),
+        **{f"{part}_images": pixels[part] for part in listing.names},
+        **{f"{part}_labels": _labels(listing, part) for part in listing.names},
         "sha256": sha256,
         "source": listing.root,
     }
+    return cast(SourceArrays, fields)
 
 
 def _labels(listing: ImageListing, part: str) -> NDArray[np.int64]:
@@ -252,124 +261,23 @@ def _order(count: int) -> NDArray[np.int64]:
     return np.random.RandomState(ORDER_SEED).permutation(count).astype(np.int64)
 
 
-def _decoded(
-    root: Path, names: dict[str, list[str]], component: JsonObject, sha256: str
-) -> dict[str, NDArray[np.uint8]]:
-    """Pixels of each part, grey where the component says so, or where it says nothing and every image is grey."""
-    from bench.data.image_file import ColourError
+def _decoded(listing: ImageListing, component: JsonObject, sha256: str) -> dict[str, NDArray[Any]]:
+    """Pixels of each part; UserError where the files are not those of the checksum."""
+    digests: dict[str, str] = {}
 
-    if component.get("channels") is not None:
-        return _decode_all(root, names, component, component["channels"], False, sha256)
-    try:
-        return _decode_all(root, names, component, 1, True, sha256)
-    except ColourError:
-        return _decode_all(root, names, component, 3, False, sha256)
+    def files(part: str) -> Iterator[tuple[str, bytes, None]]:
+        names = listing.names[part]
+        for i in _order(len(names)):
+            path = listing.root / names[i]
+            data = read(path)
+            digests[names[i]] = hashlib.sha256(data).hexdigest()
+            yield str(path), data, None
 
-
-def _decode_all(
-    root: Path, names: dict[str, list[str]], component: JsonObject, channels: int, strict: bool, sha256: str
-) -> dict[str, NDArray[np.uint8]]:
-    """Every image decoded; with `strict`, ColourError at the first that has colour."""
-    from bench.data.image_file import decode
-
-    count = sum(map(len, names.values()))
+    parts = {part: ImagePart(len(names), partial(files, part)) for part, names in listing.names.items()}
     size = (component["size"][0], component["size"][1]) if component.get("size") else None
-    if size is not None:  # before the first image is made that large
-        _fits(root, count, (channels, *size))
-    pixels: dict[str, NDArray[np.uint8]] = {}
-    digests = []
-    first: tuple[str, tuple[int, ...]] | None = None
-    for part in PARTS:
-        for i, name in enumerate(names[part]):
-            data = read(root / name)
-            digests.append((name, hashlib.sha256(data).hexdigest()))
-            try:
-                image = decode(data, channels, size, strict)
-            except ValueError as error:
-                raise UserError(
-                    f"{root / name} cannot be read as an image: {error}\n  mend or remove the file"
-                ) from error
-            if first is None:
-                first = name, image.shape
-                _fits(root, count, image.shape)
-            if image.shape != first[1]:
-                raise _odd_one(root, name, image.shape, *first)
-            if i == 0:
-                pixels[part] = np.empty((len(names[part]), *image.shape), dtype=np.uint8)
-            pixels[part][i] = image
-    checksum_read = combined(digests)
+    decoded = decode_parts(str(listing.root), parts, size, component.get("channels"))
+    checksum_read = combined(digests.items())
     if checksum_read != sha256:
-        correct(root, checksum_read)
-        raise UserError(f"{root}: its files changed while they were read; run the command again")
-    return pixels
-
-
-def _fits(root: Path, count: int, shape: tuple[int, ...]) -> None:
-    needed = count * math.prod(shape)
-    available = memory()
-    if needed > MAX_MEMORY_FRACTION * available:
-        raise UserError(
-            f"{root}: {count:,} images of {shape[1]} x {shape[2]} take {needed / 2**30:.1f} GiB, more than half of "
-            f"the {available / 2**30:.1f} GiB that this machine or container has; "
-            "have them made smaller with `size: [HEIGHT, WIDTH]`"
-        )
-
-
-def _odd_one(root: Path, name: str, shape: tuple[int, ...], first: str, expected: tuple[int, ...]) -> UserError:
-    return UserError(
-        f"{root / name} is {shape[1]} x {shape[2]} (height x width), while {first} is {expected[1]} x {expected[2]}: "
-        f"make them one size, or have all resized with `size: [{expected[1]}, {expected[2]}]`"
-    )
-
-
-def _cache_name(sha256: str, component: JsonObject) -> str:
-    """Named after all that tells the pixels: contents, size, channels and the decoder's version."""
-    import PIL
-
-    height, width = component.get("size") or ("own", "size")
-    decoder = f"pillow-{PIL.__version__}-{DECODER}"
-    return f"{sha256[:32]}-{height}-{width}-{component.get('channels') or 'own'}-{decoder}-{ORDER_SEED}"
-
-
-def _cached(folder: Path, listing: ImageListing) -> dict[str, NDArray[np.uint8]] | None:
-    """Pixels of an earlier time, mapped; None where there are none, not all, or others than were written."""
-    arrays = {}
-    try:
-        digests = json.loads((folder / DIGESTS).read_text())
-        for part in PARTS:
-            array = np.load(folder / f"{part}.npy", mmap_mode="r", allow_pickle=False)
-            if array.dtype != np.uint8 or array.ndim != 4 or len(array) != len(listing.names[part]):
-                return None
-            arrays[part] = np.asarray(array)  # a plain array, which pickles without being copied first
-            if _digest(arrays[part]) != digests[part]:
-                return None
-    except (OSError, ValueError, EOFError, KeyError, TypeError):
-        return None
-    return arrays
-
-
-def _digest(pixels: NDArray[np.uint8]) -> str:
-    """SHA-256 (hex) over the shape and the values."""
-    hasher = hashlib.sha256(str(pixels.shape).encode())
-    hasher.update(np.ascontiguousarray(pixels).data)
-    return hasher.hexdigest()
-
-
-def _keep(pixels: dict[str, NDArray[np.uint8]], folder: Path) -> bool:
-    """Put both arrays into place at once; False where the cache cannot be written to, which costs time only."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".", dir=folder.parent, ignore_cleanup_errors=True) as temporary:
-            fresh = Path(temporary, "arrays")
-            fresh.mkdir()
-            for part, array in pixels.items():
-                np.save(fresh / f"{part}.npy", array, allow_pickle=False)
-            (fresh / DIGESTS).write_text(json.dumps({part: _digest(array) for part, array in pixels.items()}))
-            try:
-                fresh.rename(folder)
-            except OSError:  # an incomplete or damaged one, or another process was faster
-                for path in fresh.iterdir():
-                    path.replace(folder / path.name)
-    except OSError:
-        return False
-    return True
+        correct(listing.root, checksum_read)
+        raise UserError(f"{listing.root}: its files changed while they were read; run the command again")
+    return {part: pixels for part, (pixels, _) in decoded.items()}

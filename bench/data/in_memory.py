@@ -42,7 +42,7 @@ def checked(arrays: Mapping[str, Any], classes: Sequence[str] | None, title: str
 def _checksum(fields: npz.DataArrays) -> str:
     """SHA-256 (hex) over classes, shapes and values."""
     digest = hashlib.sha256("\0".join(fields["classes"]).encode())
-    for key in npz.ARRAYS:
+    for key in (key for key in (*npz.ARRAYS, *npz.VALIDATION) if key in fields):
         array = fields[key]  # type: ignore[literal-required]
         digest.update(f"{key} {array.dtype.str} {array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)

@@ -8,21 +8,25 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, TypedDict
+from typing import IO, Any, NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.arrays import Archive, ArrayError, open_arrays
 from bench.data import catalogue
+from bench.data.decoded import Notify
 from bench.data.local_files import check_file, correct, file_checksum, read
+from bench.data.prepare import Labels
 from bench.errors import UserError, escaped_line, nearest
 from bench.jsonutil import JsonObject
 
-IMAGES = ("train_images", "test_images")
-LABELS = ("train_labels", "test_labels")
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
+VALIDATION = ("val_images", "val_labels")
+"""Perhaps there: a validation part, as MedMNIST's files have it."""
 CLASSES = "classes"
+
+Header = tuple[tuple[int, ...], np.dtype[Any]]
 
 
 class DataArrays(TypedDict):
@@ -33,6 +37,8 @@ class DataArrays(TypedDict):
     train_labels: NDArray[np.int64]
     test_images: NDArray[np.uint8]
     test_labels: NDArray[np.int64]
+    val_images: NotRequired[NDArray[np.uint8]]
+    val_labels: NotRequired[NDArray[np.int64]]
 
 
 class SourceArrays(DataArrays):
@@ -42,17 +48,18 @@ class SourceArrays(DataArrays):
     source: Path
 
 
-def fingerprint(path: Path) -> str:
+def fingerprint(component: JsonObject) -> str:
     """SHA-256 (hex) over the file's bytes; UserError where it cannot be read."""
-    return file_checksum(path)
+    return file_checksum(Path(component["path"]))
 
 
-def load(component: JsonObject, notify: Callable[[str], None]) -> SourceArrays:
+def load(component: JsonObject, notify: Notify) -> SourceArrays:
     """The fields of a `Dataset`, from the file `component["path"]`, its images in the file's order.
 
     Images are uint8 arrays of shape (N, H, W), (N, H, W, C) or (N, C, H, W) with 1 or 3 channels; labels are whole
-    numbers from 0, shape (N,) or (N, 1); `classes`, where there is one, is an array of text, a name per label. The
-    checksum is that of the very bytes that the arrays are read from.
+    numbers from 0, shape (N,) or (N, 1); `classes`, where there is one, is an array of text, a name per label.
+    `val_images` and `val_labels` are a validation part and may be missing. The checksum is that of the very bytes that
+    the arrays are read from.
 
     Raises
     ------
@@ -65,7 +72,7 @@ def load(component: JsonObject, notify: Callable[[str], None]) -> SourceArrays:
     correct(path, sha256)
     with _opened(path, io.BytesIO(data)) as archive:
         labels, classes = _labels_and_classes(path, archive)
-        pixels = {key: images_of(path, key, archive.array(key)) for key in IMAGES}
+        pixels = {key: images_of(path, key, archive.array(key)) for key in map(_images_key, labels)}
         _tell_unused(path, archive, notify)
     return {**_arrays(classes, pixels, labels), "sha256": sha256, "source": path.parent}
 
@@ -73,46 +80,46 @@ def load(component: JsonObject, notify: Callable[[str], None]) -> SourceArrays:
 def _arrays(
     classes: tuple[str, ...], pixels: Mapping[str, NDArray[np.uint8]], labels: Mapping[str, NDArray[np.int64]]
 ) -> DataArrays:
-    return {
+    arrays: DataArrays = {
         "classes": classes,
         "train_images": pixels["train_images"],
         "train_labels": labels["train_labels"],
         "test_images": pixels["test_images"],
         "test_labels": labels["test_labels"],
     }
+    if "val_labels" in labels:
+        arrays["val_images"], arrays["val_labels"] = pixels["val_images"], labels["val_labels"]
+    return arrays
 
 
 def from_arrays(what: str, arrays: Mapping[str, Any]) -> DataArrays:
-    """Those of a `Dataset`, from arrays as `load` reads them; `what` begins a message of what is wrong."""
-    missing = [key for key in ARRAYS if not isinstance(arrays.get(key), np.ndarray)]
+    """The fields of a `Dataset`, from arrays as `load` reads them; `what` begins a message of what is wrong."""
+    required = (*ARRAYS, *(key for key in VALIDATION if arrays.get(key) is not None))
+    missing = [key for key in required if not isinstance(arrays.get(key), np.ndarray)]
     if missing:
         arrays_text = ", ".join(f"{key} ({type(value).__name__})" for key, value in arrays.items()) or "nothing"
         raise UserError(f"{what} has no array {missing[0]!r}; it has {arrays_text}, and needs {', '.join(ARRAYS)}")
-    shapes = {key: _shape(what, key, arrays[key].shape, arrays[key].dtype) for key in IMAGES}
-    train, test = shapes.values()
-    if train[1:] != test[1:]:
-        raise UserError(f"{what}: train_images are {train[1:]} (channels, height, width), test_images {test[1:]}")
-    labels = {}
-    for key, shape in zip(LABELS, shapes.values(), strict=True):
-        _check_labels(what, key, arrays[key].shape, arrays[key].dtype, shape[0])
-        labels[key] = _numbers(what, key, arrays[key], train[0])
+    arrays = {key: value for key, value in arrays.items() if key not in VALIDATION or value is not None}
+    headers = {key: (array.shape, array.dtype) for key, array in arrays.items() if key in (*ARRAYS, *VALIDATION)}
+    labels = _labels(what, headers, lambda key: arrays[key])
     names = arrays.get(CLASSES)
     if names is not None:
         names = _class_names(what, names)
-    pixels = {key: images_of(what, key, arrays[key]) for key in IMAGES}
+    pixels = {key: images_of(what, key, arrays[key]) for key in map(_images_key, labels)}
     return _arrays(_classes(what, names, labels), pixels, labels)
 
 
-def check(path: Path, notify: Callable[[str], None]) -> NDArray[np.int64]:
-    """The training labels, once all of the file is known to be right but the pixels themselves, which are not read.
+def labels(component: JsonObject, notify: Notify) -> Labels:
+    """The labels, once all of the file is known to be right but the pixels themselves, which are not read.
 
     Errors as in `load`.
     """
+    path = Path(component["path"])
     check_file(path)
     with _opened(path, path) as archive:
-        labels, _ = _labels_and_classes(path, archive)
+        parts, _ = _labels_and_classes(path, archive)
         _tell_unused(path, archive, notify)
-    return labels["train_labels"]
+    return Labels(parts["train_labels"], parts.get("val_labels"))
 
 
 @contextmanager
@@ -139,33 +146,49 @@ def _lacking(path: Path, key: str, archive: Archive) -> UserError:
     )
 
 
-def _tell_unused(path: Path, archive: Archive, notify: Callable[[str], None]) -> None:
+def _tell_unused(path: Path, archive: Archive, notify: Notify) -> None:
     """Name the arrays that no trial sees: nobody should take them for used."""
-    unused = [name for name in archive.members if name not in (*ARRAYS, CLASSES)]
+    unused = [name for name in archive.members if name not in (*ARRAYS, *VALIDATION, CLASSES)]
     if not unused:
         return
     names = f"{', '.join(map(escaped_line, unused[:6]))}{' and more' if len(unused) > 6 else ''}"
-    advice = (
-        "; the validation part is split off the training part: to learn from these too, append them to train_images "
-        "and train_labels"
-        if any("val" in name.lower() for name in unused)
-        else ""
-    )
+    is_validation = any("val" in name.lower() for name in unused)
+    advice = f"; a validation part is called {' and '.join(VALIDATION)}" if is_validation else ""
     notify(f"note: {path.name} holds arrays that are not used: {names}{advice}")
 
 
 def _labels_and_classes(path: Path, archive: Archive) -> tuple[dict[str, NDArray[np.int64]], tuple[str, ...]]:
-    """The labels of both parts and the classes' names, held against the shapes and types of the images."""
-    shapes = {key: _shape(path, key, *archive.header(key)) for key in IMAGES}
-    train, test = shapes.values()
-    if train[1:] != test[1:]:
-        raise UserError(f"{path}: train_images are {train[1:]} (channels, height, width), test_images {test[1:]}")
-    labels = {}
-    for key, shape in zip(LABELS, shapes.values(), strict=True):
-        _check_labels(path, key, *archive.header(key), shape[0])
-        labels[key] = _numbers(path, key, archive.array(key), shapes["train_images"][0])
+    """The labels of all parts and the classes' names, held against the shapes and types of the images."""
+    headers = {key: archive.header(key) for key in (*ARRAYS, *VALIDATION) if key in archive.members}
+    labels = _labels(path, headers, archive.array)
     names = _names(path, archive) if CLASSES in archive.members else None
     return labels, _classes(path, names, labels)
+
+
+def _images_key(labels_key: str) -> str:
+    return labels_key.replace("labels", "images")
+
+
+def _labels(
+    path: Path | str, headers: Mapping[str, Header], array: Callable[[str], NDArray[Any]]
+) -> dict[str, NDArray[np.int64]]:
+    """The labels of each part, by their arrays' names; a shape and a type each, and `array` reads one by its name."""
+    given = [key for key in VALIDATION if key in headers]
+    if len(given) == 1:
+        missing = next(key for key in VALIDATION if key not in given)
+        raise UserError(f"{path} has {given[0]} and no {missing}: a validation part has both")
+    keys = ("train_labels", *VALIDATION[1 : 1 + len(given)], "test_labels")
+    shapes = {key: _shape(path, _images_key(key), *headers[_images_key(key)]) for key in keys}
+    expected = shapes["train_labels"]
+    labels = {}
+    for key, shape in shapes.items():
+        if shape[1:] != expected[1:]:
+            raise UserError(
+                f"{path}: train_images are {expected[1:]} (channels, height, width), {_images_key(key)} {shape[1:]}"
+            )
+        _check_labels(path, key, *headers[key], shape[0])
+        labels[key] = _numbers(path, key, array(key), expected[0])
+    return labels
 
 
 def _shape(path: Path | str, key: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[int, int, int, int]:
@@ -251,8 +274,8 @@ def _classes(path: Path | str, names: tuple[str, ...] | None, labels: dict[str, 
     if len(classes) < 2:
         classes_text = f"one class, {classes[0]!r}" if classes else "no class"
         raise UserError(f"{path} has {classes_text}: there is nothing to tell apart")
-    for key, part in labels.items():
-        present = np.isin(np.arange(len(classes)), part)
+    for key in ("train_labels", "test_labels"):
+        present = np.isin(np.arange(len(classes)), labels[key])
         if not present.all():
             number = int(np.argmin(present))
             named = f" ({classes[number]!r})" if names is not None else ""

@@ -5,15 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import UserError
-from bench.suite.schema import Stratified, Tail
+from bench.suite.schema import Stratified, Tail, Validation
 
 Indices = NDArray[np.int64]
+
+
+class Labels(NamedTuple):
+    """Of the training part, and of the validation part that comes with the data set."""
+
+    train: NDArray[np.int64]
+    given: NDArray[np.int64] | None = None
+
 
 SPLIT_SEED = 0
 """Seed of the stratified split: never the trial's own, so that all seeds share their validation set."""
@@ -22,7 +30,7 @@ WILDLY_OFF = 6.0
 """Standard deviations: about one random order of ten classes in 50 million is further off (normal approximation)."""
 
 
-def split(labels: NDArray[Any], validation: Tail | Stratified | Literal["none"]) -> tuple[Indices, Indices]:
+def split(labels: NDArray[Any], validation: Validation) -> tuple[Indices, Indices]:
     """Indices of the training and of the validation part, each ascending.
 
     Parameters
@@ -31,7 +39,7 @@ def split(labels: NDArray[Any], validation: Tail | Stratified | Literal["none"])
         Class numbers, shape (N,).
     validation
         `Tail`: the last fraction, as Keras's ``validation_split``. `Stratified`: the fraction of each class, drawn once
-        and for all. ``"none"``: everything is for training.
+        and for all. ``"none"`` and ``"given"``: everything is for training.
 
     Raises
     ------
@@ -42,8 +50,8 @@ def split(labels: NDArray[Any], validation: Tail | Stratified | Literal["none"])
         return tail(labels, validation.tail)
     if isinstance(validation, Stratified):
         return stratified(labels, validation.stratified)
-    if validation != "none":
-        raise TypeError(f"validation is {validation!r}, expected Tail, Stratified or 'none'")
+    if validation not in ("given", "none"):
+        raise TypeError(f"validation is {validation!r}, expected Tail, Stratified, 'given' or 'none'")
     return np.arange(len(labels), dtype=np.int64), np.empty(0, dtype=np.int64)
 
 
@@ -74,11 +82,14 @@ def tail(labels: NDArray[Any], fraction: float) -> tuple[Indices, Indices]:
     return np.arange(boundary, dtype=np.int64), np.arange(boundary, count, dtype=np.int64)
 
 
-def stratified(labels: NDArray[Any], fraction: float) -> tuple[Indices, Indices]:
+def stratified(
+    labels: NDArray[Any], fraction: float, setting: str = "validation.stratified"
+) -> tuple[Indices, Indices]:
     """The fraction of each class (to the nearest image), the same on every machine for ever.
 
-    Each image draws a number from `numpy.random.RandomState`, whose stream NumPy keeps frozen (NEP 19); the
-    lowest of each class are for validation. A larger fraction therefore holds all of a smaller one.
+    Each image draws a number from `numpy.random.RandomState`, whose stream NumPy keeps frozen (NEP 19); the lowest of
+    each class are for the second part. A larger fraction therefore holds all of a smaller one. `setting` names the
+    fraction in messages.
     """
     random_numbers = np.random.RandomState(SPLIT_SEED).random_sample(len(labels))
     chosen = np.zeros(len(labels), dtype=bool)
@@ -87,7 +98,7 @@ def stratified(labels: NDArray[Any], fraction: float) -> tuple[Indices, Indices]
         size = math.floor(len(members) * fraction + 0.5)
         if not 0 < size < len(members):
             raise UserError(
-                f"validation.stratified: {fraction} of the {len(members)} images of class {label} is {size}, but each"
+                f"{setting}: {fraction} of the {len(members)} images of class {label} is {size}, but each"
                 " part needs at least one image of every class; choose another fraction or use more images"
             )
         chosen[members[np.argsort(random_numbers[members], kind="stable")[:size]]] = True

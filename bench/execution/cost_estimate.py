@@ -18,7 +18,7 @@ from bench import library_cache
 from bench.components import AXES, is_user_defined, parse_component
 from bench.components.data_questions import Exponential
 from bench.data import shape, train_size
-from bench.data.dataset import is_from_path
+from bench.data.readers import is_from_path
 from bench.errors import UserError
 from bench.execution.forkserver import call
 from bench.execution.messages import TrialResult
@@ -198,7 +198,7 @@ def _count_operations(networks: dict[str, tuple[Trial, Shape, int]]) -> dict[str
 
 def remember_operations(trial: Trial, operations: int) -> None:
     """Cache the operations of a trial's network for later plans, unless it is the user's own."""
-    if trial.code is None and trial.data_path is None and trial.data_code is None:
+    if trial.code is None and not trial.is_from_path and trial.data_code is None:
         pixels, classes = dataset_shape(trial)
         library_cache.remember({_cache_key(trial.config.to_json(), pixels, _outputs(classes)): operations})
 
@@ -385,22 +385,19 @@ def _measure_epoch(trial: Trial, data: Dataset, device: str, threads: int) -> Tr
 
 
 def first_images(data: Dataset, count: int) -> tuple[Dataset, float]:
-    """The first `count` training images and the same fraction of the test images; one over that fraction.
+    """The first `count` training images and the same fraction of the other parts; one over that fraction.
 
     The cost does not depend on the labels: new ones let even a few images be split by class.
     """
     import numpy as np
 
     factor = max(1.0, len(data.train_labels) / count)
-    train, test = data.train_images[:count], data.test_images[: math.ceil(len(data.test_labels) / factor)]
-    part = replace(
-        data,
-        train_images=train,
-        train_labels=np.arange(len(train), dtype=data.train_labels.dtype) % 2,
-        test_images=test,
-        test_labels=np.arange(len(test), dtype=data.test_labels.dtype) % 2,
-    )
-    return part, factor
+    images = {"train": data.train_images[:count], "test": data.test_images[: math.ceil(len(data.test_labels) / factor)]}
+    if data.val_images is not None:
+        images["val"] = data.val_images[: math.ceil(data.given_size / factor)]
+    fields: JsonObject = {f"{part}_images": pixels for part, pixels in images.items()}
+    fields |= {f"{part}_labels": np.arange(len(pixels), dtype=np.int64) % 2 for part, pixels in images.items()}
+    return replace(data, **fields), factor
 
 
 def _kind(config: JsonObject, axes: tuple[str, ...]) -> str:

@@ -76,7 +76,7 @@ def run_on_ray(coordinator: Coordinator, datasets: Mapping[str, Dataset], option
         packages = installed_packages(trial.code for trial in coordinator.waiting)
         ray_context = cluster_ray(options, connection, packages)
     else:
-        data_bytes = sum(data.train_images.nbytes + data.test_images.nbytes for data in datasets.values())
+        data_bytes = sum(data.nbytes for data in datasets.values())
         ray_context = local_ray(options, data_bytes)
     with ray_context as limits, stop_on_signals():
         logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # the coordinator reports a worker's death

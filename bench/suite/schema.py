@@ -71,11 +71,15 @@ class EarlyStoppingRule(StrictModel):
     min_delta: NotNegative = 0.0
 
 
-def validation_fraction(validation: Tail | Stratified | Literal["none"]) -> float:
+Validation = Tail | Stratified | Literal["given", "none"]
+"""Which images are for validation; ``"given"`` is the part that comes with the data set."""
+
+
+def validation_fraction(validation: Validation) -> float:
     """The fraction of the training images that are held out."""
     if isinstance(validation, Tail):
         return validation.tail
-    return 0.0 if validation == "none" else validation.stratified
+    return validation.stratified if isinstance(validation, Stratified) else 0.0
 
 
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
@@ -137,10 +141,11 @@ Robustness = Annotated[
 class Settings(StrictModel):
     """The protocol of a sub-grid: how its trials are trained and evaluated; configurations share it to be compared."""
 
-    validation: Tail | Stratified | Literal["none"] = Field(
+    validation: Validation = Field(
         Stratified(),
-        description="Which training images are held out for selection; the test set is never used for it.",
-        examples=[{"stratified": 0.1}, {"tail": 0.2}, "none"],
+        description="Which training images are held out for selection; the test set is never used for it. "
+        "given: none of them, but the validation part that comes with the data set.",
+        examples=[{"stratified": 0.1}, {"tail": 0.2}, "given", "none"],
     )
     early_stopping: EarlyStoppingRule | None = Field(
         None, description="Leave it out to train every epoch.", examples=[{"patience": 5}]

@@ -11,13 +11,13 @@ from typing import Any, Literal, Protocol
 
 from bench.components import AXES, COMBINABLE, parse_component
 from bench.components.base import Component
-from bench.components.datasets import FROM_PATH, IN_MEMORY
+from bench.components.datasets import FROM_PATH, HUB_NAME, IN_MEMORY
 from bench.components.models import ModelComponent
 from bench.components.optimization import OptimizerComponent, Schedule
 from bench.components.user_defined import LibraryModel
 from bench.errors import UserError
 from bench.jsonutil import JsonObject, canonical
-from bench.suite.schema import OMITTED_DEFAULTS, VALUE_AXES, EarlyStoppingRule, Settings, Stratified, Tail
+from bench.suite.schema import OMITTED_DEFAULTS, VALUE_AXES, EarlyStoppingRule, Settings, Validation
 from bench.suite.suite import Suite
 from bench.user_code.component_code import ComponentCode, UserCode
 
@@ -40,7 +40,7 @@ class TrialConfig:
     batch_size: int
     epochs: int
     fraction: float
-    validation: Tail | Stratified | Literal["none"]
+    validation: Validation
     early_stopping: EarlyStoppingRule | None
     weights: Literal["last", "best"]
     refit: bool
@@ -145,6 +145,11 @@ class Trial:
     def network_origin(self) -> NetworkOrigin:
         """For a file of its weights."""
         return NetworkOrigin(self.key, self.code.of_network if self.code else [])
+
+    @property
+    def is_from_path(self) -> bool:
+        """Whether only files, or a hub, tell what its data are."""
+        return self.config.dataset.name in FROM_PATH
 
     @property
     def run_config(self) -> TrialConfig:
@@ -297,12 +302,15 @@ class Codes:
 
 
 def data_path(dataset: JsonObject, suite: Path) -> Path | None:
-    """The absolute path of the user's own data, which a suite file names from its own folder; None for others."""
-    if dataset["name"] not in FROM_PATH:
+    """The absolute path of data that a suite file names from its own folder; None for others and names on a hub."""
+    if dataset["name"] not in FROM_PATH or "path" not in dataset:
         return None
     path = os.path.expanduser(dataset["path"])  # noqa: PTH111 (a Path's own raises for ~nobody)
     # realpath, since a Path's own resolving raises where links lead in a circle
-    return Path(os.path.realpath(Path(os.path.realpath(suite)).parent / path))
+    path = os.path.realpath(Path(os.path.realpath(suite)).parent / path)
+    if dataset["name"] == "hf" and HUB_NAME.fullmatch(dataset["path"]) and not os.path.exists(path):  # noqa: PTH110
+        return None
+    return Path(path)
 
 
 def check_contents(trials: Iterable[Trial], datasets: Mapping[str, HasChecksum]) -> None:

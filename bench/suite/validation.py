@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from bench.components import AXES, COMBINABLE
+from bench.components import AXES, COMBINABLE, DatasetComponent, component_class
 from bench.components.arguments import how_to_write
 from bench.errors import SYNONYMS, Problem, flow, nearest, plural, shorten
 from bench.jsonutil import JsonObject
@@ -68,6 +68,10 @@ def constraint_violation(configuration: JsonObject) -> tuple[str, str] | None:
             f"take at most {batch_size // MIN_IMAGES_PER_WORKER} workers, "
             f"or a `batch_size` of at least {MIN_IMAGES_PER_WORKER * workers}"
         )
+    if configuration["validation"] == "given":
+        dataset = component_class("dataset", configuration["dataset"]["name"])
+        if dataset is not None and issubclass(dataset, DatasetComponent) and not dataset.given_validation:
+            return "validation", dataset.no_given_part(configuration["dataset"]["name"])
     if configuration["validation"] == "none":
         for key, allowed_value in (("early_stopping", None), ("weights", "last"), ("refit", False)):
             if configuration[key] != allowed_value:

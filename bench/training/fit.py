@@ -36,13 +36,17 @@ Curves = dict[str, list[float | None]]
 
 @dataclass(frozen=True)
 class TrainingData:
-    """A data set on the device: uint8 (N, C, H, W) and labels (N,), with the parts as index tensors."""
+    """A data set on the device: uint8 (N, C, H, W) and labels (N,), with the parts as index tensors.
+
+    `validation` indexes `images`, or `given`, the images and labels of a validation part that comes with the data set.
+    """
 
     images: Tensor
     labels: Tensor
     classes: int
     train: Tensor
     validation: Tensor
+    given: tuple[Tensor, Tensor] | None = None
 
 
 @dataclass(frozen=True)
@@ -144,7 +148,9 @@ class Training:
         self.images, self.labels, self.train = data.images, data.labels, data.train
         if static_augment is not None:
             stream = generator(seed, "static augmentation", self.device)
-            self.images, self.labels, self.train = _augmented_once(static_augment, data, data.train, stream)
+            self.images, self.labels, self.train = _augmented_once(
+                static_augment, data.images, data.labels, data.train, stream
+            )
         self.validation = validation_part(config, seed, data)
         self.generators = {
             "order": generator(seed, "order"),
@@ -310,10 +316,11 @@ def validation_part(config: TrialConfig, seed: int, data: TrainingData) -> tuple
     Drawn once, from a stream of their own: what training draws is the same with and without them.
     """
     static_augment = augment.build_validation(config.augmentation)
+    images, labels = data.given or (data.images, data.labels)
     if static_augment is None or not len(data.validation):
-        return data.images, data.labels, data.validation
-    stream = generator(seed, "static augmentation of validation", data.images.device)
-    return _augmented_once(static_augment, data, data.validation, stream)
+        return images, labels, data.validation
+    stream = generator(seed, "static augmentation of validation", images.device)
+    return _augmented_once(static_augment, images, labels, data.validation, stream)
 
 
 def batch_sizes(count: int, batch_size: int) -> list[int]:
@@ -332,12 +339,11 @@ def batch_sizes(count: int, batch_size: int) -> list[int]:
 
 
 def _augmented_once(
-    static_augment: augment.Augment, data: TrainingData, indices: Tensor, stream: torch.Generator
+    static_augment: augment.Augment, images: Tensor, labels: Tensor, indices: Tensor, stream: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
     """A part augmented once, as floats (noise does not fit into bytes), its labels and its indices."""
-    parts = [static_augment(pixels(data.images.index_select(0, part)), stream) for part in torch.split(indices, 1000)]
-    labels = data.labels[indices]
-    return torch.cat(parts), labels, torch.arange(len(labels), device=labels.device)
+    parts = [static_augment(pixels(images.index_select(0, part)), stream) for part in torch.split(indices, 1000)]
+    return torch.cat(parts), labels[indices], torch.arange(len(indices), device=labels.device)
 
 
 def _finite(value: float) -> float | None:

@@ -159,12 +159,19 @@ def select_training_part(
 
 def _training_data(setup: TrialSetup, part: TrainingPart, validation: NDArray[np.int64]) -> TrainingData:
     data, device = setup.data, setup.device
+    given = None
+    if setup.config.validation == "given":
+        if data.val_images is None or data.val_labels is None:
+            raise ValueError(f"{data.name} comes without a validation part, which `validation: given` needs")
+        given = torch.from_numpy(data.val_images).to(device), torch.from_numpy(data.val_labels).to(device).long()
+        validation = np.arange(data.given_size, dtype=np.int64)
     return TrainingData(
         images=torch.from_numpy(data.train_images).to(device),
         labels=torch.from_numpy(part.labels).to(device).long(),
         classes=len(data.classes),
         train=torch.from_numpy(part.indices).to(device),
         validation=torch.from_numpy(validation).to(device),
+        given=given,
     )
 
 
@@ -220,10 +227,12 @@ def _search(
 def _refit(
     setup: TrialSetup, outcome: TrialOutcome, training_data: TrainingData, saved: State | None
 ) -> tuple[TrainingData, nn.Module | None]:
-    """Train on all training images: the trial with `validation: none`, ended after the best epoch of the same schedule.
+    """Train on all training and validation images: `validation: none`, ended after the best epoch of the same schedule.
 
     The data and the model; no model where it diverged.
     """
+    if training_data.given:
+        setup = replace(setup, config=setup.config.changed(validation="none"), data=setup.data.with_given_part())
     train, validation = split(setup.data.train_labels, "none")
     part = _training_part(setup, train)
     training_data = _training_data(setup, part, validation)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -95,3 +96,37 @@ def put() -> Callable[[Path, dict[str, bytes]], Path]:
         return folder
 
     return write
+
+
+@pytest.fixture
+def any_checksum(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torchvision holds some files against the MD5 sums of the published ones, which those made here have not."""
+
+    def is_file(path: str, md5: str | None = None) -> bool:
+        return Path(path).is_file()
+
+    for module in ("cifar", "svhn", "stl10"):
+        monkeypatch.setattr(f"torchvision.datasets.{module}.check_integrity", is_file)
+
+
+@pytest.fixture
+def datasets_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library `datasets` caches in a folder of its own, and is quiet."""
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "huggingface")
+    datasets.disable_progress_bars()
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """``bench("plan", "suite.yaml")`` in this process; its exit code."""
+    from bench.__main__ import main
+
+    def run(*arguments: object) -> int:
+        monkeypatch.setattr(sys, "argv", ["bench", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        return int(end.value.code or 0)
+
+    return run

@@ -52,6 +52,22 @@ def test_classes_are_the_folders_and_pixels_go_with_their_labels(root: Path) -> 
     assert shape(entry(root)) == ((1, 3, 4), 2)
 
 
+def test_a_folder_val_is_the_validation_part(root: Path) -> None:
+    before = fingerprint(entry(root))
+    assert load(entry(root)).val_images is None
+    draw(root / "val/dog/7.png", np.full((3, 4), 107, np.uint8))
+    data = load(entry(root))
+    assert data.val_images is not None and data.val_labels is not None
+    assert (data.val_images[:, 0, 0, 0].tolist(), data.val_labels.tolist()) == ([107], [1])
+    assert len(data.train_images) == 20
+    assert fingerprint(entry(root)) != before
+    draw(root / "val/bird/1.png", np.full((3, 4), 1, np.uint8))
+    with pytest.raises(
+        UserError, match=r"val/bird: there is no class 'bird' to learn: put images of it into train/bird"
+    ):
+        load(entry(root))
+
+
 def test_the_order_is_mixed_and_the_same_for_ever(root: Path) -> None:
     labels = load(entry(root)).train_labels
     assert labels.tolist() == [1, 0, 1, 0, 1, 1, 0, 1, 0, 0, 0, 1, 0, 0, 1, 1, 0, 0, 1, 1]
@@ -331,7 +347,7 @@ def test_a_file_that_changes_while_it_is_read_is_noticed(root: Path, monkeypatch
 
 
 def test_more_pixels_than_memory_are_refused_before_they_are_read(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.data.image_folder.MAX_MEMORY_FRACTION", 1e-12)
+    monkeypatch.setattr("bench.data.decoded.MAX_MEMORY_FRACTION", 1e-12)
     with pytest.raises(UserError, match=r"24 images of 3 x 4 take .* `size: \[HEIGHT, WIDTH\]`"):
         load(entry(root))
 

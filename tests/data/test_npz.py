@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.data import fingerprint, load, train_labels
+from bench.data import fingerprint, labels, load
 from bench.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("bare_machine")
@@ -47,8 +47,8 @@ def test_channels_may_stand_last_or_first_and_labels_in_a_column(last: bool, tmp
     colour = np.repeat(IMAGES[:, None], 3, axis=1)
     colour[:, 2] = 7
     given = colour.transpose(0, 2, 3, 1) if last else colour
-    labels = {key: GOOD[key][:, None].astype(np.uint8) for key in ("train_labels", "test_labels")}
-    data = load(saved(tmp_path, train_images=given[:6], test_images=given[6:], **labels))
+    columns = {key: GOOD[key][:, None].astype(np.uint8) for key in ("train_labels", "test_labels")}
+    data = load(saved(tmp_path, train_images=given[:6], test_images=given[6:], **columns))
     np.testing.assert_array_equal(data.train_images, colour[:6])
     assert data.train_labels.tolist() == [0, 1, 1, 0, 1, 0]
 
@@ -149,7 +149,7 @@ MEMBERS = {f"{key}_npy": npy(array) for key, array in GOOD.items()}
     ],
 )
 def test_members_that_are_no_such_arrays_are_named(members: dict[str, bytes], message: str, tmp_path: Path) -> None:
-    for read in (load, train_labels):
+    for read in (load, labels):
         with pytest.raises(UserError, match=message) as caught:
             read(zipped(tmp_path / "mine.npz", **{**MEMBERS, **members}))
         assert str(caught.value).replace("\n", "").isprintable()
@@ -192,15 +192,47 @@ def test_more_than_half_of_the_memory_is_refused_before_it_is_unpacked(
         load(entry)
 
 
+def test_a_validation_part_comes_with_the_file(tmp_path: Path) -> None:
+    entry = saved(tmp_path, val_images=IMAGES[3:5], val_labels=np.array([[1], [1]]))
+    data = load(entry)
+    assert data.val_images is not None and data.val_labels is not None
+    np.testing.assert_array_equal(data.val_images, IMAGES[3:5, None])
+    assert data.val_labels.tolist() == [1, 1]
+    told = labels(entry)
+    assert told.given is not None and told.given.tolist() == [1, 1]
+    assert labels(saved(tmp_path)).given is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"val_images": IMAGES[:2]}, "has val_images and no val_labels: a validation part has both"),
+        ({"val_labels": GOOD["test_labels"]}, "has val_labels and no val_images"),
+        (
+            {"val_images": IMAGES[:2, :3], "val_labels": [0, 1]},
+            r"train_images are \(1, 5, 4\) .*, val_images \(1, 3, 4\)",
+        ),
+        ({"val_images": IMAGES[:2], "val_labels": [0, 1, 1]}, "3 val_labels for 2 images"),
+        (
+            {"val_images": IMAGES[:2], "val_labels": [0, 5], "classes": ["a", "b"]},
+            "val_labels go up to 5, while classes",
+        ),
+    ],
+)
+def test_half_a_validation_part_is_refused(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
+    for read in (load, labels):
+        with pytest.raises(UserError, match=message):
+            read(saved(tmp_path, **changes))
+
+
 def test_arrays_that_are_not_used_are_named(tmp_path: Path) -> None:
-    """MedMNIST's files bring a validation part of their own."""
-    entry = saved(tmp_path, val_images=IMAGES[:2], val_labels=GOOD["test_labels"])
-    for read in (load, train_labels):
+    entry = saved(tmp_path, valid_images=IMAGES[:2])
+    for read in (load, labels):
         said: list[str] = []
         read(entry, notify=said.append)
         assert said == [
-            "note: mine.npz holds arrays that are not used: val_images, val_labels; the validation part is split off "
-            "the training part: to learn from these too, append them to train_images and train_labels"
+            "note: mine.npz holds arrays that are not used: valid_images; a validation part is called val_images and "
+            "val_labels"
         ]
     said.clear()
     load(saved(tmp_path, **{"we\x1b[2Jights": IMAGES}), notify=said.append)
@@ -218,7 +250,7 @@ def test_nothing_writes_to_what_all_trials_share(tmp_path: Path) -> None:
 def test_what_may_have_no_end_is_not_read(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "mine.npz"
     os.mkfifo(path) if kind == "pipe" else path.symlink_to("/dev/zero")
-    for read in (load, train_labels, fingerprint):
+    for read in (load, labels, fingerprint):
         with pytest.raises(UserError, match=r"mine.npz is a pipe, a socket or a device: give a file"):
             read({"name": "npz", "path": str(path)})
 

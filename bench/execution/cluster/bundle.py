@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 from bench.data.catalogue import find
-from bench.data.dataset import is_from_path
 from bench.data.local_files import locate, search_paths
+from bench.data.readers import is_from_path
 from bench.errors import UserError
 from bench.execution.messages import RunOptions
 from bench.execution.pruning import rule

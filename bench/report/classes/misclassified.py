@@ -16,8 +16,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bench.data.catalogue import find
-from bench.data.dataset import Dataset, is_from_path, load_local
+from bench.data.dataset import Dataset, load_local
 from bench.data.explore import DuplicateImage, duplicate_images
+from bench.data.readers import is_from_path
 from bench.errors import UserError
 from bench.jsonutil import JsonObject, canonical
 from bench.report.classes.details import SeedPredictions

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bench.components import AXES
+from bench.components.datasets import FROM_PATH
 from bench.data.dataset import fingerprint
 from bench.errors import UserError
 from bench.ledger.record import Record
@@ -24,8 +25,6 @@ ROUNDING = 1e-6
 
 MAX_NAMED = 3
 """Problems that are named; more are counted."""
-
-USER_DATA = ("image_folder", "npz")
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ def keys_recomputed(comparison: Comparison) -> Results:
     for record in _records(comparison):
         config = record.config
         dataset, model = config.get("dataset", {}).get("name"), config.get("model", {}).get("name")
-        if dataset in USER_DATA or model not in AXES["model"]:
+        if dataset in FROM_PATH or model not in AXES["model"]:
             continue
         try:
             key = trial_key(config, record.seed, fingerprint(config["dataset"]), None)

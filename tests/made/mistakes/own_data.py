@@ -161,7 +161,7 @@ FOLDERS: dict[str, Mistake] = {
     ),
     "folder: damaged image": Mistake(
         FOLDER,
-        (PLACE, "2.png cannot be read as an image: it is damaged (", "mend or remove the file"),
+        (PLACE, "2.png cannot be read as an image: it is damaged (", "mend or remove it"),
         beside=images(train__cat__2_png=image(size=(50, 50))[:60]),
     ),
     "folder: no image in an image's file": Mistake(
@@ -224,6 +224,14 @@ FOLDERS: dict[str, Mistake] = {
             r"images/train: the name 'ca\x1b[2Jt' has a character that is obeyed and not shown, wr",
         ),
         beside=images(**{"train__ca\x1b[2Jt__1_png": image()}),
+    ),
+    "folder: a class that is nowhere else": Mistake(
+        FOLDER,
+        (
+            PLACE,
+            "images/val/bird: there is no class 'bird' to learn: put images of it into train/bird, or",
+        ),
+        beside=images(val__bird__1_png=image()),
     ),
     "folder: two sizes": Mistake(
         FOLDER,
@@ -301,6 +309,16 @@ FILES: dict[str, Mistake] = {
         NPZ,
         (PLACE, "train_images are (1, 5, 5) (channels, height, width), test_images (1, 6, 6)"),
         beside=npz(test_images=np.zeros((4, 6, 6), np.uint8)),
+    ),
+    "npz: half a validation part": Mistake(
+        NPZ,
+        (PLACE, "data.npz has val_images and no val_labels: a validation part has both"),
+        beside=npz(val_images=PIXELS),
+    ),
+    "npz: no validation part": Mistake(
+        NPZ + "  validation: given\n",
+        ("suite.yaml:5: grid.validation: ", "save it in the file as the arrays val_images and val_labels, or take"),
+        beside=npz(),
     ),
     "npz: too few labels": Mistake(
         NPZ, (PLACE, "3 train_labels for 4 images: give one for each"), beside=npz(train_labels=LABELS[:3])

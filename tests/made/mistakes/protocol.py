@@ -9,10 +9,14 @@ ROWS: dict[str, Row] = {
     "validation a number": (
         TOP + "  validation: 0.2\n",
         "grid.validation: 0.2",
-        "{stratified: 0.1} or {tail: 0.2} or none",
+        "{stratified: 0.1} or {tail: 0.2} or given or none",
     ),
-    "validation misspelt": (TOP + "  validation: non\n", "grid.validation: 'non'", "or {tail: 0.2} or none"),
+    "validation misspelt": (TOP + "  validation: non\n", "grid.validation: 'non'", "or {tail: 0.2} or given or none"),
     "validation empty": (TOP + "  validation:\n", "grid.validation: an empty value", "{stratified: 0.1}"),
+    "validation that comes with no data": (
+        TOP + "  dataset: cifar10\n  validation: given\n",
+        "grid.validation: `validation: given` is the validation part that comes with a data set, and cifar10 ",
+    ),
     "fraction of one": (
         TOP + "  validation: {tail: 1}\n",
         "grid.validation.tail: 1 is out of range: it must be below 1",
