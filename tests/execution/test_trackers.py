@@ -251,7 +251,8 @@ def test_a_run_its_continuation_and_an_export_have_each_trial_and_epoch_once(
     assert stopped[first.key].status == "complete"
     (other,) = stopped.keys() - {first.key}
     assert [epoch for epoch, _ in stopped[other].epochs["val_accuracy"]] == [1, 2]
-    assert "resumed after epoch 2/4" in run(trials, few_pictures, folder, destination)
+    # After epoch 1 or 2: checkpoints take a twentieth of a trial's time, so short epochs skip some.
+    assert "seed 1: resumed after epoch " in run(trials, few_pictures, folder, destination)
     records = Ledger(folder).records()
     check(read(), records)
     run(trials, few_pictures, folder, destination)  # there is nothing to do
