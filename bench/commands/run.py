@@ -89,11 +89,7 @@ def run(
     address: Address = None,
 ) -> None:
     """Train what the ledger lacks of a suite, then show its leaderboard."""
-    _check_target(no_ray, cluster, slurm, teardown, address, force, max_hours)
-    if slurm and log:
-        raise UserError(
-            f"--slurm and --log: `{with_results('bench export', results)} --log ...` brings trials to trackers"
-        )
+    _check_target(no_ray, cluster, slurm, teardown, address, force, max_hours, log)
     planned = _planned(suites, only, set_, seeds, not no_user_code)
 
     ledger = Ledger(results)
@@ -263,6 +259,7 @@ def _check_target(
     address: str | None,
     force: list[str] | None,
     max_hours: float | None,
+    log: list[str] | None,
 ) -> None:
     """UserError for more than one machine or cluster to run on, and for options that do not go with it."""
     if max_hours is not None and not 0 < max_hours < MAX_HOURS:
@@ -272,6 +269,8 @@ def _check_target(
             "--force and --cluster: records come home by copying, which replaces none\n"
             "  run on one of the cluster's nodes with --address, or into a new ledger with --results"
         )
+    if slurm and log:
+        raise UserError("--slurm and --log: `bench export SUITE --log ...` brings the trials to trackers afterwards")
     if slurm and (force or max_hours):
         option = "--force" if force else "--max-hours"
         raise UserError(
