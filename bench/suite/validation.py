@@ -244,7 +244,7 @@ def unknown_key_hint(key: str, top: bool) -> str:
         lines.append(f"this is an option of the command, not part of a suite: {COMMAND_LINE[key]}")
     elif owners := [axis for axis, components in AXES.items() if key in components]:
         lines.append(f"{key!r} is a component of the axis `{owners[0]}`: write `{owners[0]}: {key}` under `grid`")
-    elif axes := axes_with(parameter):
+    elif parameter not in allowed and (axes := axes_with(parameter)):
         lines.append(
             f"{parameter!r} is a parameter: write it inside its {axes[0]}, {axes[0]}: {{name: ..., {parameter}: ...}}"
         )
