@@ -107,11 +107,11 @@ def read_settings(path: Path) -> SlurmSettings:
 
 def _mistake(path: Path, line: object, mistake: object) -> str:
     values = dict(mistake)  # type: ignore[call-overload]
-    place = tuple(part for part in values["loc"] if part != "[key]")
-    key = ".".join(map(str, place)) or "the file"
-    where = f"{path}:{line(place)}" if place else str(path)  # type: ignore[operator]
+    path_in_file = tuple(part for part in values["loc"] if part != "[key]")
+    key = ".".join(map(str, path_in_file)) or "the file"
+    where = f"{path}:{line(path_in_file)}" if path_in_file else str(path)  # type: ignore[operator]
     if values["type"] == "extra_forbidden":
-        hint = nearest(str(place[-1]), list(SlurmSettings.model_fields))
+        hint = nearest(str(path_in_file[-1]), list(SlurmSettings.model_fields))
         known = ", ".join(SlurmSettings.model_fields)
         return f"{where}: {key}: unknown; known are {known}" + (f"\n  {hint}" if hint else "")
     return f"{where}: {key}: {values['msg']}, found {values['input']!r}"
@@ -205,8 +205,7 @@ def script(settings: SlurmSettings, name: str, folder: Path, tasks: int, data_di
 
 def runs(results: object, folder: Path | None = None) -> list[SlurmRun]:
     """The submitted runs on a ledger, latest first."""
-    found = _runs_folder(folder, results)
-    files = sorted(found.glob(f"*/{JOB}"), key=lambda file: file.stat().st_mtime, reverse=True)
+    files = sorted(_runs_folder(folder, results).glob(f"*/{JOB}"), key=lambda file: file.stat().st_mtime, reverse=True)
     return [SlurmRun(file.parent, json.loads(file.read_text())["job"]) for file in files]
 
 
@@ -287,12 +286,12 @@ def trials_left(bundle: RunBundle, ledger: Ledger) -> set[str]:
 def _events(run: SlurmRun, console: Console) -> Iterator[Event]:
     """The events of all drivers, as they come, until SLURM lists no task as waiting or running."""
     offsets = dict.fromkeys(run.tasks, 0)
-    asked, last_text = 0.0, ""
+    queried, last_text = 0.0, ""
     while True:
         yield from _new_events(offsets)
-        if time.monotonic() - asked > QUEUE_SECONDS:
+        if time.monotonic() - queried > QUEUE_SECONDS:
             states = task_states(run)
-            asked = time.monotonic()
+            queried = time.monotonic()
             if not is_active(states):
                 yield from _new_events(offsets)
                 return
@@ -311,9 +310,9 @@ def _new_events(offsets: dict[Path, int]) -> Iterator[Event]:
                 data = file.read()
         except FileNotFoundError:
             continue
-        whole = data[: data.rfind(b"\n") + 1]
-        offsets[task] = offset + len(whole)
-        for line in whole.splitlines():
+        complete_lines = data[: data.rfind(b"\n") + 1]
+        offsets[task] = offset + len(complete_lines)
+        for line in complete_lines.splitlines():
             try:
                 yield json.loads(line)
             except ValueError:  # a driver was killed while it wrote

@@ -59,9 +59,9 @@ def _drive(bundle: RunBundle, events: EventFile) -> bool:
     options = node_options(bundle.options, workers)
     failed = False
     for suite in bundle.suites:
-        own = replace(options, suite=suite.suite, pruning=suite.pruning, sampling_seed=suite.sampling_seed)
+        suite_options = replace(options, suite=suite.suite, pruning=suite.pruning, sampling_seed=suite.sampling_seed)
         console = Console(markup=False, highlight=False)
-        records = run_trials(suite.trials, datasets, ledger, console, own, display=_recorder(events))
+        records = run_trials(suite.trials, datasets, ledger, console, suite_options, display=_recorder(events))
         failed |= any(record.status == "failed" for record in records)
     return failed
 

@@ -191,7 +191,7 @@ def test_a_file_goes_before_a_name_and_a_folder_does_not(tmp_path: Path, monkeyp
 
 
 @pytest.mark.parametrize(
-    ("text", "hint"), [("qick", "did you mean 'quick'?"), ("x" * 5000, "come with bench: frontier, full,")]
+    ("text", "hint"), [("qick", "did you mean 'quick'?"), ("x" * 5000, "come with bench: data_efficiency, frontier,")]
 )
 def test_an_unknown_suite(text: str, hint: str) -> None:
     with pytest.raises(UserError, match=r"there is no such suite file") as caught:
