@@ -135,6 +135,8 @@ UNREACHED = {
     "training/network.py ": "trained networks: tests/commands/test_keep.py and test_networks.py",
     "commands/load_suites.py _refuse_user_code: is a metric": "--no-user-code: tests/test_extending.py",
     "commands/check_suites.py check_metrics: ": "metrics of the user's own: tests/test_extending.py",
+    "user_code/metric_code.py register_metrics: ": "the same",
+    "user_code/metric_code.py compute: ": "the same",
     "execution/ray_cluster.py check_resources: , GPUs:": "machines with GPUs",
     "execution/ray_cluster.py local_ray: ": "the option --gpus-per-trial on a machine with GPUs",
     "execution/ray_cluster.py started_ray: ": "the Ray of a Python session: tests/test_python.py",
@@ -173,7 +175,11 @@ class Answer:
 
 def spoken_files() -> list[str]:
     """The files of the package whose texts a suite file's contents may lead to."""
-    files = [path for name in ("suite", "data", "models", "training") for path in sorted((ROOT / name).rglob("*.py"))]
+    files = [
+        path
+        for name in ("suite", "data", "models", "training", "user_code")
+        for path in sorted((ROOT / name).rglob("*.py"))
+    ]
     files += [
         ROOT / name for name in ("commands/load_suites.py", "commands/check_suites.py", "execution/ray_cluster.py")
     ]

@@ -138,11 +138,11 @@ def test_tasks_are_killed_requeued_and_cancelled(tmp_path: Path, settings: Calla
     assert [event["outcome"] for event in events(results, 2) if event["event"] == "closed"] == ["stopped"]
     assert kinds(results, 0)["closed"] == 0
     assert bench("run", suite, "--no-ray", "--results", tmp_path / "alone")[0] == 0
-    array, alone = results_of(results), results_of(tmp_path / "alone")
+    array, alone = ({r.key: r for r in Ledger(folder).records()} for folder in (results, tmp_path / "alone"))
     assert array.keys() == alone.keys()
-    complete = [key for key in array if array[key][0] == alone[key][0] == "complete"]
+    complete = [key for key in array if array[key].status == alone[key].status == "complete"]
     assert complete
-    assert all(array[key] == alone[key] for key in complete)
+    assert all(array[key].result == alone[key].result for key in complete)
     assert set(entries_per_key(results).values()) == {1}
 
 
