@@ -13,7 +13,7 @@ import pytest
 from bench.commands.load_suites import trials_of
 from bench.data import DATASETS, load
 from bench.errors import UserError
-from bench.execution.cluster.bundle import BundledSuite, RunBundle, pack, unpack
+from bench.execution.cluster.bundle import FORMAT, BundledSuite, RunBundle, pack, unpack
 from bench.execution.messages import RunOptions
 from bench.suite.suite import Suite, load_suite
 
@@ -149,7 +149,8 @@ def test_code_is_sent_as_it_was_when_its_keys_were_made(own: Suite, folder: Path
 def test_a_run_of_another_version_is_refused(own: Suite, folder: Path) -> None:
     pack(run_of(own), folder)
     text = (folder / "run.json").read_text()
-    (folder / "run.json").write_text(text.replace('"format": 3', '"format": 99'))
+    assert f'"format": {FORMAT}' in text
+    (folder / "run.json").write_text(text.replace(f'"format": {FORMAT}', '"format": 99'))
     with pytest.raises(UserError, match="another version"):
         unpack(folder)
 
