@@ -83,10 +83,12 @@ class Kept:
 
 def found(outcome: TrialOutcome) -> dict[str, Any]:
     """All that a trial found, with its predictions as bytes; seconds and what is computed of predictions left out."""
-    plain = {key: value for key, value in vars(outcome).items() if key != "predicted" and "second" not in key}
+    plain = {key: value for key, value in vars(outcome).items() if "predicted" not in key and "second" not in key}
     if outcome.predicted is None:
         return plain
     arrays = {field.name: getattr(outcome.predicted, field.name) for field in fields(outcome.predicted)}
+    if outcome.validation_predicted is not None:
+        arrays["validation probabilities"] = outcome.validation_predicted.probabilities
     return plain | {name: array.tobytes() for name, array in arrays.items()}
 
 

@@ -54,7 +54,7 @@ print(json.dumps([digest(train_trial(config, 7, data)) for config in configs]))
 
 def digest(outcome: TrialOutcome) -> str:
     """A checksum over all that an outcome found; seconds left out."""
-    plain = {key: value for key, value in vars(outcome).items() if key != "predicted" and "second" not in key}
+    plain = {key: value for key, value in vars(outcome).items() if "predicted" not in key and "second" not in key}
     assert outcome.predicted is not None
     arrays = b"".join(array.tobytes() for array in asdict(outcome.predicted).values())
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode() + arrays).hexdigest()

@@ -38,7 +38,9 @@ STANDARDIZED = {"preprocessing": {"name": "standardize"}}
 
 def same(one: TrialOutcome, other: TrialOutcome) -> bool:
     """Equal to the last bit in all that is not a time."""
-    mine, yours = ({k: v for k, v in vars(o).items() if k != "predicted" and "second" not in k} for o in (one, other))
+    mine, yours = (
+        {k: v for k, v in vars(o).items() if "predicted" not in k and "second" not in k} for o in (one, other)
+    )
     return mine == yours and equal_predictions(one, other)
 
 
