@@ -94,7 +94,7 @@ def test_a_convolutional_network_learns_fashion_mnist(configured: Any, sliced: A
 
 def test_an_outcome_is_plain_json_but_for_its_predictions(configured: Any, small: Dataset) -> None:
     found = train_trial(configured(epochs=1), 0, small)
-    plain = {key: value for key, value in vars(found).items() if key != "predicted"}
+    plain = {key: value for key, value in vars(found).items() if "predicted" not in key}
     assert json.loads(json.dumps(plain, allow_nan=False)) == plain
 
 
