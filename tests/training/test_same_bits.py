@@ -87,7 +87,7 @@ def test_in_a_thread_as_ray_runs_it(first: dict[str, str], configured: Any, smal
 
 def test_in_a_fresh_process(first: dict[str, str], configured: Any, small: Dataset, tmp_path: Path) -> None:
     data = tmp_path / "data.npz"
-    np.savez(data, **{key: value for key, value in vars(small).items() if key != "source"})
+    np.savez(data, **{key: value for key, value in vars(small).items() if key != "source" and value is not None})
     configs = json.dumps([configured(**changes).to_json() for changes in CHANGES.values()])
     command = [sys.executable, "-c", ELSEWHERE, str(Path(__file__).parent), str(data), configs]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
