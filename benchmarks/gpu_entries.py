@@ -3,7 +3,7 @@
 Each of them is trained here for --steps steps of its own recipe at a batch of 32, in three runs over as many images as
 that takes, the schedule squeezed into them, and judged on 1,000 test images that stand for nothing else. Shown: the
 training loss of the first and of the last third, that accuracy, seconds a step, and what an epoch costs by arithmetic:
-three times the forward pass's operations (as `bench.execution.cost_estimate` counts them) for each of 60,000 images, at
+three times the forward pass's operations (`bench.execution.operation_cost` counts them) for each of 60,000 images, at
 the rate that was measured here and at the one that `bench plan` assumes of a GPU, which is not measured. An entry
 trains if its loss falls from the first third to the last and more than half of those test images are right.
 """
@@ -22,7 +22,7 @@ from figures import load_now, show
 
 from bench.data import load
 from bench.data.dataset import Dataset
-from bench.execution.cost_estimate import GPU_RATE, PASSES
+from bench.execution.operation_cost import GPU_RATE, PASSES
 from bench.suite.labels import labels
 from bench.suite.suite import find_suite, load_suite
 from bench.suite.trial import TrialConfig

@@ -38,7 +38,8 @@ from bench.suite.schema import AXIS_ORDER, DATA_QUESTIONS, OMITTED_DEFAULTS, Set
 from bench.system import slots as slots_of_machine
 
 if TYPE_CHECKING:
-    from bench.execution.cost_estimate import DurationEstimate, OperationCost
+    from bench.execution.cost_estimate import DurationEstimate
+    from bench.execution.operation_cost import OperationCost
     from bench.ledger.record import Record
     from bench.suite.suite import Suite
     from bench.suite.trial import Trial
@@ -72,14 +73,13 @@ def plan(
     printed = reserve_stdout() if as_json else sys.stdout
     loaded = [load(text, only, set_, seeds, not no_user_code) for text in suites]
     from bench.execution.cost_estimate import (
-        MAX_NETWORKS,
         MEASURE_SECONDS,
         estimate,
         from_measured_steps,
         from_records,
         n_trial_kinds,
-        operation_cost,
     )
+    from bench.execution.operation_cost import MAX_NETWORKS, operation_cost
 
     ledger = Ledger(results)
     warn_damaged(ledger)

@@ -17,6 +17,7 @@
 - `signals`: Ctrl-C and its like
 - `slurm_array`, `slurm_task`: an array of drivers on SLURM, and one task of it
 - `cost_estimate`: how long, and how much memory
+- `operation_cost`: how long, of networks that have not been trained here
 - `rerun`: one trial again, from its record
 - `cluster`: runs on a cluster that a launcher file describes
 """

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.execution.cost_estimate import CPU_RATE, GPU_RATE, MAX_NETWORKS, operation_cost, remember_operations
+from bench.execution.operation_cost import CPU_RATE, GPU_RATE, MAX_NETWORKS, operation_cost, remember_operations
 from bench.ledger.record import Record, Result, RunInfo
 from bench.suite.suite import Suite
 from bench.suite.trial import Trial
@@ -59,7 +59,7 @@ def test_operations_come_from_records_of_like_networks_on_other_data(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A data set with images of the same shape has the same network; nothing is built."""
-    monkeypatch.setattr("bench.execution.cost_estimate.call", None)
+    monkeypatch.setattr("bench.execution.operation_cost.call", None)
     monkeypatch.setattr("bench.library_cache.recall", lambda _: None)
     others = trials_of(suite_of(LINEAR.replace("epochs: 2", "epochs: 2, dataset: mnist")))
     found = operation_cost(others, [plain(three[0])], slots=2, gpus_per_trial=0)
@@ -76,7 +76,7 @@ def test_more_than_a_few_networks_are_left_to_the_run(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     built: list[object] = []
-    monkeypatch.setattr("bench.execution.cost_estimate.call", lambda *asked: built.append(asked) or 1000)
+    monkeypatch.setattr("bench.execution.operation_cost.call", lambda *asked: built.append(asked) or 1000)
 
     def trials(count: int) -> list[Trial]:
         widths = ", ".join(f"[{100 + width}]" for width in range(count))
@@ -102,8 +102,8 @@ def test_counting_ends_in_time(
     tmp_path: Path,
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr("bench.execution.cost_estimate.call", lambda *_: 1000)
-    monkeypatch.setattr("bench.execution.cost_estimate.COUNT_SECONDS", -1.0)
+    monkeypatch.setattr("bench.execution.operation_cost.call", lambda *_: 1000)
+    monkeypatch.setattr("bench.execution.operation_cost.COUNT_SECONDS", -1.0)
     trials = trials_of(suite_of("grid: {model: [{name: mlp, hidden: {grid: [[11], [12], [13]]}}]}"))
     found = operation_cost(trials, [], slots=2, gpus_per_trial=0)
     assert found is not None

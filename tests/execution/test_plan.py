@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from bench.commands.plan import plan_json, plan_text
-from bench.execution.cost_estimate import OperationCost, estimate
+from bench.execution.cost_estimate import estimate
+from bench.execution.operation_cost import OperationCost
 from bench.suite.suite import Suite
 from bench.suite.trial import Trial
 

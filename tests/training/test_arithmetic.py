@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bench.data import Dataset
-from bench.execution.cost_estimate import flops_per_image, training_flops
+from bench.execution.operation_cost import flops_per_image, training_flops
 from bench.training.train_trial import train_trial
 
 
