@@ -91,7 +91,7 @@ def speed(config: dict[str, Any], data: Dataset, way: Way) -> tuple[float, float
 
 def augmentation(images: torch.Tensor, at_once: int) -> float:
     """Microseconds an image of the sweep's augmentation, drawn for so many images at once."""
-    _, per_batch = augment.create_augmentation(CASES["sweep, augmented"][0]["augmentation"])
+    _, per_batch = augment.create_augmentation(TrialConfig.from_json(CASES["sweep, augmented"][0]).augmentation)
     assert per_batch is not None
     draws = torch.Generator().manual_seed(0)
     start = time.perf_counter()
