@@ -70,18 +70,20 @@ def capture_output(path: Path) -> Iterator[Callable[[], str]]:
     Yields a function that returns the end of the text so far. The file has at most `MAX_LOG_BYTES`. On a machine that
     does not have the folder it is a temporary one; a file that nothing was printed to is removed.
     """
-    with _opened(path) as file, _redirected(file.fileno()), _trimmed(file):
+    try:
+        with _opened(path) as file, _redirected(file.fileno()), _trimmed(file):
 
-        def end() -> str:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            file.seek(max(0, os.fstat(file.fileno()).st_size - LOG_BYTES))
-            return escaped(file.read().decode(errors="replace"))
+            def end() -> str:
+                sys.stdout.flush()
+                sys.stderr.flush()
+                file.seek(max(0, os.fstat(file.fileno()).st_size - LOG_BYTES))
+                return escaped(file.read().decode(errors="replace"))
 
-        yield end
-    with contextlib.suppress(OSError):
-        if not path.stat().st_size:
-            path.unlink()
+            yield end
+    finally:  # of a trial that was stopped, too
+        with contextlib.suppress(OSError):
+            if not path.stat().st_size:
+                path.unlink()
 
 
 def save_log(text: str, path: Path) -> None:
