@@ -88,9 +88,8 @@ class Leases:
     def release(self, key: str) -> None:
         """Release `key`; nothing happens where this driver does not have it."""
         check_key(key)
-        with self._guard:
+        with self._guard, contextlib.suppress(OSError, UserError):  # then it expires
             self._held.discard(key)
-        with contextlib.suppress(OSError, UserError):  # then it expires
             if path := self._own_lease(key):
                 self._store.delete(path)
 
@@ -102,8 +101,9 @@ class Leases:
     def renew_all(self) -> None:
         """Renew all that are held; to be called about once a minute."""
         for key in self._snapshot():
-            with contextlib.suppress(OSError, UserError):  # then it expires
-                if path := self._own_lease(key):
+            # Under the guard: one that is released between reading and writing would come back, and outlive its trial.
+            with self._guard, contextlib.suppress(OSError, UserError):  # then it expires
+                if key in self._held and (path := self._own_lease(key)):
                     self._store.write(path, owner_bytes(self._me))
 
     def _acquire(self, key: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import threading
 import time
 from dataclasses import asdict, replace
 
@@ -245,6 +246,24 @@ def test_a_driver_that_lost_its_claim_neither_renews_nor_releases_the_new_one(ro
     slow.renew_all()
     slow.release("ab12")
     assert lease(root, "ab12", 1).stat().st_mtime == before
+    assert not lease(root, "ab12").exists()
+
+
+def test_a_lease_that_is_released_while_it_is_renewed_does_not_come_back(root, monkeypatch):
+    leases = Leases(root)
+    leases.acquire("ab12")
+    read, released = FileStore.read, threading.Thread(target=leases.release, args=("ab12",))
+
+    def read_and_wait(store, path, max_bytes):
+        data = read(store, path, max_bytes)
+        if threading.current_thread() is threading.main_thread():
+            released.start()
+            released.join(0.2)
+        return data
+
+    monkeypatch.setattr(FileStore, "read", read_and_wait)
+    leases.renew_all()
+    released.join()
     assert not lease(root, "ab12").exists()
 
 
