@@ -21,7 +21,8 @@ import bench
 from bench.errors import UserError
 from bench.ledger.entries import encode
 from bench.ledger.leases import Leases
-from bench.ledger.ledger import Ledger, merge_ledgers
+from bench.ledger.ledger import Ledger
+from bench.ledger.merge import merge_ledgers
 from bench.ledger.record import Record, Result, RunInfo
 from bench.suite.suite import load_suite
 

@@ -20,7 +20,8 @@ from bench.errors import UserError, escaped_line, plural
 from bench.execution.trackers.tracker import destinations
 from bench.execution.trackers.tracking import export_records
 from bench.jsonutil import JsonObject
-from bench.ledger.ledger import Ledger, merge_ledgers
+from bench.ledger.ledger import Ledger
+from bench.ledger.merge import merge_ledgers
 from bench.ledger.packed_ledger import write_pack
 from bench.ledger.record import Record, Result, RunInfo, external_config, external_key
 from bench.ledger.store import with_results

@@ -269,6 +269,8 @@ class Coordinator:
             self.listener.note(
                 f"{self.ledger.store_error}\n  the run goes on; records are stored here ({location}) and sent later"
             )
+        if replaced and self.ledger.store_error:
+            self.listener.note(f"trial {key[:8]}: its record before counts until this run can send the new one")
         if replaced and (text := replacement_text(replaced, record)):
             self.listener.note(text)
         # The next run tries a failed trial again, perhaps with more memory, and one with a higher limit goes on.

@@ -6,14 +6,14 @@ Files in reading order::
     entries.py           a record and its predictions as one file, named by key and digest
     store.py             the few operations that a store must have, and the entries in one
     file_store.py        a store in a folder, and how a file is written whole or not at all
-    weights_files.py     weights of trials: names and reading
     url_store.py         a store at any URL of fsspec, such as s3://
+    weights_files.py     weights of trials: names and reading
     index.py             the cache of all records in one file
     leases.py            which driver trains which trial
     packed_ledger.py     a ledger's entries as one file to send
-    ledger.py            reading, publishing and merging records
+    merge.py             copying what a ledger lacks of others
+    ledger.py            reading and publishing records
     prediction_files.py  reading and checking predictions of other frameworks
-
 
 A ledger on disk::
 

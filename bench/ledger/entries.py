@@ -64,7 +64,7 @@ def check_key(key: str) -> str:
 
 
 def too_large() -> OSError:
-    """Why a file of more than `LARGEST` bytes is not read."""
+    """Why a file of more than `MAX_ENTRY_BYTES` is not read."""
     return OSError(errno.EFBIG, f"larger than an entry can be, {MAX_ENTRY_BYTES:,} bytes")
 
 

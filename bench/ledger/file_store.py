@@ -34,9 +34,7 @@ _HINTS = {
 
 
 class FileStore:
-    """See `bench.ledger.store.Store`; a file is written to a temporary one, synced and renamed."""
-
-    appends = True
+    """See `bench.ledger.store.AppendableStore`; a file is written to a temporary one, synced and renamed."""
 
     def __init__(self, root: Path) -> None:
         self.root = self.local = root
@@ -107,7 +105,10 @@ class FileStore:
             os.close(descriptor)
 
     def delete(self, path: str) -> None:
-        (self.root / path).unlink(missing_ok=True)
+        try:
+            (self.root / path).unlink(missing_ok=True)
+        except OSError as error:
+            raise UserError(f"cannot remove {self.root / path}: {error.strerror or error}") from error
 
     def _holds(self, path: str, data: bytes) -> bool:
         with contextlib.suppress(OSError):

@@ -23,7 +23,7 @@ from io import BufferedIOBase
 from bench.errors import UserError
 from bench.ledger.entries import MAX_ENTRY_BYTES, LedgerEntry, digest, folder_of, parse_json
 from bench.ledger.record import Record
-from bench.ledger.store import ENTRIES, INDEX, State, Store, StoredFile, entry_path
+from bench.ledger.store import ENTRIES, INDEX, AppendableStore, State, Store, StoredFile, entry_path
 
 STALE_FRACTION = 0.1
 """An object store's index is rewritten where it lacks this fraction of the entries."""
@@ -52,9 +52,9 @@ class IndexedFiles:
 def read_index(store: Store, files: Mapping[str, StoredFile]) -> IndexedFiles:
     """The entries of the index whose file is among `files` (by name) with the size it had."""
     try:
-        file = io.BytesIO(store.read(_path(store), max_index_bytes(files)))
-        lines: BufferedIOBase = file if store.appends else gzip.GzipFile(fileobj=file)
-        return parse_index(lines, files)
+        path = _path(store)
+        file = io.BytesIO(store.read(path, max_index_bytes(files)))
+        return parse_index(gzip.GzipFile(fileobj=file) if path.endswith(".gz") else file, files)
     except (OSError, EOFError, zlib.error):  # there is none, or it is no gzip
         return IndexedFiles([], {})
 
@@ -76,7 +76,7 @@ def parse_index(lines: BufferedIOBase, files: Mapping[str, StoredFile]) -> Index
 
 def add_published(store: Store, entry: LedgerEntry) -> None:
     """Add an entry that was just stored; in an object store readers do."""
-    if not store.appends:
+    if not isinstance(store, AppendableStore):
         return
     with contextlib.suppress(UserError, OSError):
         file = store.list(f"{ENTRIES}/{folder_of(entry.name)}").get(entry_path(entry.name))
@@ -86,14 +86,17 @@ def add_published(store: Store, entry: LedgerEntry) -> None:
 
 def update_index(store: Store, new: Sequence[EntryState], all_entries: Sequence[EntryState]) -> None:
     """Add entries that the index lacks. A failure is ignored: it is only a cache."""
-    if store.appends and 2 * len(new) < len(all_entries):
-        with contextlib.suppress(UserError, OSError):
-            store.append(INDEX, [_line(entry, state) for entry, state in new])
-    elif store.appends or len(new) >= max(MIN_NEW_ENTRIES, STALE_FRACTION * len(all_entries)):
-        # Rewritten, since appending would double the index of each copied ledger.
-        data = b"".join(_line(entry, state) for entry, state in all_entries)
-        with contextlib.suppress(UserError):  # a reader may have no permission to write
-            store.write(_path(store), data if store.appends else gzip.compress(data, 1))
+    if isinstance(store, AppendableStore):
+        # Half of it new: rewritten, since appending would double the index of each copied ledger.
+        if 2 * len(new) < len(all_entries):
+            with contextlib.suppress(UserError, OSError):
+                store.append(INDEX, [_line(entry, state) for entry, state in new])
+            return
+    elif len(new) < max(MIN_NEW_ENTRIES, STALE_FRACTION * len(all_entries)):
+        return
+    path, data = _path(store), b"".join(_line(entry, state) for entry, state in all_entries)
+    with contextlib.suppress(UserError):  # a reader may have no permission to write
+        store.write(path, gzip.compress(data, 1) if path.endswith(".gz") else data)
 
 
 def forget_index(store: Store) -> None:
@@ -101,7 +104,7 @@ def forget_index(store: Store) -> None:
 
     Needed where a file may be damaged without a change of its time; an object store's would have another number.
     """
-    if store.appends:
+    if isinstance(store, AppendableStore):
         with contextlib.suppress(UserError, OSError):
             store.delete(INDEX)
 
@@ -112,7 +115,7 @@ def max_index_bytes(files: Sized) -> int:
 
 
 def _path(store: Store) -> str:
-    return INDEX if store.appends else f"{INDEX}.gz"
+    return INDEX if isinstance(store, AppendableStore) else f"{INDEX}.gz"
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""The ledger: reading, publishing and merging entries; several drivers may share one."""
+"""The ledger: reading and publishing entries; several drivers may share one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import contextlib
 import json
 import shlex
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import inf
 from typing import TypeVar
@@ -25,12 +24,10 @@ from bench.ledger.entries import (
 )
 from bench.ledger.file_store import FileStore
 from bench.ledger.index import EntryState, add_published, forget_index, read_index, update_index
-from bench.ledger.packed_ledger import open_source
+from bench.ledger.merge import merge_ledgers
 from bench.ledger.record import Record
 from bench.ledger.store import (
-    ENTRIES,
     UNEXPECTED_REASON,
-    EntrySource,
     Location,
     State,
     Store,
@@ -45,85 +42,10 @@ from bench.ledger.store import (
     read_entries,
     with_results,
 )
-from bench.ledger.weights_files import WeightsFile, list_weights, read_file, weights_name
+from bench.ledger.weights_files import list_weights, weights_in, weights_name
 from bench.metrics import LabelledProbabilities, Predictions
 
 T = TypeVar("T")
-
-
-@dataclass
-class MergeSummary:
-    """Numbers of copied entries, of entries that were present and of copied weights; damaged files with the reason."""
-
-    copied: int = 0
-    present: int = 0
-    weights: int = 0
-    damaged: list[tuple[Location, str]] = field(default_factory=list)
-
-
-def merge_ledgers(sources: Iterable[Location | Store], into: Location | Store) -> MergeSummary:
-    """Copy into the ledger `into` every entry of `sources` that it lacks; a source may be a file of `write_pack`.
-
-    Entries are content-addressed and their precedence depends only on their content, so the order does not matter and
-    existing entries do not change. Damaged entries are not copied; a damaged one in `into` is replaced by an intact
-    one, so entries of both ledgers are read in `into`. Raises UserError where a source is no ledger or `into` cannot be
-    written.
-    """
-    stores = [open_source(source) for source in sources]
-    for store in stores:
-        if not store.check():
-            raise UserError(f"{store.root}: nothing to merge: there is no ledger here (no folder `{ENTRIES}`)")
-    target = open_store(into)
-    target.check()
-    present, intact = list_entries(target).entries, set[str]()
-    intact_weights = {file.name for file in list_weights(target) if _intact_weights(target, file) is not None}
-    summary = MergeSummary()
-    for store in stores:
-        listing = list_entries(store)
-        summary.damaged += [(stranger, UNEXPECTED_REASON) for stranger in listing.unexpected_files]
-        intact |= _intact(target, {name: present[name] for name in listing.entries.keys() & present.keys() - intact})
-        missing = {name: file for name, file in listing.entries.items() if name not in intact}
-        summary.present += len(listing.entries) - len(missing)
-        # Before the entries, as a run publishes them: an entry whose weights are still to come has none for good.
-        for file in list_weights(store):
-            if file.name in intact_weights:
-                continue
-            if (weights := _intact_weights(store, file)) is None:
-                summary.damaged.append((entry_location(store, file.name), "weights that are damaged"))
-                continue
-            put_entry(target, file.name, weights)
-            intact_weights.add(file.name)
-            summary.weights += 1
-        for name, data in read_entries(store, missing):
-            try:
-                if isinstance(data, OSError):
-                    raise data
-                decode(name, data)
-            except (DamagedEntryError, OSError) as error:
-                summary.damaged.append((entry_location(store, name), str(error)))
-                continue
-            put_entry(target, name, data)
-            intact.add(name)
-            summary.copied += 1
-    return summary
-
-
-def _intact(store: Store, files: dict[str, StoredFile]) -> set[str]:
-    """The names of those files whose content matches the digest in their names."""
-    intact = set()
-    for name, data in read_entries(store, files):
-        with contextlib.suppress(DamagedEntryError):
-            if not isinstance(data, OSError):
-                check_digest(name, data)
-                intact.add(name)
-    return intact
-
-
-def _intact_weights(store: EntrySource, file: WeightsFile) -> bytes | None:
-    """The bytes of weights; None where they are damaged or cannot be read."""
-    with contextlib.suppress(DamagedEntryError, OSError):
-        return read_file(store, file)
-    return None
 
 
 FINISHED = ("complete", "diverged")
@@ -172,6 +94,8 @@ class Ledger:
         self.store_error: StoreUnavailableError | None = None
         self.weights_error: UserError | None = None
         self._read = False
+        self._replaced: list[LedgerEntry] = []
+        """Entries that are still to be removed, since others that were published here replace them."""
         self._entries: dict[str, LedgerEntry] = {}
         self._by_key: dict[str, list[LedgerEntry]] = {}
         self._damaged: dict[Location, tuple[State, str]] = {}  # the state of the file when it was read, reason
@@ -274,7 +198,8 @@ class Ledger:
     ) -> Location:
         """Store a trial, completely or not at all, and return its file.
 
-        If it `replaces` the earlier entries of its key, they are removed once it is stored; until then they count.
+        If it `replaces` the earlier entries of its key, those that this ledger has read are removed, with their
+        weights, once it is stored; until then they count.
 
         While the URL is unavailable the entry is pending on this machine, and sent by a later `publish` or
         `flush_pending`. Raises UserError where it cannot be written, ValueError where the record has a value that is
@@ -288,6 +213,8 @@ class Ledger:
         """
         name, data = encode(record, predictions, validation)
         entry = LedgerEntry(name, record)
+        if replaces:
+            self._replaced += self.entries_of(record.key)
         try:
             path = self._put(self.store, name, data, weights, candidate)
         except StoreUnavailableError as error:
@@ -295,11 +222,11 @@ class Ledger:
             path = self._put(FileStore(self.store.local), name, data, weights, candidate)
         else:
             add_published(self.store, entry)
-            if replaces:
-                self._remove_others(name)
-            if self.store_error:
-                with contextlib.suppress(StoreUnavailableError):
+            if self.store_error or replaces:
+                try:
                     self.flush_pending()
+                except StoreUnavailableError as error:
+                    self.store_error = error
         if self._read:
             self._add_entries([entry])
         return path
@@ -335,21 +262,34 @@ class Ledger:
         return 0 if isinstance(self.store, FileStore) else len(list_entries(FileStore(self.store.local)).entries)
 
     def flush_pending(self) -> int:
-        """Send pending entries and return their number. Raises StoreUnavailableError where that fails."""
-        if not self.pending():
-            return 0
-        local_store = FileStore(self.store.local)
+        """Send pending entries and return their number, and remove what they replace.
+
+        Raises StoreUnavailableError where that fails.
+        """
+        copied = 0
         try:
-            summary = merge_ledgers([local_store], self.store)
+            if self.pending():
+                copied = self._send_pending(FileStore(self.store.local))
+            while self._replaced:
+                self._remove(self._replaced[-1])
+                self._replaced.pop()
         except StoreUnavailableError as error:
-            command = with_results(shlex.join(["bench", "merge", str(local_store.root)]), self.root)
+            if not (count := self.pending()):
+                raise
+            command = with_results(shlex.join(["bench", "merge", str(self.store.local)]), self.root)
             raise StoreUnavailableError(
-                f"{error}\n  {self.pending()} finished trials are pending in {local_store.root}: the next "
+                f"{error}\n  {count} finished trials are pending in {self.store.local}: the next "
                 f"`bench run` sends them, or `{command}`"
             ) from error
         self.store_error = None
+        return copied
+
+    def _send_pending(self, local_store: FileStore) -> int:
+        # Listed before they are sent: another driver of this machine may add to them meanwhile.
+        names = [*list_entries(local_store).entries, *(file.name for file in list_weights(local_store))]
+        summary = merge_ledgers([local_store], self.store)
         damaged = {location for location, _ in summary.damaged}
-        for name in [*list_entries(local_store).entries, *(file.name for file in list_weights(local_store))]:
+        for name in names:
             if entry_location(local_store, name) not in damaged:
                 local_store.delete(entry_path(name))
         return summary.copied
@@ -391,14 +331,21 @@ class Ledger:
             update_index(self.store, opened, states)
         self._read = True
 
-    def _remove_others(self, newest: str) -> None:
-        """Remove the entries of a key but one, by its name."""
-        key = newest.partition("-")[0]
-        for name in entry_names(self.store, key):
-            if name != newest:
-                self.store.delete(entry_path(name))
-        for other in self._by_key.pop(key, []):
-            del self._entries[other.name]
+    def _remove(self, entry: LedgerEntry) -> None:
+        """Remove an entry and its weights from the store."""
+        for file in weights_in(self.store, entry.record.key):
+            if file.entry_name == entry.name:
+                self.store.delete(entry_path(file.name))
+        self.store.delete(entry_path(entry.name))
+        if entry.name in self._entries:
+            self._forget(entry)
+
+    def _forget(self, entry: LedgerEntry) -> None:
+        """Leave an entry out that was read."""
+        del self._entries[entry.name]
+        others = [other for other in self._by_key.pop(entry.record.key) if other.name != entry.name]
+        if others:
+            self._by_key[entry.record.key] = others
 
     def _read_once(self) -> None:
         if not self._read:
@@ -412,10 +359,7 @@ class Ledger:
 
     def _drop_damaged(self, entry: LedgerEntry, reason: str) -> None:
         """Ignore an entry that was read."""
-        del self._entries[entry.name]
-        others = [other for other in self._by_key.pop(entry.record.key) if other.name != entry.name]
-        if others:
-            self._by_key[entry.record.key] = others
+        self._forget(entry)
         forget_index(self.store)
         self._damaged[entry_location(self.store, entry.name)] = (0, None), reason
 

@@ -13,7 +13,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from bench.errors import UserError
 from bench.ledger.entries import MAX_ENTRY_BYTES, folder_of, is_entry_name
@@ -82,9 +82,6 @@ class Store(EntrySource, Protocol):
 
     @property
     def local(self) -> Path: ...
-    @property
-    def appends(self) -> bool:
-        """Whether files can be appended to."""
 
     def check(self, writable: bool = False) -> bool:
         """Whether the ledger exists; UserError where the location clearly has other content.
@@ -98,11 +95,16 @@ class Store(EntrySource, Protocol):
         In one that holds the same bytes only the time may change.
         """
 
-    def append(self, path: str, lines: Sequence[bytes]) -> None:
-        """Append lines to a file, each by one write and on a line of its own, where the store `appends`."""
-
     def delete(self, path: str) -> None:
         """Delete a file, if there is one."""
+
+
+@runtime_checkable
+class AppendableStore(Store, Protocol):
+    """A store whose files can be appended to; objects in a bucket cannot."""
+
+    def append(self, path: str, lines: Sequence[bytes]) -> None:
+        """Append lines to a file, each by one write and on a line of its own."""
 
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]+):/{1,2}", re.IGNORECASE)

@@ -13,7 +13,7 @@ import errno
 import hashlib
 import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Literal
@@ -43,8 +43,6 @@ _TIME_ATTRIBUTES = ("LastModified", "mtime", "updated", "last_modified", "modifi
 
 class UrlStore:
     """See `bench.ledger.store.Store`."""
-
-    appends = False
 
     def __init__(self, url: str) -> None:
         self.root = url.rstrip("/")
@@ -106,9 +104,6 @@ class UrlStore:
                 _create(self._fs, self._full(path), data)
             else:
                 _put(self._fs, self._full(path), data)
-
-    def append(self, path: str, lines: Sequence[bytes]) -> None:
-        raise NotImplementedError(f"{self.root}: objects cannot be appended to")
 
     def delete(self, path: str) -> None:
         with self._reaching(), contextlib.suppress(FileNotFoundError):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from bench.errors import UserError
 from bench.ledger.entries import DamagedEntryError, digest, folder_of
-from bench.ledger.store import ENTRIES, EntrySource, Store, StoreUnavailableError, entry_location, entry_path
+from bench.ledger.store import ENTRIES, EntrySource, Store, entry_location, entry_path
 
 if TYPE_CHECKING:
     from bench.ledger.ledger import Ledger
@@ -79,7 +79,7 @@ def read_file(source: EntrySource, file: WeightsFile) -> bytes:
 
 def remove_weights(store: Store, file: WeightsFile) -> None:
     """Remove a file, if there is one and it can be removed: the next run that decides tries again."""
-    with contextlib.suppress(OSError, StoreUnavailableError):
+    with contextlib.suppress(UserError):
         store.delete(entry_path(file.name))
 
 

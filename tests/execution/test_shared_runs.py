@@ -24,7 +24,8 @@ from bench.execution.messages import RunOptions
 from bench.execution.progress import PlainProgress
 from bench.execution.run_trials import run_trials
 from bench.ledger.leases import owner_bytes, this_process
-from bench.ledger.ledger import Ledger, merge_ledgers
+from bench.ledger.ledger import Ledger
+from bench.ledger.merge import merge_ledgers
 from bench.ledger.record import Record
 from bench.suite.suite import Suite
 from bench.suite.trial import Trial

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from bench.errors import UserError
-from bench.ledger.ledger import Ledger, merge_ledgers
+from bench.ledger import merge
+from bench.ledger.ledger import Ledger
+from bench.ledger.merge import merge_ledgers
+from bench.ledger.weights_files import read_file, weights_name
 
 
 @pytest.fixture
@@ -50,6 +53,27 @@ def test_merging_again_copies_nothing(two):
     here, there = two
     assert merge_ledgers([there], here).copied == 3
     assert merge_ledgers([there, here], here).copied == 0
+
+
+def weights_of(root: Path) -> list[Path]:
+    return sorted(root.glob("entries/*/*.safetensors"))
+
+
+def test_weights_go_with_their_entries_and_none_is_read_that_the_source_lacks(
+    tmp_path, make_record, predictions, monkeypatch
+):
+    here, there = Ledger(tmp_path / "here"), Ledger(tmp_path / "there")
+    here.publish(make_record("aa00"), predictions, weights=b"large")
+    there.publish(make_record("bb00"), predictions, weights=b"small")
+    (mine,), (theirs,) = weights_of(here.root), weights_of(there.root)
+    of_a_killed_run = weights_name(f"bb00-{'0' * 12}.npz", b"no entry", candidate=False)
+    theirs.with_name(of_a_killed_run).write_bytes(b"no entry")
+    read = []
+    monkeypatch.setattr(merge, "read_file", lambda store, file: read.append(file.name) or read_file(store, file))
+    assert merge_ledgers([there.root], here.root).weights == 1
+    assert merge_ledgers([there.root], here.root).weights == 0
+    assert read == [theirs.name] * 2
+    assert [path.name for path in weights_of(here.root)] == [mine.name, theirs.name]
 
 
 def test_a_damaged_entry_stays_behind(two):

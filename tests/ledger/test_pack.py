@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from bench.errors import UserError
-from bench.ledger.ledger import Ledger, merge_ledgers
+from bench.ledger.ledger import Ledger
+from bench.ledger.merge import merge_ledgers
 from bench.ledger.packed_ledger import MANIFEST, Pack, write_pack
 
 

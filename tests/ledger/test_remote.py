@@ -24,11 +24,14 @@ from fsspec.registry import known_implementations
 from bench.errors import UserError
 from bench.execution.coordinator import SharedRungs
 from bench.execution.pruning import Rung
+from bench.ledger import ledger as ledger_module
 from bench.ledger import url_store
 from bench.ledger.leases import LEASE_SECONDS, Clock, Leases, owner_bytes, this_process
-from bench.ledger.ledger import Ledger, MissingEntryError, merge_ledgers
+from bench.ledger.ledger import Ledger, MissingEntryError
+from bench.ledger.merge import merge_ledgers
 from bench.ledger.store import StoredFile, open_store
 from bench.ledger.url_store import UrlStore
+from bench.ledger.weights_files import list_weights, read_file
 
 CLAIM = """
 import json, sys
@@ -369,6 +372,42 @@ def test_what_was_kept_goes_with_the_next_trial_that_gets_through(bucket, make_r
     ledger.publish(make_record("bb00"), predictions)
     assert ledger.store_error is None
     assert [record.key for record in Ledger(bucket.url).records()] == ["aa00", "bb00"]
+
+
+def test_what_another_driver_adds_while_pending_entries_are_sent_stays(bucket, make_record, predictions, monkeypatch):
+    one, other = Ledger(bucket.url), Ledger(bucket.url)
+    bucket.go_away()
+    one.publish(make_record("aa00"), predictions)
+    merged = ledger_module.merge_ledgers
+
+    def merge_late(sources, into):
+        summary = merged(sources, into)
+        bucket.go_away()
+        other.publish(make_record("bb00"), predictions)
+        bucket.come_back()
+        return summary
+
+    bucket.come_back()
+    monkeypatch.setattr(ledger_module, "merge_ledgers", merge_late)
+    assert one.flush_pending() == 1
+    monkeypatch.setattr(ledger_module, "merge_ledgers", merged)
+    assert one.flush_pending() == 1
+    assert [record.key for record in Ledger(bucket.url).records()] == ["aa00", "bb00"]
+
+
+def test_what_is_replaced_while_a_server_is_away_is_removed_when_it_is_back(bucket, make_record, predictions):
+    ledger = Ledger(bucket.url)
+    ledger.publish(make_record(minute=1), predictions, weights=b"old")
+    bucket.go_away()
+    ledger.publish(make_record(minute=2), predictions, weights=b"new", replaces=True)
+    bucket.come_back()
+    assert Ledger(bucket.url).records() == [make_record(minute=1)]
+    assert ledger.flush_pending() == 1
+    again = Ledger(bucket.url)
+    assert again.records() == ledger.records() == [make_record(minute=2)]
+    assert again.replicates("ab12cd34") == []
+    (weights,) = list_weights(again.store)
+    assert read_file(again.store, weights) == b"new"
 
 
 def test_ledgers_merge_between_a_folder_and_a_bucket(bucket, ledger, make_record, predictions):

@@ -24,7 +24,8 @@ from bench.execution.cluster.launcher import Launcher, variables
 from bench.execution.cluster.requirements import SCRIPT, requirements
 from bench.execution.ray_cluster import runtime_env
 from bench.ledger.file_store import FileStore
-from bench.ledger.ledger import Ledger, merge_ledgers
+from bench.ledger.ledger import Ledger
+from bench.ledger.merge import merge_ledgers
 from bench.ledger.store import ENTRIES, entry_names, entry_path, is_url, put_entry
 
 ENVIRONMENT = "environment.yaml"
