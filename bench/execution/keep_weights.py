@@ -10,6 +10,7 @@ also finishes what an interrupted run left.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -17,6 +18,7 @@ import numpy as np
 
 from bench.execution.messages import RunOptions
 from bench.execution.pruning import rule
+from bench.ledger.entries import DamagedEntryError
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record
 from bench.ledger.store import list_entries, put_entry
@@ -110,7 +112,7 @@ def settle(trials: Sequence[Trial], ledger: Ledger, options: RunOptions) -> Weig
     else:
         wanted = [key for key in by_key if key in done and done[key].status == "complete"]
         for key in wanted:
-            _make_permanent(ledger, files.get(key, []))
+            files[key] = _make_permanent(ledger, files.get(key, []))
     summary = WeightsSummary()
     for key in wanted:
         runs = {run.name for run in ledger.entries_of(key)}
@@ -123,9 +125,10 @@ def settle(trials: Sequence[Trial], ledger: Ledger, options: RunOptions) -> Weig
 
 def _weights_with_entries(ledger: Ledger, done: Mapping[str, Record]) -> dict[str, list[WeightsFile]]:
     """All weights by key; those that a killed run left without an entry are removed, once their trial is done."""
-    names = list_entries(ledger.store).entries
+    stored = list_weights(ledger.store)
+    names = list_entries(ledger.store).entries  # after the weights: another driver may publish both meanwhile
     files: dict[str, list[WeightsFile]] = {}
-    for file in list_weights(ledger.store):
+    for file in stored:
         if file.entry_name in names:
             files.setdefault(file.key, []).append(file)
         elif file.key in done:
@@ -133,10 +136,17 @@ def _weights_with_entries(ledger: Ledger, done: Mapping[str, Record]) -> dict[st
     return files
 
 
-def _make_permanent(ledger: Ledger, files: list[WeightsFile]) -> None:
-    """Keep the weights of a former candidate whatever is selected later."""
+def _make_permanent(ledger: Ledger, files: list[WeightsFile]) -> list[WeightsFile]:
+    """Keep the weights of a former candidate whatever is selected later; the files that are not damaged."""
     if not all(file.candidate for file in files):
-        return
+        return files
+    intact = []
     for file in files:
-        put_entry(ledger.store, permanent_name(file), read_file(ledger.store, file))
-        remove_weights(ledger.store, file)
+        with contextlib.suppress(FileNotFoundError):  # another driver was faster
+            try:
+                put_entry(ledger.store, permanent_name(file), read_file(ledger.store, file))
+            except DamagedEntryError:
+                continue
+            remove_weights(ledger.store, file)
+        intact.append(file)
+    return intact

@@ -87,6 +87,24 @@ def test_what_an_interrupted_run_left_is_decided_by_the_next(bench: Any, tmp_pat
     assert not any(".best." in name for name in weights_files(results)), "asked for all, they are no candidates"
 
 
+def test_candidates_that_are_damaged_count_as_missing_where_all_are_asked_for(bench: Any, tmp_path: Path) -> None:
+    results = run_suite(bench, tmp_path, "--keep", "best")
+    first = next(results.glob("entries/*/*.best.safetensors"))
+    first.write_bytes(b"half")
+    ran = bench("run", tmp_path / "tiny.yaml", "--no-ray", "--results", results, "--keep", "all")
+    assert (ran.code, ran.err) == (0, "")
+    assert "weights (all): 1 trial in" in ran.out and "without weights: 3 trials" in ran.out
+
+
+def test_weights_of_a_record_that_is_replaced_go_with_it(bench: Any, tmp_path: Path) -> None:
+    results = run_suite(bench, tmp_path, "--keep", "all")
+    before = weights_files(results)
+    run_suite(bench, tmp_path, "--force", "model=mlp")
+    assert weights_files(results) == []
+    run_suite(bench, tmp_path, "--force", "model=mlp", "--keep", "all")
+    assert len(weights_files(results)) == len(before)
+
+
 def test_weights_of_another_suite_are_not_dropped(bench: Any, tmp_path: Path) -> None:
     results = run_suite(bench, tmp_path, "--keep", "best", text=SUITE.replace(", {name: mlp, hidden: [32]}", ""))
     small = weights_files(results)
@@ -136,10 +154,10 @@ def test_a_disk_without_room_for_weights_costs_no_record(
 
     write = file_store.write_atomically
 
-    def full(data: bytes, target: Path, *, aside: Path) -> Path:
+    def full(data: bytes, target: Path, **options: Any) -> None:
         if target.suffix == ".safetensors":
             raise file_store.cannot_write(target, OSError(errno.ENOSPC, "No space left on device"))
-        return write(data, target, aside=aside)
+        write(data, target, **options)
 
     monkeypatch.setattr(file_store, "write_atomically", full)
     path = write_suite(tmp_path)
