@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bench.commands.load_results import print_weights
 from bench.commands.options import EPILOG, RESULTS, Results, terminal
 from bench.errors import UserError
 from bench.execution.signals import INTERRUPTED, TIME_IS_UP, Detached
@@ -71,7 +72,9 @@ def attach(run: RunName, cluster: ClusterFile = CLUSTER, results: Results = RESU
     ledger = Ledger(results)
     has_failures = _outcome(_follow(launcher, bundle, ledger, console), bundle)
     for suite in bundle.suites:
-        report = with_results(f"bench report {suite.arguments or suite.suite}", results)
+        text = suite.arguments or suite.suite
+        has_failures |= print_weights(text, suite.trials, ledger, console, suite.options(bundle.options))
+        report = with_results(f"bench report {text}", results)
         console.print(f"The leaderboard: {report}", soft_wrap=True, style="dim")
     raise typer.Exit(1 if has_failures else 0)
 

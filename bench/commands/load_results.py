@@ -1,4 +1,4 @@
-"""What several commands do with a ledger: warn of damaged entries, and build reports from its records."""
+"""What several commands do with a ledger: warn of damaged entries, build reports, settle whose weights stay."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
-from bench.errors import UserError, escaped_line
+from bench.errors import UserError, escaped_line, plural
 from bench.jsonutil import canonical
 from bench.ledger.ledger import Ledger, MissingEntryError
 from bench.ledger.record import is_external
@@ -18,6 +18,9 @@ from bench.published import find
 from bench.user_code.metric_code import register_metrics
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from bench.execution.messages import RunOptions
     from bench.ledger.store import Location
     from bench.report.document import Report
     from bench.suite.suite import Suite
@@ -48,6 +51,31 @@ def warn_damaged(ledger: Ledger, already_warned: Collection[Location] = ()) -> s
         waiting = f"{count} finished trials are only on this machine, in {ledger.store.local}"
         typer.echo(f"{waiting}: the next `bench run` uploads them", err=True)
     return set(damaged)
+
+
+def print_weights(text: str, trials: list[Trial], ledger: Ledger, console: Console, options: RunOptions) -> bool:
+    """Drop the weights of what was not selected, and say whose weights the ledger has and lacks.
+
+    `text` is the suite as a command line names it. Whether weights could not be written.
+    """
+    if options.keep == "none":
+        return False
+    from bench.execution.keep_weights import settle
+
+    summary = settle(trials, ledger, options)
+    whose = "the best on validation" if options.keep == "best" else "all"
+    console.print(f"weights ({whose}): {plural(summary.saved, 'trial')} in {ledger.root}/", soft_wrap=True)
+    if not summary.missing:
+        return False
+    first_keys = ", ".join(trial.key[:10] for trial in summary.missing[:3])
+    more = ", ..." if len(summary.missing) > 3 else ""
+    command = with_results(f"bench run {text} --keep {options.keep} --force AXIS=VALUE", ledger.root)
+    console.print(
+        f"  without weights: {plural(len(summary.missing), 'trial')} ({first_keys}{more})\n"
+        f"  train them again: {command}",
+        soft_wrap=True,
+    )
+    return ledger.weights_error is not None
 
 
 def undamaged(make: Callable[[], T], *ledgers: Ledger) -> T:

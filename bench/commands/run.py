@@ -12,7 +12,7 @@ import typer
 from bench.commands.check_suites import check, check_splits, data_locations
 from bench.commands.cluster import make_bundle, read, run_on_cluster, tear_down_cluster
 from bench.commands.data import datasets_of
-from bench.commands.load_results import report_of, warn_damaged
+from bench.commands.load_results import print_weights, report_of, warn_damaged
 from bench.commands.load_suites import load, trials_of
 from bench.commands.options import (
     RESULTS,
@@ -174,31 +174,6 @@ def check_validated(suite: Suite) -> None:
             f"--keep best: validation selects the best configuration, and {suite.name} has `validation: none`\n"
             "  save the weights of all with --keep all, or give the suite a validation part"
         )
-
-
-def print_weights(text: str, trials: list[Trial], ledger: Ledger, console: Console, options: RunOptions) -> bool:
-    """Drop the weights of what was not selected, and say whose weights the ledger has and lacks.
-
-    `text` is the suite as a command line names it. Whether weights could not be written.
-    """
-    if options.keep == "none":
-        return False
-    from bench.execution.keep_weights import settle
-
-    summary = settle(trials, ledger, options)
-    whose = "the best on validation" if options.keep == "best" else "all"
-    console.print(f"weights ({whose}): {plural(summary.saved, 'trial')} in {ledger.root}/", soft_wrap=True)
-    if not summary.missing:
-        return False
-    first_keys = ", ".join(trial.key[:10] for trial in summary.missing[:3])
-    more = ", ..." if len(summary.missing) > 3 else ""
-    command = with_results(f"bench run {text} --keep {options.keep} --force AXIS=VALUE", ledger.root)
-    console.print(
-        f"  without weights: {plural(len(summary.missing), 'trial')} ({first_keys}{more})\n"
-        f"  train them again: {command}",
-        soft_wrap=True,
-    )
-    return ledger.weights_error is not None
 
 
 def load_datasets(planned: Sequence[Planned], data_dir: Path | None) -> dict[str, Dataset]:

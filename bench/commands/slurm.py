@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.commands.load_results import print_weights
 from bench.commands.options import EPILOG, RESULTS, Results, terminal
 from bench.errors import plural
 from bench.execution.signals import INTERRUPTED, Detached
@@ -52,10 +54,16 @@ def status(results: Results = RESULTS, folder: Folder = None) -> None:
 def attach(run: RunName, results: Results = RESULTS, folder: Folder = None) -> None:
     """Follow a run again."""
     from bench.execution import slurm_array
+    from bench.execution.cluster.bundle import unpack
     from bench.ledger.ledger import Ledger
 
     slurm_array.check_slurm()
-    failed = follow_run(slurm_array.find_run(run, results, folder), Ledger(results), terminal())
+    found, ledger, console = slurm_array.find_run(run, results, folder), Ledger(results), terminal()
+    failed = follow_run(found, ledger, console)
+    bundle = unpack(found.folder, with_code=False)
+    for suite in bundle.suites:
+        text = suite.arguments or suite.suite
+        failed |= print_weights(text, suite.trials, ledger, console, suite.options(bundle.options))
     raise typer.Exit(1 if failed else 0)
 
 
@@ -96,6 +104,8 @@ def follow_run(run: SlurmRun, ledger: Ledger, console: Console) -> bool:
         failed = slurm_array.follow(run, ledger, console)
     except KeyboardInterrupt:
         options = with_results(run.name, ledger.root)
+        if not slurm_array.is_default_folder(run.folder.parent, ledger.root):
+            options += f" --folder {shlex.quote(str(run.folder.parent))}"
         typer.echo(
             f"\nDetached: {run.name} goes on without you.\n"
             f"  come back:  bench slurm attach {options}\n"

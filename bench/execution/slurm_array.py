@@ -12,7 +12,7 @@ import shlex
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -24,7 +24,8 @@ from bench.errors import UserError, nearest, plural
 from bench.execution.cluster.bundle import RunBundle, pack, unpack
 from bench.execution.cluster.events import EVENTS, Event, replay
 from bench.execution.progress import ProgressStats, console_progress
-from bench.execution.pruning import rule
+from bench.execution.scheduler import work_plan
+from bench.ledger.file_store import write_atomically
 from bench.ledger.ledger import Ledger
 from bench.ledger.store import ENTRIES, is_url, with_results
 
@@ -146,14 +147,13 @@ def submit(settings: SlurmSettings, bundle: RunBundle, data_dir: Path | None, co
             (folder / TASKS / str(task)).mkdir(parents=True)
         pack(bundle, folder)
         (folder / SCRIPT).write_text(script(settings, bundle.name, folder, tasks, data_dir), encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be written: {error.strerror}; `folder` names another place") from error
-    try:
         job = _slurm("sbatch", "--parsable", str(folder / SCRIPT)).strip().split(";")[0]
-    except UserError:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    (folder / JOB).write_text(json.dumps({"job": job}))
+        write_atomically(json.dumps({"job": job}).encode(), folder / JOB, aside=folder)
+    except BaseException as error:
+        shutil.rmtree(folder, ignore_errors=True)  # a task that was submitted ends at once without it
+        if not isinstance(error, OSError):
+            raise
+        raise UserError(f"{folder}: cannot be written: {error.strerror}; `folder` names another place") from error
     console.print(
         f"submitted {bundle.name} as SLURM job {job}: {plural(tasks, 'task')}", highlight=False, soft_wrap=True
     )
@@ -254,7 +254,7 @@ def follow(run: SlurmRun, ledger: Ledger, console: Console) -> int | None:
     bundle = unpack(run.folder, with_code=False)
     trials = {trial.key: trial for trial in bundle.trials}
     known = set(bundle.known)
-    done = ledger.done(rule(bundle.suites[0].pruning))
+    done = {key: record for suite in bundle.suites for key, record in suite.done(ledger).items()}
     reused = [done[key] for key in trials if key in done and key in known]
     ended = dict.fromkeys(known, "")
     stats = ProgressStats(list(trials.values()), reused, len(run.tasks), with_results("bench show", ledger.root))
@@ -269,17 +269,21 @@ def follow(run: SlurmRun, ledger: Ledger, console: Console) -> int | None:
                     ended[event["key"]] = event["record"]["status"]
     ledger.refresh()
     failed = {key for key, status in ended.items() if status == "failed"}
-    return None if trials_left(bundle, ledger) - failed else len(failed)
+    left = trials_left(bundle, ledger, failed)
+    return None if left - failed else len(left & failed)  # what failed in one task may have been trained by another
 
 
-def trials_left(bundle: RunBundle, ledger: Ledger) -> set[str]:
-    """The keys of a run's trials that have not been trained; trials that failed are among them."""
-    from bench.execution.scheduler import work_plan
+def trials_left(bundle: RunBundle, ledger: Ledger, failed: Container[str] = ()) -> set[str]:
+    """The keys of a run's trials that have not been trained; trials that failed are among them.
 
-    left = set()
+    Under pruning the later seeds of a configuration whose first seed `failed` are not: they run with that only.
+    """
+    left: set[str] = set()
     for suite in bundle.suites:
-        done = ledger.done(rule(suite.pruning))
-        left |= {trial.key for trial in work_plan(suite.trials, done, pruned=suite.pruning is not None).trials}
+        plan = work_plan(suite.trials, suite.done(ledger), pruned=suite.pruning is not None)
+        never = {trial.group for trial in plan.ready if trial.key in failed} & plan.deferred.keys()
+        later = [trial for group, trials in plan.deferred.items() if group not in never for trial in trials]
+        left |= {trial.key for trial in [*plan.ready, *later]}
     return left
 
 
@@ -334,6 +338,11 @@ def _runs_folder(folder: Path | None, results: object) -> Path:
             "  give the SLURM file a `folder`"
         )
     return (folder.expanduser() if folder else Path(str(results)) / RUNS).absolute()
+
+
+def is_default_folder(folder: Path, results: object) -> bool:
+    """Whether the runs on a ledger lie in a folder where no SLURM file has named another."""
+    return not is_url(results) and folder == _runs_folder(None, results)
 
 
 def _slurm(*command: str) -> str:

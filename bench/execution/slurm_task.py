@@ -14,6 +14,7 @@ from bench.data import Dataset
 from bench.errors import UserError
 from bench.execution.cluster.bundle import RunBundle, unpack
 from bench.execution.cluster.events import EventFile, EventRecorder
+from bench.execution.keep_weights import settle
 from bench.execution.messages import RunOptions
 from bench.execution.run_trials import run_trials
 from bench.execution.signals import INTERRUPTED, is_stop, stop_on_signals
@@ -59,9 +60,9 @@ def _drive(bundle: RunBundle, events: EventFile) -> bool:
     options = node_options(bundle.options, workers)
     failed = False
     for suite in bundle.suites:
-        suite_options = replace(options, suite=suite.suite, pruning=suite.pruning, sampling_seed=suite.sampling_seed)
-        console = Console(markup=False, highlight=False)
+        console, suite_options = Console(markup=False, highlight=False), suite.options(options)
         records = run_trials(suite.trials, datasets, ledger, console, suite_options, display=_recorder(events))
+        settle(suite.trials, ledger, suite_options)
         failed |= any(record.status == "failed" for record in records)
     return failed
 

@@ -18,6 +18,8 @@ from bench.errors import UserError
 from bench.execution.messages import RunOptions
 from bench.execution.pruning import rule
 from bench.jsonutil import JsonObject
+from bench.ledger.ledger import Ledger
+from bench.ledger.record import Record
 from bench.suite.schema import Pruning
 from bench.suite.trial import Trial, TrialConfig
 from bench.user_code.component_code import ComponentCode, UserCode
@@ -44,6 +46,21 @@ class BundledSuite:
     """The suite as it was named on the command line, with the options that narrow it."""
     max_minutes: float | None = None
     rank_by: str = "accuracy"
+
+    def options(self, options: RunOptions) -> RunOptions:
+        """A run's options, with those that are this suite's."""
+        return replace(
+            options,
+            suite=self.suite,
+            pruning=self.pruning,
+            sampling_seed=self.sampling_seed,
+            max_minutes=self.max_minutes,
+            rank_by=self.rank_by,
+        )
+
+    def done(self, ledger: Ledger) -> dict[str, Record]:
+        """Key to record of what this suite need not run again."""
+        return ledger.done(rule(self.pruning), self.max_minutes)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,14 +23,13 @@ from bench.execution.cluster.events import EventFile, EventRecorder, suite_start
 from bench.execution.keep_weights import settle
 from bench.execution.messages import Connection, RunOptions
 from bench.execution.progress import ProgressStats
-from bench.execution.pruning import rule
 from bench.execution.run_trials import run_trials
-from bench.execution.signals import INTERRUPTED, is_stop, stop_after, stop_on_signals, time_is_up
+from bench.execution.signals import INTERRUPTED, finishing, is_stop, stop_after, stop_on_signals, time_is_up
 from bench.execution.user_dataset import load_dataset
 from bench.ledger.file_store import FileStore
 from bench.ledger.ledger import Ledger
 from bench.ledger.store import entry_names, entry_path
-from bench.ledger.weights_files import weights_in
+from bench.ledger.weights_files import list_weights
 from bench.streams import tolerant_streams
 
 MONITOR = "/tmp/ray/session_latest/logs/monitor.*"
@@ -131,7 +130,7 @@ def _run_suite(
 ) -> bool:
     """Run the missing trials of one suite of the run; whether trials failed."""
     suite = bundle.suites[number]
-    done = ledger.done(rule(suite.pruning), suite.max_minutes)
+    done = suite.done(ledger)
     unknown = [trial.key for trial in suite.trials if trial.key in done and trial.key not in bundle.known]
     for key in unknown:
         export_record(ledger, key, folder)
@@ -140,23 +139,19 @@ def _run_suite(
     def display(stats: ProgressStats) -> EventRecorder:
         return EventRecorder(stats, events, lambda key: export_record(ledger, key, folder))
 
-    options = replace(
-        options,
-        suite=suite.suite,
-        pruning=suite.pruning,
-        sampling_seed=suite.sampling_seed,
-        max_minutes=suite.max_minutes,
-        rank_by=suite.rank_by,
-    )
-    records = run_trials(
-        suite.trials, datasets, ledger, Console(markup=False, highlight=False), options, display=display
-    )
-    for trial in suite.trials:  # another run on this ledger may have published some meanwhile
-        if trial.key not in bundle.known:
-            export_record(ledger, trial.key, folder)
-    settle(suite.trials, ledger, options)
-    for trial in suite.trials if options.keep != "none" else ():
-        export_weights(ledger, trial.key, folder)
+    options = suite.options(options)
+    try:
+        records = run_trials(
+            suite.trials, datasets, ledger, Console(markup=False, highlight=False), options, display=display
+        )
+        for trial in suite.trials:  # another run on this ledger may have published some meanwhile
+            if trial.key not in bundle.known:
+                export_record(ledger, trial.key, folder)
+        settle(suite.trials, ledger, options)
+    finally:
+        if options.keep != "none":  # of a run that was stopped, too: the head may be given back
+            with finishing():
+                export_weights(ledger, {trial.key for trial in suite.trials}, folder)
     events.write("suite_ended", suite=number)
     return any(record.status == "failed" for record in records)
 
@@ -167,10 +162,10 @@ def export_record(ledger: Ledger, key: str, folder: Path) -> None:
         _link(ledger.store, entry_names(ledger.store, key), folder)
 
 
-def export_weights(ledger: Ledger, key: str, folder: Path) -> None:
-    """Link a key's weights as `export_record` does its entries; at the end of a suite, when it is known whose stay."""
+def export_weights(ledger: Ledger, keys: Container[str], folder: Path) -> None:
+    """Link the weights of keys as `export_record` does entries; at the end of a suite, when it is known whose stay."""
     if isinstance(ledger.store, FileStore):
-        _link(ledger.store, [file.name for file in weights_in(ledger.store, key)], folder)
+        _link(ledger.store, [file.name for file in list_weights(ledger.store) if file.key in keys], folder)
 
 
 def _link(store: FileStore, names: Iterable[str], folder: Path) -> None:

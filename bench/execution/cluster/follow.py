@@ -22,7 +22,6 @@ from bench.execution.cluster.head import CommandError, ConnectionLostError, last
 from bench.execution.cluster.jobs import Job, fetch, jobs_of, remove_variables, run_folder
 from bench.execution.cluster.launcher import Launcher
 from bench.execution.progress import ProgressDisplay, ProgressStats, console_progress
-from bench.execution.pruning import rule
 from bench.execution.trackers.tracking import with_trackers
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record
@@ -71,7 +70,7 @@ def follow(launcher: Launcher, bundle: RunBundle, ledger: Ledger, console: Conso
 
 def _stats(bundle: RunBundle, event: Event, ledger: Ledger) -> ProgressStats:
     suite = bundle.suites[event["suite"]]
-    done = ledger.done(rule(suite.pruning), suite.max_minutes)
+    done = suite.done(ledger)
     done |= {record.key: record for record in map(Record.from_json, event["reused"])}
     known = set(bundle.known) | {record["key"] for record in event["reused"]}
     reused = [done[trial.key] for trial in suite.trials if trial.key in done and trial.key in known]
