@@ -73,7 +73,6 @@ def check(suite: Suite, trials: list[Trial]) -> None:
 
 def _unanswered_checks(suite: Suite, trials: list[Trial]) -> tuple[Shapes, dict[int, str]]:
     """The shape of each data set, and whether a configuration fits where no check has told yet, by `Trial.group`."""
-
     trial_of_group = {trial.group: trial for trial in trials}.values()
     shapes = {
         text: _image_shape(suite, trial) for text, trial in {trial.data: trial for trial in trial_of_group}.items()
@@ -250,13 +249,11 @@ def checked_for_plan(suite: Suite, trials: list[Trial], max_networks: int | None
 
 def network_of(trial: Trial) -> str:
     """What tells a trial's network from others."""
-
     return canonical([trial.config.model.to_json(), trial.config.preprocessing.to_json(), trial.data])
 
 
 def _groups_with_known_names(trials: list[Trial]) -> set[int]:
     """The configurations all of whose names are bench's or the libraries', or of a factory that is there already."""
-
     models = AXES["model"].keys() | _timm_models()
     factories: set[str] = set()
     groups = set()
@@ -296,7 +293,6 @@ def needs_libraries(config: JsonObject) -> bool:
 
 def _image_shape(suite: Suite, trial: Trial) -> tuple[tuple[int, int, int], int]:
     """The (channels, height, width) of a trial's images, and how many classes; UserError with the data's place."""
-
     try:
         return dataset_shape(trial)
     except UserError as error:

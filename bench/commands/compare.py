@@ -148,9 +148,9 @@ def _source(name: str, ledger: Ledger, suite: _SuiteFilter | None) -> LedgerSour
 
 
 def _damaged_note(role: str, ledger: Ledger) -> list[str]:
-    """A note on components that could not be read, for a program that reads the JSON and not stderr."""
+    """A note on entries that could not be read, for a program that reads the JSON and not stderr."""
     count = len(ledger.damaged)
-    return [f"{role}: {count} of the ledger's components could not be read and were skipped"] if count else []
+    return [f"{role}: {count} of the ledger's entries could not be read and were skipped"] if count else []
 
 
 def _compare_configurations(base: str, new: str, filters: Filters, results: str, max_drop: float) -> CompareResult:
@@ -215,7 +215,6 @@ def _location(ledger: Ledger) -> Path | str:
 
 
 def _suite_filter(name: str) -> _SuiteFilter:
-
     suite = load(name, None, None, None)
     texts = frozenset(canonical(part) for config, _ in suite.configurations for part in (config, config["dataset"]))
     return _SuiteFilter(name, texts, suite.metrics[0])
@@ -223,7 +222,6 @@ def _suite_filter(name: str) -> _SuiteFilter:
 
 def _of_suite(records: list[Record], suite: _SuiteFilter | None, ledger: str) -> list[Record]:
     """The records of a suite; UserError where there are records, and none of them is of it."""
-
     if suite is None:
         return records
     of_suite = [
@@ -269,7 +267,6 @@ def reproduce(
 
 
 def _refuse_user_code(records: Iterable[Record]) -> None:
-
     for record in records:
         values = [(axis, record.config.get(axis, [])) for axis in AXES]
         components = [

@@ -90,7 +90,6 @@ def show(
 
 def _entry(name: str, size: tuple[int, int] | None, channels: int | None) -> str | JsonObject:
     """A catalogue's name, a suite file's component, or the component of what lies at a path."""
-
     if channels not in (None, 1, 3):
         raise UserError(f"--channels {channels}: allowed are 1 (grey) and 3 (colour)")
     if name.lstrip().startswith("{"):
@@ -194,7 +193,6 @@ def fetch(
     data_dir: DataDir = None,
 ) -> None:
     """Make sure that data sets are on this machine, and verify them."""
-
     for name in names:
         dataset = _component(name) if name.lstrip().startswith("{") else name
         typer.echo(f"{name}: verified in {fetch_data(dataset, data_dir, notify=typer.echo)}")
@@ -208,7 +206,6 @@ def datasets_of(
     `locations` says where a suite file names the user's own data, which a message about them begins with. UserError
     where data are not those that the trials' keys were made with.
     """
-
     datasets: dict[str, Dataset] = {}
     for text, trial in {trial.data: trial for trial in trials}.items():
         try:

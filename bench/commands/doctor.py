@@ -112,7 +112,6 @@ def _shared_memory() -> DoctorCheck:
 
 
 def _results(results: str) -> DoctorCheck:
-
     advice = "name another folder or URL with --results or BENCH_RESULTS"
     try:
         ledger = Ledger(results)
@@ -136,7 +135,6 @@ def _results(results: str) -> DoctorCheck:
 
 
 def _cache() -> DoctorCheck:
-
     advice = "let XDG_CACHE_HOME name another folder, or put data sets where --data-dir or BENCH_DATA says"
     return _disk("download cache", user_cache(), MIN_CACHE, advice, "warning")
 
@@ -173,7 +171,6 @@ def _disk(name: str, folder: Path, least: float, advice: str, unwritable: Litera
 
 def _missing_folders(data_dir: Path | None) -> Iterator[DoctorCheck]:
     """A warning for each folder named by the user that does not exist; UserError for --data-dir."""
-
     for path in search_paths(next(iter(DATASETS.values())), data_dir):
         if path.given and not path.root.is_dir():
             yield DoctorCheck(path.label, "warning", f"{path.root}: there is no such folder", "name one that exists")
@@ -181,7 +178,6 @@ def _missing_folders(data_dir: Path | None) -> Iterator[DoctorCheck]:
 
 def _datasets(data_dir: Path | None) -> Iterator[DoctorCheck]:
     """A line for each data set on this machine, and one line for all others: nobody needs every one."""
-
     results = {}
     for name, info in DATASETS.items():
         paths = next(filter(None, (locate(info, location)[0] for location in search_paths(info, data_dir))), None)

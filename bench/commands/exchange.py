@@ -98,7 +98,6 @@ def import_predictions(
     data_dir: DataDir = None,
 ) -> None:
     """Add test predictions of any framework, classes or probabilities, to the leaderboard."""
-
     if not name.strip() or not name.isprintable() or len(name.strip()) > MAX_NAME_LENGTH:
         short_name = name if len(name) <= MAX_NAME_LENGTH else f"{name[:20]}..."
         raise UserError(f"--name {short_name!r}: give a printable name of at most {MAX_NAME_LENGTH} characters")
@@ -160,7 +159,6 @@ def _entry(name: str) -> JsonObject:
 
 
 def _record(key: str, config_key: str, config: JsonObject, seed: int, predictions: Predictions, data: Any) -> Record:
-
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     test = compute_metrics(predictions, len(data.classes))
     result = Result(curves={}, epochs_run=0, test=test, classes=list(data.classes))
@@ -237,7 +235,6 @@ def merge(
     results: Results = RESULTS,
 ) -> None:
     """Copy into a ledger what it lacks of others; nothing that it holds changes, and doing it again copies nothing."""
-
     summary = merge_ledgers(sources, results)
     for location, reason in summary.damaged:
         typer.echo(f"left {escaped_line(str(location))}: {reason}", err=True)

@@ -32,7 +32,6 @@ T = TypeVar("T")
 
 def existing(results: str) -> Ledger:
     """The ledger at a folder or URL; UserError where there is none, as with a mistyped name."""
-
     ledger = Ledger(results)
     if not ledger.store.check():
         raise UserError(
@@ -80,7 +79,6 @@ def print_weights(text: str, trials: list[Trial], ledger: Ledger, console: Conso
 
 def undamaged(make: Callable[[], T], *ledgers: Ledger) -> T:
     """The result of `make`, called again without the entries whose predictions turned out to be damaged."""
-
     last_missing = ""
     while True:
         try:

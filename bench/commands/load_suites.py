@@ -62,7 +62,6 @@ def completed(suite: Suite, user_code: bool = True) -> Suite:
 
 def _with_library_defaults(suite: Suite) -> Suite:
     """The suite with the defaults of torch's and timm's own optimizers spelled out in every configuration."""
-
     new: JsonObject = {}
 
     def resolve(component: JsonObject) -> JsonObject:
@@ -112,7 +111,6 @@ def trials_of(suite: Suite) -> list[Trial]:
 
     UserError names all models and data that are not there or wrong, as far as that is told without torch and pixels.
     """
-
     folder = suite.path.resolve().parent
     try:
         return trials(suite, fingerprint, lambda component: read_component(component, folder))
@@ -122,7 +120,6 @@ def trials_of(suite: Suite) -> list[Trial]:
 
 def _data_problems(suite: Suite) -> list[str]:
     """What is wrong with the user's own data that are there, told beside what is wrong elsewhere in the file."""
-
     problems = []
     for dataset in {canonical(config["dataset"]): config["dataset"] for config, _ in suite.configurations}.values():
         if dataset["name"] in FROM_PATH:
@@ -139,7 +136,6 @@ def _data_problems(suite: Suite) -> list[str]:
 
 def has_known_names(config: JsonObject) -> bool:
     """Whether all names are bench's own, so that no library has to be asked about them."""
-
     return all(config[axis]["name"] in AXES[axis] for axis in EXTENSIBLE_AXES)
 
 

@@ -272,7 +272,6 @@ def _checksums(records: Iterable[Record], trials: Iterable[Trial]) -> dict[str, 
     data, wherever they lay then; those of the user's own models only with the suite that names them, whose folder has
     their code.
     """
-
     user_checksums = sorted({trial.contents for trial in trials if "path" in trial.config.dataset.to_json()})
     by_key = {}
     for record in records:
@@ -290,7 +289,6 @@ def _checksums(records: Iterable[Record], trials: Iterable[Trial]) -> dict[str, 
 
 def _references(suite: Suite) -> list[tuple[ReferenceMatch, Reference]]:
     """The published result of each comparison; of those that share an id, the one on the configuration's dataset."""
-
     pairs = []
     for match in suite.comparisons:
         candidates = find([match.reference])

@@ -145,7 +145,6 @@ def _relative_path(path: Path) -> str:
 
 def _metrics(pattern: str, width: int) -> Iterator[str]:
     """What `metrics` and `rank_by` of a suite file may name."""
-
     indent = " " * (max(map(len, METRICS)) + 2)
     for name, metric in METRICS.items():
         if fnmatch.fnmatch(name, pattern):
@@ -167,8 +166,7 @@ def _corruptions(pattern: str, width: int) -> Iterator[str]:
 
 
 def _published(pattern: str, width: int) -> Iterator[str]:
-    """The published results by dataset, each with its figure and flags; a pattern may mean ``dataset/id`` or a flag."""
-
+    """The published results by dataset, each with its value and flags; a pattern may mean ``dataset/id`` or a flag."""
     matching = [r for r in load() if fnmatch.filter((r.id, f"{r.dataset}/{r.id}", *r.flags), pattern)]
     indent = " " * (max((len(reference.id) for reference in matching), default=0) + 2)
     for dataset in dict.fromkeys(reference.dataset for reference in matching):
@@ -258,7 +256,6 @@ def _print_logs(records: list[Record], ledger: Ledger) -> None:
 
 def _find_records(text: str, ledger: Ledger) -> list[Record]:
     """The record of a key, or those of all trials of the configuration with this label; UserError for neither."""
-
     records = ledger.records()
     if not text or not records or (KEY.fullmatch(text) and any(record.key.startswith(text) for record in records)):
         return [ledger.record(text)]
