@@ -16,14 +16,11 @@ from pathlib import Path
 
 from figures import cost_of, median_and_spread, show, verdict
 
-LIBRARY = 60_000
-"""Scripts of more characters are libraries; bench's own have a tenth of that."""
-
 
 def beside_libraries(text: str) -> int:
     """Bytes of a page without the libraries in it."""
-    scripts = re.findall(r'<script type="module">(.*?)</script>', text, re.DOTALL)
-    return len(text.encode()) - sum(len(one.encode()) for one in scripts if len(one) > LIBRARY)
+    libraries = re.findall(r'<script type="application/gzip".*?</script>', text)
+    return len(text.encode()) - sum(map(len, libraries))
 
 
 def main() -> None:

@@ -57,6 +57,9 @@ def open_page(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Page]]
         page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(file.as_uri())
+        if context_options.get("java_script_enabled", True):
+            for board in page.locator("[data-controls=leaderboard]").all():  # it waits for its library
+                board.locator(".tools").wait_for(state="attached")
         return page
 
     yield opened

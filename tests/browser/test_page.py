@@ -117,7 +117,7 @@ def test_the_contents_lead_to_every_section(open_page: Open, small_page: str) ->
     assert links.first.inner_text() == "Leaderboard"
     targets = links.evaluate_all("links => links.map((one) => document.querySelector(one.hash)?.innerText ?? null)")
     assert targets == links.all_inner_texts()
-    assert len(targets) == page.locator("section.dataset h3").count()
+    assert len(targets) == page.locator("section.topic").count()
 
 
 @pytest.mark.parametrize("scripts", [True, False])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import gzip
 import io
 import json
 import re
@@ -13,7 +15,7 @@ from made_ledger import FLIP, L2, Ledger, config
 
 from bench.published import find
 from bench.report import Report, build, to_csv, to_html
-from bench.report.html import data, policy, script
+from bench.report.html import Script, data, policy, script
 
 
 class Tags(HTMLParser):
@@ -65,11 +67,19 @@ def test_the_page_asks_for_nothing(full: Ledger) -> None:
 
 def test_the_policy_names_every_script_and_no_other(full: Ledger) -> None:
     tags = Tags(to_html(report_of(full)))
-    run = [text for kind, text in tags.scripts if kind == "module"]
-    assert len(run) >= 2
-    assert tags.policy == policy([script(text) for text in run])
-    assert {kind for kind, _ in tags.scripts} == {"module", "application/json"}
-    assert "unsafe" not in tags.policy.split("script-src")[1]
+    run = {kind: [text for of_kind, text in tags.scripts if of_kind == kind] for kind, _ in tags.scripts}
+    assert run.keys() == {"module", "application/gzip", "application/json"}
+    libraries = [gzip.decompress(base64.b64decode(text)).decode() for text in run["application/gzip"]]
+    assert len(run["module"]) >= 3 and len(libraries) == 2
+    before, allowed = tags.policy.split("script-src ")
+    assert policy([]).startswith(before)
+    assert set(allowed.split()) == {Script(text).source for text in (*run["module"], *libraries)}
+
+
+def test_the_libraries_are_a_third_of_the_limit_of_a_page(full: Ledger) -> None:
+    page = to_html(report_of(full))
+    packed = [text for kind, text in Tags(page).scripts if kind == "application/gzip"]
+    assert sum(map(len, packed)) < 2**21 / 3
 
 
 def test_a_page_without_tables_has_no_script(ledger: Ledger) -> None:
@@ -79,7 +89,7 @@ def test_a_page_without_tables_has_no_script(ledger: Ledger) -> None:
 
 
 def test_hostile_names_are_shown_not_obeyed(full: Ledger) -> None:
-    before = [text for kind, text in Tags(to_html(report_of(full))).scripts if kind == "module"]
+    before = [text for kind, text in Tags(to_html(report_of(full))).scripts if kind != "application/json"]
     full.records.clear()
     model = {"name": "<script>alert(1)</script>"}
     full.add(config(model=model), [0.9], classes=["<img src=x>", *"abcdefghi"])
@@ -176,8 +186,8 @@ def test_two_different_values_are_not_shaded(ledger: Ledger) -> None:
     assert 'class="number best"' not in to_html(report_of(ledger))
 
 
-def test_the_contents_have_every_section(full: Ledger) -> None:
+def test_the_contents_have_every_section_and_those_on_the_whole_report(full: Ledger) -> None:
     page = to_html(report_of(full))
-    titles = re.findall(r'<section class="topic" id="(part-1[^"]*)">(?:\s*<style>.*?</style>)?\s*<h3>(.*?)</h3>', page)
-    assert len(titles) == page.count("<h3>") > 5
-    assert re.findall(r'<a href="#(part-1-[^"]*)">(.*?)</a>', page) == titles
+    titles = re.findall(r'<section class="topic" id="([^"]*)">(?:\s*<style>.*?</style>)?\s*<h[23]>(.*?)</h[23]>', page)
+    assert len(titles) == page.count("<h3>") + 2 > 7
+    assert re.findall(r'<a href="#([^"]*-section-[^"]*)">(.*?)</a>', page) == titles

@@ -15,6 +15,7 @@ async function enliven(figure, still) {
   view.setAttribute("aria-hidden", "true");
   view.style.maxWidth = still.style.maxWidth;
   still.after(view);
+  await library("vega");
   await window.vegaEmbed(view, JSON.parse(document.getElementById(figure.dataset.chart).textContent), {
     mode: "vega-lite",
     config: JSON.parse(document.getElementById("charts-config").textContent),

@@ -1,4 +1,5 @@
 // The leaderboard's controls. DataTables sorts, searches, pages, hides and groups; without scripts the table is plain.
+await library("datatables");
 const $ = globalThis.jQuery;
 const DataTable = $.fn.dataTable;
 const PAGE = 100;
