@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import pandas as pd
 
@@ -12,7 +13,9 @@ from bench.report.analysis import Analysis
 from bench.report.classes.details import Details
 from bench.report.classes.misclassified import Gallery
 from bench.report.ensemble_rows import ProbabilityRow
+from bench.report.estimates import Estimate, seed_noise
 from bench.report.grouping import Config, TrialGroup
+from bench.report.leaderboard_frame import metric_estimate
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +50,23 @@ class Comparison:
     details: tuple[Details, ...]
     gallery: Gallery | None = None
     ensembles: tuple[ProbabilityRow, ...] = ()
+
+    @cached_property
+    def accuracies(self) -> dict[str, Estimate]:
+        """By label, the test accuracy of each configuration with a complete seed, as the leaderboard has it."""
+        noise, analysis = seed_noise(self.group), self.analysis
+        return {
+            label: metric_estimate(
+                configuration,
+                "accuracy",
+                noise.get(label),
+                analysis.correctness.images,
+                analysis.rank_statistics.get(label),
+            )
+            for configuration in self.group.configurations
+            if configuration.with_status("complete")
+            for label in [configuration.label]
+        }
 
 
 @dataclass(frozen=True)

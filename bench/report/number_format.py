@@ -75,6 +75,11 @@ def count(value: Any) -> str:
     return NOTHING if pd.isna(value) else f"{value:,}"
 
 
+def mean_count(value: float) -> str:
+    """A mean of whole numbers, to the nearest one."""
+    return NOTHING if math.isnan(value) else count(round(value))
+
+
 def counted(number: int, noun: str) -> str:
     """``1 trial``, ``2 trials``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

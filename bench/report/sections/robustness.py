@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,9 +15,9 @@ from bench.report.charts.drawing import chart_data
 from bench.report.charts.style import alt, fitted
 from bench.report.comparison import Comparison
 from bench.report.document import Chart, Column, OmittedChart, Row, Section, Table
-from bench.report.estimates import noise_of, seed_values
+from bench.report.estimates import MODERATED, Estimate, noise_of, seed_values
 from bench.report.grouping import Configuration
-from bench.report.number_format import count, percent, points
+from bench.report.number_format import count, counted, percent, points
 from bench.report.sections.budget import trained
 from bench.statistics.corruption_error import Errors, mean_corruption_error, mean_error
 from bench.statistics.intervals import Interval, PooledDeviation, seed_interval
@@ -30,7 +30,9 @@ CELL = 34
 
 PALETTE = ("#fff7ec", "#fdbb84", "#e34a33", "#7f0000")
 DARK = 45
-"""Percent of errors above which a cell's text is white."""
+"""Percent of errors above which a cell's text is light."""
+LIGHT_TEXT, DARK_TEXT = "#fefefe", "#1a1a1a"
+"""None of the theme's colours: a dark page turns those, and the cells' colours stay."""
 
 
 def robustness(comparison: Comparison) -> Section:
@@ -40,15 +42,11 @@ def robustness(comparison: Comparison) -> Section:
     if not errors:
         return section
     baseline = baseline_of(errors)
-    summary, cells = summary_frame(errors, baseline), severity_frame(errors)
-    n_images = comparison.analysis.correctness.images
-    of_images = (
-        f" Each of the {n_images:,} test images is corrupted once per corruption and severity." if n_images else ""
-    )
+    summary, cells = summary_frame(errors, baseline, comparison.accuracies), severity_frame(errors)
     return Section(
         section.name,
         TITLE,
-        (_summary_table(summary, baseline, next(iter(errors.values()))[0], of_images), _severity_table(cells)),
+        (_summary_table(summary, baseline, errors[baseline], _remarks(comparison, errors)), _severity_table(cells)),
         draw=lambda: (heat_map(cells, summary),),
         data=lambda: {"findings": {"robustness": summary, "corruptions": cells}},
     )
@@ -66,8 +64,9 @@ def errors_of(comparison: Comparison) -> dict[str, Tested]:
         if not member.complete or not results or any(not result for result in results):
             continue
         names = [name for name in CORRUPTIONS if all(name in result for result in results if result)]
-        errors = np.array([[1 - np.array(result[name]) for name in names] for result in results if result])
-        tested[member.label] = names, errors, member
+        if names:
+            errors = np.array([[1 - np.array(result[name]) for name in names] for result in results if result])
+            tested[member.label] = names, errors, member
     by_names: dict[tuple[str, ...], int] = {}
     for names, _, _ in tested.values():
         by_names[tuple(names)] = by_names.get(tuple(names), 0) + 1
@@ -85,25 +84,35 @@ def baseline_of(errors: dict[str, Tested]) -> str:
     return min(plain or errors, key=lambda label: float(np.mean(seed_values(errors[label][2]))))
 
 
-def summary_frame(errors: dict[str, Tested], baseline: str) -> pd.DataFrame:
-    """A row per configuration: clean error, mean error under corruption, mCE, each with 95 % over seeds; fractions."""
-    columns = {
-        "clean": {label: [1 - value for value in seed_values(member)] for label, (_, _, member) in errors.items()},
-        "corrupted": {label: mean_error(table).tolist() for label, (_, table, _) in errors.items()},
-        "mce": {
-            label: mean_corruption_error(table, errors[baseline][1]).tolist() for label, (_, table, _) in errors.items()
-        },
-    }
-    noise = {name: noise_of(values) for name, values in columns.items()}
-    rows = []
-    for label in errors:
-        row: dict[str, float | str] = {
-            "label": label,
-            "baseline": label == baseline,
-            "seeds": len(columns["clean"][label]),
+def errorless(tested: Tested) -> list[str]:
+    """The corruptions under which no seed makes an error; over a baseline's of 0 an error has no ratio."""
+    names, errors, _ = tested
+    return [name for name, error in zip(names, errors.sum(axis=(0, 2)), strict=True) if error == 0]
+
+
+def summary_frame(errors: dict[str, Tested], baseline: str, accuracies: Mapping[str, Estimate]) -> pd.DataFrame:
+    """A row per configuration: clean error, mean error under corruption, mCE, each with 95 % over seeds; fractions.
+
+    `accuracies` are those on clean images, by label. mCE is nan where the baseline makes no error under a corruption.
+    """
+    values = {"corrupted": {label: mean_error(table).tolist() for label, (_, table, _) in errors.items()}}
+    of_baseline = errors[baseline][1]
+    if not errorless(errors[baseline]):
+        values["mce"] = {
+            label: mean_corruption_error(table, of_baseline).tolist() for label, (_, table, _) in errors.items()
         }
-        for name, by_label in columns.items():
-            interval = _interval(by_label[label], noise[name].get(label))
+    noise = {name: noise_of(by_label) for name, by_label in values.items()}
+    rows = []
+    for label, (_, table, _) in errors.items():
+        accuracy = accuracies[label]
+        low, high = (accuracy.low, accuracy.high) if accuracy.interval == MODERATED else (math.nan, math.nan)
+        intervals = {"clean": Interval(1 - accuracy.mean, 1 - high, 1 - low)}
+        for name, by_label in values.items():
+            most = 1.0 if name == "corrupted" else math.inf
+            intervals[name] = _interval(by_label[label], noise[name].get(label), most)
+        row: dict[str, float | str] = {"label": label, "baseline": label == baseline, "seeds": len(table)}
+        for name in ("clean", "corrupted", "mce"):
+            interval = intervals.get(name, Interval(math.nan, math.nan, math.nan))
             row |= {name: interval.estimate, f"{name}_low": interval.low, f"{name}_high": interval.high}
         rows.append(row)
     return pd.DataFrame(rows).sort_values("corrupted", kind="stable").reset_index(drop=True)
@@ -120,36 +129,58 @@ def severity_frame(errors: dict[str, Tested]) -> pd.DataFrame:
     for (name, severity), by_label in by_cell.items():
         noise = noise_of(by_label)
         for label, values in by_label.items():
-            interval = _interval(values, noise.get(label))
+            interval = _interval(values, noise.get(label), 1.0)
             bounds = {"error": interval.estimate, "low": interval.low, "high": interval.high}
             rows.append({"label": label, "corruption": name, "severity": severity, **bounds, "seeds": len(values)})
     return pd.DataFrame(rows)
 
 
-def _interval(values: Sequence[float], noise: PooledDeviation | None) -> Interval:
+def _interval(values: Sequence[float], noise: PooledDeviation | None, most: float) -> Interval:
+    """Over seeds, within 0 and `most`."""
     if noise is None:
         return Interval(float(np.mean(values)), math.nan, math.nan)
-    return seed_interval(values, noise)
+    bounds = seed_interval(values, noise)
+    return Interval(bounds.estimate, max(bounds.low, 0.0), min(bounds.high, most))
+
+
+def _wider_side(estimate: float, low: float, high: float) -> float:
+    """What stands after ±: near 0 and 100 % the sides differ."""
+    return max(high - estimate, estimate - low)
 
 
 def _written(name: str) -> Any:
     def cell(row: Row) -> str:
-        half = (row[f"{name}_high"] - row[f"{name}_low"]) / 2
-        return percent(row[name]) if math.isnan(half) else f"{percent(row[name])} ± {percent(half)}"
+        side = _wider_side(row[name], row[f"{name}_low"], row[f"{name}_high"])
+        return percent(row[name]) if math.isnan(side) else f"{percent(row[name])} ± {percent(side)}"
 
     return cell
 
 
-def _summary_table(summary: pd.DataFrame, baseline: str, names: list[str], of_images: str) -> Table:
+def _remarks(comparison: Comparison, errors: dict[str, Tested]) -> str:
+    """How many images there are, and which configurations are left out."""
+    n_images = comparison.analysis.correctness.images
+    others = sum(
+        any(record.result.robustness for record in member.records) and member.label not in errors
+        for member in trained(comparison)
+    )
+    left_out = f" {counted(others, 'configuration')} tested on other corruptions or lacking seeds: left out."
+    return f" Each of the {n_images:,} test images is corrupted once per corruption and severity." + left_out * (
+        others > 0
+    )
+
+
+def _summary_table(summary: pd.DataFrame, baseline: str, tested: Tested, remarks: str) -> Table:
+    names, without = tested[0], errorless(tested)
+    no_ratio = f" mCE is not defined here: “{baseline}” makes no error under {_words(without)}."
     return Table(
         name="robustness",
         title="Mean corruption error",
         caption=(
-            f"Errors on test images under {', '.join(name.replace('_', ' ') for name in names)}, each at five "
-            f"severities, the same images for every network.{of_images} mCE (Hendrycks and Dietterich 2019) is the "
-            f"mean over corruptions of the error over that of “{baseline}”: below 100 is better than it. That baseline "
-            "is the least accurate on clean images of those without augmentation and regularizer. ±: 95 % over seeds "
-            "on this test set, the baseline's mean taken as it is. Nothing is selected by these errors."
+            f"Errors on test images under {_words(names)}, each at five severities, the same images for every network."
+            f"{remarks} mCE (Hendrycks and Dietterich 2019) is the mean over corruptions of the error over that of "
+            f"“{baseline}”: below 100 is better than it. That baseline is the least accurate on clean images of those "
+            "without augmentation and regularizer. ±: 95 % over seeds on this test set, the baseline's mean taken as "
+            "it is. Nothing is selected by these errors." + no_ratio * bool(without)
         ),
         frame=summary,
         columns=(
@@ -161,6 +192,10 @@ def _summary_table(summary: pd.DataFrame, baseline: str, names: list[str], of_im
             Column("seeds", "Seeds", lambda row: count(row["seeds"])),
         ),
     )
+
+
+def _words(names: Sequence[str]) -> str:
+    return ", ".join(name.replace("_", " ") for name in names)
 
 
 def _severity_table(cells: pd.DataFrame) -> Table:
@@ -195,8 +230,8 @@ def _text_of(name: str, row: Row) -> str:
 
 
 def _cell_text(row: Row) -> str:
-    half = (row["high"] - row["low"]) / 2
-    return f"{100 * row['error']:.1f}" + ("" if math.isnan(half) else f" ± {100 * half:.1f}")
+    side = _wider_side(row["error"], row["low"], row["high"])
+    return f"{100 * row['error']:.1f}" + ("" if math.isnan(side) else f" ± {100 * side:.1f}")
 
 
 def heat_map(cells: pd.DataFrame, summary: pd.DataFrame) -> Chart | OmittedChart:
@@ -243,7 +278,7 @@ def _panel(cells: pd.DataFrame, title: str, names: list[str], with_names: bool) 
     )
     scale = alt.Scale(domain=[0, 100], range=list(PALETTE))
     colours = alt.Color("error:Q", scale=scale, legend=None)
-    text = alt.condition(f"datum.error > {DARK}", alt.value("#ffffff"), alt.value("#1c2024"))
+    text = alt.condition(f"datum.error > {DARK}", alt.value(LIGHT_TEXT), alt.value(DARK_TEXT))
     layers = [
         base.mark_rect(stroke="#ffffff", strokeWidth=1).encode(color=colours),
         base.mark_text(fontSize=10).encode(text=alt.Text("error:Q", format=".0f"), color=text),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -12,11 +12,11 @@ from bench.report.charts.drawing import chart_data
 from bench.report.charts.style import HEIGHT, SERIES, SHAPES, WIDTH, alt, legend
 from bench.report.comparison import Comparison
 from bench.report.document import Chart, Column, OmittedChart, Row, Section, Table
-from bench.report.estimates import Estimate, estimate, seed_noise, seed_values
+from bench.report.estimates import Estimate, seed_values
 from bench.report.grouping import Configuration, families
-from bench.report.number_format import NOTHING, count, with_interval
+from bench.report.number_format import NOTHING, count, mean_count, with_interval
 from bench.report.sections.budget import trained
-from bench.statistics.intervals import Interval, PooledDeviation
+from bench.statistics.intervals import Interval
 from bench.statistics.power_law import MIN_POINTS, PowerLaw, fit_power_law
 
 TITLE = "Accuracy and the number of training images"
@@ -34,6 +34,8 @@ POINT_COLUMNS = (
 )
 MAX_FAMILIES = 6
 CURVE_POINTS = 40
+HALF_WIDTHS = 2 * 1.96
+"""A 95 % interval in standard errors."""
 
 
 def training_size(comparison: Comparison) -> Section:
@@ -61,35 +63,30 @@ def training_size(comparison: Comparison) -> Section:
 
 def size_points(comparison: Comparison) -> pd.DataFrame:
     """`POINT_COLUMNS`, a row per configuration of each family that was trained on two numbers of images or more."""
-    noise = seed_noise(comparison.group)
     rows = []
     for family, members in families(trained(comparison), "fraction").items():
-        points = [point for member in members if (point := _point(comparison, member, noise)) is not None]
+        points = [point for member in members if (point := _point(comparison, member)) is not None]
         if len({point["images"] for point in points}) > 1:
             rows += sorted(({"family": family, **point} for point in points), key=lambda point: point["images"])
     return pd.DataFrame(rows, columns=list(POINT_COLUMNS))
 
 
-def _point(
-    comparison: Comparison, member: Configuration, noise: Mapping[str, PooledDeviation]
-) -> dict[str, float | str] | None:
+def _point(comparison: Comparison, member: Configuration) -> dict[str, float | str] | None:
     """Estimates of a configuration with all its seeds, with the mean number of images that they were trained on."""
     images = [record.run_info.train_images for record in member.with_status("complete")]
     values = seed_values(member)
     if not member.complete or not values or None in images:
         return None
-    pooled = noise.get(member.label)
-    estimated = estimate(values, "accuracy", pooled, comparison.analysis.correctness.images)
-    error = pooled.deviation / math.sqrt(len(values)) if pooled else (estimated.high - estimated.low) / 4
+    accuracy = comparison.accuracies[member.label]
     return {
         "label": member.label,
         "fraction": float(member.config.get("fraction", 1.0)),
         "images": float(np.mean([number for number in images if number is not None])),
-        "accuracy": estimated.mean,
-        "low": estimated.low,
-        "high": estimated.high,
-        "interval": estimated.interval,
-        "standard_error": error,
+        "accuracy": accuracy.mean,
+        "low": accuracy.low,
+        "high": accuracy.high,
+        "interval": accuracy.interval,
+        "standard_error": (accuracy.high - accuracy.low) / HALF_WIDTHS,
         "seeds": len(values),
     }
 
@@ -118,15 +115,15 @@ def _points_table(points: pd.DataFrame) -> Table:
         name="training-size",
         title="Accuracy by fraction",
         caption=(
-            "Mean test accuracy of configurations that differ in fraction alone, with 95 % intervals over seeds on "
-            "this test set. A seed draws its own images, those of a fraction among those of a larger one; the interval "
-            "covers that draw."
+            "Mean test accuracy of configurations that differ in fraction alone, with 95 % intervals as in the "
+            "leaderboard. A seed draws its own images, those of a fraction among those of a larger one: intervals over "
+            "seeds cover that draw."
         ),
         frame=points,
         columns=(
             Column("family", "Configuration", lambda row: row["family"], "label"),
             Column("fraction", "Fraction %", lambda row: f"{100 * row['fraction']:g}"),
-            Column("images", "Training images", lambda row: count(round(row["images"]))),
+            Column("images", "Training images", lambda row: mean_count(row["images"])),
             Column("accuracy", "Test accuracy %", lambda row: with_interval(_estimate(row), "accuracy")),
             Column("seeds", "Seeds", lambda row: count(row["seeds"])),
         ),
@@ -151,7 +148,7 @@ def _laws_table(rows: pd.DataFrame, twice: float) -> Table:
         caption=(
             "error = a / n^b + c, n the number of training images, fitted to the mean errors by least squares of their "
             f"logarithms, where there are {MIN_POINTS} fractions or more. Brackets: the middle 95 % of fits to errors "
-            "drawn anew within their seed noise; that the law is the right one is assumed. The error at "
+            "drawn anew within the intervals above; that the law is the right one is assumed. The error at "
             f"{round(twice):,} images, twice the most that was trained on, is extrapolated."
         ),
         frame=rows,
@@ -199,7 +196,7 @@ def size_chart(points: pd.DataFrame, laws: dict[str, PowerLaw | None]) -> Chart 
         layers.insert(0, lines.encode(x=x, y=y, color=colours))
     left = f" The best {MAX_FAMILIES} of {len(laws)} families are drawn." * (len(laws) > MAX_FAMILIES)
     caption = (
-        "Mean test accuracy with 95 % intervals over seeds; lines: error = a / n^b + c, fitted where there are "
+        "Mean test accuracy with 95 % intervals; lines: error = a / n^b + c, fitted where there are "
         f"{MIN_POINTS} fractions or more.{left}"
     )
     return Chart("training-size", TITLE, caption, alt.LayerChart(layer=layers, width=WIDTH, height=HEIGHT))

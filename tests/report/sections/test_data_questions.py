@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from made_ledger import FLIP, Ledger, config
 
+import bench.report
 from bench.report.build_report import build
 from bench.report.csv_json import to_json
 from bench.report.document import Chart, Report, Section
 from bench.report.html import to_html
 from bench.report.markdown import to_markdown
+from bench.report.sections.robustness import DARK_TEXT, LIGHT_TEXT
 
 FRACTIONS = (0.01, 0.02, 0.05, 0.1, 0.3)
 NAMES = ("training-size", "label-noise", "imbalance", "robustness")
@@ -114,10 +117,72 @@ def test_wrong_labels_and_long_tails_are_held_against_the_same_without_them() ->
     (noise,) = section(report, "label-noise").tables
     assert [cell.text for cell in noise.cells["value"]] == ["none", "symmetric rate=0.2", "symmetric rate=0.4"]
     assert [cell.text for cell in noise.cells["wrong"]] == ["0", "1,080", "2,160"]
-    losses = [cell.text for cell in noise.cells["loss"]]
+    losses = [cell.text for cell in noise.cells["difference"]]
     assert losses[0] == "–" and losses[1].startswith("−") and float(losses[2][1:]) > float(losses[1][1:])
     (tail,) = section(report, "imbalance").tables
     assert [cell.text for cell in tail.cells["value"]] == ["none", "exponential ratio=100"]
+
+
+def test_a_difference_has_the_interval_of_the_pair() -> None:
+    (noise,) = section(report_of(asked()), "label-noise").tables
+    plain, weak, strong = noise.rows
+    assert np.isnan(plain["difference_low"])
+    for row in (weak, strong):
+        assert row["difference_low"] < row["difference"] == pytest.approx(row["accuracy"] - plain["accuracy"])
+        assert row["difference"] < row["difference_high"] < 0
+    assert re.fullmatch(r"\[−\d\.\d\d,\u00a0−\d\.\d\d\]", noise.cells["difference_interval"][1].text)
+
+
+def test_every_section_has_the_leaderboards_accuracies() -> None:
+    report = report_of(corrupted(asked()))
+    ranked = {row["label"]: row for row in report.frame.to_dict("records")}
+    size, noise, tail = (section(report, name).tables[0].rows for name in NAMES[:3])
+    for row in (*size, *noise, *tail):
+        of_leaderboard = ranked[row["label"]]
+        assert (row["accuracy"], row["low"], row["high"]) == tuple(
+            of_leaderboard[name] for name in ("test_mean", "test_low", "test_high")
+        )
+    for row in section(report, "robustness").tables[0].rows:
+        of_leaderboard = ranked[row["label"]]
+        assert (1 - row["clean_high"], 1 - row["clean_low"]) == pytest.approx(
+            (of_leaderboard["test_low"], of_leaderboard["test_high"])
+        )
+
+
+def test_records_that_do_not_say_on_how_many_images_they_were_trained_are_displayed(ledger: Ledger) -> None:
+    """Their keys are those of trials without questions, so they may be of before there were any."""
+    ledger.add(config(), [0.88, 0.882])
+    add(ledger, [0.85, 0.853], 54_000, wrong=10_800, label_noise={"name": "symmetric", "rate": 0.2})
+    add(ledger, [0.7, 0.71], 20_000, imbalance={"name": "exponential", "ratio": 100.0})
+    report = report_of(ledger)
+    (noise,), (tail,) = (section(report, name).tables for name in ("label-noise", "imbalance"))
+    assert [cell.text for cell in noise.cells["images"]] == ["–", "54,000"]
+    assert [cell.text for cell in noise.cells["wrong"]] == ["0", "10,800"]
+    assert [row["amount"] for row in noise.rows] == [0, 20]
+    assert [row["amount"] for row in tail.rows] == [1, 100]
+
+
+def test_a_baseline_without_errors_gives_no_ratio(ledger: Ledger) -> None:
+    add(ledger, [1.0, 1.0], 500, lambda _: {"fog": [1.0] * 5, "rotate": [0.9] * 5}, robustness=["fog", "rotate"])
+    add(ledger, [1.0, 1.0], 500, lambda _: {"fog": [0.9] * 5, "rotate": [0.9] * 5}, robustness=["fog", "rotate"],
+        augmentation=FLIP)  # fmt: skip
+    report = report_of(ledger)
+    summary, _ = section(report, "robustness").tables
+    assert [cell.text for cell in summary.cells["mce"]] == ["–", "–"]
+    assert "mCE is not defined here: “mlp” makes no error under fog." in summary.caption
+    assert "NaN" not in to_json(report)
+
+
+def test_configurations_tested_on_other_corruptions_are_counted(ledger: Ledger) -> None:
+    add(corrupted(ledger), [0.8, 0.81], 500, lambda _: {"fog": [0.7] * 5}, robustness=["fog"], batch_size=64)
+    summary, _ = section(report_of(ledger), "robustness").tables
+    assert len(summary.rows) == 2
+    assert "1 configuration tested on other corruptions or lacking seeds: left out." in summary.caption
+
+
+def test_a_dark_page_leaves_the_heat_maps_texts_as_they_are() -> None:
+    css = (Path(bench.report.__file__).parent / "templates/charts.css").read_text()
+    assert not {LIGHT_TEXT, DARK_TEXT} & set(re.findall(r'\[fill="(#\w+)"\]', css))
 
 
 def test_mean_corruption_error_is_relative_to_the_plain_configuration(ledger: Ledger) -> None:
