@@ -189,6 +189,7 @@ def _ensemble(label: str, members: Sequence[Networks], counts: Any) -> Probabili
     mean = mean_probabilities([_probabilities(test) for member in members for test in member.test])
     parts = [part for member in members for part in member.validation or ()]
     keys = tuple(key for member in members for key in member.keys)
+    predicted = [mean.argmax(1)]
     same = len(parts) == len(keys) and all(np.array_equal(part.labels, parts[0].labels) for part in parts)
     temperatures: tuple[Temperature, ...] = ()
     if same:
@@ -198,9 +199,9 @@ def _ensemble(label: str, members: Sequence[Networks], counts: Any) -> Probabili
         label=label,
         kind="ensemble",
         keys=keys,
-        before=score([mean], labels, counts),
+        before=score([mean], labels, counts, predicted),
         temperatures=temperatures,
-        after=score([with_temperature(mean, temperatures[0].value)], labels, counts) if same else None,
+        after=score([with_temperature(mean, temperatures[0].value)], labels, counts, predicted) if same else None,
     )
 
 

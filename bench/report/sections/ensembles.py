@@ -8,24 +8,26 @@ from bench.errors import plural
 from bench.report.comparison import Comparison
 from bench.report.document import Cell, Column, Row, Section, Table
 from bench.report.ensemble_rows import MAX_CONFIGURATIONS, ensemble_frame
+from bench.report.estimates import validation_mean
 from bench.statistics.temperature_scaling import RESAMPLES
 
 CAPTION = (
     "Computed from the stored probabilities of the test images: nothing was trained for it, and no row is ranked among "
-    "the configurations above. At most {count} configurations, the best on validation: single networks (means over "
-    "them), and the ensemble of their seeds, whose probabilities are the mean of the networks' (Lakshminarayanan et "
-    "al. 2017). An ensemble of n networks costs n times as much to train and to use. Brackets: 95 % intervals for new "
-    "images, 1.96 standard errors of a bootstrap of {resamples:,} resamples of the test images; other seeds are not in "
-    "them. "
+    "the configurations above. At most {count} configurations, {order}: single networks (means over them), and the "
+    "ensemble of their seeds, whose probabilities are the mean of the networks' (Lakshminarayanan et al. 2017). An "
+    "ensemble of n networks costs n times as much to train and to use. Brackets: 95 % intervals for new images, 1.96 "
+    "standard errors of a bootstrap of {resamples:,} resamples of the test images; other seeds are not in them. "
+    "Probabilities are stored in half precision, so that last digits may differ from those of other tables. "
 )
+VALIDATED, NOT_VALIDATED = "the best on validation", "the first by name, since none was validated"
 TEMPERATURE = (
     "Temperature scaling (Guo et al. 2017) divides all logits by T, which was fitted on the {images:,} validation "
     "images (single networks: each its own, the mean is displayed); T above 1 says that the networks were "
     "overconfident. It changes no prediction, so accuracy stays. These images also selected the configuration."
 )
 NO_TEMPERATURE = (
-    "Without validation images that the tested networks did not train on (validation: none, or a refit), there is no "
-    "temperature."
+    "There is no temperature without probabilities of validation images that the tested networks did not train on "
+    "(validation: none, a refit, or records that were made before these were stored)."
 )
 
 
@@ -33,7 +35,9 @@ def ensembles(comparison: Comparison) -> Section:
     """The table; JSON has its frame, with the keys of the networks."""
     frame = ensemble_frame(comparison.ensembles)
     is_scaled = bool(frame["temperature"].notna().any())
-    caption = CAPTION.format(count=MAX_CONFIGURATIONS, resamples=RESAMPLES)
+    means = [validation_mean(configuration, comparison.metrics[0]) for configuration in comparison.group.configurations]
+    order = NOT_VALIDATED if all(map(math.isnan, means)) else VALIDATED
+    caption = CAPTION.format(count=MAX_CONFIGURATIONS, order=order, resamples=RESAMPLES)
     caption += TEMPERATURE.format(images=int(frame["temperature_images"].max())) if is_scaled else NO_TEMPERATURE
     columns = [
         Column("label", "Networks", _name, "text"),
