@@ -4,6 +4,7 @@ load_suite, Suite    a suite from a file, or from Python values: `Suite.from_dic
 Dataset              your own arrays as a data set: `Dataset.from_arrays`
 run                  train what a ledger lacks of a suite
 load, Results        a ledger as pandas frames
+load_model           a trained network with its preprocessing
 report               a ledger or a run as a page: `report(results).show()`
 UserError            what is wrong with the input, as the command line says it
 """

@@ -45,8 +45,9 @@ def suite(**changes: Any) -> bench.Suite:
 
 
 def test_dir_shows_what_there_is_and_the_package_is_typed() -> None:
-    expected = {"Dataset", "Results", "Suite", "UserError", "load", "load_suite", "report", "run"}
-    assert expected <= set(dir(bench)) <= expected | {"__version__"}
+    expected = {"Dataset", "Results", "Suite", "UserError", "load", "load_model", "load_suite", "report", "run"}
+    assert set(dir(bench)) == expected | {"__version__"}
+    assert expected == set(re.findall(r"\w+", " ".join(re.findall(r"^(\w[\w, ]*)  ", bench.__doc__ or "", re.M))))
     for name in expected:
         assert getattr(bench, name).__doc__
     assert (files("bench") / "py.typed").is_file()

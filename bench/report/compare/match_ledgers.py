@@ -15,7 +15,7 @@ from bench.ledger.record import Record
 from bench.metrics import METRICS, Predictions
 from bench.report.compare.non_inferiority import ComparedConfiguration, ConfigurationPair
 from bench.report.estimates import validation_mean
-from bench.report.grouping import Config, Configuration, TrialGroup, group_trials, seeds_text
+from bench.report.grouping import Config, Configuration, TrialGroup, group_trials, seeds_text, status_text
 from bench.suite.labels import labels
 
 Item = TypeVar("Item")
@@ -36,7 +36,7 @@ class LedgerSource:
 class MatchedRecords:
     """`pairs` have complete trials in both ledgers; `others` have further seeds to estimate the seed noise from.
 
-    `ended_early` are complete in BASE, and in NEW every trial of them failed, diverged or was pruned; `missing` is what
+    `ended_early` are complete in BASE, and in NEW every trial of them ended early; `missing` is what
     else BASE has and NEW lacks, seeds included. These two map labels to the reason; `only_base` and `only_new` are
     labels.
     """
@@ -122,7 +122,7 @@ def match_best(base: LedgerSource, new: LedgerSource, metric: str = "accuracy") 
 def end_counts(configuration: Configuration) -> str:
     """How the trials of a configuration ended: ``2 diverged, 1 failed``."""
     counts = Counter(record.status for record in configuration.records)
-    return ", ".join(f"{count} {status}" for status, count in counts.items())
+    return ", ".join(f"{count} {status_text(status)}" for status, count in counts.items())
 
 
 def missing_seeds(configuration: Configuration) -> str:

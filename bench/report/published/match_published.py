@@ -12,7 +12,7 @@ from bench.ledger.record import Record
 from bench.metrics import METRICS, Predictions
 from bench.published.reference_data import Reference, curve
 from bench.report.estimates import Estimate, estimate, metric_values
-from bench.report.grouping import Config
+from bench.report.grouping import Config, status_text
 from bench.report.published.published_noise import (
     FOUR_DECIMALS,
     SOURCE_NOTES,
@@ -342,7 +342,7 @@ def _ended_early(records: Sequence[Record], n_planned: int, in_mean: bool) -> li
     """How many seeds are not complete, which the mean leaves out."""
     counts = Counter(record.status for record in records if record.status != "complete")
     mean = ", not in the mean" if in_mean else ""
-    return [f"{count} of {_n_seeds(n_planned)} {status}{mean}" for status, count in sorted(counts.items())]
+    return [f"{count} of {_n_seeds(n_planned)} {status_text(status)}{mean}" for status, count in sorted(counts.items())]
 
 
 def _n_seeds(number: int) -> str:

@@ -78,7 +78,7 @@ def leaderboard_notes(comparison: Comparison) -> tuple[str, ...]:
     if (trained["status"] == "incomplete").any():
         notes.append(
             "Configurations without all their seeds stand below the others and cannot be selected. Their means are of "
-            "the complete seeds, a biased sample where the others diverged, failed or were pruned."
+            "the complete seeds, a biased sample where the others ended early."
         )
     return tuple(notes)
 
