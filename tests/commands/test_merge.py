@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -109,3 +111,15 @@ def test_a_ledger_is_packed_sent_and_merged(one: Path, tmp_path: Path) -> None:
     code, out, err = bench("merge", tmp_path / "one.zip", "--results", tmp_path / "all")
     assert (code, out) == (2, "") and "is damaged or cut short" in err
     assert bench("pack", tmp_path / "nowhere")[0] == 2
+
+
+def test_the_commands_on_packs_in_the_docs(one: Path, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/in_and_out.md").read_text(encoding="utf-8")
+    section = page.partition("\n## Out: a ledger as one file\n")[2].partition("\n## ")[0]
+    commands = [shlex.split(line)[1:] for line in re.findall(r"^    (bench .*)$", section, re.M)]
+    assert [words[0] for words in commands] == ["pack", "merge"]
+    one.rename(tmp_path / "results")
+    for words in commands:
+        done = subprocess.run([sys.executable, "-m", "bench", *words], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    assert Ledger(tmp_path / "elsewhere").records() == Ledger(tmp_path / "results").records()

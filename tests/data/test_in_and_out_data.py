@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import runpy
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from library_files import medmnist_file, svhn
 
+from bench.data.local_files import user_cache
 from bench.ledger.ledger import Ledger
 
 pytestmark = pytest.mark.usefixtures("bare_machine", "any_checksum", "datasets_cache")
@@ -46,3 +48,15 @@ def test_an_example_trains_as_it_stands(
     (record,) = Ledger(Path("results")).records()
     assert record.status == "complete"
     assert record.result.validation is not None
+
+
+def test_the_commands_that_look_at_a_librarys_data_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bench: Callable[..., int]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (user_cache() / "torchvision").mkdir(parents=True)
+    svhn(user_cache() / "torchvision")  # so that fetching finds all there
+    commands = [shlex.split(text)[1:] for text in re.findall(r"`(bench data [^`]*SVHN[^`]*)`", TEXT)]
+    assert [words[1] for words in commands] == ["fetch", "show"]
+    for words in commands:
+        assert bench(*words) == 0
