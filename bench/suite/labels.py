@@ -100,8 +100,8 @@ def legend(configs: list[Config]) -> str:
 def axis_label(component: object, axis: str | None = None, all_parameters: bool = False) -> str:
     """Name one axis entry, or the list of a combinable axis, with the parameters that are not at their default.
 
-    ``[]`` and None are ``none``; without `axis`, a component is looked up by its name alone. `whole` names every
-    parameter.
+    ``[]`` and None are ``none``; without `axis`, a component is looked up by its name alone. `all_parameters`
+    names every one.
     """
     if isinstance(component, dict) and "name" in component:
         return _component_label(

@@ -85,8 +85,8 @@ def effects(comparison: Comparison) -> Section:
         ),
         frame=pairs,
         columns=(
-            Column("first", "Value", lambda row: f"{spaced(row['axis'])}: {row['value']}", "text"),
-            Column("second", "With", lambda row: f"{spaced(row['with_axis'])}: {row['with_value']}", "text"),
+            Column("first", "Value", lambda row: _named(row["axis"], row["value"], ": "), "text"),
+            Column("second", "With", lambda row: _named(row["with_axis"], row["with_value"], ": "), "text"),
             Column("effect", "Interaction", _effect),
             Column("new", "On new images", lambda row: points_interval(row["low"], row["high"])),
             Column("p", "p (Holm)", lambda row: p_value(row["p_holm"])),
@@ -143,7 +143,12 @@ def effects_chart(frame: pd.DataFrame) -> Chart | OmittedChart:
         return OmittedChart(EFFECTS, "no two complete configurations differ in one axis alone")
     limits = _limits(rows)
     panels = [
-        _panel(group, f"{axis}, against {_against(str(against))}", limits, last=axis == rows["axis"].iloc[-1])
+        _panel(
+            group,
+            f"{spaced(str(axis))}, against {_against(str(against))}",
+            limits,
+            last=axis == rows["axis"].iloc[-1],
+        )
         for (axis, against), group in rows.groupby(["axis", "against"], sort=False)
     ]
     cut = frame.groupby("axis").size().max() > MAX_VALUES
@@ -184,9 +189,9 @@ def interactions_chart(frame: pd.DataFrame) -> Chart | OmittedChart:
     return Chart("interactions", INTERACTIONS, caption, _panel(rows, "", _limits(rows), last=True, wide=True))
 
 
-def _named(axis: str, value: str) -> str:
-    """A value with its axis, unless it names that itself (``batch_size=64``)."""
-    return value if value.startswith(f"{axis}=") else f"{axis} {value}"
+def _named(axis: str, value: str, separator: str = " ") -> str:
+    """A value with its axis, unless it names that itself (``batch_size=64``, ``label noise symmetric``)."""
+    return value if value.startswith((f"{axis}=", f"{spaced(axis)} ")) else f"{spaced(axis)}{separator}{value}"
 
 
 def _drawn(frame: pd.DataFrame) -> pd.DataFrame:

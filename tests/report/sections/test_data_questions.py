@@ -133,6 +133,13 @@ def test_a_difference_has_the_interval_of_the_pair() -> None:
     assert re.fullmatch(r"\[−\d\.\d\d,\u00a0−\d\.\d\d\]", noise.cells["difference_interval"][1].text)
 
 
+def test_interactions_name_an_axis_once() -> None:
+    _, interactions = section(report_of(asked()), "effects").tables
+    named = {cell.text for cell in interactions.cells["first"] + interactions.cells["second"]}
+    assert "augmentation: none" in named and any(re.fullmatch(r"fraction=0\.\d+", text) for text in named)
+    assert not any("fraction: fraction" in text for text in named)
+
+
 def test_every_section_has_the_leaderboards_accuracies() -> None:
     report = report_of(corrupted(asked()))
     ranked = {row["label"]: row for row in report.frame.to_dict("records")}
