@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from bench.commands.check_suites import check
 from bench.commands.load_results import report_of, report_of_all
@@ -13,7 +14,7 @@ from bench.commands.load_suites import completed, trials_of
 from bench.commands.load_suites import load as load_suite_argument
 from bench.commands.options import suite_argument, terminal
 from bench.commands.run import check_validated, git_commit, is_missing_any, load_datasets, options_of
-from bench.errors import UserError
+from bench.errors import UserError, flow
 from bench.execution.messages import Keep, RunOptions
 from bench.execution.progress import console_progress
 from bench.execution.signals import stop_on_signals
@@ -26,6 +27,16 @@ from bench.suite.suite import Suite
 if TYPE_CHECKING:
     from bench.report.view import ReportView
     from bench.suite.trial import Trial
+
+
+LEAST: dict[str, tuple[int, type]] = {
+    "jobs": (1, Integral),
+    "cpus_per_trial": (1, Real),
+    "gpus_per_trial": (0, Real),
+    "retries": (0, Integral),
+    "checkpoint_after": (0, Real),
+}
+"""The numbers that `run` takes: the least, as on the command line, and whether they are whole."""
 
 
 def load_suite(
@@ -54,10 +65,8 @@ def load_suite(
     >>> load_suite("quick", only=["model=mlp"], seeds=1)
     Suite('quick', 8 configurations, 8 trials)
     """
-    from bench.errors import flow
-
-    options = [f"{key}={flow(value)}" for key, value in set.items()] if isinstance(set, Mapping) else list(set)
-    return load_suite_argument(os.fspath(path), list(only), options, seeds)
+    options = [f"{key}={flow(value)}" for key, value in set.items()] if isinstance(set, Mapping) else _listed(set)
+    return load_suite_argument(os.fspath(path), _listed(only), options, seeds)
 
 
 def run(
@@ -126,9 +135,10 @@ def run(
         checkpoint_after=checkpoint_after,
         retries=retries,
         use_ray=use_ray,
-        trackers=destinations(log, ledger.store.local),
+        trackers=destinations(_listed(log), ledger.store.local),
         keep=keep,
     )
+    _check_options(options)
     _train_missing(read, trials, ledger, options_of(read, options), Path(data_dir) if data_dir else None, progress)
     return Results(ledger, read, trials)
 
@@ -181,6 +191,7 @@ def report(
     """
     from bench.report.view import ReportView
 
+    details = _listed(details)
     loaded = results if isinstance(results, Results) else load(results)
     chosen = _suite_of(suite) if suite is not None else loaded.suite
     loaded.ledger.refresh()
@@ -189,6 +200,22 @@ def report(
     planned = list(loaded.planned) if suite is None else trials_of(chosen)
     text = suite_argument(str(chosen.path), "")
     return ReportView(report_of(loaded.ledger, text, chosen, planned, details, with_ensembles=True))
+
+
+def _check_options(options: RunOptions) -> None:
+    """UserError for what the command line does not take either."""
+    for name, (least, kind) in LEAST.items():
+        value = getattr(options, name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, kind) or not value >= least):
+            number = "a whole number" if kind is Integral else "a number"
+            raise UserError(f"{name} is {value!r}; expected {number} of at least {least}")
+    if options.keep not in get_args(Keep):
+        raise UserError(f"keep is {options.keep!r}; expected one of {', '.join(get_args(Keep))}")
+
+
+def _listed(texts: str | Sequence[str]) -> list[str]:
+    """A list of texts, where one may be given by itself."""
+    return [texts] if isinstance(texts, str) else list(texts)
 
 
 def _suite_of(suite: Suite | Mapping[str, Any] | str | Path) -> Suite:

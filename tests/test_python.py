@@ -109,6 +109,32 @@ def test_wrong_input_to_a_run_is_a_user_error_too(tmp_path: Path) -> None:
     assert not (tmp_path / "r" / "entries").exists()
 
 
+WRONG_OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
+    "jobs": ({"jobs": 0}, "jobs is 0; expected a whole number of at least 1"),
+    "fraction": ({"jobs": 1.5}, "jobs is 1.5; expected a whole number"),
+    "cpus": ({"cpus_per_trial": 0}, "cpus_per_trial is 0; expected a number of at least 1"),
+    "gpus": ({"gpus_per_trial": -1}, "gpus_per_trial is -1; expected a number of at least 0"),
+    "retries": ({"retries": True}, "retries is True; expected a whole number of at least 0"),
+    "nan": ({"checkpoint_after": float("nan")}, "checkpoint_after is nan; expected a number of at least 0"),
+    "keep": ({"keep": "bests"}, "keep is 'bests'; expected one of none, best, all"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_OPTIONS)
+def test_options_that_the_command_line_does_not_take_are_refused(case: str, tmp_path: Path) -> None:
+    options, message = WRONG_OPTIONS[case]
+    with pytest.raises(bench.UserError, match=message):
+        bench.run(suite(), tmp_path / "r", **options)
+    assert not (tmp_path / "r").exists()
+
+
+def test_one_pattern_may_be_given_by_itself() -> None:
+    alone, listed = (bench.load_suite("quick", only=only, set=change) for only, change in (
+        ("model=mlp", "epochs=2"), (["model=mlp"], ["epochs=2"]),
+    ))  # fmt: skip
+    assert alone.configurations == listed.configurations and len(alone) == 8
+
+
 WRONG_ARRAYS: dict[str, tuple[dict[str, Any], str]] = {
     "floats": ({"train_images": IMAGES[:160] / 255}, "train_images are of type float64, expected uint8"),
     "labels": ({"train_labels": LABELS[:9]}, "9 train_labels for 160 images"),
