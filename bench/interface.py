@@ -206,7 +206,7 @@ def _check_options(options: RunOptions) -> None:
     """UserError for what the command line does not take either."""
     for name, (least, kind) in LEAST.items():
         value = getattr(options, name)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, kind) or not value >= least):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, kind) or not value >= least)  # type: ignore[operator]:
             number = "a whole number" if kind is Integral else "a number"
             raise UserError(f"{name} is {value!r}; expected {number} of at least {least}")
     if options.keep not in get_args(Keep):

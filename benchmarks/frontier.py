@@ -33,7 +33,8 @@ from throughput import line, matrix_throughput, training_gflops
 from bench.commands.load_suites import load, trials_of
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record
-from bench.suite.suite import find_suite, load_suite
+from bench.suite.find_suite import find_suite
+from bench.suite.suite import load_suite
 
 MODELS = ("resnet9", "convnext")
 """The suite's models for CPUs."""

@@ -28,8 +28,9 @@ import yaml
 from bench.components import AXES
 from bench.errors import UserError
 from bench.jsonutil import canonical
+from bench.suite.find_suite import shipped_suites
 from bench.suite.schema import BLOCK_KEYS, SuiteFile
-from bench.suite.suite import load_suite, shipped_suites
+from bench.suite.suite import load_suite
 
 NAMES = [name for entries in AXES.values() for name in entries]
 KEYS = [

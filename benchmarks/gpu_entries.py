@@ -23,8 +23,9 @@ from figures import load_now, show
 from bench.data import load
 from bench.data.dataset import Dataset
 from bench.execution.operation_cost import GPU_RATE, PASSES
+from bench.suite.find_suite import find_suite
 from bench.suite.labels import labels
-from bench.suite.suite import find_suite, load_suite
+from bench.suite.suite import load_suite
 from bench.suite.trial import TrialConfig
 from bench.training.train_trial import TrialOutcome, train_trial
 

@@ -34,7 +34,8 @@ from profile_step import CASES
 
 from bench.data import load
 from bench.data.dataset import Dataset
-from bench.suite.suite import find_suite, load_suite
+from bench.suite.find_suite import find_suite
+from bench.suite.suite import load_suite
 from bench.suite.trial import TrialConfig
 from bench.training import augment, runtime, train_trial
 from bench.training.fit import Progress

@@ -10,7 +10,8 @@ from by_name import create_model as create
 from bench.data.catalogue import DATASETS
 from bench.models.count_operations import count_parameters
 from bench.published import find, load
-from bench.suite.suite import load_suite, shipped_suites
+from bench.suite.find_suite import shipped_suites
+from bench.suite.suite import load_suite
 
 LABS = {name: load_suite(path) for name, path in shipped_suites().items() if name.startswith("labs/")}
 SYSTEMS = [

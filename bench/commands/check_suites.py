@@ -14,8 +14,10 @@ import typer
 from bench import library_cache
 from bench.commands.load_suites import has_known_names
 from bench.components import AXES, EXTENSIBLE_AXES, Component, DatasetComponent, is_user_defined
+from bench.components.datasets import IN_MEMORY
 from bench.components.user_defined import known_defaults
-from bench.data.prepare import split
+from bench.data.catalogue import find
+from bench.data.prepare import split, stratified_sizes
 from bench.data.training_part import fraction_sizes, tail_sizes
 from bench.errors import UserError
 from bench.execution.user_dataset import dataset_shape
@@ -23,6 +25,7 @@ from bench.jsonutil import JsonObject, canonical
 from bench.metrics import METRICS
 from bench.suite.expand import DEFERRED_CHECKS
 from bench.suite.labels import axis_label
+from bench.suite.schema import Stratified
 from bench.suite.suite import Suite
 from bench.user_code.metric_code import check_metric, register_metrics
 
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bench.data.prepare import Labels
+    from bench.suite.schema import Validation
     from bench.suite.trial import Trial
 
 
@@ -163,8 +167,8 @@ def data_locations(suite: Suite, trials: list[Trial]) -> dict[str, str]:
     return {trial.data: suite.location("dataset", trial.config.dataset.to_json()) for trial in trials}
 
 
-def check_user_data(suite: Suite, trials: list[Trial], notify: Callable[[str], None]) -> None:
-    """UserError where the user's own data are wrong, as far as that can be told without their pixels."""
+def check_data(suite: Suite, trials: list[Trial], notify: Callable[[str], None]) -> None:
+    """UserError where the user's own data are wrong, or parts of any data too small, as far as pixels do not tell."""
     from bench.data import labels as read_labels
 
     user_trials = [trial for trial in trials if trial.is_from_path or trial.data_code is not None]
@@ -183,6 +187,9 @@ def check_user_data(suite: Suite, trials: list[Trial], notify: Callable[[str], N
     if problems:
         raise UserError("\n".join(problems))
     check_splits(suite, user_trials, labels)
+    others = [trial for trial in trials if not trial.is_from_path and trial.data_code is None]
+    in_catalogue = [trial for trial in others if trial.config.dataset.name != IN_MEMORY]
+    _check_training_parts(suite, in_catalogue, {_division(trial): _catalogue_sizes(trial) for trial in in_catalogue})
 
 
 def check_splits(suite: Suite, trials: list[Trial], labels: Mapping[str, Labels]) -> None:
@@ -191,8 +198,8 @@ def check_splits(suite: Suite, trials: list[Trial], labels: Mapping[str, Labels]
     Or where it comes without a validation part that is to be used, or a `fraction` or an `imbalance` of bench's leaves
     a class without images. `labels` are those of each data set, by `Trial.data`.
     """
-    class_sizes: dict[tuple[str, object], NDArray[np.int64]] = {}
-    for trial in {(trial.data, trial.config.validation): trial for trial in trials}.values():
+    class_sizes: dict[Division, NDArray[np.int64]] = {}
+    for division, trial in {_division(trial): trial for trial in trials}.items():
         validation = trial.config.to_json()["validation"]
         data_labels = labels[trial.data]
         try:
@@ -201,14 +208,35 @@ def check_splits(suite: Suite, trials: list[Trial], labels: Mapping[str, Labels]
                 raise UserError(_no_given_part(trial.config.dataset))
         except UserError as error:
             raise UserError(f"{suite.location('validation', validation)}: {error}") from error
-        class_sizes[trial.data, trial.config.validation] = np.bincount(data_labels.train[train])
+        class_sizes[division] = np.bincount(data_labels.train[train])
+    _check_training_parts(suite, trials, class_sizes)
+
+
+Division = tuple[str, "Validation"]
+"""A data set and how it is divided: `Trial.data` and the trial's `validation`."""
+
+
+def _division(trial: Trial) -> Division:
+    return trial.data, trial.config.validation
+
+
+def _catalogue_sizes(trial: Trial) -> NDArray[np.int64]:
+    """Training images of each class, which for a `tail` only the labels tell: those of all training images."""
+    sizes = np.array(find(trial.config.dataset.to_json()).class_sizes)
+    validation = trial.config.validation
+    held_out = validation.stratified if isinstance(validation, Stratified) else 0.0
+    return sizes - stratified_sizes(sizes, held_out)
+
+
+def _check_training_parts(suite: Suite, trials: list[Trial], class_sizes: Mapping[Division, NDArray[np.int64]]) -> None:
+    """UserError where a `fraction` or an `imbalance` of bench's leaves a class without images."""
     problems: dict[str, None] = {}
     for trial in {trial.group: trial for trial in trials}.values():
         config = trial.config
         axis: str = "fraction"
         value: object = config.fraction
         try:
-            sizes = fraction_sizes(class_sizes[trial.data, config.validation], config.fraction)
+            sizes = fraction_sizes(class_sizes[_division(trial)], config.fraction)
             axis, value = "imbalance", config.imbalance.to_json()
             if config.imbalance.user_code is None:
                 tail_sizes(sizes, partial(config.imbalance.load(), **config.imbalance.parameters))

@@ -14,7 +14,8 @@ from bench.data import fingerprint, labels
 from bench.errors import UserError
 from bench.jsonutil import JsonObject, canonical
 from bench.published import find
-from bench.suite.suite import Suite, find_suite, load_suite
+from bench.suite.find_suite import find_suite
+from bench.suite.suite import Suite, load_suite
 from bench.suite.trial import data_path, trials
 from bench.user_code.component_code import floats_spelled_out
 from bench.user_code.read_code import read_component

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.commands.check_suites import check_metrics, check_user_data, checked_for_plan, data_locations
+from bench.commands.check_suites import check_data, check_metrics, checked_for_plan, data_locations
 from bench.commands.data import datasets_of
 from bench.commands.load_results import warn_damaged
 from bench.commands.load_suites import load, trials_of
@@ -86,7 +86,7 @@ def plan(
     plans = []
     for suite in loaded:
         trials = trials_of(suite)
-        check_user_data(suite, trials, lambda line: typer.echo(line, err=True))
+        check_data(suite, trials, lambda line: typer.echo(line, err=True))
         check_metrics(suite, trials)
         # What --measure trains is built anyway.
         checked_trials, unchecked = checked_for_plan(suite, trials, None if measure else MAX_NETWORKS)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from bench.commands.check_suites import check, check_splits, data_locations
+from bench.commands.check_suites import check, check_data, check_splits, data_locations
 from bench.commands.cluster import make_bundle, read, run_on_cluster, tear_down_cluster
 from bench.commands.data import datasets_of
 from bench.commands.load_results import print_weights, report_of, warn_damaged
@@ -117,6 +117,8 @@ def run(
         if keep == "best":
             check_validated(suite)
         check(suite, trials)
+        if launcher:  # which loads data on the head
+            check_data(suite, trials, lambda line: typer.echo(line, err=True))
     # Not before all input is known to be right: Ray takes seconds to import, and data may have to be fetched.
     from bench.report.terminal import print_terminal
 

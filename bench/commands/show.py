@@ -29,9 +29,9 @@ from bench.report.compare.find_configuration import KEY, find_configuration
 from bench.report.grouping import group_trials
 from bench.report.record_text import record_text, trial_lines
 from bench.streams import reserve_stdout
+from bench.suite.find_suite import shipped_suites
 from bench.suite.json_schema import json_schema
 from bench.suite.labels import SEPARATOR
-from bench.suite.suite import shipped_suites
 
 if TYPE_CHECKING:
     from bench.ledger.record import Record

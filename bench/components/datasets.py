@@ -89,7 +89,7 @@ class DatasetComponent(Component):
     """A data set; `implementation` reads it."""
 
     axis = "dataset"
-    given_validation: ClassVar[str] = ""
+    given_validation: ClassVar[str] = "return it from the function as val_images and val_labels"
     """What to do for a validation part to come with the data set; empty where none can."""
 
     @classmethod
@@ -102,52 +102,53 @@ class DatasetComponent(Component):
         )
 
 
-@register
-class FashionMnist(DatasetComponent):
-    """Fashion-MNIST, current release: 60,000 + 10,000 grey images of 28 x 28, ten classes."""
+class CatalogueDataset(DatasetComponent):
+    """A data set of `bench.data.catalogue`."""
 
     implementation = "bench.data.dataset:load"
+    given_validation = ""
+
+
+@register
+class FashionMnist(CatalogueDataset):
+    """Fashion-MNIST, current release: 60,000 + 10,000 grey images of 28 x 28, ten classes."""
+
     name: Literal["fashion_mnist"] = "fashion_mnist"
 
 
 @register
-class Mnist(DatasetComponent):
+class Mnist(CatalogueDataset):
     """MNIST: 60,000 + 10,000 grey images of 28 x 28, ten digits."""
 
-    implementation = "bench.data.dataset:load"
     name: Literal["mnist"] = "mnist"
 
 
 @register
-class Kmnist(DatasetComponent):
+class Kmnist(CatalogueDataset):
     """Kuzushiji-MNIST: 60,000 + 10,000 grey images of 28 x 28, ten cursive Japanese characters."""
 
-    implementation = "bench.data.dataset:load"
     name: Literal["kmnist"] = "kmnist"
 
 
 @register
-class Emnist(DatasetComponent):
+class Emnist(CatalogueDataset):
     """EMNIST, handwritten characters of 28 x 28, grey: balanced (47 classes), letters (26) or digits (10)."""
 
-    implementation = "bench.data.dataset:load"
     name: Literal["emnist"] = "emnist"
     split: Literal["balanced", "letters", "digits"] = "balanced"
 
 
 @register
-class Cifar10(DatasetComponent):
+class Cifar10(CatalogueDataset):
     """CIFAR-10: 50,000 + 10,000 colour images of 32 x 32, ten classes."""
 
-    implementation = "bench.data.dataset:load"
     name: Literal["cifar10"] = "cifar10"
 
 
 @register
-class Cifar100(DatasetComponent):
+class Cifar100(CatalogueDataset):
     """CIFAR-100: 50,000 + 10,000 colour images of 32 x 32, a hundred classes."""
 
-    implementation = "bench.data.dataset:load"
     name: Literal["cifar100"] = "cifar100"
 
 

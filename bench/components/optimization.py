@@ -5,7 +5,7 @@ Optimizers whose parameters are written out; torch's and timm's others go by the
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
@@ -249,7 +249,11 @@ class SamStep(StepComponent):
 Layers = Literal["hidden", "all", "conv"] | Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
 """Which kernels a penalty counts: a group of them, or patterns over the names of layers, as in ``["*.conv1"]``."""
 
-LAYERS = "Kernels it counts: all but the output layer's, all, convolutions', or patterns of layer names: ['*.conv1']."
+LAYERS: Any = Field(
+    "hidden",
+    description="Kernels it counts: all but the output layer's, all, convolutions', or patterns of layer names: "
+    "['*.conv1'].",
+)
 
 
 class RegularizerComponent(Component):
@@ -265,7 +269,7 @@ class L1(RegularizerComponent):
     implementation = "bench.training.objective:l1"
     name: Literal["l1"] = "l1"
     strength: NotNegative = 1e-4
-    layers: Layers = Field("hidden", description=LAYERS)
+    layers: Layers = LAYERS
 
 
 @register
@@ -275,7 +279,7 @@ class L2(RegularizerComponent):
     implementation = "bench.training.objective:l2"
     name: Literal["l2"] = "l2"
     strength: NotNegative = 1e-4
-    layers: Layers = Field("hidden", description=LAYERS)
+    layers: Layers = LAYERS
 
 
 @register
@@ -286,7 +290,7 @@ class ElasticNet(RegularizerComponent):
     name: Literal["elastic_net"] = "elastic_net"
     l1: NotNegative = 1e-4
     l2: NotNegative = 1e-4
-    layers: Layers = Field("hidden", description=LAYERS)
+    layers: Layers = LAYERS
 
 
 @register
@@ -298,7 +302,7 @@ class MaxNorm(RegularizerComponent):
     max_value: Ratio = Field(
         2.0, description="Of a convolution, the length over all inputs and positions of an output channel."
     )
-    layers: Layers = Field("hidden", description=LAYERS)
+    layers: Layers = LAYERS
 
 
 @register

@@ -123,7 +123,7 @@ class UserDefined(OpenComponent):
 
 
 class UserDataset(DatasetComponent, UserDefined):
-    given_validation = "return it from the function as val_images and val_labels"
+    pass
 
 
 class UserPreprocessing(PreprocessingComponent, UserDefined):

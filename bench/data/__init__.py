@@ -12,6 +12,8 @@ decoded          many images to arrays of one shape, saved in the user cache
 npz              a file of arrays
 in_memory        arrays that a Python session gives
 prepare          training and validation part; statistics that preprocessing takes from the training part
+training_part    which images of the training part are trained on, with which labels: fraction, long tail, label noise
+corrupt          corrupted test images
 library_sets     what a library finds: labels numbered, decoded once, saved
 torchvision_sets, medmnist_files, hugging_face, parquet_files
                  data sets of these libraries and formats

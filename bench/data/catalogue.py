@@ -122,6 +122,13 @@ class DatasetInfo:
     layout: Literal["idx", "emnist", "cifar"] = "idx"
     train_members: tuple[str, ...] = ()
     test_members: tuple[str, ...] = ()
+    unequal_classes: tuple[int, ...] = ()
+    """Training images of each class, where they are not equally many."""
+
+    @property
+    def class_sizes(self) -> tuple[int, ...]:
+        """Training images of each class, the validation part included."""
+        return self.unequal_classes or (self.train_size // len(self.classes),) * len(self.classes)
 
     @property
     def fingerprint(self) -> str:
@@ -178,6 +185,7 @@ def _digits_like(
     folders: tuple[str, ...],
     as_distributed: bool = False,
     debian_package: str | None = None,
+    unequal_classes: tuple[int, ...] = (),
 ) -> DatasetInfo:
     """A dataset in MNIST's form; `sums` are SHA-256 and MD5 of each of `IDX_FILES`."""
     suffix = ".gz" if as_distributed else ""
@@ -195,6 +203,7 @@ def _digits_like(
         mirrors=mirrors,
         folders=folders,
         debian_package=debian_package,
+        unequal_classes=unequal_classes,
     )
 
 
@@ -277,6 +286,7 @@ DATASETS: dict[str, DatasetInfo] = {
                 "http://yann.lecun.com/exdb/mnist/",
             ),
             folders=("mnist", "MNIST/raw", "MNIST"),
+            unequal_classes=(5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949),
         ),
         _digits_like(
             name="kmnist",

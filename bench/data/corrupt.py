@@ -35,6 +35,9 @@ MAX_JPEG_SIDE = 65_000
 """Pixels; the format ends at 65,535."""
 
 
+CORRUPTER = 1
+"""Raised whenever the same images would be corrupted otherwise than before."""
+
 SMALL = 2**20
 """Bytes of images that are corrupted faster than they are read from a file."""
 
@@ -42,12 +45,14 @@ SMALL = 2**20
 class CorruptedImages:
     """The corruptions of a test set; those of a large one are stored in the user cache, by the contents and versions.
 
-    Fifty sets of 10,000 grey images take 400 MB there and half a minute to make, which the next trial saves.
+    Fifty sets of 10,000 grey images take 400 MB there. How long they take to make, which the next trial saves, is what
+    `benchmarks/corruptions.py` measures.
     """
 
     def __init__(self, images: NDArray[np.uint8]):
         self.images = images
-        digest = hashlib.sha256(repr((images.shape, np.__version__, scipy.__version__, PIL.__version__)).encode())
+        versions = np.__version__, scipy.__version__, PIL.__version__
+        digest = hashlib.sha256(repr((CORRUPTER, images.shape, *versions)).encode())
         digest.update(images.tobytes())
         self.folder = user_cache() / "corrupted" / digest.hexdigest()[:20]
 

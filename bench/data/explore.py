@@ -185,7 +185,7 @@ def _across(part: str, known: dict[bytes, list[int]], later_part: str, labels: d
         f"of {part} images in the {later_part} part",
         sum(len(later_labels) for _, later_labels in shared),
         sum(
-            any(label != later_part for later_part in earlier_labels)
+            any(label != earlier_label for earlier_label in earlier_labels)
             for earlier_labels, later_labels in shared
             for label in later_labels
         ),

@@ -6,7 +6,7 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from bench.data.decoded import ImagePart, Notify
 from bench.data.library_sets import LibraryData, required_module
 from bench.data.library_sets import labels as labels_of
 from bench.data.library_sets import load as load_library_data
-from bench.data.local_files import checksum, file_checksum
+from bench.data.local_files import SourceFiles, files_below
 from bench.data.npz import SourceArrays
 from bench.data.prepare import Labels
 from bench.errors import UserError, nearest
@@ -28,6 +28,9 @@ SPLITS = {"train": ("train",), "val": ("validation", "val", "valid"), "test": ("
 
 FIELDS = {"train": "train", "val": "validation", "test": "test"}
 """The parameters that name a part's split."""
+
+ANEW = "force_redownload"
+"""Local files are read again, not taken from the library's own cache: it knows them by their times, not contents."""
 
 
 def is_local(component: JsonObject) -> bool:
@@ -49,8 +52,7 @@ def fingerprint(component: JsonObject) -> str:
             raise UserError(
                 f"{component['path']} is on this machine: leave out `revision`, its contents are in the key"
             )
-        path = Path(component["path"])
-        return checksum(path, _files(path)) if path.is_dir() else file_checksum(path)
+        return source_files(component).checksum
     if revision is None or not COMMIT.fullmatch(revision):
         instead = f"`revision: {revision}` may move" if revision else "without a revision its contents may change"
         raise UserError(
@@ -73,35 +75,43 @@ def load(component: JsonObject, notify: Notify) -> SourceArrays:
             notify(f"{what}: asking the hub")
         return _read(component)
 
-    return load_library_data(what, component, lambda: fingerprint(component), read, notify)
+    source = Path(what) if is_local(component) else None
+    return load_library_data(what, component, source, lambda: fingerprint(component), read, notify)
 
 
-def _files(folder: Path) -> list[str]:
-    """All files below a folder, sorted, but hidden ones."""
-    names = []
-    for parent, folders, files in os.walk(folder, onerror=_unreadable):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        names += [Path(parent, name).relative_to(folder).as_posix() for name in files if not name.startswith(".")]
+def source_files(component: JsonObject) -> SourceFiles:
+    """A local file, or all files below a folder but hidden ones, which `datasets` passes over."""
+    path = Path(component["path"])
+    if not path.is_dir():
+        return SourceFiles(path)
+    names = sorted(file.relative_to(path).as_posix() for file in files_below(path, hidden=False))
     if not names:
-        raise UserError(f"{folder} has no files: save a data set there with `save_to_disk` or `to_parquet`")
-    return sorted(names)
-
-
-def _unreadable(error: OSError) -> None:
-    raise UserError(f"{error.filename} cannot be read: {error.strerror or error}") from error
+        raise UserError(f"{path} has no files: save a data set there with `save_to_disk` or `to_parquet`")
+    return SourceFiles(path, tuple(names))
 
 
 def _read(component: JsonObject) -> LibraryData:
     splits = _splits(component)
     chosen = {part: splits[name] for part, name in _chosen(component, list(splits)).items()}
-    first = chosen["train"]
-    for column in ("image", "label"):
-        _check_column(component, column, first)
-    _check_features(component, first)
-    label_feature = first.features[component["label"]]
+    label_names: list[str] | None = None
+    for part, rows in chosen.items():
+        for column in ("image", "label"):
+            _check_column(component, column, rows)
+        _check_features(component, rows)
+        own_names = getattr(rows.features[component["label"]], "names", None)
+        label_names = same_names(f"{component['path']}: the part {part!r}", own_names, label_names)
     parts = {part: ImagePart(len(rows), partial(_items, component, part, rows)) for part, rows in chosen.items()}
-    source = Path(component["path"]) if is_local(component) else Path("hub")
-    return LibraryData(parts, getattr(label_feature, "names", None), source)
+    return LibraryData(parts, label_names)
+
+
+def same_names(what: str, names: Sequence[str] | None, before: list[str] | None) -> list[str] | None:
+    """The names of whole-number labels; UserError where what was read `before` names them otherwise."""
+    if names is not None and before is not None and list(names) != before:
+        raise UserError(
+            f"{what} names its labels {', '.join(names)}, and what was read before it {', '.join(before)}: one number "
+            "would stand for two classes; save them with the same names"
+        )
+    return before if names is None else list(names)
 
 
 def _splits(component: JsonObject) -> JsonObject:
@@ -116,10 +126,10 @@ def _splits(component: JsonObject) -> JsonObject:
         elif any((Path(path) / name).is_file() for name in ("dataset_dict.json", "state.json")):
             loaded = datasets.load_from_disk(path)
         elif Path(path).is_file():
-            kind = {"jsonl": "json", "arrow": "arrow"}.get(Path(path).suffix[1:], Path(path).suffix[1:])
-            loaded = datasets.load_dataset(kind, data_files=path)
+            kind = {"jsonl": "json"}.get(Path(path).suffix[1:], Path(path).suffix[1:])
+            loaded = datasets.load_dataset(kind, data_files=path, download_mode=ANEW)
         else:
-            loaded = datasets.load_dataset(path, config)
+            loaded = datasets.load_dataset(path, config, download_mode=ANEW)
     except Exception as error:  # of the library, its file systems and its parsers
         advice = "" if is_local(component) else _how_to_fetch(component)
         raise UserError(f"{path}: the library `datasets` cannot load it: {_reason(error)}{advice}") from error
@@ -195,22 +205,34 @@ def _described(feature: Any) -> str:
 
 def _items(component: JsonObject, part: str, rows: Any) -> Iterator[tuple[str, Any, Any]]:
     """Images as they are in the files: bench decodes them as it decodes all others."""
+    from huggingface_hub import constants
+
     datasets = required_module("datasets", "hf", "dataset 'hf'")
     image_column, label_column = component["image"], component["label"]
+    caches = datasets.config.HF_CACHE_HOME, datasets.config.HF_DATASETS_CACHE, constants.HF_HUB_CACHE
+    folders = [Path(folder).absolute() for folder in (component["path"], *caches)]  # there archives are unpacked
     rows = rows.select_columns([image_column, label_column])
     if isinstance(rows.features[image_column], datasets.Image):
         rows = rows.cast_column(image_column, datasets.Image(decode=False))
     for i in range(len(rows)):
         row = rows[i]
         name = f"{component['path']}: image {i} of the part {part!r}"
-        yield name, image_source(name, row[image_column]), row[label_column]
+        yield name, image_source(name, row[image_column], folders), row[label_column]
 
 
-def image_source(name: str, value: Any) -> Any:
-    """A file's bytes or an array, from a cell of a table: bytes, ``{bytes, path}``, or nested lists."""
+def image_source(name: str, value: Any, folders: Sequence[Path]) -> Any:
+    """A file's bytes or an array, from a cell of a table: bytes, ``{bytes, path}``, or nested lists.
+
+    UserError for the path of a file that is not below one of `folders`, whose contents are in no checksum.
+    """
     if isinstance(value, dict):
         data, path = value.get("bytes"), value.get("path")
         if data is None and path:
+            if not any(Path(os.path.abspath(path)).is_relative_to(folder) for folder in folders):  # noqa: PTH100
+                raise UserError(
+                    f"{name} is the file {path}, which is no part of the data set, so that its contents would be in no "
+                    "key: save the images' bytes in the table"
+                )
             try:
                 return Path(path).read_bytes()
             except OSError as error:

@@ -22,7 +22,7 @@ from bench.data.decoded import (
     recall,
     save,
 )
-from bench.data.local_files import checksum, combined, correct, read
+from bench.data.local_files import SourceFiles, combined, correct, read
 from bench.data.npz import SourceArrays
 from bench.data.prepare import Labels
 from bench.errors import UserError, escaped_line, nearest
@@ -50,8 +50,8 @@ class ImageListing:
     labels: dict[str, list[int]]
 
     @property
-    def all_names(self) -> list[str]:
-        return [name for names in self.names.values() for name in names]
+    def files(self) -> SourceFiles:
+        return SourceFiles(self.root, tuple(name for names in self.names.values() for name in names))
 
 
 def list_images(root: Path) -> ImageListing:
@@ -207,8 +207,12 @@ ORDER_SEED = 0
 
 def fingerprint(component: JsonObject) -> str:
     """SHA-256 (hex) over the names and contents of a folder's images; errors as in `list_images`."""
-    listing = list_images(Path(component["path"]))
-    return checksum(listing.root, listing.all_names)
+    return source_files(component).checksum
+
+
+def source_files(component: JsonObject) -> SourceFiles:
+    """The images; errors as in `list_images`."""
+    return list_images(Path(component["path"])).files
 
 
 def labels(component: JsonObject, _: Notify) -> Labels:
@@ -230,12 +234,12 @@ def load(component: JsonObject, notify: Notify) -> SourceArrays:
         than there is memory for; a file that changes meanwhile.
     """
     listing = list_images(Path(component["path"]))
-    sha256 = checksum(listing.root, listing.all_names)
+    sha256 = listing.files.checksum
     height, width = component.get("size") or ("own", "size")
     folder = cache_folder(sha256, height, width, component.get("channels") or "own", ORDER_SEED)
     pixels = recall(folder)
     if pixels is None:
-        notify(f"{listing.root}: reading {len(listing.all_names):,} images")
+        notify(f"{listing.root}: reading {len(listing.files.names):,} images")
         pixels = _decoded(listing, component, sha256)
         if save(pixels, folder):
             notify(f"{listing.root}: saved as arrays in {folder}")

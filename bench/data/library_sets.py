@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,6 @@ class LibraryData:
 
     parts: Mapping[str, ImagePart]
     names: Sequence[str] | None
-    source: Path
 
 
 def required_module(name: str, extra: str, what: str) -> ModuleType:
@@ -54,11 +54,21 @@ def required_module(name: str, extra: str, what: str) -> ModuleType:
 def load(
     what: str,
     component: JsonObject,
+    source: Path | None,
     fingerprint: Callable[[], str],
     read: Callable[[], LibraryData],
     notify: Notify,
 ) -> SourceArrays:
-    """The fields of a `Dataset`, from the user cache where they are saved; `what` begins messages.
+    """The fields of a `Dataset`, from the user cache where they are saved.
+
+    Parameters
+    ----------
+    what
+        Begins messages.
+    source
+        The folder or file of the data; None of what a hub has, of which only the arrays in the cache are here.
+    fingerprint, read
+        The checksum of the contents, and the images and labels where the cache has none.
 
     Raises
     ------
@@ -76,7 +86,6 @@ def load(
         arrays = _decoded(what, component, library_data)
         if fingerprint() != sha256:
             raise UserError(f"{what}: its files changed while they were read; run the command again")
-        arrays["source"] = np.array([str(library_data.source)])
         if save(arrays, folder):
             notify(f"{what}: saved as arrays in {folder}")
             arrays = recall(folder) or arrays
@@ -85,10 +94,10 @@ def load(
     for array in arrays.values():
         array.flags.writeable = False
     fields = {
-        **{name: array for name, array in arrays.items() if name not in ("classes", "source")},
+        **{name: array for name, array in arrays.items() if name != "classes"},
         "classes": tuple(map(str, arrays["classes"])),
         "sha256": sha256,
-        "source": Path(str(arrays["source"][0])),
+        "source": source or folder,
     }
     return cast(SourceArrays, fields)
 
@@ -143,6 +152,7 @@ def number_labels(
     """Class numbers from 0, and the classes' names; names that no image has are left out.
 
     Labels are whole numbers (which `names` gives names to) or text, whose classes are in the order of the alphabet.
+    Where two labels have one name, as ImageNet's two cranes, their numbers tell them apart.
     """
     for part, values in labels.items():
         for i, value in enumerate(values):
@@ -166,6 +176,8 @@ def number_labels(
         raise UserError(f"{what}: a label is {values_seen[-1]!r}, while there are {len(names)} names, for 0 and up")
     number = {value: i for i, value in enumerate(values_seen)}
     classes = tuple(str(value) if names is None else str(names[int(value)]) for value in values_seen)
+    counts = Counter(classes)
+    classes = tuple(f"{c} ({value})" if counts[c] > 1 else c for c, value in zip(classes, values_seen, strict=True))
     catalogue.check_names(classes, f"{what}: its classes")
     if len(classes) < 2:
         raise UserError(f"{what} has {len(classes)} class{'' if classes else 'es'}: there is nothing to tell apart")

@@ -10,7 +10,7 @@ import os
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,6 +113,46 @@ def _is_folder(path: Path) -> bool:
 def _file(folder: Path, names: tuple[str, ...]) -> Path | None:
     """The first of these files that is there."""
     return next((folder / name for name in names if (folder / name).is_file()), None)
+
+
+@dataclass(frozen=True)
+class SourceFiles:
+    """The files of a data set of the user's: all that its checksum is of, and all that another machine needs.
+
+    `names` are below the folder `path`, with forward slashes; without them `path` is the one file.
+    """
+
+    path: Path
+    names: tuple[str, ...] = ()
+
+    @property
+    def checksum(self) -> str:
+        """Of a single file, that of its contents; of several, over their names too."""
+        return checksum(self.path, self.names) if self.names else file_checksum(self.path)
+
+
+def files_below(folder: Path, *, hidden: bool = True) -> Iterator[Path]:
+    """Every file below a folder, through symbolic links, which the libraries that read data sets follow too.
+
+    Raises
+    ------
+    UserError
+        A folder cannot be read, or is reached again through a link, which would lead on for ever.
+    """
+
+    def unreadable(error: OSError) -> None:
+        raise UserError(f"{error.filename} cannot be read: {error.strerror or error}") from error
+
+    visited: dict[tuple[int, int], str] = {}
+    for parent, folders, names in os.walk(folder, onerror=unreadable, followlinks=True):
+        status = os.stat(parent)  # noqa: PTH116
+        first_path = visited.setdefault((status.st_dev, status.st_ino), parent)
+        if first_path != parent:
+            raise UserError(f"{parent} is the folder {first_path} again, by a symbolic link: remove the link")
+        if not hidden:
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            names = [name for name in names if not name.startswith(".")]
+        yield from (Path(parent, name) for name in names)
 
 
 SETTLED_SECONDS = 3.0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.data import npz
 from bench.data.decoded import Notify
-from bench.data.local_files import file_checksum, read
+from bench.data.local_files import SourceFiles, read
 from bench.data.npz import SourceArrays
 from bench.data.prepare import Labels
 from bench.errors import UserError
@@ -39,7 +39,13 @@ def path_of(component: JsonObject) -> Path:
 
 def fingerprint(component: JsonObject) -> str:
     """SHA-256 (hex) over the file's bytes; UserError where it is missing or cannot be read."""
-    return file_checksum(_present(component))
+    return SourceFiles(_present(component)).checksum
+
+
+def source_files(component: JsonObject) -> SourceFiles:
+    """The one file in its folder, which is the `path` of the data set."""
+    file = _present(component)
+    return SourceFiles(file.parent, (file.name,))
 
 
 def labels(component: JsonObject, notify: Notify) -> Labels:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bench.arrays import Archive, ArrayError, open_arrays
 from bench.data import catalogue
 from bench.data.decoded import Notify
-from bench.data.local_files import check_file, correct, file_checksum, read
+from bench.data.local_files import SourceFiles, check_file, correct, read
 from bench.data.prepare import Labels
 from bench.errors import UserError, escaped_line, nearest
 from bench.jsonutil import JsonObject
@@ -50,7 +50,11 @@ class SourceArrays(DataArrays):
 
 def fingerprint(component: JsonObject) -> str:
     """SHA-256 (hex) over the file's bytes; UserError where it cannot be read."""
-    return file_checksum(Path(component["path"]))
+    return source_files(component).checksum
+
+
+def source_files(component: JsonObject) -> SourceFiles:
+    return SourceFiles(Path(component["path"]))
 
 
 def load(component: JsonObject, notify: Notify) -> SourceArrays:

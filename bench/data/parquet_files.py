@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from bench.data.decoded import ImagePart, Notify
-from bench.data.hugging_face import image_source
+from bench.data.hugging_face import image_source, same_names
 from bench.data.library_sets import LibraryData, required_module
 from bench.data.library_sets import labels as labels_of
 from bench.data.library_sets import load as load_library_data
-from bench.data.local_files import checksum
+from bench.data.local_files import SourceFiles
 from bench.data.npz import SourceArrays
 from bench.data.prepare import Labels
 from bench.errors import UserError, escaped_line, nearest
@@ -28,8 +28,7 @@ ROWS = 256
 
 def fingerprint(component: JsonObject) -> str:
     """SHA-256 (hex) over the files' names and contents; UserError where there are none, or they cannot be read."""
-    root = Path(component["path"])
-    return checksum(root, [file.relative_to(root).as_posix() for files in _files(component).values() for file in files])
+    return source_files(component).checksum
 
 
 def labels(component: JsonObject, notify: Notify) -> Labels:
@@ -38,8 +37,15 @@ def labels(component: JsonObject, notify: Notify) -> Labels:
 
 def load(component: JsonObject, notify: Notify) -> SourceArrays:
     """The fields of a `Dataset`, in the order of the files' names; errors as in `bench.data.library_sets.load`."""
-    what = component["path"]
-    return load_library_data(what, component, lambda: fingerprint(component), lambda: _read(component), notify)
+    what, source = component["path"], Path(component["path"])
+    return load_library_data(what, component, source, lambda: fingerprint(component), lambda: _read(component), notify)
+
+
+def source_files(component: JsonObject) -> SourceFiles:
+    """The files of all parts; UserError where there are none to learn from, or one is of two parts."""
+    root = Path(component["path"])
+    names = (file.relative_to(root).as_posix() for files in _files(component).values() for file in files)
+    return SourceFiles(root, tuple(names))
 
 
 def _files(component: JsonObject) -> dict[str, list[Path]]:
@@ -48,7 +54,7 @@ def _files(component: JsonObject) -> dict[str, list[Path]]:
     if not root.is_dir():
         what = "is a file: give its folder" if root.exists() else "does not exist"
         raise UserError(f"{root} {what}; `path` is the folder of the Parquet files")
-    files = {part: sorted(root.glob(component[field])) for part, field in FIELDS.items() if component.get(field)}
+    files = {part: _matching(root, field, component[field]) for part, field in FIELDS.items() if component.get(field)}
     present = {part: paths for part, paths in files.items() if paths}
     if "train" not in present:
         inside = sorted(path.name for path in root.iterdir())
@@ -58,18 +64,32 @@ def _files(component: JsonObject) -> dict[str, list[Path]]:
         raise UserError(f"{root} has no file {component['train']!r} for `train` (it holds {holds}){hint}")
     if "test" in present and component.get("test_fraction"):
         raise UserError(f"{root} has test files, {present['test'][0].name}: leave out `test_fraction`")
+    part_of: dict[Path, str] = {}
+    for part, paths in present.items():
+        for path in paths:
+            if part_of.setdefault(path, part) != part:
+                fields = f"`{FIELDS[part_of[path]]}` and `{FIELDS[part]}`"
+                raise UserError(f"{path} is named by {fields}: give each part files of its own, by narrower patterns")
     return present
 
 
+def _matching(root: Path, field: str, pattern: str) -> list[Path]:
+    try:
+        return sorted(path for path in root.glob(pattern) if path.is_file())
+    except (ValueError, NotImplementedError) as error:  # `**x`, or a pattern that is an absolute path
+        raise UserError(f"{root}: `{field}: {pattern}` is no pattern of files below it: {error}") from error
+
+
 def _read(component: JsonObject) -> LibraryData:
-    parts, names = {}, None
+    parts: dict[str, ImagePart] = {}
+    names: list[str] | None = None
     for part, files in _files(component).items():
         tables = [_opened(file) for file in files]
         for file, table in zip(files, tables, strict=True):
-            names = _check_columns(component, file, table) or names
+            names = same_names(str(file), _check_columns(component, file, table), names)
         count = sum(table.metadata.num_rows for table in tables)
         parts[part] = ImagePart(count, partial(_items, component, list(zip(files, tables, strict=True))))
-    return LibraryData(parts, names, Path(component["path"]))
+    return LibraryData(parts, names)
 
 
 def _opened(file: Path) -> Any:
@@ -121,7 +141,7 @@ def _items(component: JsonObject, tables: list[tuple[Path, Any]]) -> Iterator[tu
                 columns = batch.to_pydict()
                 for value, target in zip(columns[image], columns[label], strict=True):
                     name = f"{file}: row {number}"
-                    yield name, image_source(name, value), target
+                    yield name, image_source(name, value, ()), target
                     number += 1
         except UserError:
             raise

@@ -95,7 +95,7 @@ def stratified(
     chosen = np.zeros(len(labels), dtype=bool)
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
-        size = math.floor(len(members) * fraction + 0.5)
+        size = int(stratified_sizes(np.array(len(members)), fraction))
         if not 0 < size < len(members):
             raise UserError(
                 f"{setting}: {fraction} of the {len(members)} images of class {label} is {size}, but each"
@@ -103,6 +103,12 @@ def stratified(
             )
         chosen[members[np.argsort(random_numbers[members], kind="stable")[:size]]] = True
     return np.flatnonzero(~chosen).astype(np.int64), np.flatnonzero(chosen).astype(np.int64)
+
+
+def stratified_sizes(sizes: NDArray[np.int64], fraction: float) -> NDArray[np.int64]:
+    """How many of classes of these sizes are a fraction of them, to the nearest image."""
+    rounded: NDArray[np.int64] = np.floor(sizes * fraction + 0.5).astype(np.int64)
+    return rounded
 
 
 def _refused(fraction: float, reason: str) -> UserError:

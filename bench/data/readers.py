@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from bench.components.datasets import FROM_PATH
 from bench.data import hugging_face, image_folder, medmnist_files, npz, parquet_files, torchvision_sets
 from bench.data.decoded import Notify
+from bench.data.local_files import SourceFiles
 from bench.data.npz import SourceArrays
 from bench.data.prepare import Labels
 from bench.errors import UserError, escaped_line
@@ -30,18 +31,26 @@ class Reader:
     fingerprint: Callable[[JsonObject], str]
     labels: Callable[[JsonObject, Notify], Labels]
     load: Callable[[JsonObject, Notify], SourceArrays]
-    one_channel: str
+    source_files: Callable[[JsonObject], SourceFiles]
+    one_channel: str = "write `channels: 1`"
     """How grey images that were saved in three channels are read as one."""
 
 
 READERS = {
-    "image_folder": Reader(image_folder.fingerprint, image_folder.labels, image_folder.load, "write `channels: 1`"),
-    "npz": Reader(npz.fingerprint, npz.labels, npz.load, "save one channel"),
-    **{
-        name: Reader(module.fingerprint, module.labels, module.load, "write `channels: 1`")
-        for name, module in (("torchvision", torchvision_sets), ("hf", hugging_face), ("parquet", parquet_files))
-    },
-    "medmnist": Reader(medmnist_files.fingerprint, medmnist_files.labels, medmnist_files.load, "save one channel"),
+    "image_folder": Reader(image_folder.fingerprint, image_folder.labels, image_folder.load, image_folder.source_files),
+    "npz": Reader(npz.fingerprint, npz.labels, npz.load, npz.source_files, "save one channel"),
+    "torchvision": Reader(
+        torchvision_sets.fingerprint, torchvision_sets.labels, torchvision_sets.load, torchvision_sets.source_files
+    ),
+    "medmnist": Reader(
+        medmnist_files.fingerprint,
+        medmnist_files.labels,
+        medmnist_files.load,
+        medmnist_files.source_files,
+        "save one channel",
+    ),
+    "hf": Reader(hugging_face.fingerprint, hugging_face.labels, hugging_face.load, hugging_face.source_files),
+    "parquet": Reader(parquet_files.fingerprint, parquet_files.labels, parquet_files.load, parquet_files.source_files),
 }
 
 
@@ -64,6 +73,13 @@ def is_present(component: JsonObject) -> bool:
 def fingerprint(component: JsonObject) -> str:
     """SHA-256 (hex) over the contents, and the names below a folder; UserError where a file cannot be read."""
     return READERS[component["name"]].fingerprint(component)
+
+
+def source_files(component: JsonObject) -> SourceFiles | None:
+    """The files that another machine needs for these data; None of what a hub has. Errors as in `fingerprint`."""
+    if component["name"] == "hf" and not hugging_face.is_local(component):
+        return None
+    return READERS[component["name"]].source_files(component)
 
 
 def fields(component: JsonObject, notify: Notify) -> tuple[str, SourceArrays]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import string
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,7 +14,7 @@ from bench.data.decoded import ImagePart, Notify
 from bench.data.library_sets import LibraryData
 from bench.data.library_sets import labels as labels_of
 from bench.data.library_sets import load as load_library_data
-from bench.data.local_files import checksum, user_cache
+from bench.data.local_files import SourceFiles, files_below, user_cache
 from bench.data.npz import SourceArrays
 from bench.data.prepare import Labels
 from bench.errors import UserError
@@ -107,7 +106,7 @@ SETS: dict[str, TorchvisionSet] = {
     "Imagenette": _by_split("imagenette2*", test="val", options=("size",)),
     "KMNIST": _by_flag("KMNIST/raw/*-ubyte"),
     "LSUN": TorchvisionSet(
-        ("*_lmdb",), {"classes": "train"}, {"classes": "val"}, classes=LSUN, can_fetch=False, note="needs lmdb"
+        ("*_lmdb/data.mdb",), {"classes": "train"}, {"classes": "val"}, classes=LSUN, can_fetch=False, note="needs lmdb"
     ),
     "MNIST": _by_flag("MNIST/raw/*-ubyte"),
     "Omniglot": _drawn(
@@ -124,7 +123,7 @@ SETS: dict[str, TorchvisionSet] = {
         test="val",
         options=("small",),
     ),
-    "QMNIST": _by_flag("QMNIST/raw/*-int"),
+    "QMNIST": _by_flag("QMNIST/raw/*-ubyte", "QMNIST/raw/*-int"),
     "RenderedSST2": _by_split("rendered-sst2", val="val"),
     "SEMEION": _drawn("semeion.data", classes=DIGITS),
     "STL10": _by_split("stl10_binary", options=("folds",), note="labelled images only"),
@@ -167,8 +166,7 @@ NOT_OFFERED: dict[str, str] = {
 
 def fingerprint(component: JsonObject) -> str:
     """SHA-256 (hex) over the names and contents of the set's files below the root; UserError where there are none."""
-    root = root_of(component)
-    return checksum(root, _files(component, root))
+    return source_files(component).checksum
 
 
 def labels(component: JsonObject, notify: Notify) -> Labels:
@@ -178,7 +176,8 @@ def labels(component: JsonObject, notify: Notify) -> Labels:
 def load(component: JsonObject, notify: Notify) -> SourceArrays:
     """The fields of a `Dataset`, in torchvision's order; errors as in `bench.data.library_sets.load`."""
     what = _title(component)
-    return load_library_data(what, component, lambda: fingerprint(component), lambda: _read(component), notify)
+    source = root_of(component)
+    return load_library_data(what, component, source, lambda: fingerprint(component), lambda: _read(component), notify)
 
 
 def fetch(component: JsonObject, notify: Notify) -> Path:
@@ -210,15 +209,15 @@ def _entry(component: JsonObject) -> str:
     return f"{{name: torchvision, dataset: {component['dataset']}{path}}}"
 
 
-def _files(component: JsonObject, root: Path) -> list[str]:
-    """The set's files below the root, as paths with forward slashes, sorted."""
-    info = SETS[component["dataset"]]
+def source_files(component: JsonObject) -> SourceFiles:
+    """The set's files below the root; UserError where there are none or where a folder cannot be read."""
+    info, root = SETS[component["dataset"]], root_of(component)
     try:
         names = sorted(
             file.relative_to(root).as_posix()
             for pattern in info.files
             for match in root.glob(pattern)
-            for file in (_below(match) if match.is_dir() else [match])
+            for file in (files_below(match) if match.is_dir() else [match])
         )
     except OSError as error:
         raise UserError(f"{root} cannot be read: {error.strerror or error}") from error
@@ -231,30 +230,42 @@ def _files(component: JsonObject, root: Path) -> list[str]:
         )
         wanted = ", ".join(info.files)
         raise UserError(f"{root} has no files of {_title(component)} (it would have {wanted}): {advice}")
-    return names
-
-
-def _below(folder: Path) -> Iterator[Path]:
-    for parent, folders, names in os.walk(folder, onerror=_raise):
-        folders.sort()
-        yield from (Path(parent, name) for name in names)
-
-
-def _raise(error: OSError) -> None:
-    raise error
+    return SourceFiles(root, tuple(names))
 
 
 def _read(component: JsonObject) -> LibraryData:
     root = root_of(component)
     info = SETS[component["dataset"]]
     available = [part for part in info.parts if part not in info.folders or (root / info.folders[part]).is_dir()]
+    if "train" not in available:
+        raise UserError(f"{root} has no folder {info.folders['train']}/ to learn from")
     opened = {part: _opened(component, part) for part in available}
-    first = next(iter(opened.values()))
-    names = info.classes or getattr(first, "classes", None) or getattr(first, "categories", None)
-    if component["dataset"] == "INaturalist":
-        names = first.all_categories
-    parts = {part: ImagePart(len(data), partial(_items, component, part, data)) for part, data in opened.items()}
-    return LibraryData(parts, None if names is None else [_name(name) for name in names], root)
+    names = _class_names(component, opened["train"])
+    parts = {
+        part: ImagePart(len(data), partial(_items, component, part, data, _numbers(component, part, data, names)))
+        for part, data in opened.items()
+    }
+    return LibraryData(parts, names)
+
+
+def _class_names(component: JsonObject, data: Any) -> list[str] | None:
+    """The names of a part's labels 0, 1, ...; None where torchvision has none."""
+    own = "all_categories" if component["dataset"] == "INaturalist" else "classes"
+    names = SETS[component["dataset"]].classes or getattr(data, own, None) or getattr(data, "categories", None)
+    return None if names is None else [_name(name) for name in names]
+
+
+def _numbers(component: JsonObject, part: str, data: Any, names: Sequence[str] | None) -> dict[int, int] | None:
+    """A part's labels as those of the training part, where it numbers its classes otherwise: by the folders it has."""
+    own_names = _class_names(component, data)
+    if own_names == names or own_names is None or names is None:
+        return None
+    unknown = [name for name in own_names if name not in names]
+    if unknown:
+        raise UserError(
+            f"{_title(component)}: its part {part!r} has the class {unknown[0]!r}, which the part 'train' has not"
+        )
+    return {number: names.index(name) for number, name in enumerate(own_names)}
 
 
 def _name(name: Any) -> str:
@@ -262,14 +273,16 @@ def _name(name: Any) -> str:
     return ", ".join(name) if isinstance(name, tuple) else str(name)
 
 
-def _items(component: JsonObject, part: str, data: Any) -> Iterator[tuple[str, Any, Any]]:
+def _items(
+    component: JsonObject, part: str, data: Any, numbers: Mapping[int, int] | None
+) -> Iterator[tuple[str, Any, Any]]:
     for i in range(len(data)):
         name = f"{_title(component)}: image {i} of the part {part!r}"
         try:
             image, label = data[i]
         except Exception as error:  # of whatever library opens the file
             raise UserError(f"{name} cannot be read: {_reason(error)}") from error
-        yield name, image.numpy() if hasattr(image, "numpy") else image, label
+        yield name, image.numpy() if hasattr(image, "numpy") else image, label if numbers is None else numbers[label]
 
 
 def _opened(component: JsonObject, part: str, download: bool = False) -> Any:

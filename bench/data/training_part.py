@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.prepare import Indices
+from bench.data.prepare import Indices, stratified_sizes
 from bench.errors import UserError, plural
 
 Labels = NDArray[np.int64]
@@ -72,7 +72,7 @@ def training_part(
 
 def fraction_sizes(sizes: Sizes, fraction: float) -> Sizes:
     """The fraction of each class's images, to the nearest one; UserError where a class would have none."""
-    smaller: Sizes = np.floor(sizes * fraction + 0.5).astype(np.int64)
+    smaller = stratified_sizes(sizes, fraction)
     _refuse_empty(sizes, smaller, f"fraction: {fraction:g}")
     return smaller
 

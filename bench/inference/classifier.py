@@ -110,12 +110,15 @@ def _training_images(record: Record, folder: Path, data_dir: Path | None) -> NDA
     from bench.data.prepare import split
     from bench.execution.rerun import rebuild_trial
     from bench.execution.user_dataset import load_dataset
-    from bench.training.train_trial import select_training_part
+    from bench.training.train_trial import refit_part, select_training_part
 
     trial = rebuild_trial(record, folder)
     data = load_dataset(trial, data_dir)
     config = trial.config
-    train, _ = split(data.train_labels, "none" if config.refit else config.validation)
-    part = select_training_part(config, data.train_labels, len(data.classes), train, trial.seed)
+    if config.refit:
+        data, part = refit_part(config, data, trial.seed)
+    else:
+        train, _ = split(data.train_labels, config.validation)
+        part = select_training_part(config, data.train_labels, len(data.classes), train, trial.seed)
     images: NDArray[np.uint8] = data.train_images[part.indices]
     return images

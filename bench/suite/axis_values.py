@@ -158,7 +158,7 @@ class AxisReader:
                 )
                 return []
             if axis in VALUE_AXES and sweep in ("uniform", "log_uniform"):
-                self.add_problem(key_path, f"`{sweep}` draws no whole numbers", "list them: {choice: [...]}")
+                self.add_problem(key_path, f"`{sweep}` draws no values of `{axis}`", "list them: {choice: [...]}")
                 return []
             if sweep == "grid":
                 parameter_values.append([(v, (*key_path, "grid", i)) for i, v in enumerate(values)])

@@ -1,6 +1,7 @@
 """How is one trial trained, on one device or by several processes? Knows nothing of Ray and of files.
 
 train_trial        a trial from its configuration to its test metrics
+network            its network: built, written to a file of weights, and read from one
 fit                the training loop: train an epoch, validate, decide, checkpoint
 optimizer_factory, lr_schedules, objective, step_functions, preprocessors
                    a configuration's components as PyTorch objects

@@ -95,7 +95,7 @@ Augment = Callable[[Tensor, Generator], Tensor]
 
 
 def create_augmentation(components: Sequence[Component]) -> tuple[Augment | None, Augment | None]:
-    """Compose a configuration's augmentations, in their order; mixings are for `bench.training.augment`.
+    """Compose a configuration's augmentations, in their order; mixings are for `create_mixing`.
 
     Returns
     -------

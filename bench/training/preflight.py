@@ -12,8 +12,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from bench.components import parse_component
 from bench.components.base import Component
 from bench.components.image_transforms import Mixing
+from bench.data.training_part import tail_sizes
 from bench.errors import UserError
 from bench.jsonutil import JsonObject, canonical
 from bench.models.count_operations import Kernel, all_kernels, selected
@@ -25,6 +27,7 @@ from bench.suite.trial import TrialConfig
 from bench.training import augment, lr_schedules, objective, optimizer_factory, step_functions
 from bench.training.preprocessors import network_input_shape
 from bench.training.train_trial import select_training_part
+from bench.user_code.run_code import call_component
 
 Kernels = dict[str, list[Kernel]]
 """Model, as text, to its kernels."""
@@ -105,21 +108,25 @@ def _attempts(
             [plain["loss"], spec.label_smoothing, classes, mixed],
             partial(objective.check_loss, config.loss, spec.label_smoothing, classes, mixed),
         )
-    if config.imbalance.user_code or config.label_noise.user_code:
-        yield (
-            "imbalance" if config.imbalance.user_code else "label_noise",
-            [plain.get("imbalance"), plain.get("label_noise"), classes],
-            partial(_try_training_part, config, classes),
-        )
+    if config.imbalance.user_code:
+        yield "imbalance", [plain["imbalance"], classes], partial(_try_imbalance, config, classes)
+    if config.label_noise.user_code:
+        yield "label_noise", [plain["label_noise"], classes], partial(_try_label_noise, config, classes)
     yield "step", [config.step.to_json()], partial(step_functions.check, config.step)
     if config.batch_size == 1:
         yield "batch_size", [model], partial(check_single_image_batch, config.model, shape, classes, spec.model)
 
 
-def _try_training_part(config: TrialConfig, classes: int) -> None:
-    """The user's imbalance or label noise on a hundred images of each class."""
+def _try_imbalance(config: TrialConfig, classes: int) -> None:
+    """The user's imbalance on classes so large that it is not at fault where one of the data set's is too small."""
+    tail_sizes(np.full(classes, 10**6), partial(call_component, config.imbalance, **config.imbalance.parameters))
+
+
+def _try_label_noise(config: TrialConfig, classes: int) -> None:
+    """The user's label noise on a hundred images of each class."""
     labels = np.repeat(np.arange(classes), 100)
-    select_training_part(config, labels, classes, np.arange(len(labels)), seed=0)
+    all_images = config.changed(fraction=1.0, imbalance=parse_component("imbalance", {"name": "none"}))
+    select_training_part(all_images, labels, classes, np.arange(len(labels)), seed=0)
 
 
 def _try_model(

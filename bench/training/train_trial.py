@@ -122,7 +122,7 @@ def train_trial(
 def _train_trial(setup: TrialSetup, saved: State | None) -> TrialOutcome:
     """Search on the training part, refit on all training images where asked for, test."""
     train, validation = split(setup.data.train_labels, setup.config.validation)
-    part = _training_part(setup, train)
+    part = select_training_part(setup.config, setup.data.train_labels, len(setup.data.classes), train, setup.seed)
     training_data = _training_data(setup, part, validation)
     if saved is not None and "searched" in saved:
         outcome, model = _searched(saved["searched"]), None
@@ -131,15 +131,10 @@ def _train_trial(setup: TrialSetup, saved: State | None) -> TrialOutcome:
     if outcome.best_epoch is None:  # it diverged
         return outcome
     if setup.config.refit:
-        training_data, model = _refit(setup, outcome, training_data, saved)
+        training_data, model = _refit(setup, outcome, saved)
     if model is not None:
         _test(setup, outcome, training_data, model)
     return outcome
-
-
-def _training_part(setup: TrialSetup, train: NDArray[np.int64]) -> TrainingPart:
-    data = setup.data
-    return select_training_part(setup.config, data.train_labels, len(data.classes), train, setup.seed)
 
 
 def select_training_part(
@@ -155,6 +150,13 @@ def select_training_part(
         partial(call_component, config.imbalance, **config.imbalance.parameters),
         partial(call_component, config.label_noise, **config.label_noise.parameters),
     )
+
+
+def refit_part(config: TrialConfig, data: Dataset, seed: int) -> tuple[Dataset, TrainingPart]:
+    """The data with all training and validation images as training images, and what of them a refit trains on."""
+    data = data.with_given_part() if config.validation == "given" else data
+    everything, _ = split(data.train_labels, "none")
+    return data, select_training_part(config, data.train_labels, len(data.classes), everything, seed)
 
 
 def _training_data(setup: TrialSetup, part: TrainingPart, validation: NDArray[np.int64]) -> TrainingData:
@@ -224,18 +226,14 @@ def _search(
     return outcome, model
 
 
-def _refit(
-    setup: TrialSetup, outcome: TrialOutcome, training_data: TrainingData, saved: State | None
-) -> tuple[TrainingData, nn.Module | None]:
+def _refit(setup: TrialSetup, outcome: TrialOutcome, saved: State | None) -> tuple[TrainingData, nn.Module | None]:
     """Train on all training and validation images: `validation: none`, ended after the best epoch of the same schedule.
 
     The data and the model; no model where it diverged.
     """
-    if training_data.given:
-        setup = replace(setup, config=setup.config.changed(validation="none"), data=setup.data.with_given_part())
-    train, validation = split(setup.data.train_labels, "none")
-    part = _training_part(setup, train)
-    training_data = _training_data(setup, part, validation)
+    data, part = refit_part(setup.config, setup.data, setup.seed)
+    setup = replace(setup, config=setup.config.changed(validation="none"), data=data)
+    training_data = _training_data(setup, part, np.empty(0, dtype=np.int64))
     outcome.train_images, outcome.wrong_labels = len(part.indices), part.n_wrong
     model = _build(setup, part.indices)
     fitted = fit(

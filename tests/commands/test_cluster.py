@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 SUITE = "name: t\ngrid: {model: mlp}\n"
@@ -41,6 +42,29 @@ def test_a_place_that_is_none_is_told(folder: Path, options: tuple[str, ...], to
     code, err = bench(folder, "run", "suite.yaml", *options)
     assert (code, told in err) == (2, True), err
     assert not (folder / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("grid", "told"),
+    [
+        (
+            "{model: mlp, fraction: 0.00001}",
+            "suite.yaml:2: grid.fraction: fraction: 1e-05 leaves class 0 none of its 5,4",
+        ),
+        (
+            "{model: mlp, dataset: {name: npz, path: few.npz}, validation: given}",
+            "suite.yaml:2: grid.validation: `validation: given` is the validation part that comes with a data set, and",
+        ),
+    ],
+)
+def test_data_that_do_not_suffice_are_told_before_machines_start(folder: Path, grid: str, told: str) -> None:
+    images, labels = np.zeros((10, 4, 4), np.uint8), np.arange(10) % 2
+    arrays = {"train_images": images, "train_labels": labels, "test_images": images, "test_labels": labels}
+    np.savez(folder / "few.npz", **arrays)
+    (folder / "suite.yaml").write_text(SUITE.replace("{model: mlp}", grid))
+    for command in (("plan", "suite.yaml"), ("run", "suite.yaml", "--cluster", "own.yaml")):
+        code, err = bench(folder, *command)
+        assert (code, told in err) == (2, True), err
 
 
 @pytest.mark.parametrize("command", ["attach", "stop", "fetch"])

@@ -15,7 +15,7 @@ import pytest
 import safetensors.torch
 import torch
 from PIL import Image
-from saved_network import SUITE, run_suite, weights_files
+from saved_network import SUITE, made_arrays, run_suite, weights_files, write_suite
 from torch import nn
 
 import bench as bench_package
@@ -105,6 +105,23 @@ def test_a_loaded_network_gives_the_record_and_so_does_what_is_exported(bench: A
     assert sorted(path.name for path in out.iterdir()) == ["config.json", "load.py", "model.safetensors", "program.pt2"]
     assert json.loads((out / "config.json").read_text())["config"] == saved.record.config
     assert run_elsewhere(out, saved.images, tmp_path) == [model.classes[i] for i in saved.stored.predicted]
+
+
+def test_preprocessing_of_a_refit_is_fitted_to_the_given_validation_part_too(bench: Any, tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(OWN)
+    text = suite_text("own").replace("validation: {tail: 0.2}", "validation: given\n  refit: true")
+    suite = write_suite(tmp_path, text)
+    arrays = made_arrays()
+    bright = np.full_like(arrays["test_images"], 255)
+    np.savez(tmp_path / "data.npz", **arrays, val_images=bright, val_labels=arrays["test_labels"])
+    ran = bench("run", suite, "--no-ray", "--keep", "all", "--results", tmp_path / "results")
+    assert ran.code == 0, ran.err
+    (record,) = Ledger(tmp_path / "results").records()
+    model = bench_package.load_model(record.key, results=tmp_path / "results", folder=tmp_path)
+    with torch.inference_mode():
+        probabilities = model(torch.from_numpy(arrays["test_images"])).softmax(1)
+    stored = Ledger(tmp_path / "results").predictions(record.key)
+    assert np.array_equal(probabilities.half().numpy(), stored.probabilities)
 
 
 def run_elsewhere(out: Path, images: Any, folder: Path) -> list[str]:

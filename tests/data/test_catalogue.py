@@ -63,3 +63,8 @@ def test_classes_are_as_many_and_called_as_torchvision_has_them() -> None:
     assert list(DATASETS["fashion_mnist"].classes) == FashionMNIST.classes
     assert list(DATASETS["kmnist"].classes) == KMNIST.classes
     assert len(set(DATASETS["cifar100"].classes)) == 100
+
+
+def test_the_classes_make_up_the_training_part() -> None:
+    for info in DATASETS.values():
+        assert (len(info.class_sizes), sum(info.class_sizes)) == (len(info.classes), info.train_size)

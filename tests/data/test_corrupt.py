@@ -108,5 +108,9 @@ def test_corruptions_of_many_images_are_stored_and_taken_from_there(
     np.save(stored, np.zeros_like(images))
     assert not CorruptedImages(images).images_of("contrast", 2).any()
     assert CorruptedImages(images[::-1]).images_of("contrast", 2).any()
+    monkeypatch.setattr("bench.data.corrupt.CORRUPTER", 2)  # other code makes other images
+    assert np.array_equal(CorruptedImages(images).images_of("contrast", 2), made)
+    monkeypatch.undo()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     stored.write_bytes(b"half a file")
     assert np.array_equal(CorruptedImages(images).images_of("contrast", 2), made)

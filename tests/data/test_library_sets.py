@@ -6,6 +6,7 @@ import ast
 import errno
 import io
 import json
+import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,76 @@ def test_contents_are_in_the_checksum(tmp_path: Path, splits: datasets.DatasetDi
     before = {name: fingerprint(component(name, folder)) for name in ("hf", "parquet")}
     rows(1, 7).to_parquet(folder / "train-00000-of-00001.parquet")
     assert all(fingerprint(component(name, folder)) != checksum for name, checksum in before.items())
+
+
+@pytest.mark.parametrize("form", ["folder", "file"])
+def test_changed_files_are_read_though_their_times_are_as_before(form: str, tmp_path: Path) -> None:
+    """As an archive unpacks them: the cache of `datasets` knows local files by their times."""
+    path = tmp_path / "pets"
+    path.mkdir()
+    entry = component("hf", path if form == "folder" else path / "train.parquet", test_fraction=0.5)
+    for start in (0, 6):
+        rows(start, start + 6).to_parquet(path / "train.parquet")
+        os.utime(path / "train.parquet", (1e9, 1e9))
+        data = load(entry)
+        read = {image.tobytes() for image in (*data.train_images, *data.test_images)}
+        assert read == {image.tobytes() for image in PIXELS[start : start + 6]}
+
+
+@pytest.mark.parametrize("name", ["hf", "parquet"])
+def test_parts_that_name_their_labels_otherwise_are_refused(
+    name: str, tmp_path: Path, splits: datasets.DatasetDict
+) -> None:
+    splits["test"] = splits["test"].cast_column("label", datasets.ClassLabel(names=["dog", "cat"]))
+    if name == "hf":
+        splits.save_to_disk(tmp_path / "pets")
+    else:
+        parquet(tmp_path / "pets", splits)
+    with pytest.raises(UserError, match="names its labels dog, cat, and what was read before it cat, dog"):
+        load(component(name, tmp_path / "pets"))
+
+
+def test_a_split_without_the_column_is_named(tmp_path: Path, splits: datasets.DatasetDict) -> None:
+    splits["test"] = splits["test"].rename_column("label", "kind")
+    splits.save_to_disk(tmp_path / "pets")
+    with pytest.raises(UserError, match="has no column 'label' for `label`; it has image, kind"):
+        load(component("hf", tmp_path / "pets"))
+
+
+@pytest.mark.parametrize("name", ["hf", "parquet"])
+def test_a_file_of_a_row_that_is_no_part_of_the_data_is_refused(name: str, tmp_path: Path) -> None:
+    """A change of it would change no key."""
+    (tmp_path / "outside.png").write_bytes(png(PIXELS[0]))
+    (tmp_path / "pets").mkdir()
+    cells = [{"bytes": None, "path": str(tmp_path / "outside.png")}] * 4
+    for part in ("train", "test"):
+        table = pa.table({"image": cells, "label": [0, 1] * 2})
+        pq.write_table(table, tmp_path / "pets" / f"{part}.parquet")
+    with pytest.raises(UserError, match=r"outside\.png, which is no part of the data set"):
+        load(component(name, tmp_path / "pets"))
+
+
+@pytest.mark.parametrize(
+    ("patterns", "message"),
+    [
+        ({"train": "*.parquet"}, r"test.*.parquet is named by `train` and `test`: give each part files of its own"),
+        ({"train": "/data/*.parquet"}, r"`train: /data/\*.parquet` is no pattern of files below it"),
+        ({"train": "**.parquet"}, r"`train: \*\*.parquet` is no pattern of files below it"),
+    ],
+)
+def test_patterns_of_parquet_files_are_checked(
+    patterns: dict[str, str], message: str, tmp_path: Path, splits: datasets.DatasetDict
+) -> None:
+    parquet(tmp_path / "pets", datasets.DatasetDict({name: splits[name] for name in ("train", "test")}))
+    with pytest.raises(UserError, match=message):
+        fingerprint(component("parquet", tmp_path / "pets", **patterns))
+
+
+def test_two_labels_of_one_name_are_two_classes(tmp_path: Path, splits: datasets.DatasetDict) -> None:
+    for split in splits:
+        splits[split] = splits[split].cast_column("label", datasets.ClassLabel(names=["crane", "crane"]))
+    splits.save_to_disk(tmp_path / "pets")
+    assert load(component("hf", tmp_path / "pets")).classes == ("crane (0)", "crane (1)")
 
 
 def test_a_test_part_is_drawn_where_none_comes_along(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torchvision.datasets
-from library_files import cifar10, draw, dtd, emnist, gtsrb, image_folder, mnist, pixels, stl10, svhn, usps
+from library_files import cifar10, draw, dtd, emnist, gtsrb, image_folder, mnist, pixels, qmnist, stl10, svhn, usps
 
 from bench.components import parse_component
 from bench.components.datasets import TORCHVISION
@@ -32,6 +32,7 @@ def component(dataset: str, root: Path, **parameters: Any) -> dict[str, Any]:
 MAKERS: dict[str, tuple[Callable[[Path], dict[str, np.ndarray]], dict[str, Any], int]] = {
     "MNIST": (mnist, {}, 10),
     "EMNIST": (emnist, {"options": {"split": "digits"}}, 10),
+    "QMNIST": (qmnist, {}, 10),
     "SVHN": (svhn, {}, 10),
     "CIFAR10": (cifar10, {}, 10),
     "STL10": (stl10, {}, 10),
@@ -58,6 +59,68 @@ def test_images_and_labels_are_those_of_the_files(dataset: str, tmp_path: Path) 
     said: list[str] = []
     assert load(entry, notify=said.append).test_labels.tolist() == data.test_labels.tolist()
     assert said == [] or said[0].startswith("note:")
+
+
+@pytest.mark.parametrize("dataset", MAKERS)
+def test_every_file_of_a_set_is_in_its_checksum(dataset: str, tmp_path: Path) -> None:
+    make, parameters, _ = MAKERS[dataset]
+    make(tmp_path)
+    entry = component(dataset, tmp_path, **parameters)
+    before = fingerprint(entry)
+    files = [path for path in tmp_path.rglob("*") if path.is_file() and "home" not in path.parts]
+    for path in files:
+        content = path.read_bytes()
+        path.write_bytes(content + b"!")
+        assert fingerprint(entry) != before, path
+        path.write_bytes(content)
+    assert len(files) >= 2 and fingerprint(entry) == before
+
+
+def test_a_part_that_lacks_a_class_has_the_labels_of_the_others(tmp_path: Path) -> None:
+    """torchvision numbers the folders of each part by themselves."""
+    for part, classes in (("train", "abc"), ("val", "c"), ("test", "cab")):
+        for name in classes:
+            draw(tmp_path / part / name / "0.png", np.full((4, 4, 3), ord(name), np.uint8))
+    data = load(component("ImageFolder", tmp_path))
+    assert data.val_labels is not None and data.val_images is not None
+    assert data.classes == ("a", "b", "c")
+    assert (data.val_labels.tolist(), data.val_images.max()) == ([2], ord("c"))
+    (tmp_path / "val/c").rename(tmp_path / "val/d")
+    with pytest.raises(UserError, match="its part 'val' has the class 'd', which the part 'train' has not"):
+        load(component("ImageFolder", tmp_path))
+
+
+def test_a_folder_without_a_training_part_is_told(tmp_path: Path) -> None:
+    draw(tmp_path / "test/a/0.png", pixels(1, 4, 4, 3)[0])
+    with pytest.raises(UserError, match="has no folder train/ to learn from"):
+        load(component("ImageFolder", tmp_path))
+
+
+def test_images_behind_a_link_are_in_the_checksum(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    image_folder(root)
+    (root / "train/a").rename(tmp_path / "elsewhere")
+    (root / "train/a").symlink_to(tmp_path / "elsewhere")
+    before = fingerprint(component("ImageFolder", root))
+    assert len(load(component("ImageFolder", root)).train_labels) == 4
+    draw(tmp_path / "elsewhere/0.png", pixels(1, 5, 6, 3)[0])
+    assert fingerprint(component("ImageFolder", root)) != before
+    (root / "train/a/round").symlink_to(root / "train")
+    with pytest.raises(UserError, match="again, by a symbolic link: remove the link"):
+        fingerprint(component("ImageFolder", root))
+
+
+def test_the_source_is_the_folder_that_was_asked_for(tmp_path: Path) -> None:
+    """Not the one that the arrays in the cache were read from."""
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+    mnist(tmp_path / "first")
+    for path in (tmp_path / "first").rglob("*-ubyte"):
+        target = tmp_path / "second" / path.relative_to(tmp_path / "first")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(path.read_bytes())
+    sources = [load(component("MNIST", tmp_path / name)).source for name in ("first", "second")]
+    assert sources == [tmp_path / "first", tmp_path / "second"]
 
 
 def test_where_there_is_no_test_part_it_is_drawn(tmp_path: Path) -> None:

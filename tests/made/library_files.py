@@ -43,6 +43,20 @@ def emnist(root: Path) -> dict[str, np.ndarray]:
     return mnist(root, "EMNIST", ("emnist-digits-train", "emnist-digits-test"))
 
 
+def qmnist(root: Path) -> dict[str, np.ndarray]:
+    """Labels are rows of eight numbers, the class first."""
+    (root / "QMNIST/raw").mkdir(parents=True)
+    made = {"train": pixels(20, 28, 28), "test": pixels(10, 28, 28)}
+    for part, images in made.items():
+        labels = np.zeros((len(images), 8), ">i4")
+        labels[:, 0] = alternating(len(images))
+        for kind, code, array in (("images-idx3-ubyte", 8, images), ("labels-idx2-int", 12, labels)):
+            sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
+            path = root / f"QMNIST/raw/qmnist-{part}-{kind}"
+            path.write_bytes(bytes((0, 0, code, array.ndim)) + sizes + array.tobytes())
+    return {part: images[:, None] for part, images in made.items()}
+
+
 def svhn(root: Path) -> dict[str, np.ndarray]:
     """The file's images have the number last; its label 10 is the digit 0."""
     made = {part: pixels(count, 32, 32, 3) for part, count in (("train", 20), ("test", 10))}

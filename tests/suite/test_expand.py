@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from configuration import DEFAULTS
 
-from bench.suite.suite import Suite, load_suite, shipped_suites
+from bench.suite.find_suite import shipped_suites
+from bench.suite.suite import Suite, load_suite
 
 Load = Callable[..., Suite]
 

@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from bench.components import AXES
 from bench.errors import UserError
 from bench.jsonutil import canonical
+from bench.suite.find_suite import shipped_suites
 from bench.suite.schema import BLOCK_KEYS, SWEEPS, SuiteFile
-from bench.suite.suite import load_suite, shipped_suites
+from bench.suite.suite import load_suite
 
 FOLDER = tempfile.TemporaryDirectory()
 QUICKLY = settings(max_examples=100 * TIMES, deadline=timedelta(seconds=3))

@@ -11,8 +11,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from bench.components import AXES
+from bench.suite.find_suite import shipped_suites
 from bench.suite.json_schema import json_schema
-from bench.suite.suite import Suite, shipped_suites
+from bench.suite.suite import Suite
 from bench.suite.yaml_loader import read
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from bench.errors import UserError
-from bench.suite.suite import Suite, find_suite, shipped_suites
+from bench.suite.find_suite import find_suite, shipped_suites
+from bench.suite.suite import Suite
 
 Load = Callable[..., Suite]
 Complain = Callable[..., str]

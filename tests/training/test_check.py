@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -53,6 +54,25 @@ def test_an_augmentation_that_does_not_fit_the_pictures_is_reported(configured: 
         with pytest.raises(UserError, match="augmentation crop: padding 28 with mode reflect needs images larger"):
             check([configured(augmentation=[{"name": "flip"}, crop])], SHAPES)
     check([configured(augmentation=[crop | {"padding": 27}])], SHAPES)
+
+
+def test_a_fraction_or_a_long_tail_for_large_classes_is_not_held_against_the_user_s_code(
+    configured: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.py").write_text(
+        "def keep(sizes): return sizes // 200\ndef swap(labels, classes, random): return labels[::-1]\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    keep, swap = ({"name": f"mine.py:{name}"} for name in ("keep", "swap"))
+    long_tail = {"name": "exponential", "ratio": 1000.0}
+    check(
+        [
+            configured(fraction=0.001, label_noise=swap),
+            configured(imbalance=long_tail, label_noise=swap),
+            configured(imbalance=keep),
+        ],
+        SHAPES,
+    )
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 from commands import bench
 
+from bench.components import AXES, DatasetComponent
 from bench.data import Dataset
 from bench.ledger.ledger import Ledger
+from bench.suite.suite import Suite
 from bench.suite.trial import TrialConfig
 from bench.training.train_trial import train_trial
 
@@ -66,6 +69,17 @@ def test_a_suite_without_one_is_refused_with_what_would_give_one(tmp_path: Path)
         assert "save it in the file as the arrays val_images and val_labels" in err
     np.savez(tmp_path / "mine.npz", **arrays, val_images=images[:4], val_labels=labels[:4])
     assert bench("plan", tmp_path / "mine.yaml", "--results", tmp_path / "r")[0] == 0
+
+
+def test_a_data_set_of_a_package_may_come_with_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Theirs(DatasetComponent):
+        implementation = "theirs:make"
+        name: Literal["theirs"] = "theirs"
+
+    monkeypatch.setitem(AXES["dataset"], "theirs", Theirs)
+    assert (
+        len(Suite.from_dict({"name": "t", "grid": {"model": "mlp", "dataset": "theirs", "validation": "given"}})) == 1
+    )
 
 
 CODE = """

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 from bench.data.catalogue import find
-from bench.data.local_files import locate, search_paths
-from bench.data.readers import is_from_path
+from bench.data.local_files import SourceFiles, locate, search_paths
+from bench.data.readers import is_from_path, source_files
 from bench.errors import UserError
 from bench.execution.messages import RunOptions
 from bench.execution.pruning import rule
@@ -94,8 +94,13 @@ def pack(bundle: RunBundle, folder: Path, *, send_data: bool = False, data_dir: 
     try:
         user_code = {code.identity: code for trial in bundle.trials for code in _codes_of(trial) if code}
         codes = {identity: _packed(code, folder, str(n)) for n, (identity, code) in enumerate(user_code.items())}
-        paths = dict.fromkeys(trial.data_path for trial in bundle.trials if trial.data_path)
-        data = {path: _copy(path, folder / "data" / str(n)) for n, path in enumerate(paths)}
+        datasets = {trial.data: trial.run_config.dataset.to_json() for trial in bundle.trials if trial.is_from_path}
+        sources = {text: files for text, dataset in datasets.items() if (files := source_files(dataset))}
+        copies = {
+            files: _copy_files(files, folder / "data" / str(n))
+            for n, files in enumerate(dict.fromkeys(sources.values()))
+        }
+        data = {text: str(copies[files].relative_to(folder)) for text, files in sources.items()}
         for package in installed_packages(user_code.values()):
             _copy(package, folder / PACKAGES)
         if send_data:
@@ -104,9 +109,13 @@ def pack(bundle: RunBundle, folder: Path, *, send_data: bool = False, data_dir: 
         raise UserError(f"cannot send {_failed_file(error)}") from error
 
     def trial_json(trial: Trial) -> JsonObject:
-        path = str(data[trial.data_path].relative_to(folder)) if trial.data_path else None
         training, of_data = (code and code.identity for code in _codes_of(trial))
-        fields_as_json = {"config": trial.config.to_json(), "code": training, "data_code": of_data, "data_path": path}
+        fields_as_json = {
+            "config": trial.config.to_json(),
+            "code": training,
+            "data_code": of_data,
+            "data_path": data.get(trial.data),
+        }
         return {**vars(trial), **fields_as_json}
 
     suites = [
@@ -210,6 +219,16 @@ def _copy(path: Path, folder: Path) -> Path:
     else:
         shutil.copyfile(path, target)
     return target
+
+
+def _copy_files(files: SourceFiles, folder: Path) -> Path:
+    """A data set's files, and nothing else that lies next to them."""
+    if not files.names:
+        return _copy(files.path, folder)
+    for name in files.names:
+        (folder / files.path.name / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(files.path / name, folder / files.path.name / name)
+    return folder / files.path.name
 
 
 def _copy_catalogue(bundle: RunBundle, folder: Path, data_dir: Path | None) -> None:

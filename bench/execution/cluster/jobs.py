@@ -105,7 +105,8 @@ def submit(
         package, entries = Path(temporary, "run"), Path(temporary, "ledger")
         package.mkdir()
         pack(bundle, package, send_data=launcher.settings.send_data, data_dir=data_dir)
-        (package / "requirements.json").write_text(json.dumps(requirements(bundle.results)))
+        datasets = {trial.config.dataset.name for trial in bundle.trials if trial.is_from_path}
+        (package / "requirements.json").write_text(json.dumps(requirements(bundle.results, datasets)))
         echo(
             f"sending {bundle.name}: {plural(len(bundle.trials), 'trial')}, {len(bundle.known)} of them from the ledger"
         )

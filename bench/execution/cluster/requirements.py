@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Collection
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires, version
 from pathlib import Path
 
@@ -13,16 +14,19 @@ SCRIPT = "bench/execution/cluster/requirements.py"
 """This file in a run's folder."""
 
 
-def requirements(results: str) -> list[str]:
+def requirements(results: str, datasets: Collection[str] = ()) -> list[str]:
     """This package's requirements, each at the version installed here: one ledger, one set of versions.
 
     Ray itself is left out: the cluster's is used. `results` is the ledger: the package with the file system of its URL
-    is required as well.
+    is required as well. So are those of this package's extras that are called as one of the `datasets` (`hf`).
     """
     pinned = []
     for text in requires("bench") or []:
         required = Requirement(text)
-        if required.name != "ray" and (required.marker is None or required.marker.evaluate({"extra": ""})):
+        marker = required.marker
+        if required.name != "ray" and (
+            marker is None or any(marker.evaluate({"extra": extra}) for extra in ("", *datasets))
+        ):
             pinned.append(_pinned(required.name))
     return list(dict.fromkeys(pinned + _file_system_packages(results)))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from library_files import medmnist_file, mnist
 
 from bench.commands.load_suites import trials_of
 from bench.data import DATASETS, load
@@ -73,6 +74,32 @@ def test_trials_keep_their_keys_and_name_the_files_that_came_along(own: Suite, f
     trial = got.trials[0]
     assert [trial.code for trial in got.trials] == [trial.code for trial in sent.trials]
     assert load(trial.run_config.dataset.to_json()).train_images.shape[0] == 10
+
+
+def test_of_a_folder_of_many_data_sets_only_the_named_one_is_sent(
+    suite_of: Callable[[str], Suite], folder: Path, tmp_path: Path
+) -> None:
+    mnist(tmp_path)
+    mnist(tmp_path, "KMNIST")
+    sent = run_of(suite_of("grid: {model: mlp, dataset: {name: torchvision, dataset: MNIST, path: .}}"))
+    pack(sent, folder)
+    names = {path.name for path in (folder / "data").rglob("*") if path.is_file()}
+    assert len(names) == 4 and not list((folder / "data").rglob("KMNIST"))
+    data = load(unpack(folder).trials[0].run_config.dataset.to_json())
+    assert data.sha256 == sent.trials[0].contents
+
+
+def test_data_that_lie_where_a_library_puts_them_are_sent_too(
+    suite_of: Callable[[str], Suite], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home/.medmnist").mkdir(parents=True)
+    medmnist_file(tmp_path / "home/.medmnist")
+    sent = run_of(suite_of("grid: {model: mlp, dataset: {name: medmnist, dataset: pathmnist}}"))
+    pack(sent, folder)
+    monkeypatch.setenv("HOME", str(tmp_path / "head"))
+    data = load(unpack(folder).trials[0].run_config.dataset.to_json())
+    assert data.sha256 == sent.trials[0].contents
 
 
 def test_the_package_itself_is_sent(own: Suite, folder: Path) -> None:

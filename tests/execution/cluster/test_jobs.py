@@ -49,6 +49,12 @@ def test_a_ledger_in_a_bucket_asks_for_the_library_that_reaches_it() -> None:
     assert requirements.requirements("memory://results") == requirements.requirements("results")
 
 
+def test_a_data_set_of_a_library_asks_for_the_library() -> None:
+    plain = requirements.requirements("results")
+    assert not any(text.startswith("datasets") for text in plain)
+    assert set(requirements.requirements("results", ["hf", "npz"])) - set(plain) == {f"datasets=={version('datasets')}"}
+
+
 def test_a_job_that_ray_failed_to_set_up_says_why_in_pips_words() -> None:
     job = Job("FAILED", "runtime_env setup failed: ...\nERROR: No matching distribution found for timm==1.0\n]\n")
     assert job.reason == "ERROR: No matching distribution found for timm==1.0"

@@ -185,7 +185,7 @@ ROWS: dict[str, Row] = {
     "batch size true": (TOP + "  batch_size: true\n", "not true"),
     "epochs drawn evenly": (
         TOP + "  epochs: {uniform: [1, 9]}\n  samples: 2\n",
-        "draws no whole numbers",
+        "`uniform` draws no values of `epochs`",
         "{choice: [...]}",
     ),
 }
