@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from bench.suite.trial import Trial
 
 
-LEAST: dict[str, tuple[int, type]] = {
+LEAST: dict[str, tuple[int, type[Integral] | type[Real]]] = {
     "jobs": (1, Integral),
     "cpus_per_trial": (1, Real),
     "gpus_per_trial": (0, Real),
@@ -206,7 +206,9 @@ def _check_options(options: RunOptions) -> None:
     """UserError for what the command line does not take either."""
     for name, (least, kind) in LEAST.items():
         value = getattr(options, name)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, kind) or not value >= least)  # type: ignore[operator]:
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, kind) or not float(value) >= least:
             number = "a whole number" if kind is Integral else "a number"
             raise UserError(f"{name} is {value!r}; expected {number} of at least {least}")
     if options.keep not in get_args(Keep):
