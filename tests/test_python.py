@@ -177,7 +177,7 @@ def test_a_run_trains_what_is_missing_and_gives_frames(tmp_path: Path, capsys: p
     assert after[before.index].equals(before), "what was there did not run again"
     assert set(again.trials["model.hidden"]) == {"16", "32"}
     l2 = again.trials[again.trials["regularizer"] != "none"]
-    assert set(l2["regularizer.l2.strength"]) == {again.trials["config"].iloc[0]["regularizer"][0]["strength"]}
+    assert set(l2["regularizer.l2.strength"]) == {l2["config"].iloc[0]["regularizer"][0]["strength"]}
     labels = again.trials.set_index("key")["label"]
     assert (first.trials.set_index("key")["label"] == labels[before.index]).all(), "labels need no context"
     assert labels.nunique() == 4
@@ -216,9 +216,11 @@ def test_the_examples_of_the_page_run(
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     python, out = section("In: Python"), section("Out: ensembles and temperature")
-    for block in re.findall(r"^```python\n(.*?)^```$", python + out, re.MULTILINE | re.DOTALL):
-        exec(block, names)
-    (printed,) = re.findall(r"^```\n(.*?)^```$", python, re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", python + out, re.MULTILINE | re.DOTALL)
+    for language, block in blocks:
+        if language == "python":
+            exec(block, names)
+    (printed,) = [block for language, block in blocks if not language]
     assert capsys.readouterr().out.endswith(printed)
     assert len(names["means"]) == 2 and names["means"].min() > 0.5
     ensembles = names["results"].ensembles
@@ -237,7 +239,7 @@ def test_a_report_is_saved_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyP
     content = json.loads(report.save(tmp_path / "out" / "toy.json").read_text())
     (comparison,) = content["comparisons"]
     assert [row["kind"] for row in comparison["ensembles"]] == ["single networks", "ensemble"] * 2 + ["ensemble"]
-    assert not any("ensemble" in row["label"] for row in comparison["rows"]), "they are not ranked"
+    assert not any("ensemble" in row["label"] for row in comparison["leaderboard"]), "they are not ranked"
     with pytest.raises(bench.UserError, match=r"a report is saved as \.html"):
         report.save(tmp_path / "toy.pdf")
     opened: list[str] = []

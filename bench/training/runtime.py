@@ -157,6 +157,12 @@ def reset_peak_memory(device: torch.device) -> None:
         Path("/proc/self/clear_refs").write_text("5")
 
 
+def wait_for(device: torch.device) -> None:
+    """Until the device has done what it was given, as before a clock is read."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 def peak_memory(device: torch.device) -> int:
     """Bytes: the device's allocations on an accelerator, else the process's resident set at its largest."""
     if device.type == "cuda":

@@ -33,7 +33,7 @@ from bench.training.evaluation import with_test_time_augmentation as tested_mode
 from bench.training.fit import Curves, Progress, TrainingData, fit, validation_part
 from bench.training.network import WeightsMetadata, build_network, to_safetensors
 from bench.training.objective import RegularizerSpec, combine
-from bench.training.runtime import global_streams_kept, seed_global_streams
+from bench.training.runtime import global_streams_kept, seed_global_streams, wait_for
 from bench.user_code.run_code import call_component
 
 
@@ -266,8 +266,7 @@ def _test(setup: TrialSetup, outcome: TrialOutcome, training_data: TrainingData,
     labels = torch.from_numpy(setup.data.test_labels).to(setup.device).long()
     test_start = time.perf_counter()
     logits = _logits(setup, model, images, torch.arange(len(labels), device=setup.device))
-    if setup.device.type == "cuda":
-        torch.cuda.synchronize(setup.device)  # once, after the last batch
+    wait_for(setup.device)  # once, after the last batch
     test_seconds = time.perf_counter() - test_start
     test_metrics, predicted = final_metrics(logits, labels, _evaluation_loss(setup))
     if "loss" not in test_metrics:

@@ -9,7 +9,9 @@ from made_ledger import Ledger as Made
 from made_ledger import config
 
 from bench.ledger.entries import LedgerEntry
+from bench.ledger.index import add_published
 from bench.ledger.ledger import Ledger
+from bench.ledger.store import open_store
 
 ADAM, SGD = config(), config(optimizer={"name": "sgd", "lr": 0.1})
 
@@ -38,7 +40,7 @@ def without_a_trace(folder: Path, made: Made, number: int) -> Path:
     """Change one bit of an entry, and let the index know its file so, as when a disk forgets by itself."""
     path = entry_of(folder, number)
     flip(path)
-    Ledger(folder).store.add_to_index(LedgerEntry(path.name, made.records[number]))
+    add_published(open_store(folder), LedgerEntry(path.name, made.records[number]))
     return path
 
 

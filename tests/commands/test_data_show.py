@@ -66,7 +66,7 @@ def test_the_page_shows_a_suites_augmentations(pets: Path) -> None:
         (("mnist", "--size", 8, 8), "--size is for image folders; mnist is as its makers published it"),
         (
             ("pets", "--validation", "head=0.2"),
-            "--validation head=0.2: allowed are tail=FRACTION and stratified=FRACTION",
+            "--validation head=0.2: allowed are tail=FRACTION, stratified=FRACTION (between 0 and 1, ",
         ),
         (("pets", "--validation", "tail"), "--validation tail: allowed are"),
         (("pets", "--validation", "stratified=0.05"), "validation.stratified: 0.05 of the 5 images of class 0 is 0"),

@@ -19,7 +19,8 @@ def test_every_entry_is_listed_with_its_parameters(kind: str) -> None:
     text = "\n".join(listing(kind))
     for name, entry in AXES[KINDS[kind]].items():
         assert f"\n{name} " in f"\n{text}"
-        assert all(f"{key}=" in text for key in entry.model_fields if key != "name")
+        for key, field in entry.model_fields.items():
+            assert key == "name" or f"{key}{' (needed)' if field.is_required() else '='}" in text
 
 
 def test_an_entry_is_what_it_is_then_its_parameters_as_a_suite_file_writes_them() -> None:

@@ -92,4 +92,4 @@ def test_a_suite_that_comes_with_bench_is_named_as_it_was(folder: Path, bench: A
     assert json.loads(ran.out)["suite"] == "quick"
     (folder / "results" / "entries").mkdir(parents=True)
     said = bench("report", "quick", "--markdown", "--out", "-").out
-    assert "Command: `bench run quick`" in said
+    assert "| Command | `bench run quick` |" in said

@@ -57,9 +57,9 @@ def qmnist(root: Path) -> dict[str, np.ndarray]:
     return {part: images[:, None] for part, images in made.items()}
 
 
-def svhn(root: Path) -> dict[str, np.ndarray]:
+def svhn(root: Path, train: int = 20) -> dict[str, np.ndarray]:
     """The file's images have the number last; its label 10 is the digit 0."""
-    made = {part: pixels(count, 32, 32, 3) for part, count in (("train", 20), ("test", 10))}
+    made = {part: pixels(count, 32, 32, 3) for part, count in (("train", train), ("test", 10))}
     for part, images in made.items():
         values = np.where(alternating(len(images)) == 0, 10, alternating(len(images)))[:, None]
         savemat(root / f"{part}_32x32.mat", {"X": images.transpose(1, 2, 3, 0), "y": values})

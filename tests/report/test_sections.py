@@ -23,11 +23,11 @@ from bench.report.sections import CLOSING_SECTIONS, SECTIONS
 RENDERERS = ("html.py", "markdown.py", "latex.py", "terminal.py", "csv_json.py")
 
 
-def robustness(comparison: Comparison) -> Section:
+def noise(comparison: Comparison) -> Section:
     """What a contributor writes."""
     frame = pd.DataFrame({"label": comparison.frame["label"], "drop": 0.1234})
     table = Table(
-        name="robustness",
+        name="noise",
         title="Accuracy on noisy images",
         caption="Each image with noise of one seed.",
         frame=frame,
@@ -37,7 +37,7 @@ def robustness(comparison: Comparison) -> Section:
         ),
         group=TableGroup("With noise", ("new",), ("Noise is Gaussian.",)),
     )
-    return Section("robustness", "Robustness", (table,), sentences=("Networks see noise.",), notes=("One kind only.",))
+    return Section("noise", "Noise", (table,), sentences=("Networks see noise.",), notes=("One kind only.",))
 
 
 def who(comparisons: Sequence[Comparison], _: Origin) -> Section:
@@ -46,7 +46,7 @@ def who(comparisons: Sequence[Comparison], _: Origin) -> Section:
 
 @pytest.fixture
 def report(full: Ledger, monkeypatch: pytest.MonkeyPatch) -> Report:
-    monkeypatch.setattr(build_report, "SECTIONS", (*SECTIONS, robustness))
+    monkeypatch.setattr(build_report, "SECTIONS", (*SECTIONS, noise))
     monkeypatch.setattr(build_report, "CLOSING_SECTIONS", (*CLOSING_SECTIONS, who))
     return build(full.records, full.predictions, "title")
 
@@ -67,9 +67,9 @@ def test_a_new_section_is_in_every_output(report: Report) -> None:
         assert "One kind only." in text and "Nobody signed this." in text
     for text in (markdown, page):
         assert "Networks see noise." in text and "Noise is Gaussian." in text and "Of 1 comparison." in text
-    assert '<a href="#part-1-section-robustness">Robustness</a>' in page
-    assert tables_csv(report)["robustness"].startswith("label,drop\n")
-    rows = json.loads(to_json(report))["comparisons"][0]["robustness"]["robustness"]
+    assert '<a href="#part-1-section-noise">Noise</a>' in page
+    assert tables_csv(report)["noise"].startswith("label,drop\n")
+    rows = json.loads(to_json(report))["comparisons"][0]["noise"]["noise"]
     assert {row["drop"] for row in rows} == {0.1234}
 
 
