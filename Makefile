@@ -21,6 +21,7 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	PATH="$(CURDIR)/$(BIN):$$PATH" lint-imports --no-logo
+	$(BIN)/hadolint Dockerfile
 
 # The README's image, from the page that `make demo` wrote; needs chromium.
 image:

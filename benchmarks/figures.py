@@ -17,7 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("bench", "torch", "ray", "numpy")
+PACKAGES = ("benchgrid", "torch", "ray", "numpy")
 
 
 def machine() -> str:

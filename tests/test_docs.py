@@ -14,7 +14,7 @@ from bench.user_code.read_code import read
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
     ROOT / "README.md",
-    ROOT / "CHANGELOG.md",
+    *(ROOT / f"{name}.md" for name in ("CHANGELOG", "CONTRIBUTING", "SECURITY")),
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "benchmarks").glob("*.md")),
 ]

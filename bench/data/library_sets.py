@@ -48,7 +48,7 @@ def required_module(name: str, extra: str, what: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise UserError(f"{what} needs the library `{name}`: pip install 'bench[{extra}]' ({error})") from error
+        raise UserError(f"{what} needs the library `{name}`: pip install 'benchgrid[{extra}]' ({error})") from error
 
 
 def load(

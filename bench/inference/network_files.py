@@ -165,7 +165,7 @@ def require_onnx() -> None:
         import onnxruntime  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError as error:
-        raise UserError(f"--onnx needs {error.name}: pip install 'bench[onnx]'") from error
+        raise UserError(f"--onnx needs {error.name}: pip install 'benchgrid[onnx]'") from error
 
 
 def onnx_session(file: Path) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:

@@ -156,7 +156,7 @@ def _file_system(url: str) -> tuple[Any, str]:
         fs, path = fsspec.core.url_to_fs(url, use_listings_cache=False)
     except ImportError as error:
         extra = _EXTRAS.get(protocol)
-        advice = f"pip install 'bench[{extra}]'" if extra else str(error)
+        advice = f"pip install 'benchgrid[{extra}]'" if extra else str(error)
         raise UserError(f"{url}: the library for {protocol}:// is not installed: {advice}") from error
     except Exception as error:  # whatever a library raises for its URLs
         raise UserError(f"{url}: not a ledger's URL: {error or type(error).__name__}") from error

@@ -22,6 +22,7 @@ from typing import Literal
 import numpy as np
 import torch
 
+from bench import __version__
 from bench.system import processor_name
 
 Stream = Literal[
@@ -66,7 +67,7 @@ def global_streams_kept() -> Iterator[None]:
         np.random.set_state(numpy)
 
 
-PACKAGES = ("bench", "torch", "torchvision", "timm", "ray", "numpy")
+PACKAGES = ("torch", "torchvision", "timm", "ray", "numpy")
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Of mallopt, from glibc's malloc.h."""
@@ -142,7 +143,7 @@ def versions() -> dict[str, str]:
 
 @cache
 def _versions() -> dict[str, str]:
-    versions_by_package = {"python": platform.python_version()}
+    versions_by_package = {"python": platform.python_version(), "bench": __version__}
     for package in PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions_by_package[package] = importlib.metadata.version(package)

@@ -81,7 +81,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bare]:
     have_hosts()
     folder = tmp_path_factory.mktemp("bare")
     wheels = folder / "wheels"
-    write_wheels(wheels, [*requirements_of("bench"), "s3fs"])
+    write_wheels(wheels, [*requirements_of("benchgrid"), "s3fs"])
     kept = [ROOT, Path(sys.prefix), Path(sys.base_prefix), wheels]
     with hosts(folder / "hosts", ["head", "worker", "client"], kept) as up:
         for host in up.values():

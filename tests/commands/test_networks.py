@@ -269,7 +269,7 @@ def test_a_missing_library_is_named(bench: Any, tmp_path: Path, monkeypatch: pyt
     saved = Saved(tmp_path, bench, "mlp")
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     ran = bench("export", saved.key, "--weights", tmp_path / "o", "--onnx", "--results", saved.results)
-    assert (ran.code, "pip install 'bench[onnx]'" in ran.err) == (2, True)
+    assert (ran.code, "pip install 'benchgrid[onnx]'" in ran.err) == (2, True)
 
 
 def test_code_that_has_changed_is_refused(bench: Any, tmp_path: Path) -> None:

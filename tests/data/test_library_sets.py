@@ -302,7 +302,7 @@ def test_a_missing_library_says_what_to_install(
 ) -> None:
     folder = parquet(tmp_path / "pets", splits)
     monkeypatch.setitem(__import__("sys").modules, "datasets", None)
-    with pytest.raises(UserError, match=r"needs the library `datasets`: pip install 'bench\[hf\]'"):
+    with pytest.raises(UserError, match=r"needs the library `datasets`: pip install 'benchgrid\[hf\]'"):
         load(component("hf", folder))
 
 

@@ -353,7 +353,7 @@ def test_a_wrong_destination_is_told_before_anything_runs(
 
 def test_a_library_that_is_missing_is_named_with_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with pytest.raises(UserError, match=r"pip install 'bench\[mlflow\]'"):
+    with pytest.raises(UserError, match=r"pip install 'benchgrid\[mlflow\]'"):
         destinations(["mlflow=http://127.0.0.1:1"], tmp_path)
 
 

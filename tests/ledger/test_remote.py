@@ -493,7 +493,7 @@ def test_without_the_library_for_s3_the_message_says_how_to_get_it():
         "except Exception as error: print(type(error).__name__, error)"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert "UserError s3://bucket/results: the library for s3:// is not installed: pip install 'bench[s3]'" in said
+    assert "UserError s3://bucket/results: the library for s3:// is not installed: pip install 'benchgrid[s3]'" in said
 
 
 def test_any_other_file_system_of_fsspec_will_do(make_record, predictions):

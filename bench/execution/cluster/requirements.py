@@ -12,6 +12,8 @@ from packaging.requirements import Requirement
 
 SCRIPT = "bench/execution/cluster/requirements.py"
 """This file in a run's folder."""
+DISTRIBUTION = "benchgrid"
+"""This package's name for pip; `bench` there is another project."""
 
 
 def requirements(results: str, datasets: Collection[str] = ()) -> list[str]:
@@ -21,7 +23,7 @@ def requirements(results: str, datasets: Collection[str] = ()) -> list[str]:
     is required as well. So are those of this package's extras that are called as one of the `datasets` (`hf`).
     """
     pinned = []
-    for text in requires("bench") or []:
+    for text in requires(DISTRIBUTION) or []:
         required = Requirement(text)
         marker = required.marker
         if required.name != "ray" and (

@@ -186,7 +186,7 @@ def _destination(text: str, local_folder: Path) -> Destination:
         hint = nearest(name, tuple(_CHECKS)) or f"allowed: {', '.join(_CHECKS)}, each with =DESTINATION where needed"
         raise UserError(f"--log {text}: there is no tracker {name!r}\n  {hint}")
     if importlib.util.find_spec(LIBRARIES[name]) is None:
-        raise UserError(f"--log {text}: needs {name}, which is not installed: pip install 'bench[{name}]'")
+        raise UserError(f"--log {text}: needs {name}, which is not installed: pip install 'benchgrid[{name}]'")
     return Destination(name, check(location, local_folder))
 
 
