@@ -28,7 +28,7 @@ from bench.commands.options import (
     SuiteArgument,
 )
 from bench.errors import plural
-from bench.execution.pruning import Asha, rule
+from bench.execution.pruning import Asha, halving_cost, rule
 from bench.execution.scheduler import work_plan
 from bench.jsonutil import JsonObject
 from bench.ledger.ledger import Ledger
@@ -160,6 +160,7 @@ def plan_json(
         "to_run": len(missing),
         "pruning": rule(suite.pruning),
         "brackets": _brackets(suite, trials),
+        **_pruning_cost(suite, trials),
         "max_minutes": suite.max_minutes,
         "epochs": sum(trial.config.epochs for trial in missing),
         "axes": axes,
@@ -196,13 +197,7 @@ def plan_text(plan: Plan) -> str:
     to_run = f"{plural(plan['to_run'], 'trial')}, {plural(plan['epochs'], 'epoch')}"
     lines.append(f"in the ledger: {done or 'none'}; to run: {to_run}")
     if plan["pruning"]:
-        pruning = plan["pruning"]
-        lines.append(
-            f"pruning: ASHA within {' x '.join(pruning['group'])}, "
-            f"first after {plural(pruning['grace_period'], 'epoch')}, one in {pruning['reduction_factor']} goes on"
-            + (f"; {_brackets_text(pruning['brackets'], plan['brackets'])}" if plan["brackets"] else "")
-            + "; the estimate is without it"
-        )
+        lines += _pruning_lines(plan)
     if plan["max_minutes"]:
         lines.append(f"max_minutes: a trial ends as timed out after {plan['max_minutes']:g} min of training")
     cost = plan["estimate"]
@@ -224,6 +219,56 @@ def plan_text(plan: Plan) -> str:
         networks = plural(plan["networks_unchecked"], "network")
         lines.append(f"{networks} not yet built for these images: `bench run` does that before anything trains")
     return "\n".join(lines)
+
+
+ADVISED_SEEDS = 3
+
+
+def _pruning_cost(suite: Suite, trials: list[Trial]) -> Plan:
+    """First rungs, the epochs with pruning by `halving`, and those with more seeds where some have few."""
+    costs: Plan = {"first_rungs": None, "halving": None, "halving_of_more_seeds": None}
+    if suite.pruning is None:
+        return costs
+    costs["first_rungs"] = sorted({suite.pruning.grace(trial.config.epochs) for trial in trials})
+    if suite.pruning.method == "halving":
+        cost = halving_cost(suite.pruning, suite.sampling_seed, trials)
+        total = sum(trial.config.epochs for trial in trials)
+        costs["halving"] = {"epochs": cost.epochs, "of": total, "exact": cost.is_exact}
+    configurations = list({trial.group: trial for trial in trials}.values())
+    if len(trials) < ADVISED_SEEDS * len(configurations):
+        cost = halving_cost(suite.pruning, suite.sampling_seed, trials, ADVISED_SEEDS)
+        one_seed = sum(trial.config.epochs for trial in configurations)
+        costs["halving_of_more_seeds"] = {"seeds": ADVISED_SEEDS, "epochs": cost.epochs, "of_one_seed": one_seed}
+    return costs
+
+
+def _pruning_lines(plan: Plan) -> list[str]:
+    """The rule, what it costs where that is known, and whether more seeds would be the better use of epochs."""
+    pruning, cost, more = plan["pruning"], plan["halving"], plan["halving_of_more_seeds"]
+    first = " or ".join(map(str, plan["first_rungs"]))
+    name = "successive halving" if cost else "ASHA"
+    line = (
+        f"pruning: {name} within {' x '.join(pruning['group'])}, first after "
+        f"{first} epoch{'s' * (first != '1')}, one in {pruning['reduction_factor']} goes on"
+        + (f"; {_brackets_text(pruning['brackets'], plan['brackets'])}" if plan["brackets"] else "")
+    )
+    if cost is None:
+        lines = [f"{line}; the estimate is without it"]
+    else:
+        percent = 100 * cost["epochs"] / cost["of"]
+        lines = [
+            line,
+            f"  it trains {'exactly' if cost['exact'] else 'at most'} {cost['epochs']:,} of the suite's {cost['of']:,} "
+            f"epochs ({percent:.0f} %), unless trials fail; the estimate is of all of them",
+        ]
+    if more:
+        percent = 100 * more["epochs"] / more["of_one_seed"]
+        lines.append(
+            f"advice: seeds before pruning. A choice by few seeds is partly luck; `seeds: {more['seeds']}` with "
+            f"`method: halving` trains {more['epochs']:,} epochs, {percent:.0f} % of this grid with 1 seed and without "
+            "pruning"
+        )
+    return lines
 
 
 def _brackets(suite: Suite, trials: list[Trial]) -> dict[str, int] | None:

@@ -172,14 +172,25 @@ class Checkpoint:
 
     def save(self, state: Callable[[], State]) -> None:
         """Replace the saved state, unless it is too soon. Write errors are noted once; training continues."""
-        import torch
-
         start = time.monotonic()
         if start < self._not_before or not self.files.has_folder(self.path):
             return
+        self._write(state())
+        now = time.monotonic()
+        self._not_before = max(self._not_before, now + (now - start) / MAX_FRACTION)
+
+    def save_now(self, state: Callable[[], State]) -> None:
+        """Replace the saved state, however soon."""
+        if self.files.has_folder(self.path):
+            self._write(state())
+
+    def _write(self, state: State) -> None:
+        """Write a state; an error is noted once, and nothing is written for a while."""
+        import torch
+
         file = io.BytesIO(bytes(DIGEST_BYTES))
         file.seek(DIGEST_BYTES)
-        torch.save({"header": self.header, "state": state()}, file)
+        torch.save({"header": self.header, "state": state}, file)
         with file.getbuffer() as buffer:
             buffer[:DIGEST_BYTES] = hashlib.sha256(buffer[DIGEST_BYTES:]).digest()
         try:
@@ -189,9 +200,6 @@ class Checkpoint:
                 self.note(f"trial {self.path.stem[:8]} trains on without a checkpoint: {str(error).splitlines()[0]}")
             self._warned = True
             self._not_before = time.monotonic() + PAUSE_SECONDS
-            return
-        now = time.monotonic()
-        self._not_before = now + (now - start) / MAX_FRACTION
 
     def refuse(self, reason: str) -> None:
         """Note that the checkpoint is not used."""

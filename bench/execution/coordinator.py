@@ -22,7 +22,7 @@ from bench.execution.keep_weights import BestConfigurations, drop_candidates
 from bench.execution.logs import log_text
 from bench.execution.messages import RunOptions, TrialFailure, TrialResult
 from bench.execution.progress import ProgressListener
-from bench.execution.pruning import Asha, Rung, rule
+from bench.execution.pruning import Rung, pruner_of, rule
 from bench.execution.scheduler import RunningTrial, Scheduler
 from bench.execution.signals import raise_if_stopped
 from bench.ledger.leases import Leases
@@ -54,14 +54,16 @@ class SharedRungs:
         self.store = store
         self._not_before: dict[Rung, float] = {}
 
-    def scores(self, rung: Rung) -> list[tuple[str, float]]:
-        """Keys of trials and their scores; none if they were listed a moment ago."""
+    def scores(self, rung: Rung) -> list[tuple[str, float]] | None:
+        """Keys of trials and their scores; None if they were listed a moment ago, or cannot be."""
         start = time.monotonic()
         if start < self._not_before.get(rung, start):
-            return []
-        scores = []
+            return None
+        scores: list[tuple[str, float]] | None = None
         with contextlib.suppress(UserError):
-            for path in sorted(self.store.list(self._folder(rung))):
+            paths = sorted(self.store.list(self._folder(rung)))
+            scores = []
+            for path in paths:
                 key, _, text = path.rpartition("/")[2].partition("=")
                 with contextlib.suppress(ValueError):  # another program's file
                     if 0 <= (score := float(text)) <= 1:  # not nan
@@ -97,7 +99,7 @@ class Coordinator:
             for record in done.values():
                 self._best.take(record)
         sweep(self.local_folder, {key for key, record in done.items() if record.status != "timed_out"} | self._forced)
-        pruner = Asha(options.pruning, options.sampling_seed) if options.pruning else None
+        pruner = pruner_of(options.pruning, options.sampling_seed, trials)
         self.scheduler = Scheduler(trials, done, pruner, options.retries)
 
     @property
@@ -119,6 +121,16 @@ class Coordinator:
         """Trials that another driver on this ledger runs."""
         return list(self.scheduler.leased_elsewhere.values())
 
+    @property
+    def paused(self) -> bool:
+        """Whether trials wait for others at a rung."""
+        return bool(self.scheduler.paused)
+
+    def pause_after(self, trial: Trial) -> tuple[int, ...]:
+        """The epochs after which a trial may be paused at a rung."""
+        pruner = self.scheduler.pruner
+        return pruner.pause_after(trial) if pruner and self.scheduler.is_first_seed(trial) else ()
+
     def network_origin(self, trial: Trial) -> NetworkOrigin | None:
         """What is stored with a trial's weights; None where they are not saved."""
         return None if self.options.keep == "none" else trial.network_origin
@@ -135,7 +147,7 @@ class Coordinator:
             else:
                 self.listener.trial_started(self.scheduler.start(trial, _now()))
                 return trial
-        return None
+        return self.next_trial(fits) if self.paused and self._decide_with_others() else None
 
     def poll_other_drivers(self) -> None:
         """Take in what other drivers have published since, and queue what they have given up.
@@ -150,6 +162,31 @@ class Coordinator:
                 self._published_elsewhere(trial, record)
             else:
                 self.scheduler.take_back(trial)
+        if self.paused:
+            self._decide_with_others()
+
+    def _decide_with_others(self) -> bool:
+        """Exchange scores with other drivers at the rungs that paused trials wait for; whether some of them go on.
+
+        A score that could not be written when it was reported is written now: others may wait for it.
+        """
+        for rung, waiting in self.scheduler.paused.items():
+            stored = self.shared_rungs.scores(rung)
+            if stored is None:
+                continue
+            self.scheduler.fill_rung(rung, stored)
+            for key in waiting.keys() - dict(stored).keys():
+                self.shared_rungs.add(rung, key, self.scheduler.rungs.scores(rung)[key])
+        return self._resolve_paused()
+
+    def _resolve_paused(self) -> bool:
+        """Queue the paused trials that go on, for this driver or another, and publish those that stop."""
+        queued, stopped = self.scheduler.resolve_paused()
+        for trial in queued:
+            self.leases.release(trial.key)
+        for key in stopped:
+            self._publish(key, "pruned")
+        return bool(queued)
 
     def _finished(self, key: str) -> Record | None:
         """The record that makes a trial of this run done, however it came into the ledger."""
@@ -168,9 +205,9 @@ class Coordinator:
                 drop_candidates(self.ledger, weights_in(self.ledger.store, key), self.options.suite)
 
     def receive(self, key: str, message: Progress | TrialResult | TrialFailure) -> bool:
-        """Take in what an executor reports of a running trial; True when the trial is to be stopped.
+        """Take in what an executor reports of a running trial; True when its worker is to stop.
 
-        A pruned trial's record is published at once.
+        A pruned trial's record is published at once; a paused one is handed out again if it goes on.
         """
         if isinstance(message, TrialResult):
             self._publish(key, message.status, message.result, message.run_info, message=message)
@@ -178,6 +215,7 @@ class Coordinator:
             self._publish(key, "failed", message=message)
         else:
             return self._progress(key, message)
+        self._resolve_paused()
         return False
 
     def worker_died(self, key: str, reason: str, details: str = "") -> None:
@@ -201,8 +239,8 @@ class Coordinator:
     def _progress(self, key: str, progress: Progress) -> bool:
         reached = self.scheduler.next_rung(key, progress)
         if reached:
-            self.scheduler.fill_rung(reached[0], self.shared_rungs.scores(reached[0]))
-        stop = self.scheduler.progress(key, progress)
+            self.scheduler.fill_rung(reached[0], self.shared_rungs.scores(reached[0]) or ())
+        decision = self.scheduler.progress(key, progress)
         if reached:
             self.shared_rungs.add(reached[0], key, reached[1])
         running = self.running[key]
@@ -210,10 +248,14 @@ class Coordinator:
             self.listener.trial_progressed(running)
         else:
             self.listener.trial_resumed(running)
-        status = "pruned" if stop else "timed_out" if self._is_out_of_time(running) else None
+        status = "pruned" if decision == "stop" else "timed_out" if self._is_out_of_time(running) else None
         if status:
             self._publish(key, status, run_info=RunInfo(train_seconds=running.train_seconds))
-        return status is not None
+        elif decision == "pause":
+            self.listener.trial_paused(self.scheduler.pause(key))
+        if reached:
+            self._resolve_paused()
+        return status is not None or decision == "pause"
 
     def _is_out_of_time(self, running: RunningTrial) -> bool:
         """Whether a trial that has epochs to train has trained for as long as it may."""

@@ -240,7 +240,9 @@ def train(
         return None
 
     sent_options = {
-        name: value for name, value in options.items() if name.startswith("checkpoint") or name == "network_origin"
+        name: value
+        for name, value in options.items()
+        if name.startswith("checkpoint") or name in ("network_origin", "pause_after")
     }
     arguments = (config, seed, device, threads, log, files is not None, sent_options)
     end: TrialResult | TrialFailure = server.call(run_with_data, arguments, code, answer)

@@ -151,7 +151,7 @@ class TrialTask:
 
     `data` is a reference to a `bench.data.Dataset`, `code` one to the user's own code (`bench.suite.trial.UserCode`)
     or None. `every_epoch`: the driver may stop the trial after any epoch, so each one is reported and waited for.
-    `checkpoint_store` is for workers on other nodes than the driver's. `network_origin`: as in
+    `checkpoint_store` is for workers on other nodes than the driver's. `network_origin` and `pause_after`: as in
     `bench.training.train_trial`.
     """
 
@@ -166,3 +166,4 @@ class TrialTask:
     checkpoint_after: float
     checkpoint_store: RemoteCheckpointStore | None
     network_origin: NetworkOrigin | None
+    pause_after: tuple[int, ...] = ()

@@ -157,6 +157,7 @@ def _worker_loop(config: dict[str, Any]) -> None:
                 workers=task.resources.workers,
                 files=task.checkpoint_store and task.checkpoint_store.unless_local(),
                 network_origin=task.network_origin,
+                pause_after=task.pause_after,
             )
             end = replace(end, printed=printed())
     except TrialStoppedError:  # on all ranks at once

@@ -35,6 +35,7 @@ class ProgressListener(Protocol):
     def trial_started(self, running: RunningTrial) -> None: ...
     def trial_resumed(self, running: RunningTrial) -> None: ...
     def trial_progressed(self, running: RunningTrial) -> None: ...
+    def trial_paused(self, running: RunningTrial) -> None: ...
     def trial_ended(self, trial: Trial, record: Record) -> None: ...
     def note(self, text: str) -> None: ...
 
@@ -58,6 +59,7 @@ class ProgressStats:
         self.skipped = 0
         self.slots = slots
         self.running: dict[str, RunningTrial] = {}
+        self.paused: set[str] = set()
         self.best: tuple[float, str] | None = None
         self.started = time.monotonic()
         self._pace: dict[str, tuple[float, int]] = {}
@@ -73,10 +75,17 @@ class ProgressStats:
             self._update_best(record)
 
     def start(self, running: RunningTrial) -> None:
+        self.paused.discard(running.trial.key)
         self.running[running.trial.key] = running
+
+    def pause(self, running: RunningTrial) -> None:
+        """A trial waits for others at its rung of pruning."""
+        self.paused.add(running.trial.key)
+        self.running.pop(running.trial.key, None)
 
     def end(self, trial: Trial, record: Record) -> None:
         self.running.pop(trial.key, None)
+        self.paused.discard(trial.key)
         self._remove(trial.key)
         self.status[record.status] += 1
         if record.pruning and record.status != "complete":  # the configuration's other seeds will not run
@@ -128,6 +137,8 @@ class ProgressStats:
         ]
         if self.running:
             parts.append(f"{len(self.running)} running")
+        if self.paused:
+            parts.append(f"{len(self.paused)} waiting for their rung")
         if self.reused:
             parts.append(f"{self.reused} from the ledger")
         return ", ".join(parts)
@@ -203,6 +214,9 @@ class LiveProgress:
 
     def trial_progressed(self, running: RunningTrial) -> None: ...
 
+    def trial_paused(self, running: RunningTrial) -> None:
+        self.stats.pause(running)
+
     def trial_ended(self, trial: Trial, record: Record) -> None:
         self.stats.end(trial, record)
         if record.status in ("failed", "diverged"):
@@ -237,6 +251,9 @@ class PlainProgress:
         if time.monotonic() - self._last_line > LINE_SECONDS:
             label = self.stats.labels[running.trial.key]
             self.note(f"{label}: {epoch_text(running)}, {accuracy_text(running)}; {self.stats.outlook()}")
+
+    def trial_paused(self, running: RunningTrial) -> None:
+        self.stats.pause(running)
 
     def trial_ended(self, trial: Trial, record: Record) -> None:
         self.stats.end(trial, record)
@@ -276,6 +293,9 @@ class NotebookProgress:
 
     def trial_progressed(self, running: RunningTrial) -> None:  # noqa: ARG002
         self._update_now_and_then()
+
+    def trial_paused(self, running: RunningTrial) -> None:
+        self.stats.pause(running)
 
     def trial_ended(self, trial: Trial, record: Record) -> None:
         self.stats.end(trial, record)

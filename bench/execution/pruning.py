@@ -1,17 +1,19 @@
 """Pruning: which configurations stop early, decided from a table of the scores that others had at the same epoch.
 
-A rung is an epoch at which trials are compared. `RungTable` holds the scores, `Asha` decides by them; neither does any
-I/O. ASHA (asynchronous successive halving): Li et al. 2020, arXiv 1810.05934. Several brackets are Hyperband's (Li et
-al. 2018, JMLR 18): bracket s has its first rung at grace_period * reduction_factor^s epochs. A configuration's bracket
-is drawn from the suite's sampling seed and its own key, so it is the same in every run.
+A rung is an epoch at which trials are compared. `RungTable` holds the scores, `Asha` and `Halving` decide by them; none
+does any I/O. ASHA (asynchronous successive halving): Li et al. 2020, arXiv 1810.05934. Successive halving, with a
+barrier at each rung: Jamieson and Talwalkar 2016, arXiv 1502.07943. Several brackets are Hyperband's (Li et al. 2018,
+JMLR 18): bracket s has its first rung at grace_period * reduction_factor^s epochs. A configuration's bracket is drawn
+from the suite's sampling seed and its own key, so it is the same in every run.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -26,6 +28,9 @@ SEPARATE = ("dataset", "validation", "epochs")
 PruningNote = JsonObject
 """JSON on pruning, for a record: a rule, or a decision at a rung."""
 
+Decision = Literal["continue", "stop", "pause"]
+"""What becomes of a trial at a rung; a paused one waits until its rung can decide."""
+
 
 class Rung(NamedTuple):
     """The trials that are compared with each other: a group's, after so many epochs.
@@ -38,10 +43,16 @@ class Rung(NamedTuple):
 
 
 class RungTable:
-    """Rung to trial key to validation accuracy. A trial's first score at a rung stands."""
+    """Rung to trial key to validation accuracy. A trial's first score at a rung stands.
+
+    `ended` are the keys of trials that reach no further rung, and `promoted` those that went on from the rungs of a
+    barrier that have decided.
+    """
 
     def __init__(self) -> None:
         self._scores: dict[Rung, dict[str, float]] = {}
+        self.ended: set[str] = set()
+        self.promoted: dict[Rung, list[str]] = {}
 
     def scores(self, rung: Rung) -> dict[str, float]:
         return self._scores.get(rung, {})
@@ -56,8 +67,11 @@ class Pruner(Protocol):
     def rung(self, trial: Trial, epoch: int) -> Rung | None:
         """The rung that a trial reaches with this epoch; None between rungs."""
 
-    def decide(self, rungs: RungTable, trial: Trial, epoch: int, value: float) -> bool:
-        """Whether a trial with this validation accuracy after `epoch` stops there, by the scores of others."""
+    def decide(self, rungs: RungTable, trial: Trial, epoch: int, value: float) -> Decision:
+        """What becomes of a trial with this validation accuracy after `epoch`, by the scores of others."""
+
+    def pause_after(self, trial: Trial) -> tuple[int, ...]:
+        """The epochs after which the trial may be paused."""
 
     def description(self, trial: Trial) -> PruningNote:
         """What a record says of the rule."""
@@ -79,12 +93,16 @@ class Asha:
         seed = self.sampling_seed if self.pruning.brackets > 1 else None
         return Rung(canonical([rule(self.pruning), seed, bracket, compared]), epoch)
 
-    def decide(self, rungs: RungTable, trial: Trial, epoch: int, value: float) -> bool:
+    def decide(self, rungs: RungTable, trial: Trial, epoch: int, value: float) -> Decision:
         rung = self.rung(trial, epoch)
         others = [score for key, score in rungs.scores(rung).items() if key != trial.key] if rung else []
         if not others:
-            return False
-        return bool(value < np.percentile(others, (1 - 1 / self.pruning.reduction_factor) * 100))
+            return "continue"
+        bound = np.percentile(others, (1 - 1 / self.pruning.reduction_factor) * 100)
+        return "stop" if value < bound else "continue"
+
+    def pause_after(self, trial: Trial) -> tuple[int, ...]:  # noqa: ARG002 (asynchronous)
+        return ()
 
     def description(self, trial: Trial) -> PruningNote:
         bracket = {"bracket": self.bracket(trial)} if self.pruning.brackets > 1 else {}
@@ -92,7 +110,7 @@ class Asha:
 
     def milestones(self, epochs: int, bracket: int = 0) -> list[int]:
         """The rungs of a trial of this budget and bracket. The last epoch is none: only the test is left then."""
-        milestones, epoch = [], self.pruning.grace_period * self.pruning.reduction_factor**bracket
+        milestones, epoch = [], self.pruning.grace(epochs) * self.pruning.reduction_factor**bracket
         while epoch < epochs:
             milestones.append(epoch)
             epoch *= self.pruning.reduction_factor
@@ -117,6 +135,113 @@ class Asha:
         uniform = int.from_bytes(digest[:8], "big") / 2**64
         bounds = list(accumulate(self.bracket_fractions(trial.config.epochs)))
         return sum(uniform >= bound for bound in bounds[:-1])
+
+
+class Halving(Asha):
+    """Successive halving: a rung decides when each of its trials has reached it or ended; see `Pruner`.
+
+    Of n trials of a group the best n // reduction_factor^k, but at least one, go on from its k-th rung; of equal ones
+    those with the smaller key. So the cost is known beforehand, and does not depend on who comes first. A trial that
+    ended before the rung (failed, diverged, timed out, stopped early) is not waited for.
+
+    `first_seeds` are the trials that are compared. A run waits for its own trials only.
+    """
+
+    def __init__(self, pruning: Pruning, sampling_seed: int, first_seeds: Sequence[Trial]):
+        super().__init__(pruning, sampling_seed)
+        self._entrants: dict[str, list[str]] = defaultdict(list)
+        self._milestones: dict[str, list[int]] = {}
+        for trial in first_seeds:
+            milestones = self.pause_after(trial)
+            if milestones and (rung := self.rung(trial, milestones[0])):
+                self._entrants[rung.group].append(trial.key)
+                self._milestones[rung.group] = list(milestones)
+
+    def decide(self, rungs: RungTable, trial: Trial, epoch: int, value: float) -> Decision:
+        rung = self.rung(trial, epoch)
+        if rung is None or trial.key not in self._entrants[rung.group]:
+            return "continue"
+        rungs.add(rung, trial.key, value)
+        promoted = self.promoted(rungs, rung)
+        if promoted is None:
+            return "pause"
+        return "continue" if trial.key in promoted else "stop"
+
+    def pause_after(self, trial: Trial) -> tuple[int, ...]:
+        return tuple(self.milestones(trial.config.epochs, self.bracket(trial)))
+
+    def promoted(self, rungs: RungTable, rung: Rung) -> list[str] | None:
+        """Who goes on from a rung, the best first; None until all that could reach it have, or have ended."""
+        if rung in rungs.promoted:
+            return rungs.promoted[rung]
+        milestones = self._milestones[rung.group]
+        number = milestones.index(rung.epoch)
+        candidates = self._entrants[rung.group]
+        if number:
+            before = self.promoted(rungs, Rung(rung.group, milestones[number - 1]))
+            if before is None:
+                return None
+            candidates = before
+        scores = rungs.scores(rung)
+        if any(key not in scores and key not in rungs.ended for key in candidates):
+            return None
+        ranked = sorted((key for key in candidates if key in scores), key=lambda key: (-scores[key], key))
+        count = promoted_counts(len(self._entrants[rung.group]), len(milestones), self.pruning.reduction_factor)[number]
+        rungs.promoted[rung] = ranked[:count]
+        return rungs.promoted[rung]
+
+
+def promoted_counts(n_trials: int, n_rungs: int, reduction_factor: int) -> list[int]:
+    """How many of a group's trials go on from each of its rungs."""
+    return [max(1, n_trials // reduction_factor ** (number + 1)) for number in range(n_rungs)]
+
+
+class HalvingCost(NamedTuple):
+    """The epochs that a suite trains in an empty ledger; at most so many where `is_exact` is False."""
+
+    epochs: int
+    is_exact: bool
+
+
+def halving_cost(pruning: Pruning, sampling_seed: int, trials: Sequence[Trial], n_seeds: int = 0) -> HalvingCost:
+    """What these trials cost with a barrier at each rung, if none fails or diverges.
+
+    With `n_seeds` every configuration has so many instead of its seeds. The cost is a bound where it depends on which
+    configurations survive, by their numbers of seeds, or where trials stop early.
+    """
+    halving = Halving(pruning, sampling_seed, ())
+    seeds = Counter(trial.group for trial in trials)
+    groups: dict[str, list[Trial]] = defaultdict(list)
+    epochs, is_exact = 0, all(trial.config.early_stopping is None for trial in trials)
+    for trial in first_seeds(trials):
+        milestones = halving.pause_after(trial)
+        if milestones and (rung := halving.rung(trial, milestones[0])):
+            groups[rung.group].append(trial)
+        else:
+            epochs += trial.config.epochs * (n_seeds or seeds[trial.group])
+    for group in groups.values():
+        budget, milestones = group[0].config.epochs, halving.pause_after(group[0])
+        counts = promoted_counts(len(group), len(milestones), pruning.reduction_factor)
+        stages = zip([len(group), *counts], [0, *milestones], [*milestones, budget], strict=True)
+        epochs += sum(count * (end - start) for count, start, end in stages)
+        later_seeds = sorted(((n_seeds or seeds[trial.group]) - 1 for trial in group), reverse=True)
+        epochs += budget * sum(later_seeds[: counts[-1]])
+        is_exact &= counts[-1] == len(group) or len(set(later_seeds)) == 1
+    return HalvingCost(epochs, is_exact)
+
+
+def pruner_of(pruning: Pruning | None, sampling_seed: int, trials: Sequence[Trial]) -> Pruner | None:
+    """The rule for a run of these trials; None where nothing is pruned."""
+    if pruning is None:
+        return None
+    if pruning.method == "halving":
+        return Halving(pruning, sampling_seed, first_seeds(trials))
+    return Asha(pruning, sampling_seed)
+
+
+def first_seeds(trials: Sequence[Trial]) -> list[Trial]:
+    """The first trial of each configuration, by which pruning decides."""
+    return list({trial.group: trial for trial in reversed(trials)}.values())
 
 
 def rule(pruning: Pruning | None) -> PruningNote | None:

@@ -150,7 +150,7 @@ def _threads_restored() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-class _PrunedError(Exception):
+class _StoppedError(Exception):
     """Ends a trial inside its training loop."""
 
 
@@ -168,7 +168,7 @@ def run_in_process(coordinator: Coordinator, datasets: Mapping[str, Dataset], op
     while True:
         trial = coordinator.next_trial()
         if trial is None:
-            if not coordinator.leased_elsewhere:
+            if not coordinator.leased_elsewhere and not coordinator.paused:
                 return
             time.sleep(POLL_SECONDS)
             coordinator.poll_other_drivers()
@@ -177,7 +177,7 @@ def run_in_process(coordinator: Coordinator, datasets: Mapping[str, Dataset], op
 
         def report(progress: Any, key: str = key) -> None:
             if coordinator.receive(key, progress):
-                raise _PrunedError
+                raise _StoppedError
 
         try:
             end = train(
@@ -188,14 +188,15 @@ def run_in_process(coordinator: Coordinator, datasets: Mapping[str, Dataset], op
                 device,
                 options.threads,
                 report,
-                passed_on=(_PrunedError,),
+                passed_on=(_StoppedError,),
                 checkpoint=checkpoint_path(coordinator.local_folder, key),
                 checkpoint_after=options.checkpoint_after,
                 note=coordinator.listener.note,
                 log=new_log(coordinator.local_folder, key),
                 network_origin=coordinator.network_origin(trial),
+                pause_after=coordinator.pause_after(trial),
             )
-        except _PrunedError:
+        except _StoppedError:
             continue
         except ProcessDiedError as error:
             raise_if_stopped()

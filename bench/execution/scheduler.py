@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bench.execution.pruning import Pruner, PruningNote, Rung, RungTable, rung_scores
+from bench.execution.pruning import Decision, Halving, Pruner, PruningNote, Rung, RungTable, first_seeds, rung_scores
 from bench.ledger.record import Record
 from bench.suite.trial import Trial
 
@@ -75,7 +75,7 @@ def work_plan(trials: Sequence[Trial], done: dict[str, Record], pruned: bool) ->
 
 
 class Scheduler:
-    """The trials of one run: queued, running, leased by other drivers, or over.
+    """The trials of one run: queued, running, paused at a rung, leased by other drivers, or over.
 
     Parameters
     ----------
@@ -93,6 +93,7 @@ class Scheduler:
         self.pruner = pruner
         self.retries = retries
         self.running: dict[str, RunningTrial] = {}
+        self.paused: dict[Rung, dict[str, RunningTrial]] = {}
         self.leased_elsewhere: dict[str, Trial] = {}
         self.rungs = RungTable()
         self._attempts: dict[str, int] = {}
@@ -100,9 +101,9 @@ class Scheduler:
         plan = work_plan(trials, done, pruned=pruner is not None)
         self._queue = deque(plan.ready)
         self._deferred = plan.deferred
-        first_seeds = {trial.group: trial for trial in reversed(trials)}.values() if pruner else []
-        self._first_seeds = {trial.key for trial in first_seeds}
-        for trial in first_seeds:
+        compared = first_seeds(trials) if pruner else []
+        self._first_seeds = {trial.key for trial in compared}
+        for trial in compared:
             if trial.key in done:
                 self._fill_rungs(trial, done[trial.key])
 
@@ -139,30 +140,35 @@ class Scheduler:
             self._fill_rungs(trial, record)
         self._release_later_seeds(trial, record.status)
 
-    def progress(self, key: str, progress: Progress) -> bool:
-        """Take in a trial's progress; True when it is to be stopped."""
+    def progress(self, key: str, progress: Progress) -> Decision:
+        """Take in a trial's progress, and decide what becomes of it; a paused trial runs until `pause`."""
         running = self.running[key]
         if progress.resumed is not None:
             running.curves = {name: list(curve) for name, curve in progress.resumed.items()}
             running.resumed = progress.epoch
-            self._continue_through_rungs(running)
+            if not progress.refit:
+                return self._resume(running)
         if progress.refit:
             if running.refit is None and progress.resumed is None:
                 running.resumed = None  # that was the first training
             running.refit = progress.epoch, progress.epochs
         running.train_seconds = progress.train_seconds
-        if progress.refit or progress.resumed is not None:
-            return False
+        if progress.refit:
+            return "continue"
         if progress.epoch <= running.epoch:  # its worker died and it started over
             running.curves, running.refit, running.resumed = {}, None, None
         for name, value in progress.metrics.items():
             running.curves.setdefault(name, []).append(value)
         score = progress.metrics.get("val_accuracy")
-        return score is not None and self._is_pruned(running.trial, progress.epoch, score)
+        return self._decide(running.trial, progress.epoch, score) if score is not None else "continue"
 
     def next_rung(self, key: str, progress: Progress) -> tuple[Rung, float] | None:
         """The rung that a first seed reaches with this progress, and its score there; None where it reaches none."""
-        trial, score = self.running[key].trial, progress.metrics.get("val_accuracy")
+        trial = self.running[key].trial
+        if progress.resumed is None:
+            score = progress.metrics.get("val_accuracy")
+        else:
+            score = (progress.resumed.get("val_accuracy") or [None])[-1]
         if self.pruner is None or score is None or progress.refit or not self.is_first_seed(trial):
             return None
         rung = self.pruner.rung(trial, progress.epoch)
@@ -179,8 +185,39 @@ class Scheduler:
         self._queue.appendleft(self.running.pop(key).trial)
         return attempts, True
 
+    def pause(self, key: str) -> RunningTrial:
+        """A trial waits for its rung; its worker is free."""
+        running = self.running.pop(key)
+        rung = self.pruner.rung(running.trial, running.epoch) if self.pruner else None
+        assert rung
+        self.paused.setdefault(rung, {})[key] = running
+        return running
+
+    def resolve_paused(self) -> tuple[list[Trial], list[str]]:
+        """Decide at the rungs that can: the trials that go on, queued as first, and the keys of those that stop.
+
+        What stops counts as running until `end`.
+        """
+        queued: list[Trial] = []
+        stopped: list[str] = []
+        for rung in list(self.paused):
+            promoted = self.pruner.promoted(self.rungs, rung) if isinstance(self.pruner, Halving) else None
+            if promoted is None:
+                continue
+            for key, running in self.paused.pop(rung).items():
+                goes_on = key in promoted
+                self._note(running.trial, rung.epoch, self.rungs.scores(rung)[key], "continue" if goes_on else "stop")
+                if goes_on:
+                    queued.append(running.trial)
+                else:
+                    self.running[key] = running
+                    stopped.append(key)
+        self._queue.extendleft(reversed(queued))
+        return queued, stopped
+
     def end(self, key: str, status: str) -> None:
         """A trial that ran here is over."""
+        self.rungs.ended.add(key)
         self._release_later_seeds(self.running.pop(key).trial, status)
 
     def is_first_seed(self, trial: Trial) -> bool:
@@ -199,24 +236,33 @@ class Scheduler:
             if key in self._first_seeds:
                 self.rungs.add(rung, key, score)
 
-    def _is_pruned(self, trial: Trial, epoch: int, score: float) -> bool:
+    def _decide(self, trial: Trial, epoch: int, score: float) -> Decision:
         rung = self.pruner.rung(trial, epoch) if self.pruner and self.is_first_seed(trial) else None
         if self.pruner is None or rung is None or epoch in self._decisions.get(trial.key, {}):
-            return False  # a trial that started over is not judged twice
-        stop = self.pruner.decide(self.rungs, trial, epoch, score)
+            return "continue"  # a trial that started over is not judged twice
+        decision = self.pruner.decide(self.rungs, trial, epoch, score)
         self.rungs.add(rung, trial.key, score)
-        self._note(trial, epoch, score, "stop" if stop else "continue")
-        return stop
+        if decision != "pause":
+            self._note(trial, epoch, score, decision)
+        return decision
 
-    def _continue_through_rungs(self, running: RunningTrial) -> None:
-        """A trial that goes on from a checkpoint is not judged again at the rungs it passed before."""
-        if self.pruner and self.is_first_seed(running.trial):
-            for rung, score in rung_scores(self.pruner, running.trial, running.curves.get("val_accuracy", [])):
-                self.rungs.add(rung, running.trial.key, score)
-                self._note(running.trial, rung.epoch, score, "continue")
+    def _resume(self, running: RunningTrial) -> Decision:
+        """A trial that goes on from a checkpoint is not judged again at the rungs it passed before.
+
+        One that was paused by a run before, or by another driver, was not yet judged at its last rung.
+        """
+        if self.pruner is None or not self.is_first_seed(running.trial):
+            return "continue"
+        for rung, score in rung_scores(self.pruner, running.trial, running.curves.get("val_accuracy", [])):
+            self.rungs.add(rung, running.trial.key, score)
+            if rung.epoch == running.epoch and rung.epoch in self.pruner.pause_after(running.trial):
+                return self._decide(running.trial, rung.epoch, score)
+            self._note(running.trial, rung.epoch, score, "continue")
+        return "continue"
 
     def _fill_rungs(self, trial: Trial, record: Record) -> None:
         assert self.pruner
+        self.rungs.ended.add(trial.key)
         for rung, score in rung_scores(self.pruner, trial, record.result.curves.get("val_accuracy", [])):
             self.rungs.add(rung, trial.key, score)
 

@@ -90,10 +90,10 @@ def run_on_ray(coordinator: Coordinator, datasets: Mapping[str, Dataset], option
             "checkpoint_store": RemoteCheckpointStore.start() if elsewhere else None,
             "modules": None if elsewhere else module_files(),  # on other machines they lie elsewhere
         }
-        while coordinator.waiting or coordinator.leased_elsewhere:
+        while coordinator.waiting or coordinator.leased_elsewhere or coordinator.paused:
             if coordinator.waiting:
                 _tuner(coordinator, options, limits, parameters).fit()
-            if coordinator.leased_elsewhere:
+            if coordinator.leased_elsewhere or coordinator.paused:
                 time.sleep(POLL_SECONDS)
                 coordinator.poll_other_drivers()
 
@@ -172,6 +172,7 @@ def _train(
         checkpoint_after=checkpoint_after,
         checkpoint_store=checkpoint_store,
         network_origin=NetworkOrigin(**trial["network_origin"]) if trial["network_origin"] else None,
+        pause_after=tuple(trial["pause_after"]),
     )
     os.environ.update(task.resources.variables)
     try:
@@ -217,6 +218,7 @@ def _train_single(task: TrialTask, send: Callable[[TrialReport], None]) -> Trial
         files=task.checkpoint_store and task.checkpoint_store.unless_local(),
         data_id=task.data.hex(),
         network_origin=task.network_origin,
+        pause_after=task.pause_after,
         log=task.log,
     )
     if unsent.progress or unsent.notes:
@@ -264,6 +266,7 @@ class QueueSearcher(TuneAdapter, Searcher):
                 "log": str(new_log(folder, trial.key)),
                 "code": trial.code and trial.code.identity,
                 "network_origin": asdict(origin) if (origin := self.coordinator.network_origin(trial)) else None,
+                "pause_after": self.coordinator.pause_after(trial),
             }
         )
         return {"key": trial.key, "workers": trial.config.workers, "trial": text}
@@ -279,7 +282,7 @@ class QueueSearcher(TuneAdapter, Searcher):
 
 
 class DelegatingScheduler(TuneAdapter, FIFOScheduler):
-    """Hands progress to the coordinator, and stops the trials that it has pruned."""
+    """Hands progress to the coordinator, and stops the trials that it has pruned or paused."""
 
     def __init__(self, coordinator: Coordinator):
         super().__init__()  # type: ignore[no-untyped-call]

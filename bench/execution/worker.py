@@ -37,6 +37,7 @@ class TrainingOptions(TypedDict, total=False):
     note: Callable[[str], None]
     files: CheckpointFiles | None
     network_origin: NetworkOrigin | None
+    pause_after: tuple[int, ...]
 
 
 def run_trial(
@@ -54,6 +55,7 @@ def run_trial(
     workers: int = 1,
     files: CheckpointFiles | None = None,
     network_origin: NetworkOrigin | None = None,
+    pause_after: tuple[int, ...] = (),
 ) -> TrialResult | TrialFailure:
     """Train one trial; an exception becomes a failure, unless its type is in `passed_on`.
 
@@ -76,6 +78,8 @@ def run_trial(
         Where `checkpoint` is; this machine's disk if not given.
     network_origin
         Where this is given the result has the network's weights, and it with them.
+    pause_after
+        Epochs whose report may pause the trial: its state is saved before that.
     """
     import torch
 
@@ -98,7 +102,7 @@ def run_trial(
     conditions = {"device": device_name(target), "threads": threads, "versions": packages}
     checkpointer = Checkpoint(checkpoint, conditions, checkpoint_after, note, files) if checkpoint else None
     try:
-        outcome = train_trial(config, seed, data, target, report, checkpointer, ranks, network_origin)
+        outcome = train_trial(config, seed, data, target, report, checkpointer, ranks, network_origin, pause_after)
         peak = max(ranks.all_gather(peak_memory(target)))
     except passed_on:
         raise

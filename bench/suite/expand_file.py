@@ -88,8 +88,8 @@ def _top_level(document: YamlDocument) -> tuple[SuiteFile | None, list[Problem]]
 
 
 def _with_plain_pruning(data: JsonObject) -> JsonObject:
-    """`pruning: none` and `pruning: asha` in the long form."""
-    plain: JsonObject = {"none": None, "asha": {}}
+    """`pruning: none`, `pruning: asha` and `pruning: halving` in the long form."""
+    plain: JsonObject = {"none": None, "asha": {}, "halving": {"method": "halving"}}
     pruning = data.get("pruning")
     return {**data, "pruning": plain[pruning]} if isinstance(pruning, str) and pruning in plain else data
 

@@ -66,7 +66,7 @@ def json_schema() -> JsonObject:
     keys["exclude"]["items"] = {"type": "object", **pattern}
     definitions["SuiteReference"]["properties"]["match"]["anyOf"][0] |= pattern
     definitions["WorkersRule"]["properties"]["match"] |= pattern
-    keys["pruning"]["anyOf"].append({"enum": ["none", "asha"]})
+    keys["pruning"]["anyOf"].append({"enum": ["none", "asha", "halving"]})
     keys["metrics"]["items"] = {"anyOf": [keys["metrics"]["items"], USER_NAME]}
     draft = "https://json-schema.org/draft/2020-12/schema"
     return {"$schema": draft, **top, "title": "bench suite", "$defs": definitions}

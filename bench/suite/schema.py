@@ -200,12 +200,20 @@ class Sampling(StrictModel):
 
 
 class Pruning(StrictModel):
-    """ASHA (Li et al. 2020, arXiv 1810.05934) over configurations, each group by itself."""
+    """Successive halving over configurations, each group by itself: ASHA, or with a barrier at each rung."""
 
-    method: Literal["asha"] = "asha"
-    grace_period: Positive = Field(1, description="Epochs that every configuration may train.")
+    method: Literal["asha", "halving"] = Field(
+        "asha",
+        description="asha (Li et al. 2020, arXiv 1810.05934): a trial is compared with those that reached its rung "
+        "before, and nobody waits. halving: a rung waits for all of its trials, so that the cost is known beforehand.",
+    )
+    grace_period: Positive | None = Field(
+        None,
+        description="Epochs that every configuration may train; a fifth of its epochs where it is left out.",
+        examples=[3],
+    )
     reduction_factor: Annotated[int, Field(ge=2)] = Field(
-        3, description="At each rung one in this many configurations goes on."
+        2, description="At each rung one in this many configurations goes on."
     )
     group: list[Literal[tuple(AXIS_ORDER)]] = Field(  # type: ignore[valid-type]
         ["model"], description="Configurations that differ in these axes are never pruned against each other."
@@ -215,6 +223,10 @@ class Pruning(StrictModel):
         description="As in Hyperband: this many brackets, each pruned by itself; the first rung of "
         "each comes `reduction_factor` times as late as that of the bracket before.",
     )
+
+    def grace(self, epochs: int) -> int:
+        """The first rung of a trial of so many epochs."""
+        return self.grace_period or max(1, round(epochs / 5))
 
     @model_serializer(mode="wrap")
     def _rule(self, plain: SerializerFunctionWrapHandler) -> JsonObject:
@@ -300,7 +312,9 @@ class SuiteFile(BaseModel):
     exclude: list[JsonObject] = Field(
         [], description="Partial matches of configurations to leave out.", examples=[[{"model": "mlp"}]]
     )
-    pruning: Pruning | None = Field(None, examples=["none", "asha", {"grace_period": 3, "reduction_factor": 3}])
+    pruning: Pruning | None = Field(
+        None, examples=["none", "asha", "halving", {"method": "halving", "grace_period": 3}]
+    )
     max_minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
         None,
         description="Minutes of training after which a trial ends as timed out; looked at after each epoch.",

@@ -31,6 +31,9 @@ class Checkpointer(Protocol):
     def save(self, state: Callable[[], State]) -> None:
         """Replace the saved state by this one, if it is time for that."""
 
+    def save_now(self, state: Callable[[], State]) -> None:
+        """Replace the saved state by this one."""
+
     def refuse(self, reason: str) -> None:
         """Discard the state that `load` returned: it does not fit its trial, which starts at the beginning."""
 
@@ -66,6 +69,12 @@ class SharedCheckpointer:
             self.checkpointer.save(state_of_all_ranks)
         if not saving:
             self.distributed.broadcast(False)
+
+    def save_now(self, state: Callable[[], State]) -> None:
+        """All ranks take part in the state."""
+        state_of_all_ranks = state()
+        if self.checkpointer and not self.distributed.rank:
+            self.checkpointer.save_now(lambda: state_of_all_ranks)
 
     def refuse(self, reason: str) -> None:
         if self.checkpointer:

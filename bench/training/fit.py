@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 
 import torch
@@ -89,12 +89,15 @@ def fit(
     saved: State | None = None,
     save: Save = lambda _: None,
     distributed: DistributedContext = SINGLE_PROCESS,
+    pause_after: Container[int] = (),
+    save_now: Save = lambda _: None,
 ) -> FitResult:
     """Train a model for the configured budget, or for the first `epochs` of it (a refit).
 
     A schedule that follows validation follows `search_curves` where they are given (a refit has no validation).
     Training goes on from a state `saved` where one is given, to the same bits as without a break; `save` is offered one
-    after every epoch but the last. Raises UnfitStateError when `saved` is not a state of this training.
+    after every epoch but the last. Raises UnfitStateError when `saved` is not a state of this training. The driver may
+    pause the training with the report of an epoch in `pause_after`, so `save_now` gets the state before that.
 
     Several ranks take the same batches in the same order, each rank its slice of every one, and gradients are weighted
     by the slices' sizes. Each rank draws what a batch needs (augmentation, dropout) from streams of its own.
@@ -115,11 +118,15 @@ def fit(
         metrics = train_epoch(training)
         validate(training, metrics)
         stop = decide(training, epoch, metrics)
-        # Reported first: a state is that of an epoch after which the driver lets the trial go on.
+        ends = stop or epoch == budget
+        pauses = not ends and epoch in pause_after
+        if pauses:
+            save_now(training.state_dict)
+        # Else reported first: a state is that of an epoch after which the driver lets the trial go on.
         report(Progress(epoch, budget, metrics, result.train_seconds))
-        if stop:
+        if ends:
             break
-        if epoch < budget:
+        if not pauses:
             save(training.state_dict)
     result.best_epoch = training.best.restore(last_epoch=epoch)
     if training.ema:

@@ -7,7 +7,7 @@ the same results to the last bit on the same CPU, in any process, in any order.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -77,6 +77,8 @@ class TrialSetup:
     save: Save
     distributed: DistributedContext
     network_origin: NetworkOrigin | None
+    pause_after: Container[int] = ()
+    save_now: Save = lambda _: None
 
 
 def train_trial(
@@ -88,6 +90,7 @@ def train_trial(
     checkpointer: Checkpointer | None = None,
     distributed: DistributedContext = SINGLE_PROCESS,
     network_origin: NetworkOrigin | None = None,
+    pause_after: Container[int] = (),
 ) -> TrialOutcome:
     """Train one configuration with one seed and test it once.
 
@@ -99,6 +102,7 @@ def train_trial(
     distributed : this process's rank among the configuration's `workers`; each of them calls this function, and gets
         the same outcome. Only rank 0's checkpointer is used.
     network_origin : the tested network's weights are in the outcome where this is given, on rank 0, and it with them.
+    pause_after : epochs whose report may pause the trial: the checkpointer is given the state before that.
     """
     if distributed.world_size != config.workers:
         raise ValueError(f"{distributed.world_size} processes cannot train a trial of `workers: {config.workers}`")
@@ -111,6 +115,8 @@ def train_trial(
         setup = TrialSetup(
             config, seed, data, torch.device(device), regularizers, report, save, distributed, network_origin
         )
+        if checkpointer:
+            setup = replace(setup, pause_after=pause_after, save_now=checkpointer.save_now)
         if checkpointer and saved is not None:
             try:
                 return _train_trial(setup, saved)
@@ -195,6 +201,8 @@ def _search(
         saved=saved,
         save=setup.save,
         distributed=setup.distributed,
+        pause_after=setup.pause_after,
+        save_now=setup.save_now,
     )
     outcome = TrialOutcome(
         status="diverged",

@@ -51,6 +51,7 @@ class Quiet:
     most = resumed = 0
     def trial_started(self, running): self.most = max(self.most, len(coordinator.running))
     def trial_resumed(self, running): self.resumed += running.epoch > 0
+    def trial_paused(self, running): ...
     def trial_progressed(self, running): pass
     def trial_ended(self, trial, record): assert record.status == "complete", record.failure
     def note(self, text): self.notes.append(text)

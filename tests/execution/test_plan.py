@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from bench.execution.cost_estimate import estimate
 from bench.execution.operation_cost import OperationCost
 from bench.suite.suite import Suite
 from bench.suite.trial import Trial
+
+SUITES_PAGE = Path(__file__).parents[2] / "docs" / "suites.md"
 
 
 @pytest.fixture
@@ -37,9 +40,22 @@ def plan_of(suite_of: Callable[[str], Suite], trials_of: Callable[[Suite], list[
 def test_a_plan_tells_how_many_brackets_the_budget_leaves(
     epochs: str, brackets: int, left: dict[str, int], words: str, plan_of: Callable[..., Any]
 ) -> None:
-    plan = plan_of(f"grid: {{model: mlp, epochs: {epochs}}}\npruning: {{brackets: {brackets}}}")
+    rule = f"{{grace_period: 1, reduction_factor: 3, brackets: {brackets}}}"
+    plan = plan_of(f"grid: {{model: mlp, epochs: {epochs}}}\npruning: {rule}")
     assert plan["brackets"] == left
     assert words in plan_text(plan)
+
+
+def test_a_plan_says_what_a_barrier_costs_as_the_docs_have_it(plan_of: Callable[..., Any]) -> None:
+    rates = [number / 100 for number in range(1, 13)]
+    grid = f"grid: {{model: mlp, epochs: 30, seeds: 3, optimizer: {{name: sgd, lr: {{grid: {rates}}}}}}}"
+    text = plan_text(plan_of(f"{grid}\npruning: halving"))
+    lines = [line for line in text.splitlines() if "successive halving" in line or "exactly" in line]
+    assert len(lines) == 2
+    assert all(f"    {line}\n" in SUITES_PAGE.read_text() for line in lines)
+    assert "advice" not in text
+    advice = "trains 210 epochs, 58 % of this grid with 1 seed and without pruning"
+    assert advice in plan_text(plan_of(f"{grid.replace('seeds: 3', 'seeds: 1')}\npruning: asha"))
 
 
 def test_without_brackets_none_are_told(plan_of: Callable[..., Any]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bench.execution.pruning import Asha, RungTable, rule, rung_scores
+from bench.execution.pruning import Asha, Halving, RungTable, halving_cost, rule, rung_scores
 from bench.execution.scheduler import Scheduler
 from bench.suite.schema import Pruning
 from bench.suite.suite import Suite
@@ -25,7 +25,7 @@ class Judge(Asha):
         self.rungs = RungTable()
 
     def stops(self, trial: Trial, epoch: int, score: float) -> bool:
-        stop = self.decide(self.rungs, trial, epoch, score)
+        stop = self.decide(self.rungs, trial, epoch, score) == "stop"
         if rung := self.rung(trial, epoch):
             self.rungs.add(rung, trial.key, score)
         return stop
@@ -63,21 +63,21 @@ def test_between_rungs_and_in_the_last_epoch_nobody_stops(six: list[Trial]) -> N
 def test_groups_are_judged_by_themselves(suite_of: Callable[[str], Suite], trials_of: TrialsOf) -> None:
     text = "grid: {model: [{name: mlp, hidden: {grid: [[8], [16]]}}, cnn], epochs: 10}"
     small, large, cnn = trials_of(suite_of(text))
-    by_model = Judge(Pruning(group=["model"]))
+    by_model = Judge(Pruning(group=["model"], grace_period=1))
     assert not any(by_model.stops(t, 1, s) for t, s in ((small, 0.9), (large, 0.2), (cnn, 0.1)))
-    together = Judge(Pruning(group=["optimizer"]))
+    together = Judge(Pruning(group=["optimizer"], grace_period=1))
     assert [together.stops(t, 1, s) for t, s in ((small, 0.9), (large, 0.2), (cnn, 0.1))] == [False, True, True]
 
 
 def test_different_budgets_are_never_compared(suite_of: Callable[[str], Suite], trials_of: TrialsOf) -> None:
     short, long = trials_of(suite_of("grid: {model: mlp, epochs: [5, 10]}"))
-    asha = Judge(Pruning())
+    asha = Judge(Pruning(grace_period=1))
     assert not asha.stops(short, 1, 0.9)
     assert not asha.stops(long, 1, 0.1)
 
 
 def test_replayed_curves_fill_the_rungs(six: list[Trial]) -> None:
-    fresh, resumed = Judge(Pruning()), Judge(Pruning())
+    fresh, resumed = (Judge(Pruning(grace_period=1)) for _ in range(2))
     resumed.fill(six[0], [0.9, 0.91, 0.92])
     assert not fresh.stops(six[1], 1, 0.5)
     assert resumed.stops(six[1], 1, 0.5)
@@ -96,8 +96,8 @@ def test_brackets_get_hyperbands_shares() -> None:
 
 
 def test_more_brackets_than_the_budget_has_room_for_are_left_out() -> None:
-    assert Asha(Pruning(grace_period=2, brackets=9)).bracket_fractions(50) == Asha(
-        Pruning(grace_period=2, brackets=4)
+    assert Asha(Pruning(grace_period=2, reduction_factor=3, brackets=9)).bracket_fractions(50) == Asha(
+        Pruning(grace_period=2, reduction_factor=3, brackets=4)
     ).bracket_fractions(50)
     assert Asha(Pruning(grace_period=5, brackets=3)).bracket_fractions(5) == [1.0]
 
@@ -132,8 +132,8 @@ def test_brackets_are_judged_by_themselves(six: list[Trial]) -> None:
 def test_a_single_bracket_leaves_the_rule_as_it_was_before_there_were_several() -> None:
     assert rule(Pruning(brackets=1)) == {
         "method": "asha",
-        "grace_period": 1,
-        "reduction_factor": 3,
+        "grace_period": None,
+        "reduction_factor": 2,
         "group": ["model"],
     }
     assert rule(Pruning(brackets=2))["brackets"] == 2
@@ -160,13 +160,128 @@ def test_decisions_are_recorded_with_the_rule(six: list[Trial]) -> None:
     for trial in six:
         scheduler.start(trial, "")
 
-    def progress(trial: Trial, epoch: int, score: float) -> bool:
+    def progress(trial: Trial, epoch: int, score: float) -> str:
         return scheduler.progress(trial.key, Progress(epoch, 10, {"train_loss": 1.0, "val_accuracy": score}, 1.0))
 
-    assert [progress(six[0], 1, 0.9), progress(six[0], 2, 0.9), progress(six[1], 1, 0.5)] == [False, False, True]
+    assert [progress(six[0], 1, 0.9), progress(six[0], 2, 0.9), progress(six[1], 1, 0.5)] == [
+        "continue",
+        "continue",
+        "stop",
+    ]
     rule = {"method": "asha", "grace_period": 1, "reduction_factor": 3, "group": ["model"]}
     assert [scheduler.decisions(trial) for trial in six[:3]] == [
         {"rule": rule, "decisions": [{"epoch": 1, "val_accuracy": 0.9, "decision": "continue"}]},
         {"rule": rule, "decisions": [{"epoch": 1, "val_accuracy": 0.5, "decision": "stop"}]},
         {"rule": rule, "decisions": []},
     ]
+
+
+def test_left_out_the_first_rung_is_a_fifth_of_the_budget() -> None:
+    budgets = {1: 1, 4: 1, 10: 2, 27: 5, 30: 6, 50: 10}
+    assert {epochs: Pruning().grace(epochs) for epochs in budgets} == budgets
+    assert Asha(Pruning()).milestones(30) == [6, 12, 24]
+    assert Asha(Pruning(grace_period=3)).milestones(30) == [3, 6, 12, 24]
+
+
+HALVING = Pruning(method="halving", grace_period=1, reduction_factor=2)
+
+
+def reach(scheduler: Scheduler, trial: Trial, epoch: int, score: float) -> str:
+    """Let a trial come to a rung; it is paused where that is decided."""
+    if trial.key not in scheduler.running:
+        scheduler.start(trial, "")
+    metrics = {"train_loss": 1.0, "val_accuracy": score}
+    for number in range(scheduler.running[trial.key].epoch + 1, epoch + 1):  # anew, if it was paused
+        decision = scheduler.progress(trial.key, Progress(number, 10, metrics, 1.0))
+    if decision == "pause":
+        scheduler.pause(trial.key)
+    return decision
+
+
+def halving_of(trials: list[Trial], rule: Pruning = HALVING) -> Scheduler:
+    return Scheduler(trials, {}, Halving(rule, 0, trials))
+
+
+def test_a_rung_with_a_barrier_decides_when_the_last_one_has_come(six: list[Trial]) -> None:
+    scheduler = halving_of(six)
+    scores = [0.1, 0.5, 0.9, 0.4, 0.5]
+    assert [reach(scheduler, t, 1, s) for t, s in zip(six, scores, strict=False)] == ["pause"] * 5
+    assert scheduler.resolve_paused() == ([], [])
+    assert reach(scheduler, six[5], 1, 0.3) == "stop"
+    queued, stopped = scheduler.resolve_paused()
+    best = {six[1].key, six[2].key, six[4].key}
+    assert {trial.key for trial in queued} == best
+    assert set(stopped) == {six[0].key, six[3].key}
+    assert not scheduler.paused
+
+
+def test_who_goes_on_does_not_depend_on_who_comes_first(six: list[Trial]) -> None:
+    scores = {trial.key: score for trial, score in zip(six, (0.5, 0.5, 0.5, 0.5, 0.2, 0.1), strict=True)}
+    outcomes = set()
+    for order in (six, six[::-1], six[3:] + six[:3]):
+        scheduler = halving_of(six)
+        going_on = [trial.key for trial in order if reach(scheduler, trial, 1, scores[trial.key]) == "continue"]
+        outcomes.add(frozenset([*going_on, *(trial.key for trial in scheduler.resolve_paused()[0])]))
+    assert len(outcomes) == 1
+    assert len(outcomes.pop()) == 3
+
+
+def test_a_barrier_does_not_wait_for_what_has_ended(six: list[Trial]) -> None:
+    """Failed and diverged trials are not waited for, at this rung or a later one."""
+    scheduler = halving_of(six)
+    for trial in six:
+        scheduler.start(trial, "")
+    scheduler.end(six[0].key, "failed")
+    for trial, score in zip(six[1:5], (0.9, 0.8, 0.7, 0.6), strict=True):
+        assert reach(scheduler, trial, 1, score) == "pause"
+    scheduler.end(six[5].key, "diverged")
+    queued, stopped = scheduler.resolve_paused()
+    assert [trial.key for trial in queued] == [trial.key for trial in six[1:4]]
+    assert stopped == [six[4].key]
+    scheduler.end(six[4].key, "pruned")
+    assert reach(scheduler, six[1], 2, 0.9) == "pause"
+    assert reach(scheduler, six[2], 2, 0.95) == "pause"
+    scheduler.start(six[3], "")
+    scheduler.end(six[3].key, "failed")
+    queued, stopped = scheduler.resolve_paused()
+    assert ([trial.key for trial in queued], stopped) == ([six[2].key], [six[1].key])
+
+
+def test_a_single_configuration_waits_for_nobody(six: list[Trial]) -> None:
+    scheduler = halving_of(six[:1])
+    assert [reach(scheduler, six[0], epoch, 0.1) for epoch in range(1, 11)] == ["continue"] * 10
+
+
+def test_a_paused_trial_that_goes_on_is_judged_at_its_last_rung_only(six: list[Trial]) -> None:
+    """As another driver, or a later run, takes it up from its checkpoint."""
+    scheduler = halving_of(six[:2])
+    curve: list[float | None] = [0.3]
+    scheduler.start(six[0], "")
+    resumed = Progress(1, 10, {}, 1.0, resumed={"train_loss": [1.0], "val_accuracy": curve})
+    assert scheduler.progress(six[0].key, resumed) == "pause"
+    scheduler.pause(six[0].key)
+    assert reach(scheduler, six[1], 1, 0.2) == "stop"
+    queued, _ = scheduler.resolve_paused()
+    assert queued == [six[0]]
+    scheduler.start(six[0], "")
+    assert scheduler.progress(six[0].key, resumed) == "continue"
+    note = scheduler.decisions(six[0])
+    assert note is not None
+    assert note["decisions"] == [{"epoch": 1, "val_accuracy": 0.3, "decision": "continue"}]
+
+
+@pytest.mark.parametrize(
+    ("grid", "rule", "epochs", "exact"),
+    [
+        # 6 trials to 2, 3 to 4, 1 to 8, 1 to 10; two more seeds of the last.
+        ("seeds: 3", Pruning(method="halving"), 6 * 2 + 3 * 2 + 1 * 4 + 1 * 2 + 2 * 10, True),
+        ("seeds: 1", HALVING, 6 + 3 * 1 + 1 * 2 + 1 * 4 + 1 * 2, True),
+        ("early_stopping: {patience: 2}", HALVING, 6 + 3 * 1 + 1 * 2 + 1 * 4 + 1 * 2, False),
+        ("seeds: 2", Pruning(method="halving", grace_period=10), 6 * 2 * 10, True),
+    ],
+)
+def test_the_cost_with_a_barrier_is_known_beforehand(
+    grid: str, rule: Pruning, epochs: int, exact: bool, suite_of: Callable[[str], Suite], trials_of: TrialsOf
+) -> None:
+    trials = trials_of(suite_of(GRID.replace("epochs: 10", f"epochs: 10, {grid}")))
+    assert halving_cost(rule, 0, trials) == (epochs, exact)

@@ -77,6 +77,8 @@ class Kept:
         self.data = file.getvalue()
         self.saved()
 
+    save_now = save
+
     def refuse(self, reason: str) -> None:
         self.refused.append(reason)
 
@@ -104,6 +106,22 @@ def broken_off(config: dict[str, Any], data: Dataset, kept: Kept, epoch: int, re
     kept.saved = saved
     with pytest.raises(BrokenOffError):
         train_trial(config, 7, data, report=reported.append, checkpointer=kept)
+
+
+def test_a_paused_trial_goes_on_to_the_same_bits_from_the_epoch_of_its_pause(configured: Any, small: Dataset) -> None:
+    config, kept = configured(**CASES["convolutions"]), Kept()
+    expected = found(train_trial(config, 7, small))
+
+    def pause(progress: Progress) -> None:
+        if progress.epoch == 2:
+            raise BrokenOffError
+
+    kept.save = lambda _: None  # type: ignore[method-assign]
+    with pytest.raises(BrokenOffError):
+        train_trial(config, 7, small, report=pause, checkpointer=kept, pause_after=(2,))
+    reported: list[Progress] = []
+    assert found(train_trial(config, 7, small, report=reported.append, checkpointer=kept)) == expected
+    assert [progress.epoch for progress in reported] == list(range(2, config.epochs + 1))
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -91,6 +91,10 @@ class EventRecorder:
             self._written[running.trial.key] = time.monotonic()
             self._write("progressed", running)
 
+    def trial_paused(self, running: RunningTrial) -> None:
+        self.stats.pause(running)
+        self._write("paused", running)
+
     def trial_ended(self, trial: Trial, record: Record) -> None:
         self._written.pop(trial.key, None)
         self._epochs_written.pop(trial.key, None)
@@ -114,13 +118,15 @@ def replay(event: Event, trials: dict[str, Trial], listener: ProgressListener) -
         listener.note(event["text"])
     elif kind == "ended":
         listener.trial_ended(trials[event["key"]], Record.from_json(event["record"]))
-    elif kind in ("started", "resumed", "progressed"):
+    elif kind in ("started", "resumed", "progressed", "paused"):
         running = _from_json(event, trials[event["key"]])
         listener.trial_started(running)
         if kind == "resumed":
             listener.trial_resumed(running)
         elif kind == "progressed":
             listener.trial_progressed(running)
+        elif kind == "paused":
+            listener.trial_paused(running)
 
 
 def _to_json(running: RunningTrial, after: int) -> Event:

@@ -210,6 +210,9 @@ class TrackedDisplay:
         self.display.trial_progressed(running)
         self._put_epochs(running)
 
+    def trial_paused(self, running: RunningTrial) -> None:
+        self.display.trial_paused(running)
+
     def trial_ended(self, trial: Trial, record: Record) -> None:
         self.display.trial_ended(trial, record)
         self._sent.pop(trial.key, None)
