@@ -229,7 +229,7 @@ def _pruning_cost(suite: Suite, trials: list[Trial]) -> Plan:
     costs: Plan = {"first_rungs": None, "halving": None, "halving_of_more_seeds": None}
     if suite.pruning is None:
         return costs
-    costs["first_rungs"] = sorted({suite.pruning.grace(trial.config.epochs) for trial in trials})
+    costs["first_rungs"] = sorted({suite.pruning.first_rung(trial.config.epochs) for trial in trials})
     if suite.pruning.method == "halving":
         cost = halving_cost(suite.pruning, suite.sampling_seed, trials)
         total = sum(trial.config.epochs for trial in trials)

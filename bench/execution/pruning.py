@@ -110,7 +110,7 @@ class Asha:
 
     def milestones(self, epochs: int, bracket: int = 0) -> list[int]:
         """The rungs of a trial of this budget and bracket. The last epoch is none: only the test is left then."""
-        milestones, epoch = [], self.pruning.grace(epochs) * self.pruning.reduction_factor**bracket
+        milestones, epoch = [], self.pruning.first_rung(epochs) * self.pruning.reduction_factor**bracket
         while epoch < epochs:
             milestones.append(epoch)
             epoch *= self.pruning.reduction_factor

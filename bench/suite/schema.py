@@ -224,7 +224,7 @@ class Pruning(StrictModel):
         "each comes `reduction_factor` times as late as that of the bracket before.",
     )
 
-    def grace(self, epochs: int) -> int:
+    def first_rung(self, epochs: int) -> int:
         """The first rung of a trial of so many epochs."""
         return self.grace_period or max(1, round(epochs / 5))
 

@@ -178,7 +178,7 @@ def test_decisions_are_recorded_with_the_rule(six: list[Trial]) -> None:
 
 def test_left_out_the_first_rung_is_a_fifth_of_the_budget() -> None:
     budgets = {1: 1, 4: 1, 10: 2, 27: 5, 30: 6, 50: 10}
-    assert {epochs: Pruning().grace(epochs) for epochs in budgets} == budgets
+    assert {epochs: Pruning().first_rung(epochs) for epochs in budgets} == budgets
     assert Asha(Pruning()).milestones(30) == [6, 12, 24]
     assert Asha(Pruning(grace_period=3)).milestones(30) == [3, 6, 12, 24]
 
