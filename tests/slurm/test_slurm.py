@@ -163,9 +163,9 @@ def net(input_shape, classes):
 
 def test_a_task_goes_on_after_its_time_limit(tmp_path: Path, settings: Callable[..., Path]) -> None:
     (tmp_path / "slow.py").write_text(SLOW_NETWORK)
-    text = "name: slow\ngrid: {model: 'slow.py:net', batch_size: 2000, epochs: 60}\n"
+    text = "name: slow\ngrid: {model: 'slow.py:net', batch_size: 2000, epochs: 64}\n"
     suite, results = written(tmp_path, text), tmp_path / "r"
-    file = settings(1, sbatch={"time": 2}, lead_seconds=60)
+    file = settings(1, sbatch={"time": 2}, lead_seconds=30)
     code, out, err = bench("run", suite, "--slurm", file, "--checkpoint-after", 0, "--results", results)
     assert (code, err) == (0, ""), out + err
     outcomes = [event["outcome"] for event in events(results, 0) if event["event"] == "closed"]
