@@ -33,6 +33,7 @@ def fashion_mnist() -> Dataset:
 
 
 FIRST = (
+    "slurm/test_slurm.py",
     "cluster_namespaces/test_namespaces.py",
     "execution/test_runs.py",
     "cluster_namespaces/test_bare_hosts.py",
@@ -41,9 +42,12 @@ FIRST = (
     "execution/test_retries.py",
     "execution/test_placement.py",
     "execution/test_shared_runs.py",
-    "execution/test_far.py",
     "execution/test_connect.py",
     "execution/test_stop.py",
+    "test_python.py",
+    "test_examples.py",
+    "commands/test_keep.py",
+    "commands/test_networks.py",
     "golden/test_trials.py",
 )
 """The files that take longest, in the order in which pytest-xdist hands them out: one of two workers has the hosts."""
@@ -52,6 +56,7 @@ FIRST = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files come first, so that no worker is left with one when the others have finished."""
     places = {TESTS / name: place for place, name in enumerate(FIRST)}
+    assert all(path.is_file() for path in places)
     items.sort(key=lambda item: places.get(item.path, len(FIRST)))
 
 
