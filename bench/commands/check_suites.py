@@ -30,7 +30,7 @@ from bench.suite.suite import Suite
 from bench.user_code.metric_code import check_metric, register_metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -210,6 +210,16 @@ def check_splits(suite: Suite, trials: list[Trial], labels: Mapping[str, Labels]
             raise UserError(f"{suite.location('validation', validation)}: {error}") from error
         class_sizes[division] = np.bincount(data_labels.train[train])
     _check_training_parts(suite, trials, class_sizes)
+
+
+def warn_of_emulation(trials: Iterable[Trial], gpus_per_trial: float | None) -> bool:
+    """Say what bfloat16 costs where this machine's CPUs would train in it without units for it; whether it does."""
+    from bench.execution.precision_cost import precision_warning
+
+    line = precision_warning(trials, gpus_per_trial)
+    if line:
+        typer.echo(line, err=True)
+    return line is not None
 
 
 Division = tuple[str, "Validation"]

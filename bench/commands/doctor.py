@@ -72,6 +72,7 @@ def checks(results: str, data_dir: Path | None) -> Iterator[DoctorCheck]:
         yield from folders
         yield from _datasets(data_dir)
         yield _torch(probes["torch"])
+        yield from _bfloat16(probes["torch"])
         yield _timm(probes["timm"])
         yield _ray(probes["ray"])
 
@@ -221,6 +222,19 @@ def _torch(facts_future: Future[Facts]) -> DoctorCheck:
         )
     gpu = "sees Apple's GPU, which bench does not use" if facts["mps"] else "sees no GPU"
     return DoctorCheck("torch", "ok", f"{message}; {gpu}: trials train on CPUs")
+
+
+def _bfloat16(facts_future: Future[Facts]) -> Iterator[DoctorCheck]:
+    """What the precision costs on this machine's CPUs."""
+    try:
+        facts = facts_future.result()
+    except ProbeError:
+        return  # which torch's own line tells
+    if facts["bfloat16_is_slower"]:
+        advice = "leave `precision` at float32 for trials on CPUs; --set precision=float32 changes a suite's"
+        yield DoctorCheck("bfloat16", "warning", f"emulated by this processor: {facts['bfloat16']}", advice)
+    else:
+        yield DoctorCheck("bfloat16", "ok", facts["bfloat16"])
 
 
 def _timm(facts_future: Future[Facts]) -> DoctorCheck:

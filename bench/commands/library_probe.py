@@ -63,18 +63,23 @@ def probe(library: str) -> Facts:
 def _torch() -> Facts:
     import torch
 
+    from bench.execution.precision_cost import precision_cost
+
     devices = []
     for number in range(torch.cuda.device_count()):
         properties = torch.cuda.get_device_properties(number)
         _multiply(f"cuda:{number}")
         devices.append({"name": properties.name, "memory": properties.total_memory})
     _multiply("cpu")
+    bfloat16 = precision_cost()
     return {
         "version": str(torch.__version__),
         "threads": torch.get_num_threads(),
         "cuda": torch.version.cuda or torch.version.hip,
         "devices": devices,
         "mps": torch.backends.mps.is_available(),
+        "bfloat16": str(bfloat16),
+        "bfloat16_is_slower": bfloat16.is_slower,
     }
 
 

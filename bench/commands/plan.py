@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.commands.check_suites import check_data, check_metrics, checked_for_plan, data_locations
+from bench.commands.check_suites import (
+    check_data,
+    check_metrics,
+    checked_for_plan,
+    data_locations,
+    warn_of_emulation,
+)
 from bench.commands.data import datasets_of
 from bench.commands.load_results import warn_damaged
 from bench.commands.load_suites import load, trials_of
@@ -84,6 +90,7 @@ def plan(
     ledger = Ledger(results)
     warn_damaged(ledger)
     plans = []
+    warned = False
     for suite in loaded:
         trials = trials_of(suite)
         check_data(suite, trials, lambda line: typer.echo(line, err=True))
@@ -93,6 +100,7 @@ def plan(
         checked = {trial.key for trial in checked_trials}
         done = ledger.done(rule(suite.pruning), suite.max_minutes)
         missing = work_plan(trials, done, pruned=suite.pruning is not None).trials
+        warned = warned or warn_of_emulation(missing, gpus_per_trial)
         if measure:
             typer.echo(
                 f"measuring {n_trial_kinds(missing):,} kinds of trial, at most {MEASURE_SECONDS} s each", err=True

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from bench.commands.check_suites import check, check_data, check_splits, data_locations
+from bench.commands.check_suites import check, check_data, check_splits, data_locations, warn_of_emulation
 from bench.commands.cluster import make_bundle, read, run_on_cluster, tear_down_cluster
 from bench.commands.data import datasets_of
 from bench.commands.load_results import print_weights, report_of, warn_damaged
@@ -119,6 +119,9 @@ def run(
         check(suite, trials)
         if launcher:  # which loads data on the head
             check_data(suite, trials, lambda line: typer.echo(line, err=True))
+    if not (launcher or slurm_settings):
+        unfinished = [trial for plan in planned if is_missing_any(ledger, plan, options) for trial in plan[2]]
+        warn_of_emulation(unfinished, gpus_per_trial)
     # Not before all input is known to be right: Ray takes seconds to import, and data may have to be fetched.
     from bench.report.terminal import print_terminal
 

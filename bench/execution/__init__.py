@@ -18,6 +18,7 @@
 - `slurm_array`, `slurm_task`: an array of drivers on SLURM, and one task of it
 - `cost_estimate`: how long, and how much memory
 - `operation_cost`: how long, of networks that have not been trained here
+- `precision_cost`: what bfloat16 costs on this processor
 - `rerun`: one trial again, from its record
 - `cluster`: runs on a cluster that a launcher file describes
 """

@@ -50,6 +50,7 @@ def test_on_a_machine_that_trains_there_is_no_problem(fashion_mnist: Dataset, tm
     assert f"{torch.__version__}, " in lines["torch"]
     assert "starts here and runs" in lines["Ray"]
     assert {"python", "CPUs", "memory", "shared memory", "results", "download cache", "Ray's folder"} <= lines.keys()
+    assert "times as long as in float32" in lines["bfloat16"]
     assert list(tmp_path.iterdir()) == [], "it leaves nothing behind"
 
 
