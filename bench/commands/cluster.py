@@ -132,8 +132,10 @@ def make_bundle(
         return None
     if launcher and options.gpus_per_trial is None and launcher.gpus:
         options = replace(options, gpus_per_trial=1.0)  # no node with a GPU may be up when the run starts
-    name, autoscaling = new_name(planned[0][1].name), launcher is not None and launcher.autoscaling
-    return RunBundle(name, suites, str(ledger.root), options, sorted(known), autoscaling)
+    bundle = RunBundle(new_name(planned[0][1].name), suites, str(ledger.root), options, sorted(known))
+    if launcher:
+        bundle = replace(bundle, autoscaling=launcher.autoscaling, fallback=launcher.settings.fallback)
+    return bundle
 
 
 def run_on_cluster(

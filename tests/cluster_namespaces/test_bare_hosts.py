@@ -1,4 +1,4 @@
-"""`bench run --cluster` on hosts that have Ray and nothing else, by the file that docs/cluster.md prints.
+"""`bench run --cluster` on hosts that have Ray and nothing else, by examples/own_machines.yaml.
 
 The file is taken as it stands but for addresses, user and the packages beside Ray in its `setup_commands`: what a run
 needs is then installed by Ray when it starts. Records go to a bucket, which asks for s3fs there and for a secret.
@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -102,18 +101,17 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bare]:
 
 
 def launcher_file(bare: Bare) -> str:
-    """The file that the documentation prints, on these hosts, with Ray alone installed."""
-    printed = re.search(r"```yaml\n(cluster_name: ours\n.*?)```", (ROOT / "docs/cluster.md").read_text(), re.DOTALL)
-    assert printed
+    """examples/own_machines.yaml, on these hosts, with Ray alone installed."""
     changes = [
         (r"192\.168\.1\.11, 192\.168\.1\.12", bare.worker.address),
         (r"192\.168\.1\.10", bare.head.address),
         (r"ssh_user: me", "ssh_user: root"),
-        (r"(pip install 'ray\[default,train,tune\]==)[\d.]+'\n(?:    .*\n)+", rf"\g<1>{version('ray')}'\n"),
+        (r": constraints.txt", f": {ROOT / 'constraints.txt'}"),
+        (r"(ray\[default,train,tune\]')\n(?:    .*\n)+", r"\1\n"),
         (r"ray start --", "ray start --object-store-memory=200000000 --"),
         (r"metadata: \{bench: \{", f"metadata: {{bench: {{{ENV.replace('CLIENT', bare.client.address)}, "),
     ]
-    text = printed[1]
+    text = (ROOT / "examples/own_machines.yaml").read_text()
     for old, new in changes:
         text, count = re.subn(old, new, text)
         assert count, old

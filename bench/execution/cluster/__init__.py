@@ -7,6 +7,7 @@
 - `requirements`: packages that the head lacks
 - `jobs`: submitting, listing and stopping runs, and fetching their records
 - `driver`: the run on the head
+- `node_watch`: nodes that do not start or join
 - `events`: what the driver writes and a follower replays
 - `follow`: following a run from here
 """

@@ -25,7 +25,7 @@ from bench.suite.trial import Trial, TrialConfig
 from bench.user_code.component_code import ComponentCode, UserCode
 from bench.user_code.read_code import installed_packages
 
-FORMAT = 4
+FORMAT = 5
 RUN = "run.json"
 VARIABLES = "variables.json"
 """The run's environment variables, which may be secret: readable by its owner only, and removed when the driver has
@@ -73,6 +73,8 @@ class RunBundle:
     options: RunOptions
     known: list[str] = field(default_factory=list)
     autoscaling: bool = False
+    fallback: str | None = None
+    """The resource of nodes to ask for when those of other types cannot be started."""
 
     @property
     def trials(self) -> list[Trial]:

@@ -8,6 +8,7 @@ import re
 import shlex
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import yaml
 
@@ -74,6 +75,7 @@ def start_cluster(launcher: Launcher, echo: Callable[[str], None]) -> None:
     if cluster_status(launcher) is not None:
         echo(f"cluster {launcher.name!r} is up")
         return
+    _check_file_mounts(launcher)
     file = shlex.quote(str(launcher.path))
     echo(f"cluster {launcher.name!r} is not up: starting it (`ray up {file}`), which may take minutes")
     denied: list[float] = []
@@ -103,6 +105,16 @@ def start_cluster(launcher: Launcher, echo: Callable[[str], None]) -> None:
             f"`ray up {file}` ended, and no Ray runs on the head of cluster {launcher.name!r}\n"
             "  see that `head_start_ray_commands` starts one: `ray start --head ...`"
         )
+
+
+def _check_file_mounts(launcher: Launcher) -> None:
+    """UserError where a file to send is not here; Ray's launcher would find out when the head runs already."""
+    for target, source in launcher.file_mounts.items():
+        if not Path(source).expanduser().exists():
+            raise UserError(
+                f"{launcher.path}: file_mounts: {target}: no file {source} in {Path.cwd()}\n"
+                "  start from the folder that has it, or write its whole path"
+            )
 
 
 def tear_down(launcher: Launcher, echo: Callable[[str], None], run: str | None = None) -> None:

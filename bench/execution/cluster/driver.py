@@ -6,10 +6,8 @@ import contextlib
 import json
 import os
 import shutil
-import subprocess
 import sys
 import threading
-import time
 from collections.abc import Container, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +18,7 @@ from bench.data import Dataset
 from bench.errors import UserError
 from bench.execution.cluster.bundle import VARIABLES, RunBundle, unpack
 from bench.execution.cluster.events import EventFile, EventRecorder, suite_started
+from bench.execution.cluster.node_watch import watch_nodes
 from bench.execution.keep_weights import settle
 from bench.execution.messages import Connection, RunOptions
 from bench.execution.progress import ProgressStats
@@ -32,9 +31,6 @@ from bench.ledger.store import entry_names, entry_path
 from bench.ledger.weights_files import list_weights
 from bench.streams import tolerant_streams
 
-MONITOR = "/tmp/ray/session_latest/logs/monitor.*"
-NODES_SECONDS = 60.0
-"""How often it is checked whether nodes fail to join."""
 OUT = "out"
 """The folder of a run that its followers fetch entries from."""
 
@@ -43,7 +39,7 @@ def drive_run(folder: Path) -> int:
     """Run what `folder` holds; the exit code. Everything is written to the folder's events, errors too."""
     bundle = unpack(folder)
     events = EventFile(folder)
-    threading.Thread(target=_watch_nodes, args=(events,), name="nodes", daemon=True).start()
+    threading.Thread(target=watch_nodes, args=(events, bundle.fallback), name="nodes", daemon=True).start()
     with tolerant_streams(), stop_on_signals(), stop_after(bundle.options.max_hours):
         try:
             failed = _drive(bundle, folder, events, _variables(folder))
@@ -68,38 +64,6 @@ def _variables(folder: Path) -> dict[str, str]:
     file.unlink()
     os.environ.update(variables)
     return variables
-
-
-def _watch_nodes(events: EventFile) -> None:
-    """Note nodes that do not join, which would be waited for silently; each once."""
-    pending: set[str] = set()
-    noted: set[str] = set()
-    while True:
-        time.sleep(NODES_SECONDS)
-        command = [sys.executable, "-P", "-m", "ray.scripts.scripts", "status"]
-        try:
-            status = subprocess.run(command, capture_output=True, text=True, timeout=NODES_SECONDS, check=True)
-        except (OSError, subprocess.SubprocessError):  # a busy head: the next time will do
-            continue
-        still_pending, failed = missing_nodes(status.stdout)
-        for line in [f"not joined yet: {line}" for line in still_pending if line in pending] + failed:
-            if line not in noted:
-                noted.add(line)
-                events.write("note", text=f"node {line}; {MONITOR} on the head say why")
-        pending = set(still_pending)
-
-
-def missing_nodes(status: str) -> tuple[list[str], list[str]]:
-    """The lines of `ray status` about nodes that are pending, and about those that failed to start or were lost."""
-    lines: dict[str, list[str]] = {"Pending:": [], "Recent failures:": []}
-    section: list[str] | None = None
-    for line in status.splitlines():
-        if line.startswith(" ") and section is not None:
-            if not line.startswith(" (no "):
-                section.append(line.strip())
-        else:
-            section = lines.get(line.strip())
-    return lines["Pending:"], lines["Recent failures:"]
 
 
 def _drive(bundle: RunBundle, folder: Path, events: EventFile, variables: dict[str, str]) -> bool:

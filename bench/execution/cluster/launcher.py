@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -43,6 +43,8 @@ class ClusterSettings(BaseModel):
     """Send the catalogue's data sets from this machine, for a cluster that cannot reach the internet."""
     job_server: Annotated[str, StringConstraints(pattern=r"^https?://")] = "http://127.0.0.1:8265"
     """Ray's dashboard as the head itself reaches it."""
+    fallback: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w-]*$")] | None = None
+    """The resource of nodes to ask for when those of other types cannot be started."""
 
     @field_validator("env")
     @classmethod
@@ -71,6 +73,8 @@ class Launcher:
     """Whether some node type declares GPUs."""
     autoscaling: bool
     """Whether the autoscaler may add nodes to those that start with the cluster."""
+    file_mounts: dict[str, str] = field(default_factory=dict)
+    """Files and folders that Ray's launcher sends to every node: there, and here."""
 
 
 def variables(launcher: Launcher) -> dict[str, str]:
@@ -120,6 +124,11 @@ def read_launcher(path: Path) -> Launcher:
     prepared = _validated(path, document)
     node_types = prepared["available_node_types"]
     workers = [node for name, node in node_types.items() if name != prepared.get("head_node_type")]
+    if settings.fallback and not any(settings.fallback in (node.get("resources") or {}) for node in workers):
+        raise UserError(
+            f"{path}: metadata.{KEY}.fallback: no node type but the head's has the resource {settings.fallback!r}\n"
+            f"  give it to the type to ask for when others cannot be started: `resources: {{{settings.fallback}: 1}}`"
+        )
     return Launcher(
         path=path,
         name=str(document["cluster_name"]),
@@ -127,6 +136,7 @@ def read_launcher(path: Path) -> Launcher:
         settings=settings,
         gpus=any((node.get("resources") or {}).get("GPU", 0) for node in node_types.values()),
         autoscaling=any(node.get("max_workers", 0) > node.get("min_workers", 0) for node in workers),
+        file_mounts=document.get("file_mounts") or {},
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -13,7 +12,6 @@ import pytest
 
 from bench.errors import UserError
 from bench.execution.cluster import jobs, requirements
-from bench.execution.cluster.driver import missing_nodes
 from bench.execution.cluster.jobs import Job, new_name, run_folder
 from bench.execution.cluster.launcher import ClusterSettings, Launcher
 
@@ -73,31 +71,6 @@ def test_of_runs_that_never_started_the_variables_are_removed(monkeypatch: pytes
     monkeypatch.setattr(jobs, "jobs_of", lambda _: states)
     assert [run.name for run in jobs.run_statuses(LAUNCHER)] == list(states)
     assert commands[1:] == ["rm -f ~/bench/runs/bad-3/variables.json"]
-
-
-STATUS = """======== Autoscaler status: 2026-11-29 23:33:09.795063 ========
-Node status
----------------------------------------------------------------
-Active:
- 1 local.cluster.node
-Pending:
- 192.0.2.3: local.cluster.node, setting-up
-Recent failures:
- local.cluster.node: NodeTerminated (ip: 192.0.2.4)
-
-Resources
----------------------------------------------------------------
-Total Usage:
- 0.0/2.0 CPU
-"""
-
-
-def test_nodes_that_do_not_join_are_found_in_what_ray_says_of_the_cluster() -> None:
-    pending, failed = missing_nodes(STATUS)
-    assert pending == ["192.0.2.3: local.cluster.node, setting-up"]
-    assert failed == ["local.cluster.node: NodeTerminated (ip: 192.0.2.4)"]
-    quiet = re.sub(r"(?<=:\n) (192|local).*", " (no such nodes)", STATUS)
-    assert missing_nodes(quiet) == ([], [])
 
 
 def test_variables_are_written_for_their_owner_alone(tmp_path: Path) -> None:

@@ -26,13 +26,6 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "cluster.yaml"
 
 
-def documented() -> str:
-    """The file for machines of one's own, as docs/cluster.md prints it."""
-    found = re.search(r"```yaml\n(cluster_name: ours\n.*?)```", (ROOT / "docs" / "cluster.md").read_text(), re.DOTALL)
-    assert found
-    return found[1]
-
-
 def needed_packages() -> set[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     return {Requirement(text).name for text in project["dependencies"]}
@@ -41,22 +34,40 @@ def needed_packages() -> set[str]:
 def test_the_file_that_comes_with_bench_is_valid_to_ray_and_has_spot_gpus_that_come_and_go() -> None:
     launcher = read_launcher(ROOT / "cluster.yaml")
     assert (launcher.name, launcher.provider, launcher.gpus, launcher.autoscaling) == ("bench", "aws", True, True)
-    gpu = yaml.safe_load((ROOT / "cluster.yaml").read_text())["available_node_types"]["gpu"]
+    gpu = yaml.safe_load((ROOT / "cluster.yaml").read_text())["available_node_types"]["gpu-spot"]
     assert gpu["node_config"]["InstanceMarketOptions"] == {"MarketType": "spot"}
     assert (gpu["min_workers"], gpu["resources"]["GPU"]) == (0, 1)
 
 
-def test_its_nodes_get_every_package_that_bench_needs() -> None:
-    installed = " ".join(yaml.safe_load((ROOT / "cluster.yaml").read_text())["setup_commands"])
-    assert needed_packages() | {"s3fs"} <= set(re.findall(r"[\w.-]+", installed))
+@pytest.mark.parametrize(
+    ("name", "more"), [("cluster.yaml", "s3fs"), ("examples/gcp.yaml", "gcsfs"), ("examples/own_machines.yaml", "s3fs")]
+)
+def test_nodes_get_every_package_that_bench_needs_at_the_versions_of_constraints_txt(name: str, more: str) -> None:
+    document = yaml.safe_load((ROOT / name).read_text())
+    installed = " ".join(document["setup_commands"])
+    assert needed_packages() | {more} <= set(re.findall(r"[\w.-]+", installed))
+    assert f"-c {next(iter(document['file_mounts']))} " in installed
+    assert list(document["file_mounts"].values()) == ["constraints.txt"]
 
 
-def test_so_do_machines_of_ones_own_by_the_file_in_the_docs(file: Path) -> None:
-    file.write_text(documented())
+def test_the_file_for_google_cloud_has_gpus_that_come_and_go() -> None:
+    launcher = read_launcher(ROOT / "examples/gcp.yaml")
+    assert (launcher.provider, launcher.gpus, launcher.autoscaling) == ("gcp", True, True)
+    document = yaml.safe_load((ROOT / "examples/gcp.yaml").read_text())
+    types = document["available_node_types"]
+    assert types["gpu-spot"]["node_config"]["scheduling"]["provisioningModel"] == "SPOT"
+    assert "provisioningModel" not in types["gpu-on-demand"]["node_config"]["scheduling"]
+    for node_type in types.values():
+        (disk,) = node_type["node_config"]["disks"]
+        assert disk["initializeParams"]["diskSizeGb"] == 200
+    assert "google-api-python-client" in " ".join(document["head_setup_commands"])
+
+
+def test_the_file_for_machines_of_ones_own_names_the_heads_address() -> None:
+    file = ROOT / "examples/own_machines.yaml"
     launcher = read_launcher(file)
     assert (launcher.provider, launcher.settings.python) == ("local", "~/bench-env/bin/python")
     document = yaml.safe_load(file.read_text())
-    assert needed_packages() <= set(re.findall(r"[\w.-]+", " ".join(document["setup_commands"])))
     # A host without a default route would take 127.0.0.1 for its address, which no worker can reach.
     address = f"--node-ip-address={document['provider']['head_ip']} "
     assert any(address in command for command in document["head_start_ray_commands"])
@@ -65,19 +76,6 @@ def test_so_do_machines_of_ones_own_by_the_file_in_the_docs(file: Path) -> None:
 def test_its_dashboard_and_job_server_listen_on_the_head_only() -> None:
     commands = yaml.safe_load((ROOT / "cluster.yaml").read_text())["head_start_ray_commands"]
     assert any("--dashboard-host=127.0.0.1" in command for command in commands)
-
-
-def test_the_machines_of_ones_own_that_its_comments_show_are_valid_too(file: Path) -> None:
-    text = (ROOT / "cluster.yaml").read_text()
-    shown = re.search(r"^# provider:\n(#  .*\n)+", text, re.M)
-    assert shown
-    provider = yaml.safe_load(re.sub(r"^# ", "", shown.group(), flags=re.M))
-    document = yaml.safe_load(text) | provider
-    for key in ("head_node_type", "available_node_types", "max_workers", "upscaling_speed"):
-        del document[key]
-    file.write_text(yaml.safe_dump(document))
-    launcher = read_launcher(file)
-    assert (launcher.provider, launcher.gpus, launcher.autoscaling) == ("local", False, False)
 
 
 def test_settings_have_defaults_and_stand_under_metadata(file: Path) -> None:
@@ -133,6 +131,10 @@ def test_a_variable_without_a_value_is_taken_from_the_shell(file: Path, monkeypa
     [
         ("metadata: {bench: {pythn: x}}", "metadata.bench.pythn: unknown; known are python, folder"),
         ("metadata: {bench: {pythn: x}}", "did you mean 'python'?"),
+        (
+            "metadata: {bench: {fallback: on_demand}}",
+            "fallback: no node type but the head's has the resource 'on_demand'",
+        ),
         ("metadata: {bench: {folder: '~/a b'}}", "metadata.bench.folder"),
         ("metadata: {bench: {folder: ~/x/../..}}", "metadata.bench.folder"),
         ("metadata: {bench: 3}", "expected `bench` with settings below it"),
