@@ -1,15 +1,18 @@
-"""What this process may use of its machine: CPUs, GPUs, memory, and folders for temporary files."""
+"""What this process may use of its machine: CPUs, GPUs, memory, folders for temporary files; and versions there."""
 
 from __future__ import annotations
 
 import contextlib
 import getpass
+import importlib.metadata
 import os
 import platform
 import tempfile
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
+from bench import __version__
 from bench.errors import UserError
 
 CGROUP, PROCESS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
@@ -184,3 +187,21 @@ def slots(cpus_per_trial: float, gpus_per_trial: float | None, jobs: int | None)
     if gpus and gpus_per_trial != 0:
         n_slots = min(n_slots, gpu_slots(gpus, gpus_per_trial or 1))
     return max(1, min(n_slots, jobs or n_slots))
+
+
+VERSIONED = ("torch", "torchvision", "timm", "ray", "numpy")
+"""Packages whose versions a record has, besides bench's own."""
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the packages that can change a result, those that are installed."""
+    return dict(_versions())
+
+
+@cache
+def _versions() -> dict[str, str]:
+    versions_by_package = {"python": platform.python_version(), "bench": __version__}
+    for package in VERSIONED:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions_by_package[package] = importlib.metadata.version(package)
+    return versions_by_package

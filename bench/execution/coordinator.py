@@ -31,6 +31,7 @@ from bench.ledger.record import PARTS, Record, Result, RunInfo
 from bench.ledger.store import RUNGS, Store, StoreUnavailableError
 from bench.ledger.weights_files import weights_in
 from bench.suite.trial import NetworkOrigin, Trial
+from bench.system import versions
 
 if TYPE_CHECKING:
     from bench.training.fit import Progress
@@ -92,6 +93,7 @@ class Coordinator:
         self.shared_rungs = SharedRungs(ledger.store)
         self._rule = rule(options.pruning)
         self._noted_waiting = False
+        self._other_versions: set[tuple[str, str]] = set()
         self._forced = set(options.forced)
         done = done_for(ledger, options)
         self._best = BestConfigurations(trials, options.rank_by) if options.keep == "best" else None
@@ -210,6 +212,7 @@ class Coordinator:
         A pruned trial's record is published at once; a paused one is handed out again if it goes on.
         """
         if isinstance(message, TrialResult):
+            self._compare_versions(key, message)
             self._publish(key, message.status, message.result, message.run_info, message=message)
         elif isinstance(message, TrialFailure):
             self._publish(key, "failed", message=message)
@@ -217,6 +220,19 @@ class Coordinator:
             return self._progress(key, message)
         self._resolve_paused()
         return False
+
+    def _compare_versions(self, key: str, message: TrialResult) -> None:
+        """Warn, once for each, of versions on another node that are not this driver's."""
+        expected = versions()
+        for package, version in message.run_info.versions.items():
+            difference = (message.node, package)
+            if version != expected.get(package) and difference not in self._other_versions:
+                self._other_versions.add(difference)
+                self.listener.note(
+                    f"WARNING: {message.node or 'a worker'} has {package} {version}, this driver "
+                    f"{expected.get(package, 'none')}: trial {key[:8]}, trained there, may have other results; "
+                    "its record has the version"
+                )
 
     def worker_died(self, key: str, reason: str, details: str = "") -> None:
         """A trial's worker process is gone: the trial is queued again, or has failed too often.

@@ -239,11 +239,8 @@ def train(
                 return "failed", error
         return None
 
-    sent_options = {
-        name: value
-        for name, value in options.items()
-        if name.startswith("checkpoint") or name in ("network_origin", "pause_after")
-    }
+    sent = ("checkpoint", "checkpoint_after", "network_origin", "pause_after", "gpu_fraction")
+    sent_options = {name: value for name, value in options.items() if name in sent}
     arguments = (config, seed, device, threads, log, files is not None, sent_options)
     end: TrialResult | TrialFailure = server.call(run_with_data, arguments, code, answer)
     return end

@@ -74,7 +74,7 @@ def _import_all() -> None:
 
     import bench.training.preflight
     import bench.training.train_trial  # noqa: F401
-    from bench.training.runtime import versions
+    from bench.system import versions
 
     versions()  # read once, not by every process
 

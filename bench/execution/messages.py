@@ -103,7 +103,10 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class TrialResult:
-    """A trial that ran to its end; `printed` is the end of what it printed, `weights` a safetensors file."""
+    """A trial that ran to its end; `printed` is the end of what it printed, `weights` a safetensors file.
+
+    `node` is the name of the machine that trained it.
+    """
 
     status: Literal["complete", "diverged"]
     result: Result
@@ -112,6 +115,7 @@ class TrialResult:
     validation: LabelledProbabilities | None = None
     printed: str = ""
     weights: bytes | None = field(default=None, repr=False)
+    node: str = ""
 
 
 @dataclass(frozen=True)

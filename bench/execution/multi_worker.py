@@ -158,6 +158,7 @@ def _worker_loop(config: dict[str, Any]) -> None:
                 files=task.checkpoint_store and task.checkpoint_store.unless_local(),
                 network_origin=task.network_origin,
                 pause_after=task.pause_after,
+                gpu_fraction=task.resources.gpus or 1.0,
             )
             end = replace(end, printed=printed())
     except TrialStoppedError:  # on all ranks at once

@@ -219,6 +219,7 @@ def _train_single(task: TrialTask, send: Callable[[TrialReport], None]) -> Trial
         data_id=task.data.hex(),
         network_origin=task.network_origin,
         pause_after=task.pause_after,
+        gpu_fraction=task.resources.gpus or 1.0,
         log=task.log,
     )
     if unsent.progress or unsent.notes:

@@ -18,6 +18,7 @@ from bench.execution.checkpoints import Checkpoint, CheckpointFiles
 from bench.execution.messages import RunOptions, TrialFailure, TrialResult
 from bench.ledger.record import Result, RunInfo
 from bench.suite.trial import NetworkOrigin, TrialConfig
+from bench.system import versions
 
 if TYPE_CHECKING:
     from bench.training.train_trial import TrialOutcome
@@ -38,6 +39,7 @@ class TrainingOptions(TypedDict, total=False):
     files: CheckpointFiles | None
     network_origin: NetworkOrigin | None
     pause_after: tuple[int, ...]
+    gpu_fraction: float
 
 
 def run_trial(
@@ -56,6 +58,7 @@ def run_trial(
     files: CheckpointFiles | None = None,
     network_origin: NetworkOrigin | None = None,
     pause_after: tuple[int, ...] = (),
+    gpu_fraction: float = 1.0,
 ) -> TrialResult | TrialFailure:
     """Train one trial; an exception becomes a failure, unless its type is in `passed_on`.
 
@@ -80,11 +83,13 @@ def run_trial(
         Where this is given the result has the network's weights, and it with them.
     pause_after
         Epochs whose report may pause the trial: its state is saved before that.
+    gpu_fraction
+        How much of its GPU's memory the trial may take.
     """
     import torch
 
     from bench.training.distributed import DistributedContext, is_lost_peer
-    from bench.training.runtime import device_name, peak_memory, reset_peak_memory, versions
+    from bench.training.runtime import device_name, gpu_memory_text, limit_gpu_memory, peak_memory, reset_peak_memory
     from bench.training.train_trial import train_trial
 
     warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
@@ -95,6 +100,7 @@ def run_trial(
     target = torch.device(device)
     if target.type == "cuda" and not torch.cuda.is_available():
         return TrialFailure("NoGpu", NO_GPU.format(platform.node()))
+    limit_gpu_memory(target, gpu_fraction)
     reset_peak_memory(target)
     ranks = DistributedContext(rank, workers)
     # Ray decides where a trial runs, and does not change its result.
@@ -109,7 +115,10 @@ def run_trial(
     except (Exception, SystemExit) as error:
         if ranks.is_distributed and is_lost_peer(error):
             raise
-        return trial_failure(error)
+        failure = trial_failure(error)
+        if not isinstance(error, torch.OutOfMemoryError):
+            return failure
+        return replace(failure, message=f"{gpu_memory_text(target, gpu_fraction)}. {failure.message}")
     info = RunInfo(peak_memory_bytes=peak, device=device_name(target), threads=threads, versions=versions())
     return _trial_result(outcome, info)
 
@@ -118,6 +127,7 @@ def _trial_result(outcome: TrialOutcome, info: RunInfo) -> TrialResult:
     """The message for a training that ended; `info` is where it ran."""
     return TrialResult(
         status=outcome.status,  # type: ignore[arg-type]
+        node=platform.node(),
         result=Result(
             curves=outcome.curves,
             epochs_run=outcome.epochs_run,

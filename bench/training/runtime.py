@@ -8,21 +8,18 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import hashlib
-import importlib.metadata
 import os
 import platform
 import random
 import resource
 import sys
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
 
-from bench import __version__
 from bench.system import processor_name
 
 Stream = Literal[
@@ -66,8 +63,6 @@ def global_streams_kept() -> Iterator[None]:
         random.setstate(python)
         np.random.set_state(numpy)
 
-
-PACKAGES = ("torch", "torchvision", "timm", "ray", "numpy")
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Of mallopt, from glibc's malloc.h."""
@@ -136,20 +131,6 @@ def device_name(device: torch.device) -> str:
     return processor_name()
 
 
-def versions() -> dict[str, str]:
-    """Of Python and of the packages that can change a result, those that are installed."""
-    return dict(_versions())
-
-
-@cache
-def _versions() -> dict[str, str]:
-    versions_by_package = {"python": platform.python_version(), "bench": __version__}
-    for package in PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            versions_by_package[package] = importlib.metadata.version(package)
-    return versions_by_package
-
-
 def reset_peak_memory(device: torch.device) -> None:
     """Start a new peak, so that a reused process does not report an earlier trial's."""
     if device.type == "cuda":
@@ -162,6 +143,20 @@ def wait_for(device: torch.device) -> None:
     """Until the device has done what it was given, as before a clock is read."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+def limit_gpu_memory(device: torch.device, fraction: float) -> None:
+    """Let this process allocate so much of its GPU's memory and no more, as others train on the same one."""
+    if device.type == "cuda":
+        torch.cuda.set_per_process_memory_fraction(min(1.0, fraction), device)
+
+
+def gpu_memory_text(device: torch.device, fraction: float) -> str:
+    """What a trial that ran out of a GPU's memory had of it."""
+    size = torch.cuda.get_device_properties(device).total_memory / 2**30
+    text = f"this trial had {fraction:g} of the GPU" if fraction < 1 else "this trial had the GPU to itself"
+    advice = "give each trial more (--gpus-per-trial), or a smaller batch_size"
+    return f"{text}, {min(1.0, fraction) * size:.1f} of {size:.1f} GiB; {advice}"
 
 
 def peak_memory(device: torch.device) -> int:

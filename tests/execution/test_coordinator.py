@@ -441,3 +441,21 @@ def test_a_trial_whose_driver_died_between_score_and_record_runs_again(
     assert again.ended[0].pruning is not None
     assert [note["decision"] for note in again.ended[0].pruning["decisions"]] == ["stop"]
     assert rung_of(again, trial) == {best.key: 0.9, other.key: 0.1}
+
+
+def test_a_version_on_another_node_that_is_not_the_drivers_is_a_warning_once(
+    coordinator_of: Callable[[str], Coordinator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.execution.coordinator.versions", lambda: {"torch": "2.14.1", "numpy": "2.3"})
+    coordinator = coordinator_of(GRID)
+    notes: list[str] = []
+    coordinator.listener.note = notes.append  # type: ignore[method-assign]
+    run_info = RunInfo(versions={"torch": "2.13.0", "numpy": "2.3"})
+    for _ in range(2):
+        trial = coordinator.next_trial()
+        assert trial
+        result = Result(curves={"val_accuracy": [0.5]}, epochs_run=1)
+        coordinator.receive(trial.key, TrialResult("complete", result, run_info, RIGHT, node="node-7"))
+    (note,) = notes
+    assert note.startswith("WARNING: node-7 has torch 2.13.0, this driver 2.14.1: ")
+    assert {record.run_info.versions["torch"] for record in coordinator.ended} == {"2.13.0"}

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from bench.execution.ray_cluster import SETTINGS
-from bench.training.runtime import device_name, peak_memory, reset_peak_memory, settings, versions
+from bench.system import versions
+from bench.training.runtime import device_name, peak_memory, reset_peak_memory, settings
 
 CPU = torch.device("cpu")
 

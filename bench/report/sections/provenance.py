@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from bench.data.dataset import fingerprint
-from bench.errors import UserError
-from bench.ledger.record import is_external
+from bench.errors import UserError, plural
+from bench.ledger.record import RunInfo, is_external
 from bench.metrics import METRICS
 from bench.report.comparison import Comparison, Origin
 from bench.report.document import Cell, Column, Section, Table
@@ -57,7 +57,6 @@ def provenance_facts(
     """
     records = [record for group in groups for configuration in group.configurations for record in configuration.records]
     run_infos = [record.run_info for record in records if not is_external(record.config)]
-    versions = [f"{name} {version}" for info in run_infos for name, version in sorted(info.versions.items())]
     started = [info.started for info in run_infos if info.started]
     finished = [info.finished for info in run_infos if info.finished]
     training = f"{sum(info.train_seconds for info in run_infos):,.0f} s over all trials" if run_infos else ""
@@ -75,12 +74,22 @@ def provenance_facts(
         ("Trials", trial_counts(groups)),
         ("Device", _distinct(info.device for info in run_infos)),
         ("Threads per trial", _distinct(str(info.threads) for info in run_infos if info.threads is not None)),
-        ("Versions", _distinct(versions)),
+        ("Versions", _distinct(version_texts(run_infos))),
         ("Git commit", _distinct(info.git_commit or "" for info in run_infos)),
         ("Run", f"{min(started)} to {max(finished)}" if started and finished else ""),
         ("Training time", training),
     )
     return tuple((name, value) for name, value in pairs if value)
+
+
+def version_texts(run_infos: Sequence[RunInfo]) -> list[str]:
+    """``torch 2.9.0``; with the number of trials where they had several of a package, as on nodes that differ."""
+    trials = Counter(pair for info in run_infos for pair in sorted(info.versions.items()))
+    per_package = Counter(name for name, _ in trials)
+    return [
+        f"{name} {version}" + (f" ({plural(count, 'trial')})" if per_package[name] > 1 else "")
+        for (name, version), count in trials.items()
+    ]
 
 
 def checksums(groups: Sequence[TrialGroup], planned: Iterable[Trial]) -> dict[str, str]:

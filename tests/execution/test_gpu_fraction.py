@@ -1,0 +1,63 @@
+"""A trial with a part of a GPU may take that part of its memory and no more; PyTorch's GPU is a stand-in."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from bench.execution.messages import TrialFailure
+from bench.execution.worker import run_trial
+from bench.training import train_trial
+
+
+@pytest.fixture
+def limits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What a process was limited to, trial by trial, on a GPU of 80 GiB."""
+    fractions: list[float] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda _: None)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "made")
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace(total_memory=80 * 2**30))
+    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", lambda fraction, _: fractions.append(fraction))
+    return fractions
+
+
+def out_of_memory(*_: Any) -> None:
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 30.00 GiB.")
+
+
+def run(device: str = "cuda", **options: Any) -> TrialFailure:
+    config: Any = None
+    end = run_trial(config, 0, None, device, 1, lambda _: None, **options)
+    assert isinstance(end, TrialFailure)
+    return end
+
+
+def test_out_of_memory_says_what_the_trial_had(limits: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train_trial, "train_trial", out_of_memory)
+    failure = run(gpu_fraction=0.25)
+    assert limits == [0.25]
+    assert failure.kind == "OutOfMemoryError"
+    assert failure.message.startswith("this trial had 0.25 of the GPU, 20.0 of 80.0 GiB; give each trial more ")
+    assert failure.message.endswith("Tried to allocate 30.00 GiB.")
+
+
+def test_the_next_trial_of_the_process_has_its_own_limit(limits: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train_trial, "train_trial", out_of_memory)
+    run(gpu_fraction=0.25)
+    assert run().message.startswith("this trial had the GPU to itself, 80.0 of 80.0 GiB")
+    run(gpu_fraction=2.0)  # two GPUs of Ray's, of which it trains on one
+    assert limits == [0.25, 1.0, 1.0]
+
+
+def test_on_a_cpu_nothing_is_limited(limits: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise ValueError("wrong")
+
+    monkeypatch.setattr(train_trial, "train_trial", fail)
+    assert run("cpu", gpu_fraction=0.25).message == "wrong"
+    assert limits == []
