@@ -61,7 +61,7 @@ def measure() -> PrecisionCost:
     torch.set_num_threads(1)
     try:
         with torch.random.fork_rng(devices=[]):
-            layers = (
+            layers: tuple[tuple[nn.Module, torch.Tensor], ...] = (
                 (nn.Linear(784, 512), torch.rand(256, 784)),
                 (nn.Conv2d(32, 32, 3, padding=1), torch.rand(32, 32, 28, 28)),
             )
@@ -74,7 +74,10 @@ def measure() -> PrecisionCost:
 
                 return _fastest(step)
 
-            return PrecisionCost(*(seconds(*layer, True) / seconds(*layer, False) for layer in layers))
+            product, convolution = (
+                seconds(layer, images, True) / seconds(layer, images, False) for layer, images in layers
+            )
+            return PrecisionCost(product, convolution)
     finally:
         torch.set_num_threads(threads)
 
