@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test lint image schema optimizer-defaults clean
+.PHONY: demo test lint image site docs schema optimizer-defaults clean
 
 demo: $(VENV)/installed
 	$(BIN)/bench data fetch fashion_mnist
@@ -27,6 +27,16 @@ lint: $(VENV)/installed-dev
 image:
 	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1280,1400 \
 	  --user-data-dir=$$(mktemp -d) --virtual-time-budget=5000 --screenshot=docs/quick.png file://$(CURDIR)/reports/local/quick.html
+
+# The documentation as a site, in build/docs; opens from the folder, without a network.
+docs: $(VENV)/installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
+# The leaderboard as a site, from the ledger that `make demo` and other runs have filled.
+site: $(VENV)/installed
+	mkdir -p reports/local
+	$(BIN)/bench verify results --write reports/local/verified.json
+	$(BIN)/bench publish results --to site --verified reports/local/verified.json --title "Fashion-MNIST and others"
 
 schema: $(VENV)/installed
 	$(BIN)/bench schema > docs/suite.schema.json

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from bench import __version__
-from bench.commands.options import COMPARE_EPILOG, EPILOG, REPRODUCE_EPILOG, RUN_EPILOG
+from bench.commands.options import COMPARE_EPILOG, EPILOG, REPRODUCE_EPILOG, RUN_EPILOG, VERIFY_EPILOG
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,15 @@ COMMANDS = {
     "pack": LazyCommand(
         "exchange:pack",
         "Write a ledger's entries into one file to send, which `bench merge` takes; equal ledgers give equal files.",
+    ),
+    "publish": LazyCommand(
+        "publish:publish",
+        "Write ledgers as a site of static files: suites, configurations, data sets, JSON, CSV and a feed.",
+    ),
+    "verify": LazyCommand(
+        "verify:verify",
+        "Recompute what entries state, and say what could not be checked; --repeat trains some of them again.",
+        VERIFY_EPILOG,
     ),
     "show": LazyCommand("show:show", "Show one trial's record, or the trials of a configuration."),
     "list": LazyCommand("show:list_", "List what may be named in a suite file."),

@@ -131,7 +131,15 @@ def _record(trial: Trial, accuracy: float, classes: int, random: np.random.Gener
     figures = {"accuracy": accuracy, "loss": 0.3}
     names = [f"class {number}" for number in range(classes)]
     result = Result(curves, EPOCHS, EPOCHS, figures, figures, figures, names)
-    measured = RunInfo(109_386, 109_386, 218_000, float(random.uniform(10, 60)), 1.0, device="cpu", threads=1)
+    measured = RunInfo(
+        parameters=109_386,
+        parameters_trainable=109_386,
+        flops=218_000,
+        train_seconds=float(random.uniform(10, 60)),
+        evaluation_seconds=1.0,
+        device="cpu",
+        threads=1,
+    )
     config, seed, group = trial.config.to_json(), trial.seed, trial.config_key
     return Record(trial.key, config, seed, "complete", result, measured, suite="made", config_key=group)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import typer
 
@@ -77,7 +77,13 @@ def print_weights(text: str, trials: list[Trial], ledger: Ledger, console: Conso
     return ledger.weights_error is not None
 
 
-def undamaged(make: Callable[[], T], *ledgers: Ledger) -> T:
+class Rereadable(Protocol):
+    """A ledger, or several read as one."""
+
+    def reread(self) -> None: ...
+
+
+def undamaged(make: Callable[[], T], *ledgers: Rereadable) -> T:
     """The result of `make`, called again without the entries whose predictions turned out to be damaged."""
     last_missing = ""
     while True:

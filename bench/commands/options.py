@@ -24,6 +24,7 @@ COMPARE_EPILOG = (
     "3 inconclusive, 130 interrupted."
 )
 REPRODUCE_EPILOG = "Exit codes: 0 the results agree, 1 they differ, 2 wrong input, 130 interrupted."
+VERIFY_EPILOG = "Exit codes: 0 no entry has a problem, 1 one has, 2 wrong input, 130 interrupted."
 
 SuiteArgument = Annotated[list[str], typer.Argument(help="Suite files, or names of suites that come with bench.")]
 Only = Annotated[
