@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -98,7 +99,13 @@ class LazyGroup(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         name, command, arguments = super().resolve_command(ctx, args)
-        return name, load_command(name) if name else command, arguments
+        if name:
+            command = load_command(name)
+            if Path("bench.toml").is_file() and not ctx.resilient_parsing:  # which completion sets
+                from bench.commands.user_defaults import default_map
+
+                ctx.default_map = {name: default_map(name, command, COMMANDS)}
+        return name, command, arguments
 
 
 def load_command(name: str) -> Any:

@@ -14,7 +14,7 @@ import typer
 from bench.commands.data import datasets_of
 from bench.commands.load_results import existing, undamaged, warn_damaged
 from bench.commands.load_suites import load
-from bench.commands.options import RESULTS, AsJson, DataDir, NoUserCode, Results, SuiteFolder
+from bench.commands.options import RESULTS, AsJson, DataDir, KeysArgument, NoUserCode, Results, SuiteFolder
 from bench.commands.run import git_commit
 from bench.components import AXES, is_user_defined
 from bench.errors import UserError
@@ -239,7 +239,7 @@ def _of_suite(records: list[Record], suite: _SuiteFilter | None, ledger: str) ->
 
 
 def reproduce(
-    keys: Annotated[list[str], typer.Argument(help="Keys of trials, or their first digits.", metavar="KEY...")],
+    keys: KeysArgument,
     results: Results = RESULTS,
     data_dir: DataDir = None,
     folder: SuiteFolder = Path(),

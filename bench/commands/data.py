@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.commands.options import EPILOG, DataDir, terminal, write
+from bench.completion import complete_dataset
 from bench.components import AXES, parse_component
 from bench.components.datasets import FROM_PATH
 from bench.data import fetch as fetch_data
@@ -42,7 +43,12 @@ AUGMENTED = 12
 
 
 def show(
-    name: Annotated[str, typer.Argument(help="A data set's name, a path, or '{name: ...}' as a suite file has it.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="A data set's name, a path, or '{name: ...}' as a suite file has it.", autocompletion=complete_dataset
+        ),
+    ],
     html: Annotated[bool, typer.Option("--html", help="One offline page with images.")] = False,
     suite: Annotated[str | None, typer.Option("--suite", help="Show this suite's augmentations, with --html.")] = None,
     size: Annotated[
@@ -188,7 +194,11 @@ data_app.command("show", epilog=EPILOG)(show)
 @data_app.command("fetch", epilog=EPILOG)
 def fetch(
     names: Annotated[
-        list[str], typer.Argument(help="Data sets, or '{name: torchvision, dataset: SVHN}' as a suite file has them.")
+        list[str],
+        typer.Argument(
+            help="Data sets, or '{name: torchvision, dataset: SVHN}' as a suite file has them.",
+            autocompletion=complete_dataset,
+        ),
     ],
     data_dir: DataDir = None,
 ) -> None:

@@ -14,6 +14,7 @@ from bench.commands.load_results import existing, undamaged, warn_damaged
 from bench.commands.load_suites import load, trials_of
 from bench.commands.networks import export_network
 from bench.commands.options import RESULTS, DataDir, Log, Results, SuiteFolder
+from bench.completion import complete_dataset
 from bench.data import load as load_dataset
 from bench.data.catalogue import find
 from bench.errors import UserError, escaped_line, plural
@@ -90,7 +91,12 @@ def import_predictions(
         list[Path], typer.Argument(help="An .npz or CSV of test predictions; one for each seed.", metavar="FILE...")
     ],
     name: Annotated[str, typer.Option("--name", help="Its name in the leaderboard.")],
-    dataset: Annotated[str, typer.Option("--dataset", help="The data set whose test part it is, e.g. fashion-mnist.")],
+    dataset: Annotated[
+        str,
+        typer.Option(
+            "--dataset", help="The data set whose test part it is, e.g. fashion-mnist.", autocompletion=complete_dataset
+        ),
+    ],
     seed: Annotated[
         list[int] | None, typer.Option("--seed", min=0, help="The seed of each FILE; 0, 1, ... without.")
     ] = None,

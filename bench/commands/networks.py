@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from bench.commands.load_results import existing
-from bench.commands.options import RESULTS, AsJson, DataDir, Results, SuiteFolder
+from bench.commands.options import RESULTS, AsJson, DataDir, KeysArgument, Results, SuiteFolder
+from bench.completion import complete_key
 from bench.components import parse_component
 from bench.errors import UserError
 from bench.ledger.weights_files import read_weights
@@ -27,7 +28,9 @@ BATCH = 250
 
 
 def predict(
-    key: Annotated[str, typer.Argument(help="A trial's key, or its first digits.", metavar="KEY")],
+    key: Annotated[
+        str, typer.Argument(help="A trial's key, or its first digits.", metavar="KEY", autocompletion=complete_key)
+    ],
     images: Annotated[
         list[Path], typer.Argument(help="Image files, folders of them, .npy or .npz arrays.", metavar="IMAGES...")
     ],
@@ -79,7 +82,7 @@ def predict(
 
 
 def latency(
-    keys: Annotated[list[str], typer.Argument(help="Keys of trials, or their first digits.", metavar="KEY...")],
+    keys: KeysArgument,
     results: Results = RESULTS,
     device: Annotated[Literal["cpu", "cuda"], typer.Option("--device", help="Where to compute.")] = "cpu",
     threads: Annotated[int, typer.Option("--threads", min=1, help="CPU threads of PyTorch.")] = 1,

@@ -29,6 +29,7 @@ from bench.commands.options import (
     terminal,
     write,
 )
+from bench.completion import complete_suites
 from bench.data import fingerprint
 from bench.errors import UserError
 from bench.ledger.ledger import Ledger
@@ -94,7 +95,10 @@ LONGEST = 100
 
 
 def report(
-    suite: Annotated[str | None, typer.Argument(help="A suite file or name; everything in the ledger without.")] = None,
+    suite: Annotated[
+        str | None,
+        typer.Argument(help="A suite file or name; everything in the ledger without.", autocompletion=complete_suites),
+    ] = None,
     only: Only = None,
     set_: Set = None,
     seeds: Seeds = None,

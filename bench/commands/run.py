@@ -21,6 +21,7 @@ from bench.commands.options import (
     ClusterFile,
     CpusPerTrial,
     DataDir,
+    DryRun,
     Force,
     GpusPerTrial,
     Jobs,
@@ -30,6 +31,7 @@ from bench.commands.options import (
     NoRay,
     NoUserCode,
     Only,
+    Quiet,
     Results,
     Retries,
     Seeds,
@@ -37,6 +39,7 @@ from bench.commands.options import (
     SlurmFile,
     SuiteArgument,
     Teardown,
+    Verbose,
     options_text,
     suite_argument,
     terminal,
@@ -59,6 +62,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from bench.data import Dataset
+    from bench.execution.cluster.launcher import Launcher
     from bench.suite.suite import Suite
     from bench.suite.trial import Trial
 
@@ -87,8 +91,16 @@ def run(
     slurm: SlurmFile = None,
     teardown: Teardown = False,
     address: Address = None,
+    dry_run: DryRun = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Train what the ledger lacks of a suite, then show its leaderboard."""
+    if dry_run:
+        from bench.commands.plan import plan
+
+        plan(suites, only, set_, seeds, results, data_dir, jobs, cpus_per_trial, gpus_per_trial, False, no_user_code)
+        return
     _check_target(no_ray, cluster, slurm, teardown, address, force, max_hours, log)
     planned = _planned(suites, only, set_, seeds, not no_user_code)
 
@@ -111,28 +123,15 @@ def run(
     slurm_settings = read_slurm(slurm) if slurm else None
     if address:
         check_address(address)
-    if not (launcher and is_url(results)) and any(is_missing_any(ledger, plan, options) for plan in planned):
-        ledger.check_writable()
-    for _, suite, trials in planned:
-        if keep == "best":
-            check_validated(suite)
-        check(suite, trials)
-        if launcher:  # which loads data on the head
-            check_data(suite, trials, lambda line: typer.echo(line, err=True))
+    _check_all(planned, ledger, options, on_head=launcher is not None)
     if not (launcher or slurm_settings):
         unfinished = [trial for plan in planned if is_missing_any(ledger, plan, options) for trial in plan[2]]
         warn_of_emulation(unfinished, gpus_per_trial)
     # Not before all input is known to be right: Ray takes seconds to import, and data may have to be fetched.
-    from bench.report.terminal import print_terminal
-
-    console = terminal()
+    console = terminal(quiet)
     failed, warned = False, warn_damaged(ledger)
     if launcher:
-        bundle = make_bundle(launcher, planned, ledger, options)
-        if bundle:
-            failed = run_on_cluster(launcher, bundle, ledger, console, data_dir, teardown=teardown)
-        elif teardown:
-            tear_down_cluster(launcher, console)
+        failed = _run_on_launcher(launcher, planned, ledger, options, console, data_dir, teardown)
     else:
         datasets = load_datasets(planned, data_dir)
     if slurm_settings and (bundle := make_bundle(None, planned, ledger, options)):
@@ -140,13 +139,49 @@ def run(
     with stop_after(None if launcher else max_hours):
         for text, suite, trials in planned:
             if not (launcher or slurm_settings):
-                failed |= _run_suite(suite, trials, datasets, ledger, console, options)
+                failed |= _run_suite(suite, trials, datasets, ledger, console, options, verbose)
             failed |= print_weights(text, trials, ledger, console, options_of(suite, options))
-            print_terminal(report_of(ledger, text, suite, trials), console, top=12)
+            _print_leaderboard(text, suite, trials, ledger, console)
             warned |= warn_damaged(ledger, warned)
-            page = with_results(f"bench report {text} --html", results)
-            console.print(f"\nThe whole page: {page}", soft_wrap=True, style="dim")
     raise typer.Exit(1 if failed else 0)
+
+
+def _check_all(planned: list[Planned], ledger: Ledger, options: RunOptions, on_head: bool) -> None:
+    """UserError for what is wrong with the suites, or a ledger that trials could not be written to."""
+    if not (on_head and is_url(str(ledger.root))) and any(is_missing_any(ledger, plan, options) for plan in planned):
+        ledger.check_writable()
+    for _, suite, trials in planned:
+        if options.keep == "best":
+            check_validated(suite)
+        check(suite, trials)
+        if on_head:  # which loads data there
+            check_data(suite, trials, lambda line: typer.echo(line, err=True))
+
+
+def _print_leaderboard(text: str, suite: Suite, trials: list[Trial], ledger: Ledger, console: Console) -> None:
+    from bench.report.terminal import print_terminal
+
+    print_terminal(report_of(ledger, text, suite, trials), console, top=12)
+    page = with_results(f"bench report {text} --html", ledger.root)
+    console.print(f"\nThe whole page: {page}", soft_wrap=True, style="dim")
+
+
+def _run_on_launcher(
+    launcher: Launcher,
+    planned: list[Planned],
+    ledger: Ledger,
+    options: RunOptions,
+    console: Console,
+    data_dir: Path | None,
+    teardown: bool,
+) -> bool:
+    """Run what is missing on the cluster of a launcher's file; whether trials failed."""
+    bundle = make_bundle(launcher, planned, ledger, options)
+    if bundle:
+        return run_on_cluster(launcher, bundle, ledger, console, data_dir, teardown=teardown)
+    if teardown:
+        tear_down_cluster(launcher, console)
+    return False
 
 
 def _planned(
@@ -199,12 +234,14 @@ def _run_suite(
     ledger: Ledger,
     console: Console,
     options: RunOptions,
+    verbose: bool,
 ) -> bool:
     """Run what is missing of a suite; whether trials failed."""
+    from bench.execution.progress import console_progress
     from bench.execution.run_trials import run_trials
 
     options = options_of(suite, options)
-    records = run_trials(trials, datasets, ledger, console, options)
+    records = run_trials(trials, datasets, ledger, console, options, console_progress(console, verbose))
     if not records:
         are = "is" if len(trials) == 1 else "are"
         console.print(f"{suite.name}: nothing to run, its {plural(len(trials), 'trial')} {are} in {ledger.root}/")

@@ -15,6 +15,7 @@ import typer
 
 from bench.commands.load_results import warn_damaged
 from bench.commands.options import RESULTS, Results
+from bench.completion import complete_key
 from bench.components import AXES
 from bench.components.base import Component
 from bench.components.data_questions import CORRUPTIONS
@@ -212,6 +213,7 @@ def show(
         typer.Argument(
             help="A trial's key, or its first digits; or a configuration's label, as reports have it.",
             metavar="KEY|LABEL",
+            autocompletion=complete_key,
         ),
     ],
     results: Results = RESULTS,

@@ -227,11 +227,12 @@ class LiveProgress:
 
 
 class PlainProgress:
-    """One line when a trial ends, and now and then one on what runs; for files and pipes."""
+    """One line when a trial ends, and now and then one on what runs, at most one in `seconds`; for files and pipes."""
 
-    def __init__(self, stats: ProgressStats, console: Console):
+    def __init__(self, stats: ProgressStats, console: Console, seconds: float = LINE_SECONDS):
         self.stats = stats
         self.console = console
+        self.seconds = seconds
         self._last_line = time.monotonic()
 
     def __enter__(self) -> PlainProgress:
@@ -248,7 +249,7 @@ class PlainProgress:
         self.note(f"{self.stats.labels[running.trial.key]}: resumed after {after}")
 
     def trial_progressed(self, running: RunningTrial) -> None:
-        if time.monotonic() - self._last_line > LINE_SECONDS:
+        if time.monotonic() - self._last_line > self.seconds:
             label = self.stats.labels[running.trial.key]
             self.note(f"{label}: {epoch_text(running)}, {accuracy_text(running)}; {self.stats.outlook()}")
 
@@ -328,10 +329,12 @@ class NotebookProgress:
         self._handle.update({"text/html": page, "text/plain": text}, raw=True)
 
 
-def console_progress(console: Console) -> Callable[[ProgressStats], ProgressDisplay]:
-    """How a run is shown: as a table in a notebook or a terminal, as lines elsewhere."""
+def console_progress(console: Console, every_epoch: bool = False) -> Callable[[ProgressStats], ProgressDisplay]:
+    """How a run is displayed: a table in a notebook or a terminal, lines elsewhere; or a line for every epoch."""
 
     def display(stats: ProgressStats) -> ProgressDisplay:
+        if every_epoch:
+            return PlainProgress(stats, console, seconds=0.0)
         if console.is_jupyter and not console.quiet:
             return NotebookProgress(stats)
         return LiveProgress(stats, console) if console.is_terminal else PlainProgress(stats, console)

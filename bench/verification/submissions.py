@@ -25,13 +25,13 @@ def read_submissions(sources: Sequence[str]) -> Iterator[tuple[str, bytes]]:
     UserError
         A source is not there, or holds no entry.
     """
-    seen: set[str] = set()
+    names: set[str] = set()
     for source in sources:
         count = 0
         for name, data in _read_source(source):
             count += 1
-            if name not in seen:
-                seen.add(name)
+            if name not in names:
+                names.add(name)
                 yield name, data
         if not count:
             raise UserError(f"{source}: holds no entry; name an entry's .npz file, a ledger, or a file of `bench pack`")

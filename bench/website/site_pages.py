@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from bench.errors import UserError
+from bench.jsonutil import JsonObject
 from bench.ledger.record import Record, is_external
 from bench.published import find, load
 from bench.published.reference_data import Reference
@@ -231,7 +232,7 @@ def _progress(rows: Sequence[SiteRow]) -> list[tuple[str, SiteRow]]:
     return steps
 
 
-def class_rows(row: SiteRow, ledgers: JoinedLedgers) -> list[dict[str, Any]]:
+def class_rows(row: SiteRow, ledgers: JoinedLedgers) -> list[JsonObject]:
     """Precision, recall and F1 of each class, means over the complete seeds, fractions; 0 where never predicted."""
     records = [record for record in row.configuration.with_status("complete") if record.key in ledgers.counts]
     if not records:

@@ -17,6 +17,7 @@ from markupsafe import Markup, escape
 from bench import __version__
 from bench.components import AXES
 from bench.errors import UserError, plural
+from bench.jsonutil import JsonObject
 from bench.ledger.record import Record
 from bench.report.csv_json import csv_of_rows, to_csv, to_json
 from bench.report.html import to_html
@@ -171,7 +172,7 @@ def _write_configuration(
     writer.write(f"{folder}/seeds.csv", csv_of_rows(seeds))
 
 
-def _seed(record: Record, state: str) -> dict[str, Any]:
+def _seed(record: Record, state: str) -> JsonObject:
     return {
         "key": record.key,
         "seed": record.seed,
@@ -185,7 +186,7 @@ def _seed(record: Record, state: str) -> dict[str, Any]:
     }
 
 
-def row_json(row: SiteRow) -> dict[str, Any]:
+def row_json(row: SiteRow) -> JsonObject:
     """A row for other programs; accuracies are fractions."""
     values = {
         "label": row.label,
