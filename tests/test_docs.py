@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
 
+import bench
+from bench.cli import COMMANDS
 from bench.published import find
 from bench.suite.suite import load_suite
 from bench.user_code.read_code import read
@@ -45,7 +48,7 @@ def test_relative_links_lead_to_a_file(document: Path) -> None:
     assert [link for link, path in targets.items() if not (path.exists() and path.is_relative_to(ROOT))] == []
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/suites.md", "docs/models.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/suites.md", "docs/models.md", "docs/tutorial.md"])
 def test_a_suite_that_is_shown_loads(page: str, tmp_path: Path) -> None:
     shown = suites(ROOT / page)
     assert shown
@@ -69,3 +72,16 @@ def test_the_count_of_the_suite_that_is_explained_is_right(tmp_path: Path) -> No
     suite = load_suite(file)
     trials = sum(len(seeds) for _, seeds in suite.configurations)
     assert f": {len(suite.configurations)} configurations, {trials} trials." in page.read_text(encoding="utf-8")
+
+
+def test_the_reference_of_the_site_has_every_option_key_and_name() -> None:
+    pytest.importorskip("mkdocs")
+    spec = spec_from_file_location("hooks", ROOT / "docs/hooks.py")
+    assert spec and spec.loader
+    hooks = module_from_spec(spec)
+    spec.loader.exec_module(hooks)
+    commands, keys = hooks.cli_page(), hooks.suite_page(ROOT / "docs/suite.schema.json")
+    assert all(f"## `bench {name}`" in commands for name in COMMANDS)
+    assert "`--only AXIS=VALUE`" in commands and "Also: `BENCH_RESULTS`." in commands
+    assert "### `resnet9`" in keys and "| `early_stopping` |" in keys
+    assert all(f".{name}\n" in hooks.python_page() for name in set(bench.__all__) - {"__version__"})

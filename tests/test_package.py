@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import tomllib
 from importlib.metadata import entry_points
@@ -12,6 +13,7 @@ import pytest
 import yaml
 
 import bench
+from bench.cli import load_command
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -66,3 +68,18 @@ def test_the_image_copies_what_is_there_and_has_both_targets() -> None:
     copied = [name for line in re.findall(r"^COPY (?!--)(.*)$", text, re.M) for name in line.split()[:-1]]
     assert copied and [name for name in copied if not (ROOT / name).exists()] == []
     assert {"cpu", "cuda"} <= set(re.findall(r"^FROM \S+ AS (\w+)$", text, re.M))
+
+
+def test_the_workflow_of_submissions_runs_no_code_of_the_submitter_and_uses_options_that_exist() -> None:
+    workflow = yaml.safe_load((ROOT / ".github/workflows/submission.yml").read_text())
+    assert workflow["permissions"] == {"contents": "read"} and "permissions" not in workflow["jobs"]["verify"]
+    assert True in workflow and "pull_request_target" not in workflow[True], "`on`, which YAML reads as true"
+    checkouts = [step["with"] for step in workflow["jobs"]["verify"]["steps"] if "checkout" in step.get("uses", "")]
+    theirs = next(step for step in checkouts if step["path"] == "theirs")
+    assert theirs["persist-credentials"] is False
+    text = "\n".join(step.get("run", "") for job in workflow["jobs"].values() for step in job["steps"])
+    lines = re.findall(r"^bench (?:verify|publish) .*?(?= \||$)", text, re.M)
+    assert len(lines) == 3 and "--no-user-code" in lines[0] and "--from" not in text
+    for line in lines:
+        words = shlex.split(line.replace('"${against[@]}"', "--against ledger"))
+        load_command(words[1]).make_context(words[1], words[2:])  # raises for an option that there is not
