@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import time
@@ -11,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from slurm_daemons import have_slurm, slurm_path, start_munge
 
 NODES = 3
 CONF = """
@@ -38,20 +38,6 @@ NODE = "NodeName=n{n} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=1 
 PARTITION = "PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP\n"
 
 
-def _have_slurm() -> None:
-    """Skip where SLURM is not installed; in CI it must be."""
-    missing = [name for name in ("slurmctld", "slurmd", "sbatch", "munged") if not shutil.which(name, path=_path())]
-    if os.getuid() == 0 and not missing:
-        return
-    if os.environ.get("BENCH_REQUIRE_SLURM"):
-        pytest.fail(f"SLURM is required here; missing: {', '.join(missing) or 'root'}")
-    pytest.skip("needs root and Debian's slurmctld, slurmd, slurm-client and munge")
-
-
-def _path() -> str:
-    return f"{os.environ['PATH']}:/usr/sbin:/sbin"
-
-
 def _free_ports(count: int) -> list[int]:
     sockets = [socket.socket() for _ in range(count)]
     for item in sockets:
@@ -62,25 +48,11 @@ def _free_ports(count: int) -> list[int]:
     return ports
 
 
-def _start_munge() -> None:
-    """SLURM's authentication, if this machine does not run it."""
-    if subprocess.run("munge -n | unmunge", shell=True, capture_output=True).returncode == 0:
-        return
-    key = Path("/etc/munge/munge.key")
-    if not key.exists():
-        key.parent.mkdir(parents=True, exist_ok=True)
-        key.write_bytes(os.urandom(1024))
-    Path("/run/munge").mkdir(exist_ok=True)
-    subprocess.run("chown -R munge: /etc/munge /run/munge /var/log/munge /var/lib/munge", shell=True, check=True)
-    key.chmod(0o400)
-    subprocess.run(["su", "-s", "/bin/sh", "munge", "-c", "/usr/sbin/munged"], check=True, timeout=30)
-
-
 @pytest.fixture(scope="session")
 def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The folder of a SLURM that is up; commands find it by SLURM_CONF."""
-    _have_slurm()
-    _start_munge()
+    have_slurm()
+    start_munge()
     folder = tmp_path_factory.mktemp("slurm")
     (folder / "state").mkdir()
     (folder / "spool").mkdir()
@@ -90,7 +62,7 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     text += "".join(NODE.format(n=n, host=host, port=ports[n]) for n in range(1, NODES + 1)) + PARTITION
     (folder / "slurm.conf").write_text(text)
     previous = {name: os.environ.get(name) for name in ("SLURM_CONF", "PATH")}
-    os.environ.update(SLURM_CONF=str(folder / "slurm.conf"), PATH=_path())
+    os.environ.update(SLURM_CONF=str(folder / "slurm.conf"), PATH=slurm_path())
     try:
         subprocess.run(["slurmctld", "-f", folder / "slurm.conf"], check=True, timeout=30)
         for n in range(1, NODES + 1):
