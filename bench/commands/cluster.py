@@ -134,7 +134,18 @@ def make_bundle(
         options = replace(options, gpus_per_trial=1.0)  # no node with a GPU may be up when the run starts
     bundle = RunBundle(new_name(planned[0][1].name), suites, str(ledger.root), options, sorted(known))
     if launcher:
-        bundle = replace(bundle, autoscaling=launcher.autoscaling, fallback=launcher.settings.fallback)
+        settings = launcher.settings
+        if settings.idle_head_minutes and not is_url(bundle.results):
+            raise UserError(
+                f"{launcher.path}: metadata.bench.idle_head_minutes: this run's records would go with the head's disk\n"
+                "  give --results a URL, such as s3://BUCKET/results, or remove the setting"
+            )
+        bundle = replace(
+            bundle,
+            autoscaling=launcher.autoscaling,
+            fallback=settings.fallback,
+            idle_head_minutes=settings.idle_head_minutes,
+        )
     return bundle
 
 
@@ -154,6 +165,9 @@ def run_on_cluster(
         start_cluster(launcher, echo)
         submit(launcher, bundle, ledger, echo, data_dir)
     last_event = _follow(launcher, bundle, ledger, console)
+    if not teardown and launcher.provider != "local" and not bundle.idle_head_minutes:
+        down = f"ray down {shlex.quote(str(launcher.path))}"
+        echo(f"cluster {launcher.name!r} stays up for the next run, and its head costs money: `{down}` gives it back")
     if teardown:  # however it ended: machines cost money, and its records are fetched
         tear_down(launcher, echo, bundle.name)
     return _outcome(last_event, bundle)

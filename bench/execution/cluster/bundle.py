@@ -75,6 +75,8 @@ class RunBundle:
     autoscaling: bool = False
     fallback: str | None = None
     """The resource of nodes to ask for when those of other types cannot be started."""
+    idle_head_minutes: float | None = None
+    """How long the head stays on after its last run; always, if None."""
 
     @property
     def trials(self) -> list[Trial]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
+import math
 import os
+import shlex
 import shutil
+import subprocess
 import sys
 import threading
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,6 +43,41 @@ def drive_run(folder: Path) -> int:
     """Run what `folder` holds; the exit code. Everything is written to the folder's events, errors too."""
     bundle = unpack(folder)
     events = EventFile(folder)
+    with head_stays_on(folder.parent, bundle.idle_head_minutes, lambda text: events.write("note", text=text)):
+        return _drive_run(bundle, folder, events)
+
+
+@contextlib.contextmanager
+def head_stays_on(runs: Path, minutes: float | None, note: Callable[[str], None]) -> Iterator[None]:
+    """While a run goes on; `minutes` after the last of the runs in the folder `runs` this machine is powered off.
+
+    Without `minutes` nothing is done. A run's driver that was killed leaves the machine on.
+    """
+    if not minutes:
+        yield
+        return
+    _power(note, "-c")
+    with (runs / "active").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        try:
+            yield
+        finally:
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            with contextlib.suppress(BlockingIOError):  # another run goes on, and does this at its end
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _power(note, "-h", f"+{math.ceil(minutes)}")
+
+
+def _power(note: Callable[[str], None], *arguments: str) -> None:
+    command = ["sudo", "-n", "shutdown", *arguments]
+    try:
+        subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        reason = getattr(error, "stderr", "") or error
+        note(f"idle_head_minutes: `{shlex.join(command)}` failed on the head, which stays on: {str(reason).strip()}")
+
+
+def _drive_run(bundle: RunBundle, folder: Path, events: EventFile) -> int:
     threading.Thread(target=watch_nodes, args=(events, bundle.fallback), name="nodes", daemon=True).start()
     with tolerant_streams(), stop_on_signals(), stop_after(bundle.options.max_hours):
         try:

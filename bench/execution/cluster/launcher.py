@@ -45,6 +45,8 @@ class ClusterSettings(BaseModel):
     """Ray's dashboard as the head itself reaches it."""
     fallback: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w-]*$")] | None = None
     """The resource of nodes to ask for when those of other types cannot be started."""
+    idle_head_minutes: Annotated[float, Field(gt=0)] | None = None
+    """Power the head off so long after its last run; for runs whose ledger is at a URL."""
 
     @field_validator("env")
     @classmethod
