@@ -46,8 +46,9 @@ def watch_nodes(events: EventFile, fallback: str | None) -> None:
 class NodeWatch:
     """What is known of nodes that are awaited, from one look at the cluster to the next."""
 
-    def __init__(self, fallback: str | None = None):
+    def __init__(self, fallback: str | None = None, logs: Path = LOGS):
         self.fallback = fallback
+        self.logs = logs
         self._pending_since: dict[str, float] = {}
         self._noted: set[str] = set()
         self._failures: set[str] = set()
@@ -60,7 +61,7 @@ class NodeWatch:
         slow = [line for line, since in self._pending_since.items() if now - since >= PENDING_SECONDS]
         texts = {f"not joined yet: {line}": f"{MONITOR} on the head say why" for line in slow}
         refused = [line for line in failures if _ATTEMPT.search(line)]
-        texts |= {_ATTEMPT.sub("", line).partition(" -")[0]: _reason(line) for line in failures}
+        texts |= {_ATTEMPT.sub("", line).partition(" -")[0]: _reason(line, self.logs) for line in failures}
         new = {line: why for line, why in texts.items() if line not in self._noted}
         self._noted |= new.keys()
         notes = [f"node {line}; {why}" for line, why in new.items()]
@@ -105,7 +106,7 @@ def missing_nodes(status: str) -> tuple[list[str], list[str]]:
     return lines["Pending:"], lines["Recent failures:"]
 
 
-def _reason(failure: str, logs: Path = LOGS) -> str:
+def _reason(failure: str, logs: Path) -> str:
     """Why a node could not be started: the cloud's answer, which the newer autoscaler writes into its log only."""
     node_type, _, _ = failure.partition(":")
     _, _, description = failure.partition(" - ")

@@ -9,11 +9,16 @@ import pytest
 
 from bench.execution.cluster.driver import head_stays_on
 
+SUDO = """#!/bin/sh
+printf '%s\\n' "$*" >> {0}/asked
+test ! -e {0}/forbidden
+"""
+
 
 @pytest.fixture
 def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The file of what `sudo` was asked for."""
-    (tmp_path / "sudo").write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\ntest ! -e {tmp_path}/forbidden\n')
+    (tmp_path / "sudo").write_text(SUDO.format(tmp_path))
     (tmp_path / "sudo").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     (tmp_path / "asked").touch()
