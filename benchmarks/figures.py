@@ -42,12 +42,17 @@ def median_and_spread(values: Sequence[float], form: str = ".2f") -> str:
 def show(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], load_before: float | None = None) -> None:
     """Print a table that reads as text and is Markdown, under the machine's line."""
     print(f"\n{title}\n\n{machine()}{'' if load_before is None else f'; load at the start {load_before:.1f}'}\n")
+    print("\n".join(markdown(header, rows)))
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of a table, its columns in line."""
     table = [list(header), *[list(row) for row in rows]]
     widths = [max(len(row[column]) for row in table) for column in range(len(header))]
-    for number, row in enumerate(table):
-        print("| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |")
-        if number == 0:
-            print("|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in table
+    ]
+    return [lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]]
 
 
 def verdict(value: float, bound: float, at_least: bool) -> str:

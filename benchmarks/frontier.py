@@ -25,6 +25,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from figures import load_now, median_and_spread, show
@@ -45,15 +46,19 @@ TARGETS = {0.9331: 5, 0.9450: 30}
 IMAGES = 60_000
 
 
-def trained(model: str, epochs: int, seed: int, folder: Path, validate: bool) -> tuple[Record, float]:
-    """The record of a seed and the seconds of the command that made it, now or in an earlier run."""
+def trained(
+    only: list[str], seed: int, folder: Path, changes: list[str], options: Sequence[str] = ("--cpus-per-trial", "2")
+) -> tuple[Record, float]:
+    """The record of a seed and the seconds of the command that made it, now or in an earlier run.
+
+    `only` matches one configuration of the suite, which `changes` change; `options` are those of ``bench run``.
+    """
     noted = folder / "seconds.json"
     seconds: dict[str, float] = json.loads(noted.read_text()) if noted.exists() else {}
-    only = [f"model={model}", f"epochs={epochs}"]
-    changes = [f"seeds=[{seed}]", *(["validation={stratified: 0.1}"] if validate else [])]
+    changes = [f"seeds=[{seed}]", *changes]
     (trial,) = trials_of(load("frontier", only, changes, None))
     command = [sys.executable, "-m", "bench", "run", "frontier", "--results", str(folder), "--no-ray"]
-    command += ["--cpus-per-trial", "2", *(text for one in only for text in ("--only", one))]
+    command += [*options, *(text for one in only for text in ("--only", one))]
     command += [text for one in changes for text in ("--set", one)]
     is_there = folder.exists() and trial.key in Ledger(folder).done(None)
     if is_there and trial.key not in seconds:
@@ -93,9 +98,11 @@ def main() -> None:
     if unknown := set(budgets) - set(known):
         parser.error(f"--epochs {min(unknown)}: the suite has {', '.join(map(str, known))}")
     targets = {} if given.validate else TARGETS  # they are of the test set
+    changes = ["validation={stratified: 0.1}"] if given.validate else []
     before, limit, rows = load_now(), matrix_throughput(), []
     for epochs in budgets:
-        runs = [trained(given.model, epochs, seed, given.folder, given.validate) for seed in range(given.seeds)]
+        only = [f"model={given.model}", f"epochs={epochs}"]
+        runs = [trained(only, seed, given.folder, changes) for seed in range(given.seeds)]
         found = [accuracy(record, given.validate) for record, _ in runs]
         mean = statistics.mean(found)
         minutes = statistics.median(seconds for _, seconds in runs) / 60

@@ -75,7 +75,7 @@ WAYS: dict[str, dict[str, Way]] = {
 }  # fmt: skip
 
 
-def speed(config: dict[str, Any], data: Dataset, way: Way) -> tuple[float, float]:
+def speed(config: dict[str, Any], data: Dataset, way: Way, device: str = "cpu") -> tuple[float, float]:
     """Images a second of the second epoch, and by how many seconds the first took longer."""
     if way.floats:
         data = replace(data, train_images=data.train_images.astype(np.float32) / np.float32(255))
@@ -85,7 +85,7 @@ def speed(config: dict[str, Any], data: Dataset, way: Way) -> tuple[float, float
         ends.append(progress.train_seconds)
 
     with way.within():
-        train_trial.train_trial(TrialConfig.from_json(config | way.change | {"epochs": 2}), 0, data, report=told)
+        train_trial.train_trial(TrialConfig.from_json(config | way.change | {"epochs": 2}), 0, data, device, told)
     second = ends[1] - ends[0]
     return len(data.train_labels) / second, ends[0] - second
 

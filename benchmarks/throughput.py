@@ -25,14 +25,14 @@ def matrix_throughput(seconds: float = 1.0) -> dict[str, float]:
         last = torch.channels_last
         images = torch.randn(PICTURES, FILTERS, SIDE, SIDE).to(kind).to(memory_format=last)
         kernels = torch.randn(FILTERS, FILTERS, 3, 3).to(kind).to(memory_format=last)
-        product = 2 * SIZE**3 / _best(lambda a=left, b=right: a @ b, seconds)
+        product = 2 * SIZE**3 / best_seconds(lambda a=left, b=right: a @ b, seconds)
         work = 2 * PICTURES * SIDE**2 * FILTERS**2 * 9
-        convolution = work / _best(lambda x=images, w=kernels: F.conv2d(x, w, padding=1), seconds)
+        convolution = work / best_seconds(lambda x=images, w=kernels: F.conv2d(x, w, padding=1), seconds)
         found[name] = max(product, convolution) / 1e9
     return found
 
 
-def _best(work: Callable[[], object], seconds: float) -> float:
+def best_seconds(work: Callable[[], object], seconds: float) -> float:
     """The shortest time of many turns, in seconds."""
     work()
     best, end = float("inf"), time.perf_counter() + seconds
