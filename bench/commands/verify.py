@@ -126,7 +126,7 @@ def _print(checks: list[EntryCheck], repeated: dict[str, str]) -> None:
     passed = [check for check in checks if not check.problems]
     if passed:
         subjects = list(dict.fromkeys(subject for check in passed for subject in check.checked))
-        typer.echo(f"{len(passed):,} of {plural(len(checks), 'entry').replace('entrys', 'entries')} without a problem")
+        typer.echo(f"{len(passed):,} of {len(checks):,} {'entry' if len(checks) == 1 else 'entries'} without a problem")
         for subject in subjects:
             typer.echo(f"  {subject}: {sum(subject in check.checked for check in passed):,}")
     unchecked = list(dict.fromkeys(reason for check in checks for reason in check.unchecked))
