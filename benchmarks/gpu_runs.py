@@ -64,18 +64,17 @@ def environment() -> dict[str, str]:
 def run_drivers(count: int, arguments: Sequence[str], ledger: Path) -> tuple[float, list[str]]:
     """Several ``bench run --no-ray`` of one ledger at once; their seconds, and what those that failed said last."""
     command = [sys.executable, "-m", "bench", "run", *arguments, "--no-ray", "--results", str(ledger)]
+    ledger.parent.mkdir(parents=True, exist_ok=True)
+    logs = [ledger.with_name(f"{ledger.name}-driver-{number}.log") for number in range(count)]
     start = time.perf_counter()
-    drivers = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment())
-        for _ in range(count)
-    ]
-    said = [driver.communicate()[0].strip().splitlines() for driver in drivers]
-    failures = [
-        f"exit code {driver.returncode}: {lines[-1] if lines else ''}"
-        for driver, lines in zip(drivers, said, strict=True)
-        if driver.returncode
-    ]
-    return time.perf_counter() - start, failures
+    drivers = []
+    for log in logs:  # a pipe that nobody reads would stop a driver, and those that wait for its trials
+        with log.open("w") as output:
+            drivers.append(subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment()))
+    codes = [driver.wait() for driver in drivers]
+    seconds = time.perf_counter() - start
+    failed = [(code, log.read_text().strip().splitlines()) for code, log in zip(codes, logs, strict=True) if code]
+    return seconds, [f"exit code {code}: {lines[-1] if lines else ''}" for code, lines in failed]
 
 
 def sharing(device: str, small: bool, only: str, work: Path) -> Iterator[dict[str, Any]]:
@@ -99,11 +98,14 @@ def sharing(device: str, small: bool, only: str, work: Path) -> Iterator[dict[st
             done = [record for record in records if record.status == "complete"]
             rate = images_per_second(done) if done else None
             alone = rate if count == 1 else alone
-            memory = max((record.run_info.peak_memory_bytes or 0 for record in done), default=0)
+            memory = max((record.run_info.peak_memory_bytes or 0 for record in done), default=0) / 2**20
+            allowed = None if device == "cpu" else total_memory(device) / count / 2**20
+            if allowed is not None and memory > allowed:
+                failures.append(f"a trial took {memory:,.0f} MiB")
             yield {
                 "network": name, "at once": count, "trials": len(done), "images/s": rate,
-                "over one": rate / alone if rate and alone else None, "largest memory, MiB": memory / 2**20,
-                "allowed, MiB": None if device == "cpu" else total_memory(device) / count / 2**20,
+                "over one": rate / alone if rate and alone else None, "largest memory, MiB": memory,
+                "allowed, MiB": allowed,
                 "holds": "; ".join(["NO", *failures]) if failures or len(done) != settings["seeds"] else "yes",
             }  # fmt: skip
         if device != "cpu":
@@ -129,7 +131,7 @@ def refused_above_its_part(device: str) -> dict[str, Any]:
     """Whether a process with an eighth of the memory is refused a fifth of it, and has a tenth."""
     import torch
 
-    torch.cuda.set_per_process_memory_fraction(1 / 8, device)
+    torch.cuda.set_per_process_memory_fraction(1 / 8, torch.device(device).index)
     held = {}
     for part in (1 / 10, 1 / 5):
         try:
@@ -138,7 +140,7 @@ def refused_above_its_part(device: str) -> dict[str, Any]:
         except torch.OutOfMemoryError:
             held[part] = False
         torch.cuda.empty_cache()
-    torch.cuda.set_per_process_memory_fraction(1.0, device)
+    torch.cuda.set_per_process_memory_fraction(1.0, torch.device(device).index)
     return {
         "process with an eighth of the memory": "a tenth of it, then a fifth",
         "given": ", ".join(str(one) for one in held.values()),

@@ -148,7 +148,8 @@ def wait_for(device: torch.device) -> None:
 def limit_gpu_memory(device: torch.device, fraction: float) -> None:
     """Let this process allocate so much of its GPU's memory and no more, as others train on the same one."""
     if device.type == "cuda":
-        torch.cuda.set_per_process_memory_fraction(min(1.0, fraction), device)
+        # By its number: PyTorch refuses a device without one in this call, and takes None for the current one.
+        torch.cuda.set_per_process_memory_fraction(min(1.0, fraction), device.index)
 
 
 def gpu_memory_text(device: torch.device, fraction: float) -> str:
