@@ -12,12 +12,16 @@ rows = [row for comparison in report["comparisons"] for row in comparison["leade
 best = max(row["test_mean"] for row in rows)
 selected = [row for row in rows if row["selected"]]
 problems = []
-if len(rows) != 12 or any(row["status"] != "complete" for row in rows):
-    problems.append(f"12 complete configurations expected, found {[(row['label'], row['status']) for row in rows]}")
+if len(rows) != 6 or any(row["status"] != "complete" or row["seeds"] != 3 for row in rows):
+    problems.append(f"6 complete configurations of 3 seeds expected, found {[(row['label'], row['status']) for row in rows]}")
 if best < 0.88:
     problems.append(f"the best test accuracy is {best:.4f}, below .88")
 if len(selected) != 1 or selected[0]["validation_mean"] != max(row["validation_mean"] for row in rows):
     problems.append("the selected configuration is not that of the highest validation accuracy")
+if not any(row["in_best_set"] for row in rows) or all(row["in_best_set"] for row in rows):
+    problems.append("three seeds tell some configurations from the best, and the best set has one at least")
+if not any(published for comparison in report["comparisons"] for published in comparison["findings"]["published"]):
+    problems.append("no published result is named")
 # As it is read: the parts of a label are elements of their own.
 text = " ".join(html.unescape(re.sub("<[^>]*>", "", page)).split())
 lacking = [row["label"] for row in rows if row["label"] not in text]

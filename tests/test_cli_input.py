@@ -207,13 +207,13 @@ def test_plan_as_json(tmp_path: Path) -> None:
     plan = json.loads(ran.stdout)
     assert (plan["suite"], plan["configurations"], plan["trials"], plan["to_run"], plan["done"]) == (
         "quick",
-        8,
-        24,
-        24,
+        4,
+        12,
+        12,
         {},
     )
-    assert (plan["epochs"], plan["axes"]["epochs"]) == (48, {"2": 8})
-    assert len(set(plan["keys"])) == 24
+    assert (plan["epochs"], plan["axes"]["epochs"]) == (24, {"2": 4})
+    assert len(set(plan["keys"])) == 12
     assert list(tmp_path.iterdir()) == []
 
 

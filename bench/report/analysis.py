@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from bench.metrics import Predictions
 from bench.report.estimates import select_on_validation
 from bench.report.grouping import Configuration, TrialGroup
 from bench.statistics.best_set import BestSet, find_best_set, fixed_images
-from bench.statistics.contrasts import NOISE_STANDARD_ERRORS, seed_error
+from bench.statistics.contrasts import MIN_SEEDS, NOISE_STANDARD_ERRORS, seed_error
 from bench.statistics.intervals import Interval
 from bench.statistics.means import MeanEstimates, measure, new_images, subset, this_test_set
 
@@ -72,11 +72,13 @@ class Analysis:
     compared, estimates
         The configurations with every planned seed, by label, and the estimates of their means in the same order (None
         without any).
+    ranked
+        The positions in `compared` of those with `MIN_SEEDS` seeds or more, of which alone it is said which may be the
+        best: with fewer such a set excludes a true best in most suites.
     best_set
-        Which of them may be the best; None for fewer than two, and where no configuration has two seeds: without seed
-        noise such a set would exclude a true best in most suites.
+        Which of `ranked` may be the best; None for fewer than two.
     best_set_on_test
-        Which may be the best of this test set, where all have `SEEDS_FOR_TEST_SET` seeds; else None.
+        Which of them may be the best of this test set, where all have `SEEDS_FOR_TEST_SET` seeds; else None.
     top
         Labels: the selected one first, then those in the best set by test mean, at most `MAX_TOP`.
     rank_statistics
@@ -89,6 +91,7 @@ class Analysis:
 
     compared: tuple[Configuration, ...]
     estimates: MeanEstimates | None
+    ranked: tuple[int, ...]
     best_set: BestSet | None
     best_set_on_test: BestSet | None
     top: tuple[str, ...]
@@ -113,6 +116,11 @@ class Analysis:
         rows = [index for index, configuration in enumerate(self.compared) if not configuration.imported]
         estimates = subset(self.estimates, rows) if self.estimates and rows else None
         return tuple(self.compared[index] for index in rows), estimates
+
+    @property
+    def untested(self) -> list[Configuration]:
+        """Those of `compared` with too few seeds for a p or a place in the best set."""
+        return [configuration for index, configuration in enumerate(self.compared) if index not in set(self.ranked)]
 
     @property
     def single_seeds(self) -> bool:
@@ -142,18 +150,22 @@ def analyse(group: TrialGroup, predictions: Callable[[str], Predictions], metric
         estimates = subset(
             everything, [index for index, configuration in enumerate(measured) if configuration.complete]
         )
-    if estimates and estimates.noise and len(compared) > 1:
-        best_set = find_best_set(estimates)
-        if estimates.seeds.min() >= SEEDS_FOR_TEST_SET:
-            best_set_on_test = find_best_set(fixed_images(estimates))
-    indices = {configuration.label: index for index, configuration in enumerate(compared)}
+    ranked = tuple(np.flatnonzero(estimates.seeds >= MIN_SEEDS).tolist()) if estimates else ()
+    if estimates and len(ranked) > 1:
+        of_ranked = subset(estimates, ranked)
+        best_set = find_best_set(of_ranked)
+        if of_ranked.seeds.min() >= SEEDS_FOR_TEST_SET:
+            best_set_on_test = find_best_set(fixed_images(of_ranked))
     return Analysis(
         compared=compared,
         estimates=estimates,
+        ranked=ranked,
         best_set=best_set,
         best_set_on_test=best_set_on_test,
-        top=_top(compared, estimates, best_set, select_on_validation(group, metric)),
-        rank_statistics=_rank_statistics(measured, everything, indices, best_set, best_set_on_test),
+        top=_top(compared, estimates, ranked, best_set, select_on_validation(group, metric)),
+        rank_statistics=_rank_statistics(
+            measured, everything, compared, [compared[index].label for index in ranked], best_set, best_set_on_test
+        ),
         seed_noise=_median_seed_noise(estimates),
         correctness=correctness,
     )
@@ -187,13 +199,15 @@ def read_correctness(configurations: Sequence[Configuration], predictions: Calla
 def _top(
     compared: Sequence[Configuration],
     estimates: MeanEstimates | None,
+    ranked: Sequence[int],
     best_set: BestSet | None,
     selected: Configuration | None,
 ) -> tuple[str, ...]:
     if estimates is None:
         return ()
     order = np.argsort(-estimates.means, kind="stable")
-    best = [compared[index].label for index in order if best_set is None or best_set.in_set[index]]
+    left = {index for index, best in zip(ranked, best_set.in_set, strict=True) if not best} if best_set else set()
+    best = [compared[index].label for index in order if index not in left]
     first = [selected.label] if selected is not None and selected in compared else []
     return tuple(dict.fromkeys([*first, *best]))[:MAX_TOP]
 
@@ -201,34 +215,37 @@ def _top(
 def _rank_statistics(
     measured: Sequence[Configuration],
     estimates: MeanEstimates | None,
-    compared: Mapping[str, int],
+    compared: Sequence[Configuration],
+    ranked: Sequence[str],
     best_set: BestSet | None,
     best_set_on_test: BestSet | None,
 ) -> dict[str, RankStatistics]:
     """By label, of all that have a complete seed (`measured`, in the order of `estimates`).
 
-    `compared` maps a label to its index in the best sets.
+    `ranked` are the labels of the best sets, in their order.
     """
     if estimates is None:
         return {}
-    rows = [row for row, configuration in enumerate(measured) if configuration.label in compared]
+    complete = {configuration.label for configuration in compared}
+    places = {label: place for place, label in enumerate(ranked)}
+    rows = [row for row, configuration in enumerate(measured) if configuration.label in complete]
     best = max(rows, key=lambda row: estimates.means[row], default=0)
     statistics = {}
     for row, configuration in enumerate(measured):
         intervals = this_test_set(estimates, row), new_images(estimates, row)
-        index = compared.get(configuration.label)
-        if index is None or len(rows) < 2:
+        if configuration.label not in complete or len(rows) < 2:
             statistics[configuration.label] = RankStatistics(*intervals)
             continue
         weights = np.zeros((1, len(measured)))
         weights[0, best] += 1
         weights[0, row] -= 1
         gap = float(estimates.means[best] - estimates.means[row])
+        place = places.get(configuration.label)
         statistics[configuration.label] = RankStatistics(
             *intervals,
-            bool(best_set.in_set[index]) if best_set else None,
-            bool(best_set.in_joint_set[index]) if best_set else None,
-            bool(best_set_on_test.in_set[index]) if best_set_on_test else None,
+            bool(best_set.in_set[place]) if best_set and place is not None else None,
+            bool(best_set.in_joint_set[place]) if best_set and place is not None else None,
+            bool(best_set_on_test.in_set[place]) if best_set_on_test and place is not None else None,
             gap,
             0 < gap < NOISE_STANDARD_ERRORS * float(seed_error(estimates, weights)[0]),
         )

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.ledger.record import Record
+from bench.ledger.record import Record, RunInfo
 from bench.metrics import METRICS
 from bench.published.reference_data import Reference
 from bench.report.analysis import RankStatistics
@@ -53,6 +53,8 @@ COLUMNS = (
 - `metric` is what `test_mean`, its bounds, `validation_mean` and `generalization_gap` (training minus validation; none
   after a refit) are of: the metric that ranks. Each further metric adds four columns: ``test_ece``, ``test_ece_low``,
   ``test_ece_high`` and ``test_ece_interval`` for `ece`.
+- `parameters` are those that were trained, as papers and torchinfo count: the running mean and variance of batch
+  normalisation, which Keras counts too, are apart. `flops` are of one image's forward pass, a multiply-add as two.
 - `train_seconds` and `epochs_run` are means over the complete seeds, `epochs` is the budget; so is `inference_ms`, the
   milliseconds of an image in the test's forward passes.
 - `note` joins a published result's flags with semicolons, `keys` the complete trials' keys with spaces; `command`
@@ -189,7 +191,7 @@ def _row(
         "validation_mean": validation_mean(configuration, metric),
         "train_mean": mean([metric_value(record, "train", metric) for record in complete]),
         "generalization_gap": math.nan if configuration.config.get("refit") else mean(gaps),
-        "parameters": complete[0].run_info.parameters,
+        "parameters": _parameters(complete[0].run_info),
         "flops": complete[0].run_info.flops,
         "train_seconds": mean([record.run_info.train_seconds for record in complete]),
         "inference_ms": mean([1000 / speed for record in complete if (speed := record.run_info.images_per_second)]),
@@ -207,6 +209,11 @@ def _row(
     for name in extra:
         row |= zip(extra_columns(name), astuple(estimates[name]), strict=True)
     return {**row, **(_IMPORTED if configuration.imported else {})}
+
+
+def _parameters(run_info: RunInfo) -> int | None:
+    trained = run_info.parameters_trainable
+    return run_info.parameters if trained is None else trained
 
 
 def _published_row(group: TrialGroup, reference: Reference, metrics: Sequence[str]) -> LeaderboardRow:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import pandas as pd
@@ -11,6 +12,15 @@ from bench.metrics import METRICS
 from bench.report.estimates import WILSON, Estimate
 
 NOTHING = "–"
+
+
+_NUMBERS = re.compile(r"(\d+(?:\.\d+)?(?:e[+-]?\d+)?)")
+
+
+def level_order(value: str) -> tuple[tuple[str, float], ...]:
+    """Sorts values of an axis as people do: ``batch_size=8`` before ``batch_size=64``."""
+    parts = _NUMBERS.split(value)
+    return tuple((parts[i], float(parts[i + 1]) if i + 1 < len(parts) else 0.0) for i in range(0, len(parts), 2))
 
 
 def unit(metric: str) -> str:

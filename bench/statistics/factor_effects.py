@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
-from bench.statistics.contrasts import NOISE_STANDARD_ERRORS, contrasts, seed_error
+from bench.statistics.contrasts import NOISE_STANDARD_ERRORS, contrasts, difference, seed_error
 from bench.statistics.means import MeanEstimates
 from bench.statistics.seed_noise import Floats
 
@@ -89,7 +89,8 @@ def main_effects(
     """The effect of every value of every axis that varies, over strata in which all other axes are equal.
 
     Against the mean, the effect of a value is its accuracy minus the mean of all values, averaged over the strata that
-    have them all; against a reference value, the difference of the two, averaged over the strata that have both. In a
+    have them all; against a reference value, the difference of the two, averaged over the strata that have both. Of two
+    values the second is compared with the first: their effects against the mean would be half of it, twice. In a
     full grid these are the main effects of the factorial design (Box, Hunter and Hunter, Statistics for Experimenters,
     chapter 5), the grid fixed, seeds and images random.
 
@@ -122,8 +123,8 @@ def main_effects(
     weights: list[Floats] = []
     for axis in varying(axes):
         strata = strata_of(axes, [axis])
-        reference = (against or {}).get(axis)
         axis_values = [value for (value,) in strata.values]
+        reference = (against or {}).get(axis, axis_values[0] if len(axis_values) == 2 else None)
         complete_strata = strata.matched([(other,) for other in axis_values]) if reference is None else []
         for value in axis_values:
             if value == reference:
@@ -176,6 +177,10 @@ def tabulate(
     frame["below_seed_noise"] = False
     if weights:
         effects = contrasts(estimates, np.stack(weights), confidence)
+        for number, row in enumerate(weights):
+            if estimates.noise is None and np.array_equal(np.sort(row[row != 0]), [-1.0, 1.0]):
+                pair = difference(estimates, int(row.argmax()), int(row.argmin()), confidence)
+                effects.low[number], effects.high[number] = pair.low, pair.high
         has_strata = frame["n_strata"] > 0
         frame.loc[has_strata, "effect"] = effects.estimate
         for name in ("low", "high", "this_low", "this_high", "p"):
@@ -265,6 +270,9 @@ def interactions(
             )
             weights.append(weigh(strata, matched_strata, contrast, len(axes)))
     table = tabulate(rows, weights, estimates, [name for name in INTERACTION_COLUMNS if name != "p_holm"], confidence)
-    table["p_holm"] = multipletests(table["p"], method="holm")[1] if len(table) else np.array([])
+    tested = table["p"].notna()
+    table["p_holm"] = np.nan
+    if tested.any():
+        table.loc[tested, "p_holm"] = multipletests(table.loc[tested, "p"], method="holm")[1]
     table = table.sort_values("effect", key=lambda values: -values.abs(), kind="stable", ignore_index=True)
     return table.head(top)[list(INTERACTION_COLUMNS)] if top is not None else table[list(INTERACTION_COLUMNS)]

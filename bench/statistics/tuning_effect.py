@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -98,11 +98,15 @@ def _log_choose(total: Floats | np.ndarray, chosen: Floats | np.ndarray) -> Floa
 
 
 TUNING_COLUMNS = ("value", "n_trials", "selected", "validation", "test", "low", "high",
-           "gap_to_best", "gap_low", "gap_high", "p")  # fmt: skip
+           "n_shared", "gap_to_best", "gap_low", "gap_high", "p")  # fmt: skip
 
 
 def compare_values(
-    axis_values: Sequence[str], validation: Sequence[float], estimates: MeanEstimates, confidence: float = 0.95
+    axis_values: Sequence[str],
+    validation: Sequence[float],
+    cells: Sequence[Hashable],
+    estimates: MeanEstimates,
+    confidence: float = 0.95,
 ) -> pd.DataFrame:
     """One row per value of an axis, the best on validation first: its selected setting, number of trials, test mean.
 
@@ -112,9 +116,9 @@ def compare_values(
 
     Parameters
     ----------
-    axis_values, validation
-        Per configuration in the order of `estimates`: its value of the axis, and its mean on validation (higher is
-        better; nan: not eligible). Shape (k,).
+    axis_values, validation, cells
+        Per configuration in the order of `estimates`: its value of the axis, its mean on validation (higher is better;
+        nan: not eligible), and what stands for the values of all other axes. Shape (k,).
     estimates
         The same configurations.
 
@@ -122,19 +126,22 @@ def compare_values(
     -------
     pd.DataFrame
         `TUNING_COLUMNS`. `selected` is the configuration's number; `test_mean`, `low`, `high` its mean and interval on
-        new images; `gap_to_best` is that mean minus the first row's, with its interval on new images and p (nan in the
-        first row). A value without a validation score is left out.
+        new images. `gap_to_best` is the difference to the first row's value, with its interval on new images and p:
+        both at their best on validation among the `n_shared` cells that both were tried in, nan without any and in the
+        first row. A value without a validation score is left out.
 
     Raises
     ------
     ValueError
         Lengths differ.
     """
-    if not len(axis_values) == len(validation) == len(estimates.means):
+    if not len(axis_values) == len(validation) == len(cells) == len(estimates.means):
         raise ValueError(
-            f"{len(axis_values)} values, {len(validation)} validation scores, {len(estimates.means)} configurations"
+            f"{len(axis_values)} values, {len(validation)} validation scores, {len(cells)} cells, "
+            f"{len(estimates.means)} configurations"
         )
-    table = pd.DataFrame({"value": list(axis_values), "validation": np.asarray(validation, dtype=float)}).dropna()
+    columns = {"value": list(axis_values), "validation": np.asarray(validation, dtype=float), "cell": list(cells)}
+    table = pd.DataFrame(columns).dropna(subset="validation")
     selected = table.loc[table.groupby("value", sort=False)["validation"].idxmax()] if len(table) else table
     n_trials = table["value"].value_counts()
     selected = selected.sort_values("validation", ascending=False, kind="stable")
@@ -150,8 +157,10 @@ def compare_values(
             "low": test_mean.low,
             "high": test_mean.high,
         }
-        if rows:
-            difference_to_first = difference(estimates, int(index), int(selected.index[0]), confidence)
+        shared, pair = _best_in_shared_cells(table, value, selected["value"].iloc[0]) if rows else (None, None)
+        row["n_shared"] = shared
+        if pair is not None:
+            difference_to_first = difference(estimates, *pair, confidence)
             row |= {
                 "gap_to_best": difference_to_first.estimate,
                 "gap_low": difference_to_first.low,
@@ -159,4 +168,16 @@ def compare_values(
                 "p": difference_to_first.p,
             }
         rows.append(row)
-    return pd.DataFrame(rows, columns=list(TUNING_COLUMNS))
+    return pd.DataFrame(rows, columns=list(TUNING_COLUMNS)).astype({"n_shared": "Int64"})
+
+
+def _best_in_shared_cells(table: pd.DataFrame, value: str, first: str) -> tuple[int, tuple[int, int] | None]:
+    """How many cells two values of an axis share, and each one's configuration that is best on validation in these."""
+    of_value, of_first = (table[table["value"] == one] for one in (value, first))
+    shared = set(of_value["cell"]) & set(of_first["cell"])
+    if not shared:
+        return 0, None
+    in_shared = [rows[rows["cell"].isin(shared)] for rows in (of_value, of_first)]
+    by_validation = [rows.sort_values("validation", ascending=False, kind="stable") for rows in in_shared]
+    best, best_first = (rows.index.astype(int).tolist()[0] for rows in by_validation)
+    return len(shared), (best, best_first)

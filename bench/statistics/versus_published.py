@@ -15,7 +15,7 @@ Position = Literal["above", "within", "below"]
 
 @dataclass(frozen=True)
 class PublishedGap:
-    """Published minus measured accuracy with its bounds; `position` is where the published value lies."""
+    """Measured minus published accuracy with its bounds; `position` is where the measured value lies."""
 
     position: Position
     gap: Interval
@@ -49,12 +49,12 @@ def published_gap(
     """
     if not 0 <= published <= 1:
         raise ValueError(f"a published accuracy of {published} is no fraction")
-    gap = published - measured.estimate
+    gap = measured.estimate - published
     interval = Interval(published, published, published)
     if images is not None:
         interval = wilson(round(published * images), images, confidence)
-    low = gap - math.hypot(published - interval.low, measured.high - measured.estimate)
-    high = gap + math.hypot(interval.high - published, measured.estimate - measured.low)
+    low = gap - math.hypot(measured.estimate - measured.low, interval.high - published)
+    high = gap + math.hypot(measured.high - measured.estimate, published - interval.low)
     position: Position = "above" if low > 0 else "below" if high < 0 else "within"
     return PublishedGap(position, Interval(gap, low, high))
 

@@ -157,3 +157,14 @@ def test_an_empty_ledger_gives_an_empty_frame(ledger: Ledger) -> None:
     table = frame(ledger)
     assert table.empty
     assert list(table.columns) == list(COLUMNS)
+
+
+def test_running_statistics_are_no_parameters_of_the_leaderboard(ledger: Ledger) -> None:
+    """Keras counts them, papers and torchinfo do not; the record has both numbers."""
+    ledger.add(config(), [0.9])
+    counted = replace(ledger.records[0].run_info, parameters=613_731, parameters_trainable=612_001)
+    ledger.records[0] = replace(ledger.records[0], run_info=counted)
+    report = build(ledger.records, ledger.predictions, "title")
+    assert report.frame["parameters"].tolist() == [612_001]
+    caption = report.sections[0][0].tables[0].caption
+    assert "running statistics of batch normalisation apart" in caption and "a multiply-add as two" in caption

@@ -6,6 +6,7 @@ from scipy import stats
 
 from bench.statistics.contrasts import contrasts, difference
 from bench.statistics.means import measure, new_images
+from bench.statistics.paired_tests import paired_interval
 
 
 def pair(seeds: int, generator: np.random.Generator, worse: float = 1.0) -> list[np.ndarray]:
@@ -14,15 +15,14 @@ def pair(seeds: int, generator: np.random.Generator, worse: float = 1.0) -> list
     return [generator.random((seeds, 2000)) >= errors * scale for scale in (1.0, worse)]
 
 
-def test_single_runs_get_the_paired_t_test_over_images() -> None:
-    """Without seeds to vary it is the textbook's: scipy's paired t test of right and wrong."""
+def test_single_runs_get_tangos_interval_and_no_p() -> None:
     ours, theirs = pair(1, np.random.default_rng(0), 1.2)
     found = difference(measure([ours, theirs]), 0, 1)
-    known = stats.ttest_rel(ours[0].astype(float), theirs[0].astype(float))
-    interval = known.confidence_interval()
-    assert (found.low, found.high, found.p) == pytest.approx((interval.low, interval.high, known.pvalue))
+    only_first, only_second = int((ours[0] & ~theirs[0]).sum()), int((theirs[0] & ~ours[0]).sum())
+    known = paired_interval(only_first, only_second, 2000)
+    assert (found.estimate, found.low, found.high) == pytest.approx((known.estimate, known.low, known.high))
     assert not found.seeds_counted
-    assert np.isnan(found.this_low)
+    assert np.isnan(found.this_low) and np.isnan(found.p)
 
 
 def test_this_test_set_gives_the_two_sample_t_interval_of_the_seeds() -> None:

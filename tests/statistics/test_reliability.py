@@ -5,7 +5,7 @@ import pytest
 from sklearn.calibration import calibration_curve
 
 from bench.metrics import calibration_error, confidence_bins
-from bench.statistics.reliability import reliability
+from bench.statistics.reliability import calibrated_error, reliability
 
 
 def test_calibration_error_by_hand() -> None:
@@ -41,3 +41,12 @@ def test_without_confidences_there_is_no_calibration() -> None:
     assert np.isnan(calibration_error(unknown, np.array([True, True])))
     with pytest.raises(ValueError, match="a confidence is nan"):
         reliability(unknown[None], np.array([[True, True]]))
+
+
+@pytest.mark.parametrize("images", [1000, 10_000])
+def test_a_calibrated_network_has_the_error_that_chance_makes(images: int) -> None:
+    generator = np.random.default_rng(0)
+    confidence = 1 - generator.beta(0.3, 2.5, images)
+    drawn = [calibration_error(confidence, generator.random(images) < confidence) for _ in range(300)]
+    assert calibrated_error(confidence) == pytest.approx(np.mean(drawn), rel=0.06)
+    assert 0.004 < calibrated_error(confidence) < 0.04

@@ -26,7 +26,7 @@ from bench.statistics.per_class import (
     most_confused,
     per_class,
 )
-from bench.statistics.reliability import reliability
+from bench.statistics.reliability import calibrated_error, reliability
 
 MAX_PAIRS = 10
 MAX_COMPARED = 28
@@ -82,7 +82,8 @@ class Details:
 
     `calibration` has a row per confidence bin, columns `CALIBRATION`: a bin is the interval (low, high]; `count` is the
     number of images per seed; confidence and accuracy are means over all seeds, nan in an empty bin. It is empty, and
-    `ece`, `nll` and `mean_confidence` are nan, where there are no confidences; these three are means over seeds.
+    `ece`, `ece_calibrated` (what chance alone makes of it), `nll` and `mean_confidence` are nan, where there are no
+    confidences; these four are means over seeds.
 
     `published` are the published results per class of the system that this configuration repeats.
     """
@@ -101,6 +102,7 @@ class Details:
     confused_pairs: tuple[ConfusedPair, ...]
     calibration: pd.DataFrame
     ece: float
+    ece_calibrated: float
     nll: float
     mean_confidence: float
     published: tuple[PublishedClasses, ...] = ()
@@ -192,13 +194,14 @@ def _calibration(records: Sequence[Record], predictions: SeedPredictions) -> dic
     confidence, correct = predictions.confidence, predictions.correct
     if np.isnan(confidence).any():
         empty = pd.DataFrame(columns=list(CALIBRATION))
-        return {"calibration": empty, "ece": math.nan, "nll": math.nan, "mean_confidence": math.nan}
+        return {"calibration": empty, **dict.fromkeys(("ece", "ece_calibrated", "nll", "mean_confidence"), math.nan)}
     bins = reliability(confidence, correct)
     columns = (range(1, len(bins.low) + 1), bins.low, bins.high, bins.confidence, bins.accuracy, bins.count)
     probabilities = predictions.true_class_probability.astype(np.float64)
     return {
         "calibration": pd.DataFrame(dict(zip(CALIBRATION, columns, strict=True))),
         "ece": float(np.mean([calibration_error(c, r) for c, r in zip(confidence, correct, strict=True)])),
+        "ece_calibrated": float(np.mean([calibrated_error(c) for c in confidence])),
         "nll": float(np.mean([_nll(record, p) for record, p in zip(records, probabilities, strict=True)])),
         "mean_confidence": float(confidence.mean(dtype=np.float64)),
     }

@@ -22,15 +22,13 @@ from bench.report.published.published_noise import (
     ValueComparison,
     compare_values,
     half_unit,
+    other_images,
 )
 from bench.report.published.published_runs import PlannedConfiguration, RunIndex, common_epochs, planned_configurations
 from bench.statistics.intervals import PooledDeviation
 from bench.suite.labels import axis_label
 from bench.suite.select import ReferenceMatch
 from bench.suite.trial import Trial
-
-OTHER_IMAGES = ("early_split",)
-"""Flags of results on other test images than those of today's release."""
 
 
 @dataclass(frozen=True)
@@ -261,8 +259,9 @@ class _SuiteMatcher:
         noise = same_network.of_metric(reference)
         self._keep_noise(noise, f"{reference.part} {METRICS[metric].heading}", config)
         n_images = self._n_images(reference.part, config, reference, complete[0])
-        other_images = _other_images(config, reference)
-        return compare_values(measured, reference.value, metric, noise, n_images, other_images, half_unit(reference))
+        return compare_values(
+            measured, reference.value, metric, noise, n_images, other_images(config, reference), half_unit(reference)
+        )
 
     def _equal_epochs(
         self,
@@ -296,7 +295,7 @@ class _SuiteMatcher:
             "accuracy",
             noise,
             n_images,
-            _other_images(config, reference),
+            other_images(config, reference),
             FOUR_DECIMALS,
         )
         stopped = len(curves) - len(best)
@@ -352,14 +351,3 @@ def _n_seeds(number: int) -> str:
 def _epochs_text(epochs: int, reference: Reference) -> str:
     published = "an unknown number" if reference.epochs is None else reference.epochs
     return f"{epochs} epochs measured, {published} published"
-
-
-def _other_images(config: Config, reference: Reference) -> bool:
-    """Whether measured and published values are of different images.
-
-    A validation part counts as the same if it is the tail of the same training set.
-    """
-    if config["dataset"]["name"] != reference.dataset or any(flag in OTHER_IMAGES for flag in reference.flags):
-        return True
-    tail = isinstance(config["validation"], dict) and "tail" in config["validation"]
-    return reference.part == "validation" and not tail

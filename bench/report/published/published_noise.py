@@ -11,6 +11,7 @@ from bench.jsonutil import canonical
 from bench.metrics import METRICS
 from bench.published.reference_data import Reference, curve
 from bench.report.estimates import Estimate, estimate, metric_values
+from bench.report.grouping import Config
 from bench.report.published.published_runs import PlannedConfiguration, PrefixCurve, RunIndex, merge_planned
 from bench.statistics.intervals import PooledDeviation, binomial_noise, pooled_seed_deviation
 from bench.statistics.versus_published import Agreement, agreement
@@ -34,6 +35,9 @@ MIN_DEGREES = 2
 
 FOUR_DECIMALS = 0.00005
 """Half a unit of the last digit of values with four decimals, as those of all published curves."""
+
+OTHER_IMAGES = ("early_split",)
+"""Flags of results on other test images than those of today's release."""
 
 _NUMBER = re.compile(r"(?<![\w.])(\d*)(?:\.(\d+))?\s*(%?)")
 
@@ -99,7 +103,7 @@ class SameNetworkRuns:
             return [metric_values(self.runs.records(c), reference.part, reference.metric_name) for c in planned]
 
         published = [_published_values(group.values(), reference.metric) for group in self.published.values()]
-        return _first_sufficient(
+        return first_sufficient(
             ("suite", measured(self.suite)), ("page", measured(self.page)), ("published", published)
         )
 
@@ -115,7 +119,7 @@ class SameNetworkRuns:
             return [best for curve in curves if (best := curve.best_within(epochs)) is not None]
 
         published = [_published_prefixes(group, epochs) for group in self.published.values()]
-        return _first_sufficient(
+        return first_sufficient(
             ("suite", measured(self.suite)), ("page", measured(self.page)), ("published", published)
         )
 
@@ -171,6 +175,17 @@ def compare_values(
     return ValueComparison(estimated, published, n_seeds, widest, noise.source, few_runs)
 
 
+def other_images(config: Config, reference: Reference) -> bool:
+    """Whether measured and published values are of different images.
+
+    A validation part counts as the same if it is the tail of the same training set.
+    """
+    if config["dataset"]["name"] != reference.dataset or any(flag in OTHER_IMAGES for flag in reference.flags):
+        return True
+    tail = isinstance(config["validation"], dict) and "tail" in config["validation"]
+    return reference.part == "validation" and not tail
+
+
 def half_unit(reference: Reference) -> float:
     """Half a unit of the last digit of a published value, as a fraction.
 
@@ -199,7 +214,7 @@ def _published_prefixes(references: Iterable[str], epochs: int) -> list[float]:
     return [c.best_within(epochs) for c in curves if c.from_scratch and len(c.values) >= epochs]
 
 
-def _first_sufficient(*sources: tuple[NoiseSource, list[list[float]]]) -> NoiseEstimate:
+def first_sufficient(*sources: tuple[NoiseSource, list[list[float]]]) -> NoiseEstimate:
     """The noise from the first source with enough degrees of freedom, else from the first that has any."""
     available = [
         NoiseEstimate(source, pooled) for source, groups in sources if (pooled := pooled_seed_deviation(groups))

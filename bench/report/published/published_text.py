@@ -14,7 +14,7 @@ import pandas as pd
 from bench.metrics import METRICS
 from bench.report.document import Cell, Column, Section, Table
 from bench.report.markdown import section_blocks
-from bench.report.number_format import NOTHING, count, number, percent, points, with_interval
+from bench.report.number_format import NOTHING, count, number, percent, points
 from bench.report.published.match_published import EqualEpochs, PublishedRow, SuiteComparison
 from bench.report.published.published_noise import NoiseSource, PublishedVerdict, ValueComparison
 from bench.report.sections.provenance import provenance_table
@@ -24,15 +24,13 @@ MARKS: dict[NoiseSource, str] = {"suite": "", "page": " ‡", "published": " §"
 PARTS = {"test": "test", "validation": "val."}
 
 LEGEND = (
-    "“Measured”: the mean over seeds. ± is its 95 % interval on these images over seeds (t, with a variance pooled "
-    "over the suite's configurations of the same network on the same data); brackets are Wilson's interval over "
-    "images, where there is no estimate of the seed noise. “2 epochs: ...” is the value of a shorter training of the "
-    "configuration, which is not compared.",
-    "“Verdict”: whether the measured value is within, above or below the published one: the difference in points, and "
-    "after ± how large it may be by chance (95 %). The published value is from one run, so the measured seed noise "
-    "applies to it too: t × √(s² (1 / seeds + 1)), s the pooled deviation between measured seeds. “Inconclusive”: "
-    "within noise of more than ± 1 point, which nearly any value is; or the noise is from two runs, one degree of "
-    "freedom.",
+    "“Measured”: the mean over seeds. “2 epochs: ...” is the value of a shorter training of the configuration, which "
+    "is not compared.",
+    "“Verdict”: whether the measured value is within, above or below the published one: the measured minus the "
+    "published value in points, and after ± how large it may be by chance (95 %). The published value is from one run, "
+    "so the measured seed noise applies to it too: t × √(s² (1 / seeds + 1)), s the pooled deviation between measured "
+    "seeds. “Inconclusive”: within noise of more than ± 1 point, which nearly any value is; or the noise is from two "
+    "runs, one degree of freedom.",
     "Both were measured on the same images (the data set's test part, or the tail of its training part), so these add "
     "no noise. Where they were not (another release, re-encoded images, another split), the sampling of images, p (1 "
     "− p) / n for each value, is added under the root.",
@@ -166,7 +164,7 @@ def _equal_epochs_table(rows: Sequence[PublishedRow]) -> Table:
             _column("System", _system, "text"),
             _column("Epochs", of(lambda equal: str(equal.epochs))),
             _column("Published, best %", of(lambda equal: number(equal.comparison.published or 0.0, "accuracy"))),
-            _column("Measured, best %", of(lambda equal: with_interval(equal.comparison.measured, "accuracy"))),
+            _column("Measured, best %", of(lambda equal: number(equal.comparison.measured.mean, "accuracy"))),
             _column("Seeds", of(lambda equal: str(equal.comparison.n_seeds))),
             _column("Verdict", of(lambda equal: _agreement(equal.comparison)), "text"),
         ),
@@ -204,8 +202,8 @@ def _system(row: PublishedRow) -> str:
 def _measured_value(row: PublishedRow) -> str:
     metric = row.reference.metric_name
     if row.shorter_run:
-        return f"{row.shorter_run.epochs} epochs: {with_interval(row.shorter_run.measured, metric)}"
-    return with_interval(row.full_run.measured, metric) if row.full_run else NOTHING
+        return f"{row.shorter_run.epochs} epochs: {number(row.shorter_run.measured.mean, metric)}"
+    return number(row.full_run.measured.mean, metric) if row.full_run else NOTHING
 
 
 def _seeds(row: PublishedRow) -> str:

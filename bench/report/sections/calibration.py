@@ -24,14 +24,15 @@ SIDE = 300
 
 def calibration(comparison: Comparison) -> Section:
     """The diagram, and a row per configuration with confidences."""
-    columns = ["label", "accuracy", "mean_confidence", "ece", "nll"]
-    details = [(d.label, d.accuracy, d.mean_confidence, d.ece, d.nll) for d in with_confidences(comparison)]
+    columns = ["label", "accuracy", "mean_confidence", "ece", "ece_calibrated", "nll"]
+    details = [[getattr(d, name) for name in columns] for d in with_confidences(comparison)]
     table = Table(
         name="calibration",
         title="Calibration",
         caption=(
             "Means over seeds, on the test images. A network whose mean confidence is above its accuracy is "
-            f"overconfident. ECE is the expected calibration error over {ECE_BINS} equally wide bins, NLL the mean "
+            f"overconfident. ECE is the expected calibration error over {ECE_BINS} equally wide bins; next to it what "
+            "chance alone makes of it on so many images if the network is perfectly calibrated. NLL is the mean "
             "negative log-likelihood of the true class: lower is better."
         ),
         frame=pd.DataFrame(details, columns=columns),
@@ -41,6 +42,7 @@ def calibration(comparison: Comparison) -> Section:
             Column("confidence", "Mean confidence %", lambda row: percent(row["mean_confidence"])),
             Column("difference", "Difference", lambda row: points(row["mean_confidence"] - row["accuracy"])),
             Column("ece", "ECE %", lambda row: percent(row["ece"])),
+            Column("ece_calibrated", "ECE % if calibrated", lambda row: percent(row["ece_calibrated"])),
             Column("nll", "NLL", lambda row: number(row["nll"], "log_loss")),
         ),
     )
@@ -52,7 +54,11 @@ def reliability_chart(comparison: Comparison) -> Chart | OmittedChart:
     rows = reliability_bins(comparison)
     if not len(rows):
         return OmittedChart(TITLE, "no top configuration has confidences")
-    errors = [f"{label} {100 * ece:.2f} %" for label, ece in rows.groupby("label", sort=False)["ece"].first().items()]
+    first = rows.groupby("label", sort=False)[["ece", "ece_calibrated"]].first()
+    errors = [
+        f"{label} {100 * ece:.2f} % ({100 * chance:.2f} % if calibrated)"
+        for label, ece, chance in first.itertuples(name=None)
+    ]
     caption = (
         f"Accuracy of the test images whose confidence falls into one of {ECE_BINS} equally wide "
         "bins, all seeds together, against the mean confidence in it; larger marks: more images. Below the dashed line "
@@ -65,15 +71,17 @@ def reliability_chart(comparison: Comparison) -> Chart | OmittedChart:
 
 
 def reliability_bins(comparison: Comparison) -> pd.DataFrame:
-    """A row per top configuration and bin: label, name, confidence, accuracy (percent), images, ece."""
+    """A row per top configuration and bin: label, name, confidence, accuracy (percent), images, both errors."""
     by_label = {d.label: d for d in comparison.details if len(d.calibration)}
     drawn = [series for series in top_series(comparison) if series.label in by_label][:MAX_SERIES]
     parts = [
-        details.calibration.assign(label=series.label, name=series.name, ece=details.ece)
+        details.calibration.assign(
+            label=series.label, name=series.name, ece=details.ece, ece_calibrated=details.ece_calibrated
+        )
         for series in drawn
         for details in [by_label[series.label]]
     ]
-    columns = ["label", "name", "confidence", "accuracy", "images", "ece"]
+    columns = ["label", "name", "confidence", "accuracy", "images", "ece", "ece_calibrated"]
     if not parts:
         return pd.DataFrame(columns=columns)
     rows = pd.concat(parts, ignore_index=True).rename(columns={"count": "images"})

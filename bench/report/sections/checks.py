@@ -185,8 +185,8 @@ def best_set_contains_best(comparison: Comparison) -> Results:
     """The configuration with the highest mean is in the best set."""
     analysis = comparison.analysis
     if analysis.estimates is not None and analysis.best_set is not None:
-        best = int(np.argmax(analysis.estimates.means))
-        problem = f"{comparison.group.title}: {analysis.compared[best].label} is left out"
+        best = int(np.argmax(analysis.estimates.means[list(analysis.ranked)]))
+        problem = f"{comparison.group.title}: {analysis.compared[analysis.ranked[best]].label} is left out"
         yield "" if analysis.best_set.in_set[best] else problem
 
 

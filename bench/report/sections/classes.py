@@ -66,6 +66,7 @@ def details_json(details: Details) -> dict[str, Any]:
         "accuracy": details.accuracy,
         "mean_confidence": details.mean_confidence,
         "ece": details.ece,
+        "ece_calibrated": details.ece_calibrated,
         "nll": details.nll,
         "calibration": details.calibration,
         "published": [_published_json(published) for published in details.published],

@@ -14,10 +14,9 @@ from bench.report.comparison import Comparison
 from bench.report.document import Cell, Column, Row, Section, Table
 from bench.report.number_format import points, points_interval
 from bench.statistics.contrasts import NOISE_STANDARD_ERRORS, difference, seed_error
-from bench.statistics.paired_tests import mcnemar
 
 SEEDS_AND_IMAGES = "seeds and images"
-TWO_RUNS = "two runs (McNemar, exact)"
+TWO_RUNS = "two runs (Tango)"
 DIAGONAL = "·"
 
 COLUMNS = ("first", "second", "difference", "low", "high", "this_low", "this_high", "p", "kind", "below_seed_noise")
@@ -72,26 +71,21 @@ def differences_frame(comparison: Comparison) -> pd.DataFrame:
     -------
     pd.DataFrame
         `COLUMNS`: `difference` is the accuracy of `first` minus that of `second`. Bounds and p are on new images,
-        `this_low` and `this_high` on this test set, each at 95 % by itself (`bench.statistics.contrasts`). Two
-        configurations of one run each have McNemar's exact p and Tango's interval, which are of these two networks
-        only: `kind` says which. `below_seed_noise` marks a difference that seeds alone make as large in 1 of 20 cases.
+        `this_low` and `this_high` on this test set, each at 95 % by itself (`bench.statistics.contrasts`), as
+        everywhere on the page. Where no configuration has two seeds the interval is Tango's, which is of these two
+        networks only: `kind` says which. No p with fewer than `bench.statistics.contrasts.MIN_SEEDS` seeds.
+        `below_seed_noise` marks a difference that seeds alone make as large in 1 of 20 cases.
     """
     analysis = comparison.analysis
-    estimates, correct = analysis.estimates, analysis.correctness.correct
+    estimates = analysis.estimates
     if estimates is None:
         return pd.DataFrame(columns=list(COLUMNS))
     indices = analysis.indices
     rows = []
     for first, second in combinations(list(dict.fromkeys([*analysis.top, *analysis.by_mean]))[:MAX_TOP], 2):
-        if len(correct[first]) == len(correct[second]) == 1:
-            test = mcnemar(correct[first][0], correct[second][0])
-            interval = test.difference
-            values = (interval.estimate, interval.low, interval.high, np.nan, np.nan, test.p)
-            kind = TWO_RUNS
-        else:
-            contrast = difference(estimates, indices[first], indices[second])
-            values = (contrast.estimate, contrast.low, contrast.high, contrast.this_low, contrast.this_high, contrast.p)
-            kind = SEEDS_AND_IMAGES
+        contrast = difference(estimates, indices[first], indices[second])
+        values = (contrast.estimate, contrast.low, contrast.high, contrast.this_low, contrast.this_high, contrast.p)
+        kind = SEEDS_AND_IMAGES if contrast.seeds_counted else TWO_RUNS
         weights = np.zeros((1, len(estimates.means)))
         weights[0, indices[first]], weights[0, indices[second]] = 1, -1
         noise = NOISE_STANDARD_ERRORS * float(seed_error(estimates, weights)[0])

@@ -12,7 +12,7 @@ from bench.report.charts.style import BLUE, GREY, SOFT, WHOLE, alt, fitted, labe
 from bench.report.comparison import Comparison
 from bench.report.document import Cell, Chart, Column, OmittedChart, Row, Section, Table
 from bench.report.grouping import Configuration
-from bench.report.number_format import count, p_value, points, points_interval, spaced
+from bench.report.number_format import count, level_order, p_value, points, points_interval, spaced
 from bench.report.sections.budget import trained
 from bench.statistics.factor_effects import (
     EFFECT_COLUMNS,
@@ -58,9 +58,9 @@ def effects(comparison: Comparison) -> Section:
         title="Effects",
         caption=(
             "Effect of a value on test accuracy, in points, with everything else equal: against “none” where the axis "
-            "has it, else against the mean of its values. 95 % intervals, each by itself, on new images and on this "
-            f"test set; p is on new images. Strata are the combinations of all other axes in which the values could be "
-            f"compared.{missing}{networks}"
+            "has it or the other one of two values, else against the mean of its values. 95 % intervals, each by "
+            "itself, on new images and on this test set; p is on new images. Strata are the combinations of all other "
+            f"axes in which the values could be compared.{missing}{networks}"
         ),
         frame=main,
         columns=(
@@ -124,8 +124,15 @@ def effects_frames(comparison: Comparison) -> tuple[pd.DataFrame, pd.DataFrame]:
         return pd.DataFrame(columns=list(EFFECT_COLUMNS)), pd.DataFrame(columns=list(INTERACTION_COLUMNS))
     all_axes = axes_of(trained(comparison))
     axes = all_axes.loc[[configuration.label for configuration in compared]]
-    against = {str(axis): NONE for axis in axes.columns if axes[axis].nunique() > 1 and NONE in set(axes[axis])}
+    against = {}
+    for axis in axes.columns:
+        values = sorted(set(axes[axis]), key=level_order)
+        if len(values) == 2 or (len(values) > 1 and NONE in values):
+            against[str(axis)] = NONE if NONE in values else values[0]
     main = main_effects(axes, estimates, against)
+    main = main.sort_values("value", key=lambda column: column.map(level_order), kind="stable").sort_values(
+        "axis", key=lambda column: column.map(list(axes.columns).index), kind="stable", ignore_index=True
+    )
     pairs = interactions(axes, estimates, MAX_INTERACTIONS)
     n_strata = {axis: strata_of(all_axes, (axis,)).count for axis in dict.fromkeys(main["axis"])}
     main["missing"] = [n_strata[axis] - used for axis, used in zip(main["axis"], main["n_strata"], strict=True)]

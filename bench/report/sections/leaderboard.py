@@ -318,6 +318,10 @@ def _caption(comparison: Comparison) -> str:
         parts += [f"{symbol} {meaning}" for symbol, meaning in MEANINGS.items() if symbol in symbols]
     points = ", in points" if metric.percent else ""
     parts.append(f"Train − val. is training minus validation {metric.heading}{points}.")
+    parts.append(
+        "Parameters are those trained (running statistics of batch normalisation apart); FLOPs are of one image's "
+        "forward pass, a multiply-add as two."
+    )
     return " ".join(parts)
 
 

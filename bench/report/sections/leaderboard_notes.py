@@ -15,7 +15,7 @@ from bench.report.estimates import NO_INTERVAL, WILSON, median_noise, seed_noise
 from bench.report.grouping import Configuration
 from bench.report.leaderboard_frame import extra_columns
 from bench.report.number_format import NOTHING, counted, number
-from bench.statistics.contrasts import variance
+from bench.statistics.contrasts import MIN_SEEDS, variance
 from bench.statistics.intervals import binomial_noise
 from bench.statistics.means import MeanEstimates, subset
 from bench.statistics.seed_noise import SeedNoise
@@ -65,7 +65,7 @@ def leaderboard_notes(comparison: Comparison) -> tuple[str, ...]:
     if analysis.single_seeds and len(analysis.compared) > 1:
         notes.append(
             "No configuration has two seeds, so nothing accounts for seed noise: differences and effects are those of "
-            "these networks on new images, other seeds may reverse them, and no row is marked as in the best set."
+            "these networks on new images, and other seeds may reverse them."
         )
     if analysis.identical_seeds:
         notes.append(
@@ -74,6 +74,11 @@ def leaderboard_notes(comparison: Comparison) -> tuple[str, ...]:
         )
     if (trained["interval"] == NO_INTERVAL).any():
         notes.append(f"With 1 seed, {metric.heading} has no interval.")
+    if analysis.best_set and analysis.untested:
+        notes.append(
+            f"{counted(len(analysis.untested), 'configuration')} with fewer than {MIN_SEEDS} seeds: no p, and no place "
+            "in the best set."
+        )
     notes += _missing_values(comparison, trained)
     if (trained["status"] == "incomplete").any():
         notes.append(
@@ -192,7 +197,7 @@ def _selection_bias(analysis: Analysis) -> str:
     estimates, best_set = analysis.estimates, analysis.best_set
     if estimates is None or best_set is None or np.count_nonzero(best_set.in_set) < 2:
         return ""
-    equals = subset(estimates, np.flatnonzero(best_set.in_set).tolist())
+    equals = subset(estimates, [analysis.ranked[place] for place in np.flatnonzero(best_set.in_set)])
     count, alone = len(equals.means), float(equals.variances.sum())
     shared = (float(variance(equals, np.ones((1, count)))[0]) - alone) / (count * (count - 1))
     n = len(estimates.means)

@@ -1,4 +1,4 @@
-"""How do published accuracies compare? Above, within or below the interval measured here, never with a p-value."""
+"""How do published accuracies compare? The measured one lies above, within or below, never with a p-value."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from bench.jsonutil import canonical
 from bench.published.reference_data import Reference
 from bench.report.comparison import Comparison
 from bench.report.document import Column, Section, Table
-from bench.report.estimates import validation_mean
+from bench.report.estimates import seed_values, validation_mean
 from bench.report.grouping import Config, Configuration
 from bench.report.leaderboard_frame import NEVER_RANKED
 from bench.report.number_format import NOTHING, counted, percent, points, points_interval
+from bench.report.published.published_noise import compare_values, first_sufficient, half_unit, other_images
 from bench.statistics.intervals import Interval
 from bench.statistics.means import new_images
 from bench.statistics.versus_published import published_gap
@@ -24,13 +25,22 @@ MEAN = "mean_of_runs"
 """The flag of values that are no single run's: those get no interval."""
 
 NOT_COMPARED = "not compared"
+POSITIONS = {
+    "above": "above",
+    "within": "within the noise of",
+    "inconclusive": "too noisy to tell from",
+    "below": "below",
+}
+"""Where a measured value lies, as the start of a sentence's part."""
+
 MAX_NAMED = 3
 
 COLUMNS = ("published", "id", "value", "configuration", "reproduces", "mean", "mean_low", "mean_high", "position",
            "gap", "gap_low", "gap_high", "images", "flags", "url")  # fmt: skip
 """`reproduces` says whether the `configuration` compared reproduces the published one, or is only the first of the top.
 
-`mean` is that configuration's test accuracy, with its interval on new images; `gap` is the published value minus it.
+`mean` is that configuration's test accuracy, with its interval on new images; `gap` is it minus the published value,
+`position` whether it lies above, within or below that.
 """
 
 
@@ -41,18 +51,18 @@ def published_results(comparison: Comparison) -> Section:
         name="published",
         title="Published results",
         caption=(
-            "Published test accuracies against the mean and its 95 % interval on new images of the configuration that "
-            "reproduces the published one where the suite names it, else of the first top configuration; a single run "
-            "has Wilson's interval of its own. Published results come without predictions, so there is no p. The flags "
-            "say what differs; another preprocessing or budget may explain any gap."
+            "The measured test accuracy minus the published one, in points: of the configuration that reproduces the "
+            "published one where the suite names it, by the seed noise alone as both saw the same images (t √(s² (1 / "
+            "seeds + 1))); else of the first top configuration, on new images, with Wilson's interval of a published "
+            "single run. The flags say what differs; another preprocessing or budget may explain any gap."
         ),
         frame=frame,
         columns=(
             Column("published", "Published", lambda row: f"{row['published']} ({row['id']})", "text"),
             Column("value", "Published %", lambda row: percent(row["value"])),
-            Column("position", "Position", lambda row: row["position"], "text"),
-            Column("gap", "Gap", lambda row: points(row["gap"])),
-            Column("interval", "95 % of the gap", lambda row: points_interval(row["gap_low"], row["gap_high"])),
+            Column("position", "Measured is", lambda row: row["position"], "text"),
+            Column("gap", "Difference", lambda row: points(row["gap"])),
+            Column("interval", "95 % of it", lambda row: points_interval(row["gap_low"], row["gap_high"])),
             Column("mean", "Measured %", lambda row: percent(row["mean"])),
             Column("configuration", "By", lambda row: row["configuration"], "label"),
             Column("reproduces", "Reproduces it", lambda row: "yes" if row["reproduces"] else "no", "text"),
@@ -80,24 +90,26 @@ def published_frame(comparison: Comparison) -> pd.DataFrame:
         if label is not None:
             measured = new_images(analysis.estimates, analysis.indices[label])
             row = _row(reference, reference.value, measured, analysis.estimates.images)
+            if reproduction is not None:
+                row |= _reproduced(comparison, analysis.compared[analysis.indices[label]], reference)
             rows.append({**row, "configuration": label, "reproduces": reproduction is not None})
     frame = pd.DataFrame(rows, columns=list(COLUMNS)).astype({"images": "Int64"})
     return frame.sort_values("value", ascending=False, kind="stable", ignore_index=True)
 
 
 def published_sentence(comparison: Comparison) -> str:
-    """How many published accuracies lie above, within and below the intervals measured here, and the nearest above."""
+    """Above, within and below how many published accuracies the measured ones lie, by name."""
     frame = published_frame(comparison)
     frame = frame[frame["position"] != NOT_COMPARED]
     parts = []
     for position, rows in frame.groupby("position"):
         names = [f"{row['published']} {percent(row['value'])}" for row in rows.to_dict("records")[:MAX_NAMED]]
         more = f" and {len(rows) - MAX_NAMED} more" if len(rows) > MAX_NAMED else ""
-        parts.append((("above", "within", "below").index(str(position)), len(rows), position, ", ".join(names) + more))
+        parts.append((list(POSITIONS).index(str(position)), len(rows), position, ", ".join(names) + more))
     if not parts:
         return ""
-    texts = [f"{n} {position} ({names})" for _, n, position, names in sorted(parts)]
-    return f"Of {counted(len(frame), 'value')}, compared with the 95 % interval on new images: {'; '.join(texts)}."
+    texts = [f"{POSITIONS[str(position)]} {n} ({names})" for _, n, position, names in sorted(parts)]
+    return f"Of {counted(len(frame), 'published value')}, the measured accuracy is {'; '.join(texts)}."
 
 
 def _reproduction(compared: Sequence[Configuration], configs: Sequence[Config]) -> str | None:
@@ -107,6 +119,30 @@ def _reproduction(compared: Sequence[Configuration], configs: Sequence[Config]) 
     if len(candidates) > 1:
         candidates = [configuration for configuration in candidates if not math.isnan(validation_mean(configuration))]
     return max(candidates, key=validation_mean).label if candidates else None
+
+
+def _reproduced(comparison: Comparison, configuration: Configuration, reference: Reference) -> dict[str, Any]:
+    """Position and gap by seed noise, as on the page of published systems that `bench published` writes."""
+    if NEVER_RANKED in reference.flags:
+        return {}
+    same_network = [
+        seed_values(other)
+        for other in comparison.group.configurations
+        if all(other.config[axis] == configuration.config[axis] for axis in ("model", "dataset"))
+    ]
+    compared = compare_values(
+        seed_values(configuration),
+        reference.value,
+        "accuracy",
+        first_sufficient(("suite", same_network)),
+        comparison.analysis.correctness.images,
+        other_images(configuration.config, reference),
+        half_unit(reference),
+    )
+    if compared.agreement is None:
+        return {}
+    gap, half_width = compared.agreement.difference, compared.agreement.half_width
+    return {"position": compared.verdict, "gap": gap, "gap_low": gap - half_width, "gap_high": gap + half_width}
 
 
 def _row(reference: Reference, value: float, measured: Interval, images: int) -> dict[str, Any]:
@@ -120,7 +156,7 @@ def _row(reference: Reference, value: float, measured: Interval, images: int) ->
         "mean_low": measured.low,
         "mean_high": measured.high,
         "position": versus.position if versus else NOT_COMPARED,
-        "gap": value - measured.estimate,
+        "gap": measured.estimate - value,
         "gap_low": versus.gap.low if versus else math.nan,
         "gap_high": versus.gap.high if versus else math.nan,
         "images": images if single else None,

@@ -15,13 +15,10 @@ from bench.report.number_format import NOTHING, counted, number, percent, unit
 from bench.report.sections.leaderboard import test_estimate
 from bench.report.sections.provenance import trial_counts
 from bench.report.sections.published_results import published_sentence
-from bench.statistics.contrasts import difference
+from bench.statistics.contrasts import MIN_SEEDS, difference
 
 MAX_NAMED = 3
 """Configurations and pairs of classes named in a sentence; more are counted."""
-
-MIN_SEEDS = 4
-"""Seeds from which differences are compared: with two or three, no test of signs tells a gap from noise."""
 
 NOTABLE_RATIO = 1.5
 """Ratio of training times from which it is mentioned."""
@@ -54,7 +51,7 @@ def summarize(comparison: Comparison) -> Summary:
     if selected.empty:
         lead = f"Nothing was selected: {_no_selection(comparison, trained)}."
         best = _best_set_sentence(comparison, complete)
-        return Summary(lead, difference=best, caution=caution if best else "", trials=trials, facts=facts)
+        return Summary(lead, difference=best, caution=caution, trials=trials, facts=facts)
     row = selected.to_dict("records")[0]
     difference_text = _differences(comparison, row, complete)
     highest = trained.iloc[0]
@@ -178,7 +175,10 @@ def _caution(trained: pd.DataFrame) -> str:
         return ""
     fewest, most = int(few.min()), int(few.max())
     seeds = {1: "one seed"}.get(most, f"{most} seeds") if fewest == most else f"{fewest} to {most} seeds"
-    return f"Exploratory: {seeds} per configuration. Run at least 5 seeds to compare them."
+    return (
+        f"No differences are claimed: with {seeds} per configuration, another seed may reverse them. Run at least "
+        f"{MIN_SEEDS} seeds of each (`--seeds {MIN_SEEDS}`), and more for small differences."
+    )
 
 
 def _errors(comparison: Comparison) -> str:

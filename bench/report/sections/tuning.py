@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bench.jsonutil import canonical
 from bench.report.charts.drawing import chart_data
 from bench.report.charts.style import DASHES, LEGEND_NAME, SERIES, WIDTH, alt, label_expression, width
 from bench.report.comparison import Comparison
@@ -50,6 +51,7 @@ def tuning(comparison: Comparison) -> Section:
         "tuning",
         "Effect of tuning",
         (*tables, _expected_table(expected)),
+        notes=tuple(note for axis, frame in by_axis.items() if (note := _never_together(axis, frame))),
         draw=lambda: (expected_best_chart(expected),),
         data=lambda: {"findings": {"at_selected_settings": by_axis, "expected_best": expected}},
     )
@@ -61,8 +63,9 @@ def _axis_table(axis: str, frame: pd.DataFrame, networks: str) -> Table:
         title=f"Each {spaced(axis)} at its best setting",
         caption=(
             f"Every {spaced(axis)} at the setting with the best validation accuracy, among all else that varies. A "
-            "value with more trials had more chances. “Difference” is its test accuracy minus the first row's, in "
-            f"points, with the 95 % interval on new images.{networks}"
+            "value with more trials had more chances. “Difference” is to the first row's value, in points, with the "
+            "95 % interval on new images: each at its best setting among the combinations of all else that both were "
+            f"tried with (“Shared”).{networks}"
         ),
         frame=frame,
         columns=(
@@ -72,10 +75,22 @@ def _axis_table(axis: str, frame: pd.DataFrame, networks: str) -> Table:
             Column("validation", "Validation %", lambda row: percent(row["validation"])),
             Column("test", "Test %", lambda row: percent(row["test"])),
             Column("new", "95 % on new images", lambda row: f"{percent(row['low'])} to {percent(row['high'])}"),
+            Column("n_shared", "Shared", lambda row: count(row["n_shared"])),
             Column("difference", "Difference", lambda row: points(row["gap_to_best"])),
             Column("interval", "95 % of it", lambda row: points_interval(row["gap_low"], row["gap_high"])),
             Column("p", "p", lambda row: p_value(row["p"])),
         ),
+    )
+
+
+def _never_together(axis: str, frame: pd.DataFrame) -> str:
+    """Which values share no combination of all else with the first one, so that nothing is said of a difference."""
+    apart = frame["value"][frame["n_shared"].eq(0).fillna(False)].tolist()
+    if not apart:
+        return ""
+    return (
+        f"{spaced(axis).capitalize()}: {', '.join(apart)} and {frame['value'].iloc[0]} were never tried with all else "
+        "equal, so no difference between them is stated."
     )
 
 
@@ -127,7 +142,11 @@ def tuned_frames(comparison: Comparison) -> dict[str, pd.DataFrame]:
         values = [component_name(configuration.config.get(axis)) for configuration in compared]
         if len(set(values)) < 2:
             continue
-        frame = compare_values(values, validation, estimates)
+        cells = [
+            canonical({name: value for name, value in configuration.config.items() if name != axis})
+            for configuration in compared
+        ]
+        frame = compare_values(values, validation, cells, estimates)
         if len(frame) > 1:
             frames[axis] = frame.assign(label=[compared[index].label for index in frame["selected"]])
     return frames

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from made_ledger import FLIP, L2, Ledger, config
+from made_ledger import BASE, FLIP, L2, Ledger, config
 
 from bench.report import build
 from bench.report.analysis import MAX_TOP, Analysis, analyse
@@ -34,7 +34,9 @@ def analysis_of(ledger: Ledger) -> Analysis:
 def grid(ledger: Ledger) -> Ledger:
     """Two by two: L2 costs a point, flips cost 20, and nothing else differs."""
     for regularizer, augmentation, accuracy in ([], [], 0.9), (L2, [], 0.89), ([], FLIP, 0.7), (L2, FLIP, 0.69):
-        ledger.add(config(regularizer=regularizer, augmentation=augmentation), [accuracy, accuracy + 0.004])
+        ledger.add(
+            config(regularizer=regularizer, augmentation=augmentation), [accuracy, accuracy + 0.004, accuracy + 0.002]
+        )
     return ledger
 
 
@@ -45,7 +47,7 @@ def right(ledger: Ledger, first: int, seeds: int) -> np.ndarray:
 
 def test_both_intervals_are_those_of_the_statistics(grid: Ledger) -> None:
     comparison = comparison_of(grid)
-    measured = measure(right(grid, first, 2) for first in (0, 2, 4, 6))
+    measured = measure(right(grid, first, 3) for first in (0, 3, 6, 9))
     best = comparison.frame.iloc[0]
     this, new = this_test_set(measured, 0), new_images(measured, 0)
     assert this is not None
@@ -97,7 +99,7 @@ def test_leaders_are_no_more_than_eight(ledger: Ledger) -> None:
 
 def test_pairs_are_differences_over_seeds_and_images(grid: Ledger) -> None:
     pairs = differences_frame(comparison_of(grid))
-    measured = measure(right(grid, first, 2) for first in (0, 2, 4, 6))
+    measured = measure(right(grid, first, 3) for first in (0, 3, 6, 9))
     row = pairs[(pairs["first"] == "mlp") & (pairs["second"] == "mlp · l2")].iloc[0]
     wanted = difference(measured, 0, 1)
     assert row["kind"] == SEEDS_AND_IMAGES
@@ -106,17 +108,43 @@ def test_pairs_are_differences_over_seeds_and_images(grid: Ledger) -> None:
     )
 
 
-def test_single_runs_are_compared_by_mcnemar_and_nobody_else(ledger: Ledger) -> None:
+def test_two_single_runs_have_one_interval_wherever_their_difference_stands(ledger: Ledger) -> None:
+    """Tango's, in the matrix of pairs, the effects and the tuning; no p, which a second seed might turn."""
     ledger.add(config(), [0.9])
     ledger.add(config(regularizer=L2), [0.85])
+    comparison = comparison_of(ledger)
+    (pair,) = differences_frame(comparison).to_dict("records")
+    known = mcnemar(right(ledger, 0, 1)[0], right(ledger, 1, 1)[0]).difference
+    assert pair["kind"] == TWO_RUNS
+    assert (pair["difference"], pair["low"], pair["high"]) == pytest.approx((known.estimate, known.low, known.high))
+    (effect,) = effects_frames(comparison)[0].to_dict("records")
+    (_, tuned) = tuned_frames(comparison)["regularizer"].to_dict("records")
+    assert (-effect["high"], -effect["low"]) == pytest.approx((known.low, known.high))
+    assert (-tuned["gap_high"], -tuned["gap_low"]) == pytest.approx((known.low, known.high))
+    assert all(np.isnan(row["p"]) for row in (pair, effect, tuned))
     ledger.add(config(augmentation=FLIP), [0.84, 0.85])
-    pairs = differences_frame(comparison_of(ledger))
-    kinds = {frozenset((row.first, row.second)): row.kind for row in pairs.itertuples()}
-    assert kinds[frozenset(("mlp", "mlp · l2"))] == TWO_RUNS
-    assert set(kinds.values()) == {TWO_RUNS, SEEDS_AND_IMAGES}
-    single = pairs[pairs["kind"] == TWO_RUNS].iloc[0]
-    assert single["p"] == mcnemar(right(ledger, 0, 1)[0], right(ledger, 1, 1)[0]).p
-    assert np.isnan(single["this_low"])
+    assert set(differences_frame(comparison_of(ledger))["kind"]) == {SEEDS_AND_IMAGES}
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 3])
+def test_ties_and_p_need_three_seeds(ledger: Ledger, seeds: int) -> None:
+    for regularizer, accuracy in ([], 0.9), (L2, 0.8), (FLIP, 0.7):
+        changed = {"augmentation": FLIP} if regularizer is FLIP else {"regularizer": regularizer}
+        ledger.add(config(**changed), [accuracy, accuracy + 0.004, accuracy + 0.002][:seeds])
+    comparison = comparison_of(ledger)
+    frame, pairs = comparison.frame, differences_frame(comparison)
+    effects, pairwise = effects_frames(comparison)
+    assert frame["in_best_set"].isna().all() == (seeds < 3)
+    for tested in pairs["p"], effects["p"], tuned_frames(comparison)["regularizer"]["p"][1:], pairwise["p_holm"]:
+        assert tested.isna().all() == (seeds < 3) or tested.empty
+
+
+def test_a_configuration_with_too_few_seeds_has_no_place_among_the_others(ledger: Ledger) -> None:
+    ledger.add(config(), [0.9, 0.904, 0.902])
+    ledger.add(config(regularizer=L2), [0.8, 0.804, 0.802])
+    ledger.add(config(augmentation=FLIP), [0.91])
+    places = comparison_of(ledger).frame.set_index("label")["in_best_set"]
+    assert places["mlp"] and not places["mlp · l2"] and places.isna()["mlp · flip"]
 
 
 def test_effects_are_against_none_on_matched_cells(grid: Ledger) -> None:
@@ -128,11 +156,39 @@ def test_effects_are_against_none_on_matched_cells(grid: Ledger) -> None:
 
 
 def test_without_none_an_effect_is_against_the_mean(ledger: Ledger) -> None:
-    for size, accuracy in ((32, 0.9), (64, 0.88)):
+    for size, accuracy in ((32, 0.9), (64, 0.88), (128, 0.86)):
         ledger.add(config(batch_size=size), [accuracy, accuracy])
     effects = effects_frames(comparison_of(ledger))[0]
-    assert effects["against"].tolist() == ["mean", "mean"]
-    assert effects["effect"].tolist() == pytest.approx([0.01, -0.01])
+    assert effects["against"].tolist() == ["mean", "mean", "mean"]
+    assert effects["value"].tolist() == ["batch_size=32", "batch_size=64", "batch_size=128"]  # as numbers
+    assert effects["effect"].tolist() == pytest.approx([0.02, 0.0, -0.02])
+
+
+def test_of_two_values_the_difference_stands_once(ledger: Ledger) -> None:
+    for size, accuracy in ((64, 0.88), (8, 0.9)):
+        ledger.add(config(batch_size=size), [accuracy, accuracy])
+    (effect,) = effects_frames(comparison_of(ledger))[0].to_dict("records")
+    assert (effect["value"], effect["against"]) == ("batch_size=64", "batch_size=8")
+    assert effect["effect"] == pytest.approx(-0.02)
+
+
+def test_levels_are_compared_over_what_both_were_tried_with(ledger: Ledger) -> None:
+    """L2 was tried on the small network alone, dropout on the large one alone: nothing tells them apart."""
+    small, large = ({**BASE["model"], "hidden": hidden} for hidden in ([16], [256]))
+    dropout = [{"name": "dropout", "rate": 0.5}]
+    for model, regularizer, accuracy in (
+        (small, [], 0.8), (small, L2, 0.82), (large, [], 0.9), (large, dropout, 0.93),
+    ):  # fmt: skip
+        ledger.add(config(model=model, regularizer=regularizer), [accuracy, accuracy + 0.002, accuracy + 0.001])
+    comparison = comparison_of(ledger)
+    table = tuned_frames(comparison)["regularizer"].set_index("value")
+    assert table.index[0] == "dropout"
+    assert table["n_shared"].iloc[1:].to_dict() == {"none": 1, "l2": 0}
+    assert table.loc["none", "gap_to_best"] == pytest.approx(-0.03)  # of the large network
+    assert table.loc["l2", ["gap_to_best", "gap_low", "gap_high", "p"]].isna().all()
+    sections = build(ledger.records, ledger.predictions, "title").sections[0]
+    notes = " ".join(note for section in sections for note in section.notes)
+    assert "Regularizer: l2 and dropout were never tried with all else equal" in notes
 
 
 def test_cells_that_pruning_emptied_are_counted_as_missing(grid: Ledger) -> None:
@@ -145,7 +201,7 @@ def test_cells_that_pruning_emptied_are_counted_as_missing(grid: Ledger) -> None
 def test_interactions_are_what_effects_leave(ledger: Ledger) -> None:
     """L2 costs 10 points, but only without flips: 5 points between the signs, and with two levels each one test."""
     for regularizer, augmentation, accuracy in ([], [], 0.9), (L2, [], 0.8), ([], FLIP, 0.9), (L2, FLIP, 0.9):
-        ledger.add(config(regularizer=regularizer, augmentation=augmentation), [accuracy, accuracy])
+        ledger.add(config(regularizer=regularizer, augmentation=augmentation), [accuracy, accuracy, accuracy])
     found = effects_frames(comparison_of(ledger))[1]
     assert found["effect"].abs().tolist() == pytest.approx([0.025])
     assert found["p_holm"].tolist() == found["p"].tolist()

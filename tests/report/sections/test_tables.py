@@ -18,7 +18,9 @@ from bench.report.number_format import points
 @pytest.fixture
 def grid(ledger: Ledger) -> Ledger:
     for regularizer, augmentation, accuracy in ([], [], 0.9), (L2, [], 0.8), ([], FLIP, 0.7), (L2, FLIP, 0.7):
-        ledger.add(config(regularizer=regularizer, augmentation=augmentation), [accuracy, accuracy + 0.002])
+        ledger.add(
+            config(regularizer=regularizer, augmentation=augmentation), [accuracy, accuracy + 0.002, accuracy + 0.001]
+        )
     return ledger
 
 
