@@ -12,14 +12,28 @@ from typing import Any
 import pandas as pd
 
 from bench.report.document import Report
+from bench.suite.labels import by_axis
 
 FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 """What a formula begins with in some spreadsheet; the last four are the wide forms of the first."""
 
 
 def to_csv(report: Report) -> str:
-    """The frame as CSV, one row per configuration and published result; accuracies are fractions."""
-    return csv_of(report.frame)
+    """The frame as CSV, one row per configuration and published result; accuracies are fractions.
+
+    It ends with a column per axis that varies, such as ``axis optimizer``.
+    """
+    return csv_of(with_axes(report.frame))
+
+
+def with_axes(frame: pd.DataFrame) -> pd.DataFrame:
+    """A leaderboard with a column per axis that varies, values as in labels; empty for published results."""
+    configured = frame.index[frame["kind"] == "trained"]
+    if not len(configured):
+        return frame
+    values = by_axis([json.loads(text) for text in frame.loc[configured, "config"]])
+    columns = {f"axis {axis}": pd.Series(of_axis, index=configured, dtype=object) for axis, of_axis in values.items()}
+    return frame.assign(**{name: column.reindex(frame.index) for name, column in columns.items()})
 
 
 def tables_csv(report: Report) -> dict[str, str]:

@@ -214,6 +214,8 @@ class Section:
         What is wrong with the results; every renderer displays it.
     draw
         Makes its charts when they are needed: Altair takes a second to import.
+    verdict
+        A few words that a page has on top, with a link to the section.
     data
         Makes what JSON holds of it: frames, lists, numbers and dictionaries of these, merged with other sections'.
         Without it JSON has the tables' frames.
@@ -228,6 +230,7 @@ class Section:
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     draw: Callable[[], tuple[Chart | OmittedChart, ...]] = tuple
+    verdict: str = ""
     data: Callable[[], Mapping[str, Any]] | None = None
     sprite: Sprite | None = None
 
@@ -259,12 +262,27 @@ class Section:
 
 
 @dataclass(frozen=True)
+class Tile:
+    """One of the answers that a page begins with: a question, the answer, and what belongs to it in a sentence.
+
+    `section` names the section with the details, `label` the configuration that the answer is of.
+    """
+
+    heading: str
+    value: str
+    text: str
+    section: str
+    label: str = ""
+
+
+@dataclass(frozen=True)
 class Summary:
     """What was selected in a comparison, in words: it stands above the comparison's sections.
 
     `lead`, the selected configuration's `label` (empty when none was selected) and its `metrics`. `difference` says
     which others are not significantly different and how far the next is, `caution` that seeds are too few (both may be
-    empty), `trials` how many trials became of what; `facts` are headings with a sentence each.
+    empty), `trials` how many trials became of what; `facts` are headings with a sentence each. A page begins with
+    `opening`, the `tiles` and the chart that `draw` makes.
     """
 
     lead: str
@@ -274,6 +292,9 @@ class Summary:
     caution: str = ""
     trials: str = ""
     facts: tuple[tuple[str, str], ...] = ()
+    opening: str = ""
+    tiles: tuple[Tile, ...] = ()
+    draw: Callable[[], Chart | OmittedChart] | None = None
 
     @property
     def sentence(self) -> str:

@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from importlib.resources import files
 from typing import Any
@@ -21,7 +22,7 @@ from markupsafe import Markup, escape
 
 from bench.report.charts.drawing import library, page_svg, specification, svg_of
 from bench.report.charts.style import CONFIG
-from bench.report.csv_json import csv_of
+from bench.report.csv_json import csv_of, with_axes
 from bench.report.document import Cell, Chart, Column, Report, Section, Table
 from bench.suite.labels import SEPARATOR
 
@@ -57,18 +58,26 @@ def to_html(report: Report, most: int = MAX_ROWS) -> str:
     templates.filters["order"] = lambda value: "" if math.isnan(value) else f"{value!r}"
     parts = [(f"part-{number}", sections) for number, sections in enumerate(report.sections, 1)]
     parts.append(("report", report.closing))
-    drawn = {section: list(_draw(section, anchor)) for anchor, sections in parts for section in sections}
+    drawn = {section: list(_draw(section.charts, anchor)) for anchor, sections in parts for section in sections}
+    overviews = [
+        next(iter(_draw([chart], f"part-{number}")), None)
+        if summary.draw and isinstance(chart := summary.draw(), Chart)
+        else None
+        for number, summary in enumerate(report.summaries, 1)
+    ]
     scripts = _scripts([section for _, sections in parts for section in sections])
-    with_charts = any(drawn.values())
+    with_charts = any(drawn.values()) or any(overviews)
     if with_charts:
         scripts += [from_module("vega", library()), shipped("charts.js")]
     if any(isinstance(script, Library) for script in scripts):
         scripts.insert(0, shipped("library.js"))
     templates.globals |= {
         "drawn": drawn,
+        "overviews": overviews,
+        "date": _date(report),
+        "section_id": _section_id,
         "displayed": lambda sections: [section for section in sections if _has_content(section, drawn[section])],
         "charts_config": CONFIG if with_charts else {},
-        "omitted": _omitted,
         "max_open": MAX_OPEN,
         "leading": partial(_leading, most),
         "values": _values,
@@ -78,9 +87,32 @@ def to_html(report: Report, most: int = MAX_ROWS) -> str:
     return page.render(report=report, scripts=scripts, policy=policy(scripts))
 
 
-def _draw(section: Section, anchor: str) -> Iterator[DrawnChart]:
-    """The section's charts; `anchor` is the comparison's id, which makes ids within the images unique."""
-    for chart in section.charts:
+def _date(report: Report) -> str:
+    """When the last trial ended: ``30 November 2026``; nothing where no record says it."""
+    ended = [
+        record.run_info.finished
+        for comparison in report.comparisons
+        for configuration in comparison.group.configurations
+        for record in configuration.records
+        if record.run_info.finished
+    ]
+    last = max(ended, default="")
+    try:
+        day = datetime.fromisoformat(last)
+    except ValueError:
+        return ""
+    return f"{day.day} {day:%B %Y}"
+
+
+def _section_id(anchor: str, name: str) -> str:
+    """A section's anchor: ``calibration``, and ``calibration-2`` in the second comparison."""
+    number = anchor.removeprefix("part-")
+    return name if number in ("1", "report") else f"{name}-{number}"
+
+
+def _draw(charts: Iterable[Chart], anchor: str) -> Iterator[DrawnChart]:
+    """The charts drawn; `anchor` is the comparison's id, which makes ids within the images unique."""
+    for chart in charts:
         if chart.on_page:
             spec = specification(chart, background="transparent", titled=False)
             image, width = page_svg(svg_of(spec), f"{anchor}-{chart.name}", chart.title)
@@ -91,13 +123,6 @@ def _draw(section: Section, anchor: str) -> Iterator[DrawnChart]:
 
 def _has_content(section: Section, charts: Sequence[DrawnChart]) -> bool:
     return bool(charts or section.filled("page") or section.sentences or section.notes or section.warnings)
-
-
-def _omitted(sections: tuple[Section, ...]) -> str:
-    """The charts that would say nothing, with the reasons."""
-    charts = [chart for section in sections for chart in section.drawn if not isinstance(chart, Chart)]
-    texts = [f"{chart.title[0].lower()}{chart.title[1:]} ({chart.reason})" for chart in charts if chart.on_page]
-    return "; ".join(texts)
 
 
 def _leading(most: int, table: Table) -> tuple[list[int], list[int]]:
@@ -118,7 +143,8 @@ def _values(table: Table, positions: Sequence[int]) -> dict[str, Any]:
     assert controls is not None
     if controls.export_without is None:
         return dict(controls.data(positions))
-    rows = table.frame.iloc[list(positions)].drop(columns=list(controls.export_without))
+    frame = with_axes(table.frame) if "config" in table.frame else table.frame
+    rows = frame.iloc[list(positions)].drop(columns=list(controls.export_without))
     lines = [_csv_line(cells) for cells in csv.reader(io.StringIO(csv_of(rows)))]
     return {"csv": lines, **controls.data(positions)}
 

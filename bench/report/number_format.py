@@ -47,7 +47,12 @@ def percent(value: float) -> str:
 
 def points(value: float) -> str:
     """A fraction as points with their sign: ``+1.04``, ``−0.30``."""
-    return NOTHING if math.isnan(value) else f"{100 * value:+.2f}".replace("-", "−")
+    return NOTHING if math.isnan(value) else _with_sign(f"{100 * value:+.2f}")
+
+
+def _with_sign(text: str) -> str:
+    """A sign as people write it, and none of what rounds to 0."""
+    return text[1:] if float(text) == 0 else text.replace("-", "−")
 
 
 def points_interval(low: float, high: float) -> str:
@@ -59,7 +64,7 @@ def signed(value: float, metric: str) -> str:
     """A difference of a metric with its sign."""
     if METRICS[metric].percent or math.isnan(value):
         return points(value)
-    return f"{value:+.4f}".replace("-", "−")
+    return _with_sign(f"{value:+.4f}")
 
 
 def with_interval(estimate: Estimate, metric: str) -> str:

@@ -111,6 +111,27 @@ def test_everything_can_be_read_without_scripts(open_page: Open, small_page: str
     expect(page.get_by_text("not significantly different from").first).to_be_visible()
 
 
+@pytest.mark.parametrize("size", [{"width": 1440, "height": 900}, PHONE["viewport"]])
+def test_the_first_screen_answers_four_questions(open_page: Open, small_page: str, size: dict[str, int]) -> None:
+    page = open_page(small_page, viewport=size)
+    answers = page.locator(".answer")
+    assert [text.split("\n")[0] for text in answers.all_inner_texts()] == [
+        "Who leads",
+        "What is really different",
+        "Where it errs",
+        "Against published results",
+    ]
+    for answer in answers.all():
+        box = answer.bounding_box()
+        assert box is not None and box["y"] + box["height"] < size["height"]
+    chart = page.locator(".overview figure").bounding_box()
+    assert chart is not None and chart["y"] < size["height"] - 100
+    expect(page.locator(".stamp")).to_contain_text("checks passed")
+    if size["width"] > 1000:
+        row = page.locator(".board tbody tr").first.bounding_box()
+        assert row is not None and row["y"] + row["height"] < size["height"]
+
+
 def test_the_contents_lead_to_every_section(open_page: Open, small_page: str) -> None:
     page = open_page(small_page)
     links = page.locator("nav.contents a")

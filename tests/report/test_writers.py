@@ -124,6 +124,14 @@ def test_csv_and_json_hold_the_frames_own_numbers(full: Ledger) -> None:
     assert len(ours["keys"]) == ours["seeds"]
 
 
+def test_csv_has_a_column_per_axis_that_varies(full: Ledger) -> None:
+    rows = list(csv.DictReader(io.StringIO(to_csv(report_of(full)))))
+    trained = [row for row in rows if row["kind"] == "trained"]
+    assert {row["axis regularizer"] for row in trained} == {"none", "l2"}
+    assert all(("l2" in row["label"]) == (row["axis regularizer"] == "l2") for row in trained)
+    assert [row["axis regularizer"] for row in rows if row["kind"] == "published"] == [""]
+
+
 def test_json_has_null_for_what_is_not_known(full: Ledger) -> None:
     rows = json.loads(to_json(report_of(full)))["comparisons"][0]["leaderboard"]
     assert next(row for row in rows if row["kind"] == "published")["test_low"] is None

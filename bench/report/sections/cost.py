@@ -33,6 +33,9 @@ BAR = "M-1,-0.3H1V0.3H-1Z"
 AMOUNT = "format(datum.value, datum.value < 1000 ? '.3~r' : '~s')"
 """``0.12``, ``20``, ``1.5M``: d3's ``~s`` alone writes ``120m``."""
 
+MIN_RATIO = 2
+"""Parameters are drawn where the largest network has so many times those of the smallest."""
+
 MAX_POINTS = 1000
 MAX_INTERVALS = 30
 """With more configurations than this only the top ones get their intervals drawn."""
@@ -141,6 +144,8 @@ def cost_chart(comparison: Comparison, column: str, name: str, title: str, axis:
     everything = cost_points(comparison, column)
     points = everything[drawn_points(everything, METRICS[comparison.metrics[0]].ascending)]
     trained = points[points["role"] != "published"]
+    if column == "parameters" and len(trained) and trained["x"].max() < MIN_RATIO * trained["x"].min():
+        return OmittedChart(title, f"all configurations are within {MIN_RATIO} times the same number of parameters")
     if len(trained) < 2 or trained["x"].nunique() < 2:
         return OmittedChart(title, f"fewer than two complete configurations differ in {axis}")
     omitted = len(everything) - len(points)
@@ -153,7 +158,8 @@ def cost_chart(comparison: Comparison, column: str, name: str, title: str, axis:
         )
     sentences.append(FRONT if points["front"].sum() > 1 else SINGLE)
     chart = _cost_layers(points, top_series(comparison), comparison.metrics[0], axis)
-    return Chart(name, title, " ".join(sentences), chart)
+    # The page begins with its own chart of accuracy against time.
+    return Chart(name, title, " ".join(sentences), chart, on_page=column != "train_seconds")
 
 
 def cost_points(comparison: Comparison, column: str) -> pd.DataFrame:

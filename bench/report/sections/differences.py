@@ -23,21 +23,19 @@ COLUMNS = ("first", "second", "difference", "low", "high", "this_low", "this_hig
 
 
 def differences(comparison: Comparison) -> Section:
-    """A square matrix of the top configurations; above the diagonal stands what is below it with the other sign."""
+    """A matrix of the top configurations, above its diagonal: below it the same would stand with the other sign."""
     frame = differences_frame(comparison)
     labels = list(dict.fromkeys([*frame["first"], *frame["second"]]))
     pairs: dict[tuple[str, str], dict[Any, Any]] = {}
     for row in frame.to_dict("records"):
-        pairs[row["first"], row["second"]] = {**row, "sign": 1.0}
-        pairs[row["second"], row["first"]] = {**row, "sign": -1.0}
+        pairs[row["first"], row["second"]] = row
 
     def against(label: str) -> Callable[[Row], Cell]:
         def cell(row: Row) -> Cell:
             pair = pairs.get((row["label"], label))
             if pair is None:
-                return Cell(DIAGONAL)
-            low, high = sorted((pair["sign"] * pair["low"], pair["sign"] * pair["high"]))
-            text = f"{points(pair['sign'] * pair['difference'])} {points_interval(low, high)}"
+                return Cell(DIAGONAL if row["label"] == label else "")
+            text = f"{points(pair['difference'])} {points_interval(pair['low'], pair['high'])}"
             return Cell(text, "faint" if pair["below_seed_noise"] else "")
 
         return cell

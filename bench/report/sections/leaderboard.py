@@ -19,6 +19,7 @@ from bench.report.number_format import (
     NOTHING,
     count,
     is_missing,
+    level_order,
     magnitude,
     milliseconds,
     number,
@@ -68,7 +69,7 @@ def leaderboard(comparison: Comparison) -> Section:
         brief=("test", "seeds"),
         controls=Controls(
             "leaderboard",
-            partial(_page_data, frame, METRICS[comparison.metrics[0]].percent),
+            partial(_page_data, frame, METRICS[comparison.metrics[0]].percent, _open_columns(comparison)),
             export_without=("config",),
             sortable=True,
         ),
@@ -339,8 +340,16 @@ def _page_caption(comparison: Comparison) -> str:
     return " ".join(parts)
 
 
-def _page_data(frame: pd.DataFrame, percent: bool, positions: Sequence[int]) -> dict[str, Any]:
-    """What the page's script needs: whether metrics are fractions, tiers, and each row's value on every axis.
+def _open_columns(comparison: Comparison) -> list[str]:
+    """The columns that a page displays at first; the others wait under “Columns”."""
+    extra = [extra_columns(metric)[0] for metric in comparison.metrics[1:]]
+    return ["in_best_set", "test", "interval", *extra, "seconds", "seeds"]
+
+
+def _page_data(
+    frame: pd.DataFrame, percent: bool, open_columns: Sequence[str], positions: Sequence[int]
+) -> dict[str, Any]:
+    """What the page's script needs: whether metrics are fractions, columns open at first, tiers, values on each axis.
 
     Axes are a list of different values and, per row, the position in it, or null for a published result.
     """
@@ -349,9 +358,14 @@ def _page_data(frame: pd.DataFrame, percent: bool, positions: Sequence[int]) -> 
     configs = [json.loads(rows["config"].iloc[index]) for index in configured]
     axes = []
     for axis, values in by_axis(configs).items():
-        different = list(dict.fromkeys(values))
+        different = sorted(set(values), key=level_order)
         of_row: list[int | None] = [None] * len(rows)
         for index, value in zip(configured, values, strict=True):
             of_row[index] = different.index(value)
         axes.append({"name": axis.replace("_", " "), "values": different, "rows": of_row})
-    return {"percent": percent, "tiers": [tier(row) for row in rows.to_dict("records")], "axes": axes}
+    return {
+        "percent": percent,
+        "open": list(open_columns),
+        "tiers": [tier(row) for row in rows.to_dict("records")],
+        "axes": axes,
+    }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -13,6 +15,7 @@ from bench.report.document import Summary
 from bench.report.grouping import IMPORTED_PROTOCOL
 from bench.report.number_format import NOTHING, counted, number, percent, unit
 from bench.report.sections.leaderboard import test_estimate
+from bench.report.sections.overview import opening, overview_chart, tiles
 from bench.report.sections.provenance import trial_counts
 from bench.report.sections.published_results import published_sentence
 from bench.statistics.contrasts import MIN_SEEDS, difference
@@ -25,7 +28,16 @@ NOTABLE_RATIO = 1.5
 
 
 def summarize(comparison: Comparison) -> Summary:
-    """What was selected on validation in this comparison."""
+    """What was selected on validation in this comparison, and what a page begins with."""
+    return replace(
+        _in_words(comparison),
+        opening=opening(comparison),
+        tiles=tiles(comparison),
+        draw=partial(overview_chart, comparison),
+    )
+
+
+def _in_words(comparison: Comparison) -> Summary:
     group, frame = comparison.group, comparison.frame
     complete = frame[frame["status"] == "complete"]
     trained = complete[complete["kind"] == "trained"]

@@ -109,7 +109,8 @@
     const [first, firstLabel] = select("A", labels, 0);
     const [second, secondLabel] = select("B", labels, 1);
     const [metric, metricLabel] = select("Metric", data.metrics, 1);
-    metricLabel.classList.add("short");
+    const [kind, kindLabel] = select("Matrix", ["A − B", "A", "B"], 0);
+    for (const label of [metricLabel, kindLabel]) label.classList.add("short");
     const out = make("div", { class: "compared", "aria-live": "polite" });
     const draw = () => {
       const [indexA, indexB, metricIndex] = [Number(first.value), Number(second.value), Number(metric.value)];
@@ -118,19 +119,25 @@
       const missing = [...left.missing, ...right.missing];
       const displayed = order(data, a, b);
       const part = displayed.length < data.classes.length ? ` The ${displayed.length} classes that differ most.` : "";
-      const seeds = (side) => (side.seeds > 1 ? `, mean of ${side.seeds} seeds` : "");
+      const seeds = (one) => (one.seeds > 1 ? `, mean of ${one.seeds} seeds` : "");
+      const side = (name, one, counts) =>
+        matrix(data, `${name}: ${one.label}${seeds(one)}`, displayed, (index) => counts.get(index) ?? 0, one.missing, false);
+      const matrices = [
+        () => matrix(data, `A − B: images per seed. Blue is better for A (more on the diagonal, fewer off it), orange worse.${part}`,
+          displayed, (index) => (a.get(index) ?? 0) - (b.get(index) ?? 0), missing, true),
+        () => side("A", left, a),
+        () => side("B", right, b),
+      ];
       out.replaceChildren(
         make("div", { class: "pair" }, metricTable(data, indexA, indexB, left, right, metricIndex), pairs(data, a, b, missing)),
-        matrix(data, `A − B: images per seed. Blue is better for A (more on the diagonal, fewer off it), orange worse.${part}`,
-          displayed, (index) => (a.get(index) ?? 0) - (b.get(index) ?? 0), missing, true),
-        make("div", { class: "sides" },
-          matrix(data, `A: ${left.label}${seeds(left)}`, displayed, (index) => a.get(index) ?? 0, left.missing, false),
-          matrix(data, `B: ${right.label}${seeds(right)}`, displayed, (index) => b.get(index) ?? 0, right.missing, false)));
+        matrices[Number(kind.value)]());
     };
-    for (const input of [first, second, metric]) input.addEventListener("change", draw);
+    for (const input of [first, second, metric, kind]) input.addEventListener("change", draw);
     container.append(make("div", { class: "compare" }, make("h4", {}, "Two configurations side by side"),
-      make("div", { class: "choices" }, firstLabel, secondLabel, metricLabel), out));
+      make("div", { class: "choices" }, firstLabel, secondLabel, metricLabel, kindLabel), out));
     draw();
+    // What stands open for readers without scripts is what the two sides display.
+    for (const block of container.closest("section").querySelectorAll("details.block[open]")) block.open = false;
   }
 
   document.querySelectorAll("[data-controls=classes]").forEach(compare);

@@ -61,6 +61,7 @@ function start(root) {
     name: cell.dataset.column ?? "",
     axis: index > 0 && index <= data.axes.length,
     metric: cell.matches(".number, .symbol"),
+    open: index === 0 || data.open.includes(cell.dataset.column),
     inner: index >= headings.length - 2,
   }));
   const [publishedColumn, tier] = columns.slice(-2).map((column) => column.index);
@@ -83,6 +84,7 @@ function start(root) {
       { targets: places((column) => column.name === "interval"), orderable: false, searchable: false },
       { targets: places((column) => column.axis), type: "metric", visible: false },
       { targets: places((column) => column.inner), visible: false, searchable: false },
+      { targets: places((column) => !column.axis && !column.inner && !column.open), visible: false },
     ],
     rowGroup: { enable: false, dataSrc: () => "", startRender: (rows) => groupHead(rows) },
   });
@@ -180,8 +182,8 @@ function start(root) {
   const tools = element("div", { className: "tools" });
   tools.append(labelled("Filter", search), labelled("Group by", grouping));
   if (filters.length) tools.append(menu("Axis values", ...filters));
-  tools.append(menu("Columns", ...hideable.map(({ index, title, axis, name }) =>
-    pick(name === "interval" ? "Interval, drawn" : title, !axis, (on) => table.column(index).visible(on)))));
+  tools.append(menu("Columns", ...hideable.map(({ index, title, axis, name, open }) =>
+    pick(name === "interval" ? "Interval, drawn" : title, !axis && open, (on) => table.column(index).visible(on)))));
   if (published.includes(true)) {
     tools.append(element("div", { className: "switch" }, pick("Published results", true, (on) =>
       table.search.fixed("published", on ? null : (_text, _row, row) => !published[row]).draw())));

@@ -149,7 +149,6 @@ def test_label_issues_are_what_every_seed_of_every_top_configuration_contradicts
     assert columns == {
         "Configuration": ["one", "two"],
         "All images": ["96.67", "96.67"],
-        "Without contradicted labels": ["98.31", "98.31"],
     }
 
 
