@@ -37,9 +37,9 @@ MAX_SPRITE_BYTES = 600_000
 
 MOST_CONFIDENT = 30
 """How many of a configuration's most confident mistakes are displayed, whatever their classes."""
-PER_PAIR, FREQUENT_PAIRS = 6, 10
+PER_PAIR, FREQUENT_PAIRS = 12, 10
 """Of each of the most frequent pairs of classes, so many of the most confident mistakes are displayed."""
-MISTAKE_LIMITS = (MOST_CONFIDENT + PER_PAIR * FREQUENT_PAIRS, 60, 40, MOST_CONFIDENT, 20, 12, 8, 4)
+MISTAKE_LIMITS = (MOST_CONFIDENT + PER_PAIR * FREQUENT_PAIRS, 90, 60, 40, MOST_CONFIDENT, 20, 12, 8, 4)
 """Mistakes per configuration, tried in turn until the sprite is small enough."""
 
 MAX_LABEL_ISSUES, MAX_DUPLICATES = 36, 12

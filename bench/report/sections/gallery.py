@@ -35,6 +35,8 @@ SENSITIVITY_CAPTION = (
     "these images."
 )
 IN_FILES: frozenset[Format] = frozenset({"page", "markdown", "csv"})
+NO_PAGE: frozenset[Format] = frozenset({"markdown", "csv"})
+"""On the page they are a choice of the gallery."""
 
 
 def gallery(comparison: Comparison) -> Section:
@@ -85,14 +87,13 @@ def label_issues_table(images: Gallery) -> Table:
     more = f"; {MAX_LABEL_ISSUES} are displayed" if len(issues) > MAX_LABEL_ISSUES else ""
     return Table(
         "label-issues",
-        "Possible label errors: all leaders disagree",
+        "Possible label errors",
         f"{agreement(images)} All networks learned from the same training labels, so all of them may be wrong. The "
         f"most confident come first{more}.",
         _image_frame(images, issues[:MAX_LABEL_ISSUES]),
         _image_columns(images, lambda _: ""),
-        formats=IN_FILES,
+        formats=NO_PAGE,
         cards=True,
-        folded=True,
     )
 
 
@@ -231,6 +232,10 @@ def gallery_data(images: Gallery) -> dict[str, Any]:
         "classes": list(images.classes),
         "columns": SPRITE_COLUMNS,
         "positions": list(images.sprite.positions) if images.sprite else [],
+        "disagreed": [
+            [issue.image, issue.label, issue.predicted, 0, *map(_thousandths, _probabilities(issue))]
+            for issue in (images.label_issues.images if images.label_issues else ())[:MAX_LABEL_ISSUES]
+        ],
         "configurations": [
             {
                 "label": mistakes.label,
@@ -253,6 +258,10 @@ def gallery_data(images: Gallery) -> dict[str, Any]:
             for mistakes in images.mistakes
         ],
     }
+
+
+def _probabilities(issue: LabelIssue) -> tuple[float, float]:
+    return issue.confidence, issue.true_class_probability
 
 
 def gallery_json(images: Gallery) -> dict[str, Any]:

@@ -27,13 +27,18 @@
         tile.style.setProperty("--y", String(Math.floor(positions.get(image) / data.columns)));
         made.append(tile);
       }
-      const which = `no. ${grouped(image)}` + (one.seeds > 1 ? `, ${seeds} of ${one.seeds} seeds` : "");
+      const which = `no. ${grouped(image)}` + (one.seeds > 1 && seeds > 0 ? `, ${seeds} of ${one.seeds} seeds` : "");
       made.append(make("span", { class: "quiet" }, which), line("label", label, trueClassProbability), line("predicted", predicted, confidence));
       return made;
     };
 
     const draw = () => {
       const one = data.configurations[Number(configuration.value)];
+      if (pair.value === "all") {
+        status.textContent = `${grouped(data.disagreed.length)} images whose label all seeds of all top configurations contradict in the same way: the label may be wrong, or all networks are.`;
+        list.replaceChildren(...data.disagreed.map((issue) => shot(one, issue)));
+        return;
+      }
       const selected = one.pairs[Number(pair.value)];
       const displayed = selected
         ? one.displayed.filter(([, label, predicted]) => label === selected[0] && predicted === selected[1])
@@ -45,8 +50,13 @@
     };
     const offer = () => {
       const one = data.configurations[Number(configuration.value)];
-      const before = pair.selectedOptions[0]?.dataset.pair;
+      const before = pair.value === "all" ? "all" : pair.selectedOptions[0]?.dataset.pair;
       pair.replaceChildren(new Option(`all pairs (${grouped(one.total)})`, "-1"));
+      if (data.disagreed.length) {
+        const made = new Option(`all leaders disagree with the label (${grouped(data.disagreed.length)})`, "all");
+        made.selected = before === "all";
+        pair.append(made);
+      }
       one.pairs.forEach(([label, predicted, count], number) => {
         const made = new Option(`${data.classes[label]} predicted as ${data.classes[predicted]} (${grouped(count)})`, String(number));
         made.dataset.pair = `${label}/${predicted}`;
