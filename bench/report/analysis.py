@@ -227,7 +227,7 @@ def _rank_statistics(
     if estimates is None:
         return {}
     complete = {configuration.label for configuration in compared}
-    places = {label: place for place, label in enumerate(ranked)}
+    ranks = {label: rank for rank, label in enumerate(ranked)}
     rows = [row for row, configuration in enumerate(measured) if configuration.label in complete]
     best = max(rows, key=lambda row: estimates.means[row], default=0)
     statistics = {}
@@ -240,12 +240,12 @@ def _rank_statistics(
         weights[0, best] += 1
         weights[0, row] -= 1
         gap = float(estimates.means[best] - estimates.means[row])
-        place = places.get(configuration.label)
+        rank = ranks.get(configuration.label)
         statistics[configuration.label] = RankStatistics(
             *intervals,
-            bool(best_set.in_set[place]) if best_set and place is not None else None,
-            bool(best_set.in_joint_set[place]) if best_set and place is not None else None,
-            bool(best_set_on_test.in_set[place]) if best_set_on_test and place is not None else None,
+            bool(best_set.in_set[rank]) if best_set and rank is not None else None,
+            bool(best_set.in_joint_set[rank]) if best_set and rank is not None else None,
+            bool(best_set_on_test.in_set[rank]) if best_set_on_test and rank is not None else None,
             gap,
             0 < gap < NOISE_STANDARD_ERRORS * float(seed_error(estimates, weights)[0]),
         )

@@ -173,7 +173,7 @@ def compare_values(
 
 def _best_in_shared_cells(table: pd.DataFrame, value: str, first: str) -> tuple[int, tuple[int, int] | None]:
     """How many cells two values of an axis share, and each one's configuration that is best on validation in these."""
-    of_value, of_first = (table[table["value"] == one] for one in (value, first))
+    of_value, of_first = (table[table["value"] == name] for name in (value, first))
     shared = set(of_value["cell"]) & set(of_first["cell"])
     if not shared:
         return 0, None

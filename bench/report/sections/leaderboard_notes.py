@@ -197,7 +197,7 @@ def _selection_bias(analysis: Analysis) -> str:
     estimates, best_set = analysis.estimates, analysis.best_set
     if estimates is None or best_set is None or np.count_nonzero(best_set.in_set) < 2:
         return ""
-    equals = subset(estimates, [analysis.ranked[place] for place in np.flatnonzero(best_set.in_set)])
+    equals = subset(estimates, [analysis.ranked[index] for index in np.flatnonzero(best_set.in_set)])
     count, alone = len(equals.means), float(equals.variances.sum())
     shared = (float(variance(equals, np.ones((1, count)))[0]) - alone) / (count * (count - 1))
     n = len(estimates.means)

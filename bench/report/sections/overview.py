@@ -94,9 +94,9 @@ def _different(comparison: Comparison, trained: pd.DataFrame, best: Mapping[Any,
     if worse.empty:
         return Tile(heading, value, "No configuration can be told from the best.", "differences")
     n_tied = len(tested) - len(worse)
-    tied = "one alone may be the best" if n_tied == 1 else f"{n_tied} are tied with the best"
+    best_text = "one alone may be the best" if n_tied == 1 else f"{n_tied} are tied with the best"
     following = worse.to_dict("records")[0]
-    return Tile(heading, value, f"{tied}; {_gap(comparison, best, following)}", "differences")
+    return Tile(heading, value, f"{best_text}; {_gap(comparison, best, following)}", "differences")
 
 
 def _gap(comparison: Comparison, best: Mapping[Any, Any], other: Mapping[Any, Any]) -> str:

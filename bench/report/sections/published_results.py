@@ -121,7 +121,7 @@ def _reproduction(compared: Sequence[Configuration], configs: Sequence[Config]) 
     return max(candidates, key=validation_mean).label if candidates else None
 
 
-def _reproduced(comparison: Comparison, configuration: Configuration, reference: Reference) -> dict[str, Any]:
+def _reproduced(comparison: Comparison, configuration: Configuration, reference: Reference) -> dict[str, object]:
     """Position and gap by seed noise, as on the page of published systems that `bench published` writes."""
     if NEVER_RANKED in reference.flags:
         return {}

@@ -85,11 +85,11 @@ def _axis_table(axis: str, frame: pd.DataFrame, networks: str) -> Table:
 
 def _never_together(axis: str, frame: pd.DataFrame) -> str:
     """Which values share no combination of all else with the first one, so that nothing is said of a difference."""
-    apart = frame["value"][frame["n_shared"].eq(0).fillna(False)].tolist()
-    if not apart:
+    separate = frame["value"][frame["n_shared"].eq(0).fillna(False)].tolist()
+    if not separate:
         return ""
     return (
-        f"{spaced(axis).capitalize()}: {', '.join(apart)} and {frame['value'].iloc[0]} were never tried with all else "
+        f"{spaced(axis).capitalize()}: {', '.join(separate)} and {frame['value'].iloc[0]} were never tried with all else "
         "equal, so no difference between them is stated."
     )
 

@@ -145,11 +145,8 @@ def test_label_issues_are_what_every_seed_of_every_top_configuration_contradicts
     assert found.label_issues is not None
     assert [s.image for s in found.label_issues.images] == [4]
     assert agreement(found).startswith("All 3 networks of 2 top configurations")
-    columns = sensitivity_columns(found)
-    assert columns == {
-        "Configuration": ["one", "two"],
-        "All images": ["96.67", "96.67"],
-    }
+    # Without the contradicted labels accuracy can only rise: nothing to print.
+    assert sensitivity_columns(found) == {"Configuration": [], "All images": []}
 
 
 def test_two_networks_that_agree_make_no_label_issue() -> None:
