@@ -89,8 +89,8 @@ def _never_together(axis: str, frame: pd.DataFrame) -> str:
     if not separate:
         return ""
     return (
-        f"{spaced(axis).capitalize()}: {', '.join(separate)} and {frame['value'].iloc[0]} were never tried with all else "
-        "equal, so no difference between them is stated."
+        f"{spaced(axis).capitalize()}: {', '.join(separate)} and {frame['value'].iloc[0]} were never tried with all "
+        "else equal, so no difference between them is stated."
     )
 
 
