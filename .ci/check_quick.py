@@ -13,7 +13,9 @@ best = max(row["test_mean"] for row in rows)
 selected = [row for row in rows if row["selected"]]
 problems = []
 if len(rows) != 6 or any(row["status"] != "complete" or row["seeds"] != 3 for row in rows):
-    problems.append(f"6 complete configurations of 3 seeds expected, found {[(row['label'], row['status']) for row in rows]}")
+    problems.append(
+        f"6 complete configurations of 3 seeds expected, found {[(row['label'], row['status']) for row in rows]}"
+    )
 if best < 0.88:
     problems.append(f"the best test accuracy is {best:.4f}, below .88")
 if len(selected) != 1 or selected[0]["validation_mean"] != max(row["validation_mean"] for row in rows):
