@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import shlex
+import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import bench
+from bench.__main__ import main
 from bench.cli import COMMANDS
 from bench.published import find
 from bench.suite.suite import load_suite
@@ -85,3 +89,38 @@ def test_the_reference_of_the_site_has_every_option_key_and_name() -> None:
     assert "`--only AXIS=VALUE`" in commands and "Also: `BENCH_RESULTS`." in commands
     assert "### `resnet9`" in keys and "| `early_stopping` |" in keys
     assert all(f".{name}\n" in hooks.python_page() for name in set(bench.__all__) - {"__version__"})
+
+
+def test_every_step_of_the_tutorial_runs_as_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On few images and for an epoch."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("BENCH_RESULTS", raising=False)
+    random, labels = np.random.default_rng(0), np.arange(300) % 2
+    images = (random.random((300, 8, 8)) * 120 + labels[:, None, None] * 40).astype(np.uint8)
+    parts = {"train_images": images[:200], "train_labels": labels[:200]}
+    np.savez("clothes.npz", **parts, test_images=images[200:], test_labels=labels[200:])
+    printed = ""
+    page = (ROOT / "docs/tutorial.md").read_text(encoding="utf-8")
+    for language, text in re.findall(r"^```(\w+)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
+        first = text.splitlines()[0]
+        if language == "yaml":
+            few = text.replace("fashion_mnist", "{name: npz, path: clothes.npz}").replace("epochs: 4", "epochs: 1")
+            Path(f"{first.removeprefix('name: ')}.yaml").write_text(few.replace("seeds: 5", "seeds: 2"))
+        elif language == "python":
+            Path(first.removeprefix("# ")).write_text(text)
+        else:
+            for line in text.splitlines():
+                words = shlex.split(line)
+                monkeypatch.setattr(sys, "argv", [*words, *(["--no-ray"] if words[1] == "run" else [])])
+                with pytest.raises(SystemExit) as end:
+                    main()
+                out, err = capsys.readouterr()
+                # So few images may show that a network is worse (1), or nothing (3).
+                assert end.value.code in ((0, 1, 3) if words[1] == "compare" else (0, None)), (line, out, err)
+                printed += out
+    assert "4 configurations, 8 trials" in printed
+    # The wide network without dropout is in both suites, and was trained once.
+    assert "10 of 10 entries without a problem" in printed
+    assert Path("reports/lab.html").is_file() and Path("site/suites/own/index.html").is_file()
