@@ -108,6 +108,7 @@ def test_everything_can_be_read_without_scripts(open_page: Open, small_page: str
     expect(page.locator(".board tbody tr")).to_have_count(9)
     expect(page.locator(".board tbody tr").last).to_be_visible()
     expect(page.locator(".tools")).to_have_count(0)
+    page.get_by_text("In words").click()
     expect(page.get_by_text("not significantly different from").first).to_be_visible()
 
 
