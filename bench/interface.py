@@ -13,7 +13,14 @@ from bench.commands.load_results import report_of, report_of_all
 from bench.commands.load_suites import completed, trials_of
 from bench.commands.load_suites import load as load_suite_argument
 from bench.commands.options import suite_argument, terminal
-from bench.commands.run import check_validated, git_commit, is_missing_any, load_datasets, options_of
+from bench.commands.run import (
+    check_validated,
+    git_commit,
+    is_missing_any,
+    load_datasets,
+    options_of,
+    run_confirmation,
+)
 from bench.errors import UserError, flow
 from bench.execution.messages import Keep, RunOptions
 from bench.execution.progress import console_progress
@@ -161,6 +168,7 @@ def _train_missing(
     console.quiet = not progress
     with stop_on_signals():
         run_trials(trials, datasets, ledger, console, options, console_progress(console))
+        run_confirmation(suite, trials, datasets, ledger, console, options)
         settle(trials, ledger, options)
 
 

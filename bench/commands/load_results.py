@@ -118,6 +118,19 @@ def report_of_all(ledger: Ledger, detail: Sequence[str] = (), with_ensembles: bo
     )
 
 
+def confirmation(ledger: Ledger, suite: Suite, trials: list[Trial]) -> list[Trial]:
+    """The trials with fresh seeds of what validation selects now, and of its rivals; none without `confirm`."""
+    n_seeds = suite.confirm
+    if n_seeds is None:
+        return []
+    from bench.report.confirmation import fresh_trials
+
+    ledger.refresh()
+    return undamaged(
+        lambda: fresh_trials(trials, ledger.records(), ledger.predictions, n_seeds, suite.metrics[0]), ledger
+    )
+
+
 def report_of(
     ledger: Ledger,
     text: str,
@@ -132,7 +145,8 @@ def report_of(
 
     register_metrics(suite.metrics, suite.path.resolve().parent)
     is_file = suite.path.name != DICT_NAME  # or given in Python
-    keys = {trial.key for trial in trials}
+    fresh = confirmation(ledger, suite, trials)
+    keys = {trial.key for trial in [*trials, *fresh]}
     data = {canonical(trial.config.dataset.to_json()) for trial in trials}
     references = find(suite.references)
     dataset_of = {reference.id: reference.dataset for reference in references}
@@ -162,6 +176,7 @@ def report_of(
             suite_file=_named(suite.path) if is_file else "",
             details=detail,
             validation=ledger.validation_probabilities if with_ensembles else None,
+            fresh=fresh,
         ),
         ledger,
     )

@@ -17,7 +17,7 @@ from bench.commands.check_suites import (
     warn_of_emulation,
 )
 from bench.commands.data import datasets_of
-from bench.commands.load_results import warn_damaged
+from bench.commands.load_results import confirmation, warn_damaged
 from bench.commands.load_suites import load, trials_of
 from bench.commands.options import (
     RESULTS,
@@ -39,6 +39,7 @@ from bench.execution.scheduler import work_plan
 from bench.jsonutil import JsonObject
 from bench.ledger.ledger import Ledger
 from bench.streams import reserve_stdout
+from bench.suite.comparable import comparable
 from bench.suite.labels import axis_label
 from bench.suite.schema import AXIS_ORDER, DATA_QUESTIONS, OMITTED_DEFAULTS, Settings
 from bench.system import slots as slots_of_machine
@@ -121,7 +122,8 @@ def plan(
         operations = None
         if not_estimated:
             operations = operation_cost(not_estimated, ledger.records(), slots, cpus_per_trial, gpus_per_trial)
-        plans.append(plan_json(suite, trials, missing, done, cost, slots, operations, unchecked))
+        plan_ = plan_json(suite, trials, missing, done, cost, slots, operations, unchecked)
+        plans.append({**plan_, "confirm": _confirm(suite, trials, ledger, len(missing))})
     if as_json:
         typer.echo(json.dumps(plans[0] if len(plans) == 1 else plans, indent=2), file=printed)
     else:
@@ -206,6 +208,8 @@ def plan_text(plan: Plan) -> str:
     lines.append(f"in the ledger: {done or 'none'}; to run: {to_run}")
     if plan["pruning"]:
         lines += _pruning_lines(plan)
+    if plan.get("confirm"):
+        lines.append(_confirm_text(plan["confirm"]))
     if plan["max_minutes"]:
         lines.append(f"max_minutes: a trial ends as timed out after {plan['max_minutes']:g} min of training")
     cost = plan["estimate"]
@@ -227,6 +231,33 @@ def plan_text(plan: Plan) -> str:
         networks = plural(plan["networks_unchecked"], "network")
         lines.append(f"{networks} not yet built for these images: `bench run` does that before anything trains")
     return "\n".join(lines)
+
+
+def _confirm(suite: Suite, trials: list[Trial], ledger: Ledger, n_missing: int) -> Plan | None:
+    """The trials with fresh seeds: how many at most, and how many it is once the ledger has all others."""
+    if suite.confirm is None:
+        return None
+    from bench.report.confirmation import most_confirmed
+
+    configs = list({trial.group: trial.config.to_json() for trial in trials}.values())
+    plan: Plan = {
+        "seeds": suite.confirm,
+        "at_most": most_confirmed([len(group) for group in comparable(configs)], suite.confirm),
+        "trials": None,
+        "to_run": None,
+    }
+    if n_missing:
+        return plan
+    fresh, done = confirmation(ledger, suite, trials), ledger.done(None, suite.max_minutes)
+    return plan | {"trials": len(fresh), "to_run": sum(trial.key not in done for trial in fresh)}
+
+
+def _confirm_text(confirm: Plan) -> str:
+    seeds = plural(confirm["seeds"], "fresh seed")
+    text = f"confirm: then what validation selected and its rivals, with {seeds}"
+    if confirm["trials"] is None:
+        return f"{text}: at most {plural(confirm['at_most'], 'trial')} more"
+    return f"{text}: {plural(confirm['trials'], 'trial')}, {confirm['to_run']:,} of them to run"
 
 
 ADVISED_SEEDS = 3

@@ -12,7 +12,7 @@ import typer
 from bench.commands.check_suites import check, check_data, check_splits, data_locations, warn_of_emulation
 from bench.commands.cluster import make_bundle, read, run_on_cluster, tear_down_cluster
 from bench.commands.data import datasets_of
-from bench.commands.load_results import print_weights, report_of, warn_damaged
+from bench.commands.load_results import confirmation, print_weights, report_of, warn_damaged
 from bench.commands.load_suites import load, trials_of
 from bench.commands.options import (
     RESULTS,
@@ -63,6 +63,8 @@ if TYPE_CHECKING:
 
     from bench.data import Dataset
     from bench.execution.cluster.launcher import Launcher
+    from bench.execution.slurm_array import SlurmSettings
+    from bench.ledger.record import Record
     from bench.suite.suite import Suite
     from bench.suite.trial import Trial
 
@@ -130,16 +132,16 @@ def run(
     # Not before all input is known to be right: Ray takes seconds to import, and data may have to be fetched.
     console = terminal(quiet)
     failed, warned = False, warn_damaged(ledger)
-    if launcher:
-        failed = _run_on_launcher(launcher, planned, ledger, options, console, data_dir, teardown)
-    else:
+    if not launcher:
         datasets = load_datasets(planned, data_dir)
-    if slurm_settings and (bundle := make_bundle(None, planned, ledger, options)):
-        failed = run_on_slurm(slurm_settings, bundle, ledger, console, data_dir)
+    if launcher or slurm_settings:
+        failed = _run_elsewhere(launcher, slurm_settings, planned, ledger, options, console, data_dir, teardown)
     with stop_after(None if launcher else max_hours):
         for text, suite, trials in planned:
             if not (launcher or slurm_settings):
                 failed |= _run_suite(suite, trials, datasets, ledger, console, options, verbose)
+            else:
+                _print_unconfirmed(suite, trials, ledger, console, options)
             failed |= print_weights(text, trials, ledger, console, options_of(suite, options))
             _print_leaderboard(text, suite, trials, ledger, console)
             warned |= warn_damaged(ledger, warned)
@@ -166,8 +168,9 @@ def _print_leaderboard(text: str, suite: Suite, trials: list[Trial], ledger: Led
     console.print(f"\nThe whole page: {page}", soft_wrap=True, style="dim")
 
 
-def _run_on_launcher(
-    launcher: Launcher,
+def _run_elsewhere(
+    launcher: Launcher | None,
+    slurm_settings: SlurmSettings | None,
     planned: list[Planned],
     ledger: Ledger,
     options: RunOptions,
@@ -175,11 +178,13 @@ def _run_on_launcher(
     data_dir: Path | None,
     teardown: bool,
 ) -> bool:
-    """Run what is missing on the cluster of a launcher's file; whether trials failed."""
-    bundle = make_bundle(launcher, planned, ledger, options)
-    if bundle:
+    """Run what is missing on a cluster or by SLURM; whether trials failed."""
+    bundle = make_bundle(launcher, _with_fresh_seeds(planned, ledger, options), ledger, options)
+    if bundle and launcher:
         return run_on_cluster(launcher, bundle, ledger, console, data_dir, teardown=teardown)
-    if teardown:
+    if bundle and slurm_settings:
+        return run_on_slurm(slurm_settings, bundle, ledger, console, data_dir)
+    if launcher and teardown:
         tear_down_cluster(launcher, console)
     return False
 
@@ -242,10 +247,51 @@ def _run_suite(
 
     options = options_of(suite, options)
     records = run_trials(trials, datasets, ledger, console, options, console_progress(console, verbose))
+    records += run_confirmation(suite, trials, datasets, ledger, console, options, verbose)
     if not records:
         are = "is" if len(trials) == 1 else "are"
         console.print(f"{suite.name}: nothing to run, its {plural(len(trials), 'trial')} {are} in {ledger.root}/")
     return any(record.status == "failed" for record in records)
+
+
+def run_confirmation(
+    suite: Suite,
+    trials: list[Trial],
+    datasets: dict[str, Dataset],
+    ledger: Ledger,
+    console: Console,
+    options: RunOptions,
+) -> list[Record]:
+    """Train what validation selected and its rivals with fresh seeds, where the suite asks for it."""
+    from bench.execution.run_trials import run_trials
+
+    fresh = confirmation(ledger, suite, trials)
+    if not fresh:
+        return []
+    configurations = plural(len({trial.config_key for trial in fresh}), "configuration")
+    seeds = plural(suite.confirm or 0, "fresh seed")
+    console.print(f"confirm: {configurations}, selected on validation and rivals, with {seeds}", soft_wrap=True)
+    return run_trials([*trials, *fresh], datasets, ledger, console, replace(options, keep="none", forced=()))
+
+
+def _print_unconfirmed(
+    suite: Suite, trials: list[Trial], ledger: Ledger, console: Console, options: RunOptions
+) -> None:
+    """Say that fresh seeds are still to be trained, which waits until the ledger has all others."""
+    from bench.execution.coordinator import done_for
+
+    done = done_for(ledger, options_of(suite, options))
+    if any(trial.key not in done for trial in confirmation(ledger, suite, trials)):
+        console.print(f"{suite.name}: `confirm`: the same command again trains the fresh seeds")
+
+
+def _with_fresh_seeds(planned: list[Planned], ledger: Ledger, options: RunOptions) -> list[Planned]:
+    """What runs elsewhere: fresh seeds once the ledger has all others of a suite, for which they are selected."""
+    return [
+        (text, suite, [*trials, *([] if is_missing_any(ledger, (text, suite, trials), options) else fresh)])
+        for text, suite, trials in planned
+        for fresh in [confirmation(ledger, suite, trials)]
+    ]
 
 
 def options_of(suite: Suite, options: RunOptions) -> RunOptions:

@@ -11,6 +11,7 @@ from bench.report.analysis import analyse
 from bench.report.classes.build_details import build_details, check_patterns
 from bench.report.classes.misclassified import cached_finder
 from bench.report.comparison import Comparison, Origin
+from bench.report.confirmation import confirmed_comparison
 from bench.report.document import Report
 from bench.report.ensemble_rows import ValidationOf, ensemble_rows
 from bench.report.estimates import complete_metrics
@@ -37,6 +38,7 @@ def build(
     suite_file: str = "",
     details: Sequence[str] = (),
     validation: ValidationOf | None = None,
+    fresh: Sequence[Trial] = (),
 ) -> Report:
     """Turn ledger records into a report.
 
@@ -47,10 +49,8 @@ def build(
     predictions
         From a trial's key to its predictions; read once for every complete trial, and again for the configurations
         displayed class by class.
-    title, suite, command, suite_file
-        As they are written in the report.
-    reproduce_command
-        The command that runs trials again, to which each row adds its keys.
+    title, suite, command, suite_file, reproduce_command
+        As they are written in the report; the last one runs trials again, and each row adds its keys to it.
     references
         Published results for the tables of their data sets.
     planned
@@ -66,6 +66,8 @@ def build(
         Patterns of further configurations to display class by class; see `bench.report.classes.build_details`.
     validation
         From a trial's key to the probabilities of its validation part; without it there are no ensembles.
+    fresh
+        The trials with fresh seeds (`bench.report.confirmation`), whose records select nothing.
 
     Raises
     ------
@@ -73,19 +75,17 @@ def build(
         A pattern of `details` names no configuration.
     """
     planned = list(planned)
-    records = complete_metrics(records, predictions, metrics)
-    groups = group_trials(records, planned)
+    fresh_records, others = _fresh_and_others(complete_metrics(records, predictions, metrics), fresh)
+    groups = group_trials(others, planned)
     check_patterns(details, groups)
     find_data = cached_finder(planned)
     comparisons = []
     for group in groups:
         analysis = analyse(group, predictions, metrics[0])
         of_dataset = [reference for reference in references if reference.dataset == group.dataset]
-        images = analysis.correctness.images
-        frame = leaderboard_frame(group, of_dataset, images, metrics, analysis.rank_statistics, reproduce_command)
-        with_details = build_details(
-            group, frame, analysis.top, predictions, find_data, reproductions, details, len(groups)
-        )
+        images, ranks, top = analysis.correctness.images, analysis.rank_statistics, analysis.top
+        frame = leaderboard_frame(group, of_dataset, images, metrics, ranks, reproduce_command)
+        with_details = build_details(group, frame, top, predictions, find_data, reproductions, details, len(groups))
         comparisons.append(
             Comparison(
                 group=group,
@@ -98,10 +98,19 @@ def build(
                 details=with_details.details,
                 gallery=with_details.gallery,
                 ensembles=ensemble_rows(group, predictions, validation, metrics[0]) if validation else (),
+                confirmed=confirmed_comparison(group, fresh, fresh_records, predictions, metrics, reproduce_command),
             )
         )
     origin = Origin(suite, suite_file, command, checksums(groups, planned))
     return _report(title, comparisons, origin, _notes(references, {group.dataset for group in groups}, on_other_data))
+
+
+def _fresh_and_others(records: Sequence[Record], fresh: Sequence[Trial]) -> tuple[list[Record], list[Record]]:
+    """The records of trials with fresh seeds, and all others."""
+    keys = {trial.key for trial in fresh}
+    return [record for record in records if record.key in keys], [
+        record for record in records if record.key not in keys
+    ]
 
 
 def _report(title: str, comparisons: Sequence[Comparison], origin: Origin, notes: tuple[str, ...]) -> Report:

@@ -38,6 +38,8 @@ class Comparison:
         Of the configurations displayed class by class.
     ensembles
         Single networks and ensembles with temperature scaling, never ranked (`bench.report.ensemble_rows`).
+    confirmed
+        What was selected and its rivals by fresh seeds alone (`bench.report.confirmation`); None without `confirm`.
     """
 
     group: TrialGroup
@@ -50,6 +52,7 @@ class Comparison:
     details: tuple[Details, ...]
     gallery: Gallery | None = None
     ensembles: tuple[ProbabilityRow, ...] = ()
+    confirmed: Comparison | None = None
 
     @cached_property
     def accuracies(self) -> dict[str, Estimate]:

@@ -320,5 +320,11 @@ class SuiteFile(BaseModel):
         description="Minutes of training after which a trial ends as timed out; looked at after each epoch.",
         examples=[30],
     )
+    confirm: Positive | None = Field(
+        None,
+        description="Train the configuration that validation selected and its rivals with so many fresh seeds, and "
+        "report by these.",
+        examples=[3],
+    )
     sampling_seed: Annotated[int, Field(ge=0)] = 0
     limit: Annotated[int, Field(gt=0, le=1_000_000)] = Field(10_000, description="A suite of more trials is an error.")

@@ -47,6 +47,8 @@ class Suite:
     sampling_seed: int = 0
     max_minutes: float | None = None
     """Of training, for each trial; it changes no result of a trial that ends in time, so it is in no key."""
+    confirm: int | None = None
+    """Fresh seeds for what validation selected and its rivals."""
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], folder: str | Path = ".") -> Suite:
@@ -159,6 +161,8 @@ def read_suite(
         if top.pruning and any(config["validation"] == "none" for config, _ in selected):
             message = "pruning needs validation images, and `validation: none` leaves none"
             raise SuiteError(document.file, [Problem("pruning", message, document.line(("pruning",)))])
+        if top.confirm and (message := _why_not_confirmed(selected)):
+            raise SuiteError(document.file, [Problem("confirm", message, document.line(("confirm",)))])
     except SuiteError as error:
         if cli_overrides:  # the file alone may be right
             raise UserError(f"{error}\n  (read with {_options_text('--set', cli_overrides)})") from error
@@ -186,7 +190,20 @@ def read_suite(
         tuple(expanded.references),
         sampling_seed=top.sampling_seed,
         max_minutes=top.max_minutes,
+        confirm=top.confirm,
     )
+
+
+def _why_not_confirmed(pairs: list[Pair]) -> str:
+    """Why nothing can be selected and confirmed; "" where it can."""
+    if any(config["validation"] == "none" for config, _ in pairs):
+        return "confirm needs validation images to select by, and `validation: none` leaves none"
+    if any(len(seeds) < 2 for _, seeds in pairs):
+        return (
+            "confirm needs at least 2 seeds of every configuration: rivals are those that seeds do not tell from the "
+            "selected one; give `seeds: 2` or more"
+        )
+    return ""
 
 
 def forced_configurations(suite: Suite, texts: Sequence[str]) -> list[Configuration]:

@@ -229,6 +229,12 @@ def trials(
     return found_trials
 
 
+def with_seed(trial: Trial, seed: int) -> Trial:
+    """The same configuration with another seed."""
+    source = trial.code.checksum if trial.code else None
+    return replace(trial, seed=seed, key=trial_key(trial.config.to_json(), seed, trial.contents, source))
+
+
 def data_source(
     suite: Path, component: Component, fingerprint: Callable[[JsonObject], str], codes: Codes
 ) -> tuple[Path | None, str, ComponentCode | None]:

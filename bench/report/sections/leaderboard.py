@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -61,7 +62,7 @@ def leaderboard(comparison: Comparison) -> Section:
         page_caption=_page_caption(comparison),
         frame=frame,
         columns=tuple(_columns(comparison)),
-        style=row_style,
+        style=partial(_style, set(comparison.confirmed.frame["label"]) if comparison.confirmed else set()),
         main=True,
         terminal_rows=None,
         in_full=True,
@@ -79,12 +80,43 @@ def leaderboard(comparison: Comparison) -> Section:
         for row in frame.to_dict("records")
     ]
     analysis = comparison.analysis
+    confirmed = (_confirmed(comparison.confirmed),) if comparison.confirmed else ()
     return Section(
         "leaderboard",
         "Leaderboard",
-        (table, _commands(frame)),
+        (table, *confirmed, _commands(frame)),
         notes=leaderboard_notes(comparison),
-        data=lambda: {"leaderboard": rows, "findings": {"top": analysis.top, "seed_noise": analysis.seed_noise}},
+        data=lambda: {
+            "leaderboard": rows,
+            "findings": {"top": analysis.top, "seed_noise": analysis.seed_noise},
+            **({"confirmed": comparison.confirmed.frame.drop(columns="config")} if comparison.confirmed else {}),
+        },
+    )
+
+
+def _style(confirmed: Collection[str], row: Row) -> RowStyle:
+    style = row_style(row)
+    return replace(style, marks=(*style.marks, "confirmed below")) if row["label"] in confirmed else style
+
+
+def _confirmed(confirmed: Comparison) -> Table:
+    """The selected configuration and its rivals by fresh seeds alone."""
+    of_metrics = ("in_best_set", "test", "new", "gap_to_best", "validation", "seeds")
+    columns = [column for column in _columns(confirmed) if column.name in ("label", *of_metrics)]
+    return Table(
+        name="confirmed",
+        title="Confirmed with fresh seeds",
+        caption=(
+            "The configuration selected on validation and those that its seeds did not tell from it there, trained "
+            "with seeds by which nothing was selected. The summary judges by these rows; those above are of the "
+            "networks that selected."
+        ),
+        frame=confirmed.frame,
+        columns=tuple(columns),
+        style=row_style,
+        main=True,
+        in_full=True,
+        terminal_rows=None,
     )
 
 

@@ -23,6 +23,9 @@ from bench.statistics.contrasts import MIN_SEEDS, difference
 MAX_NAMED = 3
 """Configurations and pairs of classes named in a sentence; more are counted."""
 
+OF_THESE = "This is of these networks, by which it was also selected: for others it is biased (`confirm`)."
+NOT_CONFIRMED = "It is not confirmed yet: the same `bench run` trains its fresh seeds."
+
 NOTABLE_RATIO = 1.5
 """Ratio of training times from which it is mentioned."""
 
@@ -65,6 +68,10 @@ def _in_words(comparison: Comparison) -> Summary:
         best = _best_set_sentence(comparison, complete)
         return Summary(lead, difference=best, caution=caution, trials=trials, facts=facts)
     row = selected.to_dict("records")[0]
+    if comparison.confirmed and (confirmed := _confirmed(comparison.confirmed, len(trained))):
+        return replace(confirmed, trials=trials, facts=facts)
+    if comparison.confirmed:
+        caution = f"{caution} {NOT_CONFIRMED}".strip()
     difference_text = _differences(comparison, row, complete)
     highest = trained.iloc[0]
     if highest["label"] != row["label"]:
@@ -75,7 +82,25 @@ def _in_words(comparison: Comparison) -> Summary:
             f"it was not selected on validation, and the {end} of many test results is biased {way}."
         ).strip()
     lead = f"Selected on validation, of {len(trained)} complete configurations:"
-    return Summary(lead, row["label"], _metrics(row), difference_text, caution, trials, facts)
+    return Summary(lead, row["label"], f"{_metrics(row)} {OF_THESE}", difference_text, caution, trials, facts)
+
+
+def _confirmed(confirmed: Comparison, n_complete: int) -> Summary | None:
+    """What fresh seeds say of the selected configuration and its rivals; None while some are missing."""
+    frame = confirmed.frame
+    complete, selected = frame[frame["status"] == "complete"], frame[frame["selected"]]
+    if selected.empty or len(complete) < len(confirmed.group.configurations):
+        return None
+    row = selected.to_dict("records")[0]
+    lead = f"Selected on validation, of {n_complete} complete configurations, and judged by fresh seeds alone:"
+    if len(complete) == 1:
+        difference_text = "It has no rival: no other configuration came as close on validation as seeds vary."
+    else:
+        others = [label for label in complete["label"] if label != row["label"]]
+        names = f"Its {'rival' if len(others) == 1 else 'rivals'} with the same fresh seeds: {_names(others)}."
+        difference_text = f"{names} {_differences(confirmed, row, complete)}".strip()
+    metrics = f"{_metrics(row).removesuffix('.').removesuffix('seeds').removesuffix('seed')}fresh seeds."
+    return Summary(lead, row["label"], metrics, difference_text, _caution(complete))
 
 
 def _trials(comparison: Comparison) -> str:

@@ -74,6 +74,17 @@ ROWS: dict[str, Row] = {
     "no validation but best weights": (TOP + "  validation: none\n  weights: best\n", "suite.yaml:5: grid.weights: "),
     "no validation but refit": (TOP + "  validation: none\n  refit: true\n", "suite.yaml:5: grid.refit: "),
     "no validation but pruning": (TOP + "  validation: none\npruning: asha\n", "suite.yaml:5: pruning: pruning needs"),
+    "no validation but confirm": (
+        TOP + "  validation: none\n  seeds: 2\nconfirm: 3\n",
+        "suite.yaml:6: confirm: confirm needs validation",
+    ),
+    "confirm of single seeds": (
+        TOP + "confirm: 3\n",
+        "suite.yaml:4: confirm: confirm needs at least 2 seeds",
+        "`seeds: 2`",
+    ),
+    "confirm a list": (TOP + "  seeds: 2\nconfirm: [3]\n", "suite.yaml:5: confirm: [3]", "whole number"),
+    "confirm nothing": (TOP + "  seeds: 2\nconfirm: 0\n", "suite.yaml:5: confirm: 0 is out of range"),
     # --- seeds, distributions ---
     "zero seeds": (TOP + "  seeds: 0\n", "grid.seeds: 0 is out of range: it must be above 0"),
     "no seeds": (TOP + "  seeds: []\n", "grid.seeds: [] is too short", "write it like 3 or [0, 1, 2]"),

@@ -2,10 +2,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from made_ledger import FLIP, L2, Ledger, config, planned, provenance_of
 
-from bench.report import build
-from bench.report.sections.summary import Summary
+from bench.report import Report, build
+from bench.report.confirmation import fresh_trials
+from bench.report.markdown import to_markdown
+from bench.report.sections.summary import NOT_CONFIRMED, OF_THESE, Summary
+from bench.suite.trial import Trial
 
 
 def summary(ledger: Ledger) -> Summary:
@@ -22,7 +26,7 @@ def test_it_names_what_validation_chose_with_its_test_figure_and_interval(full: 
     assert said.lead == "Selected on validation, of 3 complete configurations:"
     assert said.metrics.startswith("test 87.90 ± ")
     assert "seeds on this test set, t with moderated variance), " in said.metrics
-    assert said.metrics.endswith(" % on new images, validation 89.40 %, 3 seeds.")
+    assert f" % on new images, validation 89.40 %, 3 seeds. {OF_THESE}" in said.metrics
 
 
 def test_it_warns_of_a_higher_test_mean_that_validation_did_not_choose(full: Ledger) -> None:
@@ -198,3 +202,57 @@ def test_one_seed_among_several_has_an_interval_over_seeds(ledger: Ledger) -> No
     frame = build(ledger.records, ledger.predictions, "title").frame
     assert frame["interval"].nunique() == 1
     assert (frame["new_low"] <= frame["test_low"]).all()
+
+
+def add_trials(ledger: Ledger, trials: list[Trial], test: list[float], validation: list[float]) -> None:
+    """Complete trials of one configuration, under their own keys."""
+    start = len(ledger.records)
+    settings = trials[0].config.to_json()
+    ledger.add(settings, test[: len(trials)], validation=validation, config_key=trials[0].config_key)
+    for place, trial in enumerate(trials, start):
+        record = ledger.records[place]
+        ledger.stored[trial.key] = ledger.stored.pop(record.key)
+        ledger.records[place] = replace(record, key=trial.key, seed=trial.seed)
+
+
+def confirmed_report(ledger: Ledger, n_done: int) -> Report:
+    """Two configurations whose validation differs by less than seeds do, a third far below; fresh seeds 3 and 4."""
+    grid: list[Trial] = []
+    for name, settings, test, validation in (
+        ("a", config(), [0.9, 0.91, 0.92], [0.93, 0.92, 0.91]),
+        ("b", config(regularizer=L2), [0.91, 0.9, 0.9], [0.92, 0.91, 0.91]),
+        ("c", config(augmentation=FLIP), [0.7, 0.71, 0.69], [0.7, 0.71, 0.7]),
+    ):
+        trials = planned(settings, 3, name)
+        add_trials(ledger, trials, test, validation)
+        grid += trials
+    fresh = fresh_trials(grid, ledger.records, ledger.predictions, 2)
+    assert [(trial.config_key, trial.seed) for trial in fresh] == [("a", 3), ("a", 4), ("b", 3), ("b", 4)]
+    assert len({trial.key for trial in [*grid, *fresh]}) == 13
+    for trials, test in ((fresh[:2], [0.85, 0.86]), (fresh[2:], [0.88, 0.87])):
+        add_trials(ledger, trials[:n_done], test, [0.99, 0.99])
+    assert fresh_trials(grid, ledger.records, ledger.predictions, 2) == fresh  # they select nothing
+    return build(ledger.records, ledger.predictions, "title", planned=grid, fresh=fresh)
+
+
+def test_what_was_selected_is_judged_by_fresh_seeds(ledger: Ledger) -> None:
+    report = confirmed_report(ledger, 2)
+    said = report.summaries[0]
+    assert said.lead == "Selected on validation, of 3 complete configurations, and judged by fresh seeds alone:"
+    assert said.label == "mlp"
+    assert said.metrics.startswith("test 85.50 ± ") and said.metrics.endswith("2 fresh seeds.")
+    assert said.difference.startswith("Its rival with the same fresh seeds: “mlp · l2”.")
+    assert OF_THESE not in said.sentence
+    frame = report.comparisons[0].frame.set_index("label")
+    assert frame.loc["mlp", "test_mean"] == pytest.approx(0.91)  # the grid's rows stay those of the grid
+    assert list(frame.index[frame["selected"]]) == ["mlp"]
+    table = next(table for table in report.sections[0][0].tables if table.name == "confirmed")
+    assert [row["label"] for row in table.rows] == ["mlp · l2", "mlp"]
+    text = to_markdown(report)
+    assert "Confirmed with fresh seeds" in text and "confirmed below" in text
+
+
+def test_until_all_fresh_seeds_are_trained_it_is_said_that_nothing_is_confirmed(ledger: Ledger) -> None:
+    said = confirmed_report(ledger, 1).summaries[0]
+    assert said.lead == "Selected on validation, of 3 complete configurations:"
+    assert OF_THESE in said.metrics and said.caution.endswith(NOT_CONFIRMED)

@@ -1,0 +1,53 @@
+"""`confirm: N` as a user runs it: the grid, then what validation selected and its rivals with fresh seeds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from commands import bench
+
+from bench.ledger.ledger import Ledger
+
+SUITE = """
+name: confirmed
+confirm: 2
+grid:
+  dataset: {name: npz, path: bands.npz}
+  model: {name: mlp, hidden: [8]}
+  optimizer: {name: adam, lr: {grid: [0.01, 0.011, 0.00001]}}
+  batch_size: 32
+  epochs: 3
+  seeds: 3
+"""
+
+
+def test_the_selected_one_and_its_rivals_are_trained_again_and_judge(tmp_path: Path) -> None:
+    labels = np.arange(240) % 3
+    images = np.random.default_rng(0).integers(0, 60, (240, 8, 8)).astype(np.uint8)
+    for number in range(3):
+        images[number == labels, 2 * number : 2 * number + 2] += 120
+    parts = {"train_images": images[:160], "train_labels": labels[:160]}
+    parts |= {"test_images": images[160:], "test_labels": labels[160:]}
+    np.savez(tmp_path / "bands.npz", **parts)
+    suite, results = tmp_path / "confirmed.yaml", tmp_path / "results"
+    suite.write_text(SUITE)
+    code, out, err = bench("run", suite, "--no-ray", "--results", results)
+    assert (code, err) == (0, ""), err
+    assert "confirm: 2 configurations, selected on validation and rivals, with 2 fresh seeds" in out
+    assert "Confirmed with fresh seeds" in out
+    assert "judged by fresh seeds alone" in " ".join(out.split())
+    seeds: dict[float, list[int]] = {}
+    for record in Ledger(results).records():
+        seeds.setdefault(record.config["optimizer"]["lr"], []).append(record.seed)
+    assert {rate: sorted(found) for rate, found in seeds.items()} == {
+        0.01: [0, 1, 2, 3, 4],
+        0.011: [0, 1, 2, 3, 4],
+        0.00001: [0, 1, 2],
+    }
+    assert "nothing to run" in bench("run", suite, "--no-ray", "--results", results)[1]
+    plan = json.loads(bench("plan", suite, "--results", results, "--json")[1])
+    assert plan["confirm"] == {"seeds": 2, "at_most": 6, "trials": 4, "to_run": 0}
+    report = json.loads(bench("report", suite, "--json", "--results", results)[1])
+    assert len(report["comparisons"][0]["confirmed"]) == 2
