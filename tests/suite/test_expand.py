@@ -262,10 +262,20 @@ def test_several_excludes_add_up(load: Load) -> None:
 # --- the rest of the file -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("text", "found"), [("none", None), ("asha", 1), ("{grace_period: 4}", 4), ("~", None)])
-def test_pruning_in_short_and_at_length(text: str, found: int | None, load: Load) -> None:
+@pytest.mark.parametrize(
+    ("text", "method", "grace_period"),
+    [
+        ("none", None, None),
+        ("~", None, None),
+        ("asha", "asha", None),
+        ("halving", "halving", None),
+        ("{grace_period: 4}", "asha", 4),
+        ("{method: halving, grace_period: 4}", "halving", 4),
+    ],
+)
+def test_pruning_in_short_and_at_length(text: str, method: str | None, grace_period: int | None, load: Load) -> None:
     pruning = load(f"name: t\npruning: {text}\ngrid: {{model: mlp}}\n").pruning
-    assert (pruning.grace_period if pruning else None) == found
+    assert (pruning and pruning.method, pruning and pruning.grace_period) == (method, grace_period)
 
 
 @pytest.mark.parametrize("name", shipped_suites())

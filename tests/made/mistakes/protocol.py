@@ -83,7 +83,7 @@ ROWS: dict[str, Row] = {
         "suite.yaml:4: confirm: confirm needs at least 2 seeds",
         "`seeds: 2`",
     ),
-    "confirm a list": (TOP + "  seeds: 2\nconfirm: [3]\n", "suite.yaml:5: confirm: [3]", "whole number"),
+    "confirm a list": (TOP + "  seeds: 2\nconfirm: [3]\n", "suite.yaml:5: confirm: [3]", "write it like 3"),
     "confirm nothing": (TOP + "  seeds: 2\nconfirm: 0\n", "suite.yaml:5: confirm: 0 is out of range"),
     # --- seeds, distributions ---
     "zero seeds": (TOP + "  seeds: 0\n", "grid.seeds: 0 is out of range: it must be above 0"),
@@ -164,12 +164,12 @@ ROWS: dict[str, Row] = {
     "unknown pruning": (
         TOP + "pruning: hyperband\n",
         "suite.yaml:4: pruning: 'hyperband'",
-        "none or asha or {grace_period: 3",
+        "none or asha or halving or {method: halving, grace_period: 3}",
     ),
     "pruning a number": (
         TOP + "pruning: 5\n",
         "pruning: 5 is not allowed here",
-        "{grace_period: 3, reduction_factor: 3}",
+        "{method: halving, grace_period: 3}",
     ),
     "unknown key of pruning": (TOP + "pruning: {grace: 1}\n", "pruning.grace: ", "did you mean 'grace_period'?"),
     "no grace_period": (
