@@ -4,7 +4,7 @@
 - `run_trials`: one run, and the executor in this process
 - `coordinator`: between executors and the ledger: leases, records
 - `scheduler`: which trial is next, and what becomes of it
-- `pruning`: ASHA, and the table of rungs
+- `pruning`: ASHA, successive halving, and the table of rungs
 - `tune`: the executor on Ray Tune
 - `multi_worker`: trials of several workers, by Ray Train
 - `ray_cluster`: the Ray that a run uses, and what fits on it
