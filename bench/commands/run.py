@@ -271,7 +271,7 @@ def run_confirmation(
     configurations = plural(len({trial.config_key for trial in fresh}), "configuration")
     seeds = plural(suite.confirm or 0, "fresh seed")
     console.print(f"confirm: {configurations}, selected on validation and rivals, with {seeds}", soft_wrap=True)
-    return run_trials([*trials, *fresh], datasets, ledger, console, replace(options, keep="none", forced=()))
+    return run_trials(fresh, datasets, ledger, console, replace(options, pruning=None, keep="none", forced=()))
 
 
 def _print_unconfirmed(
