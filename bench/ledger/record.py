@@ -85,7 +85,7 @@ class Record:
     """One trial: what was run (`key`, `config`, `seed`), its results, and what it cost.
 
     `config_key` is the key without the seed: records that share it are seeds of one configuration, of the same
-    data and code. `pruning` holds the rule and the rung decisions for a trial that ran under pruning, `failure` the kind,
+    data and code. `pruning` holds the rule and the rung decisions of a pruned run, `failure` the kind,
     message and traceback of one that failed.
     """
 
