@@ -261,8 +261,10 @@ def run_confirmation(
     ledger: Ledger,
     console: Console,
     options: RunOptions,
+    verbose: bool = False,
 ) -> list[Record]:
     """Train what validation selected and its rivals with fresh seeds, where the suite asks for it."""
+    from bench.execution.progress import console_progress
     from bench.execution.run_trials import run_trials
 
     fresh = confirmation(ledger, suite, trials)
@@ -271,7 +273,8 @@ def run_confirmation(
     configurations = plural(len({trial.config_key for trial in fresh}), "configuration")
     seeds = plural(suite.confirm or 0, "fresh seed")
     console.print(f"confirm: {configurations}, selected on validation and rivals, with {seeds}", soft_wrap=True)
-    return run_trials(fresh, datasets, ledger, console, replace(options, pruning=None, keep="none", forced=()))
+    options = replace(options, pruning=None, keep="none", forced=())
+    return run_trials(fresh, datasets, ledger, console, options, console_progress(console, verbose))
 
 
 def _print_unconfirmed(
