@@ -94,7 +94,7 @@ def test_hostile_names_are_text_in_the_table_and_in_its_controls(open_page: Open
     page = open_page(text_of(hostile()))
     page.get_by_label("Group by").select_option("model")
     heads = page.locator("tr.group").all_inner_texts()
-    assert heads[0].startswith("model: <script>alert(1)</script> · 2 rows")
+    assert any(head.startswith("model: <script>alert(1)</script> · 2 rows") for head in heads), heads
     assert "model: &lt;b&gt;" in "".join(heads)
     page.get_by_text("Axis values").click()
     page.get_by_label("model", exact=True).first.select_option("=1+1")
