@@ -36,6 +36,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from figures import load_now, show, verdict
 from rich.console import Console
 
@@ -49,6 +50,7 @@ from bench.execution.progress import PlainProgress, ProgressStats
 from bench.execution.run_trials import run_trials
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record
+from bench.metrics import Predictions
 from bench.suite.schema import Pruning
 from bench.suite.suite import load_suite
 from bench.suite.trial import Trial, trials
@@ -113,6 +115,10 @@ ROWS: list[tuple[dict[str, Any], int, int]] = [
     (THREE | {"grace_period": 1, "brackets": 3}, 2, 3),
 ]
 """Pruning's settings, slots side by side, and seeds of each configuration."""
+
+
+ONE_IMAGE = Predictions(*(np.zeros(1, np.uint8),) * 2, *(np.ones(1, np.float32),) * 2, np.zeros(1, np.uint8))
+"""A record of a complete trial needs predictions; the replay looks at none."""
 
 
 @dataclass(frozen=True)
@@ -189,7 +195,7 @@ def replayed(
             heapq.heappush(coming, (now + pace(key), order, key, epoch + 1))
         else:
             assert record.status in ("complete", "diverged")
-            coordinator.receive(key, TrialResult(record.status, record.result, record.run_info))
+            coordinator.receive(key, TrialResult(record.status, record.result, record.run_info, ONE_IMAGE))
 
 
 def chosen(records: Sequence[Record], seeds: int) -> str:
