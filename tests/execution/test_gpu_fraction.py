@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 import torch
 
-from bench.execution.messages import TrialFailure
+from bench.execution import run_trials
+from bench.execution.messages import RunOptions, TrialFailure
 from bench.execution.worker import run_trial
 from bench.training import train_trial
 
@@ -17,12 +20,18 @@ from bench.training import train_trial
 def limits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What a process was limited to, trial by trial, on a GPU of 80 GiB."""
     fractions: list[float] = []
+
+    def limit(fraction: float, device: int | torch.device | None) -> None:
+        if isinstance(device, torch.device) and device.index is None:
+            raise ValueError(f"Expected a torch.device with a specified index or an integer, but got:{device}")
+        fractions.append(fraction)
+
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
     monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda _: None)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "made")
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace(total_memory=80 * 2**30))
-    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", lambda fraction, _: fractions.append(fraction))
+    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", limit)
     return fractions
 
 
@@ -61,3 +70,13 @@ def test_on_a_cpu_nothing_is_limited(limits: list[float], monkeypatch: pytest.Mo
     monkeypatch.setattr(train_trial, "train_trial", fail)
     assert run("cpu", gpu_fraction=0.25).message == "wrong"
     assert limits == []
+
+
+def test_it_holds_without_ray_as_well(limits: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train_trial, "train_trial", out_of_memory)
+    trial = SimpleNamespace(key="0" * 64, code=None, run_config=None, seed=0, data="made")
+    coordinator = MagicMock(leased_elsewhere=[], paused=[], local_folder=tmp_path)
+    coordinator.next_trial.side_effect = [trial, None]
+    run_trials.run_in_process(coordinator, {"made": MagicMock()}, RunOptions(gpus_per_trial=0.25, use_ray=False))
+    assert limits == [0.25]
+    assert coordinator.receive.call_args.args[1].message.startswith("this trial had 0.25 of the GPU")
