@@ -58,9 +58,9 @@ def attach(run: RunName, results: Results = RESULTS, folder: Folder = None) -> N
     from bench.ledger.ledger import Ledger
 
     slurm_array.check_slurm()
-    found, ledger, console = slurm_array.find_run(run, results, folder), Ledger(results), terminal()
-    failed = follow_run(found, ledger, console)
-    bundle = unpack(found.folder, with_code=False)
+    submitted, ledger, console = slurm_array.find_run(run, results, folder), Ledger(results), terminal()
+    failed = follow_run(submitted, ledger, console)
+    bundle = unpack(submitted.folder, with_code=False)
     for suite in bundle.suites:
         text = suite.arguments or suite.suite
         failed |= print_weights(text, suite.trials, ledger, console, suite.options(bundle.options))

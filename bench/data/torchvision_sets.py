@@ -250,8 +250,8 @@ def _read(component: JsonObject) -> LibraryData:
 
 def _class_names(component: JsonObject, data: Any) -> list[str] | None:
     """The names of a part's labels 0, 1, ...; None where torchvision has none."""
-    own = "all_categories" if component["dataset"] == "INaturalist" else "classes"
-    names = SETS[component["dataset"]].classes or getattr(data, own, None) or getattr(data, "categories", None)
+    attribute = "all_categories" if component["dataset"] == "INaturalist" else "classes"
+    names = SETS[component["dataset"]].classes or getattr(data, attribute, None) or getattr(data, "categories", None)
     return None if names is None else [_name(name) for name in names]
 
 

@@ -331,21 +331,21 @@ class Ledger:
             update_index(self.store, opened, states)
         self._read = True
 
-    def _remove(self, entry: LedgerEntry) -> None:
+    def _remove(self, removed: LedgerEntry) -> None:
         """Remove an entry and its weights from the store."""
-        for file in weights_in(self.store, entry.record.key):
-            if file.entry_name == entry.name:
+        for file in weights_in(self.store, removed.record.key):
+            if file.entry_name == removed.name:
                 self.store.delete(entry_path(file.name))
-        self.store.delete(entry_path(entry.name))
-        if entry.name in self._entries:
-            self._forget(entry)
+        self.store.delete(entry_path(removed.name))
+        if removed.name in self._entries:
+            self._forget(removed)
 
-    def _forget(self, entry: LedgerEntry) -> None:
+    def _forget(self, forgotten: LedgerEntry) -> None:
         """Leave an entry out that was read."""
-        del self._entries[entry.name]
-        others = [other for other in self._by_key.pop(entry.record.key) if other.name != entry.name]
+        del self._entries[forgotten.name]
+        others = [other for other in self._by_key.pop(forgotten.record.key) if other.name != forgotten.name]
         if others:
-            self._by_key[entry.record.key] = others
+            self._by_key[forgotten.record.key] = others
 
     def _read_once(self) -> None:
         if not self._read:
