@@ -180,13 +180,6 @@ def test_patterns_of_parquet_files_are_checked(
         fingerprint(component("parquet", tmp_path / "pets", **patterns))
 
 
-def test_two_labels_of_one_name_are_two_classes(tmp_path: Path, splits: datasets.DatasetDict) -> None:
-    for split in splits:
-        splits[split] = splits[split].cast_column("label", datasets.ClassLabel(names=["crane", "crane"]))
-    splits.save_to_disk(tmp_path / "pets")
-    assert load(component("hf", tmp_path / "pets")).classes == ("crane (0)", "crane (1)")
-
-
 def test_a_test_part_is_drawn_where_none_comes_along(tmp_path: Path) -> None:
     rows(0, 12).save_to_disk(tmp_path / "pets")
     with pytest.raises(UserError, match=r"comes without a test part: write `test_fraction: 0.2`"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -41,6 +42,13 @@ MAKERS: dict[str, tuple[Callable[[Path], dict[str, np.ndarray]], dict[str, Any],
     "ImageFolder": (image_folder, {}, 2),
     "DTD": (dtd, {"channels": 3}, 2),
 }
+
+
+def test_two_labels_of_one_name_are_two_classes(tmp_path: Path) -> None:
+    cifar10(tmp_path)
+    names = {"label_names": ["crane", "crane", *"cdefghij"]}
+    (tmp_path / "cifar-10-batches-py" / "batches.meta").write_bytes(pickle.dumps(names))
+    assert load(component("CIFAR10", tmp_path)).classes[:3] == ("crane (0)", "crane (1)", "c")
 
 
 @pytest.mark.parametrize("dataset", MAKERS)
