@@ -70,7 +70,7 @@ def load_suite(
     Examples
     --------
     >>> load_suite("quick", only=["model=mlp"], seeds=1)
-    Suite('quick', 8 configurations, 8 trials)
+    Suite('quick', 4 configurations, 4 trials)
     """
     options = [f"{key}={flow(value)}" for key, value in set.items()] if isinstance(set, Mapping) else _listed(set)
     return load_suite_argument(os.fspath(path), _listed(only), options, seeds)

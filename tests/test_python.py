@@ -132,7 +132,7 @@ def test_one_pattern_may_be_given_by_itself() -> None:
     alone, listed = (bench.load_suite("quick", only=only, set=change) for only, change in (
         ("model=mlp", "epochs=2"), (["model=mlp"], ["epochs=2"]),
     ))  # fmt: skip
-    assert alone.configurations == listed.configurations and len(alone) == 4
+    assert alone.configurations == listed.configurations and len(alone) == 12
 
 
 WRONG_ARRAYS: dict[str, tuple[dict[str, Any], str]] = {
