@@ -168,7 +168,7 @@ def hosts(folder: Path, names: Sequence[str], kept: Sequence[Path] = ()) -> Iter
     finally:
         for host, process in started:
             host.kill()
-            process.wait(timeout=30)
+            process.wait(timeout=300)
         for space in reversed(spaces):
             subprocess.run(["ip", "netns", "delete", space], check=False)
 
@@ -209,7 +209,7 @@ def _boot(
     command = ["setpriv", "--pdeathsig", "KILL", "ip", "netns", "exec", space, *unshare, "bash", "-c", script]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-    end = time.monotonic() + 30
+    end = time.monotonic() + 300
     while time.monotonic() < end and process.poll() is None:
         with contextlib.suppress(IndexError):
             pid = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0])

@@ -92,7 +92,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bare]:
         write_suite(bare.client.home)
         moto = bare.client.start([sys.executable, "-m", "moto.server", "-H", bare.client.address, "-p", "5000"])
         make = "import s3fs; s3fs.S3FileSystem().mkdir('records')"
-        end = time.monotonic() + 60
+        end = time.monotonic() + 300
         while bare.client.run(sys.executable, "-c", make, env=bare.environment()).returncode:
             assert moto.poll() is None and time.monotonic() < end
         yield bare

@@ -159,7 +159,7 @@ def test_onnx_gives_the_record_on_every_test_image(bench: Any, tmp_path: Path) -
         probabilities = torch.from_numpy(logits).softmax(1).numpy()
         stored = np.asarray(saved.stored.probabilities[:count], np.float32)
         assert np.abs(probabilities - stored).max() <= TOLERANCE
-    ran = bench(*export)
+    ran = bench(*export, "--from", tmp_path)
     assert (ran.code, "exists already" in ran.err) == (2, True)
 
 

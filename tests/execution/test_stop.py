@@ -100,7 +100,7 @@ main()
 """)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
     command = [sys.executable, str(tmp_path / "impatient.py")]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert (done.returncode, done.stderr) == (130, STOPPED)
 
 
@@ -132,7 +132,7 @@ with stop_on_signals():
         raise SystemExit(130) from None
 """)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
-    done = subprocess.run([sys.executable, "-m", "interrupted"], env=environment, timeout=60)
+    done = subprocess.run([sys.executable, "-m", "interrupted"], env=environment, timeout=300)
     assert done.returncode == 130
 
 
@@ -179,7 +179,7 @@ def test_whatever_an_import_makes_of_a_stop_the_run_ends_there_and_no_trial_fail
     suite = write_suite(tmp_path, "{name: mlp, hidden: []}")
     run = ["run", str(suite), "--no-ray", "--results", str(tmp_path / "results")]
     command = [sys.executable, str(tmp_path / "stopped.py"), number, module, becomes, *run]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert (done.returncode, done.stderr) == (130, STOPPED)
     assert [record.status for record in Ledger(tmp_path / "results").records()] == ["complete"] * records
 

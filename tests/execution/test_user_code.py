@@ -536,7 +536,7 @@ def test_a_stopped_driver_leaves_no_process_and_no_folder(tmp_path: Path, monkey
             time.sleep(0.05)
         child = int((tmp_path / "pid").read_text())
         process.send_signal(number)
-        process.communicate(timeout=60)
+        process.communicate(timeout=300)
         end = time.monotonic() + 20
         while Path(f"/proc/{child}").exists() or list((tmp_path / "temporary").glob("bench-code-*")):
             assert time.monotonic() < end

@@ -164,7 +164,7 @@ def test_a_trial_that_was_interrupted(folder: Path, stored: dict[str, Any], tmp_
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    process.communicate(timeout=300)
     assert process.returncode == 130
     assert not list(tmp_path.glob("r/entries/*/*"))
     code, _, err = bench(*arguments)

@@ -67,7 +67,7 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         subprocess.run(["slurmctld", "-f", folder / "slurm.conf"], check=True, timeout=30)
         for n in range(1, NODES + 1):
             subprocess.run(["slurmd", "-N", f"n{n}", "-f", folder / "slurm.conf"], check=True, timeout=30)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 300
         while (
             subprocess.run(["sinfo", "-h", "-o", "%T %D"], capture_output=True, text=True).stdout != f"idle {NODES}\n"
         ):

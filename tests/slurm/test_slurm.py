@@ -64,7 +64,7 @@ def run_folder(results: Path) -> Path:
 
 def job_of(results: Path) -> str:
     """The number of the array, as soon as it is submitted."""
-    wait_until(lambda: list(results.glob("slurm/*/job.json")), 60)
+    wait_until(lambda: list(results.glob("slurm/*/job.json")), 300)
     return json.loads((run_folder(results) / "job.json").read_text())["job"]
 
 
@@ -128,7 +128,7 @@ def test_tasks_are_killed_requeued_and_cancelled(tmp_path: Path, settings: Calla
         "run", suite, "--slurm", settings(3), "--checkpoint-after", 0, "--results", results
     )  # each node has one CPU
     job = job_of(results)
-    wait_until(lambda: all(kinds(results, task)["progressed"] for task in range(3)), 180)
+    wait_until(lambda: all(kinds(results, task)["progressed"] for task in range(3)), 300)
     os.kill(driver_of(results, 0), signal.SIGKILL)
     subprocess.run(["scontrol", "requeue", f"{job}_1"], check=True)
     subprocess.run(["scancel", f"{job}_2"], check=True)
@@ -179,9 +179,9 @@ def test_a_run_is_left_found_again_and_stopped(tmp_path: Path, settings: Callabl
     suite, results = written(tmp_path, SUITE.replace("epochs: 1", "epochs: 500")), tmp_path / "r"
     process = start("run", suite, "--slurm", settings(1), "--results", results)
     job_of(results)
-    wait_until(lambda: kinds(results, 0)["progressed"], 120)
+    wait_until(lambda: kinds(results, 0)["progressed"], 300)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=300)
     name = run_folder(results).name
     assert process.returncode == 130
     assert err.startswith(f"\nDetached: {name} goes on without you.\n"), err
@@ -189,7 +189,7 @@ def test_a_run_is_left_found_again_and_stopped(tmp_path: Path, settings: Callabl
     follower = start("slurm", "attach", name, "--results", results)
     code, out, err = bench("slurm", "stop", name, "--results", results)
     assert (code, out, err) == (0, f"{name} is stopped\n", "")
-    out, err = follower.communicate(timeout=60)
+    out, err = follower.communicate(timeout=300)
     assert follower.returncode == 1, out + err
     assert f"{name} ended before all its trials had" in out
     assert events(results, 0)[-1]["outcome"] == "stopped"

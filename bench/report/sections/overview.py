@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from bench.metrics import METRICS
-from bench.report.charts.drawing import axis_title, chart_data, in_percent
+from bench.report.charts.drawing import axis_title, chart_data, in_percent, pick, unless_picked
 from bench.report.charts.style import BLUE, GREY, INK, SOFT, VERMILLION, alt, fitted
 from bench.report.comparison import Comparison
 from bench.report.document import Chart, OmittedChart, Tile
@@ -197,7 +197,8 @@ def _layers(points: pd.DataFrame, lines: pd.DataFrame, metric: str, unit_name: s
     )
     colour = alt.Color("kind:N", scale=alt.Scale(domain=kinds, range=colours), legend=key)
     shape = alt.Shape("kind:N", scale=alt.Scale(domain=kinds, range=shapes), legend=key)
-    base = alt.Chart(chart_data(points))
+    picked = pick("kind")
+    base = alt.Chart(chart_data(points)).encode(opacity=unless_picked(picked))
     written = ".2f" if METRICS[metric].percent else ".4f"
     tooltip = [
         alt.Tooltip("label:N", title="configuration"),
@@ -210,7 +211,9 @@ def _layers(points: pd.DataFrame, lines: pd.DataFrame, metric: str, unit_name: s
         if points[low].notna().any()
     ]
     layers.append(
-        base.mark_point(filled=True, size=80, opacity=1).encode(x=x, y=y, color=colour, shape=shape, tooltip=tooltip)
+        base.mark_point(filled=True, size=80)
+        .encode(x=x, y=y, color=colour, shape=shape, tooltip=tooltip)
+        .add_params(picked)
     )
     if len(lines):
         published = alt.Chart(chart_data(lines)).encode(y=alt.Y("y:Q"))
