@@ -56,7 +56,7 @@ def run(*arguments: str) -> str:
 def test_it_prints_a_row_per_reference_that_has_a_match(folder: Path) -> None:
     text = run("mine.yaml")
     assert "## Mine against theirs" in text
-    assert "| 88.35 | 88.20 ± " in text and "| within (−0.15 ± " in text
+    assert "| 88.35 | 88.20 | 3 |" in text and "| within (−0.15 ± " in text
     assert "| not run | not enough time |" in text
     assert "lab-e-dropout" not in text
     assert "| Command | `bench published mine.yaml` |" in text

@@ -61,7 +61,9 @@ def test_a_temperature_is_fitted_on_validation_and_changes_no_prediction(made: L
     before = rows_of(made, validation_of)
     for row in before.values():
         assert row.after is not None and row.after["accuracy"] == row.before["accuracy"]
-        assert all(fitted.images == 200 and fitted.value > 1 for fitted in row.temperatures)
+        assert all(fitted.images == 200 for fitted in row.temperatures)
+        if row.kind == "single networks":  # an ensemble of too confident networks need not be so
+            assert all(fitted.value > 1 for fitted in row.temperatures)
         assert len(row.temperatures) == (3 if row.kind == "single networks" else 1)
     for key, stored in made.stored.items():  # other test labels, to which a temperature owes nothing
         made.stored[key] = replace(stored, labels=(stored.labels + 1) % 10)
