@@ -214,7 +214,9 @@ class Ledger:
         name, data = encode(record, predictions, validation)
         entry = LedgerEntry(name, record)
         if replaces:
-            self._replaced += self.entries_of(record.key)
+            with contextlib.suppress(StoreUnavailableError):  # then those that were read before
+                self._read_once()
+            self._replaced += self._by_key.get(record.key, [])
         try:
             path = self._put(self.store, name, data, weights, candidate)
         except StoreUnavailableError as error:

@@ -72,7 +72,11 @@ def test_a_trial_that_is_tried_again_has_no_log_of_the_attempt_before(tmp_path: 
     config = SimpleNamespace(workers=1, to_json=dict)
     trial = SimpleNamespace(key="ab12", run_config=config, seed=0, config=config, code=None)
     coordinator = SimpleNamespace(
-        running={}, next_trial=lambda _: trial, local_folder=tmp_path, network_origin=lambda _: None
+        running={},
+        next_trial=lambda _: trial,
+        local_folder=tmp_path,
+        network_origin=lambda _: None,
+        pause_after=lambda _: (),
     )
     assert QueueSearcher(cast("Any", coordinator), cast("Any", None), 1).suggest("1")["key"] == "ab12"
     assert not log_path(tmp_path, "ab12").exists()

@@ -256,7 +256,7 @@ def test_a_lease_that_is_released_while_it_is_renewed_does_not_come_back(root, m
 
     def read_and_wait(store, path, max_bytes):
         data = read(store, path, max_bytes)
-        if threading.current_thread() is threading.main_thread():
+        if threading.current_thread() is threading.main_thread() and not released.ident:
             released.start()
             released.join(0.2)
         return data

@@ -165,7 +165,7 @@ def test_scores_of_pruning_are_lost_with_their_store_and_nothing_else(bucket):
     assert SharedRungs(UrlStore(bucket.url)).scores(rung) == [("ab12", 0.5)]
     bucket.go_away()
     rungs.add(rung, "cd34", 1.0)
-    assert SharedRungs(rungs.store).scores(rung) == []
+    assert SharedRungs(rungs.store).scores(rung) is None
 
 
 def test_an_entry_has_the_same_name_and_bytes_as_on_a_disk(bucket, ledger, make_record, predictions):
@@ -398,6 +398,7 @@ def test_what_another_driver_adds_while_pending_entries_are_sent_stays(bucket, m
 def test_what_is_replaced_while_a_server_is_away_is_removed_when_it_is_back(bucket, make_record, predictions):
     ledger = Ledger(bucket.url)
     ledger.publish(make_record(minute=1), predictions, weights=b"old")
+    assert ledger.records() == [make_record(minute=1)]
     bucket.go_away()
     ledger.publish(make_record(minute=2), predictions, weights=b"new", replaces=True)
     bucket.come_back()

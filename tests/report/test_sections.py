@@ -67,7 +67,7 @@ def test_a_new_section_is_in_every_output(report: Report) -> None:
         assert "One kind only." in text and "Nobody signed this." in text
     for text in (markdown, page):
         assert "Networks see noise." in text and "Noise is Gaussian." in text and "Of 1 comparison." in text
-    assert '<a href="#part-1-section-noise">Noise</a>' in page
+    assert '<a href="#noise">Noise</a>' in page
     assert tables_csv(report)["noise"].startswith("label,drop\n")
     rows = json.loads(to_json(report))["comparisons"][0]["noise"]["noise"]
     assert {row["drop"] for row in rows} == {0.1234}

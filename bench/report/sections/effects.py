@@ -8,7 +8,7 @@ from textwrap import wrap
 import pandas as pd
 
 from bench.report.charts.drawing import chart_data
-from bench.report.charts.style import BLUE, GREY, SOFT, WHOLE, alt, fitted, label_expression
+from bench.report.charts.style import BLUE, GREY, LEGEND_NAME, SOFT, WHOLE, alt, fitted, label_expression
 from bench.report.comparison import Comparison
 from bench.report.document import Cell, Chart, Column, OmittedChart, Row, Section, Table
 from bench.report.grouping import Configuration
@@ -149,10 +149,11 @@ def effects_chart(frame: pd.DataFrame) -> Chart | OmittedChart:
     if not len(rows):
         return OmittedChart(EFFECTS, "no two complete configurations differ in one axis alone")
     limits = _limits(rows)
+    baselines = fitted(dict.fromkeys(map(str, rows["against"])), LEGEND_NAME - 40)
     panels = [
         _panel(
             group,
-            f"{spaced(str(axis))}, against {_against(str(against))}",
+            f"{spaced(str(axis))}, against {_against(baselines[str(against)])}",
             limits,
             last=axis == rows["axis"].iloc[-1],
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -118,6 +119,8 @@ def test_a_model_of_an_installed_package_takes_the_package_along_whatever_its_na
     (installed / package / "__init__.py").touch()
     (installed / package / "nets.py").write_text("def tiny(input_shape, classes): ...\n")
     monkeypatch.syspath_prepend(installed)
+    for name in [name for name in sys.modules if name.partition(".")[0] == package]:  # another one of the name
+        monkeypatch.delitem(sys.modules, name)
     pack(run_of(suite_of(f"grid: {{model: '{package}.nets:tiny'}}")), folder)
     assert "def tiny" in (folder / "packages" / package / "nets.py").read_text()
     assert not (folder / "datasets").exists()  # where data would be looked for

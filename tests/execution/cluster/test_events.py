@@ -50,15 +50,14 @@ def events_of(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
 
 
-def plain(trials: list[Trial], watch: Callable[[ProgressListener], None], monkeypatch: pytest.MonkeyPatch) -> str:
+def plain(trials: list[Trial], watch: Callable[[ProgressListener], None]) -> str:
     """What plain lines say, with every progress told."""
-    monkeypatch.setattr("bench.execution.progress.LINE_SECONDS", -1.0)
     out = io.StringIO()
-    watch(PlainProgress(ProgressStats(trials, [], slots=2), Console(file=out, width=200)))
+    watch(PlainProgress(ProgressStats(trials, [], slots=2), Console(file=out, width=200), seconds=-1.0))
     return out.getvalue()
 
 
-def test_a_view_elsewhere_shows_the_same(two: list[Trial], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_view_elsewhere_shows_the_same(two: list[Trial], tmp_path: Path) -> None:
     ended: list[str] = []
     file = EventFile(tmp_path)
     happen(EventRecorder(ProgressStats(two, [], slots=2), file, ended.append), two)
@@ -71,10 +70,10 @@ def test_a_view_elsewhere_shows_the_same(two: list[Trial], tmp_path: Path, monke
         for event in events:
             replay(event, {trial.key: trial for trial in two}, view)
 
-    here = plain(two, lambda view: happen(view, two), monkeypatch)
+    here = plain(two, lambda view: happen(view, two))
     assert "epoch 2/4, validation 90.00 %" in here
     assert "resumed after epoch 1/4" in here
-    assert plain(two, played, monkeypatch) == here
+    assert plain(two, played) == here
 
 
 def test_the_last_word_on_a_run_is_not_overtaken_by_a_sign_of_life(

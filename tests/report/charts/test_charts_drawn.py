@@ -26,7 +26,7 @@ from bench.report.sections import SECTIONS
 
 
 def page_charts(of: Comparison, anchor: str) -> list[DrawnChart]:
-    return [one for section in SECTIONS for one in _draw(section(of), anchor)]
+    return [one for section in SECTIONS for one in _draw(section(of).charts, anchor)]
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_pictures_let_the_pages_paper_through_and_scale(made: Ledger) -> None:
     one = page_charts(comparison(made), "part-1")[0]
     root = ElementTree.fromstring(one.image)
     assert root.get("width") is None
-    assert root.get("aria-label") == "Accuracy against training time"
+    assert root.get("aria-label") == "Effect of each setting"
     assert one.spec["background"] == "transparent"
 
 
