@@ -39,7 +39,7 @@ def costing(ledger: Ledger, place: int, parameters: int, seconds: float) -> None
     """Give a record these costs, and losses of which validation's is least in epoch 3."""
     record = ledger.records[place]
     curves = {**record.result.curves, "train_loss": [0.9, 0.7, 0.5, 0.4, 0.3], "val_loss": [0.9, 0.7, 0.6, 0.65, 0.7]}
-    measured = replace(record.run_info, parameters=parameters, train_seconds=seconds)
+    measured = replace(record.run_info, parameters=parameters, parameters_trainable=parameters, train_seconds=seconds)
     ledger.records[place] = replace(record, result=replace(record.result, curves=curves), run_info=measured)
 
 
