@@ -63,7 +63,7 @@ def test_pictures_let_the_pages_paper_through_and_scale(made: Ledger) -> None:
     one = page_charts(comparison(made), "part-1")[0]
     root = ElementTree.fromstring(one.image)
     assert root.get("width") is None
-    assert root.get("aria-label") == "Effect of each setting"
+    assert root.get("aria-label") == "Accuracy against parameters"
     assert one.spec["background"] == "transparent"
 
 
