@@ -39,9 +39,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     images[labels == 1, :3] += 100
     parts = {"train_images": images[:300], "train_labels": labels[:300]}
     np.savez(folder / "data.npz", **parts, test_images=images[300:], test_labels=labels[300:])
-    for name, rate in (("base", 1e-2), ("same", 1e-2), ("worse", 1e-9)):
-        optimizer = {"name": "adam", "lr": rate}
-        grid = {"dataset": {"name": "npz", "path": "data.npz"}, "model": "mlp", "optimizer": optimizer, "epochs": 3}
+    swapped = {"label_noise": {"name": "asymmetric", "rate": 0.95}}  # whatever the seed, it learns the wrong class
+    for name, change in (("base", {}), ("same", {}), ("worse", swapped)):
+        optimizer = {"name": "adam", "lr": 0.01}
+        data = {"name": "npz", "path": "data.npz"}
+        grid = {"dataset": data, "model": "mlp", "optimizer": optimizer, "epochs": 3, **change}
         (folder / f"{name}.yaml").write_text(yaml.safe_dump({"name": name, "grid": {**grid, "batch_size": 32}}))
     return folder
 
