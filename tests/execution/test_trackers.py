@@ -292,6 +292,30 @@ def test_a_tracker_that_hangs_keeps_no_run_waiting(
     assert "secret" not in out
 
 
+def test_parameters_that_were_lost_with_their_server_are_written_by_the_next_export(
+    server: MLflowServer,
+    tmp_path: Path,
+    few_pictures: Any,
+    suite_of: Any,
+    trials_of: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "lost")
+    console = Console(file=io.StringIO())
+    options = RunOptions(suite="made", use_ray=False)
+    run_trials(trials_of(suite_of(GRID)), few_pictures, Ledger(tmp_path / "results"), console, options)
+    records, destination = Ledger(tmp_path / "results").records(), Destination("mlflow", server.url)
+
+    def dies(*_: Any, **__: Any) -> None:
+        raise ConnectionError("the server is gone")
+
+    with monkeypatch.context() as patch, pytest.raises(UserError):
+        patch.setattr("mlflow.MlflowClient.log_batch", dies)  # after the run was made
+        export_records(records, destination)
+    export_records(records, destination)
+    check(read_mlflow(server.url, "made"), records)
+
+
 def test_a_server_that_dies_in_the_middle_is_told_once_and_an_export_brings_the_rest(
     server: MLflowServer,
     tmp_path: Path,

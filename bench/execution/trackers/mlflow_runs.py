@@ -65,12 +65,14 @@ class MLflowRuns:
         if run is not None and not anew:
             self.client.update_run(run.info.run_id, status="RUNNING")
             self.client.set_tag(run.info.run_id, STATUS, "")
-            return
-        if run is not None:
-            self.client.delete_run(run.info.run_id)
-        tags = {PARENT: self.parent, KIND: "trial", KEY: trial.key, SUITE: trial.suite}
-        run = self.runs[trial.key] = self._create(trial.name, tags)
-        parameters = iter([Param(name, str(value)[:MAX_TEXT]) for name, value in trial.parameters.items()])
+        else:
+            if run is not None:
+                self.client.delete_run(run.info.run_id)
+            tags = {PARENT: self.parent, KIND: "trial", KEY: trial.key, SUITE: trial.suite}
+            run = self.runs[trial.key] = self._create(trial.name, tags)
+        # A server that died when the run had just been made has none or some of them.
+        missing = {name: value for name, value in trial.parameters.items() if name not in run.data.params}
+        parameters = iter([Param(name, str(value)[:MAX_TEXT]) for name, value in missing.items()])
         while batch := list(islice(parameters, MAX_PARAMETERS)):
             self.client.log_batch(run.info.run_id, params=batch)
 
