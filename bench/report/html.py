@@ -242,10 +242,10 @@ def data(value: Any, name: str) -> Markup:
     )
 
 
-def environment() -> Environment:
-    """Where templates come from; a model called ``<script>`` is displayed as that, and a missing value is an error."""
+def environment(package: str = "bench.report") -> Environment:
+    """A package's templates; a model called ``<script>`` is displayed as that, and a missing value is an error."""
     templates = Environment(
-        loader=PackageLoader("bench.report"),
+        loader=PackageLoader(package),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -11,7 +11,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup, escape
 
 from bench import __version__
@@ -20,7 +20,7 @@ from bench.errors import UserError, plural
 from bench.jsonutil import JsonObject
 from bench.ledger.record import Record
 from bench.report.csv_json import csv_of_rows, to_csv, to_json
-from bench.report.html import to_html
+from bench.report.html import environment, to_html
 from bench.suite.labels import axis_label
 from bench.verification.statuses import STATES, Verified, state_of
 from bench.website.joined_ledgers import JoinedLedgers
@@ -270,13 +270,7 @@ def curves_svg(records: Sequence[Record]) -> Markup:
 
 
 def _environment() -> Environment:
-    templates = Environment(
-        loader=PackageLoader("bench.website"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    templates = environment("bench.website")
     templates.filters |= {"percent": _percent, "duration": _duration, "count": _count, "slug": slug}
     return templates
 
