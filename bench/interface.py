@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from bench.commands.check_suites import check
 from bench.commands.load_results import report_of, report_of_all
-from bench.commands.load_suites import completed, trials_of
+from bench.commands.load_suites import completed, proposed_trials_of
 from bench.commands.load_suites import load as load_suite_argument
 from bench.commands.options import suite_argument, terminal
 from bench.commands.run import (
@@ -132,8 +132,8 @@ def run(
     >>> results.trials.groupby("label")["test_accuracy"].mean()  # doctest: +SKIP
     """
     read = _suite_of(suite)
-    trials = trials_of(read)
     ledger = Ledger(results.ledger.root if isinstance(results, Results) else results)
+    trials = proposed_trials_of(read, ledger, to_train=True)
     options = RunOptions(
         git_commit=git_commit(),
         cpus_per_trial=cpus_per_trial,
@@ -147,7 +147,7 @@ def run(
     )
     _check_options(options)
     _train_missing(read, trials, ledger, options_of(read, options), Path(data_dir) if data_dir else None, progress)
-    return Results(ledger, read, trials)
+    return Results(ledger, read, proposed_trials_of(read, ledger))
 
 
 def _train_missing(
@@ -168,6 +168,7 @@ def _train_missing(
     console.quiet = not progress
     with stop_on_signals():
         run_trials(trials, datasets, ledger, console, options, console_progress(console))
+        trials = proposed_trials_of(suite, ledger)
         run_confirmation(suite, trials, datasets, ledger, console, options)
         settle(trials, ledger, options)
 
@@ -205,7 +206,7 @@ def report(
     loaded.ledger.refresh()
     if chosen is None:
         return ReportView(report_of_all(loaded.ledger, details, with_ensembles=True))
-    planned = list(loaded.planned) if suite is None else trials_of(chosen)
+    planned = list(loaded.planned) if suite is None else proposed_trials_of(chosen, loaded.ledger)
     text = suite_argument(str(chosen.path), "")
     return ReportView(report_of(loaded.ledger, text, chosen, planned, details, with_ensembles=True))
 

@@ -18,7 +18,7 @@ from bench.commands.options import RESULTS, AsJson, DataDir, KeysArgument, NoUse
 from bench.commands.run import git_commit
 from bench.components import AXES, is_user_defined
 from bench.errors import UserError
-from bench.jsonutil import canonical
+from bench.jsonutil import JsonObject, canonical
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import is_external
 from bench.ledger.store import is_url
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from bench.report.compare.compare_text import CompareResult
     from bench.report.compare.match_ledgers import LedgerSource
     from bench.report.compare.reproduction import Reproduction
+    from bench.suite.search_space import Search
     from bench.suite.trial import Trial
 
 
@@ -42,6 +43,12 @@ class _SuiteFilter:
     suite: str
     configs: frozenset[str]
     metric: str
+    searches: tuple[Search, ...] = ()
+
+    def has(self, config: JsonObject) -> bool:
+        if canonical(config["dataset"] if is_external(config) else config) in self.configs:
+            return True
+        return any(search.rule.is_adaptive and search.contains(config) for search in self.searches)
 
 
 Filters = tuple[_SuiteFilter | None, _SuiteFilter | None]
@@ -217,16 +224,14 @@ def _location(ledger: Ledger) -> Path | str:
 def _suite_filter(name: str) -> _SuiteFilter:
     suite = load(name, None, None, None)
     texts = frozenset(canonical(part) for config, _ in suite.configurations for part in (config, config["dataset"]))
-    return _SuiteFilter(name, texts, suite.metrics[0])
+    return _SuiteFilter(name, texts, suite.metrics[0], suite.searches)
 
 
 def _of_suite(records: list[Record], suite: _SuiteFilter | None, ledger: str) -> list[Record]:
     """The records of a suite; UserError where there are records, and none of them is of it."""
     if suite is None:
         return records
-    of_suite = [
-        r for r in records if canonical(r.config["dataset"] if is_external(r.config) else r.config) in suite.configs
-    ]
+    of_suite = [record for record in records if suite.has(record.config)]
     if not of_suite and records:
         suites = list(dict.fromkeys(record.suite for record in records if record.suite))
         names = f", of {'the suite' if len(suites) == 1 else 'the suites'} {', '.join(suites)}" if suites else ""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bench.commands.load_results import existing, undamaged, warn_damaged
-from bench.commands.load_suites import load, trials_of
+from bench.commands.load_suites import load, proposed_trials_of
 from bench.commands.networks import export_network
 from bench.commands.options import RESULTS, DataDir, Log, Results, SuiteFolder
 from bench.completion import complete_dataset
@@ -67,9 +67,9 @@ def export(
             "say where to: --log tensorboard=DIR, --log mlflow=http://HOST:5000 or --log wandb=PROJECT; "
             "or --weights DIR for one trial's network"
         )
-    keys = {trial.key for trial in trials_of(load(suite, None, None, None))} if suite else None
-
+    loaded = load(suite, None, None, None) if suite else None
     ledger = existing(results)
+    keys = {trial.key for trial in proposed_trials_of(loaded, ledger)} if loaded else None
     trackers = destinations(log, ledger.store.local)
     warn_damaged(ledger)
     records = [record for record in ledger.records() if keys is None or record.key in keys]

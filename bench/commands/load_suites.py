@@ -21,6 +21,7 @@ from bench.user_code.component_code import floats_spelled_out
 from bench.user_code.read_code import read_component
 
 if TYPE_CHECKING:
+    from bench.ledger.ledger import Ledger
     from bench.suite.trial import Trial
     from bench.user_code.component_code import ComponentCode
 
@@ -117,6 +118,25 @@ def trials_of(suite: Suite) -> list[Trial]:
         return trials(suite, fingerprint, lambda component: read_component(component, folder))
     except UserError as error:
         raise UserError("\n".join([str(error), *_data_problems(suite)])) from error
+
+
+def proposed_trials_of(suite: Suite, ledger: Ledger, to_train: bool = False) -> list[Trial]:
+    """The trials of a suite with those that its adaptive searches have proposed so far, by the ledger's results.
+
+    Without Optuna, those of them that were trained; where others are `to_train`, that is a UserError.
+    """
+    listed = trials_of(suite)
+    if not any(search.rule.is_adaptive for search in suite.searches):
+        return listed
+    from bench.execution.adaptive_search import check_optuna, with_proposals
+    from bench.execution.pruning import rule
+
+    if to_train:
+        check_optuna(listed)
+
+    failed = {record.key: record for record in ledger.records() if record.status == "failed"}
+    ended = failed | ledger.done(rule(suite.pruning), suite.max_minutes)
+    return with_proposals(listed, ledger, ended, suite.metrics[0])
 
 
 def _data_problems(suite: Suite) -> list[str]:

@@ -18,7 +18,7 @@ from bench.commands.check_suites import (
 )
 from bench.commands.data import datasets_of
 from bench.commands.load_results import confirmation, warn_damaged
-from bench.commands.load_suites import load, trials_of
+from bench.commands.load_suites import load, proposed_trials_of
 from bench.commands.options import (
     RESULTS,
     AsJson,
@@ -34,6 +34,7 @@ from bench.commands.options import (
     SuiteArgument,
 )
 from bench.errors import plural
+from bench.execution.adaptive_search import standins, to_propose
 from bench.execution.pruning import Asha, halving_cost, rule
 from bench.execution.scheduler import work_plan
 from bench.jsonutil import JsonObject
@@ -93,14 +94,15 @@ def plan(
     plans = []
     warned = False
     for suite in loaded:
-        trials = trials_of(suite)
+        trials = proposed_trials_of(suite, ledger, to_train=True)
         check_data(suite, trials, lambda line: typer.echo(line, err=True))
         check_metrics(suite, trials)
         # What --measure trains is built anyway.
         checked_trials, unchecked = checked_for_plan(suite, trials, None if measure else MAX_NETWORKS)
         checked = {trial.key for trial in checked_trials}
         done = ledger.done(rule(suite.pruning), suite.max_minutes)
-        missing = work_plan(trials, done, pruned=suite.pruning is not None).trials
+        drawn = standins(trials)
+        missing = [*work_plan(trials, done, pruned=suite.pruning is not None).trials, *drawn]
         warned = warned or warn_of_emulation(missing, gpus_per_trial)
         if measure:
             typer.echo(
@@ -123,7 +125,8 @@ def plan(
         if not_estimated:
             operations = operation_cost(not_estimated, ledger.records(), slots, cpus_per_trial, gpus_per_trial)
         plan_ = plan_json(suite, trials, missing, done, cost, slots, operations, unchecked)
-        plans.append({**plan_, "confirm": _confirm(suite, trials, ledger, len(missing))})
+        confirm = _confirm(suite, [*trials, *drawn], ledger, len(missing))
+        plans.append({**plan_, "confirm": confirm, "searches": _searches(trials)})
     if as_json:
         typer.echo(json.dumps(plans[0] if len(plans) == 1 else plans, indent=2), file=printed)
     else:
@@ -163,14 +166,14 @@ def plan_json(
         "suite": suite.name,
         "title": suite.title,
         "file": str(suite.path),
-        "configurations": len(suite.configurations),
+        "configurations": suite.n_configurations,
         "repeated_configurations": suite.repeated,
-        "trials": len(trials),
+        "trials": len(suite),
         "done": dict(statuses),
         "to_run": len(missing),
         "pruning": rule(suite.pruning),
         "brackets": _brackets(suite, trials),
-        **_pruning_cost(suite, trials),
+        **_pruning_cost(suite, [*trials, *standins(trials)]),
         "max_minutes": suite.max_minutes,
         "epochs": sum(trial.config.epochs for trial in missing),
         "axes": axes,
@@ -206,6 +209,7 @@ def plan_text(plan: Plan) -> str:
     done = ", ".join(f"{count:,} {status.replace('_', ' ')}" for status, count in plan["done"].items())
     to_run = f"{plural(plan['to_run'], 'trial')}, {plural(plan['epochs'], 'epoch')}"
     lines.append(f"in the ledger: {done or 'none'}; to run: {to_run}")
+    lines += map(_search_text, plan.get("searches", []))
     if plan["pruning"]:
         lines += _pruning_lines(plan)
     if plan.get("confirm"):
@@ -231,6 +235,32 @@ def plan_text(plan: Plan) -> str:
         networks = plural(plan["networks_unchecked"], "network")
         lines.append(f"{networks} not yet built for these images: `bench run` does that before anything trains")
     return "\n".join(lines)
+
+
+def _searches(trials: list[Trial]) -> list[Plan]:
+    """What each adaptive search is, and how many of its configurations are known."""
+    open_searches = to_propose(trials)
+    return [
+        {
+            "id": identity,
+            "rule": point.rule.model_dump(mode="json"),
+            "parameters": point.rule.parameters_text,
+            "trials": point.trials,
+            "proposed": point.trials - len(numbers),
+        }
+        for identity, (seeds, numbers) in open_searches.items()
+        if (point := seeds[0].search) is not None
+    ]
+
+
+def _search_text(search: Plan) -> str:
+    rule, trials = search["rule"], search["trials"]
+    startup, batch = rule["startup"], rule["batch"]
+    return (
+        f"search: {rule['algorithm']} over {search['parameters']}:\n"
+        f"  {plural(trials, 'configuration')}, {startup} at random, then {batch} at a time by validation results of "
+        f"those before (first seeds)\n  {search['proposed']} known so far; the estimate has the others as random draws"
+    )
 
 
 def _confirm(suite: Suite, trials: list[Trial], ledger: Ledger, n_missing: int) -> Plan | None:

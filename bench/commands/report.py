@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.commands.load_results import existing, report_of, report_of_all, undamaged, warn_damaged
-from bench.commands.load_suites import load, trials_of
+from bench.commands.load_suites import load, proposed_trials_of
 from bench.commands.options import (
     RESULTS,
     AsJson,
@@ -138,7 +138,14 @@ def report(
     options = options_text(only, set_, seeds)
     patterns = details or ()
     built = (
-        report_of(ledger, suite_argument(suite, options), loaded, trials_of(loaded), patterns, with_ensembles=True)
+        report_of(
+            ledger,
+            suite_argument(suite, options),
+            loaded,
+            proposed_trials_of(loaded, ledger),
+            patterns,
+            with_ensembles=True,
+        )
         if suite and loaded
         else report_of_all(ledger, patterns, with_ensembles=True)
     )
@@ -205,12 +212,12 @@ def published(
     from bench.report.published.published_text import PublishedPage, to_json, to_markdown
     from bench.report.sections.provenance import provenance_facts
 
+    ledger = Ledger(results)
     requests = [
-        Request(suite.name, suite.title, suite.description, references, trials_of(suite), options)
+        Request(suite.name, suite.title, suite.description, references, proposed_trials_of(suite, ledger), options)
         for suite, references, options in loaded
         if references
     ]
-    ledger = Ledger(results)
     trials = list({trial.key: trial for request in requests for trial in request.trials}.values())
     keys = {trial.key for trial in trials}
 

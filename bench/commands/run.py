@@ -13,7 +13,7 @@ from bench.commands.check_suites import check, check_data, check_splits, data_lo
 from bench.commands.cluster import make_bundle, read, run_on_cluster, tear_down_cluster
 from bench.commands.data import datasets_of
 from bench.commands.load_results import confirmation, print_weights, report_of, warn_damaged
-from bench.commands.load_suites import load, trials_of
+from bench.commands.load_suites import load, proposed_trials_of
 from bench.commands.options import (
     RESULTS,
     Address,
@@ -104,9 +104,8 @@ def run(
         plan(suites, only, set_, seeds, results, data_dir, jobs, cpus_per_trial, gpus_per_trial, False, no_user_code)
         return
     _check_target(no_ray, cluster, slurm, teardown, address, force, max_hours, log)
-    planned = _planned(suites, only, set_, seeds, not no_user_code)
-
     ledger = Ledger(results)
+    planned = _planned(suites, only, set_, seeds, not no_user_code, ledger)
     options = RunOptions(
         git_commit=git_commit(),
         max_hours=max_hours,
@@ -125,7 +124,7 @@ def run(
     slurm_settings = read_slurm(slurm) if slurm else None
     if address:
         check_address(address)
-    _check_all(planned, ledger, options, on_head=launcher is not None)
+    _check_all(planned, ledger, options, launcher is not None, bool(launcher or slurm_settings))
     if not (launcher or slurm_settings):
         unfinished = [trial for plan in planned if is_missing_any(ledger, plan, options) for trial in plan[2]]
         warn_of_emulation(unfinished, gpus_per_trial)
@@ -140,7 +139,8 @@ def run(
         for text, suite, trials in planned:
             if not (launcher or slurm_settings):
                 failed |= _run_suite(suite, trials, datasets, ledger, console, options, verbose)
-            else:
+            trials = proposed_trials_of(suite, ledger)
+            if launcher or slurm_settings:
                 _print_unconfirmed(suite, trials, ledger, console, options)
             failed |= print_weights(text, trials, ledger, console, options_of(suite, options))
             _print_leaderboard(text, suite, trials, ledger, console)
@@ -148,13 +148,20 @@ def run(
     raise typer.Exit(1 if failed else 0)
 
 
-def _check_all(planned: list[Planned], ledger: Ledger, options: RunOptions, on_head: bool) -> None:
+def _check_all(
+    planned: list[Planned], ledger: Ledger, options: RunOptions, on_head: bool, elsewhere: bool = False
+) -> None:
     """UserError for what is wrong with the suites, or a ledger that trials could not be written to."""
     if not (on_head and is_url(str(ledger.root))) and any(is_missing_any(ledger, plan, options) for plan in planned):
         ledger.check_writable()
     for _, suite, trials in planned:
         if options.keep == "best":
             check_validated(suite)
+        if options.keep != "none" and elsewhere and any(search.rule.is_adaptive for search in suite.searches):
+            raise UserError(
+                f"--keep {options.keep}: with --cluster or --slurm the weights of an adaptive search are not kept\n"
+                "  run the suite first, then train the best again: bench run SUITE --keep best --force AXIS=VALUE"
+            )
         check(suite, trials)
         if on_head:  # which loads data there
             check_data(suite, trials, lambda line: typer.echo(line, err=True))
@@ -190,12 +197,17 @@ def _run_elsewhere(
 
 
 def _planned(
-    suites: list[str], only: list[str] | None, set_: list[str] | None, seeds: int | None, user_code: bool
+    suites: list[str],
+    only: list[str] | None,
+    set_: list[str] | None,
+    seeds: int | None,
+    user_code: bool,
+    ledger: Ledger,
 ) -> list[Planned]:
     """Each suite with its name on the command line and its trials."""
     suite_options = options_text(only, set_, seeds)
     loaded = [(suite_argument(text, suite_options), load(text, only, set_, seeds, user_code)) for text in suites]
-    return [(text, suite, trials_of(suite)) for text, suite in loaded]
+    return [(text, suite, proposed_trials_of(suite, ledger, to_train=True)) for text, suite in loaded]
 
 
 def _forced(planned: list[Planned], force: list[str]) -> tuple[str, ...]:
@@ -247,6 +259,7 @@ def _run_suite(
 
     options = options_of(suite, options)
     records = run_trials(trials, datasets, ledger, console, options, console_progress(console, verbose))
+    trials = proposed_trials_of(suite, ledger)
     records += run_confirmation(suite, trials, datasets, ledger, console, options, verbose)
     if not records:
         are = "is" if len(trials) == 1 else "are"

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.errors import UserError, escaped
+from bench.execution.adaptive_search import Searcher, recorded_proposals
 from bench.execution.checkpoints import remove, sweep
 from bench.execution.keep_weights import BestConfigurations, drop_candidates
 from bench.execution.logs import log_text
@@ -103,6 +104,10 @@ class Coordinator:
         sweep(self.local_folder, {key for key, record in done.items() if record.status != "timed_out"} | self._forced)
         pruner = pruner_of(options.pruning, options.sampling_seed, trials)
         self.scheduler = Scheduler(trials, done, pruner, options.retries)
+        self._trials, self._results = list(trials), dict(done)
+        is_adaptive = any(trial.search and trial.search.rule.is_adaptive for trial in trials)
+        proposals = recorded_proposals(ledger.records()) if is_adaptive else {}
+        self._searcher = Searcher(trials, proposals, options.rank_by)
 
     @property
     def local_folder(self) -> Path:
@@ -199,6 +204,21 @@ class Coordinator:
     def _published_elsewhere(self, trial: Trial, record: Record) -> None:
         self.scheduler.published_elsewhere(trial, record)
         self._drop_weights(record)
+        self._search_on(record)
+
+    def _search_on(self, record: Record) -> None:
+        """A trial has ended: queue what adaptive searches propose by its result and those before."""
+        self._results[record.key] = record
+        before, new = self._searcher.n_to_propose, self._searcher.propose(self._results)
+        if self._searcher.n_to_propose == before:
+            return
+        self._trials += new
+        if self._best:  # which knows configurations by their trials
+            self._best = BestConfigurations(self._trials, self.options.rank_by)
+            for earlier in self._results.values():
+                self._best.take(earlier)
+        self.listener.trials_added(new, self._searcher.n_to_propose)
+        self.scheduler.add(new)
 
     def _drop_weights(self, record: Record) -> None:
         """Remove the weights of configurations that cannot be the best since this trial ended."""
@@ -309,6 +329,7 @@ class Coordinator:
             suite=self.options.suite,
             pruning=self.scheduler.decisions(trial),
             failure=_failure_json(message) if isinstance(message, TrialFailure) else None,
+            search=trial.search.note() if trial.search else None,
         )
         was_reached, weights_error = self.ledger.store_error is None, self.ledger.weights_error
         trained = message if isinstance(message, TrialResult) else None
@@ -339,6 +360,7 @@ class Coordinator:
         self.ended.append(record)
         self._drop_weights(record)
         self.listener.trial_ended(trial, record)
+        self._search_on(record)
 
 
 def done_for(ledger: Ledger, options: RunOptions) -> dict[str, Record]:

@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.errors import plural
+from bench.execution.adaptive_search import to_propose
 from bench.execution.scheduler import RunningTrial
 from bench.ledger.record import Record
 from bench.suite.labels import labels
@@ -31,6 +32,9 @@ NOTEBOOK_SECONDS = 0.5
 
 class ProgressListener(Protocol):
     """Hears of all that happens to a run's trials."""
+
+    def trials_added(self, trials: Sequence[Trial], n_to_propose: int) -> None:
+        """A search has proposed trials; so many are still to come."""
 
     def trial_started(self, running: RunningTrial) -> None: ...
     def trial_resumed(self, running: RunningTrial) -> None: ...
@@ -49,11 +53,9 @@ class ProgressStats:
 
     def __init__(self, trials: Sequence[Trial], reused: Sequence[Record], slots: int, show_command: str = "bench show"):
         self.show_command = show_command
-        by_group = {trial.group: trial.config.to_json() for trial in trials}
-        label_of_group = dict(zip(by_group, labels(list(by_group.values())), strict=True))
-        several_seeds = len({trial.seed for trial in trials}) > 1
-        self.labels = {t.key: label_of_group[t.group] + (f" · seed {t.seed}" if several_seeds else "") for t in trials}
-        self.trials = {trial.key: trial for trial in trials}
+        self.trials: dict[str, Trial] = {}
+        self.labels: dict[str, str] = {}
+        self.n_to_propose = sum(len(seeds) * len(numbers) for seeds, numbers in to_propose(trials).values())
         self.status = Counter(record.status for record in reused)
         self.reused = len(reused)
         self.skipped = 0
@@ -64,15 +66,32 @@ class ProgressStats:
         self.started = time.monotonic()
         self._pace: dict[str, tuple[float, int]] = {}
         # Updated trial by trial: with 100,000 of them, looking at all takes a good part of a second each time.
-        self._left = {trial.key for trial in trials} - {record.key for record in reused}
+        self._left: set[str] = set()
         self._epochs_left: Counter[str] = Counter()
         self._keys_of_group: dict[int, list[str]] = {}
-        for key in self._left:
-            trial = self.trials[key]
-            self._epochs_left[_network(trial)] += trial.config.epochs
-            self._keys_of_group.setdefault(trial.group, []).append(key)
+        self._add(trials, {record.key for record in reused})
         for record in reused:
             self._update_best(record)
+
+    def add(self, trials: Sequence[Trial], n_to_propose: int) -> None:
+        """Take in trials that a search has proposed; so many are still to come."""
+        self.n_to_propose = n_to_propose
+        self._add(trials, set())
+
+    def _add(self, trials: Sequence[Trial], done: set[str]) -> None:
+        self.trials |= {trial.key: trial for trial in trials}
+        by_group = {trial.group: trial.config.to_json() for trial in self.trials.values()}
+        label_of_group = dict(zip(by_group, labels(list(by_group.values())), strict=True))
+        several_seeds = len({trial.seed for trial in self.trials.values()}) > 1
+        self.labels |= {
+            key: label_of_group[trial.group] + (f" · seed {trial.seed}" if several_seeds else "")
+            for key, trial in self.trials.items()
+        }
+        for trial in trials:
+            if trial.key not in done:
+                self._left.add(trial.key)
+                self._epochs_left[_network(trial)] += trial.config.epochs
+                self._keys_of_group.setdefault(trial.group, []).append(trial.key)
 
     def start(self, running: RunningTrial) -> None:
         self.paused.discard(running.trial.key)
@@ -129,7 +148,8 @@ class ProgressStats:
         return f"more than {text} left" if is_partial else f"about {text} left"
 
     def counts(self) -> str:
-        parts = [f"{sum(self.status.values())} of {plural(len(self.trials) - self.skipped, 'trial')} ended"]
+        count = len(self.trials) + self.n_to_propose - self.skipped
+        parts = [f"{sum(self.status.values())} of {plural(count, 'trial')} ended"]
         parts += [
             f"{self.status[s]} {s.replace('_', ' ')}"
             for s in ("pruned", "timed_out", "diverged", "failed")
@@ -207,6 +227,9 @@ class LiveProgress:
         head = Text(f"{self.stats.counts()}; {self.stats.elapsed()} so far", style="bold")
         return Group(head, table, Text(self.stats.outlook(), style="dim"))
 
+    def trials_added(self, trials: Sequence[Trial], n_to_propose: int) -> None:
+        self.stats.add(trials, n_to_propose)
+
     def trial_started(self, running: RunningTrial) -> None:
         self.stats.start(running)
 
@@ -240,6 +263,9 @@ class PlainProgress:
 
     def __exit__(self, *_: object) -> None:
         self.note(f"{self.stats.counts()}; took {self.stats.elapsed()}")
+
+    def trials_added(self, trials: Sequence[Trial], n_to_propose: int) -> None:
+        self.stats.add(trials, n_to_propose)
 
     def trial_started(self, running: RunningTrial) -> None:
         self.stats.start(running)
@@ -285,6 +311,9 @@ class NotebookProgress:
 
     def _repr_html_(self) -> str:
         return f"<p>{html.escape(self.stats.counts())}</p>"
+
+    def trials_added(self, trials: Sequence[Trial], n_to_propose: int) -> None:
+        self.stats.add(trials, n_to_propose)
 
     def trial_started(self, running: RunningTrial) -> None:
         self.stats.start(running)

@@ -70,6 +70,9 @@ class Pruner(Protocol):
     def decide(self, rungs: RungTable, trial: Trial, epoch: int, value: float) -> Decision:
         """What becomes of a trial with this validation accuracy after `epoch`, by the scores of others."""
 
+    def add(self, first_seeds: Sequence[Trial]) -> None:
+        """Trials that a search has proposed are compared, too."""
+
     def pause_after(self, trial: Trial) -> tuple[int, ...]:
         """The epochs after which the trial may be paused."""
 
@@ -91,7 +94,11 @@ class Asha:
         config = trial.config.to_json()
         compared = {axis: config.get(axis) for axis in (*SEPARATE, *self.pruning.group)}
         seed = self.sampling_seed if self.pruning.brackets > 1 else None
-        return Rung(canonical([rule(self.pruning), seed, bracket, compared]), epoch)
+        return Rung(canonical([rule(self.pruning), seed, bracket, compared, *self._batch(trial)]), epoch)
+
+    def _batch(self, trial: Trial) -> list[JsonObject]:  # noqa: ARG002 (asynchronous)
+        """What of an adaptive search tells apart trials that are not compared."""
+        return []
 
     def decide(self, rungs: RungTable, trial: Trial, epoch: int, value: float) -> Decision:
         rung = self.rung(trial, epoch)
@@ -100,6 +107,8 @@ class Asha:
             return "continue"
         bound = np.percentile(others, (1 - 1 / self.pruning.reduction_factor) * 100)
         return "stop" if value < bound else "continue"
+
+    def add(self, first_seeds: Sequence[Trial]) -> None: ...
 
     def pause_after(self, trial: Trial) -> tuple[int, ...]:  # noqa: ARG002 (asynchronous)
         return ()
@@ -142,7 +151,8 @@ class Halving(Asha):
 
     Of n trials of a group the best n // reduction_factor^k, but at least one, go on from its k-th rung; of equal ones
     those with the smaller key. So the cost is known beforehand, and does not depend on who comes first. A trial that
-    ended before the rung (failed, diverged, timed out, stopped early) is not waited for.
+    ended before the rung (failed, diverged, timed out, stopped early) is not waited for. Each batch of an adaptive
+    search is compared by itself, since the next one waits for it.
 
     `first_seeds` are the trials that are compared. A run waits for its own trials only.
     """
@@ -151,11 +161,18 @@ class Halving(Asha):
         super().__init__(pruning, sampling_seed)
         self._entrants: dict[str, list[str]] = defaultdict(list)
         self._milestones: dict[str, list[int]] = {}
+        self.add(first_seeds)
+
+    def add(self, first_seeds: Sequence[Trial]) -> None:
         for trial in first_seeds:
             milestones = self.pause_after(trial)
             if milestones and (rung := self.rung(trial, milestones[0])):
                 self._entrants[rung.group].append(trial.key)
                 self._milestones[rung.group] = list(milestones)
+
+    def _batch(self, trial: Trial) -> list[JsonObject]:
+        point = trial.search
+        return [{"search": point.id, "batch": point.batch_number}] if point and point.rule.is_adaptive else []
 
     def decide(self, rungs: RungTable, trial: Trial, epoch: int, value: float) -> Decision:
         rung = self.rung(trial, epoch)

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from bench.data import Dataset
 from bench.errors import UserError
+from bench.execution.adaptive_search import with_proposals
 from bench.execution.checkpoints import checkpoint_path
 from bench.execution.coordinator import Coordinator, done_for
 from bench.execution.forkserver import ProcessDiedError, train
@@ -61,6 +62,7 @@ def run_trials(
         )
     ledger.flush_pending()
     done = done_for(ledger, options)
+    trials = with_proposals(trials, ledger, done, options.rank_by)
     reused = [done[trial.key] for trial in trials if trial.key in done]
     stats = ProgressStats(trials, reused, parallel, with_results("bench show", ledger.root))
     plain = (display or console_progress(console))(stats)

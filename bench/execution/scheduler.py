@@ -55,23 +55,28 @@ def work_plan(trials: Sequence[Trial], done: dict[str, Record], pruned: bool) ->
     """The trials that a run with these records still has to do.
 
     With pruning, first seeds come first, shuffled the same way every time (an order by quality would mislead ASHA); a
-    configuration whose first seed was pruned or diverged needs no other seeds.
+    configuration whose first seed was pruned or diverged needs no other seeds. Without, the first seeds of an adaptive
+    search come first, since what it proposes next waits for them.
     """
     if not pruned:
-        return WorkPlan([trial for trial in trials if trial.key not in done], {})
+        missing = [trial for trial in trials if trial.key not in done]
+        if any(trial.search and trial.search.rule.is_adaptive for trial in missing):
+            awaited = {trial.key for trial in first_seeds(trials)}
+            missing.sort(key=lambda trial: trial.key not in awaited)
+        return WorkPlan(missing, {})
     configurations: dict[int, list[Trial]] = {}
     for trial in trials:
         configurations.setdefault(trial.group, []).append(trial)
-    first_seeds, later_seeds, deferred = [], [], {}
+    compared, later_seeds, deferred = [], [], {}
     for group, (first, *others) in configurations.items():
         missing = [trial for trial in others if trial.key not in done]
         if first.key not in done:
-            first_seeds.append(first)
+            compared.append(first)
             deferred[group] = missing
         elif done[first.key].status == "complete":
             later_seeds += missing
-    random.Random(0).shuffle(first_seeds)
-    return WorkPlan(first_seeds + later_seeds, deferred)
+    random.Random(0).shuffle(compared)
+    return WorkPlan(compared + later_seeds, deferred)
 
 
 class Scheduler:
@@ -106,6 +111,25 @@ class Scheduler:
         for trial in compared:
             if trial.key in done:
                 self._fill_rungs(trial, done[trial.key])
+
+    def add(self, trials: Sequence[Trial]) -> None:
+        """Queue the trials of new configurations; their first seeds come before all that waits.
+
+        None is done here: those that another driver has finished meanwhile are found when they are leased.
+        """
+        first, later = first_seeds(trials), []
+        keys = {trial.key for trial in first}
+        if self.pruner is None:
+            later = [trial for trial in trials if trial.key not in keys]
+        else:
+            self.pruner.add(first)
+            self._first_seeds |= keys
+            for trial in first:
+                self._deferred[trial.group] = [
+                    other for other in trials if other.group == trial.group and other is not trial
+                ]
+        self._queue.extendleft(reversed(first))
+        self._queue.extend(later)
 
     @property
     def waiting(self) -> list[Trial]:

@@ -19,6 +19,7 @@ from bench.errors import UserError, control_character
 from bench.jsonutil import JsonObject
 from bench.metrics import METRICS
 from bench.suite.schema import COUNT_AXES
+from bench.suite.search_space import SearchPoint
 
 SCHEMA = 2
 """Raised when the meaning of a stored field changes; records of another schema are refused."""
@@ -86,7 +87,8 @@ class Record:
 
     `config_key` is the key without the seed: records that share it are seeds of one configuration, of the same
     data and code. `pruning` holds the rule and the rung decisions of a pruned run, `failure` the kind,
-    message and traceback of one that failed.
+    message and traceback of one that failed, `search` where a drawn configuration stands in its search
+    (`bench.suite.search_space.SearchPoint`).
     """
 
     key: str
@@ -99,6 +101,7 @@ class Record:
     suite: str = ""
     pruning: JsonObject | None = None
     failure: dict[str, str] | None = None
+    search: JsonObject | None = None
     schema: int = SCHEMA
 
     @property
@@ -157,7 +160,7 @@ def check_record(data: JsonObject) -> None:
     _check_fields(result, _RESULT, "result.")
     _check_fields(run_info, _RUN_INFO, "run_info.")
     _check_config(data["config"])
-    texts = _check_values([data["config"], data.get("pruning") or {}])
+    texts = _check_values([data["config"], data.get("pruning") or {}, data.get("search") or {}])
     for part in (result, run_info):
         for value in part.values():
             if type(value) is str:
@@ -309,6 +312,14 @@ def _is_decision(value: Any) -> bool:
     )
 
 
+def _is_search_point(value: Any) -> bool:
+    try:
+        SearchPoint.model_validate({**value, "trials": 1})
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
 def _optional(allowed: _Check) -> _Check:
     return lambda value: value is None or allowed(value)
 
@@ -326,6 +337,7 @@ _RECORD: dict[str, tuple[str, _Check]] = {
     "suite": _TEXT,
     "pruning": ("a rule with decisions", _optional(_is_pruning)),
     "failure": ("texts", _optional(_is_texts)),
+    "search": ("a point of a search", _optional(_is_search_point)),
 }
 _RESULT: dict[str, tuple[str, _Check]] = {
     "curves": ("curves of numbers", _is_curves),

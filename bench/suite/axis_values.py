@@ -7,7 +7,7 @@ import math
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, cast
 
 from bench.components import AXES, COMBINABLE
 from bench.errors import match_spelling, shorten
@@ -15,12 +15,14 @@ from bench.jsonutil import JsonObject
 from bench.suite.schema import SWEEPS, VALUE_AXES
 from bench.suite.yaml_loader import KeyPath
 
+DistributionKind = Literal["log_uniform", "uniform", "choice"]
+
 
 @dataclass(frozen=True)
 class Distribution:
     """A distribution in a component's parameter, to be drawn once per sample."""
 
-    kind: str
+    kind: DistributionKind
     values: tuple[Any, ...]
     name: str
 
@@ -57,11 +59,14 @@ class Candidate:
         }
         return Candidate(component, self.path, self.origins, drawn=True)
 
-    def alternatives(self, seed: int) -> Iterator[Candidate]:
-        """The first draw, with each value that a `choice` could give in its turn, also those that are never drawn."""
+    def alternatives(self, seed: int, with_bounds: bool = False) -> Iterator[Candidate]:
+        """The first draw, with each value that a `choice` could give in its turn, also those that are never drawn.
+
+        `with_bounds` also with the lowest and the highest value of the other distributions.
+        """
         first = self.resolved(seed, 0)
         for key, value in self.component.items():
-            if isinstance(value, Distribution) and value.kind == "choice":
+            if isinstance(value, Distribution) and (with_bounds or value.kind == "choice"):
                 for choice in value.values:
                     yield replace(first, component={**first.component, key: choice}, drawn=False)
 
@@ -192,7 +197,7 @@ class AxisReader:
                 bounds = "0 < low < high" if kind == "log_uniform" else "low < high"
                 self.add_problem(path, f"`{kind}` needs [low, high] with {bounds}, not {shorten(values)}")
                 return None
-        return Distribution(kind, tuple(values), name)
+        return Distribution(cast(DistributionKind, kind), tuple(values), name)
 
 
 def hint_for_empty(axis: str) -> str:

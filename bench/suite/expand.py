@@ -6,6 +6,7 @@ import itertools
 import math
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, cast
 
 from bench.components import AXES, COMBINABLE, EXTENSIBLE_AXES
@@ -24,6 +25,7 @@ from bench.suite.schema import (
     Sampling,
     Settings,
 )
+from bench.suite.search_space import Search, SearchedParameter, sampled_keys, search_rule
 from bench.suite.select import WorkerRules
 from bench.suite.validation import check, constraint_violation
 from bench.suite.yaml_loader import KeyPath, YamlDocument, path_text
@@ -60,6 +62,7 @@ class Expander:
 
         By ``canonical([key, value])``, the value as a configuration has it.
         """
+        self.searches: list[Search] = []
         self.worker_rules = WorkerRules(document)
         self._reader = AxisReader(limit, self.add_problem)
         self._axes: dict[KeyPath, list[AxisValue]] = {}
@@ -93,16 +96,11 @@ class Expander:
         fixed = math.prod(
             sum(not has_distribution(axis_value) for axis_value in axis_values) for axis_values in axes.values()
         )
-        if fixed < points and sampling.samples is None:
-            self.add_problem(path, "has a distribution but no `samples`", "say how many draws, e.g. `samples: 20`")
+        search = sampling.settings
+        if not self._sampling_fits(sampling, block, path, axes, settings, sampled=fixed < points):
             return
-        if fixed == points and sampling.samples is not None:
-            hint = "write one into a parameter, e.g. lr: {log_uniform: [1e-4, 1e-1]}, or leave `samples` out"
-            self.add_problem(block["samples"][0], "there is no distribution in this sub-grid to draw from", hint)
-            return
-        samples = sampling.samples or 1
         repeats = sampling.seeds if isinstance(sampling.seeds, int) else len(sampling.seeds)
-        count = (fixed + (points - fixed) * samples) * repeats
+        count = (fixed + (points - fixed) * (search.trials if search else 1)) * repeats
         if count > self.limit:
             self.add_problem(
                 path, f"expands to {plural(count, 'trial')}, more than the limit of {self.limit:,}", LIMIT_HINT
@@ -118,10 +116,85 @@ class Expander:
             self.origins.setdefault(canonical(["validation", protocol["validation"]]), block["validation"][0])
         for point in itertools.product(*axes.values()):
             axis_values = dict(zip(axes, point, strict=True))
-            for index in range(samples if any(map(has_distribution, point)) else 1):
+            n_draws = search.n_draws if search and any(map(has_distribution, point)) else None
+            configurations: list[Configuration] = []
+            for index in range(n_draws or 1):
                 configuration = self._configuration(axis_values, protocol, index, block)
                 if configuration is not None:
+                    configurations.append(configuration)
                     yield configuration, seeds
+            if search and n_draws == len(configurations):
+                rule = search_rule(search, self.seed, self._searched_parameters(axis_values))
+                self.searches.append(Search(rule, search.trials, len(seeds), tuple(configurations)))
+
+    def _sampling_fits(
+        self,
+        sampling: Sampling,
+        block: SubGrid,
+        path: KeyPath,
+        axes: dict[str, list[AxisValue]],
+        settings: Settings,
+        sampled: bool,
+    ) -> bool:
+        """Whether `samples` and `search` suit a sub-grid, which has distributions if it is `sampled`."""
+        search = sampling.settings
+        if sampling.samples is not None and sampling.search is not None:
+            hint = "`samples: N` is `search: {algorithm: random, trials: N}`: keep one of the two"
+            self.add_problem(block["search"][0], "`search` and `samples` exclude each other", hint)
+        elif sampled and search is None:
+            hint = "say how many draws, e.g. `samples: 20`, or `search: {algorithm: tpe, trials: 60}`"
+            self.add_problem(path, "has a distribution but no `samples`", hint)
+        elif search is not None and not sampled:
+            key = "samples" if sampling.search is None else "search"
+            hint = f"write one into a parameter, e.g. lr: {{log_uniform: [1e-4, 1e-1]}}, or leave `{key}` out"
+            self.add_problem(block[key][0], "there is no distribution in this sub-grid to draw from", hint)
+        elif search is not None and search.algorithm != "random":
+            if settings.validation == "none":
+                message = f"{search.algorithm} needs validation images, and `validation: none` leaves none"
+                self.add_problem(block["search"][0], message, "give it a validation part, or take `algorithm: random`")
+            elif any(map(has_distribution, axes.get("dataset", []))):
+                message = f"{search.algorithm} searches no data sets"
+                self.add_problem(block["search"][0], message, "list them with `grid` instead: each has its own search")
+            else:
+                self._check_bounds(axes)
+                return True
+        else:
+            return True
+        return False
+
+    def _check_bounds(self, axes: dict[str, list[AxisValue]]) -> None:
+        """What may be proposed later is right too: the ends of all distributions are checked."""
+        for axis, axis_values in axes.items():
+            for candidate in {id(candidate): candidate for value in axis_values for candidate in value}.values():
+                if candidate.has_distribution:
+                    for alternative in candidate.alternatives(self.seed, with_bounds=True):
+                        self._checked_component(axis, alternative)
+
+    def _searched_parameters(self, axis_values: dict[str, AxisValue]) -> list[SearchedParameter]:
+        """The parameters that are drawn at a point of the grid; values of a choice as configurations have them."""
+        parameters = []
+        for axis, position, candidate, key, distribution in sampled_keys(axis_values):
+            values = list(distribution.values)
+            if distribution.kind == "choice":
+                first = candidate.resolved(self.seed, 0)
+                checked = [
+                    self._checked_component(
+                        axis, replace(first, component={**first.component, key: value}, drawn=False)
+                    )
+                    for value in values
+                ]
+                values = [component[key] for component in checked if component is not None]
+            parameters.append(
+                SearchedParameter(
+                    name=distribution.name,
+                    axis=axis,
+                    position=position if axis in COMBINABLE else None,
+                    key=key,
+                    kind=distribution.kind,
+                    values=values,
+                )
+            )
+        return parameters
 
     def _settings(self, block: SubGrid, model: type[StrictModel]) -> StrictModel | None:
         values = {key: value for key, (_, value) in block.items() if key in model.model_fields}
@@ -309,9 +382,9 @@ def expand(
     sampling_seed: int,
     limit: int,
     notify: Callable[[str], None],
-) -> tuple[list[tuple[Configuration, list[int]]], dict[str, KeyPath], list[Problem]]:
-    """All configurations of the blocks with their seeds, in order, where each entry that others judge was written, and
-    every problem found, of which each left configurations out.
+) -> tuple[list[tuple[Configuration, list[int]]], Expander]:
+    """All configurations of the blocks with their seeds, in order, and what expanded them: with the searches, where
+    each component that others check was written, and every problem, of which each left configurations out.
     """
     expander = Expander(document, sampling_seed, limit, notify)
     pairs: list[tuple[Configuration, list[int]]] = []
@@ -323,8 +396,8 @@ def expand(
             if total > limit:
                 message = f"its sub-grids together expand to more trials than the limit of {limit:,}"
                 expander.add_problem(("grid",), message, LIMIT_HINT)
-                return pairs, expander.origins, list(expander.problems)
+                return pairs, expander
     if not expander.problems:
         unused_rules = expander.worker_rules.unused([configuration for configuration, _ in pairs])
         expander.problems.update(dict.fromkeys(unused_rules))
-    return pairs, expander.origins, list(expander.problems)
+    return pairs, expander

@@ -11,8 +11,10 @@ from bench.errors import MAX_PROBLEMS, Problem, SuiteError, UserError, nearest
 from bench.jsonutil import JsonObject, canonical
 from bench.suite.expand import Configuration, SubGrid, expand
 from bench.suite.schema import AXIS_DEFAULTS, BLOCK_KEYS, SuiteFile
+from bench.suite.search_space import Search
 from bench.suite.select import (
     MATCHABLE,
+    SEARCH,
     ReferenceMatch,
     Selection,
     apply_set,
@@ -39,6 +41,7 @@ class ExpandedFile:
     repeated: int
     references: list[ReferenceMatch]
     origins: dict[str, KeyPath]
+    searches: list[Search]
 
 
 def expand_file(
@@ -53,8 +56,8 @@ def expand_file(
         raise SuiteError(document.file, problems)
     blocks, new_problems = _blocks(document, top, settings)
     problems += new_problems
-    expanded, origins, new_problems = expand(document, blocks, top.sampling_seed, top.limit, notify)
-    problems += new_problems
+    expanded, expander = expand(document, blocks, top.sampling_seed, top.limit, notify)
+    problems += expander.problems
     pairs = merge_equal(expanded)
     remaining, new_problems = _excluded(document, top, pairs, complete=not problems)
     complete = not problems and bool(remaining)
@@ -65,7 +68,7 @@ def expand_file(
         problems += new_problems
     if problems:
         raise SuiteError(document.file, sorted(dict.fromkeys(problems), key=lambda problem: problem.line or 0))
-    return ExpandedFile(top, remaining, len(expanded) - len(pairs), compared, origins)
+    return ExpandedFile(top, remaining, len(expanded) - len(pairs), compared, expander.origins, expander.searches)
 
 
 def _top_level(document: YamlDocument) -> tuple[SuiteFile | None, list[Problem]]:
@@ -130,6 +133,10 @@ def _set(block: SubGrid, parts: list[str], value: Any) -> bool:
     key = parts[0]
     if len(parts) == 1:
         block[key] = ((OPTION, key), value)
+        return True
+    if key == SEARCH:
+        path, search = block.get(key, ((OPTION, key), {}))
+        block[key] = (path, {**search, parts[1]: value} if isinstance(search, dict) else search)
         return True
     path, axis = block.get(key, ((OPTION, key), AXIS_DEFAULTS.get(key, "none")))
     changed, components = apply_set(axis, parts[1], value)

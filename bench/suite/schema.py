@@ -15,6 +15,7 @@ from pydantic import (
     ValidatorFunctionWrapHandler,
     WrapValidator,
     model_serializer,
+    model_validator,
 )
 
 from bench.components import AXES, is_user_defined
@@ -188,6 +189,41 @@ Seeds = Annotated[
 ]
 
 
+class SearchSettings(StrictModel):
+    """How values are drawn from the distributions of a sub-grid: at random, or by what earlier trials reached."""
+
+    algorithm: Literal["random", "tpe"] = Field(
+        "tpe",
+        description="random: the same as `samples`. tpe: the tree-structured Parzen estimator (Bergstra et al. 2011), "
+        "as Optuna has it.",
+    )
+    trials: Positive = Field(description="How many configurations; a higher number later keeps the first ones.")
+    startup: Positive = Field(10, description="tpe: as many configurations are drawn at random first.")
+    batch: Positive = Field(
+        5,
+        description="tpe: configurations that are proposed at a time, by the results of all earlier batches; they "
+        "train side by side.",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> SearchSettings:
+        adaptive_only = [name for name in ("startup", "batch") if name in self.model_fields_set]
+        if self.algorithm == "random" and adaptive_only:
+            raise ValueError(f"`{adaptive_only[0]}` is for algorithm tpe; remove it, or write `algorithm: tpe`")
+        if self.algorithm != "random" and self.startup > self.trials:
+            unsaid = "" if "startup" in self.model_fields_set else " (the default)"
+            raise ValueError(
+                f"`startup: {self.startup}`{unsaid} is more than `trials: {self.trials}`; "
+                "start with fewer, or run more trials"
+            )
+        return self
+
+    @property
+    def n_draws(self) -> int:
+        """How many configurations are drawn at random."""
+        return self.trials if self.algorithm == "random" else self.startup
+
+
 class Sampling(StrictModel):
     """How a sub-grid is repeated."""
 
@@ -197,6 +233,18 @@ class Sampling(StrictModel):
     samples: Positive | None = Field(
         None, description="Samples from the distributions in this sub-grid.", examples=[20]
     )
+    search: SearchSettings | None = Field(
+        None,
+        description="Instead of `samples`: a search of the distributions in this sub-grid.",
+        examples=[{"algorithm": "tpe", "trials": 60, "startup": 15}],
+    )
+
+    @property
+    def settings(self) -> SearchSettings | None:
+        """The search; `samples` is a random one."""
+        if self.samples is None:
+            return self.search
+        return SearchSettings.model_validate({"algorithm": "random", "trials": self.samples})
 
 
 class Pruning(StrictModel):

@@ -14,12 +14,22 @@ from bench.components import AXES, COMBINABLE
 from bench.errors import MAX_PROBLEMS, Problem, SuiteError, UserError, match_spelling, nearest, shorten
 from bench.jsonutil import JsonObject
 from bench.suite.labels import labels
-from bench.suite.schema import AXIS_ORDER, OMITTED_DEFAULTS, Sampling, Settings, SuiteFile, SuiteReference
+from bench.suite.schema import (
+    AXIS_ORDER,
+    OMITTED_DEFAULTS,
+    Sampling,
+    SearchSettings,
+    Settings,
+    SuiteFile,
+    SuiteReference,
+)
 from bench.suite.validation import COMMAND_LINE, axes_with, check, parameter_meant
 from bench.suite.yaml_loader import KeyPath, YamlDocument, path_text, plain_value
 
 MAX_VALUES = 12
 MATCHABLE = (*AXIS_ORDER, *Settings.model_fields)
+SEARCH = "search"
+"""The setting whose parts `--set` changes: ``search.trials=90``."""
 
 
 def matches(configuration: JsonObject, pattern: JsonObject) -> bool:
@@ -113,8 +123,11 @@ def parse_option(option: str, text: str) -> tuple[list[str], Any]:
     if not equals or not all(parts) or not value.strip():
         raise UserError(f"{option} {text!r}: write AXIS=VALUE or AXIS.PARAMETER=VALUE, e.g. {option} '{example}'")
     allowed = (*MATCHABLE, *Sampling.model_fields) if option == "--set" else MATCHABLE
-    if parts[0] not in allowed or len(parts) > 2 or (len(parts) == 2 and parts[0] not in AXES):
-        if parts[0] in allowed:
+    is_searched = option == "--set" and parts[0] == SEARCH and parts[-1] in SearchSettings.model_fields
+    if parts[0] not in allowed or len(parts) > 2 or (len(parts) == 2 and parts[0] not in AXES and not is_searched):
+        if parts[0] == SEARCH and option == "--set":
+            hint = f"allowed: {', '.join(f'{SEARCH}.{name}' for name in SearchSettings.model_fields)}"
+        elif parts[0] in allowed:
             hint = f"AXIS.PARAMETER is for the axes {', '.join(AXES)}"
         elif parts[0] in COMMAND_LINE:
             hint = COMMAND_LINE[parts[0]]

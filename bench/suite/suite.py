@@ -13,6 +13,7 @@ from bench.suite.expand import Configuration
 from bench.suite.expand_file import Pair, expand_file, merge_equal
 from bench.suite.python_values import DICT_NAME, from_python
 from bench.suite.schema import Pruning
+from bench.suite.search_space import Search
 from bench.suite.select import (
     ReferenceMatch,
     matches,
@@ -49,6 +50,8 @@ class Suite:
     """Of training, for each trial; it changes no result of a trial that ends in time, so it is in no key."""
     confirm: int | None = None
     """Fresh seeds for what validation selected and its rivals."""
+    searches: tuple[Search, ...] = ()
+    """Of the configurations, those that are drawn from distributions; adaptive searches add others as results come."""
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], folder: str | Path = ".") -> Suite:
@@ -76,12 +79,17 @@ class Suite:
         return read_suite(from_python(data), Path(folder) / DICT_NAME)
 
     def __len__(self) -> int:
-        """How many trials: the seeds of all configurations."""
-        return sum(len(seeds) for _, seeds in self.configurations)
+        """How many trials: the seeds of all configurations, also of those that a search is still to propose."""
+        listed = sum(len(seeds) for _, seeds in self.configurations)
+        return listed + sum(search.n_to_propose * search.n_seeds for search in self.searches)
 
     def __repr__(self) -> str:
-        configurations = plural(len(self.configurations), "configuration")
-        return f"Suite({self.name!r}, {configurations}, {plural(len(self), 'trial')})"
+        return f"Suite({self.name!r}, {plural(self.n_configurations, 'configuration')}, {plural(len(self), 'trial')})"
+
+    @property
+    def n_configurations(self) -> int:
+        """Also those that a search is still to propose."""
+        return len(self.configurations) + sum(search.n_to_propose for search in self.searches)
 
     def location(self, key: str, component: Any) -> str:
         """``FILE:LINE: KEY PATH`` of an entry under this key, for messages about what the file cannot tell."""
@@ -117,7 +125,15 @@ class Suite:
         compared = tuple(
             replace(comparison, configs=tuple(map(spell_out, comparison.configs))) for comparison in self.comparisons
         )
-        return replace(self, configurations=tuple(merged), locations=locations, repeated=repeated, comparisons=compared)
+        searches = tuple(search.changed(spell_out) for search in self.searches)
+        return replace(
+            self,
+            configurations=tuple(merged),
+            locations=locations,
+            repeated=repeated,
+            comparisons=compared,
+            searches=searches,
+        )
 
 
 def load_suite(
@@ -158,6 +174,7 @@ def read_suite(
         expanded = expand_file(document, settings, bool(cli_overrides), notify)
         top, origins = expanded.top, expanded.origins
         selected = _matching(patterns, expanded.pairs, document.file)
+        searches = _selected_searches(expanded.searches, selected, document)
         if top.pruning and any(config["validation"] == "none" for config, _ in selected):
             message = "pruning needs validation images, and `validation: none` leaves none"
             raise SuiteError(document.file, [Problem("pruning", message, document.line(("pruning",)))])
@@ -191,7 +208,27 @@ def read_suite(
         sampling_seed=top.sampling_seed,
         max_minutes=top.max_minutes,
         confirm=top.confirm,
+        searches=tuple(searches),
     )
+
+
+def _selected_searches(searches: Sequence[Search], selected: list[Pair], document: YamlDocument) -> list[Search]:
+    """The searches of what is selected; SuiteError where only a part of an adaptive one is."""
+    adaptive = [search for search in searches if search.rule.is_adaptive]
+    remaining = {canonical(config) for config, _ in selected} if adaptive else set()
+    selected_searches = [search for search in searches if not search.rule.is_adaptive]
+    for search in adaptive:
+        count = sum(canonical(config) in remaining for config in search.configurations)
+        if 0 < count < len(search.configurations):
+            message = (
+                f"`exclude` or `--only` leaves {count} of the {len(search.configurations)} configurations that a "
+                "search starts with, and it proposes by the results of all"
+            )
+            hint = "select by what all configurations of a search share; cut its distributions for less of it"
+            raise SuiteError(document.file, [Problem("grid", message, document.line(("grid",)), hint)])
+        if count:
+            selected_searches.append(search)
+    return selected_searches
 
 
 def _why_not_confirmed(pairs: list[Pair]) -> str:

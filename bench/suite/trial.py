@@ -18,6 +18,7 @@ from bench.components.user_defined import LibraryModel
 from bench.errors import UserError
 from bench.jsonutil import JsonObject, canonical
 from bench.suite.schema import OMITTED_DEFAULTS, VALUE_AXES, EarlyStoppingRule, Settings, Validation
+from bench.suite.search_space import Search, SearchPoint
 from bench.suite.suite import Suite
 from bench.user_code.component_code import ComponentCode, UserCode
 
@@ -140,6 +141,8 @@ class Trial:
     """Where the user's own data are; the configuration keeps the path as the suite file has it."""
     contents: str = ""
     """The dataset's checksum."""
+    search: SearchPoint | None = None
+    """Where the configuration stands in a search; None where a suite lists it."""
 
     @property
     def network_origin(self) -> NetworkOrigin:
@@ -201,6 +204,7 @@ def trials(
     parsed: dict[tuple[str, int], Any] = {}
     codes = Codes(suite.location, read_code)
     problems: dict[str, None] = {}
+    points, identities = _search_points(suite), dict[int, str]()
     for group, (plain, seeds) in enumerate(suite.configurations):
         config = TrialConfig.from_json(plain, parsed)
         dataset = canonical(plain["dataset"])
@@ -220,13 +224,38 @@ def trials(
         configuration, *keys = (
             trial_key(plain, seed, contents, code.checksum if code else None) for seed in (None, *seeds)
         )
+        point = None
+        if found_point := points.get(canonical(plain)) if points else None:
+            search, number = found_point
+            if id(search) not in identities:  # its configurations share data and code
+                fixed_key = trial_key(search.fixed(), None, contents, code.checksum if code else None)
+                identities[id(search)] = search.identity(fixed_key)
+            point = SearchPoint(id=identities[id(search)], rule=search.rule, number=number, trials=search.n_trials)
         found_trials.extend(
-            Trial(key, configuration, config, seed, group, code, data_code, path, contents)
+            Trial(key, configuration, config, seed, group, code, data_code, path, contents, point)
             for key, seed in zip(keys, seeds, strict=True)
         )
     if problems:
         raise UserError("\n".join(problems))
     return found_trials
+
+
+def _search_points(suite: Suite) -> dict[str, tuple[Search, int]]:
+    """The search and the first number of each configuration that is drawn, by its JSON."""
+    points: dict[str, tuple[Search, int]] = {}
+    for search in suite.searches:
+        for number, config in enumerate(search.configurations):
+            points.setdefault(canonical(config), (search, number))
+    return points
+
+
+def with_configuration(trial: Trial, config: JsonObject, group: int, search: SearchPoint) -> Trial:
+    """The trial of another configuration of the same search: the same seed, data and code."""
+    source = trial.code.checksum if trial.code else None
+    key, config_key = (trial_key(config, seed, trial.contents, source) for seed in (trial.seed, None))
+    return replace(
+        trial, key=key, config_key=config_key, config=TrialConfig.from_json(config), group=group, search=search
+    )
 
 
 def with_seed(trial: Trial, seed: int) -> Trial:

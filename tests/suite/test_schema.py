@@ -51,6 +51,8 @@ GOOD = [
     "model: mlp, regularizer: [none, {combine: [{name: l2, strength: {grid: [0.1]}}, dropout]}]",
     "model: mlp, schedule: [{name: step, every: 3}, {name: step, milestones: [1, 2]}, cosine]",
     "model: mlp, epochs: {grid: [1, 2]}, batch_size: [32, {choice: [64]}], samples: 2",
+    "model: {name: mlp, dropout: {uniform: [0, 0.5]}}, search: {algorithm: tpe, trials: 60, startup: 15, batch: 4}",
+    "model: {name: mlp, dropout: {uniform: [0, 0.5]}}, search: {algorithm: random, trials: 3}, validation: none",
     "model: mlp, validation: none, seeds: [0, 1]",
     "model: mlp, validation: {tail: 0.2}, early_stopping: {patience: 3}, weights: best, refit: true, seeds: 3",
 ]
@@ -72,6 +74,9 @@ BAD = [
     "model: mlp, epochs: 0",
     "model: mlp, epochs: 1.5",
     "model: mlp, epochs: {uniform: [1, 2]}, samples: 2",
+    "model: {name: mlp, dropout: {uniform: [0, 0.5]}}, search: tpe",
+    "model: {name: mlp, dropout: {uniform: [0, 0.5]}}, search: {startup: 15}",
+    "model: {name: mlp, dropout: {uniform: [0, 0.5]}}, search: {algorithm: gp, trials: 20}",
     "model: mlp, validation: 0.2",
     "model: mlp, validation: {tail: 1}",
     "model: mlp, early_stopping: 5",

@@ -21,11 +21,12 @@ from bench.jsonutil import JsonObject
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record
 from bench.suite.schema import Pruning
+from bench.suite.search_space import SearchPoint
 from bench.suite.trial import Trial, TrialConfig
 from bench.user_code.component_code import ComponentCode, UserCode
 from bench.user_code.read_code import installed_packages
 
-FORMAT = 5
+FORMAT = 6
 RUN = "run.json"
 VARIABLES = "variables.json"
 """The run's environment variables, which may be secret: readable by its owner only, and removed when the driver has
@@ -119,6 +120,7 @@ def pack(bundle: RunBundle, folder: Path, *, send_data: bool = False, data_dir: 
             "code": training,
             "data_code": of_data,
             "data_path": data.get(trial.data),
+            "search": trial.search and trial.search.model_dump(mode="json"),
         }
         return {**vars(trial), **fields_as_json}
 
@@ -153,8 +155,10 @@ def unpack(folder: Path, *, with_code: bool = True) -> RunBundle:
     def trial(values: JsonObject) -> Trial:
         path = folder / values["data_path"] if values["data_path"] else None
         training, of_data = (codes[values[name]] if values[name] else None for name in ("code", "data_code"))
+        search = SearchPoint.model_validate(values["search"]) if values["search"] else None
         config, data_code = TrialConfig.from_json(values["config"]), of_data.parts[0] if of_data else None
-        return Trial(**{**values, "config": config, "data_path": path, "code": training, "data_code": data_code})
+        parsed = {"config": config, "data_path": path, "code": training, "data_code": data_code, "search": search}
+        return Trial(**{**values, **parsed})
 
     def suite(values: JsonObject) -> BundledSuite:
         pruning = Pruning.model_validate(values["pruning"]) if values["pruning"] else None

@@ -9,7 +9,7 @@ import contextlib
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -17,7 +17,7 @@ from bench.execution.progress import ProgressListener, ProgressStats
 from bench.execution.scheduler import RunningTrial
 from bench.jsonutil import JsonObject
 from bench.ledger.record import Record
-from bench.suite.trial import Trial
+from bench.suite.trial import Trial, with_configuration
 
 EVENTS, STATE = "events.jsonl", "state.json"
 PROGRESS_SECONDS = 1.0
@@ -79,6 +79,21 @@ class EventRecorder:
 
     def __exit__(self, *_: object) -> None: ...
 
+    def trials_added(self, trials: Sequence[Trial], n_to_propose: int) -> None:
+        templates = {(t.search.id, t.seed): t.key for t in reversed(self.stats.trials.values()) if t.search}
+        added = [
+            {
+                "like": templates[trial.search.id, trial.seed],
+                "config": trial.config.to_json(),
+                "group": trial.group,
+                "number": trial.search.number,
+            }
+            for trial in trials
+            if trial.search
+        ]
+        self.stats.add(trials, n_to_propose)
+        self.file.write("added", trials=added, n_to_propose=n_to_propose)
+
     def trial_started(self, running: RunningTrial) -> None:
         self.stats.start(running)
         self._write("started", running)
@@ -112,10 +127,14 @@ class EventRecorder:
 
 
 def replay(event: Event, trials: dict[str, Trial], listener: ProgressListener) -> None:
-    """Pass an event about a trial, or a note, to a listener."""
+    """Pass an event about a trial, or a note, to a listener; `trials` takes in what a search has proposed."""
     kind = event["event"]
     if kind == "note":
         listener.note(event["text"])
+    elif kind == "added":
+        new = [trial for values in event["trials"] if (trial := _added(values, trials)).key not in trials]
+        trials |= {trial.key: trial for trial in new}
+        listener.trials_added(new, event["n_to_propose"])
     elif kind == "ended":
         listener.trial_ended(trials[event["key"]], Record.from_json(event["record"]))
     elif kind in ("started", "resumed", "progressed", "paused"):
@@ -127,6 +146,14 @@ def replay(event: Event, trials: dict[str, Trial], listener: ProgressListener) -
             listener.trial_progressed(running)
         elif kind == "paused":
             listener.trial_paused(running)
+
+
+def _added(values: JsonObject, trials: Mapping[str, Trial]) -> Trial:
+    """A trial that a search has proposed, from one of the same search and seed."""
+    like = trials[values["like"]]
+    assert like.search is not None
+    point = like.search.model_copy(update={"number": values["number"]})
+    return with_configuration(like, values["config"], values["group"], point)
 
 
 def _to_json(running: RunningTrial, after: int) -> Event:

@@ -198,6 +198,9 @@ class TrackedDisplay:
                         f"once it answers, `{command}` brings what is in the ledger"
                     )
 
+    def trials_added(self, trials: Sequence[Trial], n_to_propose: int) -> None:
+        self.display.trials_added(trials, n_to_propose)
+
     def trial_started(self, running: RunningTrial) -> None:
         self.display.trial_started(running)
         self._put(running.trial)
