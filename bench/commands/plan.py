@@ -302,7 +302,10 @@ def _pruning_cost(suite: Suite, trials: list[Trial]) -> Plan:
     if suite.pruning.method == "halving":
         cost = halving_cost(suite.pruning, suite.sampling_seed, trials)
         total = sum(trial.config.epochs for trial in trials)
-        costs["halving"] = {"epochs": cost.epochs, "of": total, "exact": cost.is_exact}
+        points = [trial.search for trial in trials if trial.search and trial.search.rule.is_adaptive]
+        # How many configurations of a batch are compared is known once their values are.
+        split = any(parameter.axis in suite.pruning.group for point in points for parameter in point.rule.parameters)
+        costs["halving"] = {"epochs": cost.epochs, "of": total, "exact": cost.is_exact and not split}
     configurations = list({trial.group: trial for trial in trials}.values())
     if len(trials) < ADVISED_SEEDS * len(configurations):
         cost = halving_cost(suite.pruning, suite.sampling_seed, trials, ADVISED_SEEDS)

@@ -117,6 +117,14 @@ class Analysis:
         estimates = subset(self.estimates, rows) if self.estimates and rows else None
         return tuple(self.compared[index] for index in rows), estimates
 
+    def not_adaptive(self) -> tuple[tuple[Configuration, ...], MeanEstimates | None]:
+        """`trained` without what an adaptive search chose by the results of others."""
+        compared, estimates = self.trained()
+        rows = [index for index, configuration in enumerate(compared) if not configuration.adaptive]
+        if estimates is None or len(rows) == len(compared):
+            return compared, estimates
+        return tuple(compared[index] for index in rows), subset(estimates, rows) if rows else None
+
     @property
     def untested(self) -> list[Configuration]:
         """Those of `compared` with too few seeds for a p or a place in the best set."""

@@ -11,6 +11,7 @@ from bench.ledger.record import Record, Status, is_external
 from bench.suite.comparable import Config as Config
 from bench.suite.comparable import comparable
 from bench.suite.labels import PROTOCOL, axis_label, common_label, labels, legend
+from bench.suite.search_space import SearchPoint
 from bench.suite.trial import Trial
 
 IMPORTED_PROTOCOL = "imported rows, protocol unknown"
@@ -34,6 +35,13 @@ class Configuration:
     label: str
     records: tuple[Record, ...]
     planned: tuple[int, ...]
+    search: SearchPoint | None = None
+    """Where it stands in a search; None where it was listed."""
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether it was chosen by the results of others, so that nothing is estimated from its being there."""
+        return self.search is not None and self.search.rule.is_adaptive
 
     @property
     def imported(self) -> bool:
@@ -151,20 +159,26 @@ def _configurations(records: Sequence[Record], planned: Iterable[Trial]) -> list
     configs: dict[str, Config] = {}
     seeds: dict[str, set[int]] = {}
     best: dict[str, dict[int, Record]] = {}
+    points: dict[str, SearchPoint] = {}
     for trial in planned:
         identity = identities[trial.key] = trial.config_key or canonical(trial.config.to_json())
         configs.setdefault(identity, trial.config.to_json())
         seeds.setdefault(identity, set()).add(trial.seed)
+        if trial.search:
+            points[identity] = trial.search
     for record in sorted(records, key=lambda record: STATUSES.index(record.status)):
         # An imported record names no configuration; a planned trial of the same key does.
         identity = record.config_key or identities.get(record.key) or canonical(record.config)
         configs.setdefault(identity, record.config)
         best.setdefault(identity, {}).setdefault(record.seed, record)
+        if record.search and identity not in points:
+            points[identity] = SearchPoint.model_validate({**record.search, "trials": 0})
     configurations = []
     for identity, config in configs.items():
         by_seed = tuple(record for _, record in sorted(best.get(identity, {}).items()))
         all_seeds = seeds.get(identity, set()) | {record.seed for record in by_seed}
-        configurations.append(Configuration(identity, config, "", by_seed, tuple(sorted(all_seeds))))
+        point = points.get(identity)
+        configurations.append(Configuration(identity, config, "", by_seed, tuple(sorted(all_seeds)), point))
     return configurations
 
 

@@ -231,7 +231,7 @@ def test_real_trials_in_one_process_and_with_halving_by_batches(
 
     plain = train(suite_of(grid(trials=12)), tmp_path / "plain")
     assert len(plain) == 12 and all(record.search for record in plain.values())
-    suite = suite_of(grid(trials=12, epochs=4) + "pruning: {method: halving, grace_period: 1}\n")
+    suite = suite_of(grid(trials=12, epochs=4) + "pruning: {method: halving, grace_period: 1, group: []}\n")
     pruned, again = (train(suite, tmp_path / name) for name in ("pruned", "again"))
     assert {key: record.result for key, record in pruned.items()} == {key: r.result for key, r in again.items()}
     assert sorted(record.status for record in pruned.values()).count("complete") == 3, "one of each batch"

@@ -25,6 +25,7 @@ from bench.report.sections.not_ranked import not_ranked
 from bench.report.sections.provenance import provenance
 from bench.report.sections.published_results import published_results
 from bench.report.sections.robustness import robustness
+from bench.report.sections.search import search
 from bench.report.sections.training_curves import training_curves
 from bench.report.sections.training_size import training_size
 from bench.report.sections.tuning import tuning
@@ -41,6 +42,7 @@ SECTIONS: tuple[OfComparison, ...] = (
     label_noise,
     imbalance,
     robustness,
+    search,
     tuning,
     training_curves,
     classes,

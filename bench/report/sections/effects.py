@@ -7,6 +7,7 @@ from textwrap import wrap
 
 import pandas as pd
 
+from bench.errors import plural
 from bench.report.charts.drawing import chart_data
 from bench.report.charts.style import BLUE, GREY, LEGEND_NAME, SOFT, WHOLE, alt, fitted, label_expression
 from bench.report.comparison import Comparison
@@ -98,9 +99,25 @@ def effects(comparison: Comparison) -> Section:
         "effects",
         "Effects of the settings",
         (main_table, pairs_table),
+        notes=_left_out(comparison),
         draw=lambda: (effects_chart(main), interactions_chart(pairs)),
         data=lambda: {"findings": {"effects": main, "interactions": pairs}},
     )
+
+
+def _left_out(comparison: Comparison) -> tuple[str, ...]:
+    """Which configurations and axes have no part in effects, since they were drawn or chosen by a search."""
+    configurations = trained(comparison)
+    adaptive = sum(configuration.adaptive for configuration in configurations)
+    points = [configuration.search for configuration in configurations if configuration.search]
+    drawn = sorted({parameter.label for point in points for parameter in point.rule.parameters})
+    notes = [f"Drawn by a search, so no values of an axis: {', '.join(drawn)}."] if drawn else []
+    if adaptive:
+        notes.append(
+            f"{plural(adaptive, 'configuration')} of an adaptive search {'is' if adaptive == 1 else 'are'} left out: "
+            "they were chosen by the results of others."
+        )
+    return tuple(notes)
 
 
 def _effect(row: Row) -> Cell:
@@ -119,10 +136,11 @@ def effects_frames(comparison: Comparison) -> tuple[pd.DataFrame, pd.DataFrame]:
     Columns as in `bench.statistics.factor_effects`; `missing` counts all strata that were left out, also those of which
     pruning or failure left nothing. A value without a matching stratum gets no row.
     """
-    compared, estimates = comparison.analysis.trained()
+    compared, estimates = comparison.analysis.not_adaptive()
     if estimates is None or len(compared) < 2:
         return pd.DataFrame(columns=list(EFFECT_COLUMNS)), pd.DataFrame(columns=list(INTERACTION_COLUMNS))
-    all_axes = axes_of(trained(comparison))
+    all_axes = axes_of([configuration for configuration in trained(comparison) if not configuration.adaptive])
+    drawn = {parameter.axis for c in compared if c.search for parameter in c.search.rule.parameters}
     axes = all_axes.loc[[configuration.label for configuration in compared]]
     against = {}
     for axis in axes.columns:
@@ -134,6 +152,8 @@ def effects_frames(comparison: Comparison) -> tuple[pd.DataFrame, pd.DataFrame]:
         "axis", key=lambda column: column.map(list(axes.columns).index), kind="stable", ignore_index=True
     )
     pairs = interactions(axes, estimates, MAX_INTERACTIONS)
+    main = main[~main["axis"].isin(drawn)].reset_index(drop=True)
+    pairs = pairs[~(pairs["axis"].isin(drawn) | pairs["with_axis"].isin(drawn))].reset_index(drop=True)
     n_strata = {axis: strata_of(all_axes, (axis,)).count for axis in dict.fromkeys(main["axis"])}
     main["missing"] = [n_strata[axis] - used for axis, used in zip(main["axis"], main["n_strata"], strict=True)]
     pairs["missing"] = [

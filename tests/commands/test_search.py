@@ -1,0 +1,123 @@
+"""An adaptive search as a user runs it: planned, in one process and on Ray, interrupted, extended, by two drivers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from commands import bench as in_process_of_its_own
+from commands import start
+
+from bench.execution import adaptive_search
+from bench.ledger.ledger import Ledger
+
+SUITE = """\
+name: searched
+grid:
+  dataset: {name: npz, path: bands.npz}
+  model: {name: mlp, hidden: {choice: [[4], [8]]}}
+  optimizer: {name: sgd, lr: {log_uniform: [1e-3, 1]}}
+  batch_size: 32
+  epochs: 2
+  search: {algorithm: tpe, trials: 8, startup: 4, batch: 2}
+"""
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Path:
+    labels = np.arange(240) % 3
+    images = np.random.default_rng(0).integers(0, 60, (240, 8, 8)).astype(np.uint8)
+    for number in range(3):
+        images[number == labels, 2 * number : 2 * number + 2] += 120
+    parts = {"train_images": images[:160], "train_labels": labels[:160]}
+    parts |= {"test_images": images[160:], "test_labels": labels[160:]}
+    np.savez(tmp_path / "bands.npz", **parts)
+    (tmp_path / "searched.yaml").write_text(SUITE)
+    return tmp_path / "searched.yaml"
+
+
+def searched(results: Path) -> dict[int, tuple[Any, ...]]:
+    """Number in the search to the key and the results of what was trained."""
+    records = Ledger(results).records()
+    return {record.search["number"]: (record.key, record.result) for record in records if record.search}
+
+
+def test_a_search_is_the_same_in_one_process_on_ray_extended_and_by_two_drivers(
+    suite: Path, bench: Callable[..., Any], tmp_path: Path
+) -> None:
+    plan = bench("plan", suite, "--results", tmp_path / "plain", "--json")
+    (search,) = json.loads(plan.out)["searches"]
+    assert (search["trials"], search["proposed"]) == (8, 4)
+    assert json.loads(plan.out)["to_run"] == 8
+    text = " ".join(bench("plan", suite, "--results", tmp_path / "plain").out.split())
+    assert "search: tpe over model.hidden (one of [4], [8]); optimizer.lr (log-uniform from 0.001 to 1)" in text
+    assert "8 configurations, 4 at random, then 2 at a time" in text
+
+    ran = bench("run", suite, "--no-ray", "--results", tmp_path / "plain")
+    assert ran.code == 0, ran.err
+    assert "8 of 8 trials ended" in ran.out and "the first 4 drawn at random" in " ".join(ran.out.split())
+    plain = searched(tmp_path / "plain")
+    assert sorted(plain) == list(range(8))
+    assert "nothing to run" in bench("run", suite, "--no-ray", "--results", tmp_path / "plain").out
+
+    code, _, err = in_process_of_its_own("run", suite, "--jobs", 2, "--results", tmp_path / "ray")
+    assert code == 0, err
+    assert searched(tmp_path / "ray") == plain
+
+    drivers = [start("run", suite, "--no-ray", "--results", tmp_path / "two") for _ in range(2)]
+    for driver in drivers:
+        _, err = driver.communicate(timeout=300)
+        assert driver.returncode == 0, err
+    assert searched(tmp_path / "two") == plain
+
+    longer = ("run", suite, "--no-ray", "--set", "search.trials=11")
+    assert bench(*longer, "--results", tmp_path / "plain").code == 0
+    extended = searched(tmp_path / "plain")
+    assert sorted(extended) == list(range(11)) and {n: extended[n] for n in plain} == plain
+    assert bench(*longer, "--results", tmp_path / "longer").code == 0
+    assert searched(tmp_path / "longer") == extended
+    assert json.loads(bench("plan", suite, "--results", tmp_path / "plain", "--json").out)["to_run"] == 0
+
+
+@pytest.mark.parametrize(
+    ("search", "message"),
+    [
+        ("{algorithm: tpe, trials: 8, startup: 9}", "`startup: 9` is more than `trials: 8`"),
+        ("{algorithm: tpe, trials: 8}", "`startup: 10` (the default) is more than `trials: 8`"),
+        ("{algorithm: gp, trials: 8}", "allowed: random, tpe"),
+        ("{algorithm: random, trials: 8, batch: 2}", "`batch` is for algorithm tpe"),
+        ("{trials: 20}\n  samples: 20", "`search` and `samples` exclude each other"),
+        ("{trials: 20}\n  validation: none", "tpe needs validation images"),
+    ],
+)
+def test_a_wrong_search_starts_nothing(
+    search: str, message: str, suite: Path, bench: Callable[..., Any], tmp_path: Path
+) -> None:
+    text = SUITE.replace("{algorithm: tpe, trials: 8, startup: 4, batch: 2}", search)
+    suite.write_text(text)
+    ran = bench("run", suite, "--no-ray", "--results", tmp_path / "r")
+    assert ran.code == 2 and message in ran.err
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_search_needs_a_distribution_and_all_of_its_configurations(
+    suite: Path, bench: Callable[..., Any], tmp_path: Path
+) -> None:
+    part = bench("plan", suite, "--only", "model.hidden=[4]", "--results", tmp_path / "r")
+    assert part.code == 2 and "configurations that a search starts with" in part.err
+    suite.write_text(SUITE.replace("{choice: [[4], [8]]}", "[4]").replace("{log_uniform: [1e-3, 1]}", "0.1"))
+    ran = bench("plan", suite, "--results", tmp_path / "r")
+    assert ran.code == 2 and "no distribution in this sub-grid" in ran.err
+
+
+def test_without_optuna_it_says_what_to_install(
+    suite: Path, bench: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adaptive_search, "has_optuna", lambda: False)
+    ran = bench("run", suite, "--no-ray", "--results", tmp_path / "r")
+    assert ran.code == 2 and "pip install 'benchgrid[search]'" in ran.err
+    assert not (tmp_path / "r").exists()
