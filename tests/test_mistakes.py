@@ -112,6 +112,7 @@ UNREACHED = {
     "models/timm_models.py timm_model: raise UserError(_no_weights": "told as the trial fails: tests/models",
     "models/timm_models.py _no_weights: ": "the same",
     "models/timm_models.py _wrong_parameter: the dropout regularizer sets": "timm 1.0.31 has none without drop_rate",
+    "suite/search_space.py ": "what `bench plan` says of a search: tests/commands/test_search.py",
     "suite/trial.py _check_modules: ": "two files of one name: tests/test_extending.py",
     "data/npz.py from_arrays: ": "what a data set of the user's returns: tests/test_extending.py",
     "data/npz.py _class_names: are of type": "the same",

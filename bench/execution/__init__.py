@@ -4,6 +4,7 @@
 - `run_trials`: one run, and the executor in this process
 - `coordinator`: between executors and the ledger: leases, records
 - `scheduler`: which trial is next, and what becomes of it
+- `adaptive_search`: which configurations a search proposes by the results before
 - `pruning`: ASHA, successive halving, and the table of rungs
 - `tune`: the executor on Ray Tune
 - `multi_worker`: trials of several workers, by Ray Train

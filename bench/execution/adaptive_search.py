@@ -5,8 +5,8 @@ the results of all earlier batches, whatever order they ended in and whoever tra
 and a run that goes on, propose the same; a search of more trials begins with those of a shorter one.
 
 A proposal that was trained is in its record, and is read from there: it stays when results or libraries change. Others
-are asked of Optuna's tree-structured Parzen estimator (Bergstra et al. 2011; Watanabe 2023, arXiv 2304.11127), with a
-seed of the search and the batch.
+come from Optuna's tree-structured Parzen estimator (Bergstra et al. 2011; Watanabe 2023, arXiv 2304.11127), with a seed
+of the search and the batch.
 
 What counts of a configuration is its first seed: the validation value of the metric that ranks. One that was pruned or
 timed out counts as Optuna counts pruned trials: less than any complete one, and among these the one that came further,
@@ -102,7 +102,7 @@ def standins(trials: Sequence[Trial]) -> list[Trial]:
         point = seeds[0].search
         assert point is not None
         for number in numbers:
-            config = with_values(seeds[0].config.to_json(), point.rule.parameters, point.rule.draws(number))
+            config = with_values(seeds[0].config.to_json(), point.rule.parameters, point.rule.random_values(number))
             point = point.model_copy(update={"number": number})
             drawn += [with_configuration(trial, config, group, point) for trial in seeds]
             group += 1
@@ -180,7 +180,9 @@ class _OpenSearch:
         assert rule.startup is not None and rule.batch is not None
         template = self.seeds[0].config.to_json()
         if first < rule.startup:
-            return [with_values(template, rule.parameters, rule.draws(number)) for number in range(rule.startup)]
+            return [
+                with_values(template, rule.parameters, rule.random_values(number)) for number in range(rule.startup)
+            ]
         numbers = range(first, min(first + rule.batch, self.point.trials))
         known = [self._known(number) for number in numbers]
         if all(known) or not has_optuna():
@@ -189,10 +191,10 @@ class _OpenSearch:
         results = [
             _told(rule, config, record, self.metric) for config, record in zip(self.points, records, strict=True)
         ]
-        asked = ask(rule, results, len(numbers), int.from_bytes(seed, "big"))
+        suggested = ask(rule, results, len(numbers), int.from_bytes(seed, "big"))
         return [
             config or with_values(template, rule.parameters, values)
-            for config, values in zip(known, asked, strict=True)
+            for config, values in zip(known, suggested, strict=True)
         ]
 
     def _known(self, number: int) -> JsonObject | None:
@@ -239,7 +241,7 @@ def _told(rule: SearchRule, config: JsonObject, record: Record, metric: str) -> 
 def ask(rule: SearchRule, results: Sequence[SearchResult], count: int, seed: int) -> list[list[Any]]:
     """The values of the next configurations, in the order of the rule's parameters; a pure function.
 
-    The configurations of a batch are asked one after the other, those before as without a result ("constant liar").
+    The configurations of a batch are taken one after the other, those before as without a result ("constant liar").
     """
     import optuna
 
@@ -249,11 +251,11 @@ def ask(rule: SearchRule, results: Sequence[SearchResult], count: int, seed: int
     study = optuna.create_study(sampler=sampler, direction="maximize")
     for result in results:
         study.add_trial(_frozen_trial(rule, result, distributions))
-    asked: list[list[Any]] = []
+    suggested: list[list[Any]] = []
     for _ in range(count):
         parameters = study.ask(distributions).params
-        asked.append([_value(p.kind, p.values, parameters[p.name]) for p in rule.parameters])
-    return asked
+        suggested.append([_value(p.kind, p.values, parameters[p.name]) for p in rule.parameters])
+    return suggested
 
 
 def _distribution(kind: str, values: Sequence[Any]) -> BaseDistribution:
@@ -264,11 +266,11 @@ def _distribution(kind: str, values: Sequence[Any]) -> BaseDistribution:
     return FloatDistribution(float(values[0]), float(values[1]), log=kind == "log_uniform")
 
 
-def _value(kind: str, values: Sequence[Any], asked: Any) -> Any:
+def _value(kind: str, values: Sequence[Any], suggested: Any) -> Any:
     """A value as a configuration has it; six significant digits, as random draws have."""
     if kind == "choice":
-        return values[asked]
-    return min(max(float(f"{asked:.6g}"), float(values[0])), float(values[1]))
+        return values[suggested]
+    return min(max(float(f"{suggested:.6g}"), float(values[0])), float(values[1]))
 
 
 def _frozen_trial(rule: SearchRule, result: SearchResult, distributions: dict[str, BaseDistribution]) -> FrozenTrial:

@@ -9,6 +9,7 @@ validation         what is wrong with plain data, in people's words; values that
 axis_values, expand, expand_file
                    what an axis stands for; grids, draws and combinations become one exact list; all of a file, with
                    defaults, options and `exclude`
+search_space       what a search draws, and where a configuration stands in it
 python_values      a suite given as Python values
 select             which configurations a selection means, and which of them published results name
 comparable         which configurations may be compared

@@ -75,7 +75,7 @@ class SearchRule(StrictModel):
     def parameters_text(self) -> str:
         return "; ".join(f"{parameter.label} ({parameter.distribution_text})" for parameter in self.parameters)
 
-    def draws(self, number: int) -> list[Any]:
+    def random_values(self, number: int) -> list[Any]:
         """The values of the random draw with this number, in the order of the parameters."""
         return [parameter.draw(self.seed, number) for parameter in self.parameters]
 

@@ -205,7 +205,7 @@ def test_the_sampler_prefers_what_was_better_and_a_pruned_trial_counts_less(
     trials = trials_of(suite_of(grid()))
     assert trials[0].search
     rule = trials[0].search.rule
-    draws = [rule.draws(number) for number in range(30)]
+    draws = [rule.random_values(number) for number in range(30)]
 
     def rates(value: Callable[[float], SearchResult]) -> float:
         asked = ask(rule, [value(lr) for _, lr, _ in draws], 20, seed=3)

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from bench.errors import flow, plural
-from bench.jsonutil import canonical
+from bench.jsonutil import JsonObject, canonical
 from bench.metrics import METRICS
 from bench.report.charts.drawing import axis_title, chart_data
 from bench.report.charts.style import (
@@ -82,11 +82,11 @@ class SearchResults:
         return sum(bool(configuration.records) for configuration in self.configurations)
 
     @property
-    def n_asked(self) -> int:
+    def n_requested(self) -> int:
         """How many the suite asks for; 0 where only records tell of the search."""
         return max(configuration.search.trials for configuration in self.configurations if configuration.search)
 
-    def best(self, metric: str) -> dict[str, Any] | None:
+    def best(self, metric: str) -> JsonObject | None:
         """The row of the best complete configuration on validation."""
         complete = self.frame[self.frame["kind"] != STOPPED]
         if complete.empty:
@@ -242,7 +242,7 @@ def _searches_table(searches: Sequence[SearchResults], metric: str) -> Table:
                 "parameters": results.rule.parameters_text,
                 "method": METHOD[results.rule.algorithm],
                 "trained": results.n_trained,
-                "asked": results.n_asked,
+                "requested": results.n_requested,
                 "stopped": int((results.frame["kind"] == STOPPED).sum()),
                 "best": best.get("label", ""),
                 "best_number": best.get("number", math.nan) + 1,
@@ -258,7 +258,7 @@ def _searches_table(searches: Sequence[SearchResults], metric: str) -> Table:
         columns=(
             Column("parameters", "Drawn parameters", lambda row: row["parameters"], "text"),
             Column("method", "Chosen by", lambda row: row["method"], "text"),
-            Column("trained", "Trained", lambda row: _of(row["trained"], row["asked"])),
+            Column("trained", "Trained", lambda row: _of(row["trained"], row["requested"])),
             Column("stopped", "Stopped early", lambda row: count(row["stopped"])),
             Column("best", "Best", lambda row: row["best"] or NOTHING, "label"),
             Column("best_number", "Number", lambda row: count(row["best_number"])),
@@ -268,9 +268,9 @@ def _searches_table(searches: Sequence[SearchResults], metric: str) -> Table:
     )
 
 
-def _of(ended: float, asked: float) -> str:
+def _of(ended: float, requested: float) -> str:
     """``45 of 60``; records alone do not say how many a suite asks for."""
-    return f"{int(ended):,} of {int(asked):,}" if asked else f"{int(ended):,}"
+    return f"{int(ended):,} of {int(requested):,}" if requested else f"{int(ended):,}"
 
 
 def _importance_table(number_: int, results: SearchResults) -> Table:
@@ -301,7 +301,7 @@ def _importance_table(number_: int, results: SearchResults) -> Table:
     )
 
 
-def _to_json(results: SearchResults) -> dict[str, Any]:
+def _to_json(results: SearchResults) -> JsonObject:
     """A search as JSON: its rule, and its configurations with their numbers and values."""
     names = {str(position): parameter.name for position, parameter in enumerate(results.rule.parameters)}
     importances = results.importances.parameters if results.importances else ()

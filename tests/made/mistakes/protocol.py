@@ -98,6 +98,56 @@ ROWS: dict[str, Row] = {
         "`samples: 20`",
     ),
     "samples without a distribution": (TOP + "  samples: 3\n", "suite.yaml:4: grid.samples: there is no distribution"),
+    "search without a distribution": (
+        TOP + "  search: {trials: 20}\n",
+        "suite.yaml:4: grid.search: there is no distribution",
+        "or leave `search` out",
+    ),
+    "search by name": (TOP + "  search: tpe\n", "grid.search: 'tpe'", "{algorithm: tpe, trials: 60, startup: 15}"),
+    "search by another sampler": (
+        TOP + "  search: {algorithm: gp, trials: 20}\n",
+        "grid.search.algorithm: 'gp' is not allowed here",
+        "allowed: random, tpe",
+    ),
+    "search without trials": (TOP + "  search: {algorithm: tpe}\n", "`search` lacks `trials`"),
+    "search that starts with more": (
+        TOP + "  search: {trials: 20, startup: 30}\n",
+        "grid.search: `startup: 30` is more than `trials: 20`; start with fewer, or run more trials",
+    ),
+    "search of fewer than it starts with": (
+        TOP + "  search: {trials: 5}\n",
+        "`startup: 10` (the default) is more than `trials: 5`",
+    ),
+    "random search in batches": (
+        TOP + "  search: {algorithm: random, trials: 5, batch: 2}\n",
+        "grid.search: `batch` is for algorithm tpe; remove it, or write `algorithm: tpe`",
+    ),
+    "search and samples": (
+        TOP + "  optimizer: {name: adam, lr: {uniform: [0.1, 1]}}\n  search: {trials: 20}\n  samples: 20\n",
+        "suite.yaml:5: grid.search: `search` and `samples` exclude each other",
+        "keep one of the two",
+    ),
+    "search without validation": (
+        TOP + "  optimizer: {name: adam, lr: {uniform: [0.1, 1]}}\n  search: {trials: 20}\n  validation: none\n",
+        "grid.search: tpe needs validation images, and `validation: none` leaves none",
+        "take `algorithm: random`",
+    ),
+    "search of data sets": (
+        TOP + "  dataset: {name: npz, path: {choice: [a.npz, b.npz]}}\n  search: {trials: 20}\n",
+        "suite.yaml:5: grid.search: tpe searches no data sets",
+        "list them with `grid` instead: each has its own search",
+    ),
+    "search of a part of its space": (
+        "name: t\ngrid:\n  model: {name: mlp, hidden: {choice: [[4], [8]]}}\n  search: {trials: 20}\n"
+        "exclude: [{model: {name: mlp, hidden: [4]}}]\n",
+        "suite.yaml:2: grid: `exclude` or `--only` leaves",
+        "configurations that a search starts with, and it proposes by the results of all",
+        "select by what all configurations of a search share",
+    ),
+    "end of a search's range": (
+        TOP + "  optimizer: {name: sgd, momentum: {uniform: [0, 1]}}\n  search: {trials: 20}\n",
+        "suite.yaml:4: grid.optimizer.momentum: 1 is out of range: it must be below 1",
+    ),
     "zero samples": (TOP + "  samples: 0\n", "grid.samples: 0 is out of range"),
     "bounds from high to low": (
         TOP + "  optimizer: {name: adam, lr: {uniform: [2, 1]}}\n  samples: 2\n",

@@ -29,7 +29,7 @@ def searched(ledger: Ledger, algorithm: str, count: int = 30, identity: str = "s
     adaptive = {"startup": 10, "batch": 5} if algorithm == "tpe" else {}
     rule = SearchRule.model_validate({"algorithm": algorithm, "seed": 0, "parameters": PARAMETERS, **adaptive})
     for number in range(count):
-        hidden, lr, batch_size = rule.draws(number)
+        hidden, lr, batch_size = rule.random_values(number)
         settings = config(
             model={**config()["model"], "hidden": hidden}, optimizer={**OPTIMIZER, "lr": lr}, batch_size=batch_size
         )
