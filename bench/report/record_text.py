@@ -71,6 +71,11 @@ def _results(record: Record) -> Iterator[tuple[str, str]]:
             f"{result.epochs_run}" + (f", weights of epoch {result.best_epoch}" * bool(result.best_epoch)),
         ),
     )
+    if record.search:
+        rule, position = record.search["rule"], record.search["number"]
+        by_results = rule["startup"] is not None and position >= rule["startup"]
+        how = f"proposed by {rule['algorithm']}" if by_results else "a random draw"
+        yield "search", f"number {position + 1}, {how}"
     for decision in (record.pruning or {}).get("decisions", []):
         yield (
             "rung",

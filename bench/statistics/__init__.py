@@ -13,6 +13,7 @@ Files in reading order::
     reliability.py          bins of a reliability diagram
     temperature_scaling.py  ensembles and temperatures from stored probabilities
     tuning_effect.py        best settings, expected best of n trials
+    parameter_importance.py  what the parameters of a search explain
     time_to_accuracy.py     epochs and seconds to a target
     power_law.py            error by the number of training images
     corruption_error.py     mean errors on corrupted images

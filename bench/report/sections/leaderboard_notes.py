@@ -51,6 +51,11 @@ def leaderboard_notes(comparison: Comparison) -> tuple[str, ...]:
             f"The table is sorted by mean test {metric.heading}, which is descriptive: configurations are selected on "
             f"validation and evaluated once on test.{_selection_bias(analysis)}"
         )
+    if adaptive := sum(configuration.adaptive for configuration in group.configurations):
+        notes.append(
+            f"{counted(adaptive, 'configuration')} of {len(group.configurations):,} are of an adaptive search, which "
+            "chose them by validation results (section Search)."
+        )
     if comparison.metrics[0] != "accuracy":
         notes.append(
             "The best set, differences and effects are of accuracy, whose noise over images is known; "

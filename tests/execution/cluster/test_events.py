@@ -13,6 +13,7 @@ import pytest
 from predicted import RIGHT
 from rich.console import Console
 
+from bench.execution.adaptive_search import standins
 from bench.execution.cluster.driver import OUT, export_record
 from bench.execution.cluster.events import EventFile, EventRecorder, replay
 from bench.execution.progress import PlainProgress, ProgressListener, ProgressStats
@@ -74,6 +75,28 @@ def test_a_view_elsewhere_shows_the_same(two: list[Trial], tmp_path: Path) -> No
     assert "epoch 2/4, validation 90.00 %" in here
     assert "resumed after epoch 1/4" in here
     assert plain(two, played) == here
+
+
+def test_what_a_search_proposes_is_known_elsewhere(
+    suite_of: Callable[[str], Suite], trials_of: Callable[[Suite], list[Trial]], tmp_path: Path
+) -> None:
+    search = "{algorithm: tpe, trials: 5, startup: 2, batch: 2}"
+    grid = f"grid: {{model: mlp, optimizer: {{name: sgd, lr: {{uniform: [0.1, 1]}}}}, search: {search}}}"
+    first = trials_of(suite_of(grid))
+    proposed = standins(first)[:2]
+    file = EventFile(tmp_path)
+    recorder = EventRecorder(ProgressStats(first, [], slots=2), file, lambda _: None)
+    recorder.trials_added(proposed, 1)
+    for trial in [*first, *proposed]:
+        recorder.trial_ended(trial, record(trial))
+    file.close("done")
+    known = {trial.key: trial for trial in first}
+    out = io.StringIO()
+    view = PlainProgress(ProgressStats(first, [], slots=2), Console(file=out, width=200))
+    for event in events_of(tmp_path)[:-1] * 2:  # another driver tells of the same
+        replay(event, known, view)
+    assert [known[trial.key] for trial in proposed] == proposed
+    assert "[4 of 5 trials ended]" in out.getvalue()
 
 
 def test_the_last_word_on_a_run_is_not_overtaken_by_a_sign_of_life(
