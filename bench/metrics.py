@@ -90,6 +90,25 @@ class Predictions:
 
 
 @dataclass(frozen=True)
+class PredictedClasses:
+    """The labels of n images and the classes predicted, as `Predictions` has them; ValueError where they differ.
+
+    A report of many trials needs no more of most of them.
+    """
+
+    labels: Classes
+    predicted: Classes
+
+    def __post_init__(self) -> None:
+        same_shape = self.labels.shape == self.predicted.shape and self.labels.ndim == 1
+        if not same_shape or not len(self.labels) or {self.labels.dtype.kind, self.predicted.dtype.kind} != {"u"}:
+            raise ValueError(
+                f"labels are {self.labels.dtype} of shape {self.labels.shape} and predicted classes "
+                f"{self.predicted.dtype} of shape {self.predicted.shape}; expected unsigned numbers of shape (n,)"
+            )
+
+
+@dataclass(frozen=True)
 class LabelledProbabilities:
     """Class probabilities of n images with their labels, as records store those of the validation part.
 

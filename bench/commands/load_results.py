@@ -113,6 +113,7 @@ def report_of_all(ledger: Ledger, detail: Sequence[str] = (), with_ensembles: bo
             reproduce_command=with_results("bench reproduce", ledger.root),
             details=detail,
             validation=ledger.validation_probabilities if with_ensembles else None,
+            classes=ledger.predicted_classes,
         ),
         ledger,
     )
@@ -177,6 +178,7 @@ def report_of(
             details=detail,
             validation=ledger.validation_probabilities if with_ensembles else None,
             fresh=fresh,
+            classes=ledger.predicted_classes,
         ),
         ledger,
     )

@@ -24,7 +24,7 @@ from numpy.lib import format as npy
 
 from bench.errors import escaped
 from bench.ledger.record import Record
-from bench.metrics import PREDICTION_COLUMNS, LabelledProbabilities, Predictions
+from bench.metrics import PREDICTION_COLUMNS, LabelledProbabilities, PredictedClasses, Predictions
 
 _KEY = re.compile(r"[0-9a-f]{2,128}")
 _NAME = re.compile(r"([0-9a-f]{2,128})-([0-9a-f]{12})\.npz")
@@ -139,6 +139,17 @@ def decode_predictions(entry: LedgerEntry, data: bytes) -> Predictions | None:
     return predictions
 
 
+def decode_classes(entry: LedgerEntry, data: bytes) -> PredictedClasses | None:
+    """As `decode_predictions`, of labels and predicted classes alone, in a third of its time."""
+    with _open_archive(entry.name, data) as archive:
+        if not _has_predictions(archive):
+            return None
+        try:
+            return PredictedClasses(_array(archive, "labels"), _array(archive, "predicted"))
+        except Exception as error:  # whatever zipfile and numpy make of such bytes
+            raise DamagedEntryError(_reason(error)) from error
+
+
 def decode_validation(stored: LedgerEntry, data: bytes) -> LabelledProbabilities | None:
     """The validation part's probabilities in an entry's bytes, None where there are none; errors as in `decode`."""
     with _open_archive(stored.name, data) as archive:
@@ -170,13 +181,16 @@ def _record(archive: zipfile.ZipFile) -> Record:
         raise DamagedEntryError(_reason(error)) from error
 
 
+def _has_predictions(archive: zipfile.ZipFile) -> bool:
+    return f"{PREDICTION_COLUMNS[0]}.npy" in archive.namelist()
+
+
 def _predictions(archive: zipfile.ZipFile) -> Predictions | None:
-    names = archive.namelist()
-    if f"{PREDICTION_COLUMNS[0]}.npy" not in names:
+    if not _has_predictions(archive):
         return None
     try:
         arrays = {name: _array(archive, name) for name in PREDICTION_COLUMNS}
-        if f"{PROBABILITIES}.npy" in names:
+        if f"{PROBABILITIES}.npy" in archive.namelist():
             arrays[PROBABILITIES] = _array(archive, PROBABILITIES)
         return Predictions(**arrays)
     except Exception as error:  # whatever zipfile and numpy make of such bytes

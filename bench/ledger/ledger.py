@@ -18,6 +18,7 @@ from bench.ledger.entries import (
     LedgerEntry,
     check_digest,
     decode,
+    decode_classes,
     decode_predictions,
     decode_validation,
     encode,
@@ -43,7 +44,7 @@ from bench.ledger.store import (
     with_results,
 )
 from bench.ledger.weights_files import list_weights, weights_in, weights_name
-from bench.metrics import LabelledProbabilities, Predictions
+from bench.metrics import LabelledProbabilities, PredictedClasses, Predictions
 
 T = TypeVar("T")
 
@@ -129,12 +130,20 @@ class Ledger:
         Raises UserError where the trial has none (it was pruned or failed), MissingEntryError where the file is
         damaged: the ledger then ignores it.
         """
+        return self._tested(key, decode_predictions)
+
+    def predicted_classes(self, key: str) -> PredictedClasses:
+        """As `predictions`, of labels and predicted classes alone."""
+        return self._tested(key, decode_classes)
+
+    def _tested(self, key: str, decode_arrays: Callable[[LedgerEntry, bytes], T | None]) -> T:
+        """What an entry holds of its test; errors as `predictions`."""
         stored = self._first_entry(key)
-        predictions = self._decoded(stored, decode_predictions)
-        if predictions is None:
+        arrays = self._decoded(stored, decode_arrays)
+        if arrays is None:
             location, status = entry_location(self.store, stored.name), stored.record.status
             raise UserError(f"{location}: holds no predictions: the trial was not tested ({status})")
-        return predictions
+        return arrays
 
     def validation_probabilities(self, key: str) -> LabelledProbabilities | None:
         """Class probabilities of the validation part by the tested network of a key (or prefix); None without any.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -88,9 +89,14 @@ TRAIN_AGAIN = "`bench run SUITE --keep all --force AXIS=VALUE` trains what match
 
 def weights_of(ledger: Ledger, key: str) -> list[WeightsFile]:
     """The files with weights of a trial's complete runs, those of the record that counts first."""
+    return order_weights(ledger, key, weights_in(ledger.store, key))
+
+
+def order_weights(ledger: Ledger, key: str, files: Iterable[WeightsFile]) -> list[WeightsFile]:
+    """As `weights_of`, of all files with a key's weights."""
     names = [run.name for run in ledger.entries_of(key) if run.record.status == "complete"]
-    files = [file for file in weights_in(ledger.store, key) if file.entry_name in names]
-    return sorted(files, key=lambda file: (names.index(file.entry_name), file.candidate))
+    of_complete = [file for file in files if file.entry_name in names]
+    return sorted(of_complete, key=lambda file: (names.index(file.entry_name), file.candidate))
 
 
 def read_weights(ledger: Ledger, key_or_prefix: str) -> tuple[Record, bytes]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.metrics import Predictions
+from bench.metrics import PredictedClasses, Predictions
 from bench.report.estimates import select_on_validation
 from bench.report.grouping import Configuration, TrialGroup
 from bench.statistics.best_set import BestSet, find_best_set, fixed_images
@@ -143,7 +143,9 @@ class Analysis:
         return bool(several) and all((table == table[0]).all() for table in several)
 
 
-def analyse(group: TrialGroup, predictions: Callable[[str], Predictions], metric: str = "accuracy") -> Analysis:
+def analyse(
+    group: TrialGroup, predictions: Callable[[str], PredictedClasses | Predictions], metric: str = "accuracy"
+) -> Analysis:
     """Analyse one group; `metric` is what validation selects by."""
     correctness = read_correctness(group.configurations, predictions)
     measured = [
@@ -179,7 +181,9 @@ def analyse(group: TrialGroup, predictions: Callable[[str], Predictions], metric
     )
 
 
-def read_correctness(configurations: Sequence[Configuration], predictions: Callable[[str], Predictions]) -> Correctness:
+def read_correctness(
+    configurations: Sequence[Configuration], predictions: Callable[[str], PredictedClasses | Predictions]
+) -> Correctness:
     """Read the predictions of every complete trial; a byte per image stays in memory."""
     tables: dict[str, list[NDArray[np.bool_]]] = {}
     checksums: dict[str, str] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from bench.ledger.record import Record
-from bench.metrics import Predictions
+from bench.metrics import PredictedClasses, Predictions
 from bench.published.reference_data import Reference
 from bench.report.analysis import analyse
 from bench.report.classes.build_details import build_details, check_patterns
@@ -39,6 +39,7 @@ def build(
     details: Sequence[str] = (),
     validation: ValidationOf | None = None,
     fresh: Sequence[Trial] = (),
+    classes: Callable[[str], PredictedClasses] | None = None,
 ) -> Report:
     """Turn ledger records into a report.
 
@@ -46,9 +47,8 @@ def build(
     ----------
     records
         The trials to report; the caller selects them.
-    predictions
-        From a trial's key to its predictions; read once for every complete trial, and again for the configurations
-        displayed class by class.
+    predictions, classes
+        From a trial's key to its predictions, and to its predicted classes alone, which save reading all of the former.
     title, suite, command, suite_file, reproduce_command
         As they are written in the report; the last one runs trials again, and each row adds its keys to it.
     references
@@ -81,7 +81,7 @@ def build(
     find_data = cached_finder(planned)
     comparisons = []
     for group in groups:
-        analysis = analyse(group, predictions, metrics[0])
+        analysis = analyse(group, classes or predictions, metrics[0])
         of_dataset = [reference for reference in references if reference.dataset == group.dataset]
         images, ranks, top = analysis.correctness.images, analysis.rank_statistics, analysis.top
         frame = leaderboard_frame(group, of_dataset, images, metrics, ranks, reproduce_command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,8 +13,8 @@ from numpy.typing import NDArray
 from bench.ledger.entries import LedgerEntry
 from bench.ledger.ledger import FINISHED, Ledger, precedence_key
 from bench.ledger.record import Record
-from bench.ledger.weights_files import weights_of
-from bench.metrics import Predictions
+from bench.ledger.weights_files import WeightsFile, list_weights, order_weights
+from bench.metrics import PredictedClasses, Predictions
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class ClassCounts:
 class JoinedLedgers:
     """The records of ledgers, of a key that several have the one that counts.
 
-    Predictions are read once where a report reads them; `counts` remembers what the pages of configurations need.
+    Predicted classes are read once where a report reads them; `counts` remembers what pages of configurations need.
     """
 
     def __init__(self, ledgers: Sequence[Ledger]) -> None:
@@ -66,21 +67,32 @@ class JoinedLedgers:
 
     def predictions(self, key: str) -> Predictions:
         """The test predictions of the record that counts; errors as `Ledger.predictions`."""
-        predictions = self._ledger_of[key].predictions(key)
+        return self._ledger_of[key].predictions(key)
+
+    def predicted_classes(self, key: str) -> PredictedClasses:
+        """The labels and predicted classes of the record that counts; errors as `Ledger.predictions`."""
+        classes = self._ledger_of[key].predicted_classes(key)
         if key not in self.counts:
-            size = int(max(predictions.labels.max(), predictions.predicted.max())) + 1
+            labels, predicted = classes.labels, classes.predicted
+            size = int(max(labels.max(), predicted.max())) + 1
             self.counts[key] = ClassCounts(
                 *(
-                    np.bincount(classes, minlength=size).astype(np.int64)
-                    for classes in (
-                        predictions.labels[predictions.correct],
-                        predictions.labels,
-                        predictions.predicted,
-                    )
+                    np.bincount(images, minlength=size).astype(np.int64)
+                    for images in (labels[labels == predicted], labels, predicted)
                 )
             )
-        return predictions
+        return classes
 
     def weights(self, key: str) -> list[str]:
         """The names of the files with a trial's weights."""
-        return [file.name for file in weights_of(self._ledger_of[key], key)]
+        ledger = self._ledger_of[key]
+        return [file.name for file in order_weights(ledger, key, self._weights_of[ledger][key])]
+
+    @cached_property
+    def _weights_of(self) -> dict[Ledger, dict[str, list[WeightsFile]]]:
+        """The files with weights by key, listed once: a listing for each of many trials grows with their square."""
+        listed: dict[Ledger, dict[str, list[WeightsFile]]] = {ledger: defaultdict(list) for ledger in self.ledgers}
+        for ledger, by_key in listed.items():
+            for file in list_weights(ledger.store):
+                by_key[file.key].append(file)
+        return listed

@@ -150,6 +150,7 @@ def _suite_page(
         references=references,
         command=f"bench run {name}" if name in shipped_suites() else "",
         metrics=metrics,
+        classes=ledgers.predicted_classes,
     )
     rows = [row for comparison in report.comparisons for row in _rows(comparison, ledgers, verified)]
     return SuitePage(name, title, description, report, tuple(rows))

@@ -37,6 +37,7 @@ class SiteWriter:
     def __init__(self, folder: Path, title: str, url: str) -> None:
         self.folder, self.title, self.url = folder, title, url
         self.templates = _environment()
+        self._folders: set[Path] = set()
 
     def page(self, path: str, template: str, title: str, **values: Any) -> None:
         """Write a page from its template."""
@@ -54,8 +55,10 @@ class SiteWriter:
         """Write a file; UserError where that cannot be."""
         file = self.folder / path
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, encoding="utf-8", errors="replace")
+            if file.parent not in self._folders:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                self._folders.add(file.parent)
+            file.write_bytes(text.encode("utf-8", errors="replace"))
         except OSError as error:
             raise UserError(f"{file}: cannot be written: {error.strerror}; choose another folder with --to") from error
 
@@ -165,11 +168,12 @@ def _write_configuration(
     content = {
         **row_json(row),
         "config": row.configuration.config,
-        "trials": seeds,
-        "classes": classes,
+        "trials": _plain(seeds),
+        "classes": _plain(classes),
         "curves": curves,
+        "weights": weights,
     }
-    writer.json(f"{folder}/index.json", _plain({**content, "weights": weights}))
+    writer.json(f"{folder}/index.json", content)
     writer.write(f"{folder}/seeds.csv", csv_of_rows(seeds))
 
 
@@ -211,7 +215,7 @@ def row_json(row: SiteRow) -> JsonObject:
 
 def _plain(value: Any) -> Any:
     """NumPy's scalars as Python's own, None for what is not finite."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {str(name): _plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.ledger.entries import DamagedEntryError, LedgerEntry, decode, decode_predictions, encode
+from bench.ledger.entries import DamagedEntryError, LedgerEntry, decode, decode_classes, decode_predictions, encode
 from bench.ledger.record import Result
 
 FIELDS = {
@@ -41,12 +41,20 @@ def test_a_record_and_its_predictions_come_back_as_they_were(make_record, predic
     for field, array in vars(predictions).items():
         assert getattr(found, field).dtype == array.dtype
         np.testing.assert_array_equal(getattr(found, field), array)
+    classes = decode_classes(LedgerEntry(name, make_record()), data)
+    assert classes is not None
+    np.testing.assert_array_equal(classes.labels, predictions.labels)
+    np.testing.assert_array_equal(classes.predicted, predictions.predicted)
+    changed = data[:-1] + bytes([data[-1] ^ 1])
+    with pytest.raises(DamagedEntryError, match="truncated or changed"):
+        decode_classes(LedgerEntry(name, make_record()), changed)
 
 
 def test_a_trial_that_was_not_tested_has_no_predictions(make_record):
     record = make_record(status="failed")
     name, data = encode(record)
     assert decode_predictions(LedgerEntry(name, record), data) is None
+    assert decode_classes(LedgerEntry(name, record), data) is None
 
 
 def test_equal_content_gives_equal_bytes(make_record, predictions):
