@@ -260,7 +260,14 @@ class _SuiteMatcher:
         self._keep_noise(noise, f"{reference.part} {METRICS[metric].heading}", config)
         n_images = self._n_images(reference.part, config, reference, complete[0])
         return compare_values(
-            measured, reference.value, metric, noise, n_images, other_images(config, reference), half_unit(reference)
+            measured,
+            reference.value,
+            metric,
+            noise,
+            n_images,
+            other_images(config, reference),
+            half_unit(reference),
+            same_network.max_half_width(reference),
         )
 
     def _equal_epochs(
@@ -297,6 +304,7 @@ class _SuiteMatcher:
             n_images,
             other_images(config, reference),
             FOUR_DECIMALS,
+            same_network.max_half_width(reference),
         )
         stopped = len(curves) - len(best)
         notes = [f"{stopped} of {_n_seeds(len(curves))} ended before epoch {epochs} and left out"] if stopped else []

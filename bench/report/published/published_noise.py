@@ -29,6 +29,8 @@ SOURCE_NOTES: dict[NoiseSource, str] = {
 
 MAX_HALF_WIDTH = 0.01
 """1 point: with more noise than that, values that lie within it need not agree."""
+MAX_HALF_WIDTH_OF_ONE = 0.02
+"""2 points where all that is published is one run's value on its validation part, which selected its epoch too."""
 
 MIN_DEGREES = 2
 """Degrees of freedom that a verdict needs: with 1, t is 12.7, and nearly everything lies within."""
@@ -54,7 +56,8 @@ class NoiseEstimate:
 class ValueComparison:
     """The mean of `n_seeds` seeds and a published value; `few_runs` is whether the noise is from two runs only.
 
-    `agreement` is None where there is no single published value, or no estimate of the noise.
+    `agreement` is None where there is no single published value, or no estimate of the noise. With a half-width above
+    `max_half_width`, a measured value that lies within it is inconclusive.
     """
 
     measured: Estimate
@@ -63,13 +66,14 @@ class ValueComparison:
     agreement: Agreement | None
     source: NoiseSource
     few_runs: bool = False
+    max_half_width: float = MAX_HALF_WIDTH
 
     @property
     def verdict(self) -> PublishedVerdict:
         """Where the measured value lies; inconclusive with so much noise that nearly everything lies within."""
         if self.agreement is None:
             return "not compared"
-        wide = self.agreement.position == "within" and self.agreement.half_width > MAX_HALF_WIDTH
+        wide = self.agreement.position == "within" and self.agreement.half_width > self.max_half_width
         return "inconclusive" if wide or self.few_runs else self.agreement.position
 
 
@@ -127,6 +131,11 @@ class SameNetworkRuns:
         """The published values of the configuration itself."""
         return _published_values(self.published.get(self.name, {}).values(), metric)
 
+    def max_half_width(self, reference: Reference) -> float:
+        """The largest half-width with which a measured value agrees with a published one."""
+        single = reference.part == "validation" and len(self.published_values(reference.metric)) < 2
+        return MAX_HALF_WIDTH_OF_ONE if single else MAX_HALF_WIDTH
+
 
 def compare_values(
     measured: Sequence[float],
@@ -136,6 +145,7 @@ def compare_values(
     n_images: int | None,
     other_images: bool = False,
     rounding: float = 0.0,
+    max_half_width: float = MAX_HALF_WIDTH,
 ) -> ValueComparison:
     """Compare the mean over seeds with a published value, by `bench.statistics.versus_published.agreement`.
 
@@ -154,6 +164,8 @@ def compare_values(
         Whether the published value is of other images: then the sampling of images is added, for both.
     rounding
         Half a unit of the published value's last digit.
+    max_half_width
+        As `ValueComparison` has it.
     """
     estimated = estimate(measured, metric, noise.pooled, n_images)
     n_seeds = len(measured)
@@ -172,7 +184,7 @@ def compare_values(
     ]
     few_runs = noise.pooled is not None and noise.pooled.degrees < MIN_DEGREES
     widest = max(agreements, key=lambda candidate: candidate.half_width, default=None)
-    return ValueComparison(estimated, published, n_seeds, widest, noise.source, few_runs)
+    return ValueComparison(estimated, published, n_seeds, widest, noise.source, few_runs, max_half_width)
 
 
 def other_images(config: Config, reference: Reference) -> bool:

@@ -29,8 +29,9 @@ LEGEND = (
     "“Verdict”: whether the measured value is within, above or below the published one: the measured minus the "
     "published value in points, and after ± how large it may be by chance (95 %). The published value is from one run, "
     "so the measured seed noise applies to it too: t × √(s² (1 / seeds + 1)), s the pooled deviation between measured "
-    "seeds. “Inconclusive”: within noise of more than ± 1 point, which nearly any value is; or the noise is from two "
-    "runs, one degree of freedom.",
+    "seeds. “Inconclusive”: within noise of more than ± 1 point, which nearly any value is (± 2 points where one "
+    "run's value on its validation part is all that is published); or the noise is from two runs, one degree of "
+    "freedom.",
     "Both were measured on the same images (the data set's test part, or the tail of its training part), so these add "
     "no noise. Where they were not (another release, re-encoded images, another split), the sampling of images, p (1 "
     "− p) / n for each value, is added under the root.",

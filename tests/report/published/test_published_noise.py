@@ -155,6 +155,16 @@ def test_noise_of_more_than_a_point_cannot_tell_what_lies_within_and_can_what_li
     assert group(ledger, ("lab-e-l2", other)).rows[0].verdict == "below"
 
 
+def test_one_published_validation_value_agrees_within_two_points(ledger: Ledger) -> None:
+    settings, flipped = config(**LONG), config(**LONG, augmentation=FLIP)
+    for published in (settings, flipped):
+        ledger.add(published, [0.8, 0.8, 0.8], validation=[0.865, 0.87, 0.875])
+    pairs = ("lab-b-baseline", settings), ("lab-b-baseline-aug-1", flipped), ("lab-b-baseline-aug-2", flipped)
+    single, *twice = group(ledger, *pairs).rows
+    assert single.full_run and single.full_run.agreement and 0.01 < single.full_run.agreement.half_width < 0.02
+    assert single.verdict == "within" and [row.full_run.max_half_width for row in twice if row.full_run] == [0.01, 0.01]
+
+
 def test_a_run_that_continued_another_is_no_repetition(ledger: Ledger) -> None:
     settings = config(**LONG, augmentation=FLIP)
     ledger.add(settings, [0.87])
