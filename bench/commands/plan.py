@@ -71,7 +71,8 @@ def plan(
         bool,
         typer.Option(
             "--measure",
-            help="Measure a few steps of each kind of trial, for at most 30 s each unless 32 images take longer.",
+            help="Measure a few steps of each kind of trial, for at most 30 s each unless 32 images take longer; the "
+            "estimate is then a range.",
         ),
     ] = False,
     no_user_code: NoUserCode = False,
@@ -105,9 +106,7 @@ def plan(
         missing = [*work_plan(trials, done, pruned=suite.pruning is not None).trials, *drawn]
         warned = warned or warn_of_emulation(missing, gpus_per_trial)
         if measure:
-            typer.echo(
-                f"measuring {n_trial_kinds(missing):,} kinds of trial, at most {MEASURE_SECONDS} s each", err=True
-            )
+            typer.echo(_measuring_text(n_trial_kinds(missing), MEASURE_SECONDS), err=True)
             costs = from_measured_steps(
                 missing, datasets_of(missing, data_dir, data_locations(suite, missing)), max(1, int(cpus_per_trial))
             )
@@ -124,7 +123,7 @@ def plan(
         operations = None
         if not_estimated:
             operations = operation_cost(not_estimated, ledger.records(), slots, cpus_per_trial, gpus_per_trial)
-        plan_ = plan_json(suite, trials, missing, done, cost, slots, operations, unchecked)
+        plan_ = plan_json(suite, trials, missing, done, cost, slots, operations, unchecked, measure)
         confirm = _confirm(suite, [*trials, *drawn], ledger, len(missing))
         plans.append({**plan_, "confirm": confirm, "searches": _searches(trials)})
     if as_json:
@@ -142,10 +141,12 @@ def plan_json(
     slots: int,
     operations: OperationCost | None = None,
     unchecked: int = 0,
+    measured: bool = False,
 ) -> Plan:
     """The plan as JSON: counts per value of each axis and of each setting that varies, per status, and the estimate.
 
-    `operations` are those of trials without an estimate; `unchecked` networks were not yet built for their images.
+    `operations` are those of trials without an estimate; `unchecked` networks were not yet built for their images;
+    `measured` says whether the estimate is from measured steps, else it is from records.
     """
     configs = list({trial.group: trial.config.to_json() for trial in trials}.values())
     # A question about data that a suite does not ask has no line.
@@ -180,6 +181,9 @@ def plan_json(
         "slots": slots,
         "estimate": {
             "seconds": round(cost.seconds, 1) if cost.known else None,
+            "seconds_low": round(cost.low, 1) if cost.known else None,
+            "seconds_high": round(cost.high, 1) if cost.known else None,
+            "from": "measured steps" if measured else "records",
             "memory_bytes": cost.memory_bytes if cost.known else None,
             "trials_known": cost.known,
             "trials_unknown": cost.unknown,
@@ -192,7 +196,6 @@ def plan_json(
 
 def plan_text(plan: Plan) -> str:
     """The plan for people."""
-    from bench.execution.progress import duration
 
     lines = [
         f"{plan['suite']}: {plan['title']}",
@@ -218,10 +221,7 @@ def plan_text(plan: Plan) -> str:
         lines.append(f"max_minutes: a trial ends as timed out after {plan['max_minutes']:g} min of training")
     cost = plan["estimate"]
     if plan["to_run"] and cost["seconds"] is not None:
-        lines.append(
-            f"about {duration(cost['seconds'])} with {plan['slots']} side by side, "
-            f"{cost['memory_bytes'] / 2**30:.1f} GiB for the processes that train"
-        )
+        lines.append(_estimate_text(cost, plan["slots"]))
     operations = cost["operations"]
     if operations:
         lines.append(_operations_text(operations, plan["slots"]))
@@ -358,6 +358,28 @@ def _brackets_text(brackets: int, by_budget: dict[str, int]) -> str:
         return f"in {brackets} brackets, as Hyperband"
     counts = [f"{count} for {plural(int(epochs), 'epoch')}" for epochs, count in by_budget.items()]
     return f"in brackets, as Hyperband: of {brackets}, the budget leaves {', '.join(counts)}"
+
+
+def _measuring_text(n_kinds: int, seconds: int) -> str:
+    from bench.execution.progress import duration
+
+    together = f", {duration(n_kinds * seconds)} together" if n_kinds > 1 else ""
+    return f"measuring {plural(n_kinds, 'kind')} of trial, at most {seconds} s each{together}"
+
+
+def _estimate_text(cost: Plan, slots: int) -> str:
+    """The time with its range, how that was made, and the memory."""
+    from bench.execution.progress import duration
+
+    low, high = duration(cost["seconds_low"]), duration(cost["seconds_high"])
+    memory = f"{cost['memory_bytes'] / 2**30:.1f} GiB for the processes that train"
+    if low == high:
+        return f"about {duration(cost['seconds'])} with {slots} side by side, {memory}"
+    ends = "measurements" if cost["from"] == "measured steps" else "similar records"
+    return (
+        f"about {duration(cost['seconds'])} ({low} to {high}) with {slots} side by side, {memory};\n"
+        f"  the range is by the fastest and the slowest {ends} of each kind of trial"
+    )
 
 
 def _operations_json(cost: OperationCost) -> Plan:

@@ -40,21 +40,38 @@ MEASURE_GROWTH = 8
 """A measurement takes at most this many times as long as the one before."""
 MEASURE_SECONDS = 30
 """The most that measuring one kind of trial may take."""
+REPEATS = 5
+"""Measurements of a kind of trial, whose spread is the range of its cost."""
 
 
 @dataclass(frozen=True)
 class TrialCost:
-    """Seconds for a trial's whole budget, and bytes of peak memory of each worker."""
+    """Seconds for a trial's whole budget, and bytes of peak memory of each worker.
+
+    `low` and `high` are the seconds by the fastest and the slowest of the measurements or records behind it.
+    """
 
     seconds: float
+    low: float
+    high: float
     memory_bytes: int
+
+    def of_epochs(self, epochs: int) -> TrialCost:
+        """That of so many epochs, of one epoch's."""
+        return replace(self, seconds=self.seconds * epochs, low=self.low * epochs, high=self.high * epochs)
 
 
 @dataclass(frozen=True)
 class DurationEstimate:
-    """Of `known` trials; `unknown` trials have no estimate and are not included."""
+    """Of `known` trials; `unknown` trials have no estimate and are not included.
+
+    `low` and `high` are where all trials are as fast, or as slow, as the fastest or the slowest measurement of their
+    kind: trials that end early are not in them.
+    """
 
     seconds: float
+    low: float
+    high: float
     memory_bytes: int
     known: int
     unknown: int
@@ -64,10 +81,20 @@ def estimate(trials: Sequence[Trial], costs: dict[str, TrialCost | None], slots:
     """Add up the costs (by key) of trials that share `slots`; each worker takes a slot."""
     known = [(trial.config.workers, cost) for trial in trials if (cost := costs.get(trial.key))]
     all_workers = sum(trial.config.workers for trial in trials)
-    seconds = sum(workers * cost.seconds for workers, cost in known) / max(1, min(slots, all_workers))
-    longest = max((cost.seconds for _, cost in known), default=0.0)
+
+    def total(seconds: Sequence[float]) -> float:
+        shared = sum(workers * each for (workers, _), each in zip(known, seconds, strict=True))
+        return max(shared / max(1, min(slots, all_workers)), max(seconds, default=0.0))
+
     largest = sorted((cost.memory_bytes for workers, cost in known for _ in range(workers)), reverse=True)[:slots]
-    return DurationEstimate(max(seconds, longest), sum(largest), len(known), len(trials) - len(known))
+    return DurationEstimate(
+        total([cost.seconds for _, cost in known]),
+        total([cost.low for _, cost in known]),
+        total([cost.high for _, cost in known]),
+        sum(largest),
+        len(known),
+        len(trials) - len(known),
+    )
 
 
 def from_records(trials: Sequence[Trial], records: Iterable[Record]) -> dict[str, TrialCost | None]:
@@ -83,7 +110,9 @@ def from_records(trials: Sequence[Trial], records: Iterable[Record]) -> dict[str
     def epoch_cost(trial: Trial) -> TrialCost | None:
         for axes, table in zip(SIMILARITY, paces, strict=True):
             if similar := table.get(_kind(trial.config.to_json(), axes)):
-                return TrialCost(median(seconds for seconds, _ in similar), max(memory for _, memory in similar))
+                seconds = [seconds for seconds, _ in similar]
+                memory = max(memory for _, memory in similar)
+                return TrialCost(median(seconds), min(seconds), max(seconds), memory)
         return None
 
     return _costs(trials, epoch_cost)
@@ -92,7 +121,7 @@ def from_records(trials: Sequence[Trial], records: Iterable[Record]) -> dict[str
 def from_measured_steps(
     trials: Sequence[Trial], datasets: Mapping[str, Dataset], threads: int
 ) -> dict[str, TrialCost | None]:
-    """Train one trial of each kind for one epoch of a few images, in this process, and scale up.
+    """Train one trial of each kind for one epoch of a few images, several times, in this process, and scale up.
 
     Each kind takes `MEASURE_SECONDS` at most, unless its very first images take longer. Each of several workers is
     taken to need its fraction of one worker's time: their communication is not measured.
@@ -112,7 +141,7 @@ def _costs(trials: Sequence[Trial], epoch_cost: Callable[[Trial], TrialCost | No
         if kind not in kinds:
             kinds[kind] = epoch_cost(trial)
         cost = kinds[kind]
-        costs[trial.key] = replace(cost, seconds=cost.seconds * trial.config.epochs) if cost else None
+        costs[trial.key] = cost.of_epochs(trial.config.epochs) if cost else None
     return costs
 
 
@@ -124,37 +153,58 @@ def n_trial_kinds(trials: Iterable[Trial]) -> int:
 def _measure_epoch(trial: Trial, data: Dataset, device: str, threads: int) -> TrialCost | None:
     """The cost of one epoch, measured on more and more images while the next measurement fits into `MEASURE_SECONDS`.
 
-    The last one counts: the first steps of a process are slow. None where no image could be trained on.
+    The last number of images counts, since the first steps of a process are slow. It is measured `REPEATS` times as far
+    as the time allows; where it allows once, the number before is the other end of the range. None where no image could
+    be trained on.
     """
+    runs: list[TrialCost] = []
+    total = 0.0
+    for count in MEASURED_IMAGES:
+        part, factor = first_images(data, count)
+        cost, duration = _measure_once(trial, part, factor, device, threads)
+        total += duration
+        runs += [cost] if cost else []
+        if factor == 1.0 or total > MEASURE_SECONDS or (cost and total + duration * MEASURE_GROWTH > MEASURE_SECONDS):
+            break
+    repeated = runs[-1:]
+    while cost and len(repeated) < REPEATS and total + duration <= MEASURE_SECONDS:
+        cost, duration = _measure_once(trial, part, factor, device, threads)
+        total += duration
+        repeated += [cost] if cost else []
+    if not repeated:
+        return None
+    ends = [run.seconds for run in (repeated if len(repeated) > 1 else runs[-2:])]
+    return TrialCost(
+        median(run.seconds for run in repeated), min(ends), max(ends), max(run.memory_bytes for run in repeated)
+    )
+
+
+def _measure_once(
+    trial: Trial, part: Dataset, factor: float, device: str, threads: int
+) -> tuple[TrialCost | None, float]:
+    """The cost of an epoch by one on a part of the images, and how long that took; endless where its process died."""
     from bench.execution.forkserver import ProcessDiedError, train
 
     everything = {axis: parse_component(axis, {"name": "none"}) for axis in ("imbalance", "label_noise")}
     config = trial.run_config.changed(
         epochs=1, early_stopping=None, refit=False, workers=1, fraction=1.0, robustness=[], **everything
     )
-    used = used_fraction(trial.config)
     if isinstance(config.validation, Tail):
         config = config.changed(validation=Stratified(stratified=config.validation.tail))  # which works with few images
-    cost = None
-    total = 0.0
-    for count in MEASURED_IMAGES:
-        part, factor = first_images(data, count)
-        start = perf_counter()
-        try:
-            end = train(trial.code, config, trial.seed, part, device, threads, lambda _: None)
-        except ProcessDiedError:
-            break
-        duration = perf_counter() - start
-        total += duration
-        if isinstance(end, TrialResult):
-            info = end.run_info
-            seconds = info.train_seconds + info.evaluation_seconds
-            cost = TrialCost(seconds * factor * used / trial.config.workers, info.peak_memory_bytes or 0)
-            if info.flops:
-                remember_operations(trial, info.flops)
-        if factor == 1.0 or total > MEASURE_SECONDS or (cost and total + duration * MEASURE_GROWTH > MEASURE_SECONDS):
-            break
-    return cost
+    start = perf_counter()
+    try:
+        end = train(trial.code, config, trial.seed, part, device, threads, lambda _: None)
+    except ProcessDiedError:
+        return None, math.inf
+    duration = perf_counter() - start
+    if not isinstance(end, TrialResult):
+        return None, duration
+    info = end.run_info
+    if info.flops:
+        remember_operations(trial, info.flops)
+    seconds = (info.train_seconds + info.evaluation_seconds) * factor
+    seconds *= used_fraction(trial.config) / trial.config.workers
+    return TrialCost(seconds, seconds, seconds, info.peak_memory_bytes or 0), duration
 
 
 def first_images(data: Dataset, count: int) -> tuple[Dataset, float]:

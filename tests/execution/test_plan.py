@@ -86,6 +86,16 @@ def test_where_no_similar_trial_has_run_the_operations_are_shown(plan_of: Callab
     assert "no estimate for 1 trial: no similar trial has run" in text
 
 
+def test_an_estimate_is_a_range_and_says_by_what(plan_of: Callable[..., Any]) -> None:
+    plan = plan_of("grid: {model: mlp}")
+    known = {"seconds": 600.0, "seconds_low": 540.0, "seconds_high": 800.0, "memory_bytes": 2**30, "trials_unknown": 0}
+    text = plan_text({**plan, "estimate": {**plan["estimate"], **known, "from": "measured steps"}})
+    assert "about 10 min 0 s (9 min 0 s to 13 min 20 s) with 2 side by side, 1.0 GiB for the processes" in text
+    assert "the range is by the fastest and the slowest measurements of each kind of trial" in text
+    one_record = {**plan["estimate"], **known, "seconds_low": 600.0, "seconds_high": 600.0, "from": "records"}
+    assert "about 10 min 0 s with 2 side by side" in plan_text({**plan, "estimate": one_record})
+
+
 def test_networks_that_no_check_has_built_are_told(plan_of: Callable[..., Any]) -> None:
     assert "not yet built" not in plan_text(plan_of("grid: {model: mlp}"))
     text = plan_text({**plan_of("grid: {model: mlp}"), "networks_unchecked": 14})
