@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import importlib.metadata
+import math
 import os
 import platform
 import tempfile
@@ -78,10 +79,19 @@ def _read(path: Path) -> str:
         return ""
 
 
+UNUSED_QUOTA = 0.1
+"""The fraction of a container's quota of CPU time that may be left unused, rather than have one more CPU share it."""
+
+
 def cpu_count(root: Path = CGROUP, process: Path = PROCESS) -> int:
-    """CPUs this process may keep busy: those it may run on, at most the whole ones of a container's quota."""
+    """CPUs this process may keep busy: those it may run on, at most as many as use up a container's quota.
+
+    Two trials use all of a quota of 1.5 CPUs, where one would leave a third of it.
+    """
     limit = cpu_limit(root, process)
-    return visible_cpus() if limit is None else max(1, min(visible_cpus(), int(limit)))
+    if limit is None:
+        return visible_cpus()
+    return max(1, min(visible_cpus(), math.ceil((1 - UNUSED_QUOTA) * limit - 1e-9)))
 
 
 def visible_cpus() -> int:
