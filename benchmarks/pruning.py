@@ -108,7 +108,7 @@ FULL: dict[str, Any] = {"group": ["dataset", "model"]}
 ROWS: list[tuple[dict[str, Any], int, int]] = [
     *(
         (settings, slots, seeds)
-        for settings in (DEFAULT, HALVING, HALVING | {"grace_period": 3}, THREE)
+        for settings in (DEFAULT, HALVING, HALVING | {"seeds": "first"}, THREE)
         for slots, seeds in ((1, 1), (2, 3), (8, 3))
     ),
     (FULL, 2, 3),

@@ -115,7 +115,7 @@ def make_bundle(
     count = 0
     for text, suite, trials in planned:
         done = ledger.done(rule(suite.pruning), suite.max_minutes)
-        count += len(work_plan(trials, done, pruned=suite.pruning is not None).trials)
+        count += len(work_plan(trials, done, suite.pruning).trials)
         known |= {trial.key for trial in trials if trial.key in done}
         suites.append(
             BundledSuite(

@@ -103,7 +103,7 @@ def plan(
         checked = {trial.key for trial in checked_trials}
         done = ledger.done(rule(suite.pruning), suite.max_minutes)
         drawn = standins(trials)
-        missing = [*work_plan(trials, done, pruned=suite.pruning is not None).trials, *drawn]
+        missing = [*work_plan(trials, done, suite.pruning).trials, *drawn]
         warned = warned or warn_of_emulation(missing, gpus_per_trial)
         if measure:
             typer.echo(_measuring_text(n_trial_kinds(missing), MEASURE_SECONDS), err=True)
@@ -318,7 +318,10 @@ def _pruning_lines(plan: Plan) -> list[str]:
     """The rule, what it costs where that is known, and whether more seeds would be the better use of epochs."""
     pruning, cost, more = plan["pruning"], plan["halving"], plan["halving_of_more_seeds"]
     first = " or ".join(map(str, plan["first_rungs"]))
-    name = "successive halving" if cost else "ASHA"
+    name = "ASHA"
+    if cost:
+        seeds = "the means of all seeds" if pruning["seeds"] == "all" else "first seeds"
+        name = f"successive halving by {seeds},"
     line = (
         f"pruning: {name} within {' x '.join(pruning['group'])}, first after "
         f"{first} epoch{'s' * (first != '1')}, one in {pruning['reduction_factor']} goes on"

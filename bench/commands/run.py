@@ -327,7 +327,7 @@ def is_missing_any(ledger: Ledger, planned: Planned, options: RunOptions) -> boo
 
     _, suite, trials = planned
     done = done_for(ledger, options_of(suite, options))
-    return bool(work_plan(trials, done, pruned=suite.pruning is not None).trials)
+    return bool(work_plan(trials, done, suite.pruning).trials)
 
 
 def _check_target(

@@ -136,7 +136,7 @@ class Coordinator:
     def pause_after(self, trial: Trial) -> tuple[int, ...]:
         """The epochs after which a trial may be paused at a rung."""
         pruner = self.scheduler.pruner
-        return pruner.pause_after(trial) if pruner and self.scheduler.is_first_seed(trial) else ()
+        return pruner.pause_after(trial) if pruner and self.scheduler.is_compared(trial) else ()
 
     def network_origin(self, trial: Trial) -> NetworkOrigin | None:
         """What is stored with a trial's weights; None where they are not saved."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Literal, NamedTuple, Protocol
 
@@ -45,13 +45,14 @@ class Rung(NamedTuple):
 class RungTable:
     """Rung to trial key to validation accuracy. A trial's first score at a rung stands.
 
-    `ended` are the keys of trials that reach no further rung, and `promoted` those that went on from the rungs of a
-    barrier that have decided.
+    `ended` are the keys of trials that reach no further rung, of which those in `diverged` count as 0 from there on;
+    `promoted` are those that went on from the rungs of a barrier that have decided.
     """
 
     def __init__(self) -> None:
         self._scores: dict[Rung, dict[str, float]] = {}
         self.ended: set[str] = set()
+        self.diverged: set[str] = set()
         self.promoted: dict[Rung, list[str]] = {}
 
     def scores(self, rung: Rung) -> dict[str, float]:
@@ -60,9 +61,16 @@ class RungTable:
     def add(self, rung: Rung, key: str, score: float) -> None:
         self._scores.setdefault(rung, {}).setdefault(key, score)
 
+    def end(self, key: str, status: str) -> None:
+        self.ended.add(key)
+        if status == "diverged":
+            self.diverged.add(key)
+
 
 class Pruner(Protocol):
     """A rule that stops trials early; a pure function of the trial and the rung table."""
+
+    pruning: Pruning
 
     def rung(self, trial: Trial, epoch: int) -> Rung | None:
         """The rung that a trial reaches with this epoch; None between rungs."""
@@ -70,7 +78,7 @@ class Pruner(Protocol):
     def decide(self, rungs: RungTable, trial: Trial, epoch: int, value: float) -> Decision:
         """What becomes of a trial with this validation accuracy after `epoch`, by the scores of others."""
 
-    def add(self, first_seeds: Sequence[Trial]) -> None:
+    def add(self, trials: Sequence[Trial]) -> None:
         """Trials that a search has proposed are compared, too."""
 
     def pause_after(self, trial: Trial) -> tuple[int, ...]:
@@ -108,7 +116,7 @@ class Asha:
         bound = np.percentile(others, (1 - 1 / self.pruning.reduction_factor) * 100)
         return "stop" if value < bound else "continue"
 
-    def add(self, first_seeds: Sequence[Trial]) -> None: ...
+    def add(self, trials: Sequence[Trial]) -> None: ...
 
     def pause_after(self, trial: Trial) -> tuple[int, ...]:  # noqa: ARG002 (asynchronous)
         return ()
@@ -149,25 +157,26 @@ class Asha:
 class Halving(Asha):
     """Successive halving: a rung decides when each of its trials has reached it or ended; see `Pruner`.
 
-    Of n trials of a group the best n // reduction_factor^k, but at least one, go on from its k-th rung; of equal ones
-    those with the smaller key. So the cost is known beforehand, and does not depend on who comes first. A trial that
-    ended before the rung (failed, diverged, timed out, stopped early) is not waited for. Each batch of an adaptive
+    Of n configurations of a group the best n // reduction_factor^k, but at least one, go on from its k-th rung, with
+    all seeds that are compared; of equal ones those with the smaller key. So the cost is known beforehand, and does not
+    depend on who comes first. A trial that ended before the rung (failed, timed out, stopped early) is not waited for,
+    and its configuration is judged by its other seeds; a diverged one counts as 0 among them. Each batch of an adaptive
     search is compared by itself, since the next one waits for it.
 
-    `first_seeds` are the trials that are compared. A run waits for its own trials only.
+    `trials` are those that are compared. A run waits for its own trials only.
     """
 
-    def __init__(self, pruning: Pruning, sampling_seed: int, first_seeds: Sequence[Trial]):
+    def __init__(self, pruning: Pruning, sampling_seed: int, trials: Sequence[Trial]):
         super().__init__(pruning, sampling_seed)
-        self._entrants: dict[str, list[str]] = defaultdict(list)
+        self._entrants: dict[str, dict[str, list[str]]] = defaultdict(dict)
         self._milestones: dict[str, list[int]] = {}
-        self.add(first_seeds)
+        self.add(trials)
 
-    def add(self, first_seeds: Sequence[Trial]) -> None:
-        for trial in first_seeds:
+    def add(self, trials: Sequence[Trial]) -> None:
+        for trial in trials:
             milestones = self.pause_after(trial)
             if milestones and (rung := self.rung(trial, milestones[0])):
-                self._entrants[rung.group].append(trial.key)
+                self._entrants[rung.group].setdefault(trial.config_key, []).append(trial.key)
                 self._milestones[rung.group] = list(milestones)
 
     def _batch(self, trial: Trial) -> list[JsonObject]:
@@ -176,7 +185,7 @@ class Halving(Asha):
 
     def decide(self, rungs: RungTable, trial: Trial, epoch: int, value: float) -> Decision:
         rung = self.rung(trial, epoch)
-        if rung is None or trial.key not in self._entrants[rung.group]:
+        if rung is None or trial.key not in self._entrants[rung.group].get(trial.config_key, ()):
             return "continue"
         rungs.add(rung, trial.key, value)
         promoted = self.promoted(rungs, rung)
@@ -188,29 +197,39 @@ class Halving(Asha):
         return tuple(self.milestones(trial.config.epochs, self.bracket(trial)))
 
     def promoted(self, rungs: RungTable, rung: Rung) -> list[str] | None:
-        """Who goes on from a rung, the best first; None until all that could reach it have, or have ended."""
+        """The trials that go on from a rung, the best configuration first; None until all have reached it or ended."""
         if rung in rungs.promoted:
             return rungs.promoted[rung]
-        milestones = self._milestones[rung.group]
+        milestones, entrants = self._milestones[rung.group], self._entrants[rung.group]
         number = milestones.index(rung.epoch)
-        candidates = self._entrants[rung.group]
+        candidates = list(entrants.values())
         if number:
             before = self.promoted(rungs, Rung(rung.group, milestones[number - 1]))
             if before is None:
                 return None
-            candidates = before
+            candidates = [keys for keys in candidates if keys[0] in before]
         scores = rungs.scores(rung)
-        if any(key not in scores and key not in rungs.ended for key in candidates):
+        if any(key not in scores and key not in rungs.ended for keys in candidates for key in keys):
             return None
-        ranked = sorted((key for key in candidates if key in scores), key=lambda key: (-scores[key], key))
-        count = promoted_counts(len(self._entrants[rung.group]), len(milestones), self.pruning.reduction_factor)[number]
-        rungs.promoted[rung] = ranked[:count]
+        means = {
+            min(keys): mean for keys in candidates if (mean := _mean_score(keys, scores, rungs.diverged)) is not None
+        }
+        count = promoted_counts(len(entrants), len(milestones), self.pruning.reduction_factor)[number]
+        best = sorted(means, key=lambda key: (-means[key], key))[:count]
+        rungs.promoted[rung] = [key for first in best for keys in candidates if first in keys for key in keys]
         return rungs.promoted[rung]
 
 
-def promoted_counts(n_trials: int, n_rungs: int, reduction_factor: int) -> list[int]:
-    """How many of a group's trials go on from each of its rungs."""
-    return [max(1, n_trials // reduction_factor ** (number + 1)) for number in range(n_rungs)]
+def _mean_score(keys: Sequence[str], scores: Mapping[str, float], diverged: Container[str]) -> float | None:
+    """A configuration's score at a rung that none of its seeds is awaited at; None where no seed got there."""
+    reached = [scores[key] for key in keys if key in scores]
+    zeros = sum(key in diverged for key in keys if key not in scores)
+    return sum(reached) / (len(reached) + zeros) if reached else None
+
+
+def promoted_counts(n_configurations: int, n_rungs: int, reduction_factor: int) -> list[int]:
+    """How many of a group's configurations go on from each of its rungs."""
+    return [max(1, n_configurations // reduction_factor ** (number + 1)) for number in range(n_rungs)]
 
 
 class HalvingCost(NamedTuple):
@@ -226,7 +245,7 @@ def halving_cost(pruning: Pruning, sampling_seed: int, trials: Sequence[Trial], 
     With `n_seeds` every configuration has so many instead of its seeds. The cost is a bound where it depends on which
     configurations survive, by their numbers of seeds, or where trials stop early.
     """
-    halving = Halving(pruning, sampling_seed, ())
+    halving, all_seeds = Halving(pruning, sampling_seed, ()), pruning.compares_all_seeds
     seeds = Counter(trial.group for trial in trials)
     groups: dict[str, list[Trial]] = defaultdict(list)
     epochs, is_exact = 0, all(trial.config.early_stopping is None for trial in trials)
@@ -239,11 +258,14 @@ def halving_cost(pruning: Pruning, sampling_seed: int, trials: Sequence[Trial], 
     for group in groups.values():
         budget, milestones = group[0].config.epochs, halving.pause_after(group[0])
         counts = promoted_counts(len(group), len(milestones), pruning.reduction_factor)
-        stages = zip([len(group), *counts], [0, *milestones], [*milestones, budget], strict=True)
-        epochs += sum(count * (end - start) for count, start, end in stages)
-        later_seeds = sorted(((n_seeds or seeds[trial.group]) - 1 for trial in group), reverse=True)
-        epochs += budget * sum(later_seeds[: counts[-1]])
-        is_exact &= counts[-1] == len(group) or len(set(later_seeds)) == 1
+        stages = list(zip([len(group), *counts], [0, *milestones], [*milestones, budget], strict=True))
+        n_trials = sorted((n_seeds or seeds[trial.group] for trial in group), reverse=True)
+        if all_seeds:
+            epochs += sum(sum(n_trials[:count]) * (end - start) for count, start, end in stages)
+        else:
+            epochs += sum(count * (end - start) for count, start, end in stages)
+            epochs += budget * sum(n - 1 for n in n_trials[: counts[-1]])
+        is_exact &= counts[-1] == len(group) or len(set(n_trials)) == 1
     return HalvingCost(epochs, is_exact)
 
 
@@ -252,13 +274,18 @@ def pruner_of(pruning: Pruning | None, sampling_seed: int, trials: Sequence[Tria
     if pruning is None:
         return None
     if pruning.method == "halving":
-        return Halving(pruning, sampling_seed, first_seeds(trials))
+        return Halving(pruning, sampling_seed, compared_trials(pruning, trials))
     return Asha(pruning, sampling_seed)
 
 
 def first_seeds(trials: Sequence[Trial]) -> list[Trial]:
-    """The first trial of each configuration, by which pruning decides."""
+    """The first trial of each configuration."""
     return list({trial.group: trial for trial in reversed(trials)}.values())
+
+
+def compared_trials(pruning: Pruning, trials: Sequence[Trial]) -> list[Trial]:
+    """The trials by which pruning decides."""
+    return list(trials) if pruning.compares_all_seeds else first_seeds(trials)
 
 
 def rule(pruning: Pruning | None) -> PruningNote | None:

@@ -11,8 +11,19 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bench.execution.pruning import Decision, Halving, Pruner, PruningNote, Rung, RungTable, first_seeds, rung_scores
+from bench.execution.pruning import (
+    Decision,
+    Halving,
+    Pruner,
+    PruningNote,
+    Rung,
+    RungTable,
+    compared_trials,
+    first_seeds,
+    rung_scores,
+)
 from bench.ledger.record import Record
+from bench.suite.schema import Pruning
 from bench.suite.trial import Trial
 
 if TYPE_CHECKING:
@@ -51,14 +62,14 @@ class WorkPlan:
         return [*self.ready, *(trial for trials in self.deferred.values() for trial in trials)]
 
 
-def work_plan(trials: Sequence[Trial], done: dict[str, Record], pruned: bool) -> WorkPlan:
+def work_plan(trials: Sequence[Trial], done: dict[str, Record], pruning: Pruning | None) -> WorkPlan:
     """The trials that a run with these records still has to do.
 
-    With pruning, first seeds come first, shuffled the same way every time (an order by quality would mislead ASHA); a
-    configuration whose first seed was pruned or diverged needs no other seeds. Without, the first seeds of an adaptive
-    search come first, since what it proposes next waits for them.
+    With pruning by first seeds, these come first, shuffled the same way every time (an order by quality would mislead
+    ASHA); a configuration whose first seed was pruned or diverged needs no other seeds. Otherwise the first seeds of an
+    adaptive search come first, since what it proposes next waits for them.
     """
-    if not pruned:
+    if pruning is None or pruning.compares_all_seeds:
         missing = [trial for trial in trials if trial.key not in done]
         if any(trial.search and trial.search.rule.is_adaptive for trial in missing):
             awaited = {trial.key for trial in first_seeds(trials)}
@@ -87,7 +98,7 @@ class Scheduler:
     done
         Records of trials that need not run again.
     pruner
-        Stops first seeds early; None: no trial is stopped.
+        Stops trials early; None: no trial is stopped.
     retries
         How often a trial whose worker process died is queued again.
     """
@@ -103,11 +114,11 @@ class Scheduler:
         self.rungs = RungTable()
         self._attempts: dict[str, int] = {}
         self._decisions: dict[str, dict[int, PruningNote]] = {}
-        plan = work_plan(trials, done, pruned=pruner is not None)
+        plan = work_plan(trials, done, pruner.pruning if pruner else None)
         self._queue = deque(plan.ready)
         self._deferred = plan.deferred
-        compared = first_seeds(trials) if pruner else []
-        self._first_seeds = {trial.key for trial in compared}
+        compared = compared_trials(pruner.pruning, trials) if pruner else []
+        self._compared = {trial.key for trial in compared}
         for trial in compared:
             if trial.key in done:
                 self._fill_rungs(trial, done[trial.key])
@@ -119,11 +130,13 @@ class Scheduler:
         """
         first, later = first_seeds(trials), []
         keys = {trial.key for trial in first}
-        if self.pruner is None:
+        compared = compared_trials(self.pruner.pruning, trials) if self.pruner else []
+        self._compared |= {trial.key for trial in compared}
+        if self.pruner:
+            self.pruner.add(compared)
+        if self.pruner is None or len(compared) == len(trials):
             later = [trial for trial in trials if trial.key not in keys]
         else:
-            self.pruner.add(first)
-            self._first_seeds |= keys
             for trial in first:
                 self._deferred[trial.group] = [
                     other for other in trials if other.group == trial.group and other is not trial
@@ -160,7 +173,7 @@ class Scheduler:
     def published_elsewhere(self, trial: Trial, record: Record) -> None:
         """Another driver has finished the trial."""
         self.leased_elsewhere.pop(trial.key, None)
-        if trial.key in self._first_seeds:
+        if trial.key in self._compared:
             self._fill_rungs(trial, record)
         self._release_later_seeds(trial, record.status)
 
@@ -187,13 +200,13 @@ class Scheduler:
         return self._decide(running.trial, progress.epoch, score) if score is not None else "continue"
 
     def next_rung(self, key: str, progress: Progress) -> tuple[Rung, float] | None:
-        """The rung that a first seed reaches with this progress, and its score there; None where it reaches none."""
+        """The rung that a compared trial reaches with this progress, and its score there; else None."""
         trial = self.running[key].trial
         if progress.resumed is None:
             score = progress.metrics.get("val_accuracy")
         else:
             score = (progress.resumed.get("val_accuracy") or [None])[-1]
-        if self.pruner is None or score is None or progress.refit or not self.is_first_seed(trial):
+        if self.pruner is None or score is None or progress.refit or not self.is_compared(trial):
             return None
         rung = self.pruner.rung(trial, progress.epoch)
         return (rung, score) if rung else None
@@ -241,27 +254,27 @@ class Scheduler:
 
     def end(self, key: str, status: str) -> None:
         """A trial that ran here is over."""
-        self.rungs.ended.add(key)
+        self.rungs.end(key, status)
         self._release_later_seeds(self.running.pop(key).trial, status)
 
-    def is_first_seed(self, trial: Trial) -> bool:
-        """Whether pruning applies to the trial: it is the first seed of a configuration under pruning."""
-        return trial.group in self._deferred
+    def is_compared(self, trial: Trial) -> bool:
+        """Whether pruning applies to the trial."""
+        return trial.key in self._compared
 
     def decisions(self, trial: Trial) -> PruningNote | None:
         """What a record says of pruning: the rule, and the decision at each rung the trial reached."""
-        if self.pruner is None or not self.is_first_seed(trial):
+        if self.pruner is None or not self.is_compared(trial):
             return None
         return {**self.pruner.description(trial), "decisions": list(self._decisions.get(trial.key, {}).values())}
 
     def fill_rung(self, rung: Rung, scores: Iterable[tuple[str, float]]) -> None:
-        """Take in scores, by trial key, of other drivers and runs before; those of this run's first seeds count."""
+        """Take in scores, by trial key, of other drivers and runs before; those of this run's compared trials count."""
         for key, score in scores:
-            if key in self._first_seeds:
+            if key in self._compared:
                 self.rungs.add(rung, key, score)
 
     def _decide(self, trial: Trial, epoch: int, score: float) -> Decision:
-        rung = self.pruner.rung(trial, epoch) if self.pruner and self.is_first_seed(trial) else None
+        rung = self.pruner.rung(trial, epoch) if self.pruner and self.is_compared(trial) else None
         if self.pruner is None or rung is None or epoch in self._decisions.get(trial.key, {}):
             return "continue"  # a trial that started over is not judged twice
         decision = self.pruner.decide(self.rungs, trial, epoch, score)
@@ -275,7 +288,7 @@ class Scheduler:
 
         One that was paused by a run before, or by another driver, was not yet judged at its last rung.
         """
-        if self.pruner is None or not self.is_first_seed(running.trial):
+        if self.pruner is None or not self.is_compared(running.trial):
             return "continue"
         for rung, score in rung_scores(self.pruner, running.trial, running.curves.get("val_accuracy", [])):
             self.rungs.add(rung, running.trial.key, score)
@@ -286,7 +299,7 @@ class Scheduler:
 
     def _fill_rungs(self, trial: Trial, record: Record) -> None:
         assert self.pruner
-        self.rungs.ended.add(trial.key)
+        self.rungs.end(trial.key, record.status)
         for rung, score in rung_scores(self.pruner, trial, record.result.curves.get("val_accuracy", [])):
             self.rungs.add(rung, trial.key, score)
 

@@ -280,7 +280,7 @@ def trials_left(bundle: RunBundle, ledger: Ledger, failed: Container[str] = ()) 
     """
     left: set[str] = set()
     for suite in bundle.suites:
-        plan = work_plan(suite.trials, suite.done(ledger), pruned=suite.pruning is not None)
+        plan = work_plan(suite.trials, suite.done(ledger), suite.pruning)
         never = {trial.group for trial in plan.ready if trial.key in failed} & plan.deferred.keys()
         later = [trial for group, trials in plan.deferred.items() if group not in never for trial in trials]
         left |= {trial.key for trial in [*plan.ready, *later]}

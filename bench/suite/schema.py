@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -271,6 +271,25 @@ class Pruning(StrictModel):
         description="As in Hyperband: this many brackets, each pruned by itself; the first rung of "
         "each comes `reduction_factor` times as late as that of the bracket before.",
     )
+    seeds: Literal["first", "all"] | None = Field(
+        None,
+        description="What a rung compares. all: the means of all seeds of each configuration; the default with "
+        "`method: halving`. first: first seeds, and the others run for the survivors only; all that asha knows.",
+    )
+
+    @model_validator(mode="after")
+    def _seeds_can_wait(self) -> Self:
+        if self.seeds == "all" and self.method == "asha":
+            raise ValueError(
+                "seeds: all waits for all seeds of a configuration, and method: asha waits for nobody; "
+                "write method: halving, or leave seeds out"
+            )
+        return self
+
+    @property
+    def compares_all_seeds(self) -> bool:
+        """Whether a rung compares the means of all seeds of each configuration."""
+        return self.method == "halving" and self.seeds != "first"
 
     def first_rung(self, epochs: int) -> int:
         """The first rung of a trial of so many epochs."""
@@ -278,9 +297,10 @@ class Pruning(StrictModel):
 
     @model_serializer(mode="wrap")
     def _rule(self, plain: SerializerFunctionWrapHandler) -> JsonObject:
-        """A single bracket is not named, so that what was pruned before there were several is still done."""
-        rule: JsonObject = plain(self)
-        return rule if self.brackets > 1 else {key: value for key, value in rule.items() if key != "brackets"}
+        """What a method leaves no choice of is not named: a single bracket, and the seeds that ASHA compares."""
+        rule: JsonObject = plain(self) | {"seeds": "all" if self.compares_all_seeds else "first"}
+        unnamed = ["brackets"] * (self.brackets == 1) + ["seeds"] * (self.method == "asha")
+        return {key: value for key, value in rule.items() if key not in unnamed}
 
 
 BLOCK_KEYS = (*AXIS_ORDER, *Settings.model_fields, *Sampling.model_fields)

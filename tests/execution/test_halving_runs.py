@@ -61,19 +61,29 @@ def train(trials: list[Trial], data: dict[str, Dataset], folder: Path, suite: Su
     return run_trials(trials, data, Ledger(folder), Console(file=io.StringIO()), options, display), displays[0]
 
 
+@pytest.mark.parametrize(
+    ("rule", "epochs", "pruned"),
+    [("halving", 2 * (6 * 2 + 3 * 2 + 1 * 4), 10), ("{method: halving, seeds: first}", 6 * 2 + 3 * 2 + 1 * 4 + 8, 5)],
+)
 def test_a_run_trains_the_epochs_that_are_known_beforehand_and_each_once(
-    tmp_path: Path, suite_of: SuiteOf, trials_of: TrialsOf, few_pictures: dict[str, Dataset]
+    rule: str,
+    epochs: int,
+    pruned: int,
+    tmp_path: Path,
+    suite_of: SuiteOf,
+    trials_of: TrialsOf,
+    few_pictures: dict[str, Dataset],
 ) -> None:
     plain = suite_of(GRID)
     unpruned, _ = train(trials_of(plain), few_pictures, tmp_path / "unpruned", plain)
-    suite = suite_of(GRID + "pruning: halving\n")
+    suite = suite_of(GRID + f"pruning: {rule}\n")
     trials = trials_of(suite)
     assert suite.pruning
     records, seen = train(trials, few_pictures, tmp_path / "pruned", suite)
     cost = halving_cost(suite.pruning, 0, trials)
-    assert cost == (6 * 2 + 3 * 2 + 1 * 4 + 8, True)
+    assert cost == (epochs, True)
     assert seen.epochs == cost.epochs and seen.pauses >= 5
-    assert sorted(record.status for record in records) == ["complete"] * 2 + ["pruned"] * 5
+    assert sorted(record.status for record in records) == ["complete"] * 2 + ["pruned"] * pruned
     expected = {record.key: record.result for record in unpruned}
     for record in records:
         curves = {name: curve[: record.result.epochs_run] for name, curve in expected[record.key].curves.items()}
@@ -134,7 +144,8 @@ def test_no_driver_waits_for_ever_whatever_dies(
     seed: int, tmp_path: Path, suite_of: SuiteOf, trials_of: TrialsOf
 ) -> None:
     """Drivers die and come, workers die, trials fail, in any order; a driver's end gives its leases back."""
-    suite = suite_of(GRID + "pruning: {method: halving, grace_period: 1}\n")
+    compared = "all" if seed % 2 else "first"
+    suite = suite_of(GRID + f"pruning: {{method: halving, grace_period: 1, seeds: {compared}}}\n")
     trials, rng, checkpoints = trials_of(suite), random.Random(seed), dict[str, list[float]]()
 
     def driver() -> Driver:
@@ -159,6 +170,8 @@ def test_no_driver_waits_for_ever_whatever_dies(
     first = [record for record in records if record.seed == 0]
     assert {record.key for record in first} == {trial.key for trial in trials if trial.seed == 0}
     assert any(record.status != "pruned" for record in first)
+    if compared == "all":
+        assert {record.key for record in records} == {trial.key for trial in trials}
 
 
 def test_two_drivers_decide_as_one_would(tmp_path: Path, suite_of: SuiteOf, trials_of: TrialsOf) -> None:
@@ -216,8 +229,9 @@ def test_on_ray_as_a_user_runs_it(tmp_path: Path) -> None:
         " optimizer: {name: sgd, lr: {grid: [0.001, 0.05, 0.1, 0.2]}}}\npruning: halving\n"
     )
     plan = bench("plan", path, "--results", tmp_path / "r")[1]
-    assert "pruning: successive halving within model, first after 1 epoch, one in 2 goes on" in plan
-    assert "it trains exactly 12 of the suite's 32 epochs (38 %)" in plan
+    rule = "pruning: successive halving by the means of all seeds, within model, first after 1 epoch, one in 2 goes on"
+    assert rule in plan
+    assert "it trains exactly 16 of the suite's 32 epochs (50 %)" in plan
     assert "advice: seeds before pruning" in plan
     code, _, err = bench("run", path, "--results", tmp_path / "r")
     assert (code, err) == (0, ""), err
@@ -225,7 +239,6 @@ def test_on_ray_as_a_user_runs_it(tmp_path: Path) -> None:
     assert sorted((record.status, record.result.epochs_run) for record in records) == [
         ("complete", 4),
         ("complete", 4),
-        ("pruned", 1),
-        ("pruned", 1),
-        ("pruned", 2),
+        *[("pruned", 1)] * 4,
+        *[("pruned", 2)] * 2,
     ]

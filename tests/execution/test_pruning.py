@@ -247,6 +247,31 @@ def test_a_barrier_does_not_wait_for_what_has_ended(six: list[Trial]) -> None:
     assert ([trial.key for trial in queued], stopped) == ([six[2].key], [six[1].key])
 
 
+def test_a_barrier_compares_the_means_of_seeds(suite_of: Callable[[str], Suite], trials_of: TrialsOf) -> None:
+    """The best first seed is of a configuration whose mean is the third; a diverged seed counts as 0."""
+    trials = trials_of(suite_of(GRID.replace("epochs: 10", "epochs: 10, seeds: 2")))
+    groups = [trials[first : first + 2] for first in range(0, 12, 2)]
+    assert all(a.config_key == b.config_key for a, b in groups)
+    scheduler = halving_of(trials)
+    scores = [(0.9, 0.3), (0.7, 0.7), (0.65, 0.65), (0.5, 0.8), (0.2, 0.2)]
+    for group, pair in zip(groups, scores, strict=False):
+        assert [reach(scheduler, trial, 1, score) for trial, score in zip(group, pair, strict=True)] == ["pause"] * 2
+    assert reach(scheduler, groups[5][0], 1, 0.99) == "pause"
+    scheduler.start(groups[5][1], "")
+    scheduler.end(groups[5][1].key, "diverged")
+    queued, stopped = scheduler.resolve_paused()
+    going_on = {trial.key for number in (1, 2, 3) for trial in groups[number]}
+    assert {trial.key for trial in queued} == going_on
+    assert set(stopped) == {trial.key for trial in trials} - going_on - {groups[5][1].key}
+    note = scheduler.decisions(groups[0][1])
+    assert note is not None and note["rule"]["seeds"] == "all"
+
+
+def test_seeds_that_asha_could_not_wait_for_are_refused() -> None:
+    with pytest.raises(ValueError, match="method: asha waits for nobody; write method: halving"):
+        Pruning(seeds="all")
+
+
 def test_a_single_configuration_waits_for_nobody(six: list[Trial]) -> None:
     scheduler = halving_of(six[:1])
     assert [reach(scheduler, six[0], epoch, 0.1) for epoch in range(1, 11)] == ["continue"] * 10
@@ -273,8 +298,9 @@ def test_a_paused_trial_that_goes_on_is_judged_at_its_last_rung_only(six: list[T
 @pytest.mark.parametrize(
     ("grid", "rule", "epochs", "exact"),
     [
-        # 6 trials to 2, 3 to 4, 1 to 8, 1 to 10; two more seeds of the last.
-        ("seeds: 3", Pruning(method="halving"), 6 * 2 + 3 * 2 + 1 * 4 + 1 * 2 + 2 * 10, True),
+        # 6 configurations to 2, 3 to 4, 1 to 8, 1 to 10, all with three seeds or with two more of the last.
+        ("seeds: 3", Pruning(method="halving"), 3 * (6 * 2 + 3 * 2 + 1 * 4 + 1 * 2), True),
+        ("seeds: 3", Pruning(method="halving", seeds="first"), 6 * 2 + 3 * 2 + 1 * 4 + 1 * 2 + 2 * 10, True),
         ("seeds: 1", HALVING, 6 + 3 * 1 + 1 * 2 + 1 * 4 + 1 * 2, True),
         ("early_stopping: {patience: 2}", HALVING, 6 + 3 * 1 + 1 * 2 + 1 * 4 + 1 * 2, False),
         ("seeds: 2", Pruning(method="halving", grace_period=10), 6 * 2 * 10, True),
