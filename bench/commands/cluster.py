@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.commands.load_results import print_weights
+from bench.commands.load_results import confirmation, print_weights
 from bench.commands.options import EPILOG, RESULTS, Results, terminal
 from bench.errors import UserError
 from bench.execution.signals import INTERRUPTED, TIME_IS_UP, Detached
@@ -115,8 +115,10 @@ def make_bundle(
     count = 0
     for text, suite, trials in planned:
         done = ledger.done(rule(suite.pruning), suite.max_minutes)
-        count += len(work_plan(trials, done, suite.pruning).trials)
-        known |= {trial.key for trial in trials if trial.key in done}
+        fresh = confirmation(ledger, trials, suite.confirm, suite.metrics[0])
+        missing = work_plan(trials, done, suite.pruning).trials
+        count += len(missing or [trial for trial in fresh if trial.key not in done])
+        known |= {trial.key for trial in [*trials, *fresh] if trial.key in done}
         suites.append(
             BundledSuite(
                 suite.name,
@@ -126,6 +128,7 @@ def make_bundle(
                 text,
                 suite.max_minutes,
                 rank_by=suite.metrics[0],
+                confirm=suite.confirm,
             )
         )
     if not count:

@@ -119,17 +119,14 @@ def report_of_all(ledger: Ledger, detail: Sequence[str] = (), with_ensembles: bo
     )
 
 
-def confirmation(ledger: Ledger, suite: Suite, trials: list[Trial]) -> list[Trial]:
-    """The trials with fresh seeds of what validation selects now, and of its rivals; none without `confirm`."""
-    n_seeds = suite.confirm
+def confirmation(ledger: Ledger, trials: list[Trial], n_seeds: int | None, metric: str) -> list[Trial]:
+    """The trials with fresh seeds of what validation selects now, and of its rivals; none without `n_seeds`."""
     if n_seeds is None:
         return []
     from bench.report.confirmation import fresh_trials
 
     ledger.refresh()
-    return undamaged(
-        lambda: fresh_trials(trials, ledger.records(), ledger.predictions, n_seeds, suite.metrics[0]), ledger
-    )
+    return undamaged(lambda: fresh_trials(trials, ledger.records(), ledger.predictions, n_seeds, metric), ledger)
 
 
 def report_of(
@@ -146,7 +143,7 @@ def report_of(
 
     register_metrics(suite.metrics, suite.path.resolve().parent)
     is_file = suite.path.name != DICT_NAME  # or given in Python
-    fresh = confirmation(ledger, suite, trials)
+    fresh = confirmation(ledger, trials, suite.confirm, suite.metrics[0])
     keys = {trial.key for trial in [*trials, *fresh]}
     data = {canonical(trial.config.dataset.to_json()) for trial in trials}
     references = find(suite.references)

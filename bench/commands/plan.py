@@ -278,7 +278,7 @@ def _confirm(suite: Suite, trials: list[Trial], ledger: Ledger, n_missing: int) 
     }
     if n_missing:
         return plan
-    fresh, done = confirmation(ledger, suite, trials), ledger.done(None, suite.max_minutes)
+    fresh, done = confirmation(ledger, trials, suite.confirm, suite.metrics[0]), ledger.done(None, suite.max_minutes)
     return plan | {"trials": len(fresh), "to_run": sum(trial.key not in done for trial in fresh)}
 
 

@@ -34,6 +34,7 @@ from bench.commands.options import (
     Quiet,
     Results,
     Retries,
+    RetryAlone,
     Seeds,
     Set,
     SlurmFile,
@@ -85,6 +86,7 @@ def run(
     no_ray: NoRay = False,
     checkpoint_after: CheckpointAfter = RunOptions.checkpoint_after,
     retries: Retries = RunOptions.retries,
+    retry_alone: RetryAlone = False,
     force: Force = None,
     max_hours: MaxHours = None,
     log: Log = None,
@@ -115,6 +117,7 @@ def run(
         jobs=jobs,
         checkpoint_after=checkpoint_after,
         retries=retries,
+        retry_alone=retry_alone,
         use_ray=not no_ray,
         connection=Connection(address) if address else None,
         trackers=destinations(log or [], ledger.store.local),
@@ -186,7 +189,7 @@ def _run_elsewhere(
     teardown: bool,
 ) -> bool:
     """Run what is missing on a cluster or by SLURM; whether trials failed."""
-    bundle = make_bundle(launcher, _with_fresh_seeds(planned, ledger, options), ledger, options)
+    bundle = make_bundle(launcher, planned, ledger, options)
     if bundle and launcher:
         return run_on_cluster(launcher, bundle, ledger, console, data_dir, teardown=teardown)
     if bundle and slurm_settings:
@@ -277,15 +280,13 @@ def run_confirmation(
     verbose: bool = False,
 ) -> list[Record]:
     """Train what validation selected and its rivals with fresh seeds, where the suite asks for it."""
-    from bench.execution.progress import console_progress
+    from bench.execution.progress import confirmation_text, console_progress
     from bench.execution.run_trials import run_trials
 
-    fresh = confirmation(ledger, suite, trials)
+    fresh = confirmation(ledger, trials, suite.confirm, suite.metrics[0])
     if not fresh:
         return []
-    configurations = plural(len({trial.config_key for trial in fresh}), "configuration")
-    seeds = plural(suite.confirm or 0, "fresh seed")
-    console.print(f"confirm: {configurations}, selected on validation and rivals, with {seeds}", soft_wrap=True)
+    console.print(confirmation_text(fresh), highlight=False, soft_wrap=True)
     options = replace(options, pruning=None, keep="none", forced=())
     return run_trials(fresh, datasets, ledger, console, options, console_progress(console, verbose))
 
@@ -293,21 +294,13 @@ def run_confirmation(
 def _print_unconfirmed(
     suite: Suite, trials: list[Trial], ledger: Ledger, console: Console, options: RunOptions
 ) -> None:
-    """Say that fresh seeds are still to be trained, which waits until the ledger has all others."""
+    """Say that fresh seeds are still to be trained: of a run that was stopped, or whose trials failed."""
     from bench.execution.coordinator import done_for
 
     done = done_for(ledger, options_of(suite, options))
-    if any(trial.key not in done for trial in confirmation(ledger, suite, trials)):
+    fresh = confirmation(ledger, trials, suite.confirm, suite.metrics[0])
+    if any(trial.key not in done for trial in fresh):
         console.print(f"{suite.name}: `confirm`: the same command again trains the fresh seeds")
-
-
-def _with_fresh_seeds(planned: list[Planned], ledger: Ledger, options: RunOptions) -> list[Planned]:
-    """What runs elsewhere: fresh seeds once the ledger has all others of a suite, for which they are selected."""
-    return [
-        (text, suite, [*trials, *([] if is_missing_any(ledger, (text, suite, trials), options) else fresh)])
-        for text, suite, trials in planned
-        for fresh in [confirmation(ledger, suite, trials)]
-    ]
 
 
 def options_of(suite: Suite, options: RunOptions) -> RunOptions:

@@ -43,11 +43,13 @@ def status(results: Results = RESULTS, folder: Folder = None) -> None:
     for run in runs:
         states = slurm_array.task_states(run)
         bundle = unpack(run.folder, with_code=False)
-        total, left = len(bundle.trials), len(slurm_array.trials_left(bundle, ledger))
+        total, left = len(bundle.trials), len(slurm_array.trials_left(run, bundle, ledger))
         active = [f"{task}: {state.lower()}" for task, state in states.items() if slurm_array.is_active({task: state})]
         tasks = plural(len(run.tasks), "task")
         typer.echo(f"{run.name}  job {run.job}, {tasks}  {total - left} of {plural(total, 'trial')} done")
         typer.echo(f"    {', '.join(active) or 'all tasks have ended'}")
+        for reason in slurm_array.reasons(run) if left else []:
+            typer.echo("    " + reason.replace("\n", "\n    "))
 
 
 @slurm_app.command("attach", epilog=EPILOG)
@@ -116,5 +118,7 @@ def follow_run(run: SlurmRun, ledger: Ledger, console: Console) -> bool:
     if failed is None:
         logs = f"{run.folder}/{slurm_array.TASKS}/*/{slurm_array.LOG}"
         typer.echo(f"{run.name} ended before all its trials had; {logs} say why. The same command goes on from there.")
+        for reason in slurm_array.reasons(run):
+            typer.echo(f"  {reason}")
         raise Detached(1)
     return bool(failed)

@@ -240,6 +240,15 @@ def remove(folder: Path, key: str) -> None:
         (folder / FOLDER / f"{key}.pt").unlink()
 
 
+def checkpoint_times(folder: Path) -> dict[str, int]:
+    """By trial key, when its checkpoint was written, in nanoseconds since 1970."""
+    times: dict[str, int] = {}
+    for path in (folder / FOLDER).glob("*.pt"):
+        with contextlib.suppress(FileNotFoundError):  # its trial has just ended
+            times[path.stem] = path.stat().st_mtime_ns
+    return times
+
+
 def sweep(folder: Path, done: Container[str]) -> None:
     """Remove the checkpoints of trials that are done: their drivers were killed before they could."""
     for path in (folder / FOLDER).glob("*.pt"):

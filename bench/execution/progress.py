@@ -48,6 +48,13 @@ class ProgressDisplay(ProgressListener, AbstractContextManager["ProgressDisplay"
     """A listener that is entered when the run starts, and left at its end."""
 
 
+def confirmation_text(fresh: Sequence[Trial]) -> str:
+    """The line that begins the training of fresh seeds."""
+    configurations = plural(len({trial.config_key for trial in fresh}), "configuration")
+    seeds = plural(len({trial.seed for trial in fresh}), "fresh seed")
+    return f"confirm: {configurations}, selected on validation and rivals, with {seeds}"
+
+
 class ProgressStats:
     """Counts, the best validation accuracy and the time left. `show_command` is the command that shows one trial."""
 

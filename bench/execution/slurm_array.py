@@ -1,12 +1,14 @@
 """Runs on SLURM: an array of independent drivers on one ledger is submitted, followed and stopped.
 
-Each task of the array runs `bench.execution.slurm_task` in the run's folder, which every node must see. The drivers
+Each task of the array runs `bench.commands.drive` in the run's folder, which every node must see. The drivers
 share nothing but the ledger. A task that nears its time limit gets SIGTERM, keeps checkpoints and is queued again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import re
 import shlex
 import shutil
@@ -22,11 +24,12 @@ from rich.console import Console
 
 from bench.errors import UserError, nearest, plural
 from bench.execution.cluster.bundle import RunBundle, pack, unpack
-from bench.execution.cluster.events import EVENTS, Event, replay
-from bench.execution.progress import ProgressStats, console_progress
+from bench.execution.cluster.events import EVENTS, Event, fresh_from_json, read_events, replay
+from bench.execution.progress import ProgressDisplay, ProgressStats, confirmation_text, console_progress
 from bench.execution.scheduler import work_plan
 from bench.ledger.file_store import write_atomically
 from bench.ledger.ledger import Ledger
+from bench.ledger.record import Record
 from bench.ledger.store import ENTRIES, is_url, with_results
 
 RUNS = "slurm"
@@ -103,7 +106,32 @@ def read_settings(path: Path) -> SlurmSettings:
             raise UserError(
                 f"{path}:{document.line(('sbatch', option))}: sbatch.{option}: bench sets this option itself; remove it"
             )
+    limit = time_limit(settings.sbatch.get("time", ""))
+    if limit is not None and limit <= settings.lead_seconds:
+        raise UserError(
+            f"{path}:{document.line(('sbatch', 'time'))}: sbatch.time: {limit} s, of which the last "
+            f"{settings.lead_seconds} are for stopping (`lead_seconds`): no time to train is left\n"
+            "  raise `time`, or lower `lead_seconds`"
+        )
     return settings
+
+
+def time_limit(text: str | int) -> int | None:
+    """Seconds of sbatch's `time`; None for no limit, or what SLURM itself will refuse.
+
+    MINUTES, MINUTES:SECONDS, HOURS:MINUTES:SECONDS or DAYS-HOURS, with minutes and seconds after another colon each.
+    SLURM rounds up to minutes.
+    """
+    match = re.fullmatch(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?", str(text))
+    if match is None:
+        return None
+    days, *parts = match.groups()
+    values = [int(part) for part in parts if part is not None]
+    if days is None and len(values) < 3:
+        values.insert(0, 0)  # no hours
+    hours, minutes, seconds = [*values, 0, 0][:3]
+    limit = 86_400 * int(days or 0) + 3_600 * hours + 60 * minutes + seconds
+    return 60 * math.ceil(limit / 60) or None
 
 
 def _mistake(path: Path, line: object, mistake: object) -> str:
@@ -186,7 +214,7 @@ def script(settings: SlurmSettings, name: str, folder: Path, tasks: int, data_di
             f"cd {shlex.quote(str(folder))} || exit 2",
             "stopped=",
             "trap 'stopped=yes; kill -TERM \"$driver\" 2>/dev/null' TERM",
-            f'{settings.python} -m bench.execution.slurm_task . "$SLURM_ARRAY_TASK_ID" &',
+            f'{settings.python} -m bench.commands.drive . "$SLURM_ARRAY_TASK_ID" &',
             "driver=$!",
             'wait "$driver"; code=$?',
             'while [ -n "$stopped" ] && kill -0 "$driver" 2>/dev/null; do wait "$driver"; code=$?; done',
@@ -257,26 +285,40 @@ def follow(run: SlurmRun, ledger: Ledger, console: Console) -> int | None:
     done = {key: record for suite in bundle.suites for key, record in suite.done(ledger).items()}
     reused = [done[key] for key in trials if key in done and key in known]
     ended = dict.fromkeys(known, "")
-    stats = ProgressStats(list(trials.values()), reused, len(run.tasks), with_results("bench show", ledger.root))
-    with console_progress(console)(stats) as display:
+
+    def new_display() -> ProgressDisplay:
+        command = with_results("bench show", ledger.root)
+        return console_progress(console)(ProgressStats(list(trials.values()), reused, len(run.tasks), command))
+
+    with contextlib.ExitStack() as stack:
+        display = stack.enter_context(new_display())
         for event in _events(run, console):
             if event["event"] == "closed":
                 if event["outcome"] == "error":
                     display.note(event["message"])
+            elif event["event"] == "confirming":
+                fresh = fresh_from_json(event["fresh"], bundle.suites[event["suite"]])
+                if not {trial.key for trial in fresh} <= trials.keys():  # the first task that says so
+                    stack.close()
+                    trials |= {trial.key: trial for trial in fresh}
+                    console.print(confirmation_text(fresh), highlight=False, soft_wrap=True)
+                    display = stack.enter_context(new_display())
             elif event.get("key") not in ended:
                 replay(event, trials, display)
                 if event["event"] == "ended":
                     ended[event["key"]] = event["record"]["status"]
+                    reused.append(Record.from_json(event["record"]))
     ledger.refresh()
     failed = {key for key, status in ended.items() if status == "failed"}
-    left = trials_left(bundle, ledger, failed)
+    left = trials_left(run, bundle, ledger, failed)
     return None if left - failed else len(left & failed)  # what failed in one task may have been trained by another
 
 
-def trials_left(bundle: RunBundle, ledger: Ledger, failed: Container[str] = ()) -> set[str]:
+def trials_left(run: SlurmRun, bundle: RunBundle, ledger: Ledger, failed: Container[str] = ()) -> set[str]:
     """The keys of a run's trials that have not been trained; trials that failed are among them.
 
-    Under pruning the later seeds of a configuration whose first seed `failed` are not: they run with that only.
+    Fresh seeds are among them once a task has selected them. Under pruning the later seeds of a configuration whose
+    first seed `failed` are not: they run with that only.
     """
     left: set[str] = set()
     for suite in bundle.suites:
@@ -284,6 +326,11 @@ def trials_left(bundle: RunBundle, ledger: Ledger, failed: Container[str] = ()) 
         never = {trial.group for trial in plan.ready if trial.key in failed} & plan.deferred.keys()
         later = [trial for group, trials in plan.deferred.items() if group not in never for trial in trials]
         left |= {trial.key for trial in [*plan.ready, *later]}
+    done = ledger.done(None)
+    for event in (event for task in run.tasks for event in read_events(task / EVENTS)[0]):
+        if event["event"] == "confirming":
+            fresh = fresh_from_json(event["fresh"], bundle.suites[event["suite"]])
+            left |= {trial.key for trial in fresh if trial.key not in done}
     return left
 
 
@@ -307,20 +354,29 @@ def _events(run: SlurmRun, console: Console) -> Iterator[Event]:
 
 
 def _new_events(offsets: dict[Path, int]) -> Iterator[Event]:
-    for task, offset in offsets.items():
-        try:
-            with (task / EVENTS).open("rb") as file:
-                file.seek(offset)
-                data = file.read()
-        except FileNotFoundError:
-            continue
-        complete_lines = data[: data.rfind(b"\n") + 1]
-        offsets[task] = offset + len(complete_lines)
-        for line in complete_lines.splitlines():
-            try:
-                yield json.loads(line)
-            except ValueError:  # a driver was killed while it wrote
-                continue
+    for task in offsets:
+        events, offsets[task] = read_events(task / EVENTS, offsets[task])
+        yield from events
+
+
+def reasons(run: SlurmRun) -> list[str]:
+    """Of the tasks that did not end well, a line each on why."""
+    states = task_states(run)
+    lines = []
+    for task in run.tasks:
+        events = read_events(task / EVENTS)[0]
+        last = events[-1] if events else {}
+        state = states.get(task.name, "").partition(" ")[0]
+        if last.get("outcome") == "error":
+            lines.append(last["message"])
+        elif state == "TIMEOUT":
+            lines.append(
+                f"task {task.name}: its time was over before its driver had stopped; raise `lead_seconds` in the SLURM "
+                "file"
+            )
+        elif state and not state.startswith((*ACTIVE, "COMPLETED", "CANCELLED", "UNKNOWN", "FAILED")):
+            lines.append(f"task {task.name}: {state.lower().replace('_', ' ')}, by SLURM")
+    return lines
 
 
 def _waiting_text(states: dict[str, str]) -> str:

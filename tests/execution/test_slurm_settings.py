@@ -9,7 +9,7 @@ import pytest
 from commands import bench
 
 from bench.errors import UserError
-from bench.execution.slurm_array import SlurmSettings, check_slurm, read_settings, script
+from bench.execution.slurm_array import SlurmSettings, check_slurm, read_settings, script, time_limit
 
 SUITE = Path(__file__).parents[2] / "suites/quick.yaml"
 
@@ -29,6 +29,7 @@ def settings_of(folder: Path, text: str) -> SlurmSettings:
         ("tasks: 1\nsbatch:\n  array: 0-3\n", "slurm.yaml:3: sbatch.array: bench sets this option itself; remove it"),
         ("sbatch: {p: main, Time: 3}\n", "sbatch.Time: String should match pattern"),
         ("sbatch: [main]\n", "slurm.yaml:1: sbatch: Input should be a valid dictionary"),
+        ("sbatch:\n  time: 1:00\nlead_seconds: 60\n", "slurm.yaml:2: sbatch.time: 60 s, of which the last 60 are for"),
         ("- tasks\n", "the file: Input should be a valid dictionary"),
     ],
 )
@@ -50,6 +51,17 @@ def test_a_time_is_text_as_slurm_has_it(tmp_path: Path) -> None:
     file = tmp_path / "job.sh"
     file.write_text(text)
     assert subprocess.run(["bash", "-n", file], capture_output=True, text=True).stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        (2, 120), ("90", 5400), ("1:01", 120), ("4:00:00", 14_400), ("1-0", 86_400), ("1-2:03", 93_780),
+        ("1-2:03:30", 93_840), ("0", None), ("UNLIMITED", None), ("", None),
+    ],
+)  # fmt: skip
+def test_time_limits_are_read_as_sbatch_does(text: str | int, seconds: int | None) -> None:
+    assert time_limit(text) == seconds
 
 
 def test_where_there_is_no_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ grid:
   - model: [{name: mlp, hidden: [2]}, {name: mlp, hidden: [32]}]
     preprocessing: standardize
 """
+CONFIRMED = f"confirm: 2\n{SUITE}"
 
 
 def made_arrays(channels: int = 1, size: int = 12) -> dict[str, NDArray[np.generic]]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from commands import bench, results_of, start
+from slurm_daemons import task_drivers
 
 from bench.ledger.ledger import Ledger
 
@@ -84,19 +85,6 @@ def kinds(results: Path, task: int) -> Counter[object]:
     return Counter(event["event"] for event in events(results, task))
 
 
-def driver_of(results: Path, task: int) -> int:
-    """The process of a task's driver."""
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (process / "cmdline").read_bytes().split(b"\0")[:-1]
-            folder = (process / "cwd").readlink()
-        except OSError:
-            continue
-        if command[-3:] == [b"bench.execution.slurm_task", b".", str(task).encode()] and folder == run_folder(results):
-            return int(process.name)
-    raise AssertionError(f"task {task} has no driver")
-
-
 def entries_per_key(results: Path) -> Counter[str]:
     ledger = Ledger(results)
     return Counter({record.key: 1 + len(ledger.replicates(record.key)) for record in ledger.records()})
@@ -129,7 +117,7 @@ def test_tasks_are_killed_requeued_and_cancelled(tmp_path: Path, settings: Calla
     )  # each node has one CPU
     job = job_of(results)
     wait_until(lambda: all(kinds(results, task)["progressed"] for task in range(3)), 300)
-    os.kill(driver_of(results, 0), signal.SIGKILL)
+    os.kill(task_drivers(run_folder(results))[0], signal.SIGKILL)
     subprocess.run(["scontrol", "requeue", f"{job}_1"], check=True)
     subprocess.run(["scancel", f"{job}_2"], check=True)
     out, err = process.communicate(timeout=400)

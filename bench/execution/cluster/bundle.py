@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
@@ -47,6 +48,14 @@ class BundledSuite:
     """The suite as it was named on the command line, with the options that narrow it."""
     max_minutes: float | None = None
     rank_by: str = "accuracy"
+    confirm: int | None = None
+    """Fresh seeds for what validation selects and its rivals, once all trials have ended."""
+    is_confirmation: bool = False
+    """Whether the trials are those with fresh seeds."""
+
+    def confirmation(self, fresh: Sequence[Trial]) -> BundledSuite:
+        """The part of the run that trains fresh seeds, which nothing prunes and whose weights are not saved."""
+        return replace(self, trials=list(fresh), pruning=None, confirm=None, is_confirmation=True)
 
     def options(self, options: RunOptions) -> RunOptions:
         """A run's options, with those that are this suite's."""
@@ -57,6 +66,8 @@ class BundledSuite:
             sampling_seed=self.sampling_seed,
             max_minutes=self.max_minutes,
             rank_by=self.rank_by,
+            keep="none" if self.is_confirmation else options.keep,
+            forced=() if self.is_confirmation else options.forced,
         )
 
     def done(self, ledger: Ledger) -> dict[str, Record]:

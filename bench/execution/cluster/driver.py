@@ -10,7 +10,6 @@ import os
 import shlex
 import shutil
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import replace
@@ -20,7 +19,7 @@ from rich.console import Console
 
 from bench.data import Dataset
 from bench.errors import UserError
-from bench.execution.cluster.bundle import VARIABLES, RunBundle, unpack
+from bench.execution.cluster.bundle import VARIABLES, BundledSuite, RunBundle, unpack
 from bench.execution.cluster.events import EventFile, EventRecorder, suite_started
 from bench.execution.cluster.node_watch import watch_nodes
 from bench.execution.keep_weights import settle
@@ -34,17 +33,22 @@ from bench.ledger.ledger import Ledger
 from bench.ledger.store import entry_names, entry_path
 from bench.ledger.weights_files import list_weights
 from bench.streams import tolerant_streams
+from bench.suite.trial import Trial
 
 OUT = "out"
 """The folder of a run that its followers fetch entries from."""
 
 
-def drive_run(folder: Path) -> int:
+SelectFresh = Callable[[Ledger, BundledSuite], list[Trial]]
+"""The trials with fresh seeds that a suite's `confirm` asks for, once its others have ended; none without it."""
+
+
+def drive_run(folder: Path, select_fresh: SelectFresh) -> int:
     """Run what `folder` holds; the exit code. Everything is written to the folder's events, errors too."""
     bundle = unpack(folder)
     events = EventFile(folder)
     with head_stays_on(folder.parent, bundle.idle_head_minutes, lambda text: events.write("note", text=text)):
-        return _drive_run(bundle, folder, events)
+        return _drive_run(bundle, folder, events, select_fresh)
 
 
 @contextlib.contextmanager
@@ -77,11 +81,11 @@ def _power(note: Callable[[str], None], *arguments: str) -> None:
         note(f"idle_head_minutes: `{shlex.join(command)}` failed on the head, which stays on: {str(reason).strip()}")
 
 
-def _drive_run(bundle: RunBundle, folder: Path, events: EventFile) -> int:
+def _drive_run(bundle: RunBundle, folder: Path, events: EventFile, select_fresh: SelectFresh) -> int:
     threading.Thread(target=watch_nodes, args=(events, bundle.fallback), name="nodes", daemon=True).start()
     with tolerant_streams(), stop_on_signals(), stop_after(bundle.options.max_hours):
         try:
-            failed = _drive(bundle, folder, events, _variables(folder))
+            failed = _drive(bundle, folder, events, _variables(folder), select_fresh)
         except BaseException as error:
             if is_stop(error):
                 events.close("stopped", time_is_up=time_is_up())
@@ -105,7 +109,9 @@ def _variables(folder: Path) -> dict[str, str]:
     return variables
 
 
-def _drive(bundle: RunBundle, folder: Path, events: EventFile, variables: dict[str, str]) -> bool:
+def _drive(
+    bundle: RunBundle, folder: Path, events: EventFile, variables: dict[str, str], select_fresh: SelectFresh
+) -> bool:
     ledger = Ledger(bundle.results)
     ledger.check_writable()
     sent = folder / "datasets"
@@ -117,14 +123,18 @@ def _drive(bundle: RunBundle, folder: Path, events: EventFile, variables: dict[s
     connection = Connection("auto", autoscaling=bundle.autoscaling, prepared=True, variables=variables)
     options = replace(bundle.options, connection=connection)
     failed = False
-    for number in range(len(bundle.suites)):
-        failed |= _run_suite(bundle, number, ledger, datasets, folder, events, options)
+    for number, suite in enumerate(bundle.suites):
+        failed |= _run_suite(bundle, number, suite, ledger, datasets, folder, events, options)
+        if fresh := select_fresh(ledger, suite):
+            confirmation = suite.confirmation(fresh)
+            failed |= _run_suite(bundle, number, confirmation, ledger, datasets, folder, events, options)
     return failed
 
 
 def _run_suite(
     bundle: RunBundle,
     number: int,
+    suite: BundledSuite,
     ledger: Ledger,
     datasets: dict[str, Dataset],
     folder: Path,
@@ -132,12 +142,11 @@ def _run_suite(
     options: RunOptions,
 ) -> bool:
     """Run the missing trials of one suite of the run; whether trials failed."""
-    suite = bundle.suites[number]
     done = suite.done(ledger)
     unknown = [trial.key for trial in suite.trials if trial.key in done and trial.key not in bundle.known]
     for key in unknown:
         export_record(ledger, key, folder)
-    events.write("suite_started", **suite_started(number, [done[key] for key in unknown], options.jobs or 0))
+    events.write("suite_started", **suite_started(number, suite, [done[key] for key in unknown], options.jobs or 0))
 
     def display(stats: ProgressStats) -> EventRecorder:
         return EventRecorder(stats, events, lambda key: export_record(ledger, key, folder))
@@ -182,7 +191,3 @@ def _link(store: FileStore, names: Iterable[str], folder: Path) -> None:
                 raise
             except OSError:  # a file system without links
                 shutil.copyfile(source, target)
-
-
-if __name__ == "__main__":
-    sys.exit(drive_run(Path(sys.argv[1])))

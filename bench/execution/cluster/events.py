@@ -9,10 +9,12 @@ import contextlib
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
+from bench.execution.cluster.bundle import BundledSuite
 from bench.execution.progress import ProgressListener, ProgressStats
 from bench.execution.scheduler import RunningTrial
 from bench.jsonutil import JsonObject
@@ -126,6 +128,22 @@ class EventRecorder:
         self._epochs_written[key] = running.epoch
 
 
+def read_events(file: Path, offset: int = 0) -> tuple[list[Event], int]:
+    """The events of a file from a byte on, and where the last complete line ends; nothing where there is no file."""
+    try:
+        with file.open("rb") as stream:
+            stream.seek(offset)
+            data = stream.read()
+    except FileNotFoundError:
+        return [], offset
+    complete_lines = data[: data.rfind(b"\n") + 1]
+    events: list[Event] = []
+    for line in complete_lines.splitlines():
+        with contextlib.suppress(ValueError):  # a driver was killed while it wrote
+            events.append(json.loads(line))
+    return events, offset + len(complete_lines)
+
+
 def replay(event: Event, trials: dict[str, Trial], listener: ProgressListener) -> None:
     """Pass an event about a trial, or a note, to a listener; `trials` takes in what a search has proposed."""
     kind = event["event"]
@@ -171,6 +189,22 @@ def _from_json(event: Event, trial: Trial) -> RunningTrial:
     return RunningTrial(trial, event["started"], curves, event["train_seconds"], refit, event["resumed"])
 
 
-def suite_started(number: int, reused: list[Record], slots: int) -> Event:
+def suite_started(number: int, suite: BundledSuite, reused: list[Record], slots: int) -> Event:
     """The event that begins a suite, with the records that it starts from and the follower may lack."""
-    return {"suite": number, "reused": [record.to_json() for record in reused], "slots": slots}
+    fresh = fresh_to_json(suite.trials) if suite.is_confirmation else None
+    return {"suite": number, "reused": [record.to_json() for record in reused], "slots": slots, "fresh": fresh}
+
+
+def fresh_to_json(fresh: Sequence[Trial]) -> list[list[Any]]:
+    """Trials with fresh seeds, for an event."""
+    return [[trial.config_key, trial.seed, trial.key] for trial in fresh]
+
+
+def fresh_from_json(values: list[list[Any]], trials: Iterable[Trial]) -> list[Trial]:
+    """The trials with fresh seeds that an event names, of the configurations of known `trials`."""
+    by_configuration = {trial.config_key: trial for trial in trials}
+    return [
+        replace(by_configuration[config_key], seed=seed, key=key)
+        for config_key, seed, key in values
+        if config_key in by_configuration
+    ]

@@ -16,12 +16,12 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.errors import UserError
-from bench.execution.cluster.bundle import RunBundle
-from bench.execution.cluster.events import EVENTS, HEARTBEAT_SECONDS, Event, replay
+from bench.execution.cluster.bundle import BundledSuite, RunBundle
+from bench.execution.cluster.events import EVENTS, HEARTBEAT_SECONDS, Event, fresh_from_json, replay
 from bench.execution.cluster.head import CommandError, ConnectionLostError, last_lines, shell, stream, terminate
 from bench.execution.cluster.jobs import Job, fetch, jobs_of, remove_variables, run_folder
 from bench.execution.cluster.launcher import Launcher
-from bench.execution.progress import ProgressDisplay, ProgressStats, console_progress
+from bench.execution.progress import ProgressDisplay, ProgressStats, confirmation_text, console_progress
 from bench.execution.trackers.tracking import with_trackers
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record
@@ -47,9 +47,14 @@ def follow(launcher: Launcher, bundle: RunBundle, ledger: Ledger, console: Conso
         try:
             for event in _events(launcher, bundle.name, console):
                 if event["event"] == "suite_started":
-                    plain = console_progress(console)(_stats(bundle, event, ledger))
-                    suite = bundle.suites[event["suite"]].suite
-                    display = stack.enter_context(with_trackers(plain, bundle.options.trackers, suite, ledger.root))
+                    suite = bundle.suites[event["suite"]]
+                    if event["fresh"]:
+                        suite = suite.confirmation(fresh_from_json(event["fresh"], suite))
+                        trials |= {trial.key: trial for trial in suite.trials}
+                        console.print(confirmation_text(suite.trials), highlight=False, soft_wrap=True)
+                    plain = console_progress(console)(_stats(bundle, suite, event, ledger))
+                    trackers = bundle.options.trackers
+                    display = stack.enter_context(with_trackers(plain, trackers, suite.suite, ledger.root))
                 elif event["event"] == "suite_ended":
                     stack.close()
                     display = None
@@ -68,8 +73,7 @@ def follow(launcher: Launcher, bundle: RunBundle, ledger: Ledger, console: Conso
     raise AssertionError("events end with an outcome")
 
 
-def _stats(bundle: RunBundle, event: Event, ledger: Ledger) -> ProgressStats:
-    suite = bundle.suites[event["suite"]]
+def _stats(bundle: RunBundle, suite: BundledSuite, event: Event, ledger: Ledger) -> ProgressStats:
     done = suite.done(ledger)
     done |= {record.key: record for record in map(Record.from_json, event["reused"])}
     known = set(bundle.known) | {record["key"] for record in event["reused"]}

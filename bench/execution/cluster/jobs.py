@@ -126,7 +126,7 @@ def submit(
     python, path = "python" if missing else launcher.settings.python, shlex.quote(folder)
     options = f"--no-wait --submission-id {bundle.name} --runtime-env {path}/{ENVIRONMENT}"
     try:
-        _job(launcher, f"submit {options} -- {python} -m bench.execution.cluster.driver {path}")
+        _job(launcher, f"submit {options} -- {python} -m bench.commands.drive {path}")
     except CommandError:
         remove_variables(launcher, [bundle.name])
         raise
