@@ -98,7 +98,10 @@ def _comparison(comparison: PairComparison, max_drop: float) -> list[str]:
         sides = zip((base, new), comparison.candidates, strict=True)
         lines = [
             comparison.label,
-            *(f"{side} (selected from {count} on validation)" if count > 1 else side for side, count in sides),
+            *(
+                f"{side} (selected from {count} on validation, by these networks)" if count > 1 else side
+                for side, count in sides
+            ),
         ]
     else:
         lines = [comparison.label] if comparison.base == comparison.new else [base, new]

@@ -247,7 +247,7 @@ class _SuiteMatcher:
         if not candidates:
             return None, ""
         best = max(candidates, key=lambda candidate: candidate[0])[1]
-        return best, f"selected on validation from {len(candidates)} complete configurations"
+        return best, f"selected on validation from {len(candidates)} complete configurations, by these networks"
 
     def _full_run(
         self, complete: list[Record], config: Config, reference: Reference, same_network: SameNetworkRuns

@@ -50,7 +50,8 @@ def opening(comparison: Comparison) -> str:
     role = "the one selected on validation reaches" if best["selected"] else "the best of them reaches"
     if len(trained) == 1:
         return f"{what} {with_seeds} was trained on {group.dataset}; it reaches {value} test {metric}."
-    return f"{what} {with_seeds} were trained on {group.dataset}; {role} {value} test {metric}."
+    whose = " with these networks" if best["selected"] else ""
+    return f"{what} {with_seeds} were trained on {group.dataset}; {role} {value} test {metric}{whose}."
 
 
 def _leader(trained: pd.DataFrame) -> Mapping[Any, Any]:
@@ -71,7 +72,9 @@ def tiles(comparison: Comparison) -> tuple[Tile, ...]:
 
 def _leads(best: Mapping[Any, Any]) -> Tile:
     interval = f"{test_estimate(best)}{unit(best['metric'])}"
-    parts = ["selected on validation" if best["selected"] else "highest on test; nothing was selected"]
+    parts = [
+        "selected on validation, of these networks" if best["selected"] else "highest on test; nothing was selected"
+    ]
     if not pd.isna(best["new_low"]):
         low, high = (number(best[name], best["metric"]) for name in ("new_low", "new_high"))
         parts.append(f"{low} to {high}{unit(best['metric'])} on new images")

@@ -215,8 +215,8 @@ def expected_best_chart(frame: pd.DataFrame) -> Chart | OmittedChart:
     cut = any(rows["value"].nunique() > MAX_VALUES for _, rows in frame.groupby("axis"))
     caption = (
         "Expected test accuracy of the setting selected on validation among so many, drawn at random from those that "
-        "were run. Compare values at the same number of trials: more trials are more chances. Lines end where a "
-        "value's settings do; what further settings would bring is unknown."
+        "were run: of these networks, not of other seeds. Compare values at the same number of trials: more trials are "
+        "more chances. Lines end where a value's settings do; what further settings would bring is unknown."
         + f" Of axes with more than {MAX_VALUES} values those with the most trials are drawn."
         * cut
     )

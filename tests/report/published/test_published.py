@@ -56,7 +56,7 @@ def test_of_a_search_the_configuration_that_validation_chose_stands_for_all(ledg
     (found,) = compare_published([suite], ledger.records, ledger.predictions)[0].rows
     assert found.config == rates[1]
     assert found.full_run and found.full_run.measured.mean == pytest.approx(0.93)
-    assert found.notes == ("selected on validation from 2 complete configurations",)
+    assert found.notes == ("selected on validation from 2 complete configurations, by these networks",)
     (before,) = compare_published([suite], [], ledger.predictions)[0].rows
     assert (before.verdict, before.n_planned) == ("not run", 3)
 

@@ -28,7 +28,7 @@ def test_four_answers_stand_on_top(ledger: Ledger) -> None:
     told = answers(summary)
     assert summary.opening == (
         "3 configurations with 3 seeds each were trained on fashion_mnist; the one selected on validation reaches "
-        "90.10\u00a0% test accuracy."
+        "90.10\u00a0% test accuracy with these networks."
     )
     assert (told["Who leads"].label, told["Who leads"].value[:5]) == ("mlp", "90.10")
     different = told["What is really different"]
