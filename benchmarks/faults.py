@@ -8,9 +8,10 @@ Each round starts `bench run` on a suite of twelve trials into an empty ledger a
 a seeded generator (how many trials have ended, and how far the next one is); reads the ledger; runs the command again,
 up to three times with such a fault, at last to its end; and compares. A fault that comes after the run is over does
 not count. Half of the rounds keep a checkpoint after every epoch. Rounds with Ray let the run start a Ray of its own;
-those on nodes need root, and hosts as network namespaces (tests/cluster_namespaces). The tmpfs of "disk full" needs
-root too, the clock set back under a running driver libfaketime (Debian: faketime); what this machine lacks is named
-and left out. Seconds are those from a round's last fault to the end of its suite.
+those on nodes need root, and hosts as network namespaces (tests/cluster_namespaces); those on SLURM need root and its
+daemons (Debian: slurmctld, slurmd, slurm-client, munge). The tmpfs of "disk full" needs root too, the clock set back
+under a running driver libfaketime (Debian: faketime); what this machine lacks is named and left out. Seconds are those
+from a round's last fault to the end of its suite.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from pathlib import Path
 
 import fault_kinds as kinds
 import fault_nodes as nodes
+import fault_slurm as arrays
 from fault_runs import LONG, Found, Scene, TooLateError, WrongError, entries, found_in, write_suite
 from figures import load_now, show
 
@@ -128,6 +130,26 @@ def kinds_on_nodes(up: Callable[[], nodes.Machines]) -> list[Kind]:
     ]
 
 
+def kinds_on_slurm(up: Callable[[], arrays.Slurm]) -> list[Kind]:
+    """The kinds that need SLURM, whose daemons `up` starts when it is first called."""
+    if reason := arrays.lacking_slurm():
+        print(f"left out: SLURM: needs {reason}", file=sys.stderr)
+        return []
+
+    def on_slurm(scene: Scene) -> None:
+        arrays.on_slurm(up(), scene)
+
+    def restarted(scene: Scene) -> kinds.Fault:
+        return arrays.controller_restarted(up(), scene)
+
+    return [
+        Kind("kill -9 of a task, slurm", arrays.task_killed, [], 4, LONG, on_slurm),
+        Kind("task requeued, slurm", arrays.task_requeued, [], 4, LONG, on_slurm),
+        Kind("controller killed and restarted, slurm", restarted, [], 4, LONG, on_slurm),
+        Kind("two arrays on one ledger, slurm", arrays.two_arrays, [], 4, LONG, on_slurm),
+    ]
+
+
 def undisturbed(folder: Path, epochs: int) -> Peace:
     """Run the suite once in peace."""
     folder.mkdir()
@@ -210,7 +232,9 @@ def main() -> None:
     stack = contextlib.ExitStack()
     hosts = Path(tempfile.gettempdir()) / f"faults-hosts-{os.getpid()}"
     up = functools.cache(lambda: stack.enter_context(nodes.cluster(hosts)))
-    known = kinds_here(library) + kinds_on_nodes(up)
+    daemons = Path(tempfile.gettempdir()) / f"faults-slurm-{os.getpid()}"
+    slurm_up = functools.cache(lambda: stack.enter_context(arrays.daemons(daemons)))
+    known = kinds_here(library) + kinds_on_nodes(up) + kinds_on_slurm(slurm_up)
     chosen = [kind for kind in known if not asked.only or any(text in kind.name for text in asked.only)]
     if not chosen:
         sys.exit(f"no kind is named like {' or '.join(asked.only)}")

@@ -16,6 +16,9 @@ A trial's curve does not depend on what runs beside it, so pruned runs need no t
 (`bench.execution.coordinator.Coordinator`) hands out the trials, in an order of its own in each repetition, and is told
 their epochs in the order in which they would end on so many slots, from the curves and seconds in the ledger. Without
 --suite the first repetition is also trained with pruning for real, and must come to the same records.
+
+With --drivers N instead N drivers of one slot each, which share nothing but a ledger, against one driver of N slots:
+the epochs that they train, and whether they choose the same configuration.
 """
 
 from __future__ import annotations
@@ -44,6 +47,7 @@ from bench.commands.data import datasets_of
 from bench.commands.load_suites import load as load_named
 from bench.commands.load_suites import trials_of
 from bench.data import Dataset, load
+from bench.execution import coordinator as coordinating
 from bench.execution.coordinator import Coordinator
 from bench.execution.messages import RunOptions, TrialResult
 from bench.execution.progress import PlainProgress, ProgressStats
@@ -160,21 +164,25 @@ def quiet() -> Console:
 
 
 def replayed(
-    planned: list[Trial], whole: dict[str, Record], rule: Pruning, slots: int, ledger: Ledger
+    planned: list[Trial], whole: dict[str, Record], rule: Pruning, slots: int, ledger: Path, drivers: int = 1
 ) -> dict[str, Record]:
-    """The records of a pruned run on so many slots, told from the curves of the whole grid."""
-    coordinator = Coordinator(
-        planned, ledger, RunOptions(pruning=rule), PlainProgress(ProgressStats(planned, [], slots), quiet())
-    )
-    # When each running trial's next epoch ends: seconds, who started first, key, epoch.
-    coming: list[tuple[float, int, str, int]] = []
+    """The records of a pruned run of drivers with so many slots each, told from the curves of the whole grid."""
+    coordinators = [
+        Coordinator(
+            planned, Ledger(ledger), RunOptions(pruning=rule), PlainProgress(ProgressStats(planned, [], slots), quiet())
+        )
+        for _ in range(drivers)
+    ]
+    # When each running trial's next epoch ends: seconds, who started first, key, epoch, its driver.
+    coming: list[tuple[float, int, str, int, Coordinator]] = []
     reached: dict[str, int] = {}  # the last epoch, by which a paused trial goes on
     now, started = 0.0, 0
 
     def pace(key: str) -> float:
         return whole[key].run_info.train_seconds / whole[key].result.epochs_run
 
-    while True:
+    def start(coordinator: Coordinator) -> None:
+        nonlocal started
         while len(coordinator.running) < slots and (trial := coordinator.next_trial()):
             started += 1
             epoch = reached.get(trial.key, 0)
@@ -182,18 +190,32 @@ def replayed(
                 curves = {name: curve[:epoch] for name, curve in whole[trial.key].result.curves.items()}
                 if coordinator.receive(trial.key, Progress(epoch, trial.config.epochs, {}, 0.0, resumed=curves)):
                     continue
-            heapq.heappush(coming, (now + pace(trial.key), started, trial.key, epoch + 1))
+            heapq.heappush(coming, (now + pace(trial.key), started, trial.key, epoch + 1, coordinator))
+
+    has_changed = True  # since drivers without work have looked at the ledger
+    while True:
+        for coordinator in coordinators:
+            if has_changed and drivers > 1 and len(coordinator.running) < slots:
+                coordinator.poll_other_drivers()
+            start(coordinator)
         if not coming:
-            return {record.key: record for record in coordinator.ended}
-        now, order, key, epoch = heapq.heappop(coming)
+            for coordinator in coordinators:  # who waited for whom above
+                coordinator.poll_other_drivers()
+                start(coordinator)
+        if not coming:
+            return {record.key: record for coordinator in coordinators for record in coordinator.ended}
+        now, order, key, epoch, coordinator = heapq.heappop(coming)
+        has_changed = False
         record = whole[key]
         reached[key] = epoch
         metrics = {name: curve[epoch - 1] for name, curve in record.result.curves.items()}
         if coordinator.receive(key, Progress(epoch, record.config["epochs"], metrics, epoch * pace(key))):
+            has_changed = True
             continue
         if epoch < record.result.epochs_run:
-            heapq.heappush(coming, (now + pace(key), order, key, epoch + 1))
+            heapq.heappush(coming, (now + pace(key), order, key, epoch + 1, coordinator))
         else:
+            has_changed = True
             assert record.status in ("complete", "diverged")
             coordinator.receive(key, TrialResult(record.status, record.result, record.run_info, ONE_IMAGE))
 
@@ -222,7 +244,7 @@ def searched(
     count = len(next(iter(planned.values())))
     mine = [planned[name][(repetition + seed) % count] for name in names for seed in range(seeds)]
     with tempfile.TemporaryDirectory() as folder:
-        found = replayed(mine, whole, Pruning(**settings), slots, Ledger(Path(folder)))
+        found = replayed(mine, whole, Pruning(**settings), slots, Path(folder))
     full = [whole[trial.key] for trial in mine]
     epochs = [sum(record.result.epochs_run for record in records) for records in (found.values(), full)]
     pruned, best = chosen(list(found.values()), seeds), chosen(full, seeds)
@@ -232,6 +254,37 @@ def searched(
         behind=100 * (max(worth.values()) - worth[best]),
         same=pruned == best,
     )
+
+
+def compared(
+    n_drivers: int, planned: dict[str, list[Trial]], whole: dict[str, Record], seeds: int, repetitions: int
+) -> list[tuple[str, ...]]:
+    """Rows: `n_drivers` of one slot against one of as many slots, by each rule; all share one ledger a repetition."""
+    rows = []
+    names, count = list(planned), len(next(iter(planned.values())))
+    for settings in (DEFAULT, HALVING, THREE):
+        epochs: dict[int, list[int]] = {1: [], n_drivers: []}
+        same, keys = 0, 0
+        for repetition in range(repetitions):
+            random.Random(repetition).shuffle(names)
+            mine = [planned[name][(repetition + seed) % count] for name in names for seed in range(seeds)]
+            choices = []
+            for drivers in (1, n_drivers):
+                with tempfile.TemporaryDirectory() as folder:
+                    found = replayed(mine, whole, Pruning(**settings), n_drivers // drivers, Path(folder), drivers)
+                    keys += len(found) == len(Ledger(Path(folder)).records())
+                epochs[drivers].append(sum(record.result.epochs_run for record in found.values()))
+                choices.append(chosen(list(found.values()), seeds))
+            same += choices[0] == choices[1]
+        full = sum(whole[trial.key].result.epochs_run for trial in mine)
+        ratios = [many / one for many, one in zip(epochs[n_drivers], epochs[1], strict=True)]
+        rows.append((
+            name_of(settings), str(seeds),
+            *(f"{100 * statistics.fmean(epochs[drivers]) / full:.1f}" for drivers in (1, n_drivers)),
+            f"{statistics.fmean(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})",
+            f"{same} of {repetitions}", "yes" if keys == 2 * repetitions else "NO",
+        ))  # fmt: skip
+    return rows
 
 
 def mean_and_p90(values: Sequence[float], form: str) -> str:
@@ -250,7 +303,7 @@ def really(planned: dict[str, list[Trial]], whole: dict[str, Record], data: dict
         start = time.perf_counter()
         records = run_trials(mine, data, Ledger(Path(trained)), quiet(), RunOptions(pruning=rule, use_ray=False))
         seconds = time.perf_counter() - start
-        replay = replayed(mine, whole, rule, 1, Ledger(Path(told)))
+        replay = replayed(mine, whole, rule, 1, Path(told))
     same = sum(
         (record.status, record.result, record.pruning)
         == (replay[record.key].status, replay[record.key].result, replay[record.key].pruning)
@@ -280,6 +333,7 @@ def main() -> None:
     parser.add_argument("--suite")
     parser.add_argument("--only", action="append")
     parser.add_argument("--repetitions", type=int, default=50)
+    parser.add_argument("--drivers", type=int, help="compare so many drivers with one of as many slots")
     options = parser.parse_args()
     warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
     load_before, ledger = load_now(), Ledger(options.ledger)
@@ -309,6 +363,19 @@ def main() -> None:
         tests.setdefault(trial.config_key, []).append(test["accuracy"] if test else 0.0)
     fewest = min(map(len, planned.values()))
     worth = {name: statistics.fmean(found) for name, found in tests.items()}
+    if options.drivers:
+        coordinating.MAX_FRACTION = math.inf  # the replay takes no time, in which rungs would not be listed again
+        seeds = min(fewest, 3)
+        show(
+            f"{options.drivers} drivers of one slot against one of {options.drivers}, {len(planned)} configurations, "
+            f"{options.repetitions} repetitions",
+            (
+                "pruning", "seeds", "epochs trained, %: one driver", f"{options.drivers} drivers",
+                "ratio: mean (least to most)", "same choice", "each trial once",
+            ),
+            compared(options.drivers, planned, whole, seeds, options.repetitions), load_before,
+        )  # fmt: skip
+        return
     rows = []
     for row in (row for row in ROWS if row[2] <= fewest):
         runs = [searched(number, planned, whole, worth, row) for number in range(options.repetitions)]
