@@ -85,6 +85,7 @@ def run(
     gpus_per_trial: float | None = None,
     use_ray: bool = True,
     retries: int = RunOptions.retries,
+    retry_alone: bool = False,
     checkpoint_after: float = RunOptions.checkpoint_after,
     data_dir: str | Path | None = None,
     log: Sequence[str] = (),
@@ -103,7 +104,7 @@ def run(
         From `load_suite` or `Suite.from_dict`; or what these take.
     results
         The ledger: a folder or URL, made where it is missing; or the results of an earlier call.
-    jobs, cpus_per_trial, gpus_per_trial, retries, checkpoint_after
+    jobs, cpus_per_trial, gpus_per_trial, retries, retry_alone, checkpoint_after
         As `--jobs`, `--cpus-per-trial` and so on of `bench run`.
     use_ray
         False trains in this process, one trial at a time, as `--no-ray`.
@@ -141,6 +142,7 @@ def run(
         jobs=jobs,
         checkpoint_after=checkpoint_after,
         retries=retries,
+        retry_alone=retry_alone,
         use_ray=use_ray,
         trackers=destinations(_listed(log), ledger.store.local),
         keep=keep,

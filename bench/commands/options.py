@@ -150,6 +150,14 @@ Retries = Annotated[
         rich_help_panel=RESOURCES,
     ),
 ]
+RetryAlone = Annotated[
+    bool,
+    typer.Option(
+        "--retry-alone",
+        help="Start a trial that ran out of its fraction of a GPU's memory once more, with a GPU to itself.",
+        rich_help_panel=RESOURCES,
+    ),
+]
 ClusterFile = Annotated[
     Path | None,
     typer.Option(

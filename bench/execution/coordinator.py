@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 MAX_FRACTION = 0.05
 """At most this fraction of the time goes into listing a rung's scores, which takes long at a URL."""
+OUT_OF_MEMORY = "OutOfMemoryError"
+"""PyTorch's exception where a GPU's memory is used up."""
 MAX_DIFFERENCES = 12
 """Lines on how a trial that was trained anew differs from its old record."""
 RECORDED_CHARACTERS = 2_000
@@ -91,9 +93,12 @@ class Coordinator:
         self.listener = listener
         self.leases = Leases(ledger.store)
         self.ended: list[Record] = []
+        self.alone: set[str] = set()
+        """The keys of trials that need a GPU to themselves."""
         self.shared_rungs = SharedRungs(ledger.store)
         self._rule = rule(options.pruning)
         self._noted_waiting = False
+        self._has_company = False
         self._other_versions: set[tuple[str, str]] = set()
         self._forced = set(options.forced)
         done = done_for(ledger, options)
@@ -133,6 +138,11 @@ class Coordinator:
         """Whether trials wait for others at a rung."""
         return bool(self.scheduler.paused)
 
+    def rung_epochs(self, trial: Trial) -> tuple[int, ...]:
+        """The epochs after which a trial is compared with others."""
+        pruner = self.scheduler.pruner
+        return pruner.rung_epochs(trial) if pruner and self.scheduler.is_first_seed(trial) else ()
+
     def pause_after(self, trial: Trial) -> tuple[int, ...]:
         """The epochs after which a trial may be paused at a rung."""
         pruner = self.scheduler.pruner
@@ -146,9 +156,14 @@ class Coordinator:
         """The next trial to start, leased for this driver; None when there is none to start now."""
         while (trial := self.scheduler.next_trial(fits)) is not None:
             raise_if_stopped()
-            if not self.leases.acquire(trial.key):
+            # A look at the ledger costs less than a lease, and where others are at work most trials need no more.
+            if self._has_company and (record := self._finished(trial.key)):
+                self._published_elsewhere(trial, record)
+            elif not self.leases.acquire(trial.key):
+                self._has_company = True
                 self.scheduler.leave_to_other_driver(trial)
             elif record := self._finished(trial.key):
+                self._has_company = True
                 self.leases.release(trial.key)
                 self._published_elsewhere(trial, record)
             else:
@@ -235,11 +250,22 @@ class Coordinator:
             self._compare_versions(key, message)
             self._publish(key, message.status, message.result, message.run_info, message=message)
         elif isinstance(message, TrialFailure):
-            self._publish(key, "failed", message=message)
+            if not self._is_retried_alone(key, message):
+                self._publish(key, "failed", message=message)
         else:
             return self._progress(key, message)
         self._resolve_paused()
         return False
+
+    def _is_retried_alone(self, key: str, failure: TrialFailure) -> bool:
+        """Queue a trial again that ran out of its fraction of a GPU's memory, once and if asked for."""
+        fraction = self.options.gpus_per_trial or 1.0
+        if not self.options.retry_alone or failure.kind != OUT_OF_MEMORY or fraction >= 1 or key in self.alone:
+            return False
+        self.alone.add(key)
+        self.scheduler.start_over(key)
+        self.listener.note(f"trial {key[:8]} is started again with a GPU to itself: it ran out of {fraction:g} of one")
+        return True
 
     def _compare_versions(self, key: str, message: TrialResult) -> None:
         """Warn, once for each, of versions on another node that are not this driver's."""

@@ -66,6 +66,8 @@ class RunOptions:
         Seconds that a trial trains before its first checkpoint.
     retries
         How often a trial whose worker process died is started again in this run.
+    retry_alone
+        Start a trial that ran out of its fraction of a GPU's memory once more, with a GPU to itself.
     use_ray
         False trains in this process, one trial at a time.
     connection
@@ -89,6 +91,7 @@ class RunOptions:
     device: Literal["cpu", "cuda"] | None = None
     checkpoint_after: float = 60.0
     retries: int = 2
+    retry_alone: bool = False
     use_ray: bool = True
     connection: Connection | None = None
     trackers: tuple[Destination, ...] = ()
@@ -154,7 +157,8 @@ class TrialTask:
     """What a Ray worker is to train; paths are the driver's.
 
     `data` is a reference to a `bench.data.Dataset`, `code` one to the user's own code (`bench.suite.trial.UserCode`)
-    or None. `every_epoch`: the driver may stop the trial after any epoch, so each one is reported and waited for.
+    or None. `rung_epochs`: the driver may stop or pause the trial after these, so they are reported at once.
+    `every_epoch`: it may do so after any, and several workers have to hear of it together.
     `checkpoint_store` is for workers on other nodes than the driver's. `network_origin` and `pause_after`: as in
     `bench.training.train_trial`.
     """
@@ -167,7 +171,12 @@ class TrialTask:
     checkpoint: Path
     log: Path
     every_epoch: bool
+    rung_epochs: tuple[int, ...]
     checkpoint_after: float
     checkpoint_store: RemoteCheckpointStore | None
     network_origin: NetworkOrigin | None
     pause_after: tuple[int, ...] = ()
+
+    def is_at_rung(self, progress: Progress) -> bool:
+        """Whether the driver compares the trial with others by this progress."""
+        return progress.epoch in self.rung_epochs and not progress.refit

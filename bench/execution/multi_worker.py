@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
+import struct
 import tempfile
 import threading
 from collections.abc import Callable
@@ -29,6 +31,8 @@ CPU_BACKEND = "gloo"
 GPU_BACKEND = "cpu:gloo,cuda:nccl"
 """Metrics and random streams' states go from processor to processor, gradients from GPU to GPU."""
 RECEIVE_SECONDS = 1.0
+GET_INTERFACE_ADDRESS = 0x8915
+"""Linux's SIOCGIFADDR, of netdevice(7)."""
 
 
 class TrialStoppedError(Exception):
@@ -65,6 +69,45 @@ class Channel:
             return None
 
 
+class NodeTorchConfig(ray.train.torch.TorchConfig):
+    """PyTorch's process group over the network interface that Ray's nodes know each other by.
+
+    Gloo would take the one that the host's own name stands for: on many machines that is 127.0.1.1, which no other
+    node reaches, and where the name stands for nothing it is the loopback.
+    """
+
+    @property
+    def backend_cls(self) -> Any:
+        base: Any = super().backend_cls
+
+        class Backend(base):  # type: ignore[misc]
+            def on_start(self, worker_group: Any, backend_config: Any) -> None:
+                worker_group.execute(use_node_interface)
+                super().on_start(worker_group, backend_config)
+
+        return Backend
+
+
+def use_node_interface() -> None:
+    """Let Gloo use the interface with this node's address in Ray, unless the environment names one."""
+    name = interface_of(ray.util.get_node_ip_address())  # type: ignore[no-untyped-call]
+    if name:
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", name)
+
+
+def interface_of(address: str) -> str:
+    """The network interface with this IPv4 address; "" where there is none, or the system does not say."""
+    with contextlib.suppress(ImportError, OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as query:
+        import fcntl  # not on Windows
+
+        for _, name in socket.if_nameindex():
+            with contextlib.suppress(OSError):  # one without an address
+                answer = fcntl.ioctl(query, GET_INTERFACE_ADDRESS, struct.pack("256s", name.encode()[:15]))
+                if socket.inet_ntoa(answer[20:24]) == address:
+                    return name
+    return ""
+
+
 def train_together(task: TrialTask, send: Callable[[TrialReport], None]) -> TrialResult | TrialFailure:
     """Train one trial by Ray Train's workers.
 
@@ -81,9 +124,7 @@ def train_together(task: TrialTask, send: Callable[[TrialReport], None]) -> Tria
         trainer = ray.train.torch.TorchTrainer(
             _worker_loop,
             train_loop_config={"task": task, "channel": channel},
-            torch_config=ray.train.torch.TorchConfig(
-                backend=GPU_BACKEND if resources.device == "cuda" else CPU_BACKEND
-            ),
+            torch_config=NodeTorchConfig(backend=GPU_BACKEND if resources.device == "cuda" else CPU_BACKEND),
             scaling_config=ray.train.ScalingConfig(
                 num_workers=resources.workers,
                 use_gpu=resources.gpus > 0,
@@ -134,7 +175,7 @@ def _worker_loop(config: dict[str, Any]) -> None:
     task: TrialTask = config["task"]
     os.environ.update(task.resources.variables)
     rank = ray.train.get_context().get_world_rank()
-    reporter = ProgressReporter(config["channel"], rank, task.every_epoch)
+    reporter = ProgressReporter(config["channel"], rank, task)
     code = ray.get(task.code) if task.code else None
     try:
         # Ray Train's workers are new processes, so user code needs none of its own.
@@ -175,8 +216,8 @@ def _worker_loop(config: dict[str, Any]) -> None:
 class ProgressReporter:
     """Reports rank 0's progress; where the driver may stop the trial, all ranks hear of it after the same epoch."""
 
-    def __init__(self, channel: Any, rank: int, every_epoch: bool):
-        self.channel, self.rank, self.every_epoch = channel, rank, every_epoch
+    def __init__(self, channel: Any, rank: int, task: TrialTask):
+        self.channel, self.rank, self.task = channel, rank, task
         self.unsent = TrialReport()
 
     def report(self, progress: Any) -> None:
@@ -184,7 +225,7 @@ class ProgressReporter:
 
         if self.rank == 0:
             self.unsent.progress.append(progress)
-        if not self.every_epoch:
+        if not (self.task.every_epoch or self.task.is_at_rung(progress)):
             if self.rank == 0:
                 self.send()
             return

@@ -81,8 +81,11 @@ class Pruner(Protocol):
     def add(self, trials: Sequence[Trial]) -> None:
         """Trials that a search has proposed are compared, too."""
 
+    def rung_epochs(self, trial: Trial) -> tuple[int, ...]:
+        """The epochs after which the trial may be stopped or paused."""
+
     def pause_after(self, trial: Trial) -> tuple[int, ...]:
-        """The epochs after which the trial may be paused."""
+        """Those of them after which it may be paused."""
 
     def description(self, trial: Trial) -> PruningNote:
         """What a record says of the rule."""
@@ -117,6 +120,9 @@ class Asha:
         return "stop" if value < bound else "continue"
 
     def add(self, trials: Sequence[Trial]) -> None: ...
+
+    def rung_epochs(self, trial: Trial) -> tuple[int, ...]:
+        return tuple(self.milestones(trial.config.epochs, self.bracket(trial)))
 
     def pause_after(self, trial: Trial) -> tuple[int, ...]:  # noqa: ARG002 (asynchronous)
         return ()
@@ -194,7 +200,7 @@ class Halving(Asha):
         return "continue" if trial.key in promoted else "stop"
 
     def pause_after(self, trial: Trial) -> tuple[int, ...]:
-        return tuple(self.milestones(trial.config.epochs, self.bracket(trial)))
+        return self.rung_epochs(trial)
 
     def promoted(self, rungs: RungTable, rung: Rung) -> list[str] | None:
         """The trials that go on from a rung, the best configuration first; None until all have reached it or ended."""

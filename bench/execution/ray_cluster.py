@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -137,23 +137,27 @@ class ResourceLimits:
     folder: str
     autoscaling: bool = False
 
-    def gpus_per_worker(self, workers: int) -> float:
+    def gpus_per_worker(self, workers: int, alone: bool = False) -> float:
         """GPUs of each worker of a trial: NCCL takes no two workers of a trial on one GPU."""
-        return max(1.0, self.gpus_per_trial) if workers > 1 and self.gpus_per_trial else self.gpus_per_trial
+        gpus = self.gpus_per_trial
+        return max(1.0, gpus) if (workers > 1 or alone) and gpus else gpus
 
-    def slots(self, workers: int) -> int:
+    def slots(self, workers: int, alone: bool = False) -> int:
         """How many workers fit, of trials with so many each."""
-        return self.capacity(self.gpus_per_worker(workers))
+        return self.capacity(self.gpus_per_worker(workers, alone))
 
-    def fits(self, trial: Trial, running: Iterable[Trial]) -> bool:
-        """Whether a trial fits besides those that run; if none runs it may start and wait for its resources."""
-        used = sum(map(self._fraction, running))
-        return not used or used + self._fraction(trial) <= 1 + ROUNDING
+    def fits(self, trial: Trial, running: Iterable[Trial], alone: Container[str] = ()) -> bool:
+        """Whether a trial fits besides those that run; if none runs it may start and wait for its resources.
 
-    def _fraction(self, trial: Trial) -> float:
+        Those whose keys are in `alone` take a whole GPU.
+        """
+        used = sum(self._fraction(other, other.key in alone) for other in running)
+        return not used or used + self._fraction(trial, trial.key in alone) <= 1 + ROUNDING
+
+    def _fraction(self, trial: Trial, alone: bool) -> float:
         """The fraction of all resources that a trial takes."""
         workers = trial.config.workers
-        return float(workers / max(1, self.slots(workers)))
+        return float(workers / max(1, self.slots(workers, alone)))
 
 
 def check_resources(trials: Iterable[Trial], limits: ResourceLimits, cpus: float, wait_seconds: float = 0.0) -> None:

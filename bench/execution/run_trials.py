@@ -197,7 +197,7 @@ def run_in_process(coordinator: Coordinator, datasets: Mapping[str, Dataset], op
                 log=new_log(coordinator.local_folder, key),
                 network_origin=coordinator.network_origin(trial),
                 pause_after=coordinator.pause_after(trial),
-                gpu_fraction=gpus or 1.0,
+                gpu_fraction=1.0 if key in coordinator.alone else gpus or 1.0,
             )
         except _StoppedError:
             continue

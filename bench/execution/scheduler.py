@@ -211,6 +211,10 @@ class Scheduler:
         rung = self.pruner.rung(trial, progress.epoch)
         return (rung, score) if rung else None
 
+    def start_over(self, key: str) -> None:
+        """A running trial is queued again, as first."""
+        self._queue.appendleft(self.running.pop(key).trial)
+
     def worker_died(self, key: str) -> tuple[int, bool]:
         """Take in that a trial's worker process died: the attempts so far, and whether it is queued again (as first).
 
@@ -219,7 +223,7 @@ class Scheduler:
         attempts = self._attempts[key] = self._attempts.get(key, 0) + 1
         if attempts > self.retries:
             return attempts, False
-        self._queue.appendleft(self.running.pop(key).trial)
+        self.start_over(key)
         return attempts, True
 
     def pause(self, key: str) -> RunningTrial:

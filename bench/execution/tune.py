@@ -48,7 +48,7 @@ from bench.execution.ray_cluster import (
     started_ray,
 )
 from bench.execution.signals import stop_on_signals
-from bench.execution.worker import module_differences, module_files
+from bench.execution.worker import ReportPace, module_differences, module_files
 from bench.jsonutil import canonical
 from bench.suite.trial import NetworkOrigin, Trial, TrialConfig
 from bench.user_code.read_code import installed_packages
@@ -56,8 +56,6 @@ from bench.user_code.read_code import installed_packages
 # Tune would give workers the driver's AWS credentials in their runtime environment, which Ray writes into its logs.
 class_cache.ENV_VARS_TO_PROPAGATE -= {name for name in class_cache.ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")}
 
-REPORT_SECONDS = 0.5
-"""Without pruning, progress is reported at most this often: every report waits for the driver."""
 POLL_SECONDS = 2.0
 UNLIMITED = 1_000_000
 MAX_REASON = 200
@@ -105,19 +103,19 @@ def _tuner(
     device = options.device or ("cuda" if limits.gpus_per_trial else "cpu")
     variables = options.connection.variables if options.connection else {}
 
-    def resources(workers: int) -> WorkerResources:
-        return WorkerResources(workers, cpus, limits.gpus_per_worker(workers), device, threads, variables)
+    def resources(workers: int, alone: bool) -> WorkerResources:
+        return WorkerResources(workers, cpus, limits.gpus_per_worker(workers, alone), device, threads, variables)
 
     def placement(config: dict[str, Any]) -> tune.PlacementGroupFactory:
         if config["workers"] > 1:  # Ray Train reserves for them; a bundle cannot be empty, so it takes a byte
             return tune.PlacementGroupFactory([{"memory": 1}])
-        gpus = limits.gpus_per_trial
+        gpus = limits.gpus_per_worker(1, config["alone"])
         return tune.PlacementGroupFactory([{"CPU": cpus, **({"GPU": gpus} if gpus else {})}])
 
     function = tune.with_parameters(
         _train,
         resources=resources,
-        every_epoch=options.pruning is not None or options.max_minutes is not None,
+        every_epoch=options.max_minutes is not None,
         checkpoint_after=options.checkpoint_after,
         **parameters,
     )
@@ -149,7 +147,7 @@ def _train(
     config: dict[str, Any],
     data_refs: Mapping[str, Any],
     code_refs: Mapping[str, Any],
-    resources: Callable[[int], WorkerResources],
+    resources: Callable[[int, bool], WorkerResources],
     every_epoch: bool,
     checkpoint_after: float,
     checkpoint_store: RemoteCheckpointStore | None,
@@ -165,10 +163,11 @@ def _train(
         seed=trial["seed"],
         data=data_refs[canonical(trial["config"]["dataset"])],
         code=code_refs[trial["code"]] if trial["code"] else None,
-        resources=resources(config["workers"]),
+        resources=resources(config["workers"], config["alone"]),
         checkpoint=Path(trial["checkpoint"]),
         log=Path(trial["log"]),
         every_epoch=every_epoch,
+        rung_epochs=tuple(trial["rung_epochs"]),
         checkpoint_after=checkpoint_after,
         checkpoint_store=checkpoint_store,
         network_origin=NetworkOrigin(**trial["network_origin"]) if trial["network_origin"] else None,
@@ -192,16 +191,16 @@ def _report(report: TrialReport) -> None:
 
 def _train_single(task: TrialTask, send: Callable[[TrialReport], None]) -> TrialResult | TrialFailure:
     """Train a trial of one worker, in this process unless it runs user code."""
-    sent_at = time.monotonic()
+    pace = ReportPace()
     unsent = TrialReport()
 
     def report(progress: Any) -> None:
-        nonlocal sent_at, unsent
+        nonlocal unsent
         unsent.progress.append(progress)
-        if task.every_epoch or time.monotonic() - sent_at > REPORT_SECONDS:
-            send(unsent)
+        if task.is_at_rung(progress) or pace.is_due():
+            with pace.sending():
+                send(unsent)
             unsent = TrialReport()
-            sent_at = time.monotonic()
 
     end = train(
         task.code and ray.get(task.code),
@@ -267,13 +266,16 @@ class QueueSearcher(TuneAdapter, Searcher):
                 "log": str(new_log(folder, trial.key)),
                 "code": trial.code and trial.code.identity,
                 "network_origin": asdict(origin) if (origin := self.coordinator.network_origin(trial)) else None,
+                "rung_epochs": self.coordinator.rung_epochs(trial),
                 "pause_after": self.coordinator.pause_after(trial),
             }
         )
-        return {"key": trial.key, "workers": trial.config.workers, "trial": text}
+        alone = trial.key in self.coordinator.alone
+        return {"key": trial.key, "workers": trial.config.workers, "alone": alone, "trial": text}
 
     def _fits(self, trial: Trial) -> bool:
-        return self.limits.fits(trial, [running.trial for running in self.coordinator.running.values()])
+        running = [running.trial for running in self.coordinator.running.values()]
+        return self.limits.fits(trial, running, self.coordinator.alone)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None: ...
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib.util
 import platform
+import time
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -27,6 +29,29 @@ NO_GPU = (
     "this trial was given a GPU on {}, and PyTorch finds none there; "
     "install a build of PyTorch for that GPU, or train on CPUs with --gpus-per-trial 0"
 )
+
+
+REPORT_SECONDS = 0.5
+"""Progress that the driver does not decide on is reported at most this often: every report waits for the driver."""
+MAX_REPORT_FRACTION = 0.05
+"""At most this fraction of a trial's time goes into such reports: where many trials report, each does so less often."""
+
+
+class ReportPace:
+    """When the next report of progress is due, by how long the last one has waited for the driver."""
+
+    def __init__(self) -> None:
+        self._not_before = time.monotonic() + REPORT_SECONDS
+
+    def is_due(self) -> bool:
+        return time.monotonic() > self._not_before
+
+    @contextlib.contextmanager
+    def sending(self) -> Iterator[None]:
+        start = time.monotonic()
+        yield
+        now = time.monotonic()
+        self._not_before = now + max(REPORT_SECONDS, (now - start) / MAX_REPORT_FRACTION)
 
 
 class TrainingOptions(TypedDict, total=False):

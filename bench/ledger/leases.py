@@ -39,6 +39,10 @@ CLOCK_SECONDS = 60.0
 """How long the store's clock is extrapolated from its last reading, while no lease seems to have expired."""
 
 
+_PATH = re.compile(rf"{LEASES}/([0-9a-f]+)\.([0-9]{{1,9}})")
+"""A lease's path: its key and number."""
+
+
 class Leases:
     """The leases of one driver in the ledger `root`.
 
@@ -100,10 +104,16 @@ class Leases:
 
     def renew_all(self) -> None:
         """Renew all that are held; to be called about once a minute."""
+        newest: dict[str, tuple[int, str]] = {}
+        with contextlib.suppress(OSError, UserError):
+            for path in self._store.list(LEASES):  # once for all: with a thousand trials each listing takes long
+                if match := _PATH.fullmatch(path):
+                    newest[match[1]] = max(newest.get(match[1], (-1, "")), (int(match[2]), path))
         for key in self._snapshot():
+            _, path = newest.get(key, (-1, ""))
             # Under the guard: one that is released between reading and writing would come back, and outlive its trial.
             with self._guard, contextlib.suppress(OSError, UserError):  # then it expires
-                if key in self._held and (path := self._own_lease(key)):
+                if path and key in self._held and self._owner(path) == self._me:
                     self._store.write(path, owner_bytes(self._me))
 
     def _acquire(self, key: str) -> bool:
@@ -133,9 +143,8 @@ class Leases:
 
     def _leases(self, key: str) -> list[tuple[int, str, StoredFile]]:
         """The numbers, paths and files of a key's leases, lowest number first."""
-        name = re.compile(rf"{LEASES}/{key}\.([0-9]{{1,9}})")
-        matches = ((name.fullmatch(path), path, file) for path, file in self._store.list(LEASES).items())
-        leases = [(int(match[1]), path, file) for match, path, file in matches if match]
+        matches = ((_PATH.fullmatch(path), path, file) for path, file in self._store.list(LEASES).items())
+        leases = [(int(match[2]), path, file) for match, path, file in matches if match and match[1] == key]
         return sorted(leases, key=lambda lease: lease[0])
 
     def _own_lease(self, key: str) -> str | None:

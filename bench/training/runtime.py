@@ -156,7 +156,8 @@ def gpu_memory_text(device: torch.device, fraction: float) -> str:
     """What a trial that ran out of a GPU's memory had of it."""
     size = torch.cuda.get_device_properties(device).total_memory / 2**30
     text = f"this trial had {fraction:g} of the GPU" if fraction < 1 else "this trial had the GPU to itself"
-    advice = "give each trial more (--gpus-per-trial), or a smaller batch_size"
+    one_more = ", this one once more with a whole GPU (--retry-alone)" if fraction < 1 else ""
+    advice = f"give each trial more (--gpus-per-trial){one_more}, or a smaller batch_size"
     return f"{text}, {min(1.0, fraction) * size:.1f} of {size:.1f} GiB; {advice}"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,10 +11,16 @@ from unittest.mock import MagicMock
 
 import pytest
 import torch
+from rich.console import Console
 
+from bench.data import Dataset
 from bench.execution import run_trials
 from bench.execution.messages import RunOptions, TrialFailure
+from bench.execution.ray_cluster import ResourceLimits
 from bench.execution.worker import run_trial
+from bench.ledger.ledger import Ledger
+from bench.suite.suite import Suite
+from bench.suite.trial import Trial
 from bench.training import train_trial
 
 
@@ -80,3 +88,44 @@ def test_it_holds_without_ray_as_well(limits: list[float], tmp_path: Path, monke
     run_trials.run_in_process(coordinator, {"made": MagicMock()}, RunOptions(gpus_per_trial=0.25, use_ray=False))
     assert limits == [0.25]
     assert coordinator.receive.call_args.args[1].message.startswith("this trial had 0.25 of the GPU")
+
+
+def test_a_trial_that_needs_more_gets_a_gpu_to_itself_if_asked(
+    limits: list[float],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    few_pictures: dict[str, Dataset],
+    suite_of: Callable[[str], Suite],
+    trials_of: Callable[[Suite], list[Trial]],
+) -> None:
+    monkeypatch.setattr(train_trial, "train_trial", out_of_memory)
+    todo = trials_of(suite_of("grid: {model: {name: mlp, hidden: []}, epochs: 1}"))
+    out = io.StringIO()
+
+    def run_with(**options: bool) -> str:
+        ledger = Ledger(tmp_path / str(len(limits)))
+        run_options = RunOptions(gpus_per_trial=0.25, use_ray=False, **options)  # type: ignore[arg-type]
+        run_trials.run_trials(todo, few_pictures, ledger, Console(file=out, width=300), run_options)
+        (record,) = ledger.records()
+        assert record.failure
+        return str(record.failure["message"])
+
+    assert "this one once more with a whole GPU (--retry-alone)" in run_with()
+    assert run_with(retry_alone=True).startswith("this trial had the GPU to itself, 80.0 of 80.0 GiB")
+    assert limits == [0.25, 0.25, 1.0]
+    assert f"trial {todo[0].key[:8]} is started again with a GPU to itself: it ran out of 0.25 of one" in out.getvalue()
+
+
+def test_on_ray_it_waits_for_a_whole_gpu(
+    suite_of: Callable[[str], Suite], trials_of: Callable[[Suite], list[Trial]]
+) -> None:
+    def capacity(gpus: float) -> int:
+        return int(2 / gpus)
+
+    limits = ResourceLimits(capacity, 0.25, "made")
+    first, second, third = trials_of(suite_of("grid: {model: {name: mlp, hidden: []}, seeds: 3}"))
+    assert limits.gpus_per_worker(1, alone=True) == 1.0
+    assert limits.gpus_per_worker(1) == 0.25
+    assert limits.fits(first, [second] * 4, alone={first.key})
+    assert not limits.fits(first, [second] * 5, alone={first.key})
+    assert not limits.fits(first, [second, third, third], alone={first.key, second.key, third.key})

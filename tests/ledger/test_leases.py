@@ -236,6 +236,18 @@ def test_renewing_keeps_a_claim(root):
     assert not Leases(root).acquire("ab12")
 
 
+def test_leases_are_listed_once_to_renew_them_all(root, monkeypatch):
+    leases, listed = Leases(root), []
+    for number in range(3):
+        leases.acquire(f"ab1{number}")
+        set_age(root, f"ab1{number}", LEASE_SECONDS + 30)
+    list_files = FileStore.list
+    monkeypatch.setattr(FileStore, "list", lambda store, folder: listed.append(folder) or list_files(store, folder))
+    leases.renew_all()
+    assert listed == ["leases"]
+    assert not any(Leases(root).acquire(f"ab1{number}") for number in range(3))
+
+
 def test_a_driver_that_lost_its_claim_neither_renews_nor_releases_the_new_one(root):
     slow, quick = Leases(root), Leases(root)
     slow.acquire("ab12")
