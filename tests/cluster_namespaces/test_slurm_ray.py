@@ -62,7 +62,13 @@ class Slurm:
 
     def environment(self) -> dict[str, str]:
         path = f"{sys.prefix}/bin:{os.environ['PATH']}:/usr/sbin:/sbin"
-        return {"SLURM_CONF": str(self.folder / "slurm.conf"), "PATH": path, "PYTHONPATH": str(ROOT)}
+        return {
+            "SLURM_CONF": str(self.folder / "slurm.conf"),
+            "PATH": path,
+            "PYTHONPATH": str(ROOT),
+            # How long the second node waits for the head before it ends, once the run is over; Ray's own are 60.
+            "RAY_gcs_rpc_server_reconnect_timeout_s": "15",
+        }
 
 
 @pytest.fixture
@@ -105,7 +111,7 @@ def test_a_trial_of_two_workers_runs_on_two_nodes(slurm: Slurm) -> None:
         "sbatch", "--parsable", "--nodes=2", f"--chdir={folder}", f"--output={folder}/log.txt",
         ROOT / "examples" / "slurm_ray.sh", "two.yaml", "--results", folder / "results",
     )  # fmt: skip
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 500
     while slurm.run("squeue", "-h", "-j", job, "-o", "%T"):
         assert time.monotonic() < deadline, (folder / "log.txt").read_text()[-3000:]
         time.sleep(1)

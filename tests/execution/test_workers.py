@@ -52,6 +52,13 @@ def test_a_search_stops_trials_of_two_workers(tmp_path: Path) -> None:
     assert statuses == ["complete", "pruned"]  # one after the other, the better one first
 
 
+def test_an_address_belongs_to_an_interface() -> None:
+    from bench.execution.multi_worker import interface_of
+
+    assert interface_of("127.0.0.1") == "lo"
+    assert interface_of("203.0.113.9") == ""
+
+
 def test_more_workers_than_the_machine_holds_are_refused(tmp_path: Path) -> None:
     path, results = tmp_path / "mixed.yaml", tmp_path / "results"
     path.write_text(MIXED)
