@@ -344,7 +344,7 @@ def main() -> None:
     if "reports" in wanted:
         reports_table(20)
     if "ray" in wanted:
-        cost = ray_table((1, 2, 4), given.reports)
+        cost = ray_table((1, 2), given.reports)
     if "waiting" in wanted:
         waiting_table(cost)
 
