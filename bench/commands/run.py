@@ -64,7 +64,7 @@ if TYPE_CHECKING:
 
     from bench.data import Dataset
     from bench.execution.cluster.launcher import Launcher
-    from bench.execution.slurm_array import SlurmSettings
+    from bench.execution.slurm_settings import SlurmSettings
     from bench.ledger.record import Record
     from bench.suite.suite import Suite
     from bench.suite.trial import Trial

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from bench.execution.cluster.bundle import RunBundle
-    from bench.execution.slurm_array import SlurmRun, SlurmSettings
+    from bench.execution.slurm_array import SlurmRun
+    from bench.execution.slurm_settings import SlurmSettings
     from bench.ledger.ledger import Ledger
 
 slurm_app = typer.Typer(help="Runs on SLURM: look, follow, stop.", add_completion=False, no_args_is_help=True)
@@ -81,10 +82,11 @@ def stop(run: RunName, results: Results = RESULTS, folder: Folder = None) -> Non
 
 def read_slurm(path: Path) -> SlurmSettings:
     """The SLURM file, validated; SLURM's commands are here."""
-    from bench.execution import slurm_array
+    from bench.execution.slurm_array import check_slurm
+    from bench.execution.slurm_settings import read_settings
 
-    settings = slurm_array.read_settings(path)
-    slurm_array.check_slurm()
+    settings = read_settings(path)
+    check_slurm()
     return settings
 
 

@@ -16,7 +16,7 @@
 - `progress`: how a run is shown
 - `trackers`: the same at TensorBoard, MLflow and Weights & Biases
 - `signals`: Ctrl-C and its like
-- `slurm_array`, `slurm_task`: an array of drivers on SLURM, and one task of it
+- `slurm_settings`, `slurm_array`, `slurm_task`: an array of drivers on SLURM, and one task of it
 - `cost_estimate`: how long, and how much memory
 - `operation_cost`: how long, of networks that have not been trained here
 - `precision_cost`: what bfloat16 costs on this processor

@@ -9,7 +9,8 @@ import pytest
 from commands import bench
 
 from bench.errors import UserError
-from bench.execution.slurm_array import SlurmSettings, check_slurm, read_settings, script, time_limit
+from bench.execution.slurm_array import check_slurm, script
+from bench.execution.slurm_settings import SlurmSettings, read_settings, time_limit
 
 SUITE = Path(__file__).parents[2] / "suites/quick.yaml"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import threading
@@ -11,16 +12,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from saved_network import CONFIRMED, SUITE, weights_files, write_suite
 
 from bench.commands.drive import main as drive
 from bench.commands.load_suites import trials_of
+from bench.execution import slurm_array
 from bench.execution.checkpoints import checkpoint_times
 from bench.execution.cluster.bundle import BundledSuite, RunBundle, pack, unpack
 from bench.execution.cluster.events import EVENTS, read_events
 from bench.execution.messages import RunOptions
 from bench.execution.signals import INTERRUPTED
-from bench.execution.slurm_array import TASKS, SlurmRun, is_default_folder, trials_left
+from bench.execution.slurm_array import TASKS, SlurmRun, follow, is_default_folder, reasons, trials_left
 from bench.execution.slurm_task import GAVE_UP, MAX_FUTILE_STOPS
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record, Result, RunInfo
@@ -100,7 +103,10 @@ def last_event(folder: Path) -> dict[str, object]:
 
 
 def test_a_task_that_gets_nowhere_is_not_queued_again_for_ever(
-    tmp_path: Path, submitted: Callable[..., RunBundle], capfd: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    submitted: Callable[..., RunBundle],
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     submitted(LONG, use_ray=False, checkpoint_after=3600.0)
     run = tmp_path / "run"
@@ -114,6 +120,20 @@ def test_a_task_that_gets_nowhere_is_not_queued_again_for_ever(
     assert "Raise `time` in the SLURM file" in message
     assert "bench does not queue it again" in message
     assert message in capfd.readouterr().err
+    monkeypatch.setattr(slurm_array, "task_states", lambda _: {"0": "FAILED"})
+    assert reasons(SlurmRun(run, "1")) == [message]
+
+
+def test_a_task_that_was_killed_at_its_limit_asks_for_more_lead(
+    tmp_path: Path, submitted: Callable[..., RunBundle], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted()
+    run = SlurmRun(tmp_path / "run", "1")
+    monkeypatch.setattr(slurm_array, "task_states", lambda _: {"0": "TIMEOUT"})
+    (line,) = reasons(run)
+    assert "raise `lead_seconds` in the SLURM file" in line
+    monkeypatch.setattr(slurm_array, "task_states", lambda _: {"0": "OUT_OF_MEMORY"})
+    assert reasons(run) == ["task 0: out of memory, by SLURM"]
 
 
 def test_a_task_that_got_somewhere_is_queued_again(tmp_path: Path, submitted: Callable[..., RunBundle]) -> None:
@@ -125,7 +145,9 @@ def test_a_task_that_got_somewhere_is_queued_again(tmp_path: Path, submitted: Ca
         assert last_event(run) == {"event": "closed", "outcome": "stopped"}
 
 
-def test_when_the_grid_has_ended_tasks_train_fresh_seeds(tmp_path: Path, submitted: Callable[..., RunBundle]) -> None:
+def test_when_the_grid_has_ended_tasks_train_fresh_seeds(
+    tmp_path: Path, submitted: Callable[..., RunBundle], monkeypatch: pytest.MonkeyPatch
+) -> None:
     bundle, run = submitted(CONFIRMED), SlurmRun(tmp_path / "run", "1")
     assert drive(run.folder, "0") == 0
     ledger = Ledger(tmp_path / "results")
@@ -134,6 +156,11 @@ def test_when_the_grid_has_ended_tasks_train_fresh_seeds(tmp_path: Path, submitt
     (event,) = [event for event in read_events(run.folder / TASKS / "0" / EVENTS)[0] if event["event"] == "confirming"]
     assert {key for _, _, key in event["fresh"]} == fresh
     assert trials_left(run, bundle, ledger) == set()
+    monkeypatch.setattr(slurm_array, "task_states", lambda _: {})
+    out = io.StringIO()
+    assert follow(run, Ledger(tmp_path / "results"), Console(file=out, width=200)) == 0
+    assert "with 2 fresh seeds" in out.getvalue()
+    assert f"{4 + len(fresh)} of {4 + len(fresh)} trials ended" in out.getvalue()
     for path in ledger.root.glob(f"entries/*/{min(fresh)}-*"):
         path.unlink()
     assert trials_left(run, bundle, Ledger(tmp_path / "results")) == {min(fresh)}
