@@ -24,7 +24,12 @@ def select_fresh(ledger: Ledger, suite: BundledSuite) -> list[Trial]:
 
     Only the machine of the suite file has that metric: the same `bench run` there trains the fresh seeds.
     """
-    return confirmation(ledger, suite.trials, suite.confirm, suite.rank_by) if suite.rank_by in METRICS else []
+    if suite.confirm is None or suite.rank_by not in METRICS:
+        return []
+    from bench.execution.adaptive_search import with_proposals
+
+    trials = with_proposals(suite.trials, ledger, suite.done(ledger), suite.rank_by)
+    return confirmation(ledger, list(trials), suite.confirm, suite.rank_by)
 
 
 def main(folder: Path, task: str | None = None) -> int:

@@ -207,7 +207,7 @@ def follow(run: SlurmRun, ledger: Ledger, console: Console) -> int | None:
                 if event["outcome"] == "error":
                     display.note(event["message"])
             elif event["event"] == "confirming":
-                fresh = fresh_from_json(event["fresh"], bundle.suites[event["suite"]])
+                fresh = fresh_from_json(event["fresh"], trials.values())
                 if not {trial.key for trial in fresh} <= trials.keys():  # the first task that says so
                     stack.close()
                     trials |= {trial.key: trial for trial in fresh}
@@ -239,8 +239,7 @@ def trials_left(run: SlurmRun, bundle: RunBundle, ledger: Ledger, failed: Contai
     done = ledger.done(None)
     for event in (event for task in run.tasks for event in read_events(task / EVENTS)[0]):
         if event["event"] == "confirming":
-            fresh = fresh_from_json(event["fresh"], bundle.suites[event["suite"]])
-            left |= {trial.key for trial in fresh if trial.key not in done}
+            left |= {key for _, _, key in event["fresh"] if key not in done}
     return left
 
 

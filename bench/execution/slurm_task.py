@@ -132,10 +132,10 @@ def _drive(bundle: RunBundle, events: EventFile, select_fresh: SelectFresh) -> b
         return any(record.status == "failed" for record in records)
 
     failed = False
-    for number, suite in enumerate(bundle.suites):
+    for suite in bundle.suites:
         failed |= run(suite)
         if fresh := select_fresh(ledger, suite):
-            events.write("confirming", suite=number, fresh=fresh_to_json(fresh))
+            events.write("confirming", fresh=fresh_to_json(fresh))
             failed |= run(suite.confirmation(fresh))
     return failed
 

@@ -259,9 +259,10 @@ def with_configuration(trial: Trial, config: JsonObject, group: int, search: Sea
 
 
 def with_seed(trial: Trial, seed: int) -> Trial:
-    """The same configuration with another seed."""
+    """The same configuration with another seed, which is in no search any more: nothing is proposed by its result."""
     source = trial.code.checksum if trial.code else None
-    return replace(trial, seed=seed, key=trial_key(trial.config.to_json(), seed, trial.contents, source))
+    key = trial_key(trial.config.to_json(), seed, trial.contents, source)
+    return replace(trial, seed=seed, key=key, search=None)
 
 
 def data_source(

@@ -204,7 +204,7 @@ def fresh_from_json(values: list[list[Any]], trials: Iterable[Trial]) -> list[Tr
     """The trials with fresh seeds that an event names, of the configurations of known `trials`."""
     by_configuration = {trial.config_key: trial for trial in trials}
     return [
-        replace(by_configuration[config_key], seed=seed, key=key)
+        replace(by_configuration[config_key], seed=seed, key=key, search=None)
         for config_key, seed, key in values
         if config_key in by_configuration
     ]

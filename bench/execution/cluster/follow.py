@@ -49,7 +49,7 @@ def follow(launcher: Launcher, bundle: RunBundle, ledger: Ledger, console: Conso
                 if event["event"] == "suite_started":
                     suite = bundle.suites[event["suite"]]
                     if event["fresh"]:
-                        suite = suite.confirmation(fresh_from_json(event["fresh"], suite))
+                        suite = suite.confirmation(fresh_from_json(event["fresh"], trials.values()))
                         trials |= {trial.key: trial for trial in suite.trials}
                         console.print(confirmation_text(suite.trials), highlight=False, soft_wrap=True)
                     plain = console_progress(console)(_stats(bundle, suite, event, ledger))
