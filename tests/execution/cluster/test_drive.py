@@ -55,6 +55,5 @@ def test_the_head_trains_fresh_seeds_as_well(tmp_path: Path, monkeypatch: pytest
     assert "4 of 4 trials ended" in out.getvalue()
     assert "with 2 fresh seeds" in out.getvalue()
     assert f"{len(fresh)} of {len(fresh)} trials ended" in out.getvalue()
-    assert {record.key for record in ledger.records()} == {
-        record.key for record in Ledger(tmp_path / "there").records()
-    }
+    here, there = ({record.key for record in Ledger(tmp_path / name).records()} for name in ("here", "there"))
+    assert here == there
