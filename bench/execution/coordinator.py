@@ -141,7 +141,7 @@ class Coordinator:
     def rung_epochs(self, trial: Trial) -> tuple[int, ...]:
         """The epochs after which a trial is compared with others."""
         pruner = self.scheduler.pruner
-        return pruner.rung_epochs(trial) if pruner and self.scheduler.is_first_seed(trial) else ()
+        return pruner.rung_epochs(trial) if pruner and self.scheduler.is_compared(trial) else ()
 
     def pause_after(self, trial: Trial) -> tuple[int, ...]:
         """The epochs after which a trial may be paused at a rung."""
