@@ -321,7 +321,8 @@ def name_of(settings: dict[str, Any]) -> str:
     brackets = f", {settings['brackets']} brackets" if "brackets" in settings else ""
     rule = Pruning(**settings)
     grace = rule.grace_period or "a fifth"
-    name = f"{rule.method}, grace_period {grace}, reduction {rule.reduction_factor}{brackets}"
+    seeds = ", means of seeds" if rule.compares_all_seeds else ""
+    name = f"{rule.method}{seeds}, grace_period {grace}, reduction {rule.reduction_factor}{brackets}"
     return name + (f", by {apart}" if apart else "")
 
 
