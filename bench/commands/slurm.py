@@ -44,7 +44,8 @@ def status(results: Results = RESULTS, folder: Folder = None) -> None:
     for run in runs:
         states = slurm_array.task_states(run)
         bundle = unpack(run.folder, with_code=False)
-        total, left = len(bundle.trials), len(slurm_array.trials_left(run, bundle, ledger))
+        left = len(slurm_array.trials_left(run, bundle, ledger))
+        total = len({trial.key for trial in bundle.trials} | slurm_array.fresh_keys(run))
         active = [f"{task}: {state.lower()}" for task, state in states.items() if slurm_array.is_active({task: state})]
         tasks = plural(len(run.tasks), "task")
         typer.echo(f"{run.name}  job {run.job}, {tasks}  {total - left} of {plural(total, 'trial')} done")

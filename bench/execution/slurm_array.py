@@ -236,11 +236,13 @@ def trials_left(run: SlurmRun, bundle: RunBundle, ledger: Ledger, failed: Contai
         never = {trial.group for trial in plan.ready if trial.key in failed} & plan.deferred.keys()
         later = [trial for group, trials in plan.deferred.items() if group not in never for trial in trials]
         left |= {trial.key for trial in [*plan.ready, *later]}
-    done = ledger.done(None)
-    for event in (event for task in run.tasks for event in read_events(task / EVENTS)[0]):
-        if event["event"] == "confirming":
-            left |= {key for _, _, key in event["fresh"] if key not in done}
-    return left
+    return left | (fresh_keys(run) - ledger.done(None).keys())
+
+
+def fresh_keys(run: SlurmRun) -> set[str]:
+    """The keys of the trials with fresh seeds that tasks have selected."""
+    events = (event for task in run.tasks for event in read_events(task / EVENTS)[0])
+    return {key for event in events if event["event"] == "confirming" for _, _, key in event["fresh"]}
 
 
 def _events(run: SlurmRun, console: Console) -> Iterator[Event]:
