@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 from commands import bench
 
 from bench.errors import UserError
+from bench.execution.signals import INTERRUPTED
 from bench.execution.slurm_array import check_slurm, script
 from bench.execution.slurm_settings import SlurmSettings, read_settings, time_limit
+from bench.execution.slurm_task import GAVE_UP
 
 SUITE = Path(__file__).parents[2] / "suites/quick.yaml"
 
@@ -52,6 +56,35 @@ def test_a_time_is_text_as_slurm_has_it(tmp_path: Path) -> None:
     file = tmp_path / "job.sh"
     file.write_text(text)
     assert subprocess.run(["bash", "-n", file], capture_output=True, text=True).stderr == ""
+
+
+DRIVER = """#!/bin/bash
+trap 'exit {code}' TERM
+touch {folder}/started
+while :; do sleep 0.02; done
+"""
+SCONTROL = """#!/bin/bash
+[ "$1" = show ] && echo JobState=RUNNING
+[ "$1" = requeue ] && echo "$2" > {folder}/requeued
+"""
+
+
+@pytest.mark.parametrize(("code", "is_requeued"), [(INTERRUPTED, True), (GAVE_UP, False), (1, False)])
+def test_a_stopped_task_is_queued_again_unless_its_driver_gives_up(
+    tmp_path: Path, code: int, is_requeued: bool
+) -> None:
+    for name, text in {"driver": DRIVER, "scontrol": SCONTROL}.items():
+        (tmp_path / name).write_text(text.format(code=code, folder=tmp_path))
+        (tmp_path / name).chmod(0o755)
+    settings = SlurmSettings(python=str(tmp_path / "driver"))
+    (tmp_path / "job.sh").write_text(script(settings, "r", tmp_path, 1, None))
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "0"}
+    process = subprocess.Popen(["bash", tmp_path / "job.sh"], env=environment)
+    while not (tmp_path / "started").exists():
+        time.sleep(0.02)
+    process.terminate()
+    assert process.wait(timeout=60) == code
+    assert (tmp_path / "requeued").exists() == is_requeued
 
 
 @pytest.mark.parametrize(
