@@ -215,6 +215,38 @@ def test_more_samples_keep_the_first_ones_and_another_seed_changes_them(load: Lo
     assert not set(levels(load(SEARCH.replace("sampling_seed: 4", "sampling_seed: 5")), "optimizer", "lr")) & set(rates)
 
 
+def test_a_random_search_is_what_samples_are_and_an_adaptive_one_starts_so(load: Load) -> None:
+    samples = load(SEARCH)
+    random = load(SEARCH.replace("samples: 40", "search: {algorithm: random, trials: 40}"))
+    assert random.configurations == samples.configurations and random.searches == samples.searches
+    adaptive = load(SEARCH.replace("samples: 40", "search: {algorithm: tpe, trials: 40, startup: 15}"))
+    assert adaptive.configurations == samples.configurations[:15]
+    assert (len(adaptive), adaptive.n_configurations, repr(adaptive)) == (
+        40,
+        40,
+        "Suite('search', 40 configurations, 40 trials)",
+    )
+    rule = adaptive.searches[0].rule
+    assert [parameter.label for parameter in rule.parameters] == [
+        "optimizer.lr",
+        "optimizer.eps",
+        "regularizer.rate",
+        "batch_size",
+    ]
+    assert [rule.values_in(config) for config, _ in adaptive.configurations] == [
+        rule.random_values(number) for number in range(15)
+    ]
+
+
+def test_each_point_of_the_listed_values_is_searched_by_itself(load: Load) -> None:
+    suite = load(
+        "name: t\ngrid: {model: [mlp, cnn], optimizer: [{name: sgd, lr: {uniform: [0.1, 1]}}, adam], seeds: 2,"
+        " search: {trials: 20, startup: 4}}\n"
+    )
+    assert len(suite.searches) == 2 and len(suite.configurations) == 2 * (4 + 1)
+    assert len(suite) == 2 * 2 * (20 + 1)
+
+
 def test_an_entry_without_a_distribution_is_not_repeated(load: Load) -> None:
     suite = load("name: t\ngrid: {model: mlp, optimizer: [{name: sgd, lr: {uniform: [0.1, 1]}}, adam], samples: 5}\n")
     assert levels(suite, "optimizer") == ["sgd"] * 5 + ["adam"]

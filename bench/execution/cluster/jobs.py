@@ -106,7 +106,9 @@ def submit(
         package.mkdir()
         pack(bundle, package, send_data=launcher.settings.send_data, data_dir=data_dir)
         datasets = {trial.config.dataset.name for trial in bundle.trials if trial.is_from_path}
-        (package / "requirements.json").write_text(json.dumps(requirements(bundle.results, datasets)))
+        is_searched = any(trial.search and trial.search.rule.is_adaptive for trial in bundle.trials)
+        extras = {*datasets, "search"} if is_searched else datasets
+        (package / "requirements.json").write_text(json.dumps(requirements(bundle.results, extras)))
         echo(
             f"sending {bundle.name}: {plural(len(bundle.trials), 'trial')}, {len(bundle.known)} of them from the ledger"
         )

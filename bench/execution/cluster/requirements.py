@@ -16,18 +16,18 @@ DISTRIBUTION = "benchgrid"
 """This package's name for pip; `bench` there is another project."""
 
 
-def requirements(results: str, datasets: Collection[str] = ()) -> list[str]:
+def requirements(results: str, extras: Collection[str] = ()) -> list[str]:
     """This package's requirements, each at the version installed here: one ledger, one set of versions.
 
     Ray itself is left out: the cluster's is used. `results` is the ledger: the package with the file system of its URL
-    is required as well. So are those of this package's extras that are called as one of the `datasets` (`hf`).
+    is required as well. So are those of this package's `extras`, which data sets (`hf`) and searches need.
     """
     pinned = []
     for text in requires(DISTRIBUTION) or []:
         required = Requirement(text)
         marker = required.marker
         if required.name != "ray" and (
-            marker is None or any(marker.evaluate({"extra": extra}) for extra in ("", *datasets))
+            marker is None or any(marker.evaluate({"extra": extra}) for extra in ("", *extras))
         ):
             pinned.append(_pinned(required.name))
     return list(dict.fromkeys(pinned + _file_system_packages(results)))

@@ -493,7 +493,6 @@ def _parallel(rows: pd.DataFrame, ends: pd.DataFrame, columns: Sequence[str]) ->
         posts.mark_rule(color=SOFT).encode(x=x, y=alt.Y("low:Q", axis=None), y2="high:Q"),
         lines.encode(x=x, y=y, detail="line:N", tooltip=tooltip),
         best.encode(x=x, y=y, detail="line:N", tooltip=tooltip),
-        texts.mark_text(align="left", dx=5, fontSize=11, stroke="white", strokeWidth=3).encode(x=x, y=y, text="text:N"),
         texts.mark_text(align="left", dx=5, fontSize=11).encode(x=x, y=y, text="text:N"),
     ).properties(width=WIDTH + 40, height=220)
 
