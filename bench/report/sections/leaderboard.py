@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -62,7 +63,7 @@ def leaderboard(comparison: Comparison) -> Section:
         page_caption=_page_caption(comparison),
         frame=frame,
         columns=tuple(_columns(comparison)),
-        style=partial(_style, set(comparison.confirmed.frame["label"]) if comparison.confirmed else set()),
+        style=partial(_style, _remarks(comparison)),
         main=True,
         terminal_rows=None,
         in_full=True,
@@ -94,9 +95,22 @@ def leaderboard(comparison: Comparison) -> Section:
     )
 
 
-def _style(confirmed: Collection[str], row: Row) -> RowStyle:
+def _remarks(comparison: Comparison) -> dict[str, list[str]]:
+    """Remarks next to labels: what fresh seeds judge, and what a search chose where others were listed or drawn."""
+    remarks: dict[str, list[str]] = defaultdict(list)
+    for label in comparison.confirmed.frame["label"] if comparison.confirmed else ():
+        remarks[label].append("confirmed below")
+    configurations = comparison.group.configurations
+    if not all(configuration.adaptive for configuration in configurations):
+        for configuration in configurations:
+            if configuration.adaptive:
+                remarks[configuration.label].append("of an adaptive search")
+    return remarks
+
+
+def _style(remarks: Mapping[str, Sequence[str]], row: Row) -> RowStyle:
     style = row_style(row)
-    return replace(style, marks=(*style.marks, "confirmed below")) if row["label"] in confirmed else style
+    return replace(style, marks=(*style.marks, *remarks.get(row["label"], ())))
 
 
 def _confirmed(confirmed: Comparison) -> Table:

@@ -102,6 +102,10 @@ def test_drawn_values_are_no_values_of_an_axis_and_adaptive_ones_have_no_effects
             ledger.add(config(optimizer={**OPTIMIZER, "lr": rate}, batch_size=batch_size), [0.88 + batch_size / 1e4])
     listed = section_of(report_of(ledger), "effects").tables[0].rows
     searched(ledger, "tpe")
+    leaderboard = section_of(report_of(ledger), "leaderboard")
+    marked = ["of an adaptive search" in style.marks for style in leaderboard.tables[0].styles]
+    assert (marked.count(True), marked.count(False)) == (27, 4), "none of the grid's rows"
+    assert "30 configurations of 34 are of an adaptive search, which chose them by val" in " ".join(leaderboard.notes)
     effects = section_of(report_of(ledger), "effects")
     assert str(effects.tables[0].rows) == str(listed)
     assert {row["axis"] for row in listed} == {"optimizer", "batch_size"}
