@@ -7,7 +7,7 @@ import hashlib
 import re
 import shlex
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -123,9 +123,18 @@ def report(
             metavar="PATTERN",
         ),
     ] = None,
+    serve: Annotated[
+        bool,
+        typer.Option("--serve", help="Show the page in a browser on this machine; it follows the ledger during a run."),
+    ] = False,
+    port: Annotated[
+        int, typer.Option("--port", help="Where --serve listens; 0 takes a free one.", metavar="N", min=0, max=65535)
+    ] = 8765,
     no_user_code: NoUserCode = False,
 ) -> None:
     """Rank what the ledger holds: in the terminal, or as files."""
+    if serve and (out == "-" or any((html, markdown, csv, as_json, latex, tables, figures))):
+        raise UserError("--serve writes no files: leave out --html and the like, or --serve")
     printed = reserve_stdout() if out == "-" and any((html, markdown, csv, as_json, latex)) else sys.stdout
     loaded = load(suite, only, set_, seeds, not no_user_code) if suite else None
     from bench.report.csv_json import to_csv, to_json
@@ -137,18 +146,18 @@ def report(
     ledger = existing(results)
     options = options_text(only, set_, seeds)
     patterns = details or ()
-    built = (
-        report_of(
-            ledger,
-            suite_argument(suite, options),
-            loaded,
-            proposed_trials_of(loaded, ledger),
-            patterns,
-            with_ensembles=True,
-        )
-        if suite and loaded
-        else report_of_all(ledger, patterns, with_ensembles=True)
-    )
+    suite_text = suite_argument(suite, options) if suite else ""
+
+    def build_report() -> Report:
+        if loaded is None:
+            return report_of_all(ledger, patterns, with_ensembles=True)
+        trials = proposed_trials_of(loaded, ledger)
+        return report_of(ledger, suite_text, loaded, trials, patterns, with_ensembles=True)
+
+    if serve:
+        serve_report(ledger, build_report, port)
+        return
+    built = build_report()
     warn_damaged(ledger)
     writers = {
         "html": (html, to_html),
@@ -173,6 +182,31 @@ def report(
             claim_report_name(Path(out), name, loaded.path)
         for suffix, text_of in wanted.items():
             write(Path(out) / f"{name}.{suffix}", text_of(built))
+
+
+def serve_report(ledger: Ledger, build_report: Callable[[], Report], port: int) -> None:
+    """Serve the page until Ctrl+C; UserError where the port is in use."""
+    from bench.ledger.store import list_entries
+    from bench.report.html import to_html
+    from bench.report.serve import LivePage, open_server
+
+    def look() -> str:
+        names = "\n".join(sorted(list_entries(ledger.store).entries))
+        return hashlib.sha256(names.encode()).hexdigest()[:16]
+
+    def make(version: str) -> str:
+        ledger.refresh()
+        return to_html(build_report(), live=version)
+
+    server = open_server(LivePage(look, make), port)
+    typer.echo(f"serving http://127.0.0.1:{server.server_port}/ : it follows {ledger.root}; Ctrl+C ends it")
+    sys.stdout.flush()
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        typer.echo("ended")
+    finally:
+        server.server_close()
 
 
 def _suffix(options: str) -> str:

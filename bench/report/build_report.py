@@ -101,7 +101,7 @@ def build(
                 confirmed=confirmed_comparison(group, fresh, fresh_records, predictions, metrics, reproduce_command),
             )
         )
-    origin = Origin(suite, suite_file, command, checksums(groups, planned))
+    origin = Origin(suite, suite_file, command, checksums(groups, planned), title)
     return _report(title, comparisons, origin, _notes(references, {group.dataset for group in groups}, on_other_data))
 
 

@@ -55,6 +55,14 @@ class Comparison:
     confirmed: Comparison | None = None
 
     @cached_property
+    def judged(self) -> Comparison:
+        """What says who leads and by how much: fresh seeds alone once all of them have ended, else these."""
+        fresh = self.confirmed
+        if fresh is None or not fresh.frame["selected"].any() or not fresh.frame["status"].eq("complete").all():
+            return self
+        return fresh
+
+    @cached_property
     def accuracies(self) -> dict[str, Estimate]:
         """By label, the test accuracy of each configuration with a complete seed, as the leaderboard has it."""
         noise, analysis = seed_noise(self.group), self.analysis
@@ -74,9 +82,10 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a report comes from: the suite, its file, the command that made it, each data set's checksum by name."""
+    """Where a report comes from: the suite, its file, the command that made it, each data set's checksum, its title."""
 
     suite: str = ""
     suite_file: str = ""
     command: str = ""
     checksums: Mapping[str, str] = field(default_factory=dict)
+    title: str = ""

@@ -101,7 +101,7 @@ def to_json(report: Report) -> str:
             "legend": group.legend,
             "summary": summary.sentence,
             "trials": summary.trials,
-            "notes": [note for section in sections for note in section.notes],
+            "notes": [note for section in sections for note in section.remarks],
         }
         for section in sections:
             _merge(content, _plain(section.values()))

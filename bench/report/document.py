@@ -30,7 +30,7 @@ class Cell:
     """A table's cell.
 
     `order` is the number in full, which sorts; nan where there is none. `style` names a look that a renderer may give
-    it (``faint``, ``strong``, ``code``, ``best``, ``worst``, ``deep``); `spoken` is for screen readers where the text
+    it (``faint``, ``strong``, ``code``, ``best``, ``worst``); `spoken` is for screen readers where the text
     is a symbol or an image. `detail` belongs to it, such as an interval: the page has it in small print. `css` places
     or shades what a page draws in the cell.
     """
@@ -181,7 +181,7 @@ class Chart:
     """One chart: its specification and what it shows and does not show, in words.
 
     `name` is that of its files and unique within a comparison. Those that are not `on_page` are drawn into files only,
-    because the page has a form of its own for them.
+    because the page has a form of its own for them; those `folded` wait on it for a reader who asks.
     """
 
     name: str
@@ -189,6 +189,7 @@ class Chart:
     caption: str
     chart: alt.TopLevelMixin
     on_page: bool = True
+    folded: bool = False
 
 
 @dataclass(frozen=True)
@@ -208,8 +209,9 @@ class Section:
     ----------
     name, title
         The name is that of its anchor, the title its heading.
-    tables, sentences, notes
-        Sentences stand before the tables, notes after them, as a list.
+    tables, sentences, notes, explanations
+        Sentences stand before the tables, notes after them, as a list. Explanations say how it is computed: they follow
+        the notes, and the page has them folded.
     warnings
         What is wrong with the results; every renderer displays it.
     draw
@@ -221,6 +223,10 @@ class Section:
         Without it JSON has the tables' frames.
     sprite
         The images of its tables.
+    listing
+        Lines to be copied as they are.
+    folded
+        Whether the page has it closed at first; a link to it opens it, and so does a warning.
     """
 
     name: str
@@ -228,11 +234,19 @@ class Section:
     tables: tuple[Table, ...] = ()
     sentences: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    explanations: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     draw: Callable[[], tuple[Chart | OmittedChart, ...]] = tuple
     verdict: str = ""
     data: Callable[[], Mapping[str, Any]] | None = None
     sprite: Sprite | None = None
+    listing: str = ""
+    folded: bool = False
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Notes and explanations."""
+        return (*self.notes, *self.explanations)
 
     @cached_property
     def drawn(self) -> tuple[Chart | OmittedChart, ...]:

@@ -120,8 +120,12 @@ def group_trials(records: Sequence[Record], planned: Iterable[Trial] = ()) -> li
     `planned` lists the suite's trials; without it a configuration counts as planned with the seeds that left a record.
     Of several records of one configuration and seed the first in the order of `STATUSES` counts.
 
+    A suite's configurations are one group per data set and protocol whatever their budgets; without `planned` those
+    with other epochs stand apart, unless some configuration was run at several.
+
     Imported configurations, whose protocol is unknown, are in every group of their data set, after the others.
     """
+    planned = list(planned)
     configurations = _configurations(records, planned)
     imported = [
         replace(member, label=f"{member.config['model']['name']} (imported)")
@@ -129,9 +133,8 @@ def group_trials(records: Sequence[Record], planned: Iterable[Trial] = ()) -> li
         if member.imported
     ]
     trained = [configuration for configuration in configurations if not configuration.imported]
-    groups = [
-        _group([trained[index] for index in indices]) for indices in comparable([member.config for member in trained])
-    ]
+    configs = [member.config for member in trained]
+    groups = [_group([trained[index] for index in indices]) for indices in comparable(configs, of_suite=bool(planned))]
     datasets = Counter(group.dataset for group in groups)
     groups = [replace(g, title=f"{g.dataset} · {g.protocol}") if datasets[g.dataset] > 1 else g for g in groups]
     # Budgets that are an axis are not in the protocol, and two groups may differ in nothing else.
@@ -239,9 +242,11 @@ def _budgets(group: TrialGroup) -> str:
 def _protocol_text(configs: list[Config]) -> str:
     first = configs[0]
     parts = [f"validation {axis_label(first.get('validation'))}"]
-    epochs = sorted({config.get("epochs") for config in configs}, key=str)
+    epochs = sorted({config["epochs"] for config in configs if config.get("epochs") is not None})
     if len(epochs) == 1:
         parts.append("1 epoch" if epochs[0] == 1 else f"{epochs[0]} epochs")
+    elif epochs:
+        parts.append(f"{', '.join(map(str, epochs[:-1]))} or {epochs[-1]} epochs")
     if first.get("early_stopping"):
         parts.append(f"early stopping {axis_label(first['early_stopping'])}")
     parts.append(f"weights of the {first.get('weights', 'last')} epoch")

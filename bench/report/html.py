@@ -10,6 +10,7 @@ import io
 import json
 import math
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,41 +25,29 @@ from bench.report.charts.drawing import library, page_svg, specification, svg_of
 from bench.report.charts.style import CONFIG
 from bench.report.csv_json import csv_of, with_axes
 from bench.report.document import Cell, Chart, Column, Report, Section, Table
+from bench.report.glossary import TERMS, anchor_of, term_of
+from bench.report.latex import HEAD, latex_table
+from bench.report.page_layout import MAX_ROWS, DrawnChart, PageSection, arrange, brief, in_rows
 from bench.suite.labels import SEPARATOR
-
-MAX_ROWS = 1000
-"""Rows of a table that a page displays in full: more would take seconds to open."""
-
-MAX_OPEN = 30
-"""Rows of a table that is open in a page; a longer one is folded."""
 
 COMMON = {"config", "$schema"}
 """Keys of specifications that are the same in all: the page has them once."""
 
 
-@dataclass(frozen=True)
-class DrawnChart:
-    """A chart in the page: the image displayed first, its width and the interactive view's specification.
-
-    What is `COMMON` to all specifications is not in it.
-    """
-
-    chart: Chart
-    image: Markup
-    width: float
-    spec: dict[str, Any]
-
-
-def to_html(report: Report, most: int = MAX_ROWS) -> str:
+def to_html(report: Report, most: int = MAX_ROWS, live: str = "") -> str:
     """The page as text. Every name is escaped: a model called ``<script>`` is displayed as that.
 
-    Of a table with more than `most` rows it has the first ones in full, and says so.
+    Of a table with more than `most` rows it has the first ones in full, and says so. One that is `live` names the
+    ledger's version, and asks the server it came from whether that has changed (`bench.report.serve`).
     """
     templates = environment()
     templates.filters["order"] = lambda value: "" if math.isnan(value) else f"{value!r}"
     parts = [(f"part-{number}", sections) for number, sections in enumerate(report.sections, 1)]
     parts.append(("report", report.closing))
-    drawn = {section: list(_draw(section.charts, anchor)) for anchor, sections in parts for section in sections}
+    arranged = [
+        in_rows([arrange(section, list(_draw(section.charts, anchor))) for section in sections])
+        for anchor, sections in parts
+    ]
     overviews = [
         next(iter(_draw([chart], f"part-{number}")), None)
         if summary.draw and isinstance(chart := summary.draw(), Chart)
@@ -66,25 +55,78 @@ def to_html(report: Report, most: int = MAX_ROWS) -> str:
         for number, summary in enumerate(report.summaries, 1)
     ]
     scripts = _scripts([section for _, sections in parts for section in sections])
-    with_charts = any(drawn.values()) or any(overviews)
+    drawn = [chart for part in arranged for section in part for chart in (*section.charts, *section.more_charts)]
+    with_charts = bool(drawn) or any(overviews)
     if with_charts:
         scripts += [from_module("vega", library()), shipped("charts.js")]
-    if any(isinstance(script, Library) for script in scripts):
-        scripts.insert(0, shipped("library.js"))
+    tables = {
+        f"{anchor}-{table.name}": _files(table)
+        for anchor, sections in parts
+        for section in sections
+        for table in section.filled("page")
+        if not table.cards
+    }
+    if tables or with_charts:
+        scripts += [shipped("save.js")]
+    if live:
+        scripts += [shipped("live.js")]
+    if scripts:
+        scripts = [shipped("page.js"), shipped("library.js"), *scripts]
     templates.globals |= {
-        "drawn": drawn,
+        "arranged": arranged,
         "overviews": overviews,
         "date": _date(report),
         "section_id": _section_id,
-        "displayed": lambda sections: [section for section in sections if _has_content(section, drawn[section])],
         "charts_config": CONFIG if with_charts else {},
-        "max_open": MAX_OPEN,
+        "terms": TERMS if any(arranged) else {},
+        "term_of": term_of,
+        "anchor_of": anchor_of,
+        "meaning": lambda heading: TERMS.get(term_of(heading), ""),
+        "page_data": _packed({"specs": _specs(parts, arranged, overviews), "tables": tables}) if scripts else "",
+        "brief": lambda text: brief(text)[0],
         "leading": partial(_leading, most),
         "values": _values,
         "classes_of": _classes,
     }
     page = templates.get_template("page.html.j2")
-    return page.render(report=report, scripts=scripts, policy=policy(scripts))
+    return page.render(report=report, scripts=scripts, policy=policy(scripts, bool(live)), live=live)
+
+
+def _specs(
+    parts: Sequence[tuple[str, Sequence[Section]]],
+    arranged: Sequence[Sequence[PageSection]],
+    overviews: Sequence[DrawnChart | None],
+) -> dict[str, dict[str, Any]]:
+    """The specification of each chart, by its id in the page."""
+    anchors = [anchor for anchor, _ in parts]
+    drawn = [
+        (anchor, chart)
+        for anchor, sections in zip(anchors, arranged, strict=True)
+        for section in sections
+        for chart in (*section.charts, *section.more_charts)
+    ]
+    drawn += [(anchor, chart) for anchor, chart in zip(anchors, overviews, strict=False) if chart]
+    return {f"{anchor}-{item.chart.name}": item.spec for anchor, item in drawn}
+
+
+def _files(table: Table) -> dict[str, str]:
+    """What a reader may save of a table; the CSV of a sortable one follows its filters, so its script makes it."""
+    own = {"tex": HEAD + latex_table(table)}
+    return own if table.controls and table.controls.sortable else {"csv": csv_of(table.frame), **own}
+
+
+def _packed(content: Any) -> Markup:
+    """Data for the page's scripts, compressed: `packed` of `templates/library.js` reads them."""
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    packed = base64.b64encode(gzip.compress(text.encode("utf-8", "replace"), mtime=0)).decode("ascii")
+    return Markup(f'<script type="application/json+gzip" id="page-data">{packed}</script>')
+
+
+def _isolated(text: str) -> str | Markup:
+    """A name that is written from right to left, so that what stands next to it keeps its order."""
+    if any(unicodedata.bidirectional(character) in ("R", "AL", "RLE", "RLO", "RLI") for character in text):
+        return Markup("<bdi>{}</bdi>").format(text)
+    return text
 
 
 def _date(report: Report) -> str:
@@ -119,10 +161,6 @@ def _draw(charts: Iterable[Chart], anchor: str) -> Iterator[DrawnChart]:
             yield DrawnChart(
                 chart, Markup(image), width, {key: value for key, value in spec.items() if key not in COMMON}
             )
-
-
-def _has_content(section: Section, charts: Sequence[DrawnChart]) -> bool:
-    return bool(charts or section.filled("page") or section.sentences or section.notes or section.warnings)
 
 
 def _leading(most: int, table: Table) -> tuple[list[int], list[int]]:
@@ -224,12 +262,13 @@ def datatables() -> Library:
     return from_module("datatables", code)
 
 
-def policy(scripts: Iterable[Script]) -> str:
-    """The content security policy: no request at all, and no script but these."""
+def policy(scripts: Iterable[Script], live: bool = False) -> str:
+    """The content security policy: no request at all, unless a live page asks its server, and no script but these."""
     allowed = " ".join(script.source for script in scripts) or "'none'"
+    connect = "connect-src 'self'; " if live else ""
     return (
         "default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'; "
-        f"script-src {allowed}"
+        f"{connect}script-src {allowed}"
     )
 
 
@@ -253,6 +292,7 @@ def environment(package: str = "bench.report") -> Environment:
     )
     templates.globals |= {"separator": SEPARATOR, "data": data}
     templates.filters["attribute"] = attribute
+    templates.filters["isolated"] = _isolated
     return templates
 
 

@@ -41,7 +41,7 @@ MAX_ROWS = 20
 def to_latex(report: Report) -> str:
     """A ``table`` with booktabs rules for each table of the sections; captions and labels name comparison and table."""
     tables = [
-        _table(table, comparison, summary, f"{number}-{table.name}")
+        latex_table(table, f"{number}-{table.name}", _about(table, comparison, summary))
         for number, (comparison, summary, sections) in enumerate(report.parts(), 1)
         for section in sections
         for table in section.filled("latex")
@@ -54,7 +54,13 @@ def escape(text: str) -> str:
     return "".join(SPECIAL.get(character, character) for character in text)
 
 
-def _table(table: Table, comparison: Comparison, summary: Summary, label: str) -> str:
+def _about(table: Table, comparison: Comparison, summary: Summary) -> str:
+    about = summary.sentence if table.main else f"{table.title}. {table.caption}"
+    return f"{comparison.group.dataset}: {comparison.group.protocol}. {about}"
+
+
+def latex_table(table: Table, label: str = "", about: str = "") -> str:
+    """A table by itself; without `about` its caption is the table's own."""
     columns = [column for column in table.displayed("latex") if column.kind != "drawing"]
     most = len(table.rows) if table.in_full else MAX_ROWS
     body = []
@@ -62,14 +68,13 @@ def _table(table: Table, comparison: Comparison, summary: Summary, label: str) -
         first, *others = (table.cells[column.name][position] for column in columns)
         # In braces: a bracket behind a line's end would be read as the space to leave there.
         body.append(" & ".join([f"{{{_row_name(first, style)}}}", *map(_cell_text, others)]))
-    group = comparison.group
-    about = summary.sentence if table.main else f"{table.title}. {table.caption}"
+    about = about or f"{table.title}. {table.caption}"
     left = f" The first {most} of {len(table.rows)} rows." if len(table.rows) > most else ""
     alignment = "".join("r" if column.kind == "number" else "l" for column in columns)
     lines = [
         r"\begin{table}",
-        f"\\caption{{{escape(f'{group.dataset}: {group.protocol}. {about}{left}')}}}",
-        f"\\label{{tab:bench-{label}}}",
+        f"\\caption{{{escape(f'{about}{left}')}}}",
+        f"\\label{{tab:bench-{label or table.name}}}",
         r"\centering",
         f"\\begin{{tabular}}{{{alignment}}}",
         r"\toprule",

@@ -50,8 +50,10 @@ def section_blocks(section: Section, heading: str = "###") -> list[str]:
                 [f"{heading}{'##' if group else '#'} {escape(table.title)}"] if table.title != section.title else []
             )
             blocks += table_blocks(table)
-    if section.notes:
-        blocks.append("\n".join(f"- {escape(note)}" for note in section.notes))
+    if section.listing:
+        blocks.append(f"```\n{section.listing}\n```")
+    if section.remarks:
+        blocks.append("\n".join(f"- {escape(note)}" for note in section.remarks))
     return [f"{heading} {escape(section.title)}", *blocks] if blocks else []
 
 

@@ -60,6 +60,15 @@ def points_interval(low: float, high: float) -> str:
     return NOTHING if math.isnan(low) else f"[{points(low)},\u00a0{points(high)}]"
 
 
+def points_range(low: float, high: float) -> str:
+    """Two fractions as points without a sign for what is above 0: ``−0.07 to 2.15``."""
+    return " to ".join(_without_plus(f"{100 * value:.2f}") for value in (low, high))
+
+
+def _without_plus(text: str) -> str:
+    return text.removeprefix("-") if float(text) == 0 else text.replace("-", "−")
+
+
 def signed(value: float, metric: str) -> str:
     """A difference of a metric with its sign."""
     if METRICS[metric].percent or math.isnan(value):
@@ -111,9 +120,11 @@ def magnitude(value: Any) -> str:
 
 
 def seconds(value: float) -> str:
-    """Seconds, with a decimal below a hundred."""
+    """Seconds, with a decimal below a hundred, and three digits below one."""
     if math.isnan(value):
         return NOTHING
+    if 0 < value < 1:
+        return f"{value:.3g}"
     return f"{value:.1f}" if value < 100 else f"{value:,.0f}"
 
 

@@ -61,7 +61,7 @@ def _print_section(section: Section, console: Console, top: int | None) -> None:
     tables = [table for table in section.filled("terminal") if table.main or top is None]
     for table in tables:
         _print_table(table, console, top)
-    for note in section.notes if tables or not section.tables else ():
+    for note in section.remarks if tables or not section.tables else ():
         console.print(Text("\n".join(wrap(f"- {note}", console.width, subsequent_indent="  ")), style="dim"))
 
 

@@ -12,12 +12,18 @@ from bench.suite.schema import OMITTED_DEFAULTS
 Config = JsonObject
 
 
-def comparable(configs: Sequence[Config]) -> list[list[int]]:
-    """The indices of the configurations of each comparison, in their order."""
+def comparable(configs: Sequence[Config], of_suite: bool = True) -> list[list[int]]:
+    """The indices of the configurations of each comparison, in their order.
+
+    Within a suite the budget is what the suite varies. Of records of any origin, those with other epochs are of another
+    protocol, unless some configuration was run at several.
+    """
     by_protocol: dict[str, list[int]] = {}
     for index, config in enumerate(configs):
         protocol = {key: config.get(key, OMITTED_DEFAULTS.get(key)) for key in PROTOCOL}
         by_protocol.setdefault(canonical(protocol), []).append(index)
+    if of_suite:
+        return list(by_protocol.values())
     return [part for indices in by_protocol.values() for part in _split_by_epochs(configs, indices)]
 
 

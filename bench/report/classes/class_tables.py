@@ -20,8 +20,6 @@ from bench.statistics.per_class import CLASS_METRICS
 MAX_CLASSES = 20
 """With more, a confusion matrix shows those with the most errors, and every report but the first the worst classes."""
 WORST_CLASSES = 12
-DEEP = 0.8
-"""Strength of a colour from which the text on it is light."""
 HEADINGS = {"precision": "Precision", "recall": "Recall", "f1": "F1"}
 PAGE: frozenset[Format] = frozenset({"page"})
 
@@ -203,7 +201,7 @@ def _count_column(heading: str) -> Column:
             return Cell("")
         shade = round(math.sqrt(row[name] / row["total"]), 2) if row["total"] else 0.0
         css = f"--s:{shade}" if shade else ""
-        return Cell(count(row[name]), "deep" if shade > DEEP else "", css=css)
+        return Cell(count(row[name]), css=css)
 
     return Column(name, heading, cell)
 

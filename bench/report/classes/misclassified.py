@@ -35,12 +35,12 @@ DISPLAY_SIDE = 84
 MAX_SPRITE_BYTES = 600_000
 """Size of all sprites of a report, before base64."""
 
-MOST_CONFIDENT = 30
+MOST_CONFIDENT = 12
 """How many of a configuration's most confident mistakes are displayed, whatever their classes."""
-PER_PAIR, FREQUENT_PAIRS = 12, 10
+PER_PAIR = 12
 """Of each of the most frequent pairs of classes, so many of the most confident mistakes are displayed."""
-MISTAKE_LIMITS = (MOST_CONFIDENT + PER_PAIR * FREQUENT_PAIRS, 90, 60, 40, MOST_CONFIDENT, 20, 12, 8, 4)
-"""Mistakes per configuration, tried in turn until the sprite is small enough."""
+LIMITS = ((MOST_CONFIDENT, 10), (12, 7), (12, 5), (12, 3), (12, 2), (12, 1), (12, 0), (8, 0), (4, 0))
+"""Mistakes of any classes and frequent pairs per configuration, tried in turn until the sprite is small enough."""
 
 MAX_LABEL_ISSUES, MAX_DUPLICATES = 36, 12
 """How many of each are displayed at most."""
@@ -328,7 +328,7 @@ def _mistakes(label: str, predictions: SeedPredictions) -> Mistakes:
     ]
     mistakes.sort(key=lambda mistake: -np.nan_to_num(mistake.confidence, nan=-1.0))
     pairs = Counter((mistake.label, mistake.predicted) for mistake in mistakes)
-    frequent = {pair for pair, _ in pairs.most_common(FREQUENT_PAIRS)}
+    frequent = {pair for pair, _ in pairs.most_common(LIMITS[0][1])}
     of_pair: Counter[tuple[int, int]] = Counter()
     displayed = []
     for rank, mistake in enumerate(mistakes):
@@ -346,9 +346,21 @@ def _with_sprite(gallery: Gallery, data: Dataset, max_bytes: int) -> Gallery:
     issues = gallery.label_issues
     always = [issue.image for issue in issues.images[:MAX_LABEL_ISSUES]] if issues else []
     always += [duplicate.test for duplicate in (issues.duplicates or ())[:MAX_DUPLICATES]] if issues else []
-    for limit in MISTAKE_LIMITS:
-        mistakes = tuple(replace(m, displayed=m.displayed[:limit], first=min(m.first, limit)) for m in gallery.mistakes)
+    for most_confident, n_pairs in LIMITS:
+        mistakes = tuple(_limited(m, most_confident, n_pairs) for m in gallery.mistakes)
         sheet = sprite(data.test_images, [*always, *(mistake.image for m in mistakes for mistake in m.displayed)])
         if len(sheet.png) <= max_bytes:
             break
     return replace(gallery, mistakes=mistakes, sprite=sheet)
+
+
+def _limited(mistakes: Mistakes, most_confident: int, n_pairs: int) -> Mistakes:
+    """The first mistakes, and all those displayed of the first pairs."""
+    first = min(mistakes.first, most_confident)
+    pairs = set(list(mistakes.pairs)[:n_pairs])
+    displayed = tuple(
+        mistake
+        for rank, mistake in enumerate(mistakes.displayed)
+        if rank < first or (mistake.label, mistake.predicted) in pairs
+    )
+    return replace(mistakes, displayed=displayed, first=first)

@@ -14,12 +14,14 @@ from bench.report.sections.budget import budget
 from bench.report.sections.calibration import calibration
 from bench.report.sections.changed_labels import imbalance, label_noise
 from bench.report.sections.checks import checks
+from bench.report.sections.citation import citation
 from bench.report.sections.classes import classes
 from bench.report.sections.cost import cost
 from bench.report.sections.differences import differences
 from bench.report.sections.effects import effects
 from bench.report.sections.ensembles import ensembles
 from bench.report.sections.gallery import gallery
+from bench.report.sections.glossary import glossary
 from bench.report.sections.leaderboard import leaderboard
 from bench.report.sections.not_ranked import not_ranked
 from bench.report.sections.provenance import provenance
@@ -54,5 +56,5 @@ SECTIONS: tuple[OfComparison, ...] = (
     not_ranked,
 )
 
-CLOSING_SECTIONS: tuple[OfReport, ...] = (provenance, checks)
+CLOSING_SECTIONS: tuple[OfReport, ...] = (provenance, checks, glossary, citation)
 """Those on the whole report."""

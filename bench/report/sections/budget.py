@@ -47,6 +47,7 @@ def budget(comparison: Comparison) -> Section:
         (table,),
         draw=lambda: (epochs_chart(frame), rungs_chart(comparison)),
         data=lambda: {"findings": {"budget": frame}},
+        folded=len(frame) == 1,
     )
 
 

@@ -19,7 +19,7 @@ MAX_SERIES = 4
 MIN_IMAGES = 10
 """A bin of fewer images (of one seed) is left out: its accuracy is noise."""
 
-SIDE = 300
+SIDE = 230
 
 
 def calibration(comparison: Comparison) -> Section:

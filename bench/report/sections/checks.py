@@ -61,6 +61,7 @@ def checks(comparisons: Sequence[Comparison], _: Origin) -> Section:
         warnings=tuple(f"CHECK FAILED: {check.name}: {check.detail}" for check in results if not check.passed),
         verdict=f"{sum(check.passed for check in results)} of {len(results)} checks passed" if results else "",
         data=lambda: {"checks": table.frame},
+        folded=True,
     )
 
 

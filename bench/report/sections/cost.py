@@ -15,7 +15,7 @@ from bench.report.comparison import Comparison
 from bench.report.document import Chart, Column, OmittedChart, Section, Table
 from bench.report.grouping import Configuration
 from bench.report.leaderboard_frame import NEVER_RANKED
-from bench.report.number_format import NOTHING
+from bench.report.number_format import NOTHING, seconds
 from bench.statistics.time_to_accuracy import time_to_target
 
 STEP = 0.005
@@ -73,7 +73,7 @@ def cost(comparison: Comparison) -> Section:
         frame=frame,
         columns=(
             Column("label", "Configuration", lambda row: row["label"], "label"),
-            Column("seconds", "Seconds", lambda row: _finite(row["seconds"], f"{row['seconds']:,.1f}")),
+            Column("seconds", "Seconds", lambda row: _finite(row["seconds"], seconds(row["seconds"]))),
             Column("epochs", "Epoch", lambda row: _finite(row["epochs"], f"{row['epochs']:g}")),
             Column("reached", "Seeds that reached it", lambda row: f"{row['reached']} of {row['seeds']}"),
         ),
@@ -113,8 +113,8 @@ def time_to_target_frame(compared: Sequence[Configuration], target: float | None
     if not curves or goal is None:
         return pd.DataFrame(columns=list(COLUMNS))
     rows = []
-    for label, (lines, seconds) in curves.items():
-        times = time_to_target(lines, seconds, goal)
+    for label, (lines, train_seconds) in curves.items():
+        times = time_to_target(lines, train_seconds, goal)
         rows.append((label, goal, times.reached, times.seeds, times.epochs, times.seconds))
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     return frame.sort_values(["seconds", "epochs"], kind="stable", ignore_index=True)
@@ -183,7 +183,7 @@ def cost_points(comparison: Comparison, column: str) -> pd.DataFrame:
         PUBLISHED if kind == "published" else names.get(label, BEST_SET if best else OTHER)
         for kind, label, best in zip(frame["kind"], frame["label"], in_best_set, strict=True)
     ]
-    trained = frame["kind"] == "trained"
+    trained = frame["kind"] != "published"
     top = trained & points["label"].isin(list(names))
     points["role"] = top.map({True: "top", False: "other"}).where(trained, "published")
     points["front"] = False

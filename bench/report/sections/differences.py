@@ -50,7 +50,7 @@ def differences(comparison: Comparison) -> Section:
         caption=(
             "Test accuracy of the row minus that of the column, in points, with the 95 % interval on new images of "
             "each pair by itself: among many pairs some exclude 0 by chance, so the best set is not read from here. "
-            f"The configurations are paired by the images they share.{exact} Faint: seeds alone make as large a "
+            f"The configurations are paired by the images they share.{exact} Grey: seeds alone make as large a "
             "difference (2 s √(1/s1 + 1/s2), s the standard deviation between seeds)."
         ),
         frame=pd.DataFrame({"label": labels}),

@@ -41,6 +41,9 @@ PLOT, HALF = 210, 195
 TITLE_WIDTH = 70
 """Characters of a panel's title on one line."""
 
+SIGNED = "datum.value === 0 ? '0' : format(datum.value, '+.2~f')"
+"""A tick: 0 has no sign."""
+
 CLEAR, UNCLEAR = "95 % interval without 0 (filled)", "with 0 (hollow)"
 UNIT = "points of test accuracy"
 EFFECTS, INTERACTIONS = "Effect of each setting", "Interactions of settings"
@@ -214,7 +217,9 @@ def interactions_chart(frame: pd.DataFrame) -> Chart | OmittedChart:
         "on this test set; thin bars: on new images. Filled: p < 5 % after Holm's correction over all tested. "
         "The largest of many are overestimated."
     )
-    return Chart("interactions", INTERACTIONS, caption, _panel(rows, "", _limits(rows), last=True, wide=True))
+    return Chart(
+        "interactions", INTERACTIONS, caption, _panel(rows, "", _limits(rows), last=True, wide=True), folded=True
+    )
 
 
 def _named(axis: str, value: str, separator: str = " ") -> str:
@@ -255,7 +260,7 @@ def _panel(
         }
     )
     scale = alt.Scale(domain=list(limits), nice=False)
-    axis = alt.Axis(title=UNIT if last else None, format="+.2~f", labels=True, tickCount=5)
+    axis = alt.Axis(title=UNIT if last else None, labelExpr=SIGNED, tickCount=5)
     values = list(data["value"])
     # Names of pairs are too long to stand next to the plot of a narrow page.
     names = None if wide else alt.Axis(labelExpr=label_expression(values, WHOLE - PLOT), grid=True)

@@ -55,7 +55,7 @@ def ensembles(comparison: Comparison) -> Section:
             Column("brier_score_scaled", "Brier score with T", lambda row: _value(row, "brier_score", 1.0, "_scaled")),
             Column("ece_scaled", "ECE % with T", lambda row: _value(row, "ece", 100.0, "_scaled")),
         ]
-    table = Table("ensembles", "Ensembles and temperature", caption, frame, tuple(columns))
+    table = Table("ensembles", "Ensembles and temperature", caption, frame, tuple(columns), folded=True)
     return Section(
         "ensembles",
         "Ensembles and temperature",

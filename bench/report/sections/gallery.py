@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,7 @@ from bench.report.classes.misclassified import (
     MAX_DUPLICATES,
     MAX_LABEL_ISSUES,
     MIN_NETWORKS,
+    PER_PAIR,
     SPRITE_COLUMNS,
     Gallery,
     LabelIssue,
@@ -50,15 +52,15 @@ def gallery(comparison: Comparison) -> Section:
     several = max(mistakes.seeds for mistakes in images.mistakes) > 1
     who = "more than half of a configuration's seeds assign to the same" if several else "a configuration assigns to a"
     sentence = (
-        f"Test images that {who} wrong class, the most confident mistakes first. Next to “label” is the probability of "
-        f"the true class, next to “predicted” that of the predicted class{', both means over these seeds' * several}; "
-        f"test images are numbered from 0. {images.note}"
+        f"Test images that {who} wrong class, the most confident mistakes first. {images.note} Next to “label” is the "
+        "probability of the true class, next to “predicted” that of the predicted class"
+        f"{', both means over these seeds' * several}; test images are numbered from 0."
     )
     return Section(
         "gallery",
         "Misclassified images",
         tuple(tables),
-        sentences=(sentence.strip(),),
+        sentences=(" ".join(sentence.split()),),
         notes=tuple(note for note in (_without_mistakes(images), *_without_issues(images)) if note),
         data=lambda: {"gallery": gallery_json(images)},
         sprite=images.sprite,
@@ -305,9 +307,9 @@ def _image_json(image: Mistake | LabelIssue, classes: tuple[str, ...]) -> dict[s
 
 
 def _displayed_pairs(mistakes: Mistakes) -> list[list[int]]:
-    """The pairs of which a mistake is displayed, with their counts, by count."""
-    displayed = {(mistake.label, mistake.predicted) for mistake in mistakes.displayed}
-    return [[*pair, count] for pair, count in mistakes.pairs.items() if pair in displayed]
+    """The pairs with their counts, by count, of which `PER_PAIR` mistakes are displayed, or all."""
+    displayed = Counter((mistake.label, mistake.predicted) for mistake in mistakes.displayed)
+    return [[*pair, count] for pair, count in mistakes.pairs.items() if displayed[pair] >= min(PER_PAIR, count)]
 
 
 def _probability(value: float) -> str:

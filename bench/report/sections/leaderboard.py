@@ -82,11 +82,13 @@ def leaderboard(comparison: Comparison) -> Section:
     ]
     analysis = comparison.analysis
     confirmed = (_confirmed(comparison.confirmed),) if comparison.confirmed else ()
+    notes, explanations = leaderboard_notes(comparison)
     return Section(
         "leaderboard",
         "Leaderboard",
         (table, *confirmed, _commands(frame)),
-        notes=leaderboard_notes(comparison),
+        notes=notes,
+        explanations=explanations,
         data=lambda: {
             "leaderboard": rows,
             "findings": {"top": analysis.top, "seed_noise": analysis.seed_noise},
@@ -160,7 +162,7 @@ def row_style(row: Row) -> RowStyle:
     marks = ["selected on validation"] if row["selected"] else []
     if row["status"] != "incomplete":
         if row["kind"] == "imported":
-            return RowStyle(("published",), tuple(note))
+            return RowStyle((), tuple(note))
         return RowStyle(("selected",) if row["selected"] else (), (*marks, *note))
     missing = ("incomplete", *row["missing_seeds"].split("; "))
     return RowStyle(("incomplete",), (*note,) if row["kind"] == "imported" else (*marks, *missing))
@@ -259,7 +261,7 @@ def _cost_columns(comparison: Comparison, written: Written) -> list[Column]:
         inference = of("inference_ms", lambda row: milliseconds(row["inference_ms"]))
         columns.append(Column("inference", "Inference ms per image", inference, formats=NO_TERMINAL))
     if len(set(map(_epochs, comparison.frame.to_dict("records"))) - {NOTHING}) > 1:
-        columns.append(Column("epochs", "Epochs", of("epochs_run", _epochs), formats=NO_TERMINAL))
+        columns.insert(1, Column("epochs", "Epochs", of("epochs_run", _epochs), formats=NO_TERMINAL))
     return columns
 
 
@@ -320,13 +322,13 @@ def _shades(frame: pd.DataFrame, column: str, metrics: Sequence[str]) -> dict[st
 
 def interval_limits(frame: pd.DataFrame) -> tuple[float, float] | None:
     """The range of test metrics that the rows' intervals span, widened to include published results near it."""
-    rows = frame[frame["kind"].eq("trained") & frame["test_mean"].notna()]
+    rows = frame[frame["kind"].ne("published") & frame["test_mean"].notna()]
     if rows.empty:
         return None
     low = min(float(rows[name].fillna(rows["test_mean"]).min()) for name in ("test_low", "new_low"))
     high = max(float(rows[name].fillna(rows["test_mean"]).max()) for name in ("test_high", "new_high"))
     margin = max(high - low, 0.002)
-    others = frame.loc[frame["kind"] != "trained", "test_mean"]
+    others = frame.loc[frame["kind"] == "published", "test_mean"]
     near = others[others.between(low - margin, high + margin)].tolist()
     low, high = min([low, *near]), max([high, *near])
     edge = 0.04 * max(high - low, 0.002)
@@ -351,7 +353,7 @@ def interval_cell(limits: tuple[float, float], row: Row) -> Cell:
         new = {"m": row["new_low"], "n": row["new_high"]}
         bounds |= {name: min(max(bound, limits[0]), limits[1]) for name, bound in new.items() if not math.isnan(bound)}
     css = ";".join(f"--{name}:{position(bound):g}" for name, bound in bounds.items())
-    return Cell("", "flag" if row["kind"] != "trained" else "", css=css)
+    return Cell("", "flag" if row["kind"] == "published" else "", css=css)
 
 
 def _caption(comparison: Comparison) -> str:
@@ -380,7 +382,7 @@ def _page_caption(comparison: Comparison) -> str:
         f"The strip draws the interval thick{', the one on new images thin' * wider}; published results stand upright."
     ]
     if frame["below_seed_noise"].fillna(False).any():
-        parts.append("Faint: seeds alone make as large a gap, 2 s √(1/s1 + 1/s2).")
+        parts.append("Grey: seeds alone make as large a gap, 2 s √(1/s1 + 1/s2).")
     if any(_shades(frame, name, comparison.metrics) for name in [*test_columns(comparison), *LESS_IS_BETTER]):
         parts.append("Shaded: best (blue) and worst (orange) of a column among complete configurations.")
     return " ".join(parts)
@@ -389,7 +391,9 @@ def _page_caption(comparison: Comparison) -> str:
 def _open_columns(comparison: Comparison) -> list[str]:
     """The columns that a page displays at first; the others wait under “Columns”."""
     extra = [extra_columns(metric)[0] for metric in comparison.metrics[1:]]
-    return ["in_best_set", "test", "interval", *extra, "seconds", "seeds"]
+    frame = comparison.frame
+    budgets = frame.loc[frame["kind"] == "trained", "epochs"].nunique() > 1
+    return ["in_best_set", "test", "interval", *extra, "seconds", "seeds", *(["epochs"] if budgets else [])]
 
 
 def _page_data(

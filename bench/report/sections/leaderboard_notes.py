@@ -35,8 +35,8 @@ F_TEST_LEVEL = 0.1
 """p of the F test from which a configuration's noise is not shown to differ from the others'."""
 
 
-def leaderboard_notes(comparison: Comparison) -> tuple[str, ...]:
-    """The notes on a comparison's leaderboard."""
+def leaderboard_notes(comparison: Comparison) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The notes on a comparison's leaderboard, and what explains its numbers."""
     group, analysis = comparison.group, comparison.analysis
     metric = METRICS[comparison.metrics[0]]
     rows = comparison.frame[comparison.frame["kind"] != "published"]
@@ -44,10 +44,11 @@ def leaderboard_notes(comparison: Comparison) -> tuple[str, ...]:
     missing = sum(configuration.missing for configuration in group.configurations)
     planned = sum(len(configuration.planned) for configuration in group.configurations)
     notes = [f"Not run yet: {missing:,} of {counted(planned, 'trial')}."] if missing else []
+    explanations: list[str] = []
     if trained.empty:
-        return tuple(notes)
+        return tuple(notes), ()
     if len(trained) > 1:
-        notes.append(
+        explanations.append(
             f"The table is sorted by mean test {metric.heading}, which is descriptive: configurations are selected on "
             f"validation and evaluated once on test.{_selection_bias(analysis)}"
         )
@@ -61,9 +62,12 @@ def leaderboard_notes(comparison: Comparison) -> tuple[str, ...]:
             "The best set, differences and effects are of accuracy, whose noise over images is known; "
             f"{metric.heading} ranks the table, and no row is marked as in the best set."
         )
-    notes += [*_few(analysis), *_noise(comparison)]
+    notes += _few(analysis)
+    noise, outliers = _noise(comparison)
+    notes += outliers
+    explanations += noise
     if (trained["interval"] == WILSON).any():
-        notes.append(
+        explanations.append(
             "With 1 seed, the brackets are Wilson's 95 % interval over images for that one network; they leave out how "
             "much another seed would differ."
         )
@@ -90,7 +94,7 @@ def leaderboard_notes(comparison: Comparison) -> tuple[str, ...]:
             "Configurations without all their seeds stand below the others and cannot be selected. Their means are of "
             "the complete seeds, a biased sample where the others ended early."
         )
-    return tuple(notes)
+    return tuple(notes), tuple(explanations)
 
 
 def _few(analysis: Analysis) -> list[str]:
@@ -112,8 +116,8 @@ def _few(analysis: Analysis) -> list[str]:
     return notes
 
 
-def _noise(comparison: Comparison) -> list[str]:
-    """How seeds differ, how much of that is single images, and whose seeds differ unlike the others'."""
+def _noise(comparison: Comparison) -> tuple[list[str], list[str]]:
+    """How seeds differ, how much of that is single images; and whose seeds differ unlike the others'."""
     metric, analysis = comparison.metrics[0], comparison.analysis
     estimates = analysis.estimates if metric == "accuracy" else None
     n_seeds = [
@@ -123,7 +127,7 @@ def _noise(comparison: Comparison) -> list[str]:
     ]
     median = median_noise(seed_noise(comparison.group, metric))
     if median is None:
-        return []
+        return [], []
     deviation = analysis.seed_noise if estimates else median.deviation
     points = " points" if METRICS[metric].percent else ""
     note = (
@@ -132,15 +136,15 @@ def _noise(comparison: Comparison) -> list[str]:
         f"{counted(sum(n_seeds) - len(n_seeds), 'degree')} of freedom."
     )
     if estimates is None or estimates.noise is None:
-        return [note]
+        return [note], []
     flips = float(np.sqrt(np.mean(estimates.independent)))
     theory = binomial_noise(1 - float(np.mean(estimates.means)), estimates.images)
     note += (
         f" Independent flips of single images make {100 * flips:.2f} points of it on {estimates.images:,} test images "
-        f"(√(error / 2n) predicts {100 * theory:.2f}). Faint gaps are those that seeds alone make: 2 s √(1/s1 + 1/s2)."
+        f"(√(error / 2n) predicts {100 * theory:.2f}). Grey gaps are those that seeds alone make: 2 s √(1/s1 + 1/s2)."
     )
     outliers = _outliers(analysis.compared, estimates.noise)
-    return [note, *outliers, *_separate_intervals(analysis.compared, estimates, estimates.noise)]
+    return [note], [*outliers, *_separate_intervals(analysis.compared, estimates, estimates.noise)]
 
 
 def _outliers(compared: Sequence[Configuration], noise: SeedNoise) -> list[str]:

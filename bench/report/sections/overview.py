@@ -13,7 +13,7 @@ from bench.report.charts.style import BLUE, GREY, INK, SOFT, VERMILLION, alt, fi
 from bench.report.comparison import Comparison
 from bench.report.document import Chart, OmittedChart, Tile
 from bench.report.leaderboard_frame import NEVER_RANKED
-from bench.report.number_format import counted, number, percent, unit
+from bench.report.number_format import counted, number, percent, points_range, unit
 from bench.report.sections.cost import AMOUNT, cost_points
 from bench.report.sections.leaderboard import test_estimate
 from bench.report.sections.published_results import NOT_COMPARED, POSITIONS, published_frame
@@ -44,13 +44,16 @@ def opening(comparison: Comparison) -> str:
         f"with {counted(seeds[0], 'seed')} each" if len(seeds) == 1 else f"with {seeds[0]} to {seeds[-1]} seeds"
     )
     what = "1 configuration" if len(trained) == 1 else f"{len(trained):,} configurations"
-    best = _leader(trained)
+    judged = comparison.judged
+    best = _leader(trained) if judged is comparison else _leader(judged.frame)
     metric = METRICS[best["metric"]].heading
     value = f"{number(best['test_mean'], best['metric'])}{unit(best['metric'])}".replace(" %", "\u00a0%")
     role = "the one selected on validation reaches" if best["selected"] else "the best of them reaches"
     if len(trained) == 1:
         return f"{what} {with_seeds} was trained on {group.dataset}; it reaches {value} test {metric}."
     whose = " with these networks" if best["selected"] else ""
+    if judged is not comparison:
+        whose = f" with {counted(best['seeds'], 'fresh seed')}"
     return f"{what} {with_seeds} were trained on {group.dataset}; {role} {value} test {metric}{whose}."
 
 
@@ -65,26 +68,34 @@ def tiles(comparison: Comparison) -> tuple[Tile, ...]:
     trained = frame[(frame["kind"] == "trained") & (frame["status"] == "complete")]
     if trained.empty:
         return ()
+    judged = comparison.judged
+    is_fresh = judged is not comparison
+    if is_fresh:
+        trained = judged.frame
     best = _leader(trained)
-    made = (_leads(best), _different(comparison, trained, best), _errs(comparison), _against_published(comparison))
+    different = _different(judged, trained, best, is_fresh)
+    made = (_leads(best, is_fresh), different, _errs(comparison), _against_published(comparison))
     return tuple(tile for tile in made if tile is not None)
 
 
-def _leads(best: Mapping[Any, Any]) -> Tile:
+def _leads(best: Mapping[Any, Any], is_fresh: bool) -> Tile:
     interval = f"{test_estimate(best)}{unit(best['metric'])}"
     parts = [
         "selected on validation, of these networks" if best["selected"] else "highest on test; nothing was selected"
     ]
+    if is_fresh:
+        parts = [f"selected on validation, judged by {counted(best['seeds'], 'fresh seed')} alone"]
     if not pd.isna(best["new_low"]):
         low, high = (number(best[name], best["metric"]) for name in ("new_low", "new_high"))
         parts.append(f"{low} to {high}{unit(best['metric'])} on new images")
     return Tile("Who leads", interval, "; ".join(parts), "leaderboard", best["label"])
 
 
-def _different(comparison: Comparison, trained: pd.DataFrame, best: Mapping[Any, Any]) -> Tile | None:
+def _different(comparison: Comparison, trained: pd.DataFrame, best: Mapping[Any, Any], is_fresh: bool) -> Tile | None:
     heading = "What is really different"
     if len(trained) < 2:
-        return None
+        text = "No other configuration came as close on validation as seeds vary."
+        return Tile(heading, "no rival", text, "leaderboard") if is_fresh else None
     tested = trained[trained["in_best_set"].notna()]
     if tested.empty:
         few = int(trained["seeds"].min())
@@ -93,13 +104,14 @@ def _different(comparison: Comparison, trained: pd.DataFrame, best: Mapping[Any,
         text = f"{counted(few, 'seed')} each: another may reverse any order. Run with `--seeds {MIN_SEEDS}` or more."
         return Tile(heading, "not known yet", text, "differences")
     worse = tested[~tested["in_best_set"].astype(bool)]
-    value = f"{len(worse)} of {len(tested)} worse than the best"
+    section = "leaderboard" if is_fresh else "differences"
+    value = f"{len(worse)} of {len(tested)} worse than the best" + " with fresh seeds" * is_fresh
     if worse.empty:
-        return Tile(heading, value, "No configuration can be told from the best.", "differences")
+        return Tile(heading, value, "No configuration can be told from the best.", section)
     n_tied = len(tested) - len(worse)
     best_text = "one alone may be the best" if n_tied == 1 else f"{n_tied} are tied with the best"
     following = worse.to_dict("records")[0]
-    return Tile(heading, value, f"{best_text}; {_gap(comparison, best, following)}", "differences")
+    return Tile(heading, value, f"{best_text}; {_gap(comparison, best, following)}", section)
 
 
 def _gap(comparison: Comparison, best: Mapping[Any, Any], other: Mapping[Any, Any]) -> str:
@@ -109,7 +121,7 @@ def _gap(comparison: Comparison, best: Mapping[Any, Any], other: Mapping[Any, An
     if estimates is None or not {best["label"], other["label"]} <= indices.keys() or best["label"] == other["label"]:
         return "it is not the one that leads"
     gap = difference(estimates, indices[best["label"]], indices[other["label"]])
-    bounds = f"{100 * gap.low:.2f} to {100 * gap.high:.2f}".replace("-", "−")
+    bounds = points_range(gap.low, gap.high)
     return f"the next, {other['label']}, is {100 * gap.estimate:.2f} points behind ({bounds})"
 
 
@@ -149,6 +161,8 @@ def overview_chart(comparison: Comparison) -> Chart | OmittedChart:
         return OmittedChart(TITLE, "nothing was trained completely")
     frame = comparison.frame.set_index("label")
     points["kind"] = [_kind(frame.loc[label]) for label in points["label"]]
+    if comparison.judged is not comparison:
+        points = _by_fresh_seeds(points, comparison.judged)
     lines = _published_lines(comparison, points)
     unit_name = "seconds"
     if points["x"].max() < 1:
@@ -158,7 +172,17 @@ def overview_chart(comparison: Comparison) -> Chart | OmittedChart:
         if len(lines)
         else "95 % intervals, thick on this test set, thin on new images."
     )
+    if comparison.judged is not comparison:
+        caption += " The selected configuration and its rivals stand where their fresh seeds put them."
     return Chart("overview", TITLE, caption, _layers(points, lines, metric, unit_name))
+
+
+def _by_fresh_seeds(points: pd.DataFrame, judged: Comparison) -> pd.DataFrame:
+    """The same points, those that have fresh seeds by these alone."""
+    fresh = cost_points(judged, "train_seconds")
+    fresh["kind"] = [_kind(row) for _, row in judged.frame.set_index("label").loc[fresh["label"]].iterrows()]
+    others = points[~points["label"].isin(set(fresh["label"]))]
+    return pd.concat([others, fresh], ignore_index=True)
 
 
 def _kind(row: pd.Series[Any]) -> str:

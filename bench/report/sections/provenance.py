@@ -28,7 +28,13 @@ def provenance(comparisons: Sequence[Comparison], origin: Origin) -> Section:
     facts = provenance_facts(
         groups, origin, labels, [name for comparison in comparisons for name in comparison.metrics]
     )
-    return Section("provenance", "Provenance", (provenance_table(facts),), data=lambda: {"provenance": dict(facts)})
+    return Section(
+        "provenance",
+        "Provenance",
+        (provenance_table(facts),),
+        data=lambda: {"provenance": dict(facts)},
+        folded=True,
+    )
 
 
 def provenance_table(facts: Sequence[tuple[str, str]]) -> Table:

@@ -79,20 +79,25 @@ def published_frame(comparison: Comparison) -> pd.DataFrame:
     compared with the configuration that reproduces it, the best on validation of several, else with the first of the
     top configurations.
     """
-    analysis = comparison.analysis
+    analysis, judged = comparison.analysis, comparison.judged.analysis
+    is_fresh = comparison.judged is not comparison
+    of_judged = comparison.judged.frame
+    first = of_judged.loc[of_judged["selected"], "label"].iloc[0] if is_fresh else next(iter(analysis.top), None)
     rows = []
     for reference in comparison.references:
         wrong_metric = reference.part != "test" or reference.metric_name != "accuracy"
         if analysis.estimates is None or wrong_metric or reference.value is None:
             continue
         reproduction = _reproduction(analysis.compared, comparison.reproductions.get(reference.id, ()))
-        label = reproduction or next(iter(analysis.top), None)
-        if label is not None:
-            measured = new_images(analysis.estimates, analysis.indices[label])
-            row = _row(reference, reference.value, measured, analysis.estimates.images)
+        by = judged if reproduction is None and judged.estimates is not None else analysis
+        label = reproduction or first
+        if label is not None and by.estimates is not None:
+            measured = new_images(by.estimates, by.indices[label])
+            row = _row(reference, reference.value, measured, by.estimates.images)
             if reproduction is not None:
                 row |= _reproduced(comparison, analysis.compared[analysis.indices[label]], reference)
-            rows.append({**row, "configuration": label, "reproduces": reproduction is not None})
+            name = f"{label} (fresh seeds)" if is_fresh and reproduction is None else label
+            rows.append({**row, "configuration": name, "reproduces": reproduction is not None})
     frame = pd.DataFrame(rows, columns=list(COLUMNS)).astype({"images": "Int64"})
     return frame.sort_values("value", ascending=False, kind="stable", ignore_index=True)
 

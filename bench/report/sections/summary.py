@@ -13,7 +13,7 @@ from bench.metrics import METRICS
 from bench.report.comparison import Comparison
 from bench.report.document import Summary
 from bench.report.grouping import IMPORTED_PROTOCOL
-from bench.report.number_format import NOTHING, counted, number, percent, unit
+from bench.report.number_format import NOTHING, counted, number, percent, points_range, unit
 from bench.report.sections.leaderboard import test_estimate
 from bench.report.sections.overview import opening, overview_chart, tiles
 from bench.report.sections.provenance import trial_counts
@@ -68,8 +68,8 @@ def _in_words(comparison: Comparison) -> Summary:
         best = _best_set_sentence(comparison, complete)
         return Summary(lead, difference=best, caution=caution, trials=trials, facts=facts)
     row = selected.to_dict("records")[0]
-    if comparison.confirmed and (confirmed := _confirmed(comparison.confirmed, len(trained))):
-        return replace(confirmed, trials=trials, facts=facts)
+    if comparison.judged is not comparison:
+        return replace(_confirmed(comparison.judged, len(trained)), trials=trials, facts=facts)
     if comparison.confirmed:
         caution = f"{caution} {NOT_CONFIRMED}".strip()
     difference_text = _differences(comparison, row, complete)
@@ -85,13 +85,10 @@ def _in_words(comparison: Comparison) -> Summary:
     return Summary(lead, row["label"], f"{_metrics(row)} {OF_THESE}", difference_text, caution, trials, facts)
 
 
-def _confirmed(confirmed: Comparison, n_complete: int) -> Summary | None:
-    """What fresh seeds say of the selected configuration and its rivals; None while some are missing."""
-    frame = confirmed.frame
-    complete, selected = frame[frame["status"] == "complete"], frame[frame["selected"]]
-    if selected.empty or len(complete) < len(confirmed.group.configurations):
-        return None
-    row = selected.to_dict("records")[0]
+def _confirmed(confirmed: Comparison, n_complete: int) -> Summary:
+    """What fresh seeds say of the selected configuration and its rivals."""
+    complete = confirmed.frame
+    row = complete[complete["selected"]].to_dict("records")[0]
     lead = f"Selected on validation, of {n_complete} complete configurations, and judged by fresh seeds alone:"
     if len(complete) == 1:
         difference_text = "It has no rival: no other configuration came as close on validation as seeds vary."
@@ -165,7 +162,7 @@ def _difference_to(role: str, other: Mapping[Any, Any], row: Mapping[Any, Any], 
     gap = difference(analysis.estimates, analysis.indices[other["label"]], analysis.indices[row["label"]])
     word = "higher" if gap.estimate > 0 else "lower"
     low, high = sorted((gap.low, gap.high)) if gap.estimate > 0 else sorted((-gap.low, -gap.high))
-    bounds = f"{100 * low:.2f} to {100 * high:.2f}".replace("-", "−")
+    bounds = points_range(low, high)
     return (
         f"{role}, {other['label']}, is {100 * abs(gap.estimate):.2f} points {word} ({bounds} on new images)"
         f"{_training_time(other['train_seconds'], row['train_seconds'])}."

@@ -221,7 +221,7 @@ def loss_chart(comparison: Comparison, frame: pd.DataFrame) -> Chart | OmittedCh
         )
         for number, styled in enumerate(drawn)
     ]
-    return Chart("losses", LOSSES, caption, alt.concat(*panels, columns=2, spacing=16))
+    return Chart("losses", LOSSES, caption, alt.concat(*panels, columns=2, spacing=16), folded=True)
 
 
 def mean_losses(curves: pd.DataFrame) -> pd.DataFrame:

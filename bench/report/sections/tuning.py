@@ -11,7 +11,7 @@ import pandas as pd
 
 from bench.jsonutil import canonical
 from bench.report.charts.drawing import chart_data
-from bench.report.charts.style import DASHES, LEGEND_NAME, SERIES, WIDTH, alt, label_expression, width
+from bench.report.charts.style import DASHES, SERIES, alt, label_expression, width
 from bench.report.comparison import Comparison
 from bench.report.document import Chart, Column, OmittedChart, Row, Section, Table
 from bench.report.estimates import validation_mean
@@ -36,8 +36,11 @@ MAX_VALUES = 6
 MIN_TRIALS = 3
 """Of two settings a line says nothing that the table does not."""
 
-NARROW = 110
-"""Pixels of a name in a legend of three columns."""
+NARROW = 50
+"""Pixels of a name in a legend of two columns."""
+
+PANEL_WIDTH = 165
+"""Pixels of a panel, two of which stand next to each other."""
 
 
 def tuning(comparison: Comparison) -> Section:
@@ -209,7 +212,9 @@ def expected_best_chart(frame: pd.DataFrame) -> Chart | OmittedChart:
         return OmittedChart(TITLE, "fewer than three configurations were validated")
     drawn = [(str(axis), _largest(rows)) for axis, rows in frame.groupby("axis", sort=False)]
     panels = [
-        _panel(rows, f"by {axis}" if axis else "all configurations", last=number == len(drawn) - 1)
+        _panel(
+            rows, f"by {axis}" if axis else "all configurations", last=number >= len(drawn) - 2, first=number % 2 == 0
+        )
         for number, (axis, rows) in enumerate(drawn)
     ]
     cut = any(rows["value"].nunique() > MAX_VALUES for _, rows in frame.groupby("axis"))
@@ -220,7 +225,7 @@ def expected_best_chart(frame: pd.DataFrame) -> Chart | OmittedChart:
         + f" Of axes with more than {MAX_VALUES} values those with the most trials are drawn."
         * cut
     )
-    chart = alt.vconcat(*panels, spacing=14).resolve_scale(color="independent", strokeDash="independent")
+    chart = alt.concat(*panels, columns=2, spacing=14).resolve_scale(color="independent", strokeDash="independent")
     return Chart("expected-best", TITLE, caption, chart)
 
 
@@ -229,14 +234,14 @@ def _largest(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["value"].isin(set(counts.index))]
 
 
-def _panel(rows: pd.DataFrame, title: str, last: bool) -> alt.Chart:
+def _panel(rows: pd.DataFrame, title: str, last: bool, first: bool) -> alt.Chart:
     values = list(dict.fromkeys(rows["value"]))
     data = rows.assign(validation=100 * rows["validation"], test=100 * rows["test"])
     most = int(data["n_trials"].max())
     legend = None
     if len(values) > 1:
-        columns = 3 if max(map(width, values)) <= NARROW else 1
-        labels = label_expression(values, LEGEND_NAME)
+        columns = 2 if max(map(width, values)) <= NARROW else 1
+        labels = label_expression(values, PANEL_WIDTH)
         legend = alt.Legend(title=None, columns=columns, labelExpr=labels, symbolType="stroke", symbolSize=300)
     colours = alt.Scale(domain=values, range=list(SERIES[: len(values)]))
     dashes = alt.Scale(domain=values, range=[list(dash) for dash in DASHES[: len(values)]])
@@ -249,7 +254,12 @@ def _panel(rows: pd.DataFrame, title: str, last: bool) -> alt.Chart:
                 title="settings run" if last else None,
                 axis=alt.Axis(values=_ticks(most), format="d", grid=False),
             ),
-            y=alt.Y("test:Q", title="test accuracy in %", scale=alt.Scale(zero=False)),
+            y=alt.Y(
+                "test:Q",
+                title="test accuracy in %" if first else None,
+                scale=alt.Scale(zero=False),
+                axis=alt.Axis(tickCount=4),
+            ),
             color=alt.Color("value:N", scale=colours, legend=legend),
             strokeDash=alt.StrokeDash("value:N", scale=dashes, legend=legend),
             tooltip=[
@@ -259,12 +269,12 @@ def _panel(rows: pd.DataFrame, title: str, last: bool) -> alt.Chart:
                 alt.Tooltip("validation:Q", title="on validation", format=".2f"),
             ],
         )
-        .properties(width=WIDTH, height=130, title=title)
+        .properties(width=PANEL_WIDTH, height=110, title=title)
     )
     return chart
 
 
 def _ticks(most: int) -> list[int]:
-    """At most eight whole numbers from 1 on."""
-    step = -(-most // 8)
+    """At most six whole numbers from 1 on."""
+    step = -(-most // 6)
     return [1, *range(step * 2 if step == 1 else step, most + 1, step)]

@@ -16,7 +16,8 @@ async function enliven(figure, still) {
   view.style.maxWidth = still.style.maxWidth;
   still.after(view);
   await library("vega");
-  await window.vegaEmbed(view, JSON.parse(document.getElementById(figure.dataset.chart).textContent), {
+  const { specs } = await packed(document.getElementById("page-data"));
+  await window.vegaEmbed(view, specs[figure.dataset.chart], {
     mode: "vega-lite",
     config: JSON.parse(document.getElementById("charts-config").textContent),
     // Vega would compile its expressions by eval, which the page forbids; with `ast` it interprets them.

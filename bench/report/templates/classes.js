@@ -26,8 +26,8 @@
         make("caption", {}, make("span", {}, caption)),
         make("thead", {}, make("tr", {}, ...heading)),
         make("tbody", {}, ...rows)));
-  const columnHead = (text, number = true) => make("th", { scope: "col", ...(number ? { class: "number" } : {}) }, text);
-  const rowHead = (text) => make("th", { scope: "row" }, text);
+  const columnHead = (text, number = true) => make("th", { scope: "col", ...(number ? { class: "number" } : {}) }, make("bdi", {}, text));
+  const rowHead = (text) => make("th", { scope: "row" }, make("bdi", {}, text));
   const cell = (text, kind = "number") => make("td", { class: kind }, text);
 
   function metricTable(data, indexA, indexB, left, right, metric) {
@@ -74,7 +74,7 @@
       const total = values[i].reduce((sum, n) => sum + n, 0);
       const strength = Math.sqrt(Math.abs(number) / (signs ? most : Math.max(total, 1e-9)));
       const good = (number > 0) === (i === j);
-      const kind = [!none && strength > 0.8 ? "deep" : "", signs && !none ? (good ? "gain" : "loss") : ""].join(" ").trim();
+      const kind = signs && !none ? (good ? "gain" : "loss") : "";
       const element = cell(signs ? (none ? "0" : signed(count(number))) : count(number), kind);
       if (!none) element.style.setProperty("--s", Math.min(strength, 1).toFixed(2));
       return element;
@@ -106,10 +106,13 @@
       return [input, make("label", {}, make("span", {}, text), input)];
     };
     const labels = all.map((one) => one.label);
-    const [first, firstLabel] = select("A", labels, 0);
-    const [second, secondLabel] = select("B", labels, 1);
-    const [metric, metricLabel] = select("Metric", data.metrics, 1);
-    const [kind, kindLabel] = select("Matrix", ["A − B", "A", "B"], 0);
+    const state = stateOf(container);
+    const controls = [["A", labels, 0], ["B", labels, 1], ["Metric", data.metrics, 1], ["Matrix", ["A − B", "A", "B"], 0]];
+    const made = controls.map(([text, options, standard]) => {
+      const wanted = options.indexOf(state.get(text.toLowerCase()));
+      return select(text, options, wanted < 0 ? standard : wanted);
+    });
+    const [[first, firstLabel], [second, secondLabel], [metric, metricLabel], [kind, kindLabel]] = made;
     for (const label of [metricLabel, kindLabel]) label.classList.add("short");
     const out = make("div", { class: "compared", "aria-live": "polite" });
     const draw = () => {
@@ -128,16 +131,28 @@
         () => side("A", left, a),
         () => side("B", right, b),
       ];
+      const more = out.querySelector("details")?.open ? { open: "" } : {};
       out.replaceChildren(
-        make("div", { class: "pair" }, metricTable(data, indexA, indexB, left, right, metricIndex), pairs(data, a, b, missing)),
-        matrices[Number(kind.value)]());
+        make("div", { class: "pair" }, metricTable(data, indexA, indexB, left, right, metricIndex), matrices[Number(kind.value)]()),
+        make("details", { class: "fold", ...more }, make("summary", {}, "Most confused pairs"), pairs(data, a, b, missing)));
     };
-    for (const input of [first, second, metric, kind]) input.addEventListener("change", draw);
-    container.append(make("div", { class: "compare" }, make("h4", {}, "Two configurations side by side"),
+    made.forEach(([input], number) => input.addEventListener("change", () => {
+      const [text, options, standard] = controls[number];
+      const position = Number(input.value);
+      state.set(text.toLowerCase(), position === standard ? null : options[position]);
+      draw();
+    }));
+    // What stands open for readers without scripts is what the two sides display.
+    const table = container.querySelector(".scroll");
+    const heading = container.previousElementSibling;
+    const fold = make("details", { class: "fold" }, make("summary", {}, heading.textContent));
+    heading.remove();
+    table.before(fold);
+    fold.append(table);
+    for (const block of container.closest("section").querySelectorAll("details.blocks")) block.open = false;
+    container.prepend(make("div", { class: "compare" },
       make("div", { class: "choices" }, firstLabel, secondLabel, metricLabel, kindLabel), out));
     draw();
-    // What stands open for readers without scripts is what the two sides display.
-    for (const block of container.closest("section").querySelectorAll("details.block[open]")) block.open = false;
   }
 
   document.querySelectorAll("[data-controls=classes]").forEach(compare);

@@ -11,6 +11,7 @@
 
   function browse(place) {
     const data = JSON.parse(document.getElementById(place.dataset.values).textContent);
+    const state = stateOf(place);
     const positions = new Map(data.positions.map((image, number) => [image, number]));
     const list = place.querySelector(".shots");
     const status = place.querySelector("[aria-live]");
@@ -48,9 +49,10 @@
       status.textContent = `${one.label}: ${grouped(displayed.length)} of ${grouped(total)} misclassified images${what}.`;
       list.replaceChildren(...displayed.map((mistake) => shot(one, mistake)));
     };
-    const offer = () => {
+    const nameOf = (text) => data.classes[Number(text)];
+    const offer = (wanted) => {
       const one = data.configurations[Number(configuration.value)];
-      const before = pair.value === "all" ? "all" : pair.selectedOptions[0]?.dataset.pair;
+      const before = wanted ?? (pair.value === "all" ? "all" : pair.selectedOptions[0]?.dataset.pair);
       pair.replaceChildren(new Option(`all pairs (${grouped(one.total)})`, "-1"));
       if (data.disagreed.length) {
         const made = new Option(`all leaders disagree with the label (${grouped(data.disagreed.length)})`, "all");
@@ -65,11 +67,25 @@
       });
       draw();
     };
-    configuration.addEventListener("change", offer);
-    pair.addEventListener("change", draw);
+    const remember = () => {
+      state.set("images", configuration.value === "0" ? null : data.configurations[Number(configuration.value)].label);
+      const chosen = pair.value === "all" ? "all" : pair.selectedOptions[0]?.dataset.pair;
+      state.set("pair", chosen?.includes("/") ? chosen.split("/").map(nameOf).join(" → ") : chosen ?? null);
+    };
+    configuration.addEventListener("change", () => {
+      offer();
+      remember();
+    });
+    pair.addEventListener("change", () => {
+      draw();
+      remember();
+    });
     place.prepend(make("div", { class: "choices" },
       make("label", {}, make("span", {}, "Configuration"), configuration), make("label", {}, make("span", {}, "Pair"), pair)));
-    offer();
+    const chosen = data.configurations.findIndex((one) => one.label === state.get("images"));
+    if (chosen > 0) configuration.value = String(chosen);
+    const wanted = state.get("pair");
+    offer(wanted === "all" ? wanted : wanted?.split(" → ").map((name) => data.classes.indexOf(name)).join("/"));
   }
 
   document.querySelectorAll("[data-controls=gallery]").forEach(browse);

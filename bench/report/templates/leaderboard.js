@@ -50,6 +50,9 @@ function addColumns(table, data) {
 }
 
 function start(root) {
+  const state = stateOf(root);
+  // What restores a control from the address, once the table stands.
+  const restore = [];
   const data = JSON.parse(document.getElementById(root.dataset.values).textContent);
   const scroll = root.querySelector(".scroll");
   const node = root.querySelector("table");
@@ -128,7 +131,14 @@ function start(root) {
   const at = new Map(table.rows().indexes().toArray().map((row) => [table.row(row).data(), row]));
 
   const search = element("input", { type: "search", placeholder: "any words" });
-  search.addEventListener("input", () => table.search(search.value).draw());
+  search.addEventListener("input", () => {
+    table.search(search.value).draw();
+    state.set("filter", search.value);
+  });
+  restore.push(() => {
+    search.value = state.get("filter") ?? "";
+    if (search.value) table.search(search.value);
+  });
 
   const grouping = element("select", {}, element("option", { value: "", textContent: "nothing" }));
   for (const [label, wanted] of [
@@ -140,7 +150,17 @@ function start(root) {
     grouping.append(element("optgroup", { label }, ...options.map(({ index, title }) =>
       element("option", { value: index, textContent: title }))));
   }
-  grouping.addEventListener("change", () => regroup(grouping.value));
+  const byTitle = (title) => columns.find((column) => column.title === title);
+  grouping.addEventListener("change", () => {
+    regroup(grouping.value);
+    state.set("group", grouping.value && columns[Number(grouping.value)].title);
+  });
+  restore.push(() => {
+    const column = byTitle(state.get("group"));
+    if (!column) return;
+    grouping.value = column.index;
+    regroup(grouping.value);
+  });
 
   const menus = [];
   const menu = (title, ...items) => {
@@ -163,6 +183,13 @@ function start(root) {
       // Published results have no axes; they have a switch of their own.
       const keep = (_text, _row, row) => published[row] || axis.rows[row] === value;
       table.search.fixed(`axis ${axis.name}`, value === null ? null : keep).draw();
+      state.set(`axis ${axis.name}`, value === null ? null : axis.values[value]);
+    });
+    restore.push(() => {
+      const value = axis.values.indexOf(state.get(`axis ${axis.name}`));
+      if (value < 0) return;
+      select.value = value;
+      select.dispatchEvent(new Event("change"));
     });
     return labelled(axis.name, select);
   });
@@ -182,11 +209,33 @@ function start(root) {
   const tools = element("div", { className: "tools" });
   tools.append(labelled("Filter", search), labelled("Group by", grouping));
   if (filters.length) tools.append(menu("Axis values", ...filters));
-  tools.append(menu("Columns", ...hideable.map(({ index, title, axis, name, open }) =>
-    pick(name === "interval" ? "Interval, drawn" : title, !axis && open, (on) => table.column(index).visible(on)))));
+  const nameOf = ({ name, title }) => (name === "interval" ? "Interval, drawn" : title);
+  const isOpen = ({ axis, open }) => !axis && open;
+  const displayedColumns = () => {
+    const changed = hideable.filter((column) => table.column(column.index).visible() !== isOpen(column));
+    state.set("columns", changed.map(nameOf).join(";"));
+  };
+  tools.append(menu("Columns", ...hideable.map((column) => {
+    const label = pick(nameOf(column), isOpen(column), (on) => {
+      table.column(column.index).visible(on);
+      displayedColumns();
+    });
+    restore.push(() => {
+      if (!(state.get("columns") ?? "").split(";").includes(nameOf(column))) return;
+      label.firstChild.checked = !isOpen(column);
+      table.column(column.index).visible(!isOpen(column));
+    });
+    return label;
+  })));
   if (published.includes(true)) {
-    tools.append(element("div", { className: "switch" }, pick("Published results", true, (on) =>
-      table.search.fixed("published", on ? null : (_text, _row, row) => !published[row]).draw())));
+    const label = pick("Published results", true, (on) => {
+      table.search.fixed("published", on ? null : (_text, _row, row) => !published[row]).draw();
+      state.set("published", on ? null : "no");
+    });
+    restore.push(() => {
+      if (state.get("published") === "no") label.firstChild.click();
+    });
+    tools.append(element("div", { className: "switch" }, label));
   }
   tools.append(save);
   scroll.before(tools);
@@ -231,7 +280,14 @@ function start(root) {
   }));
   table.on("draw column-visibility", tell);
   new ResizeObserver(measure).observe(scroll);
+  restore.forEach((control) => control());
+  const [title, way] = (state.get("sort") ?? "").split(";");
+  if (byTitle(title) && WORDS[way]) table.order([byTitle(title).index, way]);
   table.draw();
+  table.on("order", () => {
+    const [[index, direction] = []] = table.order();
+    state.set("sort", WORDS[direction] ? `${columns[index].title};${direction}` : null);
+  });
 
   document.addEventListener("click", (event) => menus.forEach((one) => {
     if (!one.contains(event.target)) one.open = false;

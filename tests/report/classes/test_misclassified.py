@@ -129,9 +129,9 @@ def test_large_images_are_scaled_down_with_their_proportions() -> None:
 def test_the_sprite_keeps_to_its_size_by_showing_fewer_mistakes() -> None:
     wrong = {image: ((image + 1) % 3, 0.6 + image / 1000) for image in range(200)}
     dataset = data(200, shape=(3, 32, 32))
-    small = gallery_of({"one": predictions(200, wrong)}, dataset, max_bytes=60_000)
+    small = gallery_of({"one": predictions(200, wrong)}, dataset, max_bytes=30_000)
     assert small.sprite is not None
-    assert len(small.sprite.png) <= 60_000
+    assert len(small.sprite.png) <= 30_000
     (mistakes,) = small.mistakes
     assert 0 < len(mistakes.displayed) < MOST_CONFIDENT
     assert mistakes.displayed[0].image == 199

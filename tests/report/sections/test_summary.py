@@ -17,7 +17,7 @@ def summary(ledger: Ledger) -> Summary:
 
 
 def notes(ledger: Ledger) -> tuple[str, ...]:
-    return build(ledger.records, ledger.predictions, "title").sections[0][0].notes
+    return build(ledger.records, ledger.predictions, "title").sections[0][0].remarks
 
 
 def test_it_names_what_validation_chose_with_its_test_figure_and_interval(full: Ledger) -> None:
@@ -161,7 +161,8 @@ def test_another_ranking_metric_leaves_ties_to_accuracy_and_says_so(ledger: Ledg
     said = report.summaries[0]
     assert said.difference == ""
     assert any(
-        note.startswith("The best set, differences and effects are of accuracy") for note in report.sections[0][0].notes
+        note.startswith("The best set, differences and effects are of accuracy")
+        for note in report.sections[0][0].remarks
     )
 
 
