@@ -58,6 +58,11 @@ class PageSection:
     half: bool = False
 
     @property
+    def chart_titles(self) -> list[str]:
+        """Of all its charts."""
+        return [drawn.chart.title for drawn in (*self.charts, *self.more_charts)]
+
+    @property
     def more(self) -> list[str]:
         """What is folded, in words."""
         titles = [drawn.chart.title for drawn in self.more_charts]
@@ -99,7 +104,9 @@ def brief(text: str) -> tuple[str, str]:
 def arrange(section: Section, drawn: Sequence[DrawnChart]) -> PageSection:
     """A section with its charts drawn."""
     charts = tuple(item for item in drawn if not item.chart.folded)
-    groups, tables, more_tables = [], [], []
+    groups: list[tuple[TableGroup, tuple[Table, ...]]] = []
+    tables: list[Table] = []
+    more_tables: list[Table] = []
     for group, members in section.grouped("page"):
         if group:
             groups.append((group, tuple(members)))

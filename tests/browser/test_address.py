@@ -46,7 +46,7 @@ def test_filter_order_and_columns_are_in_the_address(open_page: Open, small_page
         "columns": "FLOPs",
         "published": "no",
         "filter": "mlp",
-        "sort": "Test accuracy %;descending",
+        "sort": "Test accuracy %;desc",
     }
     displayed = page.locator(".board tbody tr").all_inner_texts()
     again(page)
@@ -73,14 +73,15 @@ def test_two_chosen_configurations_and_the_gallerys_pair_are_in_the_address(open
 
 def test_a_link_opens_what_is_folded(open_page: Open, small_page: str) -> None:
     page = open_page(small_page)
-    checks = page.locator("#checks table")
-    expect(checks).to_be_hidden()
-    page.locator(".stamp a", has_text="checks passed").click()
-    expect(checks).to_be_visible()
+    table = page.locator("#provenance table")
+    expect(table).to_be_hidden()
+    page.locator(".stamp a", has_text="Provenance").click()
+    expect(table).to_be_visible()
     address = page.url
     page.goto("about:blank")
-    page.goto(address.replace("#checks", "#provenance"))
-    expect(page.locator("#provenance table")).to_be_visible()
+    page.goto(address.replace("#provenance", "#glossary"))
+    expect(page.locator("#glossary table")).to_be_visible()
+    expect(table).to_be_hidden()
 
 
 def saved(page: Page, place: Locator, name: str, to: Path) -> bytes:

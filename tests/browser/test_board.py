@@ -47,7 +47,9 @@ def heading(page: Page, text: str) -> None:
 
 def test_it_starts_as_the_report_sorts_it(open_page: Open, small_page: str, small: Report) -> None:
     page = open_page(small_page)
-    labels = [" ".join(text.split("\n")[0].split()) for text in rows(page)]
+    names = "table.board tbody tr:not(.group) > th"
+    parts = "cells => cells.map(cell => [...cell.querySelectorAll('.part')].map(part => part.innerText).join(' '))"
+    labels = [" ".join(text.split()) for text in page.locator(names).evaluate_all(parts)]
     assert labels == small.frame["label"].tolist()
     expect(page.get_by_role("status").first).to_have_text("9 rows")
 

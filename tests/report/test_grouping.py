@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 from made_ledger import L2, Ledger, config, planned
 
-from bench.ledger.record import Status
+from bench.ledger.record import Status, external_config
+from bench.published import find
+from bench.report import build
 from bench.report.grouping import group_trials
 
 
@@ -28,6 +30,29 @@ def test_flips_at_test_time_have_a_section_whose_heading_says_so(ledger: Ledger)
     assert len(flipped.configurations) == 1
     assert "test-time augmentation" in flipped.protocol and "test-time" not in plain.protocol
     assert plain.title != flipped.title
+
+
+def test_a_suite_has_one_section_whatever_its_budgets(ledger: Ledger) -> None:
+    short, long = config(), config(regularizer=L2, epochs=9)
+    ledger.add(short, [0.88], config_key="a")
+    ledger.add(long, [0.89], config_key="b")
+    (section,) = group_trials(ledger.records, [*planned(short, 1, "a"), *planned(long, 1, "b")])
+    assert "5 or 9 epochs" in section.protocol
+    report = build(ledger.records, ledger.predictions, "title", planned=[*planned(short, 1), *planned(long, 1)])
+    board = report.sections[0][0].tables[0]
+    assert [cell.text for cell in board.cells["epochs"]] == ["9", "5"]
+    assert board.controls is not None and "epochs" in board.controls.data([0, 1])["open"]
+
+
+def test_what_was_imported_is_drawn_as_measured(ledger: Ledger) -> None:
+    ledger.add(config(), [0.88, 0.89])
+    svm = {**external_config("svm", config()["dataset"]), "validation": "none", "epochs": 1}
+    ledger.add(svm, [0.9, 0.91])
+    report = build(ledger.records, ledger.predictions, "title", references=find(["lab-e-baseline"]))
+    board = report.sections[0][0].tables[0]
+    kinds = dict(zip(report.frame["kind"], zip(board.styles, board.cells["interval"], strict=True), strict=True))
+    assert kinds["imported"][0].states == () and kinds["imported"][1].style == ""
+    assert kinds["published"][0].states == ("published",) and kinds["published"][1].style == "flag"
 
 
 def test_another_budget_is_another_section_unless_epochs_are_an_axis(ledger: Ledger) -> None:

@@ -17,7 +17,7 @@ def glossary(comparisons: Sequence[Comparison], _: Origin) -> Section:
         name="glossary",
         title="Glossary",
         caption="",
-        frame=pd.DataFrame(sorted(TERMS.items(), key=lambda item: item[0].lower()), columns=["term", "meaning"]),
+        frame=pd.DataFrame([(term, TERMS[term]) for term in sorted(TERMS, key=str.lower)], columns=["term", "meaning"]),
         columns=(
             Column("term", "Term", lambda row: row["term"], "text"),
             Column("meaning", "Meaning", lambda row: row["meaning"], "text"),

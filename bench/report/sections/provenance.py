@@ -33,6 +33,7 @@ def provenance(comparisons: Sequence[Comparison], origin: Origin) -> Section:
         "Provenance",
         (provenance_table(facts),),
         data=lambda: {"provenance": dict(facts)},
+        verdict="Provenance",
         folded=True,
     )
 

@@ -238,7 +238,10 @@ function start(root) {
     tools.append(element("div", { className: "switch" }, label));
   }
   tools.append(save);
-  scroll.before(tools);
+  // A phone has the rows first, and the controls behind a word.
+  const toolbox = element("details", { className: "toolbox", open: matchMedia("(min-width: 40rem)").matches });
+  toolbox.append(element("summary", { textContent: "Filter, group, columns" }), tools);
+  scroll.before(toolbox);
 
   const count = element("span", { role: "status" });
   const pages = element("div", { className: "pages" }, count);

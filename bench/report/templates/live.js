@@ -3,13 +3,13 @@
 const SECONDS = 2;
 const version = document.querySelector('meta[name="ledger-version"]').content;
 const status = document.querySelector(".live");
-const places = () => [...document.querySelectorAll("details")];
 const KEY = "bench-open";
+// By its section and words: new results bring new places.
+const nameOf = (details) => `${details.closest("section[id]")?.id} ${details.querySelector("summary").textContent}`;
+const places = () => [...document.querySelectorAll("details:not(.save, .tools details)")];
 
-for (const position of JSON.parse(sessionStorage.getItem(KEY) ?? "[]")) {
-  const at = places()[position];
-  if (at && !at.open) at.open = true;
-}
+const opened = new Set(JSON.parse(sessionStorage.getItem(KEY) ?? "[]"));
+for (const details of places()) if (opened.has(nameOf(details))) details.open = true;
 sessionStorage.removeItem(KEY);
 
 const isBusy = () => document.activeElement?.matches("input, select") || document.querySelector(".tools details[open], .save[open]");
@@ -22,8 +22,7 @@ async function look() {
     if (answer.headers.get("ETag") !== `"${version}"`) {
       status.textContent = "live · new results";
       if (!isBusy()) {
-        const open = places().flatMap((details, position) => (details.open ? [position] : []));
-        sessionStorage.setItem(KEY, JSON.stringify(open));
+        sessionStorage.setItem(KEY, JSON.stringify(places().filter((details) => details.open).map(nameOf)));
         location.reload();
         return;
       }

@@ -43,13 +43,16 @@ async function png(figure) {
 // The rows that a specification draws, each once, with the columns of all; what only places a line is left out.
 function rowsOf(spec) {
   const sets = new Map();
+  const add = (values) => {
+    if (Array.isArray(values) && Object.keys(values[0] ?? {}).length > 1) sets.set(JSON.stringify(values), values);
+  };
   const visit = (node) => {
     if (!node || typeof node !== "object") return;
-    const values = node.data?.values;
-    if (Array.isArray(values) && values.length && Object.keys(values[0]).length > 1) sets.set(JSON.stringify(values), values);
+    add(node.data?.values);
     Object.values(node).forEach(visit);
   };
   visit(spec);
+  Object.values(spec.datasets ?? {}).forEach(add);
   const rows = [...sets.values()].flat();
   const columns = [...new Set(rows.flatMap(Object.keys))];
   return { rows, columns };
@@ -88,9 +91,9 @@ async function start() {
     });
     figure.querySelector("figcaption").append(" ", values);
   }
-  for (const place of document.querySelectorAll("section.topic, .overview")) {
+  for (const place of document.querySelectorAll("section.topic, .overview figure")) {
     const lines = [];
-    for (const figure of place.querySelectorAll("figure.chart")) {
+    for (const figure of place.matches("figure") ? [place] : place.querySelectorAll("figure.chart")) {
       const title = figure.querySelector("h4").textContent;
       const name = fileName(title);
       lines.push([title, {

@@ -7,6 +7,7 @@ from made_ledger import FLIP, L2, Ledger, config, planned, provenance_of
 
 from bench.report import Report, build
 from bench.report.confirmation import fresh_trials
+from bench.report.document import Chart
 from bench.report.markdown import to_markdown
 from bench.report.sections.summary import NOT_CONFIRMED, OF_THESE, Summary
 from bench.suite.trial import Trial
@@ -251,6 +252,24 @@ def test_what_was_selected_is_judged_by_fresh_seeds(ledger: Ledger) -> None:
     assert [row["label"] for row in table.rows] == ["mlp · l2", "mlp"]
     text = to_markdown(report)
     assert "Confirmed with fresh seeds" in text and "confirmed below" in text
+
+
+def test_the_page_begins_with_what_fresh_seeds_say(ledger: Ledger) -> None:
+    begun = confirmed_report(ledger, 2).summaries[0]
+    assert begun.opening.endswith(
+        "the one selected on validation reaches 85.50\u00a0% test accuracy with 2 fresh seeds."
+    )
+    leads, different, *_ = begun.tiles
+    assert (leads.label, leads.value[:5]) == ("mlp", "85.50")
+    assert leads.text.startswith("selected on validation, judged by 2 fresh seeds alone")
+    assert different.text.startswith("2 seeds each")
+    chart = begun.draw() if begun.draw else None
+    assert isinstance(chart, Chart)
+    spec = chart.chart.to_dict()
+    tables = [*spec.get("datasets", {}).values(), *(layer.get("data", {}).get("values", []) for layer in spec["layer"])]
+    tables.append(spec.get("data", {}).get("values", []))
+    heights = {round(row["y"], 2) for rows in tables for row in rows if row.get("label") == "mlp"}
+    assert heights == {85.5}
 
 
 def test_until_all_fresh_seeds_are_trained_it_is_said_that_nothing_is_confirmed(ledger: Ledger) -> None:
