@@ -7,7 +7,8 @@ import hashlib
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -94,6 +95,14 @@ LONGEST = 100
 """Characters of a report's name that tell its options; file systems allow 255 bytes of all."""
 
 
+Serve = Annotated[
+    bool, typer.Option("--serve", help="Show the page in a browser on this machine; it follows the ledger in a run.")
+]
+Port = Annotated[
+    int, typer.Option("--port", help="Where --serve listens; 0 takes a free one.", metavar="N", min=0, max=65535)
+]
+
+
 def report(
     suite: Annotated[
         str | None,
@@ -123,18 +132,13 @@ def report(
             metavar="PATTERN",
         ),
     ] = None,
-    serve: Annotated[
-        bool,
-        typer.Option("--serve", help="Show the page in a browser on this machine; it follows the ledger during a run."),
-    ] = False,
-    port: Annotated[
-        int, typer.Option("--port", help="Where --serve listens; 0 takes a free one.", metavar="N", min=0, max=65535)
-    ] = 8765,
+    serve: Serve = False,
+    port: Port = 8765,
     no_user_code: NoUserCode = False,
 ) -> None:
     """Rank what the ledger holds: in the terminal, or as files."""
-    if serve and (out == "-" or any((html, markdown, csv, as_json, latex, tables, figures))):
-        raise UserError("--serve writes no files: leave out --html and the like, or --serve")
+    if serve and out == "-":
+        raise UserError("--serve prints no report: leave out --out -, or --serve")
     printed = reserve_stdout() if out == "-" and any((html, markdown, csv, as_json, latex)) else sys.stdout
     loaded = load(suite, only, set_, seeds, not no_user_code) if suite else None
     from bench.report.csv_json import to_csv, to_json
@@ -145,18 +149,7 @@ def report(
 
     ledger = existing(results)
     options = options_text(only, set_, seeds)
-    patterns = details or ()
-    suite_text = suite_argument(suite, options) if suite else ""
-
-    def build_report() -> Report:
-        if loaded is None:
-            return report_of_all(ledger, patterns, with_ensembles=True)
-        trials = proposed_trials_of(loaded, ledger)
-        return report_of(ledger, suite_text, loaded, trials, patterns, with_ensembles=True)
-
-    if serve:
-        serve_report(ledger, build_report, port)
-        return
+    build_report = partial(_built, ledger, loaded, suite_argument(suite, options) if suite else "", details or ())
     built = build_report()
     warn_damaged(ledger)
     writers = {
@@ -171,7 +164,7 @@ def report(
         write_figures(built, figures)
     if tables is not None:
         write_tables(built, tables)
-    if not wanted and figures is None and tables is None:
+    if not wanted and figures is None and tables is None and not serve:
         print_terminal(built, terminal())
     elif out == "-":
         for text_of in wanted.values():
@@ -182,6 +175,15 @@ def report(
             claim_report_name(Path(out), name, loaded.path)
         for suffix, text_of in wanted.items():
             write(Path(out) / f"{name}.{suffix}", text_of(built))
+    if serve:
+        serve_report(ledger, build_report, port)
+
+
+def _built(ledger: Ledger, suite: Suite | None, text: str, patterns: Sequence[str]) -> Report:
+    """The report of a suite, or of everything, as the ledger is now."""
+    if suite is None:
+        return report_of_all(ledger, patterns, with_ensembles=True)
+    return report_of(ledger, text, suite, proposed_trials_of(suite, ledger), patterns, with_ensembles=True)
 
 
 def serve_report(ledger: Ledger, build_report: Callable[[], Report], port: int) -> None:

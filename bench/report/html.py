@@ -21,11 +21,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from bench.jsonutil import JsonObject
 from bench.report.charts.drawing import library, page_svg, specification, svg_of
 from bench.report.charts.style import CONFIG
 from bench.report.csv_json import csv_of, with_axes
 from bench.report.document import Cell, Chart, Column, Report, Section, Table
-from bench.report.glossary import TERMS, anchor_of, term_of
+from bench.report.terms import TERMS, anchor_of, term_of
 from bench.report.latex import HEAD, latex_table
 from bench.report.page_layout import MAX_ROWS, DrawnChart, PageSection, arrange, brief, in_rows
 from bench.suite.labels import SEPARATOR
@@ -96,7 +97,7 @@ def _specs(
     parts: Sequence[tuple[str, Sequence[Section]]],
     arranged: Sequence[Sequence[PageSection]],
     overviews: Sequence[DrawnChart | None],
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, JsonObject]:
     """The specification of each chart, by its id in the page."""
     anchors = [anchor for anchor, _ in parts]
     drawn = [

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from markupsafe import Markup
 
+from bench.jsonutil import JsonObject
 from bench.report.document import Chart, Section, Table, TableGroup
-from bench.report.glossary import terms_in
+from bench.report.terms import terms_in
 
 MAX_ROWS = 1000
 """Rows of a table that a page displays in full: more would take seconds to open."""
@@ -34,7 +34,7 @@ class DrawnChart:
     chart: Chart
     image: Markup
     width: float
-    spec: dict[str, Any]
+    spec: JsonObject
 
 
 @dataclass(frozen=True, eq=False)

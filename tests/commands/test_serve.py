@@ -53,6 +53,6 @@ def test_the_page_follows_the_ledger(tmp_path: Path) -> None:
         process.kill()
 
 
-def test_serving_writes_no_files(tmp_path: Path) -> None:
-    code, _, err = commands.bench("report", "--serve", "--html", "--results", tmp_path)
-    assert code == 2 and err.startswith("error: --serve writes no files")
+def test_what_is_served_is_not_printed(tmp_path: Path) -> None:
+    code, _, err = commands.bench("report", "--serve", "--html", "--out", "-", "--results", tmp_path)
+    assert code == 2 and err.startswith("error: --serve prints no report")

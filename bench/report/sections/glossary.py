@@ -8,7 +8,7 @@ import pandas as pd
 
 from bench.report.comparison import Comparison, Origin
 from bench.report.document import Column, Section, Table
-from bench.report.glossary import TERMS
+from bench.report.terms import TERMS
 
 
 def glossary(comparisons: Sequence[Comparison], _: Origin) -> Section:
