@@ -55,7 +55,7 @@ class Comparison:
     confirmed: Comparison | None = None
 
     @cached_property
-    def judged(self) -> Comparison:
+    def deciding(self) -> Comparison:
         """What says who leads and by how much: fresh seeds alone once all of them have ended, else these."""
         fresh = self.confirmed
         if fresh is None or not fresh.frame["selected"].any() or not fresh.frame["status"].eq("complete").all():

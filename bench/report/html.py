@@ -26,9 +26,9 @@ from bench.report.charts.drawing import library, page_svg, specification, svg_of
 from bench.report.charts.style import CONFIG
 from bench.report.csv_json import csv_of, with_axes
 from bench.report.document import Cell, Chart, Column, Report, Section, Table
-from bench.report.terms import TERMS, anchor_of, term_of
 from bench.report.latex import HEAD, latex_table
 from bench.report.page_layout import MAX_ROWS, DrawnChart, PageSection, arrange, brief, in_rows
+from bench.report.terms import TERMS, anchor_of, term_of
 from bench.suite.labels import SEPARATOR
 
 COMMON = {"config", "$schema"}
@@ -112,8 +112,8 @@ def _specs(
 
 def _files(table: Table) -> dict[str, str]:
     """What a reader may save of a table; the CSV of a sortable one follows its filters, so its script makes it."""
-    own = {"tex": HEAD + latex_table(table)}
-    return own if table.controls and table.controls.sortable else {"csv": csv_of(table.frame), **own}
+    latex = {"tex": HEAD + latex_table(table)}
+    return latex if table.controls and table.controls.sortable else {"csv": csv_of(table.frame), **latex}
 
 
 def _packed(content: Any) -> Markup:

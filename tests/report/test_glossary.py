@@ -8,9 +8,9 @@ from made_ledger import Ledger, config
 
 from bench.report import build, to_html, to_markdown
 from bench.report.comparison import Origin
-from bench.report.terms import TERMS, anchor_of, term_of, terms_in
 from bench.report.number_format import points_range, seconds
 from bench.report.sections.citation import bibtex
+from bench.report.terms import TERMS, anchor_of, term_of, terms_in
 
 
 def test_a_term_is_found_as_a_word() -> None:

@@ -60,4 +60,4 @@ def bibtex(comparisons: Sequence[Comparison], origin: Origin) -> str:
 
 
 def _escaped(text: str) -> str:
-    return SPECIAL.sub(lambda found: r"\textbackslash{}" if found[1] == "\\" else f"\\{found[1]}", text)
+    return SPECIAL.sub(lambda match: r"\textbackslash{}" if match[1] == "\\" else f"\\{match[1]}", text)

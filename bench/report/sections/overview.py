@@ -44,15 +44,15 @@ def opening(comparison: Comparison) -> str:
         f"with {counted(seeds[0], 'seed')} each" if len(seeds) == 1 else f"with {seeds[0]} to {seeds[-1]} seeds"
     )
     what = "1 configuration" if len(trained) == 1 else f"{len(trained):,} configurations"
-    judged = comparison.judged
-    best = _leader(trained) if judged is comparison else _leader(judged.frame)
+    deciding = comparison.deciding
+    best = _leader(trained) if deciding is comparison else _leader(deciding.frame)
     metric = METRICS[best["metric"]].heading
     value = f"{number(best['test_mean'], best['metric'])}{unit(best['metric'])}".replace(" %", "\u00a0%")
     role = "the one selected on validation reaches" if best["selected"] else "the best of them reaches"
     if len(trained) == 1:
         return f"{what} {with_seeds} was trained on {group.dataset}; it reaches {value} test {metric}."
     whose = " with these networks" if best["selected"] else ""
-    if judged is not comparison:
+    if deciding is not comparison:
         whose = f" with {counted(best['seeds'], 'fresh seed')}"
     return f"{what} {with_seeds} were trained on {group.dataset}; {role} {value} test {metric}{whose}."
 
@@ -68,12 +68,12 @@ def tiles(comparison: Comparison) -> tuple[Tile, ...]:
     trained = frame[(frame["kind"] == "trained") & (frame["status"] == "complete")]
     if trained.empty:
         return ()
-    judged = comparison.judged
-    is_fresh = judged is not comparison
+    deciding = comparison.deciding
+    is_fresh = deciding is not comparison
     if is_fresh:
-        trained = judged.frame
+        trained = deciding.frame
     best = _leader(trained)
-    different = _different(judged, trained, best, is_fresh)
+    different = _different(deciding, trained, best, is_fresh)
     made = (_leads(best, is_fresh), different, _errs(comparison), _against_published(comparison))
     return tuple(tile for tile in made if tile is not None)
 
@@ -161,8 +161,8 @@ def overview_chart(comparison: Comparison) -> Chart | OmittedChart:
         return OmittedChart(TITLE, "nothing was trained completely")
     frame = comparison.frame.set_index("label")
     points["kind"] = [_kind(frame.loc[label]) for label in points["label"]]
-    if comparison.judged is not comparison:
-        points = _by_fresh_seeds(points, comparison.judged)
+    if comparison.deciding is not comparison:
+        points = _by_fresh_seeds(points, comparison.deciding)
     lines = _published_lines(comparison, points)
     unit_name = "seconds"
     if points["x"].max() < 1:
@@ -172,15 +172,15 @@ def overview_chart(comparison: Comparison) -> Chart | OmittedChart:
         if len(lines)
         else "95 % intervals, thick on this test set, thin on new images."
     )
-    if comparison.judged is not comparison:
+    if comparison.deciding is not comparison:
         caption += " The selected configuration and its rivals stand where their fresh seeds put them."
     return Chart("overview", TITLE, caption, _layers(points, lines, metric, unit_name))
 
 
-def _by_fresh_seeds(points: pd.DataFrame, judged: Comparison) -> pd.DataFrame:
+def _by_fresh_seeds(points: pd.DataFrame, deciding: Comparison) -> pd.DataFrame:
     """The same points, those that have fresh seeds by these alone."""
-    fresh = cost_points(judged, "train_seconds")
-    fresh["kind"] = [_kind(row) for _, row in judged.frame.set_index("label").loc[fresh["label"]].iterrows()]
+    fresh = cost_points(deciding, "train_seconds")
+    fresh["kind"] = [_kind(row) for _, row in deciding.frame.set_index("label").loc[fresh["label"]].iterrows()]
     others = points[~points["label"].isin(set(fresh["label"]))]
     return pd.concat([others, fresh], ignore_index=True)
 

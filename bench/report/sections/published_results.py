@@ -79,17 +79,19 @@ def published_frame(comparison: Comparison) -> pd.DataFrame:
     compared with the configuration that reproduces it, the best on validation of several, else with the first of the
     top configurations.
     """
-    analysis, judged = comparison.analysis, comparison.judged.analysis
-    is_fresh = comparison.judged is not comparison
-    of_judged = comparison.judged.frame
-    first = of_judged.loc[of_judged["selected"], "label"].iloc[0] if is_fresh else next(iter(analysis.top), None)
+    analysis, deciding = comparison.analysis, comparison.deciding.analysis
+    is_fresh = comparison.deciding is not comparison
+    deciding_frame = comparison.deciding.frame
+    first = (
+        deciding_frame.loc[deciding_frame["selected"], "label"].iloc[0] if is_fresh else next(iter(analysis.top), None)
+    )
     rows = []
     for reference in comparison.references:
         wrong_metric = reference.part != "test" or reference.metric_name != "accuracy"
         if analysis.estimates is None or wrong_metric or reference.value is None:
             continue
         reproduction = _reproduction(analysis.compared, comparison.reproductions.get(reference.id, ()))
-        by = judged if reproduction is None and judged.estimates is not None else analysis
+        by = deciding if reproduction is None and deciding.estimates is not None else analysis
         label = reproduction or first
         if label is not None and by.estimates is not None:
             measured = new_images(by.estimates, by.indices[label])

@@ -68,8 +68,8 @@ def _in_words(comparison: Comparison) -> Summary:
         best = _best_set_sentence(comparison, complete)
         return Summary(lead, difference=best, caution=caution, trials=trials, facts=facts)
     row = selected.to_dict("records")[0]
-    if comparison.judged is not comparison:
-        return replace(_confirmed(comparison.judged, len(trained)), trials=trials, facts=facts)
+    if comparison.deciding is not comparison:
+        return replace(_confirmed(comparison.deciding, len(trained)), trials=trials, facts=facts)
     if comparison.confirmed:
         caution = f"{caution} {NOT_CONFIRMED}".strip()
     difference_text = _differences(comparison, row, complete)
