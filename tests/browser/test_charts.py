@@ -30,6 +30,7 @@ def test_still_pictures_stand_without_scripts(open_page: Opened, page_text: str)
 
 def test_pointing_makes_a_chart_live(open_page: Opened, page_text: str) -> None:
     page = open_page(page_text)
+    page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
     for figure in page.locator("figure.chart").all():
         figure.locator(".still").dispatch_event("pointerenter")
         expect(figure).to_have_class("chart live")
