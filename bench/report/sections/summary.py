@@ -55,7 +55,7 @@ def _in_words(comparison: Comparison) -> Summary:
         lead = "Only rows that were imported from their predictions: nothing was trained here, and nothing selected."
         return Summary(lead, difference=_best_set_sentence(comparison, complete), facts=facts)
     if trained.empty:
-        lead = "No configuration has all its seeds: nothing was selected."
+        lead = f"{_first_error(comparison)}No configuration has all its seeds: nothing was selected."
         return Summary(lead, trials=trials, facts=facts)
     caution = _caution(trained)
     if len(trained) == 1:
@@ -98,6 +98,16 @@ def _confirmed(confirmed: Comparison, n_complete: int) -> Summary:
         difference_text = f"{names} {_differences(confirmed, row, complete)}".strip()
     metrics = f"{_metrics(row).removesuffix('.').removesuffix('seeds').removesuffix('seed')}fresh seeds."
     return Summary(lead, row["label"], metrics, difference_text, _caution(complete))
+
+
+def _first_error(comparison: Comparison) -> str:
+    """What ended the first trial, where each one that ran has failed; nothing else is to be read then."""
+    ended = comparison.not_ranked
+    any_complete = any(configuration.with_status("complete") for configuration in comparison.group.configurations)
+    if any_complete or ended.empty or not ended["status"].eq("failed").all():
+        return ""
+    first = ended.to_dict("records")[0]
+    return f"Every trial failed, the first ({first['label']}, seed {first['seed']}) with {first['reason']}. "
 
 
 def _trials(comparison: Comparison) -> str:

@@ -104,7 +104,7 @@ def test_the_other_seeds_of_a_pruned_configuration_are_not_waited_for(ledger: Le
 
 def test_when_every_trial_failed_nothing_was_chosen(ledger: Ledger) -> None:
     ledger.add_ended(config(), 0, "failed", 0)
-    assert summary(ledger).sentence == "No configuration has all its seeds: nothing was selected."
+    assert summary(ledger).sentence.endswith(". No configuration has all its seeds: nothing was selected.")
 
 
 def test_it_says_which_others_cannot_be_told_from_it_and_how_far_the_next_is_behind(ledger: Ledger) -> None:
@@ -276,3 +276,13 @@ def test_until_all_fresh_seeds_are_trained_it_is_said_that_nothing_is_confirmed(
     said = confirmed_report(ledger, 1).summaries[0]
     assert said.lead == "Selected on validation, of 3 complete configurations:"
     assert OF_THESE in said.metrics and said.caution.endswith(NOT_CONFIRMED)
+
+
+def test_where_every_trial_failed_the_first_error_leads(ledger: Ledger) -> None:
+    for seed in range(2):
+        failure = {"kind": "OSError", "message": f"disk {seed} is full"}
+        ledger.add_ended(config(), seed, "failed", 0, failure=failure)
+    said = summary(ledger)
+    assert said.lead.startswith("Every trial failed, the first (mlp, seed 0) with OSError: disk 0 is full. ")
+    ledger.add(config(regularizer=L2), [0.9])
+    assert "Every trial failed" not in summary(ledger).lead
