@@ -105,7 +105,7 @@ def test_drawn_values_are_no_values_of_an_axis_and_adaptive_ones_have_no_effects
     leaderboard = section_of(report_of(ledger), "leaderboard")
     marked = ["of an adaptive search" in style.marks for style in leaderboard.tables[0].styles]
     assert (marked.count(True), marked.count(False)) == (27, 4), "none of the grid's rows"
-    assert "30 configurations of 34 are of an adaptive search, which chose them by val" in " ".join(leaderboard.notes)
+    assert "30 configurations of 34 are of an adaptive search, which chose them by val" in " ".join(leaderboard.remarks)
     effects = section_of(report_of(ledger), "effects")
     assert str(effects.tables[0].rows) == str(listed)
     assert {row["axis"] for row in listed} == {"optimizer", "batch_size"}
