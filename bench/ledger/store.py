@@ -21,6 +21,8 @@ from bench.ledger.entries import MAX_ENTRY_BYTES, folder_of, is_entry_name
 ENTRIES, INDEX, LEASES, TEMPORARY, CHECKPOINTS = "entries", "index.jsonl", "leases", "tmp", "checkpoints"
 RUNGS = "rungs"
 """Scores at the rungs of pruning, in the names of empty files; they are advisory, as leases are."""
+TENSORBOARD = "tensorboard"
+"""Where ``--log tensorboard`` writes unless it names a folder; of a run elsewhere, before its first entry is here."""
 LOGS = "logs"
 """Output of trials, a file each, for people."""
 RESULTS = "results"
@@ -145,7 +147,7 @@ def with_results(command: str, results: object) -> str:
 def check_names(root: Location, names: set[str]) -> bool:
     """Whether `root`, which contains these `names`, has entries; UserError where it is clearly not a ledger."""
     visible = sorted(name for name in names if not name.startswith("."))
-    if visible and not names & {ENTRIES, INDEX, LEASES, TEMPORARY, CHECKPOINTS, RUNGS}:
+    if visible and not names & {ENTRIES, INDEX, LEASES, TEMPORARY, CHECKPOINTS, RUNGS, TENSORBOARD}:
         raise UserError(
             f"{root}: not a ledger: it has no folder `{ENTRIES}` but holds {', '.join(visible[:3])}"
             f"{', ...' if len(visible) > 3 else ''}; name a ledger, or a new or empty folder"

@@ -336,6 +336,13 @@ def test_an_empty_folder_may_become_a_ledger(tmp_path, make_record, predictions)
     assert Ledger(tmp_path).records() == [make_record()]
 
 
+def test_trackers_may_write_before_the_first_entry(tmp_path, make_record, predictions):
+    """As TensorBoard's files of a run on a cluster, whose entries come home later."""
+    (tmp_path / "tensorboard").mkdir()
+    Ledger(tmp_path).publish(make_record(), predictions)
+    assert Ledger(tmp_path).records() == [make_record()]
+
+
 def test_finished_sees_what_another_driver_published_for_one_key(tmp_path, make_record, predictions):
     mine, theirs = Ledger(tmp_path), Ledger(tmp_path)
     record = make_record()

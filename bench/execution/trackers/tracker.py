@@ -16,6 +16,7 @@ from bench.components import AXES
 from bench.errors import UserError, nearest
 from bench.ledger.file_store import check_writable
 from bench.ledger.record import PARTS, Record
+from bench.ledger.store import TENSORBOARD
 from bench.suite.labels import axis_label
 
 if TYPE_CHECKING:
@@ -191,7 +192,7 @@ def _destination(text: str, local_folder: Path) -> Destination:
 
 
 def _tensorboard_folder(location: str, local_folder: Path) -> str:
-    folder = Path(location).expanduser() if location else local_folder / "tensorboard"
+    folder = Path(location).expanduser() if location else local_folder / TENSORBOARD
     if folder.exists() and not folder.is_dir():
         raise UserError(f"--log tensorboard={location}: is a file; name a folder for TensorBoard's event files")
     check_writable(folder)
