@@ -28,7 +28,7 @@ def select_fresh(ledger: Ledger, suite: BundledSuite) -> list[Trial]:
         return []
     from bench.execution.adaptive_search import with_proposals
 
-    trials = with_proposals(suite.trials, ledger, suite.done(ledger), suite.rank_by)
+    trials = with_proposals(suite.trials, ledger, suite.ended(ledger), suite.rank_by)
     return confirmation(ledger, list(trials), suite.confirm, suite.rank_by)
 
 

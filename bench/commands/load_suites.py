@@ -134,8 +134,7 @@ def proposed_trials_of(suite: Suite, ledger: Ledger, to_train: bool = False) -> 
     if to_train:
         check_optuna(listed)
 
-    failed = {record.key: record for record in ledger.records() if record.status == "failed"}
-    ended = failed | ledger.done(rule(suite.pruning), suite.max_minutes)
+    ended = ledger.ended(rule(suite.pruning), suite.max_minutes)
     return with_proposals(listed, ledger, ended, suite.metrics[0])
 
 

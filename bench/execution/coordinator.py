@@ -109,7 +109,7 @@ class Coordinator:
         sweep(self.local_folder, {key for key, record in done.items() if record.status != "timed_out"} | self._forced)
         pruner = pruner_of(options.pruning, options.sampling_seed, trials)
         self.scheduler = Scheduler(trials, done, pruner, options.retries)
-        self._trials, self._results = list(trials), dict(done)
+        self._trials, self._results = list(trials), ended_for(ledger, options)
         is_adaptive = any(trial.search and trial.search.rule.is_adaptive for trial in trials)
         proposals = recorded_proposals(ledger.records()) if is_adaptive else {}
         self._searcher = Searcher(trials, proposals, options.rank_by)
@@ -393,6 +393,12 @@ def done_for(ledger: Ledger, options: RunOptions) -> dict[str, Record]:
     """Key to record of what a run with these options need not train."""
     done = ledger.done(rule(options.pruning), options.max_minutes)
     return {key: record for key, record in done.items() if key not in set(options.forced)}
+
+
+def ended_for(ledger: Ledger, options: RunOptions) -> dict[str, Record]:
+    """As `done_for`, and with those that failed: what adaptive searches go by."""
+    ended = ledger.ended(rule(options.pruning), options.max_minutes)
+    return {key: record for key, record in ended.items() if key not in set(options.forced)}
 
 
 def replacement_text(old: Record, new: Record) -> str:

@@ -15,7 +15,7 @@ from bench.data import Dataset
 from bench.errors import UserError
 from bench.execution.adaptive_search import with_proposals
 from bench.execution.checkpoints import checkpoint_path
-from bench.execution.coordinator import Coordinator, done_for
+from bench.execution.coordinator import Coordinator, done_for, ended_for
 from bench.execution.forkserver import ProcessDiedError, train
 from bench.execution.logs import new_log
 from bench.execution.messages import RunOptions, TrialFailure
@@ -62,7 +62,7 @@ def run_trials(
         )
     ledger.flush_pending()
     done = done_for(ledger, options)
-    trials = with_proposals(trials, ledger, done, options.rank_by)
+    trials = with_proposals(trials, ledger, ended_for(ledger, options), options.rank_by)
     reused = [done[trial.key] for trial in trials if trial.key in done]
     stats = ProgressStats(trials, reused, parallel, with_results("bench show", ledger.root))
     plain = (display or console_progress(console))(stats)

@@ -180,6 +180,17 @@ class Ledger:
                 done[key] = record
         return done
 
+    def ended(self, pruning_rule: JsonObject | None, max_minutes: float | None = None) -> dict[str, Record]:
+        """As `done`, and with those that failed: a run tries them again, but an adaptive search does not wait for them."""
+        done = self.done(pruning_rule, max_minutes)
+        failed = {
+            key: stored.record
+            for key, entries in self._by_key.items()
+            for stored in entries
+            if stored.record.status == "failed"
+        }
+        return failed | done
+
     def finished(self, key: str, pruning_rule: JsonObject | None, max_minutes: float | None = None) -> Record | None:
         """The record that makes `key` done, as `done` has it, looking only for this key's new files.
 

@@ -74,6 +74,10 @@ class BundledSuite:
         """Key to record of what this suite need not run again."""
         return ledger.done(rule(self.pruning), self.max_minutes)
 
+    def ended(self, ledger: Ledger) -> dict[str, Record]:
+        """As `done`, and with those that failed."""
+        return ledger.ended(rule(self.pruning), self.max_minutes)
+
 
 @dataclass(frozen=True)
 class RunBundle:
