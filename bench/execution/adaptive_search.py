@@ -19,7 +19,7 @@ import hashlib
 import importlib.util
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -56,9 +56,10 @@ def check_optuna(trials: Iterable[Trial]) -> None:
 
 
 def recorded_proposals(records: Iterable[Record]) -> dict[tuple[str, int], JsonObject]:
-    """What was proposed before, from a ledger's records; of two with one number the one with the smaller key."""
+    """What was proposed before, from a ledger's records; of two with one number the one that was started first."""
     proposals: dict[tuple[str, int], JsonObject] = {}
-    for record in sorted((record for record in records if record.search), key=lambda record: record.key):
+    searched = (record for record in records if record.search)
+    for record in sorted(searched, key=lambda record: (record.run_info.started, record.key)):
         assert record.search is not None
         if record.search["rule"]["algorithm"] != "random":
             proposals.setdefault((record.search["id"], record.search["number"]), record.config)
@@ -69,7 +70,8 @@ def with_proposals(trials: Sequence[Trial], ledger: Ledger, ended: Mapping[str, 
     """A suite's trials with those that its searches have proposed, given the records of those that have ended."""
     if not any(trial.search and trial.search.rule.is_adaptive for trial in trials):
         return list(trials)
-    searcher = Searcher(trials, recorded_proposals(ledger.records()), metric)
+    recorded = recorded_proposals(ledger.records())
+    searcher = Searcher(trials, lambda: recorded, metric)
     all_trials = list(trials)
     while new := searcher.propose(ended):
         all_trials += new
@@ -110,21 +112,21 @@ def standins(trials: Sequence[Trial]) -> list[Trial]:
 
 
 class Searcher:
-    """The adaptive searches among a run's trials; `proposals` are known from records, `metric` ranks."""
+    """The adaptive searches among a run's trials; `recorded` reads what is proposed in records now, `metric` ranks."""
 
-    def __init__(self, trials: Sequence[Trial], proposals: Proposals, metric: str):
+    def __init__(self, trials: Sequence[Trial], recorded: Callable[[], Proposals], metric: str):
         self._searches: dict[str, _OpenSearch] = {}
         self._n_groups = 1 + max((trial.group for trial in trials), default=-1)
         by_group: dict[int, list[Trial]] = {}
         for trial in trials:
             if trial.search and trial.search.rule.is_adaptive:
                 by_group.setdefault(trial.group, []).append(trial)
-        known = dict(proposals)
+        known: dict[tuple[str, int], JsonObject] = {}
         for seeds in by_group.values():
             point = seeds[0].search
             assert point is not None
             known[point.id, point.number] = seeds[0].config.to_json()
-            search = self._searches.setdefault(point.id, _OpenSearch(point, seeds, metric, known))
+            search = self._searches.setdefault(point.id, _OpenSearch(point, seeds, metric, known, recorded))
             search.trials[canonical(seeds[0].config.to_json())] = seeds[0].key
 
     @property
@@ -153,7 +155,8 @@ class _OpenSearch:
     point: SearchPoint
     seeds: list[Trial]
     metric: str
-    known: Proposals
+    known: dict[tuple[str, int], JsonObject]
+    recorded: Callable[[], Proposals]
     points: list[JsonObject] = field(default_factory=list)
     trials: dict[str, str] = field(default_factory=dict)
 
@@ -185,6 +188,9 @@ class _OpenSearch:
             ]
         numbers = range(first, min(first + rule.batch, self.point.trials))
         known = [self._known(number) for number in numbers]
+        if not all(known):
+            self.known |= {**self.recorded(), **self.known}
+            known = [self._known(number) for number in numbers]
         if all(known) or not has_optuna():
             return list(itertools.takewhile(lambda config: config is not None, known))  # type: ignore[arg-type]
         seed = hashlib.sha256(f"{self.point.id}/{first}".encode()).digest()[:4]

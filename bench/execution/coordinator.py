@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.errors import UserError, escaped
-from bench.execution.adaptive_search import Searcher, recorded_proposals
+from bench.execution.adaptive_search import Proposals, Searcher, recorded_proposals
 from bench.execution.checkpoints import remove, sweep
 from bench.execution.keep_weights import BestConfigurations, drop_candidates
 from bench.execution.logs import log_text
@@ -109,10 +109,12 @@ class Coordinator:
         sweep(self.local_folder, {key for key, record in done.items() if record.status != "timed_out"} | self._forced)
         pruner = pruner_of(options.pruning, options.sampling_seed, trials)
         self.scheduler = Scheduler(trials, done, pruner, options.retries)
-        self._trials, self._results = list(trials), ended_for(ledger, options)
+        self._trials, self._results = list(trials), dict(done)
         is_adaptive = any(trial.search and trial.search.rule.is_adaptive for trial in trials)
-        proposals = recorded_proposals(ledger.records()) if is_adaptive else {}
-        self._searcher = Searcher(trials, proposals, options.rank_by)
+        self._searched = ended_for(ledger, options) if is_adaptive else {}
+        """What adaptive searches go by: of each trial the first record that this driver knew of, as do the others."""
+        self._failed_before = {name for record in self._searched.values() for name in self._failures(record.key)}
+        self._searcher = Searcher(trials, self._recorded_proposals, options.rank_by)
 
     @property
     def local_folder(self) -> Path:
@@ -157,12 +159,12 @@ class Coordinator:
         while (trial := self.scheduler.next_trial(fits)) is not None:
             raise_if_stopped()
             # A look at the ledger costs less than a lease, and where others are at work most trials need no more.
-            if self._has_company and (record := self._finished(trial.key)):
+            if self._has_company and (record := self._ended_elsewhere(trial)):
                 self._published_elsewhere(trial, record)
             elif not self.leases.acquire(trial.key):
                 self._has_company = True
                 self.scheduler.leave_to_other_driver(trial)
-            elif record := self._finished(trial.key):
+            elif record := self._ended_elsewhere(trial):
                 self._has_company = True
                 self.leases.release(trial.key)
                 self._published_elsewhere(trial, record)
@@ -180,7 +182,7 @@ class Coordinator:
             self.listener.note(self.leases.waiting_for(trial.key for trial in self.leased_elsewhere))
             self._noted_waiting = True
         for trial in self.leased_elsewhere:
-            if record := self._finished(trial.key):
+            if record := self._ended_elsewhere(trial):
                 self._published_elsewhere(trial, record)
             else:
                 self.scheduler.take_back(trial)
@@ -216,6 +218,28 @@ class Coordinator:
             return None
         return self.ledger.finished(key, self._rule, self.options.max_minutes)
 
+    def _ended_elsewhere(self, trial: Trial) -> Record | None:
+        """The record by which a trial need not run here: a trial of an adaptive search may also have failed elsewhere.
+
+        Another driver goes on with the search by a failure since this run began, so this one does. A later run tries
+        the trial again.
+        """
+        record = self._finished(trial.key)
+        if record or trial.key in self._forced or not (trial.search and trial.search.rule.is_adaptive):
+            return record
+        failures = self._failures(trial.key)
+        return next((failure for name, failure in failures.items() if name not in self._failed_before), None)
+
+    def _failures(self, key: str) -> dict[str, Record]:
+        """The records of a trial that failed, by the names of their entries, as far as they are read."""
+        entries = reversed(self.ledger.entries_of(key))
+        return {stored.name: stored.record for stored in entries if stored.record.status == "failed"}
+
+    def _recorded_proposals(self) -> Proposals:
+        with contextlib.suppress(StoreUnavailableError):  # then those that were read before
+            self.ledger.refresh()
+        return recorded_proposals(self.ledger.records())
+
     def _published_elsewhere(self, trial: Trial, record: Record) -> None:
         self.scheduler.published_elsewhere(trial, record)
         self._drop_weights(record)
@@ -224,7 +248,8 @@ class Coordinator:
     def _search_on(self, record: Record) -> None:
         """A trial has ended: queue what adaptive searches propose by its result and those before."""
         self._results[record.key] = record
-        before, new = self._searcher.n_to_propose, self._searcher.propose(self._results)
+        self._searched.setdefault(record.key, record)
+        before, new = self._searcher.n_to_propose, self._searcher.propose(self._searched)
         if self._searcher.n_to_propose == before:
             return
         self._trials += new

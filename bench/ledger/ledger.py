@@ -181,7 +181,7 @@ class Ledger:
         return done
 
     def ended(self, pruning_rule: JsonObject | None, max_minutes: float | None = None) -> dict[str, Record]:
-        """As `done`, and with those that failed: a run tries them again, but an adaptive search does not wait for them."""
+        """As `done`, and with those that failed: a run tries them again, an adaptive search does not wait for them."""
         done = self.done(pruning_rule, max_minutes)
         failed = {
             key: stored.record

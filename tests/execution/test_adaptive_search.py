@@ -17,7 +17,7 @@ from rich.console import Console
 from bench.data import Dataset
 from bench.execution import adaptive_search
 from bench.execution.adaptive_search import SearchResult, ask, standins, with_proposals
-from bench.execution.coordinator import Coordinator, done_for
+from bench.execution.coordinator import Coordinator, done_for, ended_for
 from bench.execution.messages import RunOptions, TrialFailure, TrialResult
 from bench.execution.progress import PlainProgress, ProgressStats
 from bench.execution.pruning import halving_cost
@@ -56,12 +56,19 @@ def made_accuracy(trial: Trial, epoch: int = 4) -> float:
     )
 
 
+def ended(trial: Trial) -> TrialResult:
+    accuracy = made_accuracy(trial)
+    diverges = trial.config.optimizer.parameters["lr"] > 0.5
+    result = Result({"train_loss": [0.1], "val_accuracy": [accuracy]}, 4, validation={"accuracy": accuracy})
+    return TrialResult("diverged" if diverges else "complete", result, RunInfo(), None if diverges else RIGHT)
+
+
 class Driver(Coordinator):
     """A driver of a made-up training, of which several trials run at a time."""
 
     def __init__(self, trials: list[Trial], folder: Path, suite: Suite):
         ledger, options = Ledger(folder), RunOptions(pruning=suite.pruning)
-        trials = with_proposals(trials, ledger, done_for(ledger, options), options.rank_by)
+        trials = with_proposals(trials, ledger, ended_for(ledger, options), options.rank_by)
         self.stats = ProgressStats(trials, [], 2)
         super().__init__(trials, ledger, options, PlainProgress(self.stats, Console(file=io.StringIO())))
 
@@ -73,11 +80,7 @@ class Driver(Coordinator):
             self.receive(trial.key, Progress(1, 4, {"train_loss": 0.1, "val_accuracy": made_accuracy(trial, 1)}, 1.0))
         elif self.running:
             key = rng.choice(list(self.running))
-            accuracy = made_accuracy(self.running[key].trial)
-            result = Result({"train_loss": [0.1], "val_accuracy": [accuracy]}, 4, validation={"accuracy": accuracy})
-            diverges = self.running[key].trial.config.optimizer.parameters["lr"] > 0.5
-            ending = TrialResult("diverged" if diverges else "complete", result, RunInfo(), None if diverges else RIGHT)
-            self.receive(key, ending)
+            self.receive(key, ended(self.running[key].trial))
         return bool(self.waiting or self.running or self.leased_elsewhere)
 
 
@@ -197,6 +200,44 @@ def test_a_failed_trial_counts_least_and_holds_up_nothing(
     while trial := driver.next_trial():
         driver.receive(trial.key, TrialFailure("Made", "up", ""))
     assert len(driver.ended) == 7 and driver.stats.counts().startswith("7 of 7 trials ended")
+
+
+def test_a_trial_that_fails_once_forks_no_search_of_two_drivers(
+    tmp_path: Path, suite_of: SuiteOf, trials_of: TrialsOf
+) -> None:
+    suite = suite_of(grid())
+    first, second = (Driver(trials_of(suite), tmp_path / "r", suite) for _ in range(2))
+    failing = first.next_trial()
+    assert failing
+    while other := second.next_trial():  # all but the one that the first driver has
+        second.receive(other.key, ended(other))
+    assert [trial.key for trial in second.leased_elsewhere] == [failing.key]
+    first.receive(failing.key, TrialFailure("Made", "up", ""))
+    drivers = [first, second]
+    while drivers:
+        for driver in list(drivers):
+            driver.poll_other_drivers()
+            if trial := driver.next_trial():
+                driver.receive(trial.key, ended(trial))
+            elif not driver.leased_elsewhere:
+                drivers.remove(driver)
+    records = Ledger(tmp_path / "r").records()
+    assert sorted(record.search["number"] for record in records if record.search) == list(range(14))
+    assert [record.status for record in records].count("failed") == 1
+    third = Driver(trials_of(suite), tmp_path / "r", suite)
+    assert [trial.key for trial in third.waiting] == [failing.key], "a later run tries it again, and proposes the same"
+
+
+def test_of_two_records_with_one_number_the_one_that_was_started_first_is_the_proposal(
+    alone: dict[int, Any], tmp_path: Path
+) -> None:
+    records = [record for record in Ledger(tmp_path / "alone").records() if record.search]
+    last = next(record for record in records if record.search and record.search["number"] == 13)
+    info = replace(last.run_info, started="2999-01-01T00:00:00.000+00:00")
+    later = replace(last, key="0" * 20, config={**last.config, "batch_size": 1}, run_info=info)
+    assert last.search
+    known = adaptive_search.recorded_proposals([later, *records])
+    assert known[last.search["id"], 13] == last.config
 
 
 def test_the_sampler_prefers_what_was_better_and_a_pruned_trial_counts_less(
