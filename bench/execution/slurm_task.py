@@ -16,8 +16,16 @@ from bench.data import Dataset
 from bench.errors import UserError
 from bench.execution.checkpoints import checkpoint_times
 from bench.execution.cluster.bundle import BundledSuite, RunBundle, unpack
-from bench.execution.cluster.driver import SelectFresh
-from bench.execution.cluster.events import EVENTS, Event, EventFile, EventRecorder, fresh_to_json, read_events
+from bench.execution.cluster.driver import SelectFresh, proposed_so_far
+from bench.execution.cluster.events import (
+    EVENTS,
+    Event,
+    EventFile,
+    EventRecorder,
+    fresh_to_json,
+    read_events,
+    write_proposed,
+)
 from bench.execution.keep_weights import settle
 from bench.execution.messages import RunOptions
 from bench.execution.run_trials import run_trials
@@ -127,8 +135,9 @@ def _drive(bundle: RunBundle, events: EventFile, select_fresh: SelectFresh) -> b
 
     def run(suite: BundledSuite) -> bool:
         console, suite_options = Console(markup=False, highlight=False), suite.options(options)
+        write_proposed(events, suite.trials, proposed_so_far(suite, ledger, options), suite.done(ledger))
         records = run_trials(suite.trials, datasets, ledger, console, suite_options, display=_recorder(events))
-        settle(suite.trials, ledger, suite_options)
+        settle(proposed_so_far(suite, ledger, options), ledger, suite_options)
         return any(record.status == "failed" for record in records)
 
     failed = False

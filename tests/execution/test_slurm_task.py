@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import signal
 import threading
 import time
@@ -164,6 +165,34 @@ def test_when_the_grid_has_ended_tasks_train_fresh_seeds(
     for path in ledger.root.glob(f"entries/*/{min(fresh)}-*"):
         path.unlink()
     assert trials_left(run, bundle, Ledger(tmp_path / "results")) == {min(fresh)}
+
+
+SEARCHED = """
+name: tiny
+defaults: {dataset: {name: npz, path: data.npz}, epochs: 1, batch_size: 32, validation: {tail: 0.2}}
+grid:
+  model: {name: mlp, hidden: [4]}
+  optimizer: {name: sgd, lr: {log_uniform: [1e-3, 0.1]}}
+  search: {trials: 5, startup: 2, batch: 2}
+"""
+
+
+def test_a_task_that_starts_late_announces_what_searches_have_proposed_before(
+    tmp_path: Path, submitted: Callable[..., RunBundle], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted(SEARCHED)
+    run, ledger = SlurmRun(tmp_path / "run", "1"), Ledger(tmp_path / "results")
+    assert drive(run.folder, "0") == 0
+    last = next(record for record in ledger.records() if record.search and record.search["number"] == 4)
+    for path in ledger.root.glob(f"entries/*/{last.key}-*"):
+        path.unlink()
+    shutil.rmtree(run.folder / TASKS / "0")
+    (run.folder / TASKS / "1").mkdir()
+    assert drive(run.folder, "1") == 0
+    monkeypatch.setattr(slurm_array, "task_states", lambda _: {})
+    out = io.StringIO()
+    assert follow(run, Ledger(ledger.root), Console(file=out, width=200)) == 0
+    assert "3 of 5 trials ended" in out.getvalue(), "the two that were proposed before, and the one it trained"
 
 
 def test_later_seeds_of_a_first_seed_that_failed_are_not_waited_for(

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
+from bench.execution.adaptive_search import to_propose
 from bench.execution.cluster.bundle import BundledSuite
 from bench.execution.progress import ProgressListener, ProgressStats
 from bench.execution.scheduler import RunningTrial
@@ -82,19 +83,8 @@ class EventRecorder:
     def __exit__(self, *_: object) -> None: ...
 
     def trials_added(self, trials: Sequence[Trial], n_to_propose: int) -> None:
-        templates = {(t.search.id, t.seed): t.key for t in reversed(self.stats.trials.values()) if t.search}
-        added = [
-            {
-                "like": templates[trial.search.id, trial.seed],
-                "config": trial.config.to_json(),
-                "group": trial.group,
-                "number": trial.search.number,
-            }
-            for trial in trials
-            if trial.search
-        ]
+        _write_added(self.file, list(self.stats.trials.values()), trials, n_to_propose)
         self.stats.add(trials, n_to_propose)
-        self.file.write("added", trials=added, n_to_propose=n_to_propose)
 
     def trial_started(self, running: RunningTrial) -> None:
         self.stats.start(running)
@@ -128,6 +118,38 @@ class EventRecorder:
         self._epochs_written[key] = running.epoch
 
 
+def write_proposed(
+    file: EventFile, listed: Sequence[Trial], trials: Sequence[Trial], done: Mapping[str, Record]
+) -> None:
+    """Announce those of a driver's trials that searches had proposed before it began, and which of them are done.
+
+    A follower knows the `listed` ones alone.
+    """
+    known = {trial.key for trial in listed}
+    new = [trial for trial in trials if trial.key not in known]
+    if new:
+        n_to_propose = sum(len(seeds) * len(numbers) for seeds, numbers in to_propose(trials).values())
+        _write_added(file, listed, new, n_to_propose)
+    for trial in new:
+        if trial.key in done:
+            file.write("ended", key=trial.key, record=done[trial.key].to_json())
+
+
+def _write_added(file: EventFile, known: Sequence[Trial], new: Sequence[Trial], n_to_propose: int) -> None:
+    templates = {(trial.search.id, trial.seed): trial.key for trial in reversed(known) if trial.search}
+    added = [
+        {
+            "like": templates[trial.search.id, trial.seed],
+            "config": trial.config.to_json(),
+            "group": trial.group,
+            "number": trial.search.number,
+        }
+        for trial in new
+        if trial.search
+    ]
+    file.write("added", trials=added, n_to_propose=n_to_propose)
+
+
 def read_events(file: Path, offset: int = 0) -> tuple[list[Event], int]:
     """The events of a file from a byte on, and where the last complete line ends; nothing where there is no file."""
     try:
@@ -145,12 +167,18 @@ def read_events(file: Path, offset: int = 0) -> tuple[list[Event], int]:
 
 
 def replay(event: Event, trials: dict[str, Trial], listener: ProgressListener) -> None:
-    """Pass an event about a trial, or a note, to a listener; `trials` takes in what a search has proposed."""
+    """Pass an event about a trial, or a note, to a listener; `trials` takes in what a search has proposed.
+
+    An event about another trial is passed over: a file may lack a line, where a driver was killed while it wrote.
+    """
     kind = event["event"]
+    if "key" in event and event["key"] not in trials:
+        return
     if kind == "note":
         listener.note(event["text"])
     elif kind == "added":
-        new = [trial for values in event["trials"] if (trial := _added(values, trials)).key not in trials]
+        known = [values for values in event["trials"] if values["like"] in trials]
+        new = [trial for values in known if (trial := _added(values, trials)).key not in trials]
         trials |= {trial.key: trial for trial in new}
         listener.trials_added(new, event["n_to_propose"])
     elif kind == "ended":
