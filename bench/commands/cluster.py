@@ -73,7 +73,7 @@ def attach(run: RunName, cluster: ClusterFile = CLUSTER, results: Results = RESU
     has_failures = _outcome(_follow(launcher, bundle, ledger, console), bundle)
     for suite in bundle.suites:
         text = suite.arguments or suite.suite
-        has_failures |= print_weights(text, suite.trials, ledger, console, suite.options(bundle.options))
+        has_failures |= print_weights(text, suite.trials_so_far(ledger), ledger, console, suite.options(bundle.options))
         report = with_results(f"bench report {text}", results)
         console.print(f"The leaderboard: {report}", soft_wrap=True, style="dim")
     raise typer.Exit(1 if has_failures else 0)

@@ -26,10 +26,7 @@ def select_fresh(ledger: Ledger, suite: BundledSuite) -> list[Trial]:
     """
     if suite.confirm is None or suite.rank_by not in METRICS:
         return []
-    from bench.execution.adaptive_search import with_proposals
-
-    trials = with_proposals(suite.trials, ledger, suite.ended(ledger), suite.rank_by)
-    return confirmation(ledger, list(trials), suite.confirm, suite.rank_by)
+    return confirmation(ledger, suite.trials_so_far(ledger), suite.confirm, suite.rank_by)
 
 
 def main(folder: Path, task: str | None = None) -> int:

@@ -45,7 +45,7 @@ def status(results: Results = RESULTS, folder: Folder = None) -> None:
         states = slurm_array.task_states(run)
         bundle = unpack(run.folder, with_code=False)
         left = len(slurm_array.trials_left(run, bundle, ledger))
-        total = len({trial.key for trial in bundle.trials} | slurm_array.fresh_keys(run))
+        total = len(slurm_array.trial_keys(run, bundle, ledger))
         active = [f"{task}: {state.lower()}" for task, state in states.items() if slurm_array.is_active({task: state})]
         tasks = plural(len(run.tasks), "task")
         typer.echo(f"{run.name}  job {run.job}, {tasks}  {total - left} of {plural(total, 'trial')} done")
@@ -67,7 +67,7 @@ def attach(run: RunName, results: Results = RESULTS, folder: Folder = None) -> N
     bundle = unpack(submitted.folder, with_code=False)
     for suite in bundle.suites:
         text = suite.arguments or suite.suite
-        failed |= print_weights(text, suite.trials, ledger, console, suite.options(bundle.options))
+        failed |= print_weights(text, suite.trials_so_far(ledger), ledger, console, suite.options(bundle.options))
     raise typer.Exit(1 if failed else 0)
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from bench.data import Dataset
 from bench.errors import UserError
-from bench.execution.adaptive_search import with_proposals
+from bench.execution.adaptive_search import check_optuna, to_propose, with_proposals
 from bench.execution.checkpoints import checkpoint_path
 from bench.execution.coordinator import Coordinator, done_for, ended_for
 from bench.execution.forkserver import ProcessDiedError, train
@@ -63,6 +63,8 @@ def run_trials(
     ledger.flush_pending()
     done = done_for(ledger, options)
     trials = with_proposals(trials, ledger, ended_for(ledger, options), options.rank_by)
+    if any(numbers for _, numbers in to_propose(trials).values()):
+        check_optuna(trials)
     reused = [done[trial.key] for trial in trials if trial.key in done]
     stats = ProgressStats(trials, reused, parallel, with_results("bench show", ledger.root))
     plain = (display or console_progress(console))(stats)

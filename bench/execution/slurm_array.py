@@ -20,6 +20,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.errors import UserError, nearest, plural
+from bench.execution.adaptive_search import to_propose
 from bench.execution.cluster.bundle import RunBundle, pack, unpack
 from bench.execution.cluster.events import EVENTS, Event, fresh_from_json, read_events, replay
 from bench.execution.progress import ProgressDisplay, ProgressStats, confirmation_text, console_progress
@@ -227,16 +228,25 @@ def follow(run: SlurmRun, ledger: Ledger, console: Console) -> int | None:
 def trials_left(run: SlurmRun, bundle: RunBundle, ledger: Ledger, failed: Container[str] = ()) -> set[str]:
     """The keys of a run's trials that have not been trained; trials that failed are among them.
 
-    Fresh seeds are among them once a task has selected them. Under pruning the later seeds of a configuration whose
-    first seed `failed` are not: they run with that only.
+    Fresh seeds are among them once a task has selected them. What a search is still to propose has made up keys. Under
+    pruning the later seeds of a configuration whose first seed `failed` are not: they run with that only.
     """
     left: set[str] = set()
     for suite in bundle.suites:
-        plan = work_plan(suite.trials, suite.done(ledger), suite.pruning)
+        trials = suite.trials_so_far(ledger)
+        for identity, (seeds, numbers) in to_propose(trials).items():
+            left |= {f"{identity}/{number}/{trial.seed}" for number in numbers for trial in seeds}
+        plan = work_plan(trials, suite.done(ledger), suite.pruning)
         never = {trial.group for trial in plan.ready if trial.key in failed} & plan.deferred.keys()
         later = [trial for group, trials in plan.deferred.items() if group not in never for trial in trials]
         left |= {trial.key for trial in [*plan.ready, *later]}
     return left | (fresh_keys(run) - ledger.done(None).keys())
+
+
+def trial_keys(run: SlurmRun, bundle: RunBundle, ledger: Ledger) -> set[str]:
+    """The keys of a run's trials, as `trials_left` has them."""
+    known = {trial.key for suite in bundle.suites for trial in suite.trials_so_far(ledger)}
+    return known | fresh_keys(run) | trials_left(run, bundle, ledger)
 
 
 def fresh_keys(run: SlurmRun) -> set[str]:

@@ -16,7 +16,7 @@ from bench.data import Dataset
 from bench.errors import UserError
 from bench.execution.checkpoints import checkpoint_times
 from bench.execution.cluster.bundle import BundledSuite, RunBundle, unpack
-from bench.execution.cluster.driver import SelectFresh, proposed_so_far
+from bench.execution.cluster.driver import SelectFresh
 from bench.execution.cluster.events import (
     EVENTS,
     Event,
@@ -135,9 +135,9 @@ def _drive(bundle: RunBundle, events: EventFile, select_fresh: SelectFresh) -> b
 
     def run(suite: BundledSuite) -> bool:
         console, suite_options = Console(markup=False, highlight=False), suite.options(options)
-        write_proposed(events, suite.trials, proposed_so_far(suite, ledger, options), suite.done(ledger))
+        write_proposed(events, suite.trials, suite.trials_so_far(ledger, options.forced), suite.done(ledger))
         records = run_trials(suite.trials, datasets, ledger, console, suite_options, display=_recorder(events))
-        settle(proposed_so_far(suite, ledger, options), ledger, suite_options)
+        settle(suite.trials_so_far(ledger, options.forced), ledger, suite_options)
         return any(record.status == "failed" for record in records)
 
     failed = False

@@ -18,13 +18,13 @@ from saved_network import CONFIRMED, SUITE, weights_files, write_suite
 
 from bench.commands.drive import main as drive
 from bench.commands.load_suites import trials_of
-from bench.execution import slurm_array
+from bench.execution import adaptive_search, slurm_array
 from bench.execution.checkpoints import checkpoint_times
 from bench.execution.cluster.bundle import BundledSuite, RunBundle, pack, unpack
 from bench.execution.cluster.events import EVENTS, read_events
 from bench.execution.messages import RunOptions
 from bench.execution.signals import INTERRUPTED
-from bench.execution.slurm_array import TASKS, SlurmRun, follow, is_default_folder, reasons, trials_left
+from bench.execution.slurm_array import TASKS, SlurmRun, follow, is_default_folder, reasons, trial_keys, trials_left
 from bench.execution.slurm_task import GAVE_UP, MAX_FUTILE_STOPS
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record, Result, RunInfo
@@ -193,6 +193,21 @@ def test_a_task_that_starts_late_announces_what_searches_have_proposed_before(
     out = io.StringIO()
     assert follow(run, Ledger(ledger.root), Console(file=out, width=200)) == 0
     assert "3 of 5 trials ended" in out.getvalue(), "the two that were proposed before, and the one it trained"
+
+
+def test_what_a_search_is_still_to_propose_is_left(
+    tmp_path: Path, submitted: Callable[..., RunBundle], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle, run, ledger = submitted(SEARCHED), SlurmRun(tmp_path / "run", "1"), Ledger(tmp_path / "results")
+    assert len(bundle.trials) == 2
+    assert len(trials_left(run, bundle, ledger)) == len(trial_keys(run, bundle, ledger)) == 5
+    with monkeypatch.context() as patched:
+        patched.setattr(adaptive_search, "has_optuna", lambda: False)
+        assert drive(run.folder, "0") == 2
+        assert "needs Optuna" in str(last_event(run.folder)["message"])
+    assert drive(run.folder, "0") == 0
+    ledger.refresh()
+    assert (len(trials_left(run, bundle, ledger)), len(trial_keys(run, bundle, ledger))) == (0, 5)
 
 
 def test_later_seeds_of_a_first_seed_that_failed_are_not_waited_for(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from bench.data.catalogue import find
 from bench.data.local_files import SourceFiles, locate, search_paths
 from bench.data.readers import is_from_path, source_files
 from bench.errors import UserError
+from bench.execution.adaptive_search import with_proposals
 from bench.execution.messages import RunOptions
 from bench.execution.pruning import rule
 from bench.jsonutil import JsonObject
@@ -77,6 +78,11 @@ class BundledSuite:
     def ended(self, ledger: Ledger) -> dict[str, Record]:
         """As `done`, and with those that failed."""
         return ledger.ended(rule(self.pruning), self.max_minutes)
+
+    def trials_so_far(self, ledger: Ledger, forced: Collection[str] = ()) -> list[Trial]:
+        """The trials with those that searches have proposed by now; records of `forced` keys count for nothing."""
+        ended = {key: record for key, record in self.ended(ledger).items() if key not in forced}
+        return with_proposals(self.trials, ledger, ended, self.rank_by)
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,9 @@ from rich.console import Console
 
 from bench.data import Dataset
 from bench.errors import UserError
-from bench.execution.adaptive_search import with_proposals
 from bench.execution.cluster.bundle import VARIABLES, BundledSuite, RunBundle, unpack
 from bench.execution.cluster.events import EventFile, EventRecorder, suite_started, write_proposed
 from bench.execution.cluster.node_watch import watch_nodes
-from bench.execution.coordinator import ended_for
 from bench.execution.keep_weights import settle
 from bench.execution.messages import Connection, RunOptions
 from bench.execution.progress import ProgressStats
@@ -149,7 +147,7 @@ def _run_suite(
     for key in unknown:
         export_record(ledger, key, folder)
     events.write("suite_started", **suite_started(number, suite, [done[key] for key in unknown], options.jobs or 0))
-    trials = proposed_so_far(suite, ledger, options)
+    trials = suite.trials_so_far(ledger, options.forced)
     for trial in trials:
         if trial.key in done and trial.key not in bundle.known:
             export_record(ledger, trial.key, folder)
@@ -163,7 +161,7 @@ def _run_suite(
         records = run_trials(
             suite.trials, datasets, ledger, Console(markup=False, highlight=False), options, display=display
         )
-        trials = proposed_so_far(suite, ledger, options)
+        trials = suite.trials_so_far(ledger, options.forced)
         for trial in trials:  # another run on this ledger may have published some meanwhile
             if trial.key not in bundle.known:
                 export_record(ledger, trial.key, folder)
@@ -171,15 +169,10 @@ def _run_suite(
     finally:
         if options.keep != "none":  # of a run that was stopped, too: the head may be given back
             with finishing():
-                trials = proposed_so_far(suite, ledger, options)
+                trials = suite.trials_so_far(ledger, options.forced)
                 export_weights(ledger, {trial.key for trial in trials}, folder)
     events.write("suite_ended", suite=number)
     return any(record.status == "failed" for record in records)
-
-
-def proposed_so_far(suite: BundledSuite, ledger: Ledger, options: RunOptions) -> list[Trial]:
-    """A suite's trials with those that its searches have proposed by now."""
-    return with_proposals(suite.trials, ledger, ended_for(ledger, suite.options(options)), suite.rank_by)
 
 
 def export_record(ledger: Ledger, key: str, folder: Path) -> None:
