@@ -245,8 +245,9 @@ def _searches(trials: list[Trial]) -> list[Plan]:
             "id": identity,
             "rule": point.rule.model_dump(mode="json"),
             "parameters": point.rule.parameters_text,
-            "trials": point.trials,
-            "proposed": point.trials - len(numbers),
+            "asked_for": point.trials,
+            "trials": (count := min(point.trials, point.rule.n_configurations or point.trials)),
+            "proposed": count - len(numbers),
         }
         for identity, (seeds, numbers) in open_searches.items()
         if (point := seeds[0].search) is not None
@@ -256,10 +257,12 @@ def _searches(trials: list[Trial]) -> list[Plan]:
 def _search_text(search: Plan) -> str:
     rule, trials = search["rule"], search["trials"]
     startup, batch = rule["startup"], rule["batch"]
+    all_there_are = f" (all there are, {search['asked_for']} are asked for)" if trials < search["asked_for"] else ""
     return (
         f"search: {rule['algorithm']} over {search['parameters']}:\n"
-        f"  {plural(trials, 'configuration')}, {startup} at random, then {batch} at a time by validation results of "
-        f"those before (first seeds)\n  {search['proposed']} known so far; the estimate has the others as random draws"
+        f"  {plural(trials, 'configuration')}{all_there_are}, {startup} at random, then {batch} at a time by "
+        f"validation results of those before (first seeds)\n"
+        f"  {search['proposed']} known so far; the estimate has the others as random draws"
     )
 
 

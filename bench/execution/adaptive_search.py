@@ -19,8 +19,9 @@ import hashlib
 import importlib.util
 import itertools
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import UserError
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 
 ROUNDING = 1e-5
 """Of values with six significant digits."""
+
+MAX_LISTED = 10_000
+"""A search looks at most at so many configurations for one that it has not proposed before."""
 
 Proposals = Mapping[tuple[str, int], JsonObject]
 """Id of a search and number to the configuration that was proposed."""
@@ -75,7 +79,7 @@ def with_proposals(trials: Sequence[Trial], ledger: Ledger, ended: Mapping[str, 
     all_trials = list(trials)
     while new := searcher.propose(ended):
         all_trials += new
-    return all_trials
+    return searcher.with_counts(all_trials)
 
 
 def to_propose(trials: Sequence[Trial]) -> dict[str, tuple[list[Trial], range]]:
@@ -84,16 +88,18 @@ def to_propose(trials: Sequence[Trial]) -> dict[str, tuple[list[Trial], range]]:
     for trial in trials:
         if trial.search and trial.search.rule.is_adaptive:
             members.setdefault(trial.search.id, []).append(trial)
-    return {
-        identity: (
-            [trial for trial in searched if trial.group == searched[0].group],
-            range(
-                1 + max(trial.search.number for trial in searched if trial.search),
-                searched[0].search.trials if searched[0].search else 0,
-            ),
-        )
-        for identity, searched in members.items()
-    }
+    return {identity: _to_propose(searched) for identity, searched in members.items()}
+
+
+def _to_propose(searched: Sequence[Trial]) -> tuple[list[Trial], range]:
+    points = {trial.group: trial.search for trial in searched if trial.search}
+    point = next(iter(points.values()))
+    first = max(point.rule.startup or 0, *(1 + point.number for point in points.values()))
+    to_come = point.to_come
+    if to_come is None:
+        to_come = point.rule.n_new(len(points), point.trials - first)
+    seeds = [trial for trial in searched if trial.group == searched[0].group]
+    return seeds, range(point.trials - to_come, point.trials)
 
 
 def standins(trials: Sequence[Trial]) -> list[Trial]:
@@ -117,6 +123,7 @@ class Searcher:
     def __init__(self, trials: Sequence[Trial], recorded: Callable[[], Proposals], metric: str):
         self._searches: dict[str, _OpenSearch] = {}
         self._n_groups = 1 + max((trial.group for trial in trials), default=-1)
+        self._keys = {trial.key for trial in trials}
         by_group: dict[int, list[Trial]] = {}
         for trial in trials:
             if trial.search and trial.search.rule.is_adaptive:
@@ -132,18 +139,34 @@ class Searcher:
     @property
     def n_to_propose(self) -> int:
         """How many trials are not yet known."""
-        return sum((s.point.trials - len(s.points)) * len(s.seeds) for s in self._searches.values())
+        return sum(search.to_come * len(search.seeds) for search in self._searches.values())
+
+    def with_counts(self, trials: Sequence[Trial]) -> list[Trial]:
+        """The trials, each with how many its search has still to propose."""
+        return [
+            replace(trial, search=trial.search.model_copy(update={"to_come": self._searches[trial.search.id].to_come}))
+            if trial.search and trial.search.rule.is_adaptive
+            else trial
+            for trial in trials
+        ]
 
     def propose(self, ended: Mapping[str, Record]) -> list[Trial]:
-        """The trials that follow from the records of those that have ended, by key; those that are new."""
+        """The trials that follow from the records of those that have ended, by key; those that are new.
+
+        A configuration that the suite has elsewhere, too, is trained once.
+        """
         new: list[Trial] = []
         for search in self._searches.values():
-            for config, number in search.advance(ended):
-                point = search.point.model_copy(update={"number": number})
-                trials = [with_configuration(seed, config, self._n_groups, point) for seed in search.seeds]
-                search.trials[canonical(config)] = trials[0].key
-                self._n_groups += 1
-                new += trials
+            n_before = len(new)
+            while len(new) == n_before and (proposed := search.advance(ended)):
+                for config, number in proposed:
+                    point = search.point.model_copy(update={"number": number})
+                    trials = [with_configuration(seed, config, self._n_groups, point) for seed in search.seeds]
+                    search.trials[canonical(config)] = trials[0].key
+                    trials = [trial for trial in trials if trial.key not in self._keys]
+                    self._n_groups += bool(trials)
+                    self._keys |= {trial.key for trial in trials}
+                    new += trials
         return new
 
 
@@ -159,6 +182,12 @@ class _OpenSearch:
     recorded: Callable[[], Proposals]
     points: list[JsonObject] = field(default_factory=list)
     trials: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def to_come(self) -> int:
+        """How many configurations are not yet proposed."""
+        known = len(set(map(canonical, self.points)))
+        return self.point.rule.n_new(known, self.point.trials - len(self.points))
 
     def advance(self, ended: Mapping[str, Record]) -> list[tuple[JsonObject, int]]:
         """Go on for as long as all of a batch have ended; the configurations that have no trial yet, with numbers."""
@@ -187,21 +216,57 @@ class _OpenSearch:
                 with_values(template, rule.parameters, rule.random_values(number)) for number in range(rule.startup)
             ]
         numbers = range(first, min(first + rule.batch, self.point.trials))
-        known = [self._known(number) for number in numbers]
+        known = self._known_as(numbers)
         if not all(known):
             self.known |= {**self.recorded(), **self.known}
-            known = [self._known(number) for number in numbers]
+            known = self._known_as(numbers)
         if all(known) or not has_optuna():
             return list(itertools.takewhile(lambda config: config is not None, known))  # type: ignore[arg-type]
-        seed = hashlib.sha256(f"{self.point.id}/{first}".encode()).digest()[:4]
         results = [
             _told(rule, config, record, self.metric) for config, record in zip(self.points, records, strict=True)
         ]
-        suggested = ask(rule, results, len(numbers), int.from_bytes(seed, "big"))
-        return [
-            config or with_values(template, rule.parameters, values)
-            for config, values in zip(known, suggested, strict=True)
-        ]
+        return self._new(known, (with_values(template, rule.parameters, values) for values in self._drawn(results)))
+
+    def _new(self, known: Sequence[JsonObject | None], drawn: Iterator[JsonObject]) -> list[JsonObject]:
+        """A batch of configurations that the search does not have: the known ones, in place of theirs what is drawn.
+
+        It is shorter where nothing is left.
+        """
+        taken = set(map(canonical, self.points))
+        recorded = {canonical(config) for config in known if config}
+        batch: list[JsonObject] = []
+        for config in known:
+            kept_for_others = recorded - {canonical(config)} if config else recorded
+            new = (other for other in drawn if canonical(other) not in taken | kept_for_others)
+            # Where it is known, too: those after it are the same as for a driver that does not know it.
+            proposed = next(new, None)
+            if proposed is None and config is None:
+                break
+            taken |= {canonical(other) for other in (config, proposed) if other}
+            batch.append(config or proposed or {})
+        return batch
+
+    def _drawn(self, results: Sequence[SearchResult]) -> Iterator[list[Any]]:
+        """What the sampler asks for, then, where that has all been before, whatever else there is."""
+        rule = self.point.rule
+        seed = int.from_bytes(hashlib.sha256(f"{self.point.id}/{len(self.points)}".encode()).digest()[:4], "big")
+        yield from itertools.islice(ask(rule, results, seed), 2 * (rule.batch or 1))
+        if (rule.n_configurations or math.inf) <= MAX_LISTED:
+            others = list(itertools.product(*(parameter.distinct_values for parameter in rule.parameters)))
+            random.Random(seed).shuffle(others)
+            yield from map(list, others)
+        else:
+            yield from map(rule.random_values, range(rule.startup or 0, MAX_LISTED))
+
+    def _known_as(self, numbers: Iterable[int]) -> list[JsonObject | None]:
+        """What was proposed before as these numbers, without repetitions."""
+        taken = set(map(canonical, self.points))
+        known: list[JsonObject | None] = []
+        for number in numbers:
+            config = self._known(number)
+            known.append(None if config and canonical(config) in taken else config)
+            taken |= {canonical(config)} if config else set()
+        return known
 
     def _known(self, number: int) -> JsonObject | None:
         """What was proposed before as this number, if it is a configuration of this search."""
@@ -244,8 +309,8 @@ def _told(rule: SearchRule, config: JsonObject, record: Record, metric: str) -> 
     return SearchResult(rule.values_in(config), None, [value for value in curve if value is not None])
 
 
-def ask(rule: SearchRule, results: Sequence[SearchResult], count: int, seed: int) -> list[list[Any]]:
-    """The values of the next configurations, in the order of the rule's parameters; a pure function.
+def ask(rule: SearchRule, results: Sequence[SearchResult], seed: int) -> Iterator[list[Any]]:
+    """The values of the next configurations, without end, in the order of the rule's parameters; a pure function.
 
     The configurations of a batch are taken one after the other, those before as without a result ("constant liar").
     """
@@ -257,11 +322,9 @@ def ask(rule: SearchRule, results: Sequence[SearchResult], count: int, seed: int
     study = optuna.create_study(sampler=sampler, direction="maximize")
     for result in results:
         study.add_trial(_frozen_trial(rule, result, distributions))
-    suggested: list[list[Any]] = []
-    for _ in range(count):
+    while True:
         parameters = study.ask(distributions).params
-        suggested.append([_value(p.kind, p.values, parameters[p.name]) for p in rule.parameters])
-    return suggested
+        yield [_value(p.kind, p.values, parameters[p.name]) for p in rule.parameters]
 
 
 def _distribution(kind: str, values: Sequence[Any]) -> BaseDistribution:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -53,6 +54,11 @@ class SearchedParameter(StrictModel):
             return f"one of {', '.join(map(flow, self.values))}"
         return f"{self.kind.replace('_', '-')} from {self.values[0]:g} to {self.values[1]:g}"
 
+    @property
+    def distinct_values(self) -> list[Any]:
+        """Of a choice, in its order."""
+        return list({canonical(value): value for value in self.values}.values())
+
     def draw(self, seed: int, number: int) -> Any:
         """Its value in the random draw with this number."""
         return Distribution(self.kind, tuple(self.values), self.name).sample(seed, number)
@@ -79,6 +85,18 @@ class SearchRule(StrictModel):
         """The values of the random draw with this number, in the order of the parameters."""
         return [parameter.draw(self.seed, number) for parameter in self.parameters]
 
+    @property
+    def n_configurations(self) -> int | None:
+        """How many configurations there are where all parameters are choices; None where one is not."""
+        if any(parameter.kind != "choice" for parameter in self.parameters):
+            return None
+        return math.prod(len(parameter.distinct_values) for parameter in self.parameters)
+
+    def n_new(self, known: int, trials: int) -> int:
+        """How many more of so many `trials` there can be: no configuration is proposed twice."""
+        size = self.n_configurations
+        return max(0, trials if size is None else min(trials, size - known))
+
     def values_in(self, config: JsonObject) -> list[Any]:
         return [parameter.value_in(config) for parameter in self.parameters]
 
@@ -93,6 +111,8 @@ class SearchPoint(StrictModel):
     rule: SearchRule
     number: int
     trials: int
+    to_come: int | None = None
+    """How many are not yet proposed; None: all after the last number that a trial has."""
 
     @property
     def batch_number(self) -> int:
@@ -102,7 +122,7 @@ class SearchPoint(StrictModel):
 
     def note(self) -> JsonObject:
         """As a record holds it."""
-        return self.model_dump(mode="json", exclude={"trials"})
+        return self.model_dump(mode="json", exclude={"trials", "to_come"})
 
 
 @dataclass(frozen=True)
@@ -117,7 +137,8 @@ class Search:
     @property
     def n_to_propose(self) -> int:
         """How many configurations depend on results."""
-        return self.n_trials - len(self.configurations)
+        remaining = self.n_trials - len(self.configurations)
+        return self.rule.n_new(len(set(map(canonical, self.configurations))), remaining) if remaining else 0
 
     def fixed(self) -> JsonObject:
         """What its configurations share: one of them with nothing where values are drawn."""

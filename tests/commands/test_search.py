@@ -45,6 +45,17 @@ def searched(results: Path) -> dict[int, tuple[Any, ...]]:
     return {record.search["number"]: (record.key, record.result) for record in records if record.search}
 
 
+def test_a_plan_says_that_a_search_of_choices_ends_before_its_trials(
+    bench: Callable[..., Any], suite: Path, tmp_path: Path
+) -> None:
+    choices = SUITE.replace("{log_uniform: [1e-3, 1]}", "{choice: [0.1, 0.2, 0.3]}")
+    assert choices != SUITE
+    suite.write_text(choices)
+    plan = " ".join(bench("plan", suite, "--results", tmp_path / "plain").out.split())
+    assert "6 configurations (all there are, 8 are asked for), 4 at random" in plan
+    assert "6 configurations, 6 trials" in plan
+
+
 def test_a_search_is_the_same_in_one_process_by_two_drivers_with_ray_and_extended(
     suite: Path, bench: Callable[..., Any], tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import math
 import random
 from collections.abc import Callable
@@ -240,6 +241,54 @@ def test_of_two_records_with_one_number_the_one_that_was_started_first_is_the_pr
     assert known[last.search["id"], 13] == last.config
 
 
+CHOICES = """\
+grid:
+- model: {name: mlp, hidden: {choice: [[8], [16], [8, 8]]}}
+  optimizer: {name: sgd, lr: {choice: [0.001, 0.01, 0.1]}}
+  epochs: 4
+  search: {algorithm: tpe, trials: TRIALS, startup: 2, batch: 3}
+"""
+
+
+@pytest.mark.parametrize("trials", [8, 20])
+def test_no_configuration_is_proposed_twice_and_a_search_of_all_is_complete(
+    trials: int, tmp_path: Path, suite_of: SuiteOf, trials_of: TrialsOf
+) -> None:
+    def choose(trial: Trial) -> TrialResult:
+        result = Result({"val_accuracy": [0.5]}, 4, validation={"accuracy": trial.config.optimizer.parameters["lr"]})
+        return TrialResult("complete", result, RunInfo(), RIGHT)
+
+    suite = suite_of(CHOICES.replace("TRIALS", str(trials)))
+    driver = Driver(trials_of(suite), tmp_path / "r", suite)
+    while trial := driver.next_trial():
+        driver.receive(trial.key, choose(trial))
+    records, expected = Ledger(tmp_path / "r").records(), min(trials, 9)
+    assert len({str(record.config) for record in records}) == len(records) == expected
+    assert driver.stats.counts().startswith(f"{expected} of {expected} trials ended")
+    again = Driver(trials_of(suite), tmp_path / "r", suite)
+    assert not again.waiting and not again.stats.n_to_propose and not standins(again._trials)
+    assert len(suite) == suite.n_configurations == expected
+
+
+def test_a_proposal_that_the_suite_has_elsewhere_is_trained_once(
+    tmp_path: Path, suite_of: SuiteOf, trials_of: TrialsOf
+) -> None:
+    listed = """\
+- model: {name: mlp, hidden: {grid: [[8], [16], [8, 8]]}}
+  optimizer: {name: sgd, lr: {grid: [0.001, 0.01, 0.1]}}
+  epochs: 4
+"""
+    suite = suite_of(CHOICES.replace("TRIALS", "9") + listed)
+    driver = Driver(trials_of(suite), tmp_path / "r", suite)
+    started = []
+    while trial := driver.next_trial():
+        started.append(trial.key)
+        driver.receive(trial.key, ended(trial))
+    assert len(set(started)) == len(started) == 9
+    again = Driver(trials_of(suite), tmp_path / "r", suite)
+    assert not again.waiting and not again.stats.n_to_propose
+
+
 def test_the_sampler_prefers_what_was_better_and_a_pruned_trial_counts_less(
     suite_of: SuiteOf, trials_of: TrialsOf
 ) -> None:
@@ -249,7 +298,7 @@ def test_the_sampler_prefers_what_was_better_and_a_pruned_trial_counts_less(
     draws = [rule.random_values(number) for number in range(30)]
 
     def rates(value: Callable[[float], SearchResult]) -> float:
-        asked = ask(rule, [value(lr) for _, lr, _ in draws], 20, seed=3)
+        asked = itertools.islice(ask(rule, [value(lr) for _, lr, _ in draws], seed=3), 20)
         return sum(lr < 0.01 for _, lr, _ in asked) / 20
 
     by_rate = {lr: values for values in draws for lr in [values[1]]}
