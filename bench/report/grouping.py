@@ -174,7 +174,7 @@ def _configurations(records: Sequence[Record], planned: Iterable[Trial]) -> list
         identity = record.config_key or identities.get(record.key) or canonical(record.config)
         configs.setdefault(identity, record.config)
         best.setdefault(identity, {}).setdefault(record.seed, record)
-        if record.search and identity not in points:
+        if record.search and identity not in points and identity not in seeds:
             points[identity] = SearchPoint.model_validate({**record.search, "trials": 0})
     configurations = []
     for identity, config in configs.items():

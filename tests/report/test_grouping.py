@@ -9,6 +9,7 @@ from bench.ledger.record import Status, external_config
 from bench.published import find
 from bench.report import build
 from bench.report.grouping import group_trials
+from bench.suite.search_space import SearchPoint, SearchRule
 
 
 def test_datasets_and_protocols_never_share_a_section(ledger: Ledger) -> None:
@@ -130,3 +131,14 @@ def test_a_trial_run_again_counts_once_and_the_complete_run_wins(ledger: Ledger)
     ledger.add(config(), [0.88])
     (configuration,) = group_trials(ledger.records)[0].configurations
     assert [record.status for record in configuration.records] == ["complete"]
+
+
+def test_what_a_suite_lists_is_of_no_search_whatever_an_old_record_says(ledger: Ledger) -> None:
+    rule = SearchRule(algorithm="tpe", seed=0, startup=1, batch=1, parameters=[])
+    note = SearchPoint(id="s", rule=rule, number=0, trials=1).note()
+    ledger.add(config(), [0.88], config_key="a")
+    ledger.records[-1] = replace(ledger.records[-1], search=note)
+    (section,) = group_trials(ledger.records, planned(config(), 1, "a"))
+    assert section.configurations[0].search is None
+    (section,) = group_trials(ledger.records)
+    assert section.configurations[0].search is not None
