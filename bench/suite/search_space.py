@@ -20,6 +20,9 @@ from bench.jsonutil import JsonObject, canonical
 from bench.suite.axis_values import AxisValue, Candidate, Distribution, DistributionKind
 from bench.suite.schema import OMITTED_DEFAULTS, VALUE_AXES, SearchSettings
 
+DEFAULT_METRIC = "accuracy"
+"""By which an adaptive search ranks where nothing else is said: not in its id."""
+
 
 class SearchedParameter(StrictModel):
     """A parameter that a search draws: its place in a configuration, and its distribution.
@@ -104,7 +107,8 @@ class SearchRule(StrictModel):
 class SearchPoint(StrictModel):
     """Where a configuration stands in a search: `number` counts from 0; `trials` is how many the suite asks for.
 
-    `id` is the same in every run of a search on the same data and code, whatever its number of trials and seeds.
+    `id` is the same in every run of a search on the same data and code, by the same metric where it is adaptive,
+    whatever its number of trials and seeds.
     """
 
     id: str
@@ -170,9 +174,10 @@ class Search:
         rule = self.rule.model_copy(update={"parameters": parameters})
         return replace(self, rule=rule, configurations=tuple(map(change, self.configurations)))
 
-    def identity(self, config_key: str) -> str:
-        """The id of its points; `config_key` is that of `fixed`."""
-        text = canonical([self.rule.model_dump(mode="json"), config_key])
+    def identity(self, config_key: str, metric: str) -> str:
+        """The id of its points; `config_key` is that of `fixed`, and `metric` ranks what an adaptive one has tried."""
+        ranked = [metric] if self.rule.is_adaptive and metric != DEFAULT_METRIC else []
+        text = canonical([self.rule.model_dump(mode="json"), config_key, *ranked])
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 

@@ -229,7 +229,7 @@ def trials(
             search, number = found_point
             if id(search) not in identities:  # its configurations share data and code
                 fixed_key = trial_key(search.fixed(), None, contents, code.checksum if code else None)
-                identities[id(search)] = search.identity(fixed_key)
+                identities[id(search)] = search.identity(fixed_key, suite.metrics[0])
             point = SearchPoint(id=identities[id(search)], rule=search.rule, number=number, trials=search.n_trials)
         found_trials.extend(
             Trial(key, configuration, config, seed, group, code, data_code, path, contents, point)

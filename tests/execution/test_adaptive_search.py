@@ -289,6 +289,15 @@ def test_a_proposal_that_the_suite_has_elsewhere_is_trained_once(
     assert not again.waiting and not again.stats.n_to_propose
 
 
+def test_another_metric_is_another_search(suite_of: SuiteOf, trials_of: TrialsOf) -> None:
+    def identities(text: str) -> set[str]:
+        return {trial.search.id for trial in trials_of(suite_of(text)) if trial.search}
+
+    assert identities(grid()).isdisjoint(identities(f"rank_by: f1_macro\n{grid()}"))
+    drawn = grid().replace("search: {algorithm: tpe, trials: 14, startup: 6, batch: 4}", "samples: 3")
+    assert identities(drawn) == identities(f"rank_by: f1_macro\n{drawn}")
+
+
 def test_the_sampler_prefers_what_was_better_and_a_pruned_trial_counts_less(
     suite_of: SuiteOf, trials_of: TrialsOf
 ) -> None:
