@@ -17,13 +17,13 @@ SPECIAL = re.compile(r"([&%$#_{}~^\\])")
 
 def citation(comparisons: Sequence[Comparison], origin: Origin) -> Section:
     """The entry; nothing without a trial that has ended."""
-    entry = bibtex(comparisons, origin)
+    citation = bibtex(comparisons, origin)
     sentences = ("The note names the results by a checksum of their keys: the same trials have the same.",)
     return Section(
         "citation",
         "Cite this report",
-        sentences=sentences if entry else (),
-        listing=entry,
+        sentences=sentences if citation else (),
+        listing=citation,
         folded=True,
         data=dict,
     )
