@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -58,6 +59,14 @@ class LivePage:
         return self._seen[1]
 
 
+def _is_local(host: str) -> bool:
+    """Whether a request's Host, with or without a port, is a name of this machine."""
+    try:
+        return urlsplit(f"//{host}").hostname in LOCAL_NAMES
+    except ValueError:
+        return False
+
+
 def open_server(page: LivePage, port: int) -> ThreadingHTTPServer:
     """A server of the page, listening but not serving yet; port 0 takes a free one.
 
@@ -71,13 +80,15 @@ def open_server(page: LivePage, port: int) -> ThreadingHTTPServer:
         """Answers for the page, whatever its query; nothing else is there."""
 
         def do_GET(self) -> None:
-            self._answer(with_page=True)
+            with suppress(ConnectionError):  # of a browser that has left
+                self._answer(with_page=True)
 
         def do_HEAD(self) -> None:
-            self._answer(with_page=False)
+            with suppress(ConnectionError):
+                self._answer(with_page=False)
 
         def _answer(self, with_page: bool) -> None:
-            if self.headers.get("Host", "").rpartition(":")[0] not in LOCAL_NAMES:
+            if not _is_local(self.headers.get("Host", "")):
                 self.send_error(HTTPStatus.FORBIDDEN, "this page is for this machine alone")
                 return
             if urlsplit(self.path).path != "/":
@@ -87,6 +98,10 @@ def open_server(page: LivePage, port: int) -> ThreadingHTTPServer:
                 version, text = page.page() if with_page else (page.version(), b"")
             except (UserError, OSError) as error:
                 self.send_error(HTTPStatus.SERVICE_UNAVAILABLE, "no report", str(error))
+                return
+            except Exception as error:
+                reason = f"{type(error).__name__}: {error}"
+                self.send_error(HTTPStatus.INTERNAL_SERVER_ERROR, "no report", reason)
                 return
             tag = f'"{version}"'
             known = self.headers.get("If-None-Match") == tag

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import http.client
 import signal
+import socket
+import struct
+import threading
+import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import commands
+import pytest
 from made_ledger import L2, Ledger, config
 
 from bench.ledger.ledger import Ledger as Stored
+from bench.report.serve import LivePage, open_server
 
 
 def get(address: str, **headers: str) -> tuple[int, str, str]:
@@ -56,3 +65,63 @@ def test_the_page_follows_the_ledger(tmp_path: Path) -> None:
 def test_what_is_served_is_not_printed(tmp_path: Path) -> None:
     code, _, err = commands.bench("report", "--serve", "--html", "--out", "-", "--results", tmp_path)
     assert code == 2 and err.startswith("error: --serve prints no report")
+
+
+@contextmanager
+def serving(make: Callable[[str], str]) -> Iterator[int]:
+    """The port of a server of such pages in this process."""
+    server = open_server(LivePage(lambda: "1", make), 0)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def answer_to(port: int, host: str) -> tuple[int, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.request("GET", "/", headers={"Host": host})
+    answer = connection.getresponse()
+    return answer.status, answer.read().decode()
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200),
+        ("127.0.0.1", 200),
+        ("LOCALHOST:80", 200),
+        ("localhost.attacker.example", 403),
+        ("localhost@attacker.example:80", 403),
+        ("[", 403),
+    ],
+)
+def test_this_machine_has_its_names_with_and_without_a_port(host: str, status: int) -> None:
+    with serving(lambda version: f"page {version}") as port:
+        assert answer_to(port, host)[0] == status
+
+
+def test_a_page_that_cannot_be_made_is_answered_with_the_reason(capfd: pytest.CaptureFixture[str]) -> None:
+    def make(version: str) -> str:
+        raise ValueError(f"no page of version {version}")
+
+    with serving(make) as port:
+        status, text = answer_to(port, "localhost")
+    assert status == 500 and "ValueError: no page of version 1" in text
+    assert capfd.readouterr().err == ""
+
+
+def test_a_browser_that_leaves_is_no_error(capfd: pytest.CaptureFixture[str]) -> None:
+    before = threading.active_count()
+    with serving(lambda _: "x" * 30_000_000) as port:
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost:80\r\n\r\n")
+            connection.recv(100)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closes at once
+        until = time.monotonic() + 20
+        while threading.active_count() > before + 1 and time.monotonic() < until:
+            time.sleep(0.01)
+    assert capfd.readouterr().err == ""

@@ -17,9 +17,8 @@ const isBusy = () => document.activeElement?.matches("input, select") || documen
 async function look() {
   try {
     const answer = await fetch("/", { method: "HEAD", cache: "no-store" });
-    if (!answer.ok) throw new Error(answer.statusText);
-    status.textContent = "live";
-    if (answer.headers.get("ETag") !== `"${version}"`) {
+    status.textContent = answer.ok ? "live" : "no report now";
+    if (answer.ok && answer.headers.get("ETag") !== `"${version}"`) {
       status.textContent = "live · new results";
       if (!isBusy()) {
         sessionStorage.setItem(KEY, JSON.stringify(places().filter((details) => details.open).map(nameOf)));
