@@ -62,7 +62,8 @@ function csvOf({ rows, columns }) {
   const cell = (value) => {
     if (value === null || value === undefined) return "";
     if (typeof value === "number" || typeof value === "boolean") return String(value);
-    const text = FORMULA.test(value) && Number.isNaN(Number(value)) ? `'${value}` : value;
+    const written = typeof value === "object" ? JSON.stringify(value) : String(value);
+    const text = FORMULA.test(written) && Number.isNaN(Number(written)) ? `'${written}` : written;
     return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
   return [columns, ...rows.map((row) => columns.map((name) => row[name]))].map((line) => line.map(cell).join(",")).join("\n") + "\n";
