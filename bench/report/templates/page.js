@@ -47,5 +47,6 @@ if (stamp && navigator.clipboard) {
     copy.textContent = "Copied";
     setTimeout(() => { copy.textContent = "Copy link"; }, 2000);
   });
-  stamp.append(" · ", copy);
+  stamp.append(Object.assign(document.createElement("span"), { className: "copy", textContent: " · " }));
+  stamp.lastChild.append(copy);
 }
