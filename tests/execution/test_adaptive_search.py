@@ -48,13 +48,15 @@ def grid(trials: int = 14, epochs: int = 4, seeds: int = 1) -> str:
 
 
 def made_accuracy(trial: Trial, epoch: int = 4) -> float:
-    """The best learning rate is 0.01 with much momentum, and more layers are better; other seeds have other values."""
-    parameters = trial.config.optimizer.parameters
-    distance = abs(math.log10(parameters["lr"]) + 2) + abs(parameters["momentum"] - 0.8)
-    return (
-        max(0.1, 0.9 - 0.1 * distance + 0.01 * len(trial.config.model.to_json()["hidden"])) * epoch / 4
-        - trial.seed / 99
-    )
+    """Other seeds have other values."""
+    parameters, hidden = trial.config.optimizer.parameters, trial.config.model.to_json()["hidden"]
+    return accuracy_of(hidden, parameters["lr"], parameters["momentum"]) * epoch / 4 - trial.seed / 99
+
+
+def accuracy_of(hidden: list[int], rate: float, momentum: float) -> float:
+    """The best learning rate is 0.01 with much momentum, and more layers are better."""
+    distance = abs(math.log10(rate) + 2) + abs(momentum - 0.8)
+    return max(0.1, 0.9 - 0.1 * distance + 0.01 * len(hidden))
 
 
 def ended(trial: Trial) -> TrialResult:
@@ -124,6 +126,14 @@ def alone(tmp_path: Path, suite_of: SuiteOf, trials_of: TrialsOf) -> dict[int, t
 def test_a_search_is_of_as_many_trials_as_the_suite_says_and_comes_closer(alone: dict[int, tuple[Any, ...]]) -> None:
     assert sorted(alone) == list(range(14))
     assert len(set(map(str, alone.values()))) == 14
+
+    def value(number: int) -> float:
+        hidden, rate, momentum = alone[number]
+        return accuracy_of(hidden, rate, momentum)
+
+    drawn, proposed = [value(number) for number in range(6)], [value(number) for number in range(6, 14)]
+    assert sum(proposed) / 8 > sum(drawn) / 6
+    assert max(proposed) > max(drawn)
 
 
 @pytest.mark.parametrize(("seed", "jobs", "drivers"), [(1, 4, 1), (2, 3, 2), (3, 1, 3)])
@@ -196,11 +206,25 @@ def test_a_record_with_the_configuration_of_another_search_is_not_taken_for_a_pr
 def test_a_failed_trial_counts_least_and_holds_up_nothing(
     tmp_path: Path, suite_of: SuiteOf, trials_of: TrialsOf
 ) -> None:
-    suite = suite_of(grid(trials=7))
-    driver = Driver(trials_of(suite), tmp_path / "r", suite)
-    while trial := driver.next_trial():
-        driver.receive(trial.key, TrialFailure("Made", "up", ""))
-    assert len(driver.ended) == 7 and driver.stats.counts().startswith("7 of 7 trials ended")
+    def proposed(name: str, fails: Callable[[float], bool]) -> list[float]:
+        """The learning rates that are proposed where some fail, and all others are equally bad."""
+        suite = suite_of(grid(trials=14))
+        driver, rates = Driver(trials_of(suite), tmp_path / name, suite), []
+        while trial := driver.next_trial():
+            assert trial.search
+            rate = trial.config.optimizer.parameters["lr"]
+            if trial.search.number >= 6:
+                rates.append(rate)
+            result = Result({"train_loss": [9.0], "val_accuracy": [0.1]}, 4, validation={"accuracy": 0.1})
+            complete = TrialResult("complete", result, RunInfo(), RIGHT)
+            driver.receive(trial.key, TrialFailure("Made", "up", "") if fails(rate) else complete)
+        assert len(driver.ended) == 14 and driver.stats.counts().startswith("14 of 14 trials ended")
+        return rates
+
+    assert len(proposed("all", lambda _: True)) == 8
+    low = sum(rate < 0.01 for rate in proposed("high fail", lambda rate: rate >= 0.01))
+    high = sum(rate >= 0.01 for rate in proposed("low fail", lambda rate: rate < 0.01))
+    assert low > 4 and high > 4
 
 
 def test_a_trial_that_fails_once_forks_no_search_of_two_drivers(
