@@ -273,7 +273,7 @@ def _of(ended: float, requested: float) -> str:
     return f"{int(ended):,} of {int(requested):,}" if requested else f"{int(ended):,}"
 
 
-def _importance_table(number_: int, results: SearchResults) -> Table:
+def _importance_table(search_number: int, results: SearchResults) -> Table:
     assert results.importances is not None
     rows = [
         {"parameter": p.label, "distribution": p.distribution_text, **vars(importance)}
@@ -282,8 +282,8 @@ def _importance_table(number_: int, results: SearchResults) -> Table:
     explained = results.importances.explained
     doubt = " That is so little that nothing should be read from the fractions." if explained < MIN_EXPLAINED else ""
     return Table(
-        name=f"importance-{number_}",
-        title="Importance of parameters" + (f", search {number_}" if number_ > 1 else ""),
+        name=f"importance-{search_number}",
+        title="Importance of parameters" + (f", search {search_number}" if search_number > 1 else ""),
         caption=(
             "Fraction of the variation over the whole search space that a parameter explains by itself: functional "
             "analysis of variance of random forests (Hutter et al. 2014), mean and middle 95 % over forests of "
@@ -316,18 +316,18 @@ def _to_json(results: SearchResults) -> JsonObject:
 # --- charts ---------------------------------------------------------------------------------------
 
 
-def _charts(results: SearchResults, number_: int, n_searches: int, metric: str) -> list[Chart | OmittedChart]:
-    of = f", search {number_}" if n_searches > 1 else ""
+def _charts(results: SearchResults, search_number: int, n_searches: int, metric: str) -> list[Chart | OmittedChart]:
+    of = f", search {search_number}" if n_searches > 1 else ""
     if len(results.frame) < 2:
         return [OmittedChart(f"Drawn parameters{of}", "fewer than two configurations were validated")]
     positions = range(len(results.parameters))
     parts = [positions[start : start + PANELS] for start in positions[::PANELS]]
     return [
-        importance_chart(results, f"search-{number_}-importance", f"Importance of parameters{of}"),
-        parallel_chart(results, f"search-{number_}-parallel", f"All parameters at once{of}", metric),
+        importance_chart(results, f"search-{search_number}-importance", f"Importance of parameters{of}"),
+        parallel_chart(results, f"search-{search_number}-parallel", f"All parameters at once{of}", metric),
         *(
             parameters_chart(
-                results, f"search-{number_}-{n}", f"Drawn parameters{', continued' * (n > 1)}{of}", metric, part
+                results, f"search-{search_number}-{n}", f"Drawn parameters{', continued' * (n > 1)}{of}", metric, part
             )
             for n, part in enumerate(parts, 1)
         ),
@@ -521,13 +521,13 @@ def importance_chart(results: SearchResults, name: str, title: str) -> Chart | O
         )
     )
     scale = alt.Scale(domain=[0, 100], nice=False)
-    title_ = "% of the variation over the search space"
+    x_title = "% of the variation over the search space"
     chart = alt.layer(
         base.mark_rule(strokeWidth=2, color=SOFT).encode(
-            x=alt.X("low:Q", scale=scale, title=title_, axis=alt.Axis(tickCount=5)), x2="high:Q"
+            x=alt.X("low:Q", scale=scale, title=x_title, axis=alt.Axis(tickCount=5)), x2="high:Q"
         ),
         base.mark_point(size=70, filled=True, color=BLUE, opacity=1).encode(
-            x=alt.X("mean:Q", scale=scale, title=title_, axis=alt.Axis(tickCount=5)),
+            x=alt.X("mean:Q", scale=scale, title=x_title, axis=alt.Axis(tickCount=5)),
             tooltip=["name:N", alt.Tooltip("mean:Q", format=".0f")],
         ),
     ).properties(width=WIDTH - 100, height=alt.Step(26))
