@@ -40,8 +40,17 @@ class Configuration:
 
     @property
     def adaptive(self) -> bool:
-        """Whether it was chosen by the results of others, so that nothing is estimated from its being there."""
-        return self.search is not None and self.search.rule.is_adaptive
+        """Whether it was chosen by the results of others, so that nothing is estimated from its being there.
+
+        The first configurations of an adaptive search are random draws.
+        """
+        point = self.search
+        return point is not None and point.rule.is_adaptive and point.number >= (point.rule.startup or 0)
+
+    @property
+    def drawn_axes(self) -> frozenset[str]:
+        """The axes of which a search drew its values."""
+        return frozenset(parameter.axis for parameter in self.search.rule.parameters) if self.search else frozenset()
 
     @property
     def imported(self) -> bool:

@@ -23,6 +23,7 @@ from bench.statistics.factor_effects import (
     main_effects,
     strata_of,
 )
+from bench.statistics.means import MeanEstimates, subset
 from bench.suite.labels import by_axis
 
 NONE = "none"
@@ -102,23 +103,28 @@ def effects(comparison: Comparison) -> Section:
         "effects",
         "Effects of the settings",
         (main_table, pairs_table),
-        notes=_left_out(comparison),
+        notes=_left_out(comparison, set(main["axis"])),
         draw=lambda: (effects_chart(main), interactions_chart(pairs)),
         data=lambda: {"findings": {"effects": main, "interactions": pairs}},
     )
 
 
-def _left_out(comparison: Comparison) -> tuple[str, ...]:
-    """Which configurations and axes have no part in effects, since they were drawn or chosen by a search."""
+def _left_out(comparison: Comparison, axes: set[str]) -> tuple[str, ...]:
+    """Which configurations and axes have no part in effects, since they were drawn or chosen by a search.
+
+    `axes` are those of which there are effects.
+    """
     configurations = trained(comparison)
     adaptive = sum(configuration.adaptive for configuration in configurations)
     points = [configuration.search for configuration in configurations if configuration.search]
     drawn = sorted({parameter.label for point in points for parameter in point.rule.parameters})
     notes = [f"Drawn by a search, so no values of an axis: {', '.join(drawn)}."] if drawn else []
+    if listed := sorted(axes & {axis for configuration in configurations for axis in configuration.drawn_axes}):
+        notes.append(f"Of {', '.join(map(spaced, listed))}, the listed values are compared, without what was drawn.")
     if adaptive:
         notes.append(
-            f"{plural(adaptive, 'configuration')} of an adaptive search {'is' if adaptive == 1 else 'are'} left out: "
-            "they were chosen by the results of others."
+            f"{plural(adaptive, 'configuration')} that an adaptive search proposed {'is' if adaptive == 1 else 'are'} "
+            "left out: chosen by the results of others."
         )
     return tuple(notes)
 
@@ -142,8 +148,42 @@ def effects_frames(comparison: Comparison) -> tuple[pd.DataFrame, pd.DataFrame]:
     compared, estimates = comparison.analysis.not_adaptive()
     if estimates is None or len(compared) < 2:
         return pd.DataFrame(columns=list(EFFECT_COLUMNS)), pd.DataFrame(columns=list(INTERACTION_COLUMNS))
-    all_axes = axes_of([configuration for configuration in trained(comparison) if not configuration.adaptive])
-    drawn = {parameter.axis for c in compared if c.search for parameter in c.search.rule.parameters}
+    planned = [configuration for configuration in trained(comparison) if not configuration.adaptive]
+    drawn = {axis for configuration in compared for axis in configuration.drawn_axes}
+    main, pairs = _main(compared, estimates, planned), _pairs(compared, estimates, planned)
+    parts = [main[~main["axis"].isin(drawn)]]
+    for axis in drawn:
+        part = _main(*_without_draws({axis}, compared, estimates, planned))
+        parts.append(part[part["axis"] == axis])
+    order = list(axes_of(planned).columns)
+    main = pd.concat([part for part in parts if len(part)] or parts[:1])
+    main = main.sort_values("value", key=lambda column: column.map(level_order), kind="stable").sort_values(
+        "axis", key=lambda column: column.map(order.index), kind="stable", ignore_index=True
+    )
+    listed = _pairs(*_without_draws(drawn, compared, estimates, planned))
+    pairs = listed if len(listed) else pairs[~(pairs["axis"].isin(drawn) | pairs["with_axis"].isin(drawn))]
+    return main[main["n_strata"] > 0].reset_index(drop=True), pairs.reset_index(drop=True)
+
+
+def _without_draws(
+    axes: set[str], compared: Sequence[Configuration], estimates: MeanEstimates, planned: Sequence[Configuration]
+) -> tuple[list[Configuration], MeanEstimates, list[Configuration]]:
+    """Those whose values of these axes were listed: a drawn value has no other configuration to be compared with."""
+    rows = [index for index, configuration in enumerate(compared) if not configuration.drawn_axes & axes]
+    return (
+        [compared[index] for index in rows],
+        subset(estimates, rows),
+        [configuration for configuration in planned if not configuration.drawn_axes & axes],
+    )
+
+
+def _main(
+    compared: Sequence[Configuration], estimates: MeanEstimates, planned: Sequence[Configuration]
+) -> pd.DataFrame:
+    """Main effects of `compared`, `missing` being of the strata of all that were planned."""
+    if len(compared) < 2:
+        return pd.DataFrame(columns=list(EFFECT_COLUMNS))
+    all_axes = axes_of(planned)
     axes = all_axes.loc[[configuration.label for configuration in compared]]
     against = {}
     for axis in axes.columns:
@@ -151,19 +191,25 @@ def effects_frames(comparison: Comparison) -> tuple[pd.DataFrame, pd.DataFrame]:
         if len(values) == 2 or (len(values) > 1 and NONE in values):
             against[str(axis)] = NONE if NONE in values else values[0]
     main = main_effects(axes, estimates, against)
-    main = main.sort_values("value", key=lambda column: column.map(level_order), kind="stable").sort_values(
-        "axis", key=lambda column: column.map(list(axes.columns).index), kind="stable", ignore_index=True
-    )
-    pairs = interactions(axes, estimates, MAX_INTERACTIONS)
-    main = main[~main["axis"].isin(drawn)].reset_index(drop=True)
-    pairs = pairs[~(pairs["axis"].isin(drawn) | pairs["with_axis"].isin(drawn))].reset_index(drop=True)
     n_strata = {axis: strata_of(all_axes, (axis,)).count for axis in dict.fromkeys(main["axis"])}
     main["missing"] = [n_strata[axis] - used for axis, used in zip(main["axis"], main["n_strata"], strict=True)]
+    return main
+
+
+def _pairs(
+    compared: Sequence[Configuration], estimates: MeanEstimates, planned: Sequence[Configuration]
+) -> pd.DataFrame:
+    """The strongest interactions of `compared`, `missing` being of the strata of all that were planned."""
+    if len(compared) < 2:
+        return pd.DataFrame(columns=list(INTERACTION_COLUMNS))
+    all_axes = axes_of(planned)
+    axes = all_axes.loc[[configuration.label for configuration in compared]]
+    pairs = interactions(axes, estimates, MAX_INTERACTIONS)
     pairs["missing"] = [
         strata_of(all_axes, (first, second)).count - used
         for first, second, used in zip(pairs["axis"], pairs["with_axis"], pairs["n_strata"], strict=True)
     ]
-    return main[main["n_strata"] > 0].reset_index(drop=True), pairs
+    return pairs
 
 
 def effects_chart(frame: pd.DataFrame) -> Chart | OmittedChart:

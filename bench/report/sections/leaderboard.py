@@ -98,7 +98,7 @@ def leaderboard(comparison: Comparison) -> Section:
 
 
 def _remarks(comparison: Comparison) -> dict[str, list[str]]:
-    """Remarks next to labels: what fresh seeds judge, and what a search chose where others were listed or drawn."""
+    """Remarks next to labels: what fresh seeds judge, and what a search proposed where others were listed or drawn."""
     remarks: dict[str, list[str]] = defaultdict(list)
     for label in comparison.confirmed.frame["label"] if comparison.confirmed else ():
         remarks[label].append("confirmed below")
@@ -106,7 +106,7 @@ def _remarks(comparison: Comparison) -> dict[str, list[str]]:
     if not all(configuration.adaptive for configuration in configurations):
         for configuration in configurations:
             if configuration.adaptive:
-                remarks[configuration.label].append("of an adaptive search")
+                remarks[configuration.label].append("proposed by a search")
     return remarks
 
 

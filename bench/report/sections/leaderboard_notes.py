@@ -54,8 +54,8 @@ def leaderboard_notes(comparison: Comparison) -> tuple[tuple[str, ...], tuple[st
         )
     if adaptive := sum(configuration.adaptive for configuration in group.configurations):
         notes.append(
-            f"{counted(adaptive, 'configuration')} of {len(group.configurations):,} are of an adaptive search, which "
-            "chose them by validation results (section Search)."
+            f"{counted(adaptive, 'configuration')} of {len(group.configurations):,} were proposed by an adaptive "
+            "search, which chose them by validation results (section Search)."
         )
     if comparison.metrics[0] != "accuracy":
         notes.append(

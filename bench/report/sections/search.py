@@ -117,9 +117,9 @@ def search(comparison: Comparison) -> Section:
     sentences = [_summary(results, metric) for results in searches]
     if any(results.rule.is_adaptive for results in searches):
         sentences.append(
-            "What an adaptive search proposes follows the validation results of what was trained before, so most of "
-            "its configurations lie where results were good: they are ranked with the others, and have no part in "
-            "effects of settings and in what random draws would bring."
+            "What an adaptive search proposes after its first random draws follows the validation results of what was "
+            "trained before, so most of that lies where results were good: it is ranked with the others, and has no "
+            "part in effects of settings and in what random draws would bring."
         )
     return Section(
         section.name,
@@ -159,13 +159,13 @@ def _results(configurations: Sequence[Configuration], metric: str) -> SearchResu
             value, stopped = _last_accuracy(configuration), True
         if math.isnan(value) or configuration.search is None:
             continue
-        proposed = rule.startup is not None and configuration.search.number >= rule.startup
         values = rule.values_in(configuration.config)
         rows.append(
             {
                 "label": configuration.label,
                 "number": configuration.search.number,
-                "kind": STOPPED if stopped else PROPOSED if proposed else RANDOM,
+                "kind": STOPPED if stopped else PROPOSED if configuration.adaptive else RANDOM,
+                "complete": configuration.complete,
                 "value": value,
                 "test": float(np.mean(tests)) if (tests := seed_values(configuration, metric)) else math.nan,
                 **{

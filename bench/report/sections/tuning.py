@@ -161,7 +161,7 @@ def expected_best_frame(comparison: Comparison, axes: Sequence[str]) -> pd.DataF
     For every value of the given axes with two settings or more, and for all configurations together (`ALL`, without an
     axis). `MAX_COUNTS` says for which numbers.
     """
-    compared, estimates = comparison.analysis.not_adaptive()  # those of an adaptive search are no random draws
+    compared, estimates = comparison.analysis.not_adaptive()  # what a search proposes is no random draw
     validation = np.array([validation_mean(configuration) for configuration in compared])
     validated = np.flatnonzero(~np.isnan(validation))
     if estimates is None or len(validated) < 2:

@@ -67,7 +67,7 @@ def test_a_report_says_how_configurations_were_chosen(adaptive: Report) -> None:
     )
     assert "the first 10 drawn at random, the others proposed 5 at a time" in first
     assert "biased upwards on validation" in first
-    assert "no part in effects" in warning
+    assert "no part in effects" in warning and "after its first random draws" in warning
     (row,) = section.tables[0].rows
     assert (row["trained"], row["stopped"], row["method"]) == (30, 3, "adaptive (tree-structured Parzen estimator)")
     table = next(table for table in section.tables if table.name == "importance-1")
@@ -103,16 +103,19 @@ def test_drawn_values_are_no_values_of_an_axis_and_adaptive_ones_have_no_effects
     listed = section_of(report_of(ledger), "effects").tables[0].rows
     searched(ledger, "tpe")
     leaderboard = section_of(report_of(ledger), "leaderboard")
-    marked = ["of an adaptive search" in style.marks for style in leaderboard.tables[0].styles]
-    assert (marked.count(True), marked.count(False)) == (27, 4), "none of the grid's rows"
-    assert "30 configurations of 34 are of an adaptive search, which chose them by val" in " ".join(leaderboard.remarks)
+    marked = ["proposed by a search" in style.marks for style in leaderboard.tables[0].styles]
+    assert (marked.count(True), marked.count(False)) == (18, 13), "none of the grid's rows, none of the random draws"
+    assert "20 configurations of 34 were proposed by an adaptive search, which chose them by val" in " ".join(
+        leaderboard.remarks
+    )
     effects = section_of(report_of(ledger), "effects")
     assert str(effects.tables[0].rows) == str(listed)
     assert {row["axis"] for row in listed} == {"optimizer", "batch_size"}
     assert (
-        "30 configurations of an adaptive search are left out: they were chosen by the results of others."
+        "20 configurations that an adaptive search proposed are left out: chosen by the results of others."
         in effects.notes
     )
+    assert "Of batch size, optimizer, the listed values are compared, without what was drawn." in effects.notes
 
     random_only = Ledger()
     searched(random_only, "random")
@@ -125,7 +128,8 @@ def test_what_random_draws_would_bring_is_estimated_from_random_draws(adaptive: 
     ledger = Ledger()
     searched(ledger, "random")
     assert section_of(report_of(ledger), "tuning").filled("page")
-    assert not section_of(adaptive, "tuning").filled("page")
+    table = next(table for table in section_of(adaptive, "tuning").tables if table.name == "expected-best")
+    assert table.columns[-1].heading == "9 trials", "the first ten draws, of which pruning ended the last"
 
 
 def test_noise_alone_has_no_importance_chart_and_a_grid_has_no_search() -> None:
@@ -143,3 +147,20 @@ def test_noise_alone_has_no_importance_chart_and_a_grid_has_no_search() -> None:
     grid = Ledger()
     grid.add(config(), [0.88])
     assert not section_of(report_of(grid), "search").filled("page")
+
+
+def test_a_random_search_leaves_effects_and_interactions_of_listed_values_as_they_are() -> None:
+    def of_listed() -> Ledger:
+        ledger = Ledger()
+        for batch_size in (64, 128):
+            for rate in (0.001, 0.01):
+                settings = config(optimizer={**OPTIMIZER, "lr": rate}, batch_size=batch_size)
+                ledger.add(settings, [0.7 + batch_size / 1e3 * (1 + (rate == 0.01))])
+        return ledger
+
+    listed, mixed = of_listed(), of_listed()
+    searched(mixed, "random")
+    alone, both = (section_of(report_of(ledger), "effects") for ledger in (listed, mixed))
+    for of_alone, of_both in zip(alone.tables, both.tables, strict=True):
+        values = [[(row["effect"], row["n_strata"]) for row in table.rows] for table in (of_alone, of_both)]
+        assert values[0] and values[0] == values[1]
