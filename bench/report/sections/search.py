@@ -16,6 +16,7 @@ import pandas as pd
 
 from bench.errors import flow, plural
 from bench.jsonutil import JsonObject, canonical
+from bench.ledger.record import Record
 from bench.metrics import METRICS
 from bench.report.charts.drawing import axis_title, chart_data
 from bench.report.charts.style import (
@@ -69,7 +70,8 @@ METHOD = {
 class SearchResults:
     """One search: `frame` has a row per configuration that was validated, in the order of their numbers.
 
-    Its columns are label, number, kind, value (the validation metric), test, and by its position each parameter.
+    Its columns are label, number, kind, complete (whether all its seeds are), value (the validation metric), test, and
+    by its position each parameter.
     """
 
     rule: SearchRule
@@ -82,13 +84,18 @@ class SearchResults:
         return sum(bool(configuration.records) for configuration in self.configurations)
 
     @property
+    def n_stopped(self) -> int:
+        """How many have a seed that pruning or a time limit ended."""
+        return sum(bool(_stopped(configuration)) for configuration in self.configurations)
+
+    @property
     def n_requested(self) -> int:
         """How many the suite asks for; 0 where only records tell of the search."""
         return max(configuration.search.trials for configuration in self.configurations if configuration.search)
 
     def best(self, metric: str) -> JsonObject | None:
         """The row of the best complete configuration on validation."""
-        complete = self.frame[self.frame["kind"] != STOPPED]
+        complete = self.frame[self.frame["complete"]]
         if complete.empty:
             return None
         scores = [METRICS[metric].better(value) for value in complete["value"]]
@@ -118,7 +125,7 @@ def search(comparison: Comparison) -> Section:
     if any(results.rule.is_adaptive for results in searches):
         sentences.append(
             "What an adaptive search proposes after its first random draws follows the validation results of what was "
-            "trained before, so most of that lies where results were good: it is ranked with the others, and has no "
+            "trained before, so most of it lies where results were good: it is ranked with the others, and has no "
             "part in effects of settings and in what random draws would bring."
         )
     return Section(
@@ -174,9 +181,9 @@ def _results(configurations: Sequence[Configuration], metric: str) -> SearchResu
                 },
             }
         )
-    columns = ["label", "number", "kind", "value", "test", *map(str, range(len(rule.parameters)))]
-    frame = pd.DataFrame(rows, columns=columns)
-    complete = frame[frame["kind"] != STOPPED]
+    columns = ["label", "number", "kind", "complete", "value", "test", *map(str, range(len(rule.parameters)))]
+    frame = pd.DataFrame(rows, columns=columns).astype({"complete": bool})
+    complete = frame[frame["complete"]]
     positions = [str(position) for position in range(len(rule.parameters))]
     importances = parameter_importances(
         np.array(
@@ -190,13 +197,18 @@ def _results(configurations: Sequence[Configuration], metric: str) -> SearchResu
 
 def _last_accuracy(configuration: Configuration) -> float:
     """The last validation accuracy of a first seed that was stopped early; nan of others."""
-    stopped = [record for record in configuration.records if record.status in ("pruned", "timed_out")]
+    stopped = _stopped(configuration)
     curve = stopped[0].result.curves.get("val_accuracy", []) if stopped else []
     values = [value for value in curve if value is not None]
     return values[-1] if values else math.nan
 
 
 def _scaled(parameter: SearchedParameter, value: Any) -> float:
+def _stopped(configuration: Configuration) -> list[Record]:
+    """Its seeds that pruning or a time limit ended."""
+    return [record for record in configuration.records if record.status in ("pruned", "timed_out")]
+
+
     """A number as it is; of a choice its index."""
     if parameter.kind != "choice":
         return float(value)
@@ -243,7 +255,7 @@ def _searches_table(searches: Sequence[SearchResults], metric: str) -> Table:
                 "method": METHOD[results.rule.algorithm],
                 "trained": results.n_trained,
                 "requested": results.n_requested,
-                "stopped": int((results.frame["kind"] == STOPPED).sum()),
+                "stopped": results.n_stopped,
                 "best": best.get("label", ""),
                 "best_number": best.get("number", math.nan) + 1,
                 "validation": best.get("value", math.nan),
@@ -287,7 +299,7 @@ def _importance_table(search_number: int, results: SearchResults) -> Table:
         caption=(
             "Fraction of the variation over the whole search space that a parameter explains by itself: functional "
             "analysis of variance of random forests (Hutter et al. 2014), mean and middle 95 % over forests of "
-            "resampled configurations; those that were stopped early are left out. The forests explain "
+            "resampled configurations; those without all their seeds are left out. The forests explain "
             f"{percent(max(explained, 0.0))} % of the variance of configurations that they were not fitted to.{doubt}"
         ),
         frame=pd.DataFrame(rows),
@@ -423,7 +435,7 @@ def _domain(results: SearchResults, metric: str) -> tuple[float, float]:
 
 def parallel_chart(results: SearchResults, name: str, title: str, metric: str) -> Chart | OmittedChart:
     """A line per complete configuration through its parameters to the metric; the best ones in colour."""
-    complete = results.frame[results.frame["kind"] != STOPPED]
+    complete = results.frame[results.frame["complete"]]
     if len(results.parameters) < 2 or len(complete) < 2:
         return OmittedChart(title, "it needs two parameters and two complete configurations")
     n_best = max(1, round(BEST_FRACTION * len(complete)))

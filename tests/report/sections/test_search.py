@@ -149,6 +149,27 @@ def test_noise_alone_has_no_importance_chart_and_a_grid_has_no_search() -> None:
     assert not section_of(report_of(grid), "search").filled("page")
 
 
+def test_trials_that_pruning_ended_are_counted_whatever_ranks() -> None:
+    ledger = Ledger()
+    searched(ledger, "random")
+    report = build(ledger.records, ledger.predictions, "Made", metrics=("loss",))
+    (row,) = section_of(report, "search").tables[0].rows
+    assert (row["trained"], row["stopped"]) == (30, 3)
+
+
+def test_the_best_of_a_search_has_all_its_seeds() -> None:
+    ledger = Ledger()
+    searched(ledger, "random")
+    (before,) = section_of(report_of(ledger), "search").tables[0].rows
+    best = next(n for n, r in enumerate(ledger.records) if (r.search or {})["number"] == before["best_number"] - 1)
+    ledger.add_ended(ledger.records[best].config, 1, "failed", 0)
+    ledger.records[-1] = replace(
+        ledger.records[-1], search=ledger.records[best].search, config_key=ledger.records[best].config_key
+    )
+    (row,) = section_of(report_of(ledger), "search").tables[0].rows
+    assert row["best_number"] != before["best_number"] and row["validation"] < before["validation"]
+
+
 def test_a_random_search_leaves_effects_and_interactions_of_listed_values_as_they_are() -> None:
     def of_listed() -> Ledger:
         ledger = Ledger()
