@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from bench.ledger.record import Record, Status, is_external
 from bench.suite.comparable import Config as Config
 from bench.suite.comparable import comparable
 from bench.suite.labels import PROTOCOL, axis_label, common_label, labels, legend
-from bench.suite.search_space import SearchPoint
+from bench.suite.search_space import SearchedParameter, SearchPoint, SearchRule
 from bench.suite.trial import Trial
 
 IMPORTED_PROTOCOL = "imported rows, protocol unknown"
@@ -190,8 +191,29 @@ def _configurations(records: Sequence[Record], planned: Iterable[Trial]) -> list
         by_seed = tuple(record for _, record in sorted(best.get(identity, {}).items()))
         all_seeds = seeds.get(identity, set()) | {record.seed for record in by_seed}
         point = points.get(identity)
+        if point and not _describes(point.rule, config):
+            point = None
         configurations.append(Configuration(identity, config, "", by_seed, tuple(sorted(all_seeds)), point))
     return configurations
+
+
+def _describes(rule: SearchRule, config: Config) -> bool:
+    """Whether a search of this rule can have such a configuration; a record's note may be of another one."""
+    try:
+        values = rule.values_in(config)
+    except (LookupError, TypeError, AttributeError):
+        return False
+    return all(_is_possible(parameter, value) for parameter, value in zip(rule.parameters, values, strict=True))
+
+
+def _is_possible(parameter: SearchedParameter, value: object) -> bool:
+    """Whether a value is one of a choice, or a number on the scale of a distribution."""
+    if parameter.kind == "choice":
+        return canonical(value) in map(canonical, parameter.values)
+    numbers = [number for number in (*parameter.values, value) if isinstance(number, int | float)]
+    if len(numbers) != 3 or not all(map(math.isfinite, numbers)):
+        return False
+    return numbers[0] < numbers[1] and (parameter.kind != "log_uniform" or min(numbers) > 0)
 
 
 def families(configurations: Sequence[Configuration], axis: str) -> dict[str, list[Configuration]]:

@@ -73,7 +73,7 @@ def _results(record: Record) -> Iterator[tuple[str, str]]:
     )
     if record.search:
         rule, position = record.search["rule"], record.search["number"]
-        by_results = rule["startup"] is not None and position >= rule["startup"]
+        by_results = rule["algorithm"] != "random" and position >= (rule.get("startup") or 0)
         how = f"proposed by {rule['algorithm']}" if by_results else "a random draw"
         yield "search", f"number {position + 1}, {how}"
     for decision in (record.pruning or {}).get("decisions", []):

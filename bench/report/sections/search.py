@@ -144,10 +144,11 @@ def search(comparison: Comparison) -> Section:
 
 def results_of_searches(comparison: Comparison) -> list[SearchResults]:
     """The searches of a comparison, by the order of their configurations."""
-    members: dict[str, list[Configuration]] = {}
+    members: dict[tuple[str, str], list[Configuration]] = {}
     for configuration in trained(comparison):
         if configuration.search:
-            members.setdefault(configuration.search.id, []).append(configuration)
+            point = configuration.search
+            members.setdefault((point.id, point.rule.model_dump_json()), []).append(configuration)
     metric = comparison.metrics[0]
     return [
         _results(sorted(searched, key=lambda member: member.search.number if member.search else 0), metric)
@@ -203,12 +204,12 @@ def _last_accuracy(configuration: Configuration) -> float:
     return values[-1] if values else math.nan
 
 
-def _scaled(parameter: SearchedParameter, value: Any) -> float:
 def _stopped(configuration: Configuration) -> list[Record]:
     """Its seeds that pruning or a time limit ended."""
     return [record for record in configuration.records if record.status in ("pruned", "timed_out")]
 
 
+def _scaled(parameter: SearchedParameter, value: Any) -> float:
     """A number as it is; of a choice its index."""
     if parameter.kind != "choice":
         return float(value)

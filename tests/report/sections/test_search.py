@@ -185,3 +185,28 @@ def test_a_random_search_leaves_effects_and_interactions_of_listed_values_as_the
     for of_alone, of_both in zip(alone.tables, both.tables, strict=True):
         values = [[(row["effect"], row["n_strata"]) for row in table.rows] for table in (of_alone, of_both)]
         assert values[0] and values[0] == values[1]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"axis": "regularizer", "key": "rate"},
+        {"key": "momentum"},
+        {"position": 0},
+        {"kind": "choice", "values": [7.0]},
+        {"values": ["a", "b"]},
+        {"values": [-1.0, 0.1]},
+        {"values": [0.1]},
+    ],
+    ids=str,
+)
+def test_a_note_of_a_search_that_does_not_fit_its_configuration_is_ignored(changed: dict[str, Any]) -> None:
+    ledger = Ledger()
+    searched(ledger, "random", 3)
+    note = ledger.records[0].search or {}
+    parameters = [p | changed if p["axis"] == "optimizer" else p for p in note["rule"]["parameters"]]
+    rule = note["rule"] | {"parameters": parameters}
+    ledger.records[0] = replace(ledger.records[0], search=note | {"rule": rule})
+    section = section_of(report_of(ledger), "search")
+    (row,) = section.tables[0].rows
+    assert row["trained"] == 2 and section.drawn
