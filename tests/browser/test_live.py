@@ -9,6 +9,7 @@ import pytest
 from made_ledger import L2, Ledger, config
 from playwright.sync_api import Browser, expect
 
+from bench.errors import UserError
 from bench.report import build, to_html
 from bench.report.serve import LivePage, open_server
 
@@ -52,3 +53,31 @@ def test_new_results_come_by_themselves(browser: Browser, address: str, growing:
     assert page.url.endswith("?filter=mlp")
     assert complaints == []
     context.close()
+
+
+def test_a_ledger_that_cannot_be_read_is_no_end_of_the_server(browser: Browser, growing: Ledger) -> None:
+    faults: list[str] = []
+
+    def look() -> str:
+        if faults:
+            raise UserError(faults[0])
+        return "1"
+
+    page_of = to_html(build(growing.records, growing.predictions, "Live"), live="1")
+    server = open_server(LivePage(look, lambda _: page_of), 0)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    context = browser.new_context()
+    page = context.new_page()
+    status = page.locator(".live")
+    try:
+        page.goto(f"http://127.0.0.1:{server.server_port}/")
+        faults.append("the ledger is away")
+        expect(status).to_have_text("no report now", timeout=20_000)
+        faults.clear()
+        expect(status).to_have_text("live", timeout=20_000)
+    finally:
+        context.close()
+        server.shutdown()
+        thread.join()
+        server.server_close()
