@@ -118,5 +118,5 @@ def test_a_trial_of_two_workers_runs_on_two_nodes(slurm: Slurm) -> None:
     log = (folder / "log.txt").read_text()
     (record,) = Ledger(folder / "results").records()
     assert record.status == "complete", log[-3000:]
-    assert "1 of 1 trials ended" in log, log[-3000:]
+    assert "1 of 1 trial ended" in log, log[-3000:]
     assert not any(host.runs(program) for host in (slurm.one, slurm.two) for program in ("raylet", "gcs_server"))
