@@ -5,16 +5,12 @@ ssh and rsync are stand-ins that note what they are asked for: the machines that
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
 import runpy
-import signal
-import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,16 +47,10 @@ class LaunchedCluster:
     output: str
 
     def instances(self) -> dict[str, JsonObject]:
-        """A machine of each node type."""
-        return {tags(machine)["ray-user-node-type"]: machine for machine in self._machines()}
-
-    def count(self, node_type: str) -> int:
-        """How many machines of this type have been started."""
-        return sum(tags(machine)["ray-user-node-type"] == node_type for machine in self._machines())
-
-    def _machines(self) -> list[JsonObject]:
+        """The machines that run, by their node types."""
         answer = boto3.client("ec2", "us-west-2").describe_instances()
-        return [machine for group in answer["Reservations"] for machine in group["Instances"]]
+        machines = [machine for group in answer["Reservations"] for machine in group["Instances"]]
+        return {tags(machine)["ray-user-node-type"]: machine for machine in machines}
 
     def on_head(self) -> str:
         lines = (self.folder / "commands.jsonl").read_text().splitlines()
@@ -181,77 +171,3 @@ def test_the_heads_role_may_start_machines_and_use_the_bucket(cluster: LaunchedC
     assert ("ec2:RunInstances", "*") in allowed
     assert ("ssm:GetParameters", "arn:aws:ssm:*::parameter/aws/service/*") in allowed  # for the image's name
     assert ("s3:PutObject", "arn:aws:s3:::results-of-ours/*") in allowed
-
-
-@pytest.fixture
-def head(cluster: LaunchedCluster) -> Iterator[tuple[str, Path]]:
-    """A real head whose autoscaler cannot start spot machines: its address, and the folder of its logs."""
-    config = cluster.config()
-    config["available_node_types"]["gpu-spot"]["node_config"]["SubnetIds"] = ["subnet-12345678"]  # there is no such one
-    file = cluster.folder / "config.yaml"
-    file.write_text(json.dumps(config))
-    instance = cluster.instances()["head"]["InstanceId"]
-    settings = {"RAY_enable_autoscaler_v2": "1", "RAY_CLOUD_INSTANCE_ID": instance, "RAY_NODE_TYPE_NAME": "head"}
-    with tempfile.TemporaryDirectory(prefix="bench-head-", dir="/tmp") as folder, socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-        free.close()
-        command = [
-            sys.executable, "-P", "-m", "ray.scripts.scripts", "start", "--head", "--block", f"--port={port}",
-            "--num-cpus=0", "--include-dashboard=false", "--object-store-memory=100000000", f"--temp-dir={folder}",
-            "--node-ip-address=127.0.0.1", f"--autoscaling-config={file}",
-        ]  # fmt: skip
-        environment = {**os.environ, **settings, "RAY_AUTH_MODE": "disabled"}
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, start_new_session=True)
-        try:
-            yield f"127.0.0.1:{port}", Path(folder, "session_latest", "logs")
-        finally:
-            os.killpg(process.pid, signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=20)
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-
-
-WATCH = """
-import subprocess, sys, time
-from pathlib import Path
-import ray
-from bench.execution.cluster.node_watch import NodeWatch
-address, logs = sys.argv[1:]
-end = time.monotonic() + 60
-while True:
-    try:
-        ray.init(address, logging_level="ERROR", log_to_driver=False)
-        break
-    except Exception:
-        assert time.monotonic() < end
-        time.sleep(1)
-waiting = [ray.remote(num_cpus=1, num_gpus=1)(int).remote() for _ in range(2)]
-watch, notes, start = NodeWatch("on_demand", Path(logs)), [], time.monotonic()
-while len(notes) < 2 and time.monotonic() - start < 60:
-    time.sleep(3)
-    command = [sys.executable, "-P", "-m", "ray.scripts.scripts", "status", "--verbose", "--address", address]
-    status = subprocess.run(command, capture_output=True, text=True)
-    notes += watch.notes(status.stdout, time.monotonic())
-print("\\n".join(notes), flush=True)
-time.sleep(20)  # for the autoscaler's answer, which a driver that ends would take back
-"""
-"""What the driver of a run on the head does, with two trials that wait for GPUs."""
-
-
-@pytest.mark.slow
-def test_a_run_says_within_a_minute_that_spot_machines_cannot_be_had_and_gets_others(
-    cluster: LaunchedCluster, head: tuple[str, Path]
-) -> None:
-    address, logs = head
-    before = cluster.count("gpu-on-demand")
-    environment = {**os.environ, "RAY_AUTH_MODE": "disabled", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-P", "-c", WATCH, address, str(logs)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stderr
-    failed, asked = done.stdout.strip().splitlines()
-    assert failed.startswith("node gpu-spot: LaunchFailed; ")
-    assert "The subnet ID 'subnet-12345678' does not exist" in failed
-    assert asked == "asking for 2 nodes with the resource on_demand instead"
-    assert cluster.count("gpu-on-demand") > before
