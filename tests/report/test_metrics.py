@@ -96,7 +96,7 @@ def test_the_verdict_is_of_the_ranking_metric(calibrated: Ledger) -> None:
     assert (said.label, said.lead) == ("mlp · l2", "Selected on validation, of 2 complete configurations:")
     assert said.metrics.startswith("test ECE 2.10 ± 0.")
     assert "validation 1.90 %, 2 seeds." in said.metrics
-    noise = next(note for note in built.sections[0][0].notes if note.startswith("Seed noise"))
+    noise = next(text for text in built.sections[0][0].explanations if text.startswith("Seed noise"))
     assert "0.14 points" in noise and "Theory" not in noise
 
 

@@ -222,6 +222,11 @@ ROWS: dict[str, Row] = {
         "{method: halving, grace_period: 3}",
     ),
     "unknown key of pruning": (TOP + "pruning: {grace: 1}\n", "pruning.grace: ", "did you mean 'grace_period'?"),
+    "seeds that ASHA does not wait for": (
+        TOP + "pruning: {seeds: all}\n",
+        "suite.yaml:4: pruning: seeds: all waits for all seeds of a configuration",
+        "write method: halving, or leave seeds out",
+    ),
     "no grace_period": (
         TOP + "pruning: {grace_period: 0}\n",
         "pruning.grace_period: 0 is out of range: it must be above 0",
