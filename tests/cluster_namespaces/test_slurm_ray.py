@@ -13,31 +13,18 @@ import numpy as np
 import pytest
 from hosts import Host, have_hosts, hosts
 from machines import ROOT
-from slurm_daemons import have_slurm, start_munge
+from slurm_daemons import COMMON, have_slurm, start_munge
 
 from bench.ledger.ledger import Ledger
 
 pytestmark = pytest.mark.slow
 
-CONF = """
+CONF = f"""
 ClusterName=two
-SlurmctldHost=one({one})
-SlurmUser=root
-AuthType=auth/munge
-StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool/%n
-SlurmctldPidFile={folder}/controller.pid
-SlurmdPidFile={folder}/%n.pid
-SlurmctldLogFile={folder}/controller.log
-SlurmdLogFile={folder}/%n.log
-ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
-SelectType=select/cons_tres
-SelectTypeParameters=CR_Core
-ReturnToService=2
-MpiDefault=none
-NodeName=one NodeAddr={one} CPUs=1 RealMemory=2000 State=UNKNOWN
-NodeName=two NodeAddr={two} CPUs=1 RealMemory=2000 State=UNKNOWN
+SlurmctldHost=one({{one}})
+{COMMON}
+NodeName=one NodeAddr={{one}} CPUs=1 RealMemory=2000 State=UNKNOWN
+NodeName=two NodeAddr={{two}} CPUs=1 RealMemory=2000 State=UNKNOWN
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
 SUITE = """

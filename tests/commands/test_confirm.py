@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
+from bands import write_bands
 from commands import bench
 
 from bench.ledger.ledger import Ledger
@@ -24,13 +24,7 @@ grid:
 
 
 def test_the_selected_one_and_its_rivals_are_trained_again_and_judge(tmp_path: Path) -> None:
-    labels = np.arange(240) % 3
-    images = np.random.default_rng(0).integers(0, 60, (240, 8, 8)).astype(np.uint8)
-    for number in range(3):
-        images[number == labels, 2 * number : 2 * number + 2] += 120
-    parts = {"train_images": images[:160], "train_labels": labels[:160]}
-    parts |= {"test_images": images[160:], "test_labels": labels[160:]}
-    np.savez(tmp_path / "bands.npz", **parts)
+    write_bands(tmp_path / "bands.npz")
     suite, results = tmp_path / "confirmed.yaml", tmp_path / "results"
     suite.write_text(SUITE)
     code, out, err = bench("run", suite, "--no-ray", "--results", results)

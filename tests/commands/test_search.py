@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+from bands import write_bands
 from commands import start
 
 from bench.execution import adaptive_search
@@ -28,13 +28,7 @@ grid:
 
 @pytest.fixture
 def suite(tmp_path: Path) -> Path:
-    labels = np.arange(240) % 3
-    images = np.random.default_rng(0).integers(0, 60, (240, 8, 8)).astype(np.uint8)
-    for number in range(3):
-        images[number == labels, 2 * number : 2 * number + 2] += 120
-    parts = {"train_images": images[:160], "train_labels": labels[:160]}
-    parts |= {"test_images": images[160:], "test_labels": labels[160:]}
-    np.savez(tmp_path / "bands.npz", **parts)
+    write_bands(tmp_path / "bands.npz")
     (tmp_path / "searched.yaml").write_text(SUITE)
     return tmp_path / "searched.yaml"
 

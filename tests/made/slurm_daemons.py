@@ -16,25 +16,29 @@ from pathlib import Path
 import pytest
 
 NODES = 3
-CONF = """
-ClusterName=test
-SlurmctldHost={host}(127.0.0.1)
+COMMON = """
 SlurmUser=root
 AuthType=auth/munge
-AuthInfo=cred_expire=5
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool/%n
 SlurmctldPidFile={folder}/controller.pid
 SlurmdPidFile={folder}/%n.pid
 SlurmctldLogFile={folder}/controller.log
 SlurmdLogFile={folder}/%n.log
-SlurmctldPort={ports[0]}
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 ReturnToService=2
 MpiDefault=none
+"""
+"""Of every controller of the tests, in whatever host it runs."""
+CONF = f"""
+ClusterName=test
+SlurmctldHost={{host}}(127.0.0.1)
+{COMMON}
+AuthInfo=cred_expire=5
+SlurmctldPort={{ports[0]}}
 KillWait=30
 """
 NODE = "NodeName=n{n} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=1 RealMemory=2000 State=UNKNOWN\n"
