@@ -260,6 +260,24 @@ def test_a_run_its_continuation_and_an_export_have_each_trial_and_epoch_once(
     check(read(), records)
 
 
+def test_tensorboard_reads_the_files_of_a_trial_in_the_order_they_were_written(
+    tmp_path: Path, suite_of: Any, trials_of: Any
+) -> None:
+    """Its reader orders them by name, in which one second's file number 10 comes before number 9."""
+    from bench.execution.trackers import tensorboard_files, tracker
+
+    (trial,) = trials_of(suite_of(GRID.replace("seeds: 2", "seeds: 1")))
+    tracked = tracker.of_trial(trial, "made")
+    seconds = []
+    for _ in range(2):
+        files = tensorboard_files.TensorBoardFiles(tmp_path, "made")
+        files.begin(tracked, anew=False)
+        files.end(tracked, None)
+        seconds.append(max(int(path.name.split(".")[3]) for path in tmp_path.glob("made/*/events*")))
+    assert len(list(tmp_path.glob("made/*/events*"))) == 2
+    assert seconds[0] < seconds[1]
+
+
 def test_an_export_alone_has_the_same(
     tracker: tuple[Destination, Callable[[], dict[str, Tracked]]],
     tmp_path: Path,

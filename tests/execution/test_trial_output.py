@@ -76,6 +76,7 @@ def test_a_trial_that_is_tried_again_has_no_log_of_the_attempt_before(tmp_path: 
         next_trial=lambda _: trial,
         local_folder=tmp_path,
         network_origin=lambda _: None,
+        rung_epochs=lambda _: (),
         pause_after=lambda _: (),
     )
     assert QueueSearcher(cast("Any", coordinator), cast("Any", None), 1).suggest("1")["key"] == "ab12"

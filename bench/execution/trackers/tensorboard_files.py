@@ -48,6 +48,7 @@ class TensorBoardFiles:
         if anew and folder.exists():
             shutil.rmtree(folder)
         is_new = not folder.exists()
+        _wait_for_later_name(folder)
         self._writers[trial.key] = EventFileWriter(str(folder), flush_secs=FLUSH_SECONDS)
         if is_new:
             self._add(trial, hparams_pb(dict(trial.parameters), trial_id=trial.key), 0)
@@ -76,6 +77,16 @@ class TensorBoardFiles:
 
     def _add(self, trial: TrackedTrial, summary: Any, step: int) -> None:
         self._writers[trial.key].add_event(Event(wall_time=time.time(), step=step, summary=summary))
+
+
+def _wait_for_later_name(folder: Path) -> None:
+    """Readers order a folder's files by name, `events.out.tfevents.<second>.<host>.<process>.<number>`.
+
+    Of two files of one second, the number 10 comes before 9: a continuation waits for the next second.
+    """
+    seconds = [int(path.name.split(".")[3]) for path in folder.glob("events.out.tfevents.*")]
+    if seconds and 0 <= (delay := max(seconds) + 1 - time.time()) <= 1:
+        time.sleep(delay)
 
 
 def _scalars(metrics: dict[str, float]) -> Summary:
