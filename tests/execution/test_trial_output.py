@@ -77,6 +77,7 @@ def test_a_trial_that_is_tried_again_has_no_log_of_the_attempt_before(tmp_path: 
         local_folder=tmp_path,
         network_origin=lambda _: None,
         rung_epochs=lambda _: (),
+        alone=set(),
         pause_after=lambda _: (),
     )
     assert QueueSearcher(cast("Any", coordinator), cast("Any", None), 1).suggest("1")["key"] == "ab12"
