@@ -16,11 +16,14 @@ from bench.commands.load_suites import has_known_names
 from bench.components import AXES, EXTENSIBLE_AXES, Component, DatasetComponent, is_user_defined
 from bench.components.datasets import IN_MEMORY
 from bench.components.user_defined import known_defaults
+from bench.data import labels as read_labels
 from bench.data.catalogue import find
 from bench.data.prepare import split, stratified_sizes
 from bench.data.training_part import fraction_sizes, tail_sizes
 from bench.errors import UserError
-from bench.execution.user_dataset import dataset_shape
+from bench.execution.forkserver import files_opened
+from bench.execution.precision_cost import precision_warning
+from bench.execution.user_dataset import dataset_shape, load_dataset
 from bench.jsonutil import JsonObject, canonical
 from bench.metrics import METRICS
 from bench.suite.expand import DEFERRED_CHECKS
@@ -105,7 +108,6 @@ def _check_configurations(suite: Suite, trials: list[Trial], shapes: Shapes, loc
 
     Files that such a code reads though its key does not hold them are told.
     """
-    from bench.execution.forkserver import files_opened
     from bench.training.preflight import check
 
     by_code: dict[str, list[Trial]] = {}
@@ -169,7 +171,6 @@ def data_locations(suite: Suite, trials: list[Trial]) -> dict[str, str]:
 
 def check_data(suite: Suite, trials: list[Trial], notify: Callable[[str], None]) -> None:
     """UserError where the user's own data are wrong, or parts of any data too small, as far as pixels do not tell."""
-    from bench.data import labels as read_labels
 
     user_trials = [trial for trial in trials if trial.is_from_path or trial.data_code is not None]
     labels: dict[str, Labels] = {}
@@ -177,8 +178,6 @@ def check_data(suite: Suite, trials: list[Trial], notify: Callable[[str], None])
     for text, trial in {trial.data: trial for trial in user_trials}.items():
         try:
             if trial.data_code is not None:
-                from bench.execution.user_dataset import load_dataset
-
                 labels[text] = load_dataset(trial).labels
             else:
                 labels[text] = read_labels(trial.run_config.dataset.to_json(), notify)
@@ -214,7 +213,6 @@ def check_splits(suite: Suite, trials: list[Trial], labels: Mapping[str, Labels]
 
 def warn_of_emulation(trials: Iterable[Trial], gpus_per_trial: float | None) -> bool:
     """Say what bfloat16 costs where this machine's CPUs would train in it without units for it; whether it does."""
-    from bench.execution.precision_cost import precision_warning
 
     line = precision_warning(trials, gpus_per_trial)
     if line:

@@ -13,7 +13,17 @@ import typer
 from bench.commands.load_results import confirmation, print_weights
 from bench.commands.options import EPILOG, RESULTS, Results, terminal
 from bench.errors import UserError
+from bench.execution.cluster import jobs
+from bench.execution.cluster.bundle import BundledSuite, RunBundle
+from bench.execution.cluster.cluster_state import cluster_status, start_cluster, tear_down
+from bench.execution.cluster.follow import follow
+from bench.execution.cluster.head import connection_errors
+from bench.execution.cluster.jobs import new_name, read_bundle, run_statuses, submit
+from bench.execution.cluster.launcher import read_launcher, variables
+from bench.execution.pruning import rule
+from bench.execution.scheduler import work_plan
 from bench.execution.signals import INTERRUPTED, TIME_IS_UP, Detached
+from bench.ledger.ledger import Ledger
 from bench.ledger.store import is_url, with_results
 
 if TYPE_CHECKING:
@@ -40,8 +50,6 @@ RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's name, as `b
 @cluster_app.command("status", epilog=EPILOG)
 def status(cluster: ClusterFile = CLUSTER) -> None:
     """Show the cluster's nodes, and the runs on it."""
-    from bench.execution.cluster.cluster_state import cluster_status
-    from bench.execution.cluster.jobs import run_statuses
 
     launcher = read(cluster)
     with _connection_errors(launcher):
@@ -62,8 +70,6 @@ def status(cluster: ClusterFile = CLUSTER) -> None:
 @cluster_app.command("attach", epilog=EPILOG)
 def attach(run: RunName, cluster: ClusterFile = CLUSTER, results: Results = RESULTS) -> None:
     """Follow a run again, and fetch its records."""
-    from bench.execution.cluster.jobs import read_bundle
-    from bench.ledger.ledger import Ledger
 
     launcher, console = read(cluster), terminal()
     with _connection_errors(launcher):
@@ -82,7 +88,6 @@ def attach(run: RunName, cluster: ClusterFile = CLUSTER, results: Results = RESU
 @cluster_app.command("stop", epilog=EPILOG)
 def stop(run: RunName, cluster: ClusterFile = CLUSTER, results: Results = RESULTS) -> None:
     """Stop a run and fetch its records; the same `bench run` goes on from there."""
-    from bench.execution.cluster import jobs
 
     launcher = read(cluster)
     with _connection_errors(launcher):
@@ -105,10 +110,6 @@ def make_bundle(
 
     `planned` has each suite with its name on the command line. Without a launcher the run is for SLURM.
     """
-    from bench.execution.cluster.bundle import BundledSuite, RunBundle
-    from bench.execution.cluster.jobs import new_name
-    from bench.execution.pruning import rule
-    from bench.execution.scheduler import work_plan
 
     suites: list[BundledSuite] = []
     known: set[str] = set()
@@ -156,9 +157,6 @@ def run_on_cluster(
     launcher: Launcher, bundle: RunBundle, ledger: Ledger, console: Console, data_dir: Path | None, *, teardown: bool
 ) -> bool:
     """Start the cluster if it is not up, start the run there and follow it to its end; whether trials failed."""
-    from bench.execution.cluster.cluster_state import start_cluster, tear_down
-    from bench.execution.cluster.jobs import submit
-    from bench.execution.cluster.launcher import variables
 
     def echo(text: str) -> None:
         console.print(text, soft_wrap=True)
@@ -178,7 +176,6 @@ def run_on_cluster(
 
 def tear_down_cluster(launcher: Launcher, console: Console) -> None:
     """Tear down a cluster that is up though there is nothing to run on it."""
-    from bench.execution.cluster.cluster_state import cluster_status, tear_down
 
     with _connection_errors(launcher):
         is_up = cluster_status(launcher) is not None
@@ -188,7 +185,6 @@ def tear_down_cluster(launcher: Launcher, console: Console) -> None:
 
 def _follow(launcher: Launcher, bundle: RunBundle, ledger: Ledger, console: Console) -> Event:
     """The run's last event; Detached where the user leaves before."""
-    from bench.execution.cluster.follow import follow
 
     try:
         console.print(f"following {bundle.name}; Ctrl-C leaves it running", soft_wrap=True)
@@ -219,8 +215,6 @@ def _outcome(last_event: Event, bundle: RunBundle) -> bool:
 
 
 def _fetch(launcher: Launcher, run: str, results: str) -> None:
-    from bench.execution.cluster import jobs
-    from bench.ledger.ledger import Ledger
 
     with _connection_errors(launcher), tempfile.TemporaryDirectory(prefix="bench-fetch-") as incoming:
         bundle = jobs.read_bundle(launcher, run)
@@ -233,12 +227,10 @@ def _fetch(launcher: Launcher, run: str, results: str) -> None:
 
 def read(path: Path) -> Launcher:
     """The launcher file, validated."""
-    from bench.execution.cluster.launcher import read_launcher
 
     return read_launcher(path)
 
 
 def _connection_errors(launcher: Launcher) -> Any:
-    from bench.execution.cluster.head import connection_errors
 
     return connection_errors(launcher)

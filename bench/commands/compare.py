@@ -18,6 +18,7 @@ from bench.commands.options import RESULTS, AsJson, DataDir, KeysArgument, NoUse
 from bench.commands.run import git_commit
 from bench.components import AXES, is_user_defined
 from bench.errors import UserError
+from bench.execution.rerun import rebuild_trial, train
 from bench.jsonutil import JsonObject, canonical
 from bench.ledger.ledger import Ledger
 from bench.ledger.record import is_external
@@ -260,7 +261,6 @@ def reproduce(
     if no_user_code:
         _refuse_user_code(records.values())
     # All are rebuilt before the first is trained, so that a mistake is reported at once.
-    from bench.execution.rerun import rebuild_trial
 
     trials = [rebuild_trial(record, folder) for record in records.values()]
     datasets = datasets_of(trials, data_dir)
@@ -287,7 +287,6 @@ def _refuse_user_code(records: Iterable[Record]) -> None:
 
 
 def _reproduce(trial: Trial, record: Record, ledger: Ledger, data: Any, device: str | None) -> Reproduction:
-    from bench.execution.rerun import train
     from bench.report.compare.reproduction import check_reproduction, reproduction_text, seed_noise
 
     def report(progress: Any) -> None:

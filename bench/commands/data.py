@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+import yaml
+from pydantic import ValidationError
 
+from bench.commands.load_suites import load as load_suite
 from bench.commands.options import EPILOG, DataDir, terminal, write
 from bench.completion import complete_dataset
 from bench.components import AXES, parse_component
@@ -72,7 +75,6 @@ def show(
     stdout = reserve_stdout() if html and out == "-" else sys.stdout
     component = _entry(name, size, channels)
     validation_split = _validation(validation)
-    from bench.commands.load_suites import load as load_suite
 
     loaded = load_suite(suite, None, None, None) if suite is not None else None
 
@@ -122,8 +124,6 @@ def _entry(name: str, size: tuple[int, int] | None, channels: int | None) -> str
 
 def _component(text: str) -> str | JsonObject:
     """``{name: torchvision, dataset: SVHN}`` as a suite file has it, its path from the working directory."""
-    import yaml
-    from pydantic import ValidationError
 
     try:
         plain = yaml.safe_load(text)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
 
 from bench.commands.load_results import existing, undamaged, warn_damaged
@@ -24,6 +25,7 @@ from bench.jsonutil import JsonObject
 from bench.ledger.ledger import Ledger
 from bench.ledger.merge import merge_ledgers
 from bench.ledger.packed_ledger import write_pack
+from bench.ledger.prediction_files import predictions_of, read
 from bench.ledger.record import Record, Result, RunInfo, external_config, external_key
 from bench.ledger.store import with_results
 from bench.metrics import PREDICTION_COLUMNS, compute_metrics
@@ -115,7 +117,6 @@ def import_predictions(
         if not os.path.isfile(file):  # noqa: PTH113 (a Path's own raises for names that are too long)
             what = "is not a file" if os.path.lexists(file) else "there is no such file"
             raise UserError(f"{file}: {what}; give an .npz or CSV of test predictions")
-    from bench.ledger.prediction_files import predictions_of, read
 
     ledger = Ledger(results)
     warn_damaged(ledger)
@@ -173,7 +174,6 @@ def _record(key: str, config_key: str, config: JsonObject, seed: int, prediction
 
 def _check_seeds(records: list[Record], files_read: list[tuple[Predictions, list[str]]], ledger: Ledger) -> None:
     """UserError where two seeds have equal predictions: one training given twice, without seed noise."""
-    import numpy as np
 
     new_keys = {record.key for record in records}
     by_seed = {
@@ -193,7 +193,6 @@ def _check_seeds(records: list[Record], files_read: list[tuple[Predictions, list
 
 def _is_new(record: Record, predictions: Predictions, ledger: Ledger) -> bool:
     """Whether the ledger lacks it; UserError where it has other predictions under this name and seed."""
-    import numpy as np
 
     if all(other.key != record.key for other in ledger.records()):
         return True

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import typer
 
 from bench.errors import UserError, escaped_line, plural
+from bench.execution.keep_weights import settle
 from bench.jsonutil import canonical
 from bench.ledger.ledger import Ledger, MissingEntryError
 from bench.ledger.record import is_external
 from bench.ledger.store import ENTRIES, with_results
 from bench.published import find
+from bench.suite.python_values import DICT_NAME
 from bench.user_code.metric_code import register_metrics
 
 if TYPE_CHECKING:
@@ -59,7 +61,6 @@ def print_weights(text: str, trials: list[Trial], ledger: Ledger, console: Conso
     """
     if options.keep == "none":
         return False
-    from bench.execution.keep_weights import settle
 
     summary = settle(trials, ledger, options)
     whose = "the best on validation" if options.keep == "best" else "all"
@@ -139,7 +140,6 @@ def report_of(
 ) -> Report:
     """The records of one suite's trials and its references; `text` is the suite as a command line names it."""
     from bench.report import build
-    from bench.suite.python_values import DICT_NAME
 
     register_metrics(suite.metrics, suite.path.resolve().parent)
     is_file = suite.path.name != DICT_NAME  # or given in Python

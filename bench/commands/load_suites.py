@@ -12,13 +12,15 @@ from bench.components.datasets import FROM_PATH
 from bench.components.user_defined import known_defaults, spelled_out
 from bench.data import fingerprint, labels
 from bench.errors import UserError
+from bench.execution.adaptive_search import check_optuna, with_proposals
+from bench.execution.pruning import rule
 from bench.jsonutil import JsonObject, canonical
 from bench.published import find
 from bench.suite.find_suite import find_suite
 from bench.suite.suite import Suite, load_suite
 from bench.suite.trial import data_path, trials
 from bench.user_code.component_code import floats_spelled_out
-from bench.user_code.read_code import read_component
+from bench.user_code.read_code import read, read_component
 
 if TYPE_CHECKING:
     from bench.ledger.ledger import Ledger
@@ -88,7 +90,6 @@ def _with_library_defaults(suite: Suite) -> Suite:
 
 def _with_floats(suite: Suite) -> Suite:
     """The suite with `rate: 1` as `rate: 1.0` where a factory of the user's takes a float."""
-    from bench.user_code.read_code import read
 
     folder = suite.path.resolve().parent
     codes: dict[str, ComponentCode | None] = {}
@@ -128,8 +129,6 @@ def proposed_trials_of(suite: Suite, ledger: Ledger, to_train: bool = False) -> 
     listed = trials_of(suite)
     if not any(search.rule.is_adaptive for search in suite.searches):
         return listed
-    from bench.execution.adaptive_search import check_optuna, with_proposals
-    from bench.execution.pruning import rule
 
     if to_train:
         check_optuna(listed)

@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from bench.commands.data import datasets_of
 from bench.commands.load_results import existing
 from bench.commands.options import RESULTS, AsJson, DataDir, KeysArgument, Results, SuiteFolder
 from bench.completion import complete_key
 from bench.components import parse_component
 from bench.errors import UserError
+from bench.execution.rerun import rebuild_trial
+from bench.inference.input_images import read_images
 from bench.ledger.weights_files import read_weights
 from bench.streams import reserve_stdout
 
@@ -50,7 +53,6 @@ def predict(
     import torch
 
     from bench.inference.classifier import build_classifier
-    from bench.inference.input_images import read_images
 
     classifier = build_classifier(record, weights, folder, data_dir)
     names, pixels = read_images(images, classifier.image_shape, parse_component("dataset", record.config["dataset"]))
@@ -137,8 +139,6 @@ def export_network(key: str, target: Path, results: str, folder: Path, data_dir:
         from bench.inference.network_files import require_onnx
 
         require_onnx()
-    from bench.commands.data import datasets_of
-    from bench.execution.rerun import rebuild_trial
     from bench.inference.classifier import build_classifier
     from bench.inference.network_files import write_network
 

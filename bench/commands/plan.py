@@ -35,6 +35,9 @@ from bench.commands.options import (
 )
 from bench.errors import plural
 from bench.execution.adaptive_search import standins, to_propose
+from bench.execution.cost_estimate import MEASURE_SECONDS, estimate, from_measured_steps, from_records, n_trial_kinds
+from bench.execution.operation_cost import MAX_NETWORKS, operation_cost
+from bench.execution.progress import duration
 from bench.execution.pruning import Asha, halving_cost, rule
 from bench.execution.scheduler import work_plan
 from bench.jsonutil import JsonObject
@@ -81,14 +84,6 @@ def plan(
     """Show what a suite would run: trials, counts per axis, what is done, time and memory."""
     printed = reserve_stdout() if as_json else sys.stdout
     loaded = [load(text, only, set_, seeds, not no_user_code) for text in suites]
-    from bench.execution.cost_estimate import (
-        MEASURE_SECONDS,
-        estimate,
-        from_measured_steps,
-        from_records,
-        n_trial_kinds,
-    )
-    from bench.execution.operation_cost import MAX_NETWORKS, operation_cost
 
     ledger = Ledger(results)
     warn_damaged(ledger)
@@ -367,7 +362,6 @@ def _brackets_text(brackets: int, by_budget: dict[str, int]) -> str:
 
 
 def _measuring_text(n_kinds: int, seconds: int) -> str:
-    from bench.execution.progress import duration
 
     together = f", {duration(n_kinds * seconds)} together" if n_kinds > 1 else ""
     return f"measuring {plural(n_kinds, 'kind')} of trial, at most {seconds} s each{together}"
@@ -375,7 +369,6 @@ def _measuring_text(n_kinds: int, seconds: int) -> str:
 
 def _estimate_text(cost: Plan, slots: int) -> str:
     """The time with its range, how that was made, and the memory."""
-    from bench.execution.progress import duration
 
     low, high = duration(cost["seconds_low"]), duration(cost["seconds_high"])
     memory = f"{cost['memory_bytes'] / 2**30:.1f} GiB for the processes that train"
@@ -401,7 +394,6 @@ def _operations_json(cost: OperationCost) -> Plan:
 
 
 def _operations_text(operations: Plan, slots: int) -> str:
-    from bench.execution.progress import duration
 
     rate = f"{_rate(operations['flop_per_second'])} each"
     measured = operations["rate"] == "measured"

@@ -34,8 +34,10 @@ from bench.completion import complete_suites
 from bench.data import fingerprint
 from bench.errors import UserError
 from bench.ledger.ledger import Ledger
+from bench.ledger.store import list_entries
 from bench.published import find
 from bench.report.grouping import group_trials
+from bench.report.serve import LivePage, open_server
 from bench.streams import reserve_stdout
 from bench.suite.trial import trial_key
 
@@ -188,9 +190,7 @@ def _built(ledger: Ledger, suite: Suite | None, text: str, patterns: Sequence[st
 
 def serve_report(ledger: Ledger, build_report: Callable[[], Report], port: int) -> None:
     """Serve the page until Ctrl+C; UserError where the port is in use."""
-    from bench.ledger.store import list_entries
     from bench.report.html import to_html
-    from bench.report.serve import LivePage, open_server
 
     def look() -> str:
         names = "\n".join(sorted(list_entries(ledger.store).entries))

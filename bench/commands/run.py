@@ -45,15 +45,21 @@ from bench.commands.options import (
     suite_argument,
     terminal,
 )
+from bench.commands.plan import plan
 from bench.commands.slurm import read_slurm, run_on_slurm
 from bench.errors import UserError, plural
+from bench.execution.coordinator import done_for
 from bench.execution.messages import Connection, RunOptions
+from bench.execution.progress import confirmation_text, console_progress
 from bench.execution.ray_cluster import check_address
+from bench.execution.run_trials import run_trials
 from bench.execution.scheduler import work_plan
 from bench.execution.signals import stop_after
 from bench.execution.trackers.tracker import destinations
+from bench.jsonutil import canonical
 from bench.ledger.ledger import Ledger
 from bench.ledger.store import is_url, with_results
+from bench.suite.suite import forced_configurations
 
 MAX_HOURS = 24 * 365
 
@@ -101,8 +107,6 @@ def run(
 ) -> None:
     """Train what the ledger lacks of a suite, then show its leaderboard."""
     if dry_run:
-        from bench.commands.plan import plan
-
         plan(suites, only, set_, seeds, results, data_dir, jobs, cpus_per_trial, gpus_per_trial, False, no_user_code)
         return
     _check_target(no_ray, cluster, slurm, teardown, address, force, max_hours, log)
@@ -217,8 +221,6 @@ def _forced(planned: list[Planned], force: list[str]) -> tuple[str, ...]:
     """The keys of the trials that `--force` trains anew."""
     if not force:
         return ()
-    from bench.jsonutil import canonical
-    from bench.suite.suite import forced_configurations
 
     keys: list[str] = []
     for _, suite, trials in planned:
@@ -257,8 +259,6 @@ def _run_suite(
     verbose: bool,
 ) -> bool:
     """Run what is missing of a suite; whether trials failed."""
-    from bench.execution.progress import console_progress
-    from bench.execution.run_trials import run_trials
 
     options = options_of(suite, options)
     records = run_trials(trials, datasets, ledger, console, options, console_progress(console, verbose))
@@ -280,8 +280,6 @@ def run_confirmation(
     verbose: bool = False,
 ) -> list[Record]:
     """Train what validation selected and its rivals with fresh seeds, where the suite asks for it."""
-    from bench.execution.progress import confirmation_text, console_progress
-    from bench.execution.run_trials import run_trials
 
     fresh = confirmation(ledger, trials, suite.confirm, suite.metrics[0])
     if not fresh:
@@ -295,7 +293,6 @@ def _print_unconfirmed(
     suite: Suite, trials: list[Trial], ledger: Ledger, console: Console, options: RunOptions
 ) -> None:
     """Say that fresh seeds are still to be trained: of a run that was stopped, or whose trials failed."""
-    from bench.execution.coordinator import done_for
 
     done = done_for(ledger, options_of(suite, options))
     fresh = confirmation(ledger, trials, suite.confirm, suite.metrics[0])
@@ -316,7 +313,6 @@ def options_of(suite: Suite, options: RunOptions) -> RunOptions:
 
 def is_missing_any(ledger: Ledger, planned: Planned, options: RunOptions) -> bool:
     """Whether a trial is still to be run, so that the ledger must be written."""
-    from bench.execution.coordinator import done_for
 
     _, suite, trials = planned
     done = done_for(ledger, options_of(suite, options))

@@ -33,6 +33,7 @@ from bench.streams import reserve_stdout
 from bench.suite.find_suite import shipped_suites
 from bench.suite.json_schema import json_schema
 from bench.suite.labels import SEPARATOR
+from bench.suite.yaml_loader import read
 
 if TYPE_CHECKING:
     from bench.ledger.record import Record
@@ -130,7 +131,6 @@ def _wrapped(parts: Iterable[str], width: int) -> list[str]:
 
 
 def _suites(pattern: str) -> Iterator[str]:
-    from bench.suite.yaml_loader import read
 
     suites = {name: path for name, path in shipped_suites().items() if fnmatch.fnmatch(name, pattern)}
     data = {name: read(path).data for name, path in suites.items()}

@@ -11,7 +11,12 @@ import typer
 from bench.commands.load_results import print_weights
 from bench.commands.options import EPILOG, RESULTS, Results, terminal
 from bench.errors import plural
+from bench.execution import slurm_array
+from bench.execution.cluster.bundle import unpack
 from bench.execution.signals import INTERRUPTED, Detached
+from bench.execution.slurm_array import check_slurm
+from bench.execution.slurm_settings import read_settings
+from bench.ledger.ledger import Ledger
 from bench.ledger.store import with_results
 
 if TYPE_CHECKING:
@@ -32,9 +37,6 @@ Folder = Annotated[
 @slurm_app.command("status", epilog=EPILOG)
 def status(results: Results = RESULTS, folder: Folder = None) -> None:
     """List the runs on a ledger: SLURM's states of their tasks, and how far they are."""
-    from bench.execution import slurm_array
-    from bench.execution.cluster.bundle import unpack
-    from bench.ledger.ledger import Ledger
 
     slurm_array.check_slurm()
     runs = slurm_array.runs(results, folder)
@@ -57,9 +59,6 @@ def status(results: Results = RESULTS, folder: Folder = None) -> None:
 @slurm_app.command("attach", epilog=EPILOG)
 def attach(run: RunName, results: Results = RESULTS, folder: Folder = None) -> None:
     """Follow a run again."""
-    from bench.execution import slurm_array
-    from bench.execution.cluster.bundle import unpack
-    from bench.ledger.ledger import Ledger
 
     slurm_array.check_slurm()
     submitted, ledger, console = slurm_array.find_run(run, results, folder), Ledger(results), terminal()
@@ -74,7 +73,6 @@ def attach(run: RunName, results: Results = RESULTS, folder: Folder = None) -> N
 @slurm_app.command("stop", epilog=EPILOG)
 def stop(run: RunName, results: Results = RESULTS, folder: Folder = None) -> None:
     """Stop a run; the same `bench run` goes on from there."""
-    from bench.execution import slurm_array
 
     slurm_array.check_slurm()
     slurm_array.stop(slurm_array.find_run(run, results, folder))
@@ -83,8 +81,6 @@ def stop(run: RunName, results: Results = RESULTS, folder: Folder = None) -> Non
 
 def read_slurm(path: Path) -> SlurmSettings:
     """The SLURM file, validated; SLURM's commands are here."""
-    from bench.execution.slurm_array import check_slurm
-    from bench.execution.slurm_settings import read_settings
 
     settings = read_settings(path)
     check_slurm()
@@ -95,14 +91,12 @@ def run_on_slurm(
     settings: SlurmSettings, bundle: RunBundle, ledger: Ledger, console: Console, data_dir: Path | None
 ) -> bool:
     """Submit a run and follow it to its end; whether trials failed."""
-    from bench.execution import slurm_array
 
     return follow_run(slurm_array.submit(settings, bundle, data_dir, console), ledger, console)
 
 
 def follow_run(run: SlurmRun, ledger: Ledger, console: Console) -> bool:
     """Follow a run to its end; whether trials failed. Detached where the user leaves, or trials are missing."""
-    from bench.execution import slurm_array
 
     try:
         console.print(f"following {run.name}; Ctrl-C leaves it running", soft_wrap=True)

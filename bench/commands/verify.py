@@ -10,16 +10,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bench.commands.data import datasets_of
 from bench.commands.load_results import existing
 from bench.commands.options import AsJson, DataDir, NoUserCode, write
 from bench.components import is_user_defined
 from bench.components.datasets import FROM_PATH
+from bench.data import load
 from bench.errors import UserError, escaped_line, plural
+from bench.execution.rerun import rebuild_trial, train
 from bench.jsonutil import JsonObject, canonical
 from bench.ledger.ledger import FINISHED
 from bench.ledger.record import is_external
 from bench.streams import reserve_stdout
 from bench.suite.trial import data_path
+from bench.system import processor_name
+from bench.verification.check_entry import check_entry, submitters_component
+from bench.verification.submissions import Copies, read_submissions
 
 if TYPE_CHECKING:
     from bench.data.dataset import Dataset
@@ -64,9 +70,7 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Recompute what entries state, and say what could not be checked; --repeat trains some of them again."""
-    from bench.verification.check_entry import check_entry
     from bench.verification.statuses import read_verified, verified_text
-    from bench.verification.submissions import Copies, read_submissions
 
     if no_user_code and folder is not None:
         raise UserError("--from names code of the submitter, which --no-user-code does not run: leave one of them out")
@@ -98,7 +102,6 @@ class _Datasets:
         self.loaded: dict[str, Dataset | UserError] = {}
 
     def get(self, component: JsonObject) -> Dataset:
-        from bench.data import load
 
         cache_key = canonical(component)
         if cache_key not in self.loaded:
@@ -154,7 +157,6 @@ def _repeat(
     checks: list[EntryCheck], count: int, sample_seed: int | None, folder: Path | None, data_dir: Path | None
 ) -> dict[str, str]:
     """Train a sample of the trials again: what that gave, by entry name. One that differs becomes a problem."""
-    from bench.verification.check_entry import submitters_component
 
     trained = [
         check
@@ -202,10 +204,7 @@ def _repeat(
 
 def _train_again(check: EntryCheck, folder: Path, data_dir: Path | None) -> tuple[str, bool]:
     """What training a trial again gave, in a sentence, and whether that agrees with the record."""
-    from bench.commands.data import datasets_of
-    from bench.execution.rerun import rebuild_trial, train
     from bench.report.compare.reproduction import check_reproduction
-    from bench.system import processor_name
 
     record = check.record
     assert record is not None
