@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.commands.load_results import confirmation
-from bench.metrics import METRICS
 
 if TYPE_CHECKING:
     from bench.execution.cluster.bundle import BundledSuite
@@ -20,11 +19,8 @@ if TYPE_CHECKING:
 
 
 def select_fresh(ledger: Ledger, suite: BundledSuite) -> list[Trial]:
-    """What a suite's `confirm` asks for, now that its trials have ended; nothing where a metric of the user's selects.
-
-    Only the machine of the suite file has that metric: the same `bench run` there trains the fresh seeds.
-    """
-    if suite.confirm is None or suite.rank_by not in METRICS:
+    """What a suite's `confirm` asks for, now that its trials have ended."""
+    if suite.confirm is None:
         return []
     return confirmation(ledger, suite.trials_so_far(ledger), suite.confirm, suite.rank_by)
 
