@@ -38,7 +38,7 @@ from bench.execution.adaptive_search import standins, to_propose
 from bench.execution.cost_estimate import MEASURE_SECONDS, estimate, from_measured_steps, from_records, n_trial_kinds
 from bench.execution.operation_cost import MAX_NETWORKS, operation_cost
 from bench.execution.progress import duration
-from bench.execution.pruning import Asha, halving_cost, rule
+from bench.execution.pruning import Asha, halving_cost, n_uncompared, rule
 from bench.execution.scheduler import work_plan
 from bench.jsonutil import JsonObject
 from bench.ledger.ledger import Ledger
@@ -293,10 +293,11 @@ ADVISED_SEEDS = 3
 
 def _pruning_cost(suite: Suite, trials: list[Trial]) -> Plan:
     """First rungs, the epochs with pruning by `halving`, and those with more seeds where some have few."""
-    costs: Plan = {"first_rungs": None, "halving": None, "halving_of_more_seeds": None}
+    costs: Plan = {"first_rungs": None, "uncompared": None, "halving": None, "halving_of_more_seeds": None}
     if suite.pruning is None:
         return costs
     costs["first_rungs"] = sorted({suite.pruning.first_rung(trial.config.epochs) for trial in trials})
+    costs["uncompared"] = n_uncompared(suite.pruning, suite.sampling_seed, trials)
     if suite.pruning.method == "halving":
         cost = halving_cost(suite.pruning, suite.sampling_seed, trials)
         total = sum(trial.config.epochs for trial in trials)
@@ -320,8 +321,9 @@ def _pruning_lines(plan: Plan) -> list[str]:
     if cost:
         seeds = "the means of all seeds" if pruning["seeds"] == "all" else "first seeds"
         name = f"successive halving by {seeds},"
+    within = f"within {' x '.join(pruning['group'])}" if pruning["group"] else "of all of a data set and budget"
     line = (
-        f"pruning: {name} within {' x '.join(pruning['group'])}, first after "
+        f"pruning: {name} {within}, first after "
         f"{first} epoch{'s' * (first != '1')}, one in {pruning['reduction_factor']} goes on"
         + (f"; {_brackets_text(pruning['brackets'], plan['brackets'])}" if plan["brackets"] else "")
     )
@@ -334,6 +336,12 @@ def _pruning_lines(plan: Plan) -> list[str]:
             f"  it trains {'exactly' if cost['exact'] else 'at most'} {cost['epochs']:,} of the suite's {cost['of']:,} "
             f"epochs ({percent:.0f} %), unless trials fail; the estimate is of all of them",
         ]
+    if alone := plan["uncompared"]:
+        has, its, it = ("has", "its", "it") if alone == 1 else ("have", "their", "them")
+        lines.append(
+            f"  {alone:,} of {plural(plan['configurations'], 'configuration')} {has} no other with {its} "
+            f"{', '.join([*pruning['group'], 'data set'])} and budget: pruning never stops {it}"
+        )
     if more:
         percent = 100 * more["epochs"] / more["of_one_seed"]
         lines.append(

@@ -275,6 +275,16 @@ def halving_cost(pruning: Pruning, sampling_seed: int, trials: Sequence[Trial], 
     return HalvingCost(epochs, is_exact)
 
 
+def n_uncompared(pruning: Pruning, sampling_seed: int, trials: Sequence[Trial]) -> int:
+    """How many configurations are alone in their group, so that nothing stops them."""
+    asha = Asha(pruning, sampling_seed)
+    groups: Counter[str] = Counter()
+    for trial in first_seeds(trials):
+        rungs = [asha.rung(trial, epoch) for epoch in asha.rung_epochs(trial)[:1]]
+        groups.update(rung.group for rung in rungs if rung)
+    return sum(n == 1 for n in groups.values())
+
+
 def pruner_of(pruning: Pruning | None, sampling_seed: int, trials: Sequence[Trial]) -> Pruner | None:
     """The rule for a run of these trials; None where nothing is pruned."""
     if pruning is None:

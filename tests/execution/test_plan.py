@@ -58,6 +58,21 @@ def test_a_plan_says_what_a_barrier_costs_as_the_docs_have_it(plan_of: Callable[
     assert advice in plan_text(plan_of(f"{grid.replace('seeds: 3', 'seeds: 1')}\npruning: asha"))
 
 
+@pytest.mark.parametrize(
+    ("models", "n", "line"),
+    [
+        ("[mlp, {name: mlp, hidden: [8]}]", 2, "2 of 2 configurations have no other with their model, data set and"),
+        ("mlp", 0, ""),
+    ],
+)
+def test_a_plan_says_what_pruning_never_stops(models: str, n: int, line: str, plan_of: Callable[..., Any]) -> None:
+    lr = "0.1" if n else "{grid: [0.1, 0.2]}"
+    plan = plan_of(f"grid: {{model: {models}, optimizer: {{name: sgd, lr: {lr}}}, epochs: 9}}\npruning: asha")
+    assert plan["uncompared"] == n
+    assert line in plan_text(plan)
+    assert ("pruning never stops" in plan_text(plan)) == bool(n)
+
+
 def test_without_brackets_none_are_told(plan_of: Callable[..., Any]) -> None:
     plan = plan_of("grid: {model: mlp}\npruning: asha")
     assert plan["brackets"] is None
