@@ -224,7 +224,9 @@ def _forced(planned: list[Planned], force: list[str]) -> tuple[str, ...]:
 
     keys: list[str] = []
     for _, suite, trials in planned:
-        configs = {canonical(config) for config in forced_configurations(suite, force)}
+        proposed = [(trial.config.to_json(), [trial.seed]) for trial in trials if trial.search]
+        pairs = [*suite.configurations, *proposed]
+        configs = {canonical(config) for config in forced_configurations(pairs, force, suite.path)}
         keys += [trial.key for trial in trials if canonical(trial.config.to_json()) in configs]
     return tuple(keys)
 

@@ -185,9 +185,9 @@ class _OpenSearch:
 
     @property
     def to_come(self) -> int:
-        """How many configurations are not yet proposed."""
-        known = len(set(map(canonical, self.points)))
-        return self.point.rule.n_new(known, self.point.trials - len(self.points))
+        """How many configurations are not yet proposed; what is trained anew may have been, beyond its points."""
+        known = set(map(canonical, self.points)) | self.trials.keys()
+        return self.point.rule.n_new(len(known), self.point.trials - max(len(self.points), len(self.trials)))
 
     def advance(self, ended: Mapping[str, Record]) -> list[tuple[JsonObject, int]]:
         """Go on for as long as all of a batch have ended; the configurations that have no trial yet, with numbers."""

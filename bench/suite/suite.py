@@ -243,10 +243,13 @@ def _why_not_confirmed(pairs: list[Pair]) -> str:
     return ""
 
 
-def forced_configurations(suite: Suite, texts: Sequence[str]) -> list[Configuration]:
-    """Those of a suite that the patterns of every `--force` fit, as those of `--only` do; errors as there."""
+def forced_configurations(pairs: list[Pair], texts: Sequence[str], file: Path) -> list[Configuration]:
+    """Those of a suite that the patterns of every `--force` fit, as those of `--only` do; errors as there.
+
+    `pairs` are its configurations, with those that its searches have proposed by now.
+    """
     patterns = {text: only_patterns(text, "--force") for text in texts}
-    return [config for config, _ in _matching(patterns, list(suite.configurations), str(suite.path), "--force")]
+    return [config for config, _ in _matching(patterns, pairs, str(file), "--force")]
 
 
 def _matching(

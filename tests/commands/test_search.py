@@ -84,6 +84,22 @@ def test_a_search_is_the_same_in_one_process_by_two_drivers_with_ray_and_extende
     assert json.loads(bench("plan", suite, "--results", tmp_path / "plain", "--json").out)["to_run"] == 0
 
 
+def test_a_search_trained_anew_has_all_of_its_trials_anew(
+    suite: Path, bench: Callable[..., Any], tmp_path: Path
+) -> None:
+    ledger = ("--no-ray", "--results", tmp_path / "r")
+    assert bench("run", suite, *ledger).code == 0
+    before = {record.key: record for record in Ledger(tmp_path / "r").records()}
+    ran = bench("run", suite, *ledger, "--force", "model=mlp")
+    assert ran.code == 0, ran.err
+    assert "[1 of 8 trials ended] " in ran.out and "from the ledger" not in ran.out
+    after = {record.key: record for record in Ledger(tmp_path / "r").records()}
+    assert after.keys() == before.keys()
+    for key, record in after.items():
+        assert record.run_info.started > before[key].run_info.finished
+        assert record.result == before[key].result
+
+
 @pytest.mark.parametrize(
     ("search", "message"),
     [
