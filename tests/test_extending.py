@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import bench, results_of
+from commands import bench, bench_here, results_of
 
 TEXT = (Path(__file__).parents[1] / "docs/extending.md").read_text()
 
@@ -149,7 +149,7 @@ def test_a_broken_contract_is_one_message_before_anything_is_trained(case: str, 
     axis = case.strip()
     (folder / "wrong.py").write_text(source)
     (folder / "mine.yaml").write_text(re.sub(rf"(?m)^  {axis}: .*$", f"  {axis}: {entry}", suite()))
-    code, _, err = bench("run", folder / "mine.yaml", "--no-ray", "--results", folder / "r")
+    code, _, err = bench_here("run", folder / "mine.yaml", "--no-ray", "--results", folder / "r")
     assert code == 2 and message in err, err
     assert f"grid.{axis}" in err or axis in err
     assert not list((folder / "r").glob("entries/*/*"))
@@ -215,7 +215,7 @@ def test_two_files_of_one_module_name_are_refused(folder: Path) -> None:
     (folder / "other").mkdir()
     (folder / "other/mine.py").write_text(code())
     (folder / "mine.yaml").write_text(suite().replace('loss: {name: "mine.py:', 'loss: {name: "other/mine.py:'))
-    code_, _, err = bench("run", folder / "mine.yaml", "--no-ray", "--results", folder / "r")
+    code_, _, err = bench_here("run", folder / "mine.yaml", "--no-ray", "--results", folder / "r")
     assert (code_, "for another component of the same configuration: rename one of them" in err) == (2, True), err
 
 

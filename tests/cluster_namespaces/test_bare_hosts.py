@@ -108,7 +108,8 @@ def launcher_file(bare: Bare) -> str:
         (r"ssh_user: me", "ssh_user: root"),
         (r": constraints.txt", f": {ROOT / 'constraints.txt'}"),
         (r"(ray\[default,train,tune\]')\n(?:    .*\n)+", r"\1\n"),
-        (r"ray start --", "ray start --object-store-memory=200000000 --"),
+        # Ray tries three times to install what a run needs, which takes as long each time.
+        (r"(\S+/ray start) --", r"RUNTIME_ENV_RETRY_TIMES=1 \1 --object-store-memory=200000000 --"),
         (r"metadata: \{bench: \{", f"metadata: {{bench: {{{ENV.replace('CLIENT', bare.client.address)}, "),
     ]
     text = (ROOT / "examples/own_machines.yaml").read_text()
