@@ -84,7 +84,7 @@ def to_html(report: Report, most: int = MAX_ROWS, live: str = "") -> str:
         "anchor_of": anchor_of,
         "meaning": lambda heading: TERMS.get(term_of(heading), ""),
         "page_data": _packed({"specs": _specs(parts, arranged, overviews), "tables": tables}) if scripts else "",
-        "brief": lambda text: brief(text)[0],
+        "brief": lambda text: _with_code(brief(text)[0]),
         "leading": partial(_leading, most),
         "values": _values,
         "classes_of": _classes,
@@ -128,6 +128,11 @@ def _isolated(text: str) -> str | Markup:
     if any(unicodedata.bidirectional(character) in ("R", "AL", "RLE", "RLO", "RLI") for character in text):
         return Markup("<bdi>{}</bdi>").format(text)
     return text
+
+
+def _with_code(text: str) -> Markup:
+    """A sentence whose parts between backticks are marked as code."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def _date(report: Report) -> str:
@@ -294,6 +299,7 @@ def environment(package: str = "bench.report") -> Environment:
     templates.globals |= {"separator": SEPARATOR, "data": data}
     templates.filters["attribute"] = attribute
     templates.filters["isolated"] = _isolated
+    templates.filters["with_code"] = _with_code
     return templates
 
 
