@@ -27,10 +27,10 @@ from processes import imports_put_back
 from pydantic import BaseModel
 
 from bench.__main__ import main
+from bench.commands import check_suites
 from bench.components import AXES
 from bench.data.local_files import user_cache
 from bench.errors import UserError
-from bench.execution import forkserver
 from bench.suite import validation
 from bench.suite.schema import Pruning, Sampling, Settings, SuiteFile, SuiteReference
 from bench.user_code.component_code import UserCode
@@ -237,7 +237,7 @@ def answer_here(case: str) -> Answer:
             user_cache().mkdir(parents=True)
             (user_cache() / data.name).symlink_to(data)
         patch.setattr(sys, "argv", ["bench", "run", "suite.yaml", *mistake.options])
-        patch.setattr(forkserver, "files_opened", checked_here)  # where the lines that it passes are seen
+        patch.setattr(check_suites, "files_opened", checked_here)  # where the lines that it passes are seen
         with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as end, passed(set(FILES)) as lines:
             main()
         left = sorted({path.name for path in folder.iterdir()} - before - {"__pycache__"})
