@@ -104,13 +104,8 @@ def test_a_growing_grid_costs_only_what_is_new(folder: Path, undisturbed: Path) 
     assert plan["estimate"]["seconds"] > 0
 
 
-@pytest.mark.parametrize(
-    ("stop", "executor"), [(signal.SIGINT, ["--no-ray"]), (signal.SIGTERM, ["--no-ray"]), (signal.SIGKILL, [])]
-)
-def test_a_stopped_run_goes_on_where_it_stopped(
-    folder: Path, undisturbed: Path, stop: signal.Signals, executor: list[str]
-) -> None:
-    """With Ray or without: who goes on makes no difference."""
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_stopped_run_goes_on_where_it_stopped(folder: Path, undisturbed: Path, stop: signal.Signals) -> None:
     results = folder / f"stopped-{stop.name}"
     process = start("run", suite(folder, 3), "--results", results)
     wait_for(process, results, 2)
@@ -123,7 +118,7 @@ def test_a_stopped_run_goes_on_where_it_stopped(
         assert err == STOPPED
     kept = {path.name for path in results.glob("entries/*/*")}
     assert 2 <= len(kept) < 6
-    code, out, err = bench("run", suite(folder, 3), *executor, "--results", results)
+    code, out, err = bench("run", suite(folder, 3), "--results", results)
     assert (code, err) == (0, ""), err
     assert f"{len(kept)} from the ledger" in out
     assert kept <= {path.name for path in results.glob("entries/*/*")}

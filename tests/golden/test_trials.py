@@ -1,7 +1,8 @@
-"""Results that must stay: some twenty trials, to the last bit on the processor and versions they were stored on.
+"""Results that must stay: some twenty trials, to the last bit on the processors and versions they were stored on.
 
-On another processor, or with other versions, numbers are rounded in other ways: there they are held to a tolerance.
-`BENCH_GOLDEN=write python -m pytest tests/golden` stores them anew, which a change of results on purpose needs.
+On another processor, or with other versions, numbers are rounded in other ways: there each trial is held to that of one
+of the stored ones, with a tolerance. `BENCH_GOLDEN=write python -m pytest tests/golden` stores this processor's; where
+that changes what is stored for it, which a change of results on purpose needs, those of other processors are dropped.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import shutil
 import signal
 import time
@@ -91,7 +91,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory, fashion_mnist: Dataset) -> 
 
 @pytest.fixture(scope="module")
 def stored() -> dict[str, Any]:
-    return json.loads(STORED.read_text()) if STORED.exists() else {"machine": "", "results": {}}
+    """A machine to a suite's name to the results of its trials."""
+    return json.loads(STORED.read_text()) if STORED.exists() else {}
 
 
 def machine() -> str:
@@ -122,26 +123,34 @@ def results(folder: Path, suite: str, ledger: Path) -> list[dict[str, Any]]:
 
 def hold(found: list[dict[str, Any]], suite: str, stored: dict[str, Any]) -> None:
     """Compare results with the stored ones, or store them where the environment asks for that."""
+    here = machine()
     if os.environ.get("BENCH_GOLDEN") == "write":
-        everything = json.loads(STORED.read_text()) if STORED.exists() else {"results": {}}
-        everything = {"machine": machine(), "results": everything["results"] | {suite: found}}
+        everything = json.loads(STORED.read_text()) if STORED.exists() else {}
+        known = everything.get(here, {})
+        if known.get(suite, found) != found:
+            everything = {here: known}
+        everything[here] = known | {suite: found}
         STORED.write_text(json.dumps(everything, indent=1, sort_keys=True) + "\n")
         return
-    expected = stored["results"][suite]
-    assert len(found) == len(expected)
-    for number, (one, other) in enumerate(zip(found, expected, strict=True)):
-        if machine() == stored["machine"]:
+    if here in stored:
+        expected = stored[here][suite]
+        assert len(found) == len(expected)
+        for number, (one, other) in enumerate(zip(found, expected, strict=True)):
             assert one == other, f"{suite}, trial {number}"
-        else:
-            assert_close(one, other, f"{suite}, trial {number}")
+        return
+    for number, one in enumerate(found):
+        failures = []
+        for results_there in stored.values():
+            assert len(found) == len(results_there[suite])
+            try:
+                assert_close(one, results_there[suite][number], f"{suite}, trial {number}")
+            except AssertionError as error:
+                failures.append(error)
+        assert len(failures) < len(stored), failures
 
 
 def assert_close(found: Any, expected: Any, where: str) -> None:
-    """Losses within 5 %, or .05, of each other, fractions of a few images within .2; digests of bits left out.
-
-    Texts, counts and structure are equal. Muon multiplies in bfloat16, so that another processor classifies a twelfth
-    of the 200 test images otherwise.
-    """
+    """Numbers within 5 %, or .05, of each other; texts, counts and structure equal; digests of bits left out."""
     if isinstance(expected, dict):
         assert found.keys() == expected.keys(), where
         for key in expected.keys() - {"predictions"}:
@@ -151,8 +160,7 @@ def assert_close(found: Any, expected: Any, where: str) -> None:
         for number, (one, other) in enumerate(zip(found, expected, strict=True)):
             assert_close(one, other, f"{where}: {number}")
     elif isinstance(expected, float):
-        precise = re.search(r"loss|: lr|score|epoch", where)
-        assert found == pytest.approx(expected, rel=0.05, abs=0.05 if precise else 0.2), where
+        assert found == pytest.approx(expected, rel=0.05, abs=0.05), where
     else:
         assert found == expected, where
 
