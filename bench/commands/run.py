@@ -224,10 +224,9 @@ def _forced(planned: list[Planned], force: list[str]) -> tuple[str, ...]:
 
     keys: list[str] = []
     for _, suite, trials in planned:
-        proposed = [(trial.config.to_json(), [trial.seed]) for trial in trials if trial.search]
-        pairs = [*suite.configurations, *proposed]
-        configs = {canonical(config) for config in forced_configurations(pairs, force, suite.path)}
-        keys += [trial.key for trial in trials if canonical(trial.config.to_json()) in configs]
+        configurations = {trial.group: trial.config.to_json() for trial in trials}
+        configs = {canonical(c) for c in forced_configurations(list(configurations.values()), force, suite.path)}
+        keys += [trial.key for trial in trials if canonical(configurations[trial.group]) in configs]
     return tuple(keys)
 
 

@@ -277,10 +277,11 @@ def halving_cost(pruning: Pruning, sampling_seed: int, trials: Sequence[Trial], 
 
 def n_uncompared(pruning: Pruning, sampling_seed: int, trials: Sequence[Trial]) -> int:
     """How many configurations are alone in their group, so that nothing stops them."""
-    asha = Asha(pruning, sampling_seed)
+    pruner = pruner_of(pruning, sampling_seed, trials)
+    assert pruner
     groups: Counter[str] = Counter()
     for trial in first_seeds(trials):
-        rungs = [asha.rung(trial, epoch) for epoch in asha.rung_epochs(trial)[:1]]
+        rungs = [pruner.rung(trial, epoch) for epoch in pruner.rung_epochs(trial)[:1]]
         groups.update(rung.group for rung in rungs if rung)
     return sum(n == 1 for n in groups.values())
 

@@ -243,12 +243,12 @@ def _why_not_confirmed(pairs: list[Pair]) -> str:
     return ""
 
 
-def forced_configurations(pairs: list[Pair], texts: Sequence[str], file: Path) -> list[Configuration]:
-    """Those of a suite that the patterns of every `--force` fit, as those of `--only` do; errors as there.
-
-    `pairs` are its configurations, with those that its searches have proposed by now.
-    """
+def forced_configurations(
+    configurations: Sequence[Configuration], texts: Sequence[str], file: Path
+) -> list[Configuration]:
+    """Those of a suite's configurations that the patterns of every `--force` fit, as with `--only`; errors as there."""
     patterns = {text: only_patterns(text, "--force") for text in texts}
+    pairs: list[Pair] = [(config, []) for config in configurations]
     return [config for config, _ in _matching(patterns, pairs, str(file), "--force")]
 
 

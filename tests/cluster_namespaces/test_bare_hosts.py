@@ -1,7 +1,8 @@
 """`bench run --cluster` on hosts that have Ray and nothing else, by examples/own_machines.yaml.
 
 The file is taken as it stands but for addresses, user, the packages beside Ray in its `setup_commands`, and how often
-Ray tries to install: what a run needs is then installed by Ray when it starts. Records go to a bucket, which asks for s3fs there and for a secret.
+Ray tries to install: what a run needs is then installed by Ray when it starts. Records go to a bucket, which asks for
+s3fs there and for a secret.
 """
 
 from __future__ import annotations

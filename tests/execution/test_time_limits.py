@@ -117,7 +117,8 @@ def test_forced_trials_are_trained_anew_and_replace_their_records(
     forced = [
         t.key
         for t in trials
-        if t.config.to_json() in forced_configurations(list(suite.configurations), ["batch_size=20"], suite.path)
+        if t.config.to_json()
+        in forced_configurations([config for config, _ in suite.configurations], ["batch_size=20"], suite.path)
     ]
     assert forced == [trial.key for trial in trials if trial.config.batch_size == 20]
     out = run(trials, forced=tuple(forced))
@@ -130,7 +131,7 @@ def test_forced_trials_are_trained_anew_and_replace_their_records(
     assert len(ledger.predictions(key).labels) == 100
     assert all(after[other] == before[other] for other in before.keys() - {key})
     with pytest.raises(UserError, match="--force 'batch_size=30' matches none of the 2 configurations"):
-        forced_configurations(list(suite.configurations), ["batch_size=30"], suite.path)
+        forced_configurations([config for config, _ in suite.configurations], ["batch_size=30"], suite.path)
 
 
 def test_a_forced_trial_with_other_results_says_so_loudly(
