@@ -43,13 +43,16 @@ class Ran(NamedTuple):
 
 def bench_here(*arguments: object) -> Ran:
     """As `bench`, in this process: quicker, and the server of user code is started once for all calls."""
-    out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+    out, err = io.BytesIO(), io.BytesIO()
+    texts = [io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=True) for stream in (out, err)]
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(texts[0]), redirect_stderr(texts[1]):
         patch.setattr(sys, "argv", ["bench", *map(str, arguments)])
         with pytest.raises(SystemExit) as end:
             main()
     code = end.value.code
-    return Ran(code if isinstance(code, int) else int(code is not None), out.getvalue(), err.getvalue())
+    return Ran(
+        code if isinstance(code, int) else int(code is not None), out.getvalue().decode(), err.getvalue().decode()
+    )
 
 
 def results_of(results: Path) -> dict[str, tuple[Any, ...]]:
