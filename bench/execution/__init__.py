@@ -3,9 +3,11 @@
 - `messages`: options of a run, and what is reported of a trial
 - `run_trials`: one run, and the executor in this process
 - `coordinator`: between executors and the ledger: leases, records
+- `replaced_record`: what a trial that was trained anew has otherwise than before
 - `scheduler`: which trial is next, and what becomes of it
 - `adaptive_search`: which configurations a search proposes by the results before
 - `pruning`: ASHA, successive halving, and the table of rungs
+- `shared_rungs`: that table in the ledger, where several drivers read it
 - `tune`: the executor on Ray Tune
 - `multi_worker`: trials of several workers, by Ray Train
 - `ray_cluster`: the Ray that a run uses, and what fits on it

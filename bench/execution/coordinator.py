@@ -7,29 +7,28 @@ An executor (Ray Tune, this process) asks `next_trial`, hands each message to `r
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.errors import UserError, escaped
+from bench.errors import escaped
 from bench.execution.adaptive_search import Proposals, Searcher, recorded_proposals
 from bench.execution.checkpoints import remove, sweep
 from bench.execution.keep_weights import BestConfigurations, drop_candidates
 from bench.execution.logs import log_text
 from bench.execution.messages import RunOptions, TrialFailure, TrialResult
 from bench.execution.progress import ProgressListener
-from bench.execution.pruning import Rung, pruner_of, rule
+from bench.execution.pruning import pruner_of, rule
+from bench.execution.replaced_record import replacement_text
 from bench.execution.scheduler import RunningTrial, Scheduler
+from bench.execution.shared_rungs import SharedRungs
 from bench.execution.signals import raise_if_stopped
 from bench.ledger.leases import Leases
 from bench.ledger.ledger import FINISHED, Ledger
-from bench.ledger.record import PARTS, Record, Result, RunInfo
-from bench.ledger.store import RUNGS, Store, StoreUnavailableError
+from bench.ledger.record import Record, Result, RunInfo
+from bench.ledger.store import StoreUnavailableError
 from bench.ledger.weights_files import weights_in
 from bench.suite.trial import NetworkOrigin, Trial
 from bench.system import versions
@@ -37,51 +36,10 @@ from bench.system import versions
 if TYPE_CHECKING:
     from bench.training.fit import Progress
 
-MAX_FRACTION = 0.05
-"""At most this fraction of the time goes into listing a rung's scores, which takes long at a URL."""
 OUT_OF_MEMORY = "OutOfMemoryError"
 """PyTorch's exception where a GPU's memory is used up."""
-MAX_DIFFERENCES = 12
-"""Lines on how a trial that was trained anew differs from its old record."""
 RECORDED_CHARACTERS = 2_000
 """Of what a failed trial printed, how much of its end is in its record."""
-
-
-class SharedRungs:
-    """Scores at the rungs of pruning in a ledger's store, so that several drivers prune together.
-
-    Each score is an empty file ``rungs/GROUP/EPOCH/KEY=SCORE``. They are advisory: where the store cannot be reached, a
-    driver decides by what it knows.
-    """
-
-    def __init__(self, store: Store):
-        self.store = store
-        self._not_before: dict[Rung, float] = {}
-
-    def scores(self, rung: Rung) -> list[tuple[str, float]] | None:
-        """Keys of trials and their scores; None if they were listed a moment ago, or cannot be."""
-        start = time.monotonic()
-        if start < self._not_before.get(rung, start):
-            return None
-        scores: list[tuple[str, float]] | None = None
-        with contextlib.suppress(UserError):
-            paths = sorted(self.store.list(self._folder(rung)))
-            scores = []
-            for path in paths:
-                key, _, text = path.rpartition("/")[2].partition("=")
-                with contextlib.suppress(ValueError):  # another program's file
-                    if 0 <= (score := float(text)) <= 1:  # not nan
-                        scores.append((key, score))
-        now = time.monotonic()
-        self._not_before[rung] = now + (now - start) / MAX_FRACTION
-        return scores
-
-    def add(self, rung: Rung, key: str, score: float) -> None:
-        with contextlib.suppress(UserError):
-            self.store.write(f"{self._folder(rung)}/{key}={float(score)!r}", b"")
-
-    def _folder(self, rung: Rung) -> str:
-        return f"{RUNGS}/{hashlib.sha256(rung.group.encode()).hexdigest()[:16]}/{rung.epoch}"
 
 
 class Coordinator:
@@ -424,48 +382,6 @@ def ended_for(ledger: Ledger, options: RunOptions) -> dict[str, Record]:
     """As `done_for`, and with those that failed: what adaptive searches go by."""
     ended = ledger.ended(rule(options.pruning), options.max_minutes)
     return {key: record for key, record in ended.items() if key not in set(options.forced)}
-
-
-def replacement_text(old: Record, new: Record) -> str:
-    """What a person should know of a trial that was trained anew; "" where its results are the same."""
-    differences = result_differences(old, new)
-    if not differences:
-        return ""
-    before, after = ({**r.run_info.versions, "device": r.run_info.device} for r in (old, new))
-    changed = [
-        f"{name} {before.get(name)}, now {after.get(name)}"
-        for name in sorted(before.keys() | after.keys())
-        if before.get(name) != after.get(name)
-    ]
-    reason = (
-        f"with other versions: {', '.join(changed)}"
-        if changed
-        else "WITH THE SAME VERSIONS on the same device: something that the key does not cover has changed, such as a "
-        "file that your code reads, or its kernels are not deterministic"
-    )
-    lines = "".join(f"\n  {line}" for line in differences[:MAX_DIFFERENCES])
-    more = f"\n  and {len(differences) - MAX_DIFFERENCES} more" if len(differences) > MAX_DIFFERENCES else ""
-    return f"WARNING: trial {new.key[:8]}, trained anew, has OTHER RESULTS than before, {reason}{lines}{more}"
-
-
-def result_differences(old: Record, new: Record) -> list[str]:
-    """The result fields in which two records of one key differ, a line each; accuracies and losses come first."""
-    lines = [f"status: {old.status}, now {new.status}"] if old.status != new.status else []
-    first: list[str] = []
-    others: list[str] = []
-    for part in reversed(PARTS):
-        before, after = getattr(old.result, part) or {}, getattr(new.result, part) or {}
-        for metric in dict.fromkeys([*before, *after]):
-            if before.get(metric) != after.get(metric):
-                line = f"{part} {metric}: {before.get(metric)}, now {after.get(metric)}"
-                (first if metric in ("accuracy", "loss") else others).append(line)
-    for name in dict.fromkeys([*old.result.curves, *new.result.curves]):
-        pairs = zip_longest(old.result.curves.get(name, []), new.result.curves.get(name, []))
-        if difference := next(((n, *pair) for n, pair in enumerate(pairs, 1) if pair[0] != pair[1]), None):
-            first.append("{}, epoch {}: {}, now {}".format(name, *difference))
-    if old.result.best_epoch != new.result.best_epoch:
-        first.append(f"best epoch: {old.result.best_epoch}, now {new.result.best_epoch}")
-    return [*lines, *first, *others]
 
 
 def _failure_json(failure: TrialFailure) -> dict[str, str]:

@@ -22,8 +22,8 @@ from fsspec.implementations.memory import MemoryFileSystem
 from fsspec.registry import known_implementations
 
 from bench.errors import UserError
-from bench.execution.coordinator import SharedRungs
 from bench.execution.pruning import Rung
+from bench.execution.shared_rungs import SharedRungs
 from bench.ledger import ledger as ledger_module
 from bench.ledger import url_store
 from bench.ledger.leases import LEASE_SECONDS, Clock, Leases, owner_bytes, this_process
