@@ -8,11 +8,13 @@ import sys
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import pytest
 
 from bench.__main__ import main
 from bench.ledger.ledger import Ledger
+from bench.metrics import METRICS
 
 STOPPED = "Stopped. What ended is in the ledger; the same command goes on from there.\n"
 """All that a run which was told to stop says on stderr."""
@@ -42,11 +44,14 @@ class Ran(NamedTuple):
 
 
 def bench_here(*arguments: object) -> Ran:
-    """As `bench`, in this process: quicker, and the server of user code is started once for all calls."""
+    """As `bench`, in this process: quicker, and the server of user code is started once for all calls.
+
+    The user's own metrics that it files in `METRICS` are gone afterwards, as with a process.
+    """
     out, err = io.BytesIO(), io.BytesIO()
     texts = [io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=True) for stream in (out, err)]
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(texts[0]), redirect_stderr(texts[1]):
-        patch.setattr(sys, "argv", ["bench", *map(str, arguments)])
+    argv = ["bench", *map(str, arguments)]
+    with patch.object(sys, "argv", argv), patch.dict(METRICS), redirect_stdout(texts[0]), redirect_stderr(texts[1]):
         with pytest.raises(SystemExit) as end:
             main()
     code = end.value.code
