@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 import json
 import math
@@ -183,7 +184,10 @@ def names() -> list[str]:
 
 
 def _factory(name: str) -> Factory:
+    import timm.optim
     from timm.optim import get_optimizer_class, list_optimizers  # type: ignore[attr-defined]
+
+    from bench.training.muon import Muon
 
     lower = name.lower()
     if lower in UNFIT:
@@ -200,6 +204,8 @@ def _factory(name: str) -> Factory:
     try:
         # The class itself: timm's own factory would set a momentum of 0.9 that the class's documentation has not.
         factory: Factory = get_optimizer_class(lower)
+        if get_optimizer_class(lower, bind_defaults=False) is timm.optim.Muon:  # muon, nmuon, adamuon, nadamuon
+            factory = functools.partial(Muon, **getattr(factory, "keywords", {}))
     except (AssertionError, ImportError) as error:  # no CUDA, or a package that timm wraps
         raise UserError(f"optimizer {name!r} cannot be used on this machine: {error}") from error
     return factory
