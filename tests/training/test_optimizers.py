@@ -6,12 +6,15 @@ import inspect
 import json
 import shutil
 import warnings
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
 from by_name import check_optimizer as check
 from by_name import create_optimizer as create
+from timm.optim import get_optimizer_class, muon
 from torch import nn
 
 from bench.components import AXES, user_defined
@@ -96,7 +99,31 @@ def test_what_another_package_would_have_to_bring_is_refused(name: str) -> None:
 )
 def test_torchs_comes_before_timms_but_for_muon(name: str, kind: str) -> None:
     optimizer = create({"name": name, "lr": 0.1}, [{"params": [nn.Parameter(torch.ones(2, 2))]}])
-    assert type(optimizer).__module__.startswith(kind)
+    assert any(class_.__module__.startswith(kind) for class_ in type(optimizer).__mro__[:2])
+
+
+@pytest.mark.parametrize("name", ["muon", "nmuon", "adamuon", "nadamuon"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_muon_multiplies_in_the_type_it_is_given(name: str, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a step of timm's own in that type as the judge, whose function is not left changed."""
+    torch.manual_seed(0)
+    start, gradient = torch.randn(2, 8, 12)
+
+    def stepped(optimizer_of: Callable[[list[nn.Parameter]], torch.optim.Optimizer]) -> torch.Tensor:
+        parameter = nn.Parameter(start.clone())
+        parameter.grad = gradient.clone()
+        optimizer_of([parameter]).step()
+        return parameter.detach()
+
+    written = {} if dtype == "float32" else {"ns_dtype": dtype}
+    ours = stepped(lambda parameters: create({"name": name, **written}, [{"params": parameters}]))
+    original = muon.zeropower_via_newtonschulz
+    assert original.__module__ == "timm.optim.muon"
+    monkeypatch.setattr(muon, "zeropower_via_newtonschulz", partial(original, dtype=getattr(torch, dtype)))
+    assert torch.equal(ours, stepped(get_optimizer_class(name)))
+    other = {"float32": torch.bfloat16, "bfloat16": torch.float32}[dtype]
+    monkeypatch.setattr(muon, "zeropower_via_newtonschulz", partial(original, dtype=other))
+    assert not torch.equal(ours, stepped(get_optimizer_class(name)))
 
 
 def test_timms_have_the_defaults_of_their_class() -> None:
@@ -144,6 +171,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ),
     ({"name": "cadamw", "corrected_weight_decay": 1}, "`corrected_weight_decay` must be true or false, not 1"),
     ({"name": "muon", "adjust_lr_fn": "oringinal"}, "'muon' cannot take a step: .*oringinal"),
+    ({"name": "muon", "ns_dtype": "float16"}, "`ns_dtype` must be one of 'float32', 'bfloat16', not 'float16'"),
     ({"name": "muon", "ns_coefficients": "quintik"}, "'muon' cannot take a step: .*quintik"),
     ({"name": "sgdp"}, "'sgdp' does not accept"),
     ({"name": "LBFGS"}, "'LBFGS' cannot be used here: it evaluates the loss several times"),
