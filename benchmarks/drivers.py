@@ -53,7 +53,7 @@ from bench.metrics import Predictions
 from bench.suite.schema import Pruning
 from bench.suite.suite import load_suite
 from bench.suite.trial import Trial, trials
-from bench.training.fit import Progress
+from bench.training.epoch_progress import Progress
 
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["bench.execution.run_trials", "bench.training.train_trial"])

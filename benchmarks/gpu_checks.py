@@ -26,7 +26,7 @@ from bench.data.dataset import Dataset
 from bench.execution.checkpoints import Checkpoint
 from bench.suite.trial import TrialConfig
 from bench.training import fit
-from bench.training.fit import Progress
+from bench.training.epoch_progress import Progress
 from bench.training.train_trial import TrialOutcome, train_trial
 
 ROUNDING, BFLOAT16, DRAWS = 0.02, 0.06, 0.2

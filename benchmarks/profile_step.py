@@ -19,7 +19,7 @@ from torch.profiler import ProfilerActivity, profile
 from bench.data import load
 from bench.data.dataset import Dataset
 from bench.suite.trial import TrialConfig
-from bench.training.fit import Progress
+from bench.training.epoch_progress import Progress
 from bench.training.train_trial import train_trial
 
 SHOWN = 8

@@ -58,7 +58,7 @@ from bench.metrics import Predictions
 from bench.suite.schema import Pruning
 from bench.suite.suite import load_suite
 from bench.suite.trial import Trial, trials
-from bench.training.fit import Progress
+from bench.training.epoch_progress import Progress
 
 SHARE, POINTS, SAME = 1 / 3, 0.2, 0.9
 DEFAULTS: dict[str, Any] = {"dataset": "fashion_mnist", "batch_size": 128, "validation": {"tail": 0.4}}

@@ -38,7 +38,7 @@ from bench.suite.find_suite import find_suite
 from bench.suite.suite import load_suite
 from bench.suite.trial import TrialConfig
 from bench.training import augment, runtime, train_trial
-from bench.training.fit import Progress
+from bench.training.epoch_progress import Progress
 
 BATCH, AT_ONCE = 128, 16
 

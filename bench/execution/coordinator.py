@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bench.errors import escaped
 from bench.execution.adaptive_search import Proposals, Searcher, recorded_proposals
@@ -32,9 +31,7 @@ from bench.ledger.store import StoreUnavailableError
 from bench.ledger.weights_files import weights_in
 from bench.suite.trial import NetworkOrigin, Trial
 from bench.system import versions
-
-if TYPE_CHECKING:
-    from bench.training.fit import Progress
+from bench.training.epoch_progress import Progress
 
 OUT_OF_MEMORY = "OutOfMemoryError"
 """PyTorch's exception where a GPU's memory is used up."""

@@ -70,7 +70,6 @@ def serve(socket_number: str, lifeline_number: str) -> None:
 def _import_all() -> None:
     """Import what trials do. No operation of torch's runs in this process: its threads would not survive a fork."""
     import timm.optim  # noqa: F401
-    import torch._dynamo  # noqa: F401
 
     import bench.training.preflight
     import bench.training.train_trial  # noqa: F401

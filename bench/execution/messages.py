@@ -14,11 +14,11 @@ from bench.ledger.record import Result, RunInfo
 from bench.metrics import LabelledProbabilities, Predictions
 from bench.suite.schema import Pruning
 from bench.suite.trial import NetworkOrigin, TrialConfig
+from bench.training.epoch_progress import Progress
 
 if TYPE_CHECKING:
     from bench.execution.checkpoints import RemoteCheckpointStore
     from bench.execution.trackers.tracker import Destination
-    from bench.training.fit import Progress
 
 
 @dataclass(frozen=True)
@@ -138,6 +138,10 @@ class TrialReport:
     progress: list[Progress] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     end: TrialResult | TrialFailure | None = None
+
+
+class TrialStoppedError(Exception):
+    """The driver has stopped the trial that reports to it."""
 
 
 @dataclass(frozen=True)

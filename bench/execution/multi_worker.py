@@ -23,7 +23,7 @@ import ray.train
 import ray.train.torch
 
 from bench.execution.logs import capture_output
-from bench.execution.messages import TrialFailure, TrialReport, TrialResult, TrialTask
+from bench.execution.messages import TrialFailure, TrialReport, TrialResult, TrialStoppedError, TrialTask
 from bench.execution.worker import run_trial
 from bench.user_code.run_code import as_written, running
 
@@ -33,10 +33,6 @@ GPU_BACKEND = "cpu:gloo,cuda:nccl"
 RECEIVE_SECONDS = 1.0
 GET_INTERFACE_ADDRESS = 0x8915
 """Linux's SIOCGIFADDR, of netdevice(7)."""
-
-
-class TrialStoppedError(Exception):
-    """The driver has stopped this trial."""
 
 
 class _UserCodeError(Exception):

@@ -9,7 +9,6 @@ import random
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from bench.execution.pruning import (
     Decision,
@@ -25,9 +24,7 @@ from bench.execution.pruning import (
 from bench.ledger.record import Record
 from bench.suite.schema import Pruning
 from bench.suite.trial import Trial
-
-if TYPE_CHECKING:
-    from bench.training.fit import Progress
+from bench.training.epoch_progress import Progress
 
 
 @dataclass

@@ -26,6 +26,7 @@ set_environment()  # before Ray is imported
 # isort: split
 import ray
 from ray import tune
+from ray.air._internal import usage
 from ray.tune.execution import class_cache
 from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import FIFOScheduler
@@ -36,8 +37,15 @@ from bench.execution.checkpoints import RemoteCheckpointStore, checkpoint_path
 from bench.execution.coordinator import Coordinator
 from bench.execution.forkserver import train
 from bench.execution.logs import log_path, new_log, save_log
-from bench.execution.messages import RunOptions, TrialFailure, TrialReport, TrialResult, TrialTask, WorkerResources
-from bench.execution.multi_worker import TrialStoppedError, train_together
+from bench.execution.messages import (
+    RunOptions,
+    TrialFailure,
+    TrialReport,
+    TrialResult,
+    TrialStoppedError,
+    TrialTask,
+    WorkerResources,
+)
 from bench.execution.ray_cluster import (
     JOIN_SECONDS,
     ResourceLimits,
@@ -53,6 +61,8 @@ from bench.jsonutil import canonical
 from bench.suite.trial import NetworkOrigin, Trial, TrialConfig
 from bench.user_code.read_code import installed_packages
 
+# For usage statistics, which are off, Tune would import MLflow and W&B where there are: two seconds.
+usage.tag_callbacks = lambda callbacks: True  # noqa: ARG005
 # Tune would give workers the driver's AWS credentials in their runtime environment, which Ray writes into its logs.
 class_cache.ENV_VARS_TO_PROPAGATE -= {name for name in class_cache.ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")}
 
@@ -175,7 +185,7 @@ def _train(
     )
     os.environ.update(task.resources.variables)
     try:
-        end = train_together(task, _report) if task.resources.workers > 1 else _train_single(task, _report)
+        end = _train_together(task) if task.resources.workers > 1 else _train_single(task, _report)
     except TrialStoppedError:
         sys.exit(0)  # as Tune did
     _report(TrialReport(end=end))
@@ -187,6 +197,13 @@ def _report(report: TrialReport) -> None:
         tune.report({"report": report})
     except SystemExit as stop:
         raise TrialStoppedError from stop
+
+
+def _train_together(task: TrialTask) -> TrialResult | TrialFailure:
+    """Train a trial of several workers."""
+    from bench.execution.multi_worker import train_together  # imports torch, which no driver needs
+
+    return train_together(task, _report)
 
 
 def _train_single(task: TrialTask, send: Callable[[TrialReport], None]) -> TrialResult | TrialFailure:

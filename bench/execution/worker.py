@@ -199,10 +199,6 @@ def _free_memory() -> None:
     What is still there afterwards stays for long: imported modules, a driver's records. No later collection looks
     through it again, or those of a run of thousands of trials would take longer than its training.
     """
-    # The first optimizer imports both, and they are the largest. timm passes over an import that fails within its own.
-    import torch._dynamo  # noqa: F401, I001
-    import timm.optim  # noqa: F401
-
     gc.collect()
     gc.freeze()
 

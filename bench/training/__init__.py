@@ -7,6 +7,7 @@ optimizer_factory, lr_schedules, objective, step_functions, preprocessors
                    a configuration's components as PyTorch objects
 augment, auto_augment
                    augmentation of whole batches on their device
+epoch_progress     what an epoch comes to, as told to whoever follows a trial
 evaluation         logits and metrics of an epoch
 distributed        several processes that train one trial
 checkpoint         averaged and best weights, early stopping, a training between two epochs as plain values

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.training.distributed import SINGLE_PROCESS, DistributedContext
+from bench.training.epoch_progress import EpochMetrics
 
 State = dict[str, Any]
 """Tensors, numbers, texts, None, and lists, tuples and dicts of them: it is read back without unpickling anything."""
@@ -143,10 +144,6 @@ def _set_global_streams(state: State, device: torch.device) -> None:
         torch.cuda.set_rng_state(state["cuda"], device)
     random.setstate(state["python"])
     np.random.set_state(state["numpy"])
-
-
-EpochMetrics = dict[str, float | None]
-"""An epoch's metrics by name, such as ``val_accuracy``; None where one was not finite."""
 
 
 class EMA:

@@ -17,7 +17,6 @@ from bench.training.checkpoint import (
     EMA,
     BestCheckpoint,
     EarlyStopping,
-    EpochMetrics,
     Save,
     State,
     UnfitStateError,
@@ -25,13 +24,12 @@ from bench.training.checkpoint import (
     restore,
 )
 from bench.training.distributed import SINGLE_PROCESS, DistributedContext
+from bench.training.epoch_progress import Curves, EpochMetrics, Progress
 from bench.training.evaluation import PRECISIONS, evaluate, pixels, with_test_time_augmentation
 from bench.training.objective import RegularizerSpec
 from bench.training.runtime import generator, seed_global_streams
 from bench.training.step_functions import Batch
 from bench.training.step_functions import create as create_step
-
-Curves = dict[str, list[float | None]]
 
 
 @dataclass(frozen=True)
@@ -47,22 +45,6 @@ class TrainingData:
     train: Tensor
     validation: Tensor
     given: tuple[Tensor, Tensor] | None = None
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What is reported after every epoch: its metrics, never the test set's.
-
-    `refit`: of the second training, with a budget of its own. `resumed`: nothing was trained since the last report, the
-    trial goes on after this epoch from a saved state; it holds the curves of the epochs before.
-    """
-
-    epoch: int
-    epochs: int
-    metrics: EpochMetrics
-    train_seconds: float
-    refit: bool = False
-    resumed: Curves | None = None
 
 
 @dataclass

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from bench import torch_compiler
 from bench.components import AXES, is_user_defined
 from bench.components.arguments import accepted_types, misfits
 from bench.components.base import Component
@@ -51,6 +52,8 @@ def create(component: Component, groups: Groups) -> torch.optim.Optimizer:
     """
     name = component.name
     factory = _factory(name) if isinstance(component, LibraryOptimizer) else implementation(component)
+    for class_ in filter(inspect.isclass, (torch.optim.Optimizer, factory)):
+        torch_compiler.spare_import(class_)
     signature = inspect.signature(factory).parameters
     known = [key for key in signature if key not in NOT_SETTINGS]
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in signature.values())
@@ -184,16 +187,15 @@ def names() -> list[str]:
 
 
 def _factory(name: str) -> Factory:
-    import timm.optim
-    from timm.optim import get_optimizer_class, list_optimizers  # type: ignore[attr-defined]
-
-    from bench.training.muon import Muon
-
     lower = name.lower()
     if lower in UNFIT:
         raise UserError(f"optimizer {name!r} cannot be used here: it {UNFIT[lower]}; `bench list optimizers` shows all")
     if lower in _torch_optimizers():
         return _torch_optimizers()[lower]
+    from timm.optim import get_optimizer_class, list_optimizers  # type: ignore[attr-defined]
+
+    from bench.training.muon import Muon
+
     if lower not in list_optimizers():
         hint = nearest(name, names())
         raise UserError(
@@ -204,7 +206,7 @@ def _factory(name: str) -> Factory:
     try:
         # The class itself: timm's own factory would set a momentum of 0.9 that the class's documentation has not.
         factory: Factory = get_optimizer_class(lower)
-        if get_optimizer_class(lower, bind_defaults=False) is timm.optim.Muon:  # muon, nmuon, adamuon, nadamuon
+        if get_optimizer_class(lower, bind_defaults=False) is Muon.__base__:  # muon, nmuon, adamuon, nadamuon
             factory = functools.partial(Muon, **getattr(factory, "keywords", {}))
     except (AssertionError, ImportError) as error:  # no CUDA, or a package that timm wraps
         raise UserError(f"optimizer {name!r} cannot be used on this machine: {error}") from error

@@ -85,7 +85,7 @@ def settings(deterministic: bool) -> Iterator[None]:
     # Read once, at the first cuBLAS call in the process, so it must be there before, for whichever later trial is to
     # be deterministic; 8 buffers of 4 MiB on the device (https://docs.nvidia.com/cuda/cublas/#results-reproducibility).
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
-    torch.use_deterministic_algorithms(deterministic)
+    _set_deterministic(deterministic)
     # The search for the fastest convolution goes by the clock, so it may choose another one in every run.
     torch.backends.cudnn.benchmark = not deterministic
     # By default PyTorch lets CUDA convolutions round float32 to the 10 bits of TensorFloat-32, and `precision` does not
@@ -104,8 +104,15 @@ def settings(deterministic: bool) -> Iterator[None]:
             _keep_freed_memory(USUALLY_KEPT)
         torch.set_flush_denormal(False)
         matmul.allow_tf32, cudnn.allow_tf32 = tf32
-        torch.use_deterministic_algorithms(False)
+        _set_deterministic(False)
         torch.backends.cudnn.benchmark = False
+
+
+def _set_deterministic(deterministic: bool) -> None:
+    """Only where it is otherwise: torch imports its whole compiler for it, over two seconds of a process's start."""
+    is_set = torch.are_deterministic_algorithms_enabled()
+    if is_set != deterministic or torch.is_deterministic_algorithms_warn_only_enabled():
+        torch.use_deterministic_algorithms(deterministic)
 
 
 def _keep_freed_memory(size: int) -> bool:

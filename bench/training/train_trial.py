@@ -28,9 +28,10 @@ from bench.suite.trial import NetworkOrigin, TrialConfig
 from bench.training import objective, runtime
 from bench.training.checkpoint import Checkpointer, Save, SharedCheckpointer, State, UnfitStateError
 from bench.training.distributed import SINGLE_PROCESS, DistributedContext
+from bench.training.epoch_progress import Curves, Progress
 from bench.training.evaluation import PRECISIONS, final_metrics, predict_logits
 from bench.training.evaluation import with_test_time_augmentation as tested_model
-from bench.training.fit import Curves, Progress, TrainingData, fit, validation_part
+from bench.training.fit import TrainingData, fit, validation_part
 from bench.training.network import WeightsMetadata, build_network, to_safetensors
 from bench.training.objective import RegularizerSpec, combine
 from bench.training.runtime import global_streams_kept, seed_global_streams, wait_for

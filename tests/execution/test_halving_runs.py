@@ -23,7 +23,7 @@ from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record, Result, RunInfo
 from bench.suite.suite import Suite
 from bench.suite.trial import Trial
-from bench.training.fit import Progress
+from bench.training.epoch_progress import Progress
 
 SuiteOf = Callable[[str], Suite]
 TrialsOf = Callable[[Suite], list[Trial]]

@@ -11,7 +11,7 @@ from bench.execution.scheduler import Scheduler
 from bench.suite.schema import Pruning
 from bench.suite.suite import Suite
 from bench.suite.trial import Trial
-from bench.training.fit import Progress
+from bench.training.epoch_progress import Progress
 
 TrialsOf = Callable[[Suite], list[Trial]]
 GRID = "grid: {model: mlp, optimizer: {name: sgd, lr: {grid: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]}}, epochs: 10}"

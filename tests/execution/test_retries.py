@@ -20,7 +20,7 @@ from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record
 from bench.suite.suite import Suite
 from bench.suite.trial import Trial
-from bench.training.fit import Progress
+from bench.training.epoch_progress import Progress
 
 KILLED = """Failure # 1 (occurred at 2026-11-22_05-19-35)
 The actor died unexpectedly before finishing this task.

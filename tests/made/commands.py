@@ -50,10 +50,14 @@ def bench_here(*arguments: object) -> Ran:
     """
     out, err = io.BytesIO(), io.BytesIO()
     texts = [io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=True) for stream in (out, err)]
-    argv = ["bench", *map(str, arguments)]
-    with patch.object(sys, "argv", argv), patch.dict(METRICS), redirect_stdout(texts[0]), redirect_stderr(texts[1]):
-        with pytest.raises(SystemExit) as end:
-            main()
+    with (
+        patch.object(sys, "argv", ["bench", *map(str, arguments)]),
+        patch.dict(METRICS),
+        redirect_stdout(texts[0]),
+        redirect_stderr(texts[1]),
+        pytest.raises(SystemExit) as end,
+    ):
+        main()
     code = end.value.code
     return Ran(
         code if isinstance(code, int) else int(code is not None), out.getvalue().decode(), err.getvalue().decode()

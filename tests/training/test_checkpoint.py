@@ -14,7 +14,7 @@ import torch
 
 from bench.data import Dataset
 from bench.training.checkpoint import State
-from bench.training.fit import Progress
+from bench.training.epoch_progress import Progress
 from bench.training.train_trial import TrialOutcome, train_trial
 
 RATE = {"lr": 0.05, "momentum": 0.9}

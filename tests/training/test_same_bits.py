@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import threading
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 from bench.data import Dataset
+from bench.suite.trial import TrialConfig
 from bench.training.train_trial import TrialOutcome, train_trial
 
 CHANGES: dict[str, dict[str, Any]] = {
@@ -49,7 +51,14 @@ torch.set_num_threads(1)
 data = Dataset(source=None, **np.load(sys.argv[2]))
 configs = map(TrialConfig.from_json, json.loads(sys.argv[3]))
 print(json.dumps([digest(train_trial(config, 7, data)) for config in configs]))
+print("torch._dynamo" in sys.modules)
 """
+
+UNCOMPILED: list[dict[str, Any]] = [
+    *({"optimizer": {"name": name, "lr": 0.01}} for name in ("sgd", "adam", "rmsprop", "AdamW", "nadam", "radam")),
+    {"step": {"name": "sam"}, "ema": 0.9, "schedule": {"name": "cosine"}},
+    {"step": {"name": "clip"}, "weights": "best"},
+]
 
 
 def digest(outcome: TrialOutcome) -> str:
@@ -85,10 +94,25 @@ def test_in_a_thread_as_ray_runs_it(first: dict[str, str], configured: Any, smal
     assert found == [first["mlp"]]
 
 
-def test_in_a_fresh_process(first: dict[str, str], configured: Any, small: Dataset, tmp_path: Path) -> None:
-    data = tmp_path / "data.npz"
+def elsewhere(configs: Iterable[TrialConfig], small: Dataset, folder: Path, before: str = "") -> tuple[list[str], bool]:
+    """Digests from a process that runs `before` first, and whether it has imported torch's compiler in the end."""
+    data = folder / "data.npz"
     np.savez(data, **{key: value for key, value in vars(small).items() if key != "source" and value is not None})
-    configs = json.dumps([configured(**changes).to_json() for changes in CHANGES.values()])
-    command = [sys.executable, "-c", ELSEWHERE, str(Path(__file__).parent), str(data), configs]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout) == list(first.values())
+    texts = json.dumps([config.to_json() for config in configs])
+    command = [sys.executable, "-c", before + ELSEWHERE, str(Path(__file__).parent), str(data), texts]
+    digests, compiler = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    return json.loads(digests), compiler == "True"
+
+
+def test_in_a_fresh_process(first: dict[str, str], configured: Any, small: Dataset, tmp_path: Path) -> None:
+    configs = [configured(**changes) for changes in CHANGES.values()]
+    assert elsewhere(configs, small, tmp_path)[0] == list(first.values())
+
+
+def test_with_and_without_torchs_compiler(configured: Any, small: Dataset, tmp_path: Path) -> None:
+    """It takes over two seconds to import, which no process that compiles nothing has to wait for."""
+    configs = [configured(epochs=2, **changes) for changes in UNCOMPILED]
+    digests, compiler = elsewhere(configs, small, tmp_path)
+    assert not compiler
+    assert len(set(digests)) == len(configs)
+    assert elsewhere(configs, small, tmp_path, "import torch._dynamo") == (digests, True)

@@ -14,7 +14,7 @@ from bench.data import Dataset
 from bench.data.prepare import split
 from bench.execution.messages import TrialResult
 from bench.execution.worker import run_trial
-from bench.training.fit import Progress
+from bench.training.epoch_progress import Progress
 from bench.training.train_trial import TrialOutcome, train_trial
 
 FROZEN = """
