@@ -1,13 +1,13 @@
 """How accurate for how many operations, in how many minutes? ``python benchmarks/frontier.py FOLDER``.
 
-Claims: `suites/frontier.yaml` reaches .9331, the best of lab document B (after a search of 4 h 23 min on a GPU), with at
-most 0.040 PFLOP of training in float32, on any processor, and .9450 with at most 0.150. On two CPU cores with matrix
-units for bfloat16 (--precision bfloat16) it reaches the one in five minutes and the other in thirty. All as means of
-three seeds, trained on all training images, last epoch. Operations are those of the forward pass, a multiply-add as
-two, times three, and the same on any machine.
+Claims: `suites/frontier.yaml` reaches .9331, the best of lab document B (after a search of 4 h 23 min on a GPU), with
+at most 0.040 PFLOP of training in float32, on any processor, and .9450 with at most 0.150. On two CPU cores with
+matrix units for bfloat16 (--precision bfloat16) it reaches the one in five minutes and the other in thirty. All as
+means of three seeds, trained on all training images, last epoch. Operations are those of the forward pass, a
+multiply-add as two, times three, and the same on any machine.
 
-Each seed of each of the suite's budgets for resnet9 (or of --model convnext, in bfloat16) is one ``bench run`` in a fresh
-process with two threads, its seconds taken from the start of the command to its end: start-up, training, and the
+Each seed of each of the suite's budgets for resnet9 (or of --model convnext, in bfloat16) is one ``bench run`` in a
+fresh process with two threads, its seconds taken from the start of the command to its end: start-up, training, and the
 measuring of training and test images. The records are kept in the ledger FOLDER, from which ``bench report frontier
 --results FOLDER --html`` makes the page. What lies there already is not trained again: its seconds are those that were
 noted in FOLDER/seconds.json. A training that was broken off begins anew.

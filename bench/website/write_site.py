@@ -101,7 +101,13 @@ def write_site(
     for suite in suites:
         _write_suite(writer, suite)
     for dataset in datasets:
-        writer.page(f"datasets/{dataset.folder}/index.html", "dataset.html.j2", dataset.name, dataset=dataset)
+        writer.page(
+            f"datasets/{dataset.folder}/index.html",
+            "dataset.html.j2",
+            dataset.name,
+            dataset=dataset,
+            suites_of=suites_of,
+        )
         writer.json(
             f"datasets/{dataset.folder}/index.json",
             {"dataset": dataset.name, "rows": [row_json(row) for row in dataset.rows]},
@@ -111,7 +117,14 @@ def write_site(
     _write_feed(writer, list(rows.values()), suites_of)
     n_trials = sum(len(row.configuration.records) for row in rows.values())
     writer.page(
-        "index.html", "index.html.j2", writer.title, suites=suites, datasets=datasets, states=STATES, n_trials=n_trials
+        "index.html",
+        "index.html.j2",
+        writer.title,
+        suites=suites,
+        datasets=datasets,
+        suites_of=suites_of,
+        states=STATES,
+        n_trials=n_trials,
     )
     writer.json(
         "index.json",

@@ -64,6 +64,11 @@ def test_a_site_has_a_page_for_everything_and_every_link_leads_to_a_file(
     with (site / f"configurations/{'bb' * 10}/seeds.csv").open() as file:
         assert [float(seed["test"]) for seed in csv.DictReader(file)] == pytest.approx([0.871, 0.873])
     assert "Shake-Shake" in pages["datasets/fashion-mnist/index.html"], "published results"
+    for page, up in (("index.html", ""), ("datasets/fashion-mnist/index.html", "../../")):
+        row = re.search(rf"<tr>.*configurations/{'aa' * 10}/.*</tr>", pages[page])
+        assert row and f'<a href="{up}suites/quick/index.html">' in row[0], (
+            "two suites may have configurations of a name"
+        )
 
 
 def test_equal_ledgers_give_equal_bytes_and_a_site_replaces_only_a_site(
