@@ -264,7 +264,7 @@ for seeds in (1, 2):
     print(results.trials["status"].tolist())
 import ray
 print(ray.is_initialized())
-ray.init(num_cpus=2, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
+ray.init("local", num_cpus=2, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
 results = bench.run(suite(), {results!r}, progress=False)
 print(results.trials["status"].tolist(), ray.is_initialized(), ray.get(ray.remote(lambda: 7).remote()))
 """

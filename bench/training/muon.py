@@ -34,10 +34,10 @@ class Muon(timm_muon.Muon):
 
 
 def _signature() -> inspect.Signature:
-    """timm's parameters, those of ours behind them."""
-    own = inspect.signature(Muon.__init__).parameters["ns_dtype"]
-    theirs = inspect.signature(timm_muon.Muon)
-    return theirs.replace(parameters=[*theirs.parameters.values(), own])
+    """timm's parameters, and `ns_dtype` behind them."""
+    ns_dtype = inspect.signature(Muon.__init__).parameters["ns_dtype"]
+    signature = inspect.signature(timm_muon.Muon)
+    return signature.replace(parameters=[*signature.parameters.values(), ns_dtype])
 
 
 Muon.__signature__ = _signature()  # type: ignore[attr-defined]

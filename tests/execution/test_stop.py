@@ -178,6 +178,7 @@ def test_whatever_an_import_makes_of_a_stop_the_run_ends_there_and_no_trial_fail
     (tmp_path / "stopped.py").write_text(STOPPED_INSIDE)
     suite = write_suite(tmp_path, "{name: mlp, hidden: []}")
     run = ["run", str(suite), "--no-ray", "--results", str(tmp_path / "results")]
+    run += ["--set", "deterministic=true"]  # for which a trial imports torch's compiler
     command = [sys.executable, str(tmp_path / "stopped.py"), number, module, becomes, *run]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert (done.returncode, done.stderr) == (130, STOPPED)
