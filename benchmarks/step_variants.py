@@ -102,8 +102,9 @@ def augmentation(images: torch.Tensor, at_once: int) -> float:
 
 
 def recipe() -> dict[str, Any]:
-    """The first recipe of suites/frontier.yaml, for two CPU cores."""
-    return load_suite(find_suite("frontier")).configurations[0][0]
+    """The first bfloat16 recipe of suites/frontier.yaml for two CPU cores."""
+    configs = [config for config, _ in load_suite(find_suite("frontier")).configurations]
+    return next(c for c in configs if c["model"]["name"] == "resnet9" and c["precision"] == "bfloat16")
 
 
 def main() -> None:

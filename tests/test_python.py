@@ -264,6 +264,7 @@ for seeds in (1, 2):
     print(results.trials["status"].tolist())
 import ray
 print(ray.is_initialized())
+print(sorted({{"torch", "mlflow", "wandb"}} & sys.modules.keys()))
 ray.init("local", num_cpus=2, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
 results = bench.run(suite(), {results!r}, progress=False)
 print(results.trials["status"].tolist(), ray.is_initialized(), ray.get(ray.remote(lambda: 7).remote()))
@@ -275,5 +276,5 @@ def test_runs_follow_one_another_in_a_process_also_on_a_ray_that_is_there(tmp_pa
     script = RAY.format(tests=str(Path(__file__).parent), results=str(tmp_path / "r"))
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == 0, done.stderr
-    expected = [["complete"] * 2, ["complete"] * 4, False, f"{['complete'] * 8} True 7"]
+    expected = [["complete"] * 2, ["complete"] * 4, False, [], f"{['complete'] * 8} True 7"]  # no driver needs torch
     assert done.stdout.splitlines() == [str(line) for line in expected]

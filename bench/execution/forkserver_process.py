@@ -69,7 +69,7 @@ def serve(socket_number: str, lifeline_number: str) -> None:
 
 def _import_all() -> None:
     """Import what trials do. No operation of torch's runs in this process: its threads would not survive a fork."""
-    import timm.optim  # noqa: F401
+    import timm.optim  # noqa: F401  # with torch's compiler
 
     import bench.training.preflight
     import bench.training.train_trial  # noqa: F401

@@ -1,7 +1,7 @@
 """The typed messages of a run: what it may vary, what a worker is to do, and what is reported of a trial.
 
-`Coordinator.receive` takes all that executors report: `bench.training.fit.Progress` after every epoch, `TrialResult` or
-`TrialFailure` at the end. Ray's workers send them in `TrialReport`s.
+`Coordinator.receive` takes all that executors report: `bench.training.epoch_progress.Progress` after every epoch,
+`TrialResult` or `TrialFailure` at the end. Ray's workers send them in `TrialReport`s.
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ def run_trial(
     data
         A `bench.data.Dataset`.
     report
-        Called with a `bench.training.fit.Progress` after every epoch.
+        Called with a `bench.training.epoch_progress.Progress` after every epoch.
     checkpoint
         The trial goes on from this file if it can, and saves its state there once it has trained `checkpoint_after`
         seconds; rank 0's only.

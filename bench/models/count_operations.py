@@ -12,7 +12,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.utils.parametrize import is_parametrized
-from torch.utils.flop_counter import FlopCounterMode, _FlopCounterMode
+from torch.utils import flop_counter
+from torch.utils.flop_counter import FlopCounterMode
 
 from bench import torch_compiler
 from bench.components.optimization import Layers
@@ -102,7 +103,7 @@ def forward_flops(model: nn.Module, input_shape: Shape) -> int:
 
 
 def _flops(model: nn.Module, pixels: Tensor) -> int:
-    torch_compiler.spare_import(_FlopCounterMode)
+    torch_compiler.avoid_dynamo_import(getattr(flop_counter, "_FlopCounterMode", FlopCounterMode))
     # The plain form of attention: the counter does not know the fused one for CPUs.
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         model(pixels)

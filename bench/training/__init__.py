@@ -5,9 +5,10 @@ network            its network: built, written to a file of weights, and read fr
 fit                the training loop: train an epoch, validate, decide, checkpoint
 optimizer_factory, lr_schedules, objective, step_functions, preprocessors
                    a configuration's components as PyTorch objects
+muon               timm's Muon with a type for its products
 augment, auto_augment
                    augmentation of whole batches on their device
-epoch_progress     what an epoch comes to, as told to whoever follows a trial
+epoch_progress     an epoch's metrics, as reported to the driver
 evaluation         logits and metrics of an epoch
 distributed        several processes that train one trial
 checkpoint         averaged and best weights, early stopping, a training between two epochs as plain values

@@ -1,4 +1,4 @@
-"""What an epoch comes to, as told to whoever follows a trial. Without torch: those who follow do not train."""
+"""An epoch's metrics, as reported to the driver; imports no torch, which drivers do without."""
 
 from __future__ import annotations
 

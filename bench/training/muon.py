@@ -21,16 +21,17 @@ class Muon(timm_muon.Muon):
 
     def __init__(self, params: Any, *args: Any, ns_dtype: Literal["float32", "bfloat16"] = "float32", **settings: Any):
         super().__init__(params, *args, **settings)
-        self._orthogonalize = functools.partial(timm_muon.zeropower_via_newtonschulz, dtype=getattr(torch, ns_dtype))
+        self.defaults["ns_dtype"] = ns_dtype
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """A step; timm hands its iteration no type, so that for this long its function is the one of ours."""
-        original = timm_muon.zeropower_via_newtonschulz
-        timm_muon.zeropower_via_newtonschulz = self._orthogonalize
+        """A step. timm passes no type to its iteration, so its function is replaced meanwhile."""
+        iteration = timm_muon.zeropower_via_newtonschulz
+        dtype = getattr(torch, self.defaults["ns_dtype"])
+        timm_muon.zeropower_via_newtonschulz = functools.partial(iteration, dtype=dtype)
         try:
             return super().step(closure)  # type: ignore[no-untyped-call]
         finally:
-            timm_muon.zeropower_via_newtonschulz = original
+            timm_muon.zeropower_via_newtonschulz = iteration
 
 
 def _signature() -> inspect.Signature:

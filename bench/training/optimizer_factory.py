@@ -52,8 +52,7 @@ def create(component: Component, groups: Groups) -> torch.optim.Optimizer:
     """
     name = component.name
     factory = _factory(name) if isinstance(component, LibraryOptimizer) else implementation(component)
-    for class_ in filter(inspect.isclass, (torch.optim.Optimizer, factory)):
-        torch_compiler.spare_import(class_)
+    torch_compiler.avoid_dynamo_import(factory if inspect.isclass(factory) else torch.optim.Optimizer)
     signature = inspect.signature(factory).parameters
     known = [key for key in signature if key not in NOT_SETTINGS]
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in signature.values())
@@ -194,8 +193,6 @@ def _factory(name: str) -> Factory:
         return _torch_optimizers()[lower]
     from timm.optim import get_optimizer_class, list_optimizers  # type: ignore[attr-defined]
 
-    from bench.training.muon import Muon
-
     if lower not in list_optimizers():
         hint = nearest(name, names())
         raise UserError(
@@ -206,7 +203,9 @@ def _factory(name: str) -> Factory:
     try:
         # The class itself: timm's own factory would set a momentum of 0.9 that the class's documentation has not.
         factory: Factory = get_optimizer_class(lower)
-        if get_optimizer_class(lower, bind_defaults=False) is Muon.__base__:  # muon, nmuon, adamuon, nadamuon
+        if "muon" in lower:  # muon, nmuon, adamuon, nadamuon, where timm has them
+            from bench.training.muon import Muon
+
             factory = functools.partial(Muon, **getattr(factory, "keywords", {}))
     except (AssertionError, ImportError) as error:  # no CUDA, or a package that timm wraps
         raise UserError(f"optimizer {name!r} cannot be used on this machine: {error}") from error

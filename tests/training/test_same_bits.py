@@ -55,7 +55,7 @@ print("torch._dynamo" in sys.modules)
 """
 
 UNCOMPILED: list[dict[str, Any]] = [
-    *({"optimizer": {"name": name, "lr": 0.01}} for name in ("sgd", "adam", "rmsprop", "AdamW", "nadam", "radam")),
+    *({"optimizer": {"name": name, "lr": 0.01}} for name in ("AdamW", "sgd", "adam", "rmsprop", "nadam", "radam")),
     {"step": {"name": "sam"}, "ema": 0.9, "schedule": {"name": "cosine"}},
     {"step": {"name": "clip"}, "weights": "best"},
 ]
