@@ -141,7 +141,7 @@ UNREACHED = {
     "commands/check_suites.py check_metrics: ": "metrics of the user's own: tests/test_extending.py",
     "user_code/metric_code.py register_metrics: ": "the same",
     "user_code/metric_code.py compute: ": "the same",
-    "execution/ray_cluster.py check_resources: , GPUs:": "machines with GPUs",
+    "execution/resource_limits.py check_resources: , GPUs:": "machines with GPUs",
     "execution/ray_cluster.py local_ray: ": "the option --gpus-per-trial on a machine with GPUs",
     "execution/ray_cluster.py started_ray: ": "the Ray of a Python session: tests/test_python.py",
     "execution/ray_cluster.py _start: ": "a machine too busy for Ray",
@@ -153,7 +153,7 @@ UNREACHED = {
 
 SOMETIMES = {
     "suite/yaml_loader.py read: is nested more than": "deep beyond the parser shows it, but recursion may end a trace",
-    "execution/ray_cluster.py check_resources: CPUs: ": "names GPUs on machines that have some",
+    "execution/resource_limits.py check_resources: CPUs: ": "names GPUs on machines that have some",
 }
 """Statements that not every run of these tests sees whole, and why."""
 
@@ -184,9 +184,8 @@ def spoken_files() -> list[str]:
         for name in ("suite", "data", "models", "training", "user_code")
         for path in sorted((ROOT / name).rglob("*.py"))
     ]
-    files += [
-        ROOT / name for name in ("commands/load_suites.py", "commands/check_suites.py", "execution/ray_cluster.py")
-    ]
+    others = ("commands/load_suites", "commands/check_suites", "execution/ray_cluster", "execution/resource_limits")
+    files += [ROOT / f"{name}.py" for name in others]
     return [file for path in files if (file := path.relative_to(ROOT).as_posix()) not in SILENT]
 
 

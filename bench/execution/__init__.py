@@ -10,7 +10,8 @@
 - `shared_rungs`: that table in the ledger, where several drivers read it
 - `tune`: the executor on Ray Tune
 - `multi_worker`: trials of several workers, by Ray Train
-- `ray_cluster`: the Ray that a run uses, and what fits on it
+- `ray_cluster`: the Ray that a run uses
+- `resource_limits`: how many trials fit on it
 - `worker`: one trial in one process
 - `logs`: what a trial prints
 - `forkserver`, `forkserver_process`: processes for user code

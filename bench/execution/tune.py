@@ -46,15 +46,8 @@ from bench.execution.messages import (
     TrialTask,
     WorkerResources,
 )
-from bench.execution.ray_cluster import (
-    JOIN_SECONDS,
-    ResourceLimits,
-    check_resources,
-    cluster_ray,
-    is_one_machine,
-    local_ray,
-    started_ray,
-)
+from bench.execution.ray_cluster import cluster_ray, is_one_machine, local_ray, started_ray
+from bench.execution.resource_limits import JOIN_SECONDS, ResourceLimits, check_resources
 from bench.execution.signals import stop_on_signals
 from bench.execution.worker import ReportPace, module_differences, module_files
 from bench.jsonutil import canonical
@@ -185,7 +178,12 @@ def _train(
     )
     os.environ.update(task.resources.variables)
     try:
-        end = _train_together(task) if task.resources.workers > 1 else _train_single(task, _report)
+        if task.resources.workers > 1:
+            from bench.execution.multi_worker import train_together  # imports torch, which no driver needs
+
+            end = train_together(task, _report)
+        else:
+            end = _train_single(task, _report)
     except TrialStoppedError:
         sys.exit(0)  # as Tune did
     _report(TrialReport(end=end))
@@ -197,13 +195,6 @@ def _report(report: TrialReport) -> None:
         tune.report({"report": report})
     except SystemExit as stop:
         raise TrialStoppedError from stop
-
-
-def _train_together(task: TrialTask) -> TrialResult | TrialFailure:
-    """Train a trial of several workers."""
-    from bench.execution.multi_worker import train_together  # imports torch, which no driver needs
-
-    return train_together(task, _report)
 
 
 def _train_single(task: TrialTask, send: Callable[[TrialReport], None]) -> TrialResult | TrialFailure:

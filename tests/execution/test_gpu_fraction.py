@@ -16,7 +16,7 @@ from rich.console import Console
 from bench.data import Dataset
 from bench.execution import run_trials
 from bench.execution.messages import RunOptions, TrialFailure
-from bench.execution.ray_cluster import ResourceLimits
+from bench.execution.resource_limits import ResourceLimits
 from bench.execution.worker import run_trial
 from bench.ledger.ledger import Ledger
 from bench.suite.suite import Suite

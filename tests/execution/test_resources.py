@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from bench.errors import UserError
-from bench.execution import ray_cluster
-from bench.execution.ray_cluster import ResourceLimits, check_resources
+from bench.execution import resource_limits
+from bench.execution.resource_limits import ResourceLimits, check_resources
 from bench.suite.trial import Trial
 from bench.system import slots_on
 
@@ -57,7 +57,7 @@ def test_machines_that_an_autoscaler_may_add_refuse_nothing() -> None:
 
 
 def test_a_node_that_is_on_its_way_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ray_cluster, "CHECK_SECONDS", 0.0)
+    monkeypatch.setattr(resource_limits, "CHECK_SECONDS", 0.0)
     calls: list[float] = []
 
     def capacity(gpus: float) -> int:
