@@ -15,8 +15,8 @@ class Muon(timm_muon.Muon):
     """Muon (Jordan et al. 2024, github.com/KellerJordan/Muon), as timm has it, plus `ns_dtype`.
 
     timm multiplies in bfloat16, whatever the training's precision. A processor without units for it emulates each
-    product: a step for the 680,000 parameters of `suites/frontier.yaml` then takes 17 times as long as in float32
-    (on an AMD EPYC with AVX2), which is the default here.
+    product: a step for the 680,000 parameters of `suites/frontier.yaml` then takes nearly 20 times as long as in
+    float32 (`benchmarks/muon_step.py`, on an AMD EPYC with AVX2), which is the default here.
     """
 
     def __init__(self, params: Any, *args: Any, ns_dtype: Literal["float32", "bfloat16"] = "float32", **settings: Any):
