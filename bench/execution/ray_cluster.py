@@ -11,6 +11,7 @@ import logging
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from typing import Any
 from bench.errors import UserError
 from bench.execution.messages import Connection, RunOptions
 from bench.execution.resource_limits import ClusterCapacity, ResourceLimits, nodes_up
-from bench.execution.signals import finishing
+from bench.execution.signals import finishing, uninterrupted
 from bench.system import cpu_count, slots_on, temporary_folder
 
 # --- settings -----------------------------------------------------------------------------------
@@ -111,6 +112,26 @@ def silence_ray() -> None:
     ray._private.worker._worker_logs_enabled = False
 
 
+@contextlib.contextmanager
+def _starting() -> Iterator[None]:
+    """Around `ray.init`, which crashes the process if it is broken off (2.60): its threads go on without their data.
+
+    Ray would also take SIGTERM for itself. For the second in which its compiled part starts it prints the stack at
+    SIGTERM, passes the signal on, and has an alarm abort the process three seconds later.
+    """
+    import ray
+
+    utils = ray._private.utils
+    set_handler = utils.set_sigterm_handler
+    utils.set_sigterm_handler = lambda _: None
+    try:
+        with uninterrupted():
+            yield
+    finally:
+        signal.alarm(0)
+        utils.set_sigterm_handler = set_handler
+
+
 # --- a Ray of the run's own ---------------------------------------------------------------------
 
 NEW_SECONDS = 60.0
@@ -149,16 +170,17 @@ def _start(num_cpus: int, object_store_memory: int, folder: str) -> None:
     import ray
 
     try:
-        ray.init(
-            address="local",
-            num_cpus=num_cpus,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            object_store_memory=object_store_memory,
-            _temp_dir=folder,
-            job_config=job_config(sys.path),
-        )
+        with _starting():
+            ray.init(
+                address="local",
+                num_cpus=num_cpus,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                object_store_memory=object_store_memory,
+                _temp_dir=folder,
+                job_config=job_config(sys.path),
+            )
     except Exception as error:  # Ray has no type of its own for this
         if "timed out during startup" not in str(error):
             raise
@@ -245,15 +267,27 @@ def connected(connection: Connection, packages: Sequence[Path] = ()) -> Iterator
 
     silence_ray()
     try:
+        _connect(connection, packages)
+        yield
+    finally:
+        with finishing():
+            ray.shutdown()
+
+
+def _connect(connection: Connection, packages: Sequence[Path]) -> None:
+    import ray
+
+    try:
         if not connection.prepared:  # a job runs where Ray answers
             _check_status(connection.address)
-        ray.init(
-            address=connection.address,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            runtime_env=None if connection.prepared else runtime_env(packages),
-            job_config=job_config(),
-        )
+        with _starting():
+            ray.init(
+                address=connection.address,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                runtime_env=None if connection.prepared else runtime_env(packages),
+                job_config=job_config(),
+            )
     except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
         line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(
@@ -261,11 +295,6 @@ def connected(connection: Connection, packages: Sequence[Path] = ()) -> Iterator
             "  give the head's address and port (6379 by default), and run this on one of the cluster's own nodes;\n"
             "  from elsewhere use --cluster, or submit a Ray job (docs/cluster.md)"
         ) from error
-    try:
-        yield
-    finally:
-        with finishing():
-            ray.shutdown()
 
 
 def check_address(address: str) -> None:

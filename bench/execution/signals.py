@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import logging
 import math
 import signal
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from types import FrameType
 
 INTERRUPTED = 130
 """The exit code that shells give to what Ctrl-C has ended."""
@@ -15,6 +19,8 @@ TIME_IS_UP = 124
 """The exit code of a run that `--max-hours` has stopped, as of what timeout(1) has ended."""
 REPEAT_SECONDS = 0.5
 """Least time between two interrupts: a key held down counts once, or the second would hit the handling of the first."""
+AGAIN_SECONDS = 0.02
+"""After which an interrupt that Python has dropped is raised again."""
 
 
 class Interrupt(KeyboardInterrupt):
@@ -33,6 +39,7 @@ _stop_requested = False
 _time_is_up = False
 _depth = 0
 _finishing = 0
+_held = 0
 _raised_at = -math.inf
 
 
@@ -53,6 +60,8 @@ def stop_on_signals() -> Iterator[None]:
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
         signals.append(signal.SIGHUP)
     previous = {number: signal.signal(number, _stop) for number in signals}
+    unraisable = sys.unraisablehook
+    sys.unraisablehook = functools.partial(_raise_again, unraisable)
     _depth += 1
     try:
         yield
@@ -60,6 +69,7 @@ def stop_on_signals() -> Iterator[None]:
         _depth -= 1
         if not _depth:
             _stop_requested, _time_is_up, _raised_at = False, False, -math.inf
+        sys.unraisablehook = unraisable
         for number, handler in previous.items():
             if signal.getsignal(number) is not signal.SIG_IGN:  # as `ignore_more` leaves it
                 signal.signal(number, handler)
@@ -68,16 +78,14 @@ def stop_on_signals() -> Iterator[None]:
 @contextlib.contextmanager
 def stop_after(hours: float | None) -> Iterator[None]:
     """Stop the program after so many hours, as SIGTERM does within `stop_on_signals`; None: never."""
-    main = threading.main_thread()
-    if hours is None or threading.current_thread() is not main:
+    if hours is None or threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def stop() -> None:
         global _time_is_up
         _time_is_up = True
-        assert main.ident is not None
-        signal.pthread_kill(main.ident, signal.SIGTERM)
+        _terminate()
 
     timer = threading.Timer(3600 * hours, stop)
     timer.daemon = True
@@ -104,6 +112,18 @@ def finishing() -> Iterator[None]:
         _finishing -= 1
 
 
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Complete what is not to be broken off: a signal meanwhile is raised at its end, and a second one at once."""
+    global _held
+    _held += 1
+    try:
+        yield
+    finally:
+        _held -= 1
+    raise_if_stopped()
+
+
 def ignore_more() -> None:
     """The program is about to exit because it was stopped: another Ctrl-C must not change its exit code."""
     for number in (signal.SIGINT, signal.SIGHUP):
@@ -123,9 +143,40 @@ def is_stop(error: BaseException) -> bool:
     return _stop_requested or isinstance(error, KeyboardInterrupt)
 
 
-def _stop(*_: object) -> None:
+def _stop(_: int, frame: FrameType | None) -> None:
     global _stop_requested, _raised_at
+    is_first = not _stop_requested
     _stop_requested = True
-    if not _finishing and time.monotonic() - _raised_at > REPEAT_SECONDS:
+    if _finishing or time.monotonic() - _raised_at <= REPEAT_SECONDS:
+        return
+    if _held and is_first:
         _raised_at = time.monotonic()
-        raise Interrupt
+        return
+    if frame is not None and frame.f_code.co_filename == logging.__file__:
+        _stop_soon()  # an exception there may leave the lock of all logging held
+        return
+    _raised_at = time.monotonic()
+    raise Interrupt
+
+
+def _raise_again(report: Callable[[sys.UnraisableHookArgs], object], dropped: sys.UnraisableHookArgs) -> None:
+    """Python drops exceptions of finalizers, weak references' callbacks and the hooks of a fork, and prints them."""
+    global _raised_at
+    if dropped.exc_type is Interrupt:
+        _raised_at = -math.inf
+        _stop_soon()
+    else:
+        report(dropped)
+
+
+def _stop_soon() -> None:
+    """Ask the main thread again when it has left what cannot be interrupted."""
+    timer = threading.Timer(AGAIN_SECONDS, _terminate)
+    timer.daemon = True
+    timer.start()
+
+
+def _terminate() -> None:
+    ident = threading.main_thread().ident
+    if _depth and ident is not None:
+        signal.pthread_kill(ident, signal.SIGTERM)

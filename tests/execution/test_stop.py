@@ -6,14 +6,22 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import STOPPED, bench
+from commands import STOPPED, bench, without_stack
 
-from bench.execution.signals import finishing, is_stop, raise_if_stopped, stop_on_signals
+from bench.execution.signals import (
+    REPEAT_SECONDS,
+    finishing,
+    is_stop,
+    raise_if_stopped,
+    stop_on_signals,
+    uninterrupted,
+)
 from bench.ledger.ledger import Ledger
 
 BOTH = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
@@ -78,6 +86,23 @@ def test_a_second_ctrl_c_does_not_keep_a_run_from_putting_things_away() -> None:
     assert put_away
 
 
+def test_what_is_not_to_be_broken_off_ends_first_and_a_second_ctrl_c_breaks_it_off() -> None:
+    steps = []
+    with stop_on_signals(), pytest.raises(KeyboardInterrupt):
+        with uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)  # a key held down
+            steps.append("first")
+        steps.append("after it")
+    with stop_on_signals(), pytest.raises(KeyboardInterrupt), uninterrupted():
+        signal.raise_signal(signal.SIGINT)
+        time.sleep(REPEAT_SECONDS + 0.05)
+        steps.append("second")
+        signal.raise_signal(signal.SIGINT)
+        steps.append("after it")
+    assert steps == ["first", "second"]
+
+
 def test_many_ctrl_c_leave_the_exit_code_and_the_words_alone(tmp_path: Path) -> None:
     """At every stage: while it ends, after the last word, while Python itself ends."""
     (tmp_path / "impatient.py").write_text("""
@@ -102,6 +127,53 @@ main()
     command = [sys.executable, str(tmp_path / "impatient.py")]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert (done.returncode, done.stderr) == (130, STOPPED)
+
+
+def test_a_stop_that_python_would_drop_is_raised_soon_after_and_not_printed(tmp_path: Path) -> None:
+    """In a finalizer, a weak reference's callback and the hook of a fork; and not where the lock of logging is held."""
+    (tmp_path / "dropped.py").write_text("""
+import logging, os, signal, sys, time, weakref
+from bench.__main__ import main
+import bench.cli
+
+class Finalized:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+class Referred:
+    pass
+
+def app():
+    if kind == "finalizer":
+        Finalized()
+    elif kind == "callback":
+        referred = Referred()
+        reference = weakref.ref(referred, lambda _: signal.raise_signal(signal.SIGINT))
+        del referred
+    elif kind == "fork":
+        parent = os.getpid()
+        os.register_at_fork(after_in_parent=lambda: signal.raise_signal(signal.SIGINT))
+        if not os.fork():
+            os._exit(0)
+    else:
+        exec(compile("signal.raise_signal(signal.SIGINT); passed.append(1)", logging.__file__, "exec"),
+             {"signal": signal, "passed": passed})
+    passed.append(2)
+    time.sleep(60)
+
+passed = []
+kind = sys.argv.pop(1)
+bench.cli.app = app
+try:
+    main()
+finally:
+    print(passed)
+""")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    for kind, passed in {"finalizer": [2], "callback": [2], "fork": [2], "logging": [1, 2]}.items():
+        command = [sys.executable, str(tmp_path / "dropped.py"), kind]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30)
+        assert (done.returncode, done.stderr, done.stdout) == (130, STOPPED, f"{passed}\n"), kind
 
 
 @pytest.mark.parametrize(
@@ -185,6 +257,40 @@ def test_whatever_an_import_makes_of_a_stop_the_run_ends_there_and_no_trial_fail
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert (done.returncode, done.stderr) == (130, STOPPED)
     assert [record.status for record in Ledger(tmp_path / "results").records()] == ["complete"] * records
+
+
+STOPPED_IN_RAY = """
+import os, signal, sys, time
+import ray
+from bench.__main__ import main
+
+core_worker = ray._raylet.CoreWorker
+
+def stopped(*arguments):
+    "The last part of Ray's start, after which its threads run; signals that come meanwhile are raised here."
+    made = core_worker(*arguments)
+    os.kill(os.getpid(), signal.Signals[name])
+    return made
+
+ray._raylet.CoreWorker = stopped
+name, seconds = sys.argv.pop(1), float(sys.argv.pop(1))
+try:
+    main()
+finally:
+    time.sleep(seconds)
+"""
+
+
+@pytest.mark.parametrize(("name", "seconds"), [("SIGINT", 0.0), ("SIGTERM", 3.5)])
+def test_a_stop_while_ray_starts_does_not_crash_it(name: str, seconds: float, tmp_path: Path) -> None:
+    """Broken off there, Ray's threads crash the process; at SIGTERM Ray prints the stack, and sets an alarm of 3 s."""
+    (tmp_path / "stopped.py").write_text(STOPPED_IN_RAY)
+    suite = write_suite(tmp_path, "{name: mlp, hidden: []}")
+    command = [sys.executable, str(tmp_path / "stopped.py"), name, str(seconds), "run", str(suite)]
+    command += ["--results", str(tmp_path / "results")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert (done.returncode, without_stack(done.stderr)) == (130, STOPPED)
+    assert not list(Ledger(tmp_path / "results").records())
 
 
 NET = """

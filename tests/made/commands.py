@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -18,6 +19,12 @@ from bench.metrics import METRICS
 
 STOPPED = "Stopped. What ended is in the ledger; the same command goes on from there.\n"
 """All that a run which was told to stop says on stderr."""
+
+
+def without_stack(errors: str) -> str:
+    """What is on stderr without the stack that Ray prints at a SIGTERM while its compiled part starts."""
+    stack = r"(\[.*logging\.cc:\d+: )?(\*\*\* SIGTERM received.*|PC: @ .*| +@ +0x.*)\n"
+    return re.sub(rf"^{stack}", "", errors, flags=re.MULTILINE)
 
 
 def command(*arguments: object) -> list[str]:
