@@ -83,17 +83,18 @@ def measure() -> PrecisionCost:
 
 
 def precision_warning(trials: Iterable[Trial], gpus_per_trial: float | None) -> str | None:
-    """A line where trials would train in an emulated precision on this machine's CPUs."""
-    on_gpus = gpus_per_trial != 0 and gpu_count() > 0
-    if on_gpus or not any(trial.config.precision == "bfloat16" for trial in trials):
+    """A line where trials would train in an emulated precision on this machine's CPUs, with what avoids it."""
+    if gpus_per_trial != 0 and gpu_count() > 0:
         return None
-    cost = precision_cost()
-    if not cost.is_slower:
+    configs = [trial.config for trial in trials]
+    advice = []
+    if any(config.precision == "bfloat16" for config in configs):
+        advice.append("--set precision=float32 trains in float32, as trials of their own")
+    if any(getattr(config.optimizer, "ns_dtype", None) == "bfloat16" for config in configs):
+        advice.append("an optimizer without `ns_dtype: bfloat16` multiplies in float32, as trials of their own too")
+    if not advice or not (cost := precision_cost()).is_slower:
         return None
-    return (
-        f"precision: bfloat16 is emulated on this processor ({processor_name()}): {cost}; "
-        "--set precision=float32 trains in float32, as trials of their own"
-    )
+    return f"precision: bfloat16 is emulated on this processor ({processor_name()}): {cost}; {'; '.join(advice)}"
 
 
 def _fastest(step: Callable[[], None]) -> float:

@@ -52,6 +52,21 @@ def test_only_a_slower_precision_is_warned_of(
     assert ("a convolution 14 times" in ran.stderr) is warned
 
 
+def test_an_optimizer_that_multiplies_in_an_emulated_precision_is_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision_cost, "precision_cost", lambda: PrecisionCost(9.0, 9.0))
+    monkeypatch.setattr(precision_cost, "gpu_count", lambda: 0)
+    monkeypatch.chdir(tmp_path)
+    for ns_dtype, advice in {"float32": "", "bfloat16": "; an optimizer without `ns_dtype: bfloat16` multiplies"}.items():
+        optimizer = f"optimizer: {{name: muon, ns_dtype: {ns_dtype}}}, epochs"
+        Path("half.yaml").write_text(SUITE.replace("PRECISION", "float32").replace("epochs", optimizer))
+        ran = CliRunner().invoke(app, ["plan", "half.yaml"])
+        assert ran.exit_code == 0
+        assert advice in ran.stderr and ("emulated" in ran.stderr) is bool(advice)
+        assert "--set precision" not in ran.stderr
+
+
 def test_a_gpu_that_trials_use_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(precision_cost, "precision_cost", lambda: PrecisionCost(9.0, 9.0))
     monkeypatch.setattr(precision_cost, "gpu_count", lambda: 1)
