@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import importlib
 import os
 import signal
 import socket
@@ -29,6 +30,8 @@ from bench.user_code.component_code import UserCode
 from bench.user_code.run_code import as_written, cannot_unpack, run_only, unpacked, watch_files
 
 WAIT_SECONDS = 1.0
+SLOW_MODULES = ("torch._dynamo", "timm", "timm.optim")
+"""They take about as long to import as torch itself, and most users' code does without."""
 
 
 def serve(socket_number: str, lifeline_number: str) -> None:
@@ -65,12 +68,11 @@ def serve(socket_number: str, lifeline_number: str) -> None:
                 if status is None:
                     return
                 parent.send(status)
+                _import_what_was_needed(ended)
 
 
 def _import_all() -> None:
     """Import what trials do. No operation of torch's runs in this process: its threads would not survive a fork."""
-    import timm.optim  # noqa: F401  # with torch's compiler
-
     import bench.training.preflight
     import bench.training.train_trial  # noqa: F401
     from bench.system import versions
@@ -81,10 +83,26 @@ def _import_all() -> None:
     gc.freeze()
 
 
+def _import_what_was_needed(ended: int) -> None:
+    """Import the slow modules that an ended process had to import itself, for those to come; closes its pipe."""
+    os.set_blocking(ended, False)  # what it has started may hold the other end
+    try:
+        needed = os.read(ended, len(SLOW_MODULES))
+    except BlockingIOError:
+        return
+    finally:
+        os.close(ended)
+    for name in (SLOW_MODULES[index] for index in needed):
+        if name not in sys.modules:
+            importlib.import_module(name)
+            gc.collect()
+            gc.freeze()
+
+
 def _fork(run: Callable[[], None], descriptors: tuple[int, ...]) -> tuple[int, int]:
     """Start a process that only calls `run`, without the server's `descriptors`.
 
-    Its id, and a pipe that is closed when it ends.
+    Its id, and a pipe that is closed when it ends: in it the indices of the `SLOW_MODULES` that it had.
     """
     ended, held = os.pipe()
     pid = os.fork()
@@ -103,6 +121,7 @@ def _fork(run: Callable[[], None], descriptors: tuple[int, ...]) -> tuple[int, i
         with contextlib.suppress(Exception):
             sys.stdout.flush()
             sys.stderr.flush()
+            os.write(held, bytes(index for index, name in enumerate(SLOW_MODULES) if name in sys.modules))
         os._exit(exit_code)
 
 
@@ -132,7 +151,6 @@ def _wait_for(pid: int, ended: int, parent: Connection, lifeline: int) -> int | 
     while True:
         waited, status = os.waitpid(pid, 0 if closed else os.WNOHANG)
         if waited:
-            os.close(ended)
             return status
         ready = wait([ended, parent, lifeline], WAIT_SECONDS)
         if lifeline in ready or parent in ready:

@@ -18,7 +18,6 @@ from torch import nn
 
 from bench.components.data_questions import SEVERITIES
 from bench.data import Dataset
-from bench.data.corrupt import CorruptedImages
 from bench.data.prepare import split
 from bench.data.training_part import TrainingPart, training_part
 from bench.errors import UserError
@@ -283,6 +282,8 @@ def _test(setup: TrialSetup, outcome: TrialOutcome, training_data: TrainingData,
     outcome.train, outcome.test, outcome.predicted = train_metrics, test_metrics, predicted
     outcome.images_per_second = len(labels) / test_seconds
     if setup.config.robustness:
+        from bench.data.corrupt import CorruptedImages  # SciPy's image functions take a quarter of a second to import
+
         corrupted = CorruptedImages(setup.data.test_images)
         outcome.robustness = {
             name: _corrupted(setup, model, labels, partial(corrupted.images_of, name))

@@ -58,7 +58,8 @@ def test_an_optimizer_that_multiplies_in_an_emulated_precision_is_warned_of(
     monkeypatch.setattr(precision_cost, "precision_cost", lambda: PrecisionCost(9.0, 9.0))
     monkeypatch.setattr(precision_cost, "gpu_count", lambda: 0)
     monkeypatch.chdir(tmp_path)
-    for ns_dtype, advice in {"float32": "", "bfloat16": "; an optimizer without `ns_dtype: bfloat16` multiplies"}.items():
+    warned = {"float32": "", "bfloat16": "; an optimizer without `ns_dtype: bfloat16` multiplies"}
+    for ns_dtype, advice in warned.items():
         optimizer = f"optimizer: {{name: muon, ns_dtype: {ns_dtype}}}, epochs"
         Path("half.yaml").write_text(SUITE.replace("PRECISION", "float32").replace("epochs", optimizer))
         ran = CliRunner().invoke(app, ["plan", "half.yaml"])

@@ -24,7 +24,7 @@ from bench.commands.check_suites import check
 from bench.commands.data import datasets_of
 from bench.commands.load_suites import trials_of
 from bench.errors import UserError
-from bench.execution import forkserver
+from bench.execution import forkserver, forkserver_process
 from bench.execution.checkpoints import LocalCheckpointFiles
 from bench.execution.messages import RunOptions
 from bench.execution.rerun import rebuild_trial, train
@@ -485,6 +485,16 @@ def test_a_stop_of_a_trial_is_passed_on_though_the_server_is_gone(tmp_path: Path
 
     with pytest.raises(KeyError, match="stop"):
         forkserver.train(trial.code, trial.run_config, 0, data, "cpu", 1, report)
+
+
+def test_slow_modules_are_imported_for_all_once_code_has_needed_them(tmp_path: Path) -> None:
+    (trial, _) = trials_of(load_suite(write(tmp_path)))
+    forkserver.start().close()  # other tests may have needed them
+    needed = ", ".join(forkserver_process.SLOW_MODULES)
+    there = f"set({forkserver_process.SLOW_MODULES}) & set(__import__('sys').modules)"
+    assert forkserver.call(trial.code, eval, there) == set()
+    forkserver.call(trial.code, exec, f"import {needed}")
+    assert forkserver.call(trial.code, eval, there) == set(forkserver_process.SLOW_MODULES)
 
 
 def test_files_that_a_factory_reads_and_its_key_does_not_hold_are_named(
