@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import random
 from collections.abc import Mapping
@@ -143,6 +144,7 @@ def _tensors(net: nn.Module) -> dict[str, Tensor]:
     return {key: value for key, value in tensors.items() if not is_lazy(value) and value.layout is torch.strided}
 
 
+@torch.no_grad()
 def _same(first: Tensor, second: Tensor) -> bool:
     if first.is_floating_point() and second.is_floating_point():
         first, second = first.nan_to_num(), second.nan_to_num()
@@ -227,7 +229,19 @@ def create(
         raise UserError(
             f"model {component.name!r}: its factory returned {type(net).__name__}, expected a torch.nn.Module"
         )
+    _fill_lazy_layers(net, input_shape)
     return net
+
+
+def _fill_lazy_layers(net: nn.Module, input_shape: Shape) -> None:
+    """Give layers such as `LazyLinear` their shapes and start values: those that one black image asks for."""
+    if not any(map(is_lazy, (*net.parameters(), *net.buffers()))):
+        return
+    training = {module: module.training for module in net.modules()}
+    with contextlib.suppress(Exception), torch.no_grad():  # `check` tells what is wrong with a network
+        net.eval()(torch.zeros(1, *input_shape))
+    for module in net.modules():
+        module.training = training.get(module, True)
 
 
 def _timm(name: str, params: Mapping[str, Any], input_shape: Shape, classes: int, load_weights: bool) -> nn.Module:

@@ -357,6 +357,18 @@ def test_what_user_code_does_to_its_process_reaches_no_other_trial(tmp_path: Pat
     assert {together[trial.key][0] for trial in trials[2:]} == {"complete"}
 
 
+def test_a_network_of_lazy_layers_trains_as_the_same_one_with_its_shapes_written(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    accuracies = []
+    for layers in ("nn.LazyLinear(4), nn.LazyLinear(classes)", "nn.Linear(36, 4), nn.Linear(4, classes)"):
+        (tmp_path / "nets.py").write_text(NETS.replace("nn.Linear(36, classes)", layers))
+        trials = trials_of(load_suite(path))
+        check(load_suite(path), trials)
+        run(tmp_path, trials, Quiet())
+        accuracies.append([results(tmp_path / "r")[trial.key][1].test for trial in trials])
+    assert accuracies[0] == accuracies[1]
+
+
 def test_a_cache_in_the_module_is_empty_for_every_seed(tmp_path: Path) -> None:
     """It would hand a network on that has been trained; before the run it is refused, see `tests/made/mistakes`."""
     path = write(tmp_path)

@@ -29,6 +29,11 @@ def test_the_users_good_factory_passes(tmp_path: Path) -> None:
     check({"name": f"{file}:net"}, GREY, 10)
 
 
+def test_a_network_of_lazy_layers_passes(tmp_path: Path) -> None:
+    file = write(tmp_path, "def net(shape, classes): return nn.Sequential(nn.Flatten(), nn.LazyLinear(classes))\n")
+    check({"name": f"{file}:net"}, GREY, 10)
+
+
 def test_a_class_is_a_factory_too(tmp_path: Path) -> None:
     file = write(
         tmp_path,

@@ -65,3 +65,23 @@ def test_a_users_factory_gets_its_parameters_and_the_dropout(tmp_path: Path) -> 
     )
     net = create({"name": f"{file}:net", "units": 6}, GREY, 10, overrides={"dropout": 0.2})
     assert (net[1].out_features, net[2].p, net(PIXELS).shape) == (6, 0.2, (2, 10))
+
+
+def test_lazy_layers_get_their_shapes_from_the_images_and_their_values_from_the_seed(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from torch import nn\n"
+        "def net(input_shape, classes):\n"
+        "    frozen = nn.BatchNorm2d(4).eval()\n"
+        "    return nn.Sequential(nn.LazyConv2d(4, 3), frozen, nn.LazyBatchNorm2d(), nn.Flatten(), nn.LazyLinear(classes))\n"
+    )
+    nets = []
+    for _ in range(2):
+        torch.manual_seed(5)
+        nets.append(create({"name": f"{file}:net"}, GREY, 10))
+    first, second = (net.state_dict() for net in nets)
+    assert first["4.weight"].shape == (10, 4 * 26 * 26)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert not first["2.running_mean"].any(), "as before training"
+    assert all(parameter.requires_grad and not parameter.is_inference() for parameter in nets[0].parameters())
+    assert [module.training for module in nets[0]] == [True, False, True, True, True]
