@@ -211,13 +211,15 @@ def check_splits(suite: Suite, trials: list[Trial], labels: Mapping[str, Labels]
     _check_training_parts(suite, trials, class_sizes)
 
 
-def warn_of_emulation(trials: Iterable[Trial], gpus_per_trial: float | None) -> bool:
-    """Say what bfloat16 costs where this machine's CPUs would train in it without units for it; whether it does."""
+def warn_of_emulation(trials: Iterable[Trial], gpus_per_trial: float | None, warned: set[str]) -> None:
+    """Say what bfloat16 costs where this machine's CPUs would train in it without units for it.
 
+    Each line once: `warned` is what was said before, and is added to.
+    """
     line = precision_warning(trials, gpus_per_trial)
-    if line:
+    if line and line not in warned:
         typer.echo(line, err=True)
-    return line is not None
+        warned.add(line)
 
 
 Division = tuple[str, "Validation"]

@@ -89,7 +89,7 @@ def plan(
     ledger = Ledger(results)
     warn_damaged(ledger)
     plans = []
-    warned = False
+    warned: set[str] = set()
     for suite in loaded:
         trials = proposed_trials_of(suite, ledger, to_train=True)
         check_data(suite, trials, lambda line: typer.echo(line, err=True))
@@ -100,7 +100,7 @@ def plan(
         done = ledger.done(rule(suite.pruning), suite.max_minutes)
         drawn = standins(trials)
         missing = [*work_plan(trials, done, suite.pruning).trials, *drawn]
-        warned = warned or warn_of_emulation(missing, gpus_per_trial)
+        warn_of_emulation(missing, gpus_per_trial, warned)
         if measure:
             typer.echo(_measuring_text(n_trial_kinds(missing), MEASURE_SECONDS), err=True)
             costs = from_measured_steps(

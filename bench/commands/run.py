@@ -134,7 +134,7 @@ def run(
     _check_all(planned, ledger, options, launcher is not None, bool(launcher or slurm_settings))
     if not (launcher or slurm_settings):
         unfinished = [trial for plan in planned if is_missing_any(ledger, plan, options) for trial in plan[2]]
-        warn_of_emulation(unfinished, gpus_per_trial)
+        warn_of_emulation(unfinished, gpus_per_trial, set())
     # Not before all input is known to be right: Ray takes seconds to import, and data may have to be fetched.
     console = terminal(quiet)
     failed, warned = False, warn_damaged(ledger)

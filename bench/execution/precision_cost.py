@@ -87,12 +87,17 @@ def precision_warning(trials: Iterable[Trial], gpus_per_trial: float | None) -> 
     if gpus_per_trial != 0 and gpu_count() > 0:
         return None
     configs = [trial.config for trial in trials]
+    in_bfloat16 = any(config.precision == "bfloat16" for config in configs)
+    with_muon = any(getattr(config.optimizer, "ns_dtype", None) == "bfloat16" for config in configs)
+    if not in_bfloat16 and not with_muon:
+        return None
+    cost = precision_cost()
     advice = []
-    if any(config.precision == "bfloat16" for config in configs):
+    if in_bfloat16 and cost.is_slower:
         advice.append("--set precision=float32 trains in float32, as trials of their own")
-    if any(getattr(config.optimizer, "ns_dtype", None) == "bfloat16" for config in configs):
-        advice.append("an optimizer without `ns_dtype: bfloat16` multiplies in float32, as trials of their own too")
-    if not advice or not (cost := precision_cost()).is_slower:
+    if with_muon and cost.product >= SLOWER:
+        advice.append("an optimizer without `ns_dtype: bfloat16` multiplies in float32, as trials of their own")
+    if not advice:
         return None
     return f"precision: bfloat16 is emulated on this processor ({processor_name()}): {cost}; {'; '.join(advice)}"
 

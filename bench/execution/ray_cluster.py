@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, MutableMapping, Sequence
 from pathlib import Path
@@ -113,23 +114,38 @@ def silence_ray() -> None:
 
 
 @contextlib.contextmanager
-def _starting() -> Iterator[None]:
+def _ray_starting() -> Iterator[None]:
     """Around `ray.init`, which crashes the process if it is broken off (2.60): its threads go on without their data.
 
-    Ray would also take SIGTERM for itself. For the second in which its compiled part starts it prints the stack at
-    SIGTERM, passes the signal on, and has an alarm abort the process three seconds later.
+    Ray would also take SIGTERM for itself. Until it has started, its compiled part answers with a stack on stderr and
+    an alarm, before it passes the signal on; one that comes more than three seconds before its end aborts the process.
     """
     import ray
 
     utils = ray._private.utils
-    set_handler = utils.set_sigterm_handler
-    utils.set_sigterm_handler = lambda _: None
-    try:
-        with uninterrupted():
+    with uninterrupted():
+        set_handler = utils.set_sigterm_handler
+        utils.set_sigterm_handler = lambda _: _restore_sigterm()
+        try:
             yield
-    finally:
-        signal.alarm(0)
-        utils.set_sigterm_handler = set_handler
+        finally:
+            _restore_sigterm()
+            utils.set_sigterm_handler = set_handler
+
+
+def _shut_ray_down() -> None:
+    import ray
+
+    with finishing():
+        ray.shutdown()
+        _restore_sigterm()
+
+
+def _restore_sigterm() -> None:
+    """Have Python's handler answer SIGTERM: Ray's compiled part takes it when it starts, and drops it when it ends."""
+    handler = signal.getsignal(signal.SIGTERM)
+    if handler is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)
 
 
 # --- a Ray of the run's own ---------------------------------------------------------------------
@@ -162,15 +178,14 @@ def local_ray(options: RunOptions, data_bytes: int) -> Iterator[ResourceLimits]:
             machine = {"CPU": float(cpus), "GPU": gpus}
             yield ResourceLimits(lambda each: slots_on(machine, options.cpus_per_trial, each), per_trial, folder)
         finally:
-            with finishing():
-                ray.shutdown()
+            _shut_ray_down()
 
 
 def _start(num_cpus: int, object_store_memory: int, folder: str) -> None:
     import ray
 
     try:
-        with _starting():
+        with _ray_starting():
             ray.init(
                 address="local",
                 num_cpus=num_cpus,
@@ -263,15 +278,13 @@ def connected(connection: Connection, packages: Sequence[Path] = ()) -> Iterator
     UserError
         Nothing answers there, or no Ray of this version.
     """
-    import ray
 
     silence_ray()
     try:
         _connect(connection, packages)
         yield
     finally:
-        with finishing():
-            ray.shutdown()
+        _shut_ray_down()
 
 
 def _connect(connection: Connection, packages: Sequence[Path]) -> None:
@@ -280,7 +293,7 @@ def _connect(connection: Connection, packages: Sequence[Path]) -> None:
     try:
         if not connection.prepared:  # a job runs where Ray answers
             _check_status(connection.address)
-        with _starting():
+        with _ray_starting():
             ray.init(
                 address=connection.address,
                 log_to_driver=False,

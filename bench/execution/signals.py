@@ -20,7 +20,11 @@ TIME_IS_UP = 124
 REPEAT_SECONDS = 0.5
 """Least time between two interrupts: a key held down counts once, or the second would hit the handling of the first."""
 AGAIN_SECONDS = 0.02
-"""After which an interrupt that Python has dropped is raised again."""
+"""After which an interrupt that was dropped, or that came at a bad moment, is raised again."""
+LOGGING_SECONDS = 1.0
+"""How long a stop waits for logging to have done with its lock."""
+UNINTERRUPTED_SECONDS = 40.0
+"""How long a stop waits for the end of what is `uninterrupted`: Ray gives its own start half a minute."""
 
 
 class Interrupt(KeyboardInterrupt):
@@ -35,11 +39,11 @@ class Detached(SystemExit):
     """A cluster's run is no longer followed, and the user knows."""
 
 
-_stop_requested = False
+_requested_at: float | None = None
 _time_is_up = False
 _depth = 0
 _finishing = 0
-_held = 0
+_uninterrupted = 0
 _raised_at = -math.inf
 
 
@@ -47,13 +51,14 @@ _raised_at = -math.inf
 def stop_on_signals() -> Iterator[None]:
     """SIGTERM, SIGHUP and Ctrl-C raise `Interrupt` in the main thread; the last two not where they are ignored.
 
-    `nohup` and a shell's background ignore them; another library's handler stays as well. Ray takes SIGTERM for itself
-    when it starts, so this is entered again after that.
+    `nohup` and a shell's background ignore them; another library's handler stays as well.
     """
-    global _stop_requested, _time_is_up, _depth, _raised_at
+    global _depth
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    if not _depth:
+        _forget()
     signals = [signal.SIGTERM]
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signals.append(signal.SIGINT)
@@ -68,7 +73,7 @@ def stop_on_signals() -> Iterator[None]:
     finally:
         _depth -= 1
         if not _depth:
-            _stop_requested, _time_is_up, _raised_at = False, False, -math.inf
+            _forget()
         sys.unraisablehook = unraisable
         for number, handler in previous.items():
             if signal.getsignal(number) is not signal.SIG_IGN:  # as `ignore_more` leaves it
@@ -114,13 +119,23 @@ def finishing() -> Iterator[None]:
 
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Complete what is not to be broken off: a signal meanwhile is raised at its end, and a second one at once."""
-    global _held
-    _held += 1
+    """Complete what is not to be broken off: a stop meanwhile is raised at its end, or after `UNINTERRUPTED_SECONDS`.
+
+    Raises
+    ------
+    Interrupt
+        The program was told to stop, now or before.
+    """
+    global _uninterrupted
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    raise_if_stopped()
+    _uninterrupted += 1
     try:
         yield
     finally:
-        _held -= 1
+        _uninterrupted -= 1
     raise_if_stopped()
 
 
@@ -132,30 +147,37 @@ def ignore_more() -> None:
 
 def raise_if_stopped() -> None:
     """Raise `Interrupt` again if it was lost: raised while a library is imported, it may end as another exception."""
-    if _stop_requested:
+    global _raised_at
+    if _requested_at is not None:
+        _raised_at = time.monotonic()
         raise Interrupt
 
 
 def is_stop(error: BaseException) -> bool:
     """Whether a program that ends by this was stopped, inside `stop_on_signals`."""
     if isinstance(error, SystemExit):
-        return error.code in (INTERRUPTED, signal.SIGTERM)  # Ray, while it starts, exits with the signal's number
-    return _stop_requested or isinstance(error, KeyboardInterrupt)
+        return error.code in (INTERRUPTED, signal.SIGTERM)  # a library's handler may exit with the signal's number
+    return _requested_at is not None or isinstance(error, KeyboardInterrupt)
+
+
+def _forget() -> None:
+    global _requested_at, _time_is_up, _raised_at
+    _requested_at, _time_is_up, _raised_at = None, False, -math.inf
 
 
 def _stop(_: int, frame: FrameType | None) -> None:
-    global _stop_requested, _raised_at
-    is_first = not _stop_requested
-    _stop_requested = True
-    if _finishing or time.monotonic() - _raised_at <= REPEAT_SECONDS:
+    global _requested_at, _raised_at
+    signal.alarm(0)  # Ray's compiled part sets one at SIGTERM, which aborts the process after three seconds
+    now = time.monotonic()
+    if _requested_at is None:
+        _requested_at = now
+    waited = now - _requested_at
+    if _finishing or now - _raised_at <= REPEAT_SECONDS or (_uninterrupted and waited <= UNINTERRUPTED_SECONDS):
         return
-    if _held and is_first:
-        _raised_at = time.monotonic()
-        return
-    if frame is not None and frame.f_code.co_filename == logging.__file__:
+    if frame is not None and frame.f_code.co_filename == logging.__file__ and waited <= LOGGING_SECONDS:
         _stop_soon()  # an exception there may leave the lock of all logging held
         return
-    _raised_at = time.monotonic()
+    _raised_at = now
     raise Interrupt
 
 
@@ -171,7 +193,12 @@ def _raise_again(report: Callable[[sys.UnraisableHookArgs], object], dropped: sy
 
 def _stop_soon() -> None:
     """Ask the main thread again when it has left what cannot be interrupted."""
-    timer = threading.Timer(AGAIN_SECONDS, _terminate)
+
+    def ask() -> None:
+        if _requested_at is not None:
+            _terminate()
+
+    timer = threading.Timer(AGAIN_SECONDS, ask)
     timer.daemon = True
     timer.start()
 

@@ -52,20 +52,34 @@ def test_only_a_slower_precision_is_warned_of(
     assert ("a convolution 14 times" in ran.stderr) is warned
 
 
+@pytest.mark.parametrize(
+    ("ns_dtype", "product", "warned"), [("bfloat16", 9.0, True), ("bfloat16", 0.9, False), ("float32", 9.0, False)]
+)
 def test_an_optimizer_that_multiplies_in_an_emulated_precision_is_warned_of(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ns_dtype: str, product: float, warned: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(precision_cost, "precision_cost", lambda: PrecisionCost(product, 14.0))
+    monkeypatch.setattr(precision_cost, "gpu_count", lambda: 0)
+    monkeypatch.chdir(tmp_path)
+    optimizer = f"optimizer: {{name: muon, ns_dtype: {ns_dtype}}}, epochs"
+    Path("half.yaml").write_text(SUITE.replace("PRECISION", "float32").replace("epochs", optimizer))
+    ran = CliRunner().invoke(app, ["plan", "half.yaml"])
+    assert ran.exit_code == 0
+    assert ("; an optimizer without `ns_dtype: bfloat16` multiplies in float32" in ran.stderr) is warned
+    assert ("emulated" in ran.stderr) is warned and "--set precision" not in ran.stderr
+
+
+def test_what_holds_for_two_suites_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(precision_cost, "precision_cost", lambda: PrecisionCost(9.0, 9.0))
     monkeypatch.setattr(precision_cost, "gpu_count", lambda: 0)
     monkeypatch.chdir(tmp_path)
-    warned = {"float32": "", "bfloat16": "; an optimizer without `ns_dtype: bfloat16` multiplies"}
-    for ns_dtype, advice in warned.items():
-        optimizer = f"optimizer: {{name: muon, ns_dtype: {ns_dtype}}}, epochs"
-        Path("half.yaml").write_text(SUITE.replace("PRECISION", "float32").replace("epochs", optimizer))
-        ran = CliRunner().invoke(app, ["plan", "half.yaml"])
-        assert ran.exit_code == 0
-        assert advice in ran.stderr and ("emulated" in ran.stderr) is bool(advice)
-        assert "--set precision" not in ran.stderr
+    Path("half.yaml").write_text(SUITE.replace("PRECISION", "bfloat16"))
+    muon = "optimizer: {name: muon, ns_dtype: bfloat16}, epochs"
+    Path("muon.yaml").write_text(SUITE.replace("half", "muon").replace("PRECISION", "float32").replace("epochs", muon))
+    ran = CliRunner().invoke(app, ["plan", "half.yaml", "muon.yaml", "half.yaml"])
+    first, second = (line for line in ran.stderr.splitlines() if "emulated" in line)
+    assert "--set precision=float32" in first and "ns_dtype" not in first
+    assert "`ns_dtype: bfloat16`" in second and "--set" not in second
 
 
 def test_a_gpu_that_trials_use_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

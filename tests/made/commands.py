@@ -23,7 +23,7 @@ STOPPED = "Stopped. What ended is in the ledger; the same command goes on from t
 
 def without_stack(errors: str) -> str:
     """What is on stderr without the stack that Ray prints at a SIGTERM while its compiled part starts."""
-    stack = r"(\[.*logging\.cc:\d+: )?(\*\*\* SIGTERM received.*|PC: @ .*| +@ +0x.*)\n"
+    stack = r"(\[.*logging\.cc:\d+: )?(\*\*\* SIGTERM received.*|PC: @ .*| +@ .*)\n"
     return re.sub(rf"^{stack}", "", errors, flags=re.MULTILINE)
 
 

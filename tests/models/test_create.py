@@ -73,7 +73,8 @@ def test_lazy_layers_get_their_shapes_from_the_images_and_their_values_from_the_
         "from torch import nn\n"
         "def net(input_shape, classes):\n"
         "    frozen = nn.BatchNorm2d(4).eval()\n"
-        "    return nn.Sequential(nn.LazyConv2d(4, 3), frozen, nn.LazyBatchNorm2d(), nn.Flatten(), nn.LazyLinear(classes))\n"
+        "    convolution = nn.LazyConv2d(4, 3), frozen, nn.LazyBatchNorm2d()\n"
+        "    return nn.Sequential(*convolution, nn.Flatten(), nn.LazyLinear(classes))\n"
     )
     nets = []
     for _ in range(2):

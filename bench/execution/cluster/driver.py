@@ -88,7 +88,8 @@ def _drive_run(bundle: RunBundle, folder: Path, events: EventFile, select_fresh:
             failed = _drive(bundle, folder, events, _variables(folder), select_fresh)
         except BaseException as error:
             if is_stop(error):
-                events.close("stopped", time_is_up=time_is_up())
+                with finishing():
+                    events.close("stopped", time_is_up=time_is_up())
                 return INTERRUPTED
             if isinstance(error, UserError):
                 events.close("error", message=f"on the head: {error}")

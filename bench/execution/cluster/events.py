@@ -44,6 +44,8 @@ class EventFile:
 
     def write(self, event: str, **values: Any) -> None:
         with self._lock:
+            if event == "alive" and self._closed.is_set():
+                return
             self._file.write(json.dumps({"event": event, **values}) + "\n")
             self._file.flush()
 
