@@ -25,7 +25,7 @@ def bench(
         env=environment | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=400,
     )
 
 

@@ -20,7 +20,7 @@ def ran(*arguments: str, encoding: str = "utf-8", code: str = "", more: str = ""
     words = [sys.executable, "-c", code] if code else [*COMMAND, *arguments]
     environment = os.environ | {"PYTHONIOENCODING": encoding}
     done = subprocess.run(
-        ["sh", "-c", f'"$@" {more}', "sh", *words], env=environment, capture_output=True, timeout=120, check=False
+        ["sh", "-c", f'"$@" {more}', "sh", *words], env=environment, capture_output=True, timeout=400, check=False
     )
     return done.returncode, done.stdout, done.stderr.decode(errors="replace")
 
@@ -83,7 +83,7 @@ def test_a_full_disk_is_told_and_a_closed_stream_or_pipe_is_not() -> None:
     assert ran("plan", "nothing.yaml", more="2> /dev/full")[0] == 2
     code = "import subprocess, sys; p = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE); p.stdout.close(); "
     words = [sys.executable, "-c", f"{code}sys.exit(p.wait())", *COMMAND, "list", "published"]
-    done = subprocess.run(words, capture_output=True, timeout=120, check=False)
+    done = subprocess.run(words, capture_output=True, timeout=400, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
 
 

@@ -182,28 +182,33 @@ def local_ray(options: RunOptions, data_bytes: int) -> Iterator[ResourceLimits]:
 
 
 def _start(num_cpus: int, object_store_memory: int, folder: str) -> None:
+    """Start Ray, at the second attempt if its processes have not started in its time."""
     import ray
 
-    try:
-        with _ray_starting():
-            ray.init(
-                address="local",
-                num_cpus=num_cpus,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                object_store_memory=object_store_memory,
-                _temp_dir=folder,
-                job_config=job_config(sys.path),
-            )
-    except Exception as error:  # Ray has no type of its own for this
-        if "timed out during startup" not in str(error):
-            raise
-        raise UserError(
-            "Ray did not start: its processes took longer than the half minute that it gives them\n"
-            f"  this machine is busy (load {os.getloadavg()[0]:.0f}, CPUs: {cpu_count()}): "
-            "run again when it is less so, or leave Ray out with --no-ray"
-        ) from error
+    for attempt in (1, 2):
+        try:
+            with _ray_starting():
+                ray.init(
+                    address="local",
+                    num_cpus=num_cpus,
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    object_store_memory=object_store_memory,
+                    _temp_dir=folder,
+                    job_config=job_config(sys.path),
+                )
+            return
+        except Exception as error:  # Ray has no type of its own for this
+            if "timed out during startup" not in str(error):
+                raise
+            if attempt == 2:
+                raise UserError(
+                    "Ray did not start: its processes took longer than the half minute that it gives them, twice\n"
+                    f"  this machine is busy (load {os.getloadavg()[0]:.0f}, CPUs: {cpu_count()}): "
+                    "run again when it is less so, or leave Ray out with --no-ray"
+                ) from error
+            _shut_ray_down()
 
 
 @contextlib.contextmanager

@@ -129,6 +129,8 @@ def script(settings: SlurmSettings, name: str, folder: Path, tasks: int, data_di
             "driver=$!",
             'wait "$driver"; code=$?',
             'while [ -n "$stopped" ] && kill -0 "$driver" 2>/dev/null; do wait "$driver"; code=$?; done',
+            "# The driver may have ended between the signal, which makes `wait` give 143, and the look for it.",
+            '[ -n "$stopped" ] && [ "$code" = 143 ] && { wait "$driver"; code=$?; }',
             "# A task that was cancelled is not running any more, and stays cancelled.",
             'job="${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}"',
             'if [ -n "$stopped" ] && [ "$code" = 130 ] &&'

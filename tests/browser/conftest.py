@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 from made_ledger import BASE, FLIP, L2, Ledger, config
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from bench.published import find
 from bench.report import Report, build, to_html
 
+expect.set_options(timeout=60_000)  # a machine that has other tests to run may take long to draw
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -50,6 +51,7 @@ def open_page(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Page]]
         file = tmp_path / f"{len(contexts)}.html"
         file.write_text(html_text, encoding="utf-8")
         context = browser.new_context(**context_options)
+        context.set_default_timeout(120_000)
         contexts.append(context)
         page = context.new_page()
         own = (file.as_uri(), "data:", "blob:")

@@ -47,7 +47,7 @@ def test_new_results_come_by_themselves(browser: Browser, address: str, growing:
     rows = page.locator(".board tbody tr")
     expect(rows).to_have_count(1)
     growing.add(config(regularizer=L2), [0.8, 0.81])
-    expect(rows).to_have_count(2, timeout=20_000)
+    expect(rows).to_have_count(2, timeout=120_000)
     expect(page.get_by_label("Filter")).to_have_value("mlp")
     expect(page.locator("#provenance table")).to_be_visible()
     assert page.url.endswith("?filter=mlp")
@@ -73,9 +73,9 @@ def test_a_ledger_that_cannot_be_read_is_no_end_of_the_server(browser: Browser, 
     try:
         page.goto(f"http://127.0.0.1:{server.server_port}/")
         faults.append("the ledger is away")
-        expect(status).to_have_text("no report now", timeout=20_000)
+        expect(status).to_have_text("no report now", timeout=120_000)
         faults.clear()
-        expect(status).to_have_text("live", timeout=20_000)
+        expect(status).to_have_text("live", timeout=120_000)
     finally:
         context.close()
         server.shutdown()

@@ -13,7 +13,7 @@ from machines import LAUNCHER, RAY, ROOT, Machines, data_folder
 from bench.data import fetch
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
     """Three hosts that make the cluster and the client; nothing runs on them yet but ssh servers."""
     have_hosts()

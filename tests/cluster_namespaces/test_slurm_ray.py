@@ -78,7 +78,7 @@ def slurm(tmp_path: Path) -> Iterator[Slurm]:
             for command in (mount, ["slurmd", "-N", name, "-f", str(folder / "slurm.conf")]):
                 done = host.run(*command, env=slurm.environment())
                 assert done.returncode == 0, (command, done.stdout)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 300
         while slurm.run("sinfo", "-h", "-o", "%T %D") != "idle 2":
             assert time.monotonic() < deadline, (folder / "controller.log").read_text()[-2000:]
             time.sleep(0.5)

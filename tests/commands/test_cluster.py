@@ -22,7 +22,7 @@ def folder(tmp_path: Path) -> Path:
 
 def bench(folder: Path, *arguments: str) -> tuple[int, str]:
     command = [sys.executable, "-m", "bench", *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=400, check=False)
     return done.returncode, done.stderr
 
 

@@ -16,7 +16,7 @@ def bench(*arguments: object, folder: Path) -> tuple[int, str, str]:
     done = subprocess.run(
         [sys.executable, "-m", "bench", *map(str, arguments)],
         cwd=folder, env={"HOME": str(folder), "PYTHONPATH": ":".join(sys.path), "COLUMNS": "100"},
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=400, check=False,
     )  # fmt: skip
     return done.returncode, done.stdout, done.stderr
 

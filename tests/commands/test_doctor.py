@@ -32,7 +32,7 @@ def doctor(folder: Path, *arguments: str, libraries: dict[str, str] | None = Non
         env=environment | {"PYTHONPATH": f"{folder / 'libraries'}:{ROOT}"} | settings,
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=540,
     )
     assert ran.stderr == ""
     return ran.returncode, json.loads(ran.stdout) if "--json" in arguments else ran.stdout

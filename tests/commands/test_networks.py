@@ -138,7 +138,7 @@ def run_elsewhere(out: Path, images: Any, folder: Path) -> list[str]:
         text=True,
         cwd=blocker,
         env={"PYTHONPATH": str(blocker), "PATH": ""},
-        timeout=120,
+        timeout=400,
         check=False,
     )
     assert done.returncode == 0, done.stderr

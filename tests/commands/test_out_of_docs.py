@@ -64,6 +64,6 @@ def run_line(bench: Any, line: str) -> None:
         return
     assert program == "python"
     done = subprocess.run(
-        [sys.executable, *arguments], capture_output=True, text=True, timeout=120, check=False, env=dict(os.environ)
+        [sys.executable, *arguments], capture_output=True, text=True, timeout=400, check=False, env=dict(os.environ)
     )
     assert (done.returncode, len(done.stdout.splitlines())) == (0, 100), done.stderr

@@ -56,7 +56,7 @@ def pasted(text: str, folder: Path) -> list[str]:
     shim.write_text(f"#!{sys.executable}\nimport json, sys\nprint(json.dumps(sys.argv[1:]))\n")
     shim.chmod(0o755)
     environment = os.environ | {"PATH": f"{shims}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(["sh", "-c", text], env=environment, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(["sh", "-c", text], env=environment, capture_output=True, text=True, timeout=300, check=True)
     arguments: list[str] = json.loads(done.stdout)
     return arguments
 

@@ -26,7 +26,7 @@ def get(address: str, **headers: str) -> tuple[int, str, str]:
     """Status, version and page."""
     request = urllib.request.Request(address, headers={name.replace("_", "-"): text for name, text in headers.items()})
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=300) as answer:
             return answer.status, answer.headers["ETag"], answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.headers.get("ETag", ""), ""
@@ -56,7 +56,7 @@ def test_the_page_follows_the_ledger(tmp_path: Path) -> None:
         assert get(address, Host="attacker.example")[0] == 403
         assert commands.bench("report", "--results", tmp_path / "results", "--serve", "--port", address[17:-1])[0] == 2
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
         assert (process.returncode, out, err) == (0, "ended\n", "")
     finally:
         process.kill()
@@ -82,7 +82,7 @@ def serving(make: Callable[[str], str]) -> Iterator[int]:
 
 
 def answer_to(port: int, host: str) -> tuple[int, str]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
     connection.request("GET", "/", headers={"Host": host})
     answer = connection.getresponse()
     return answer.status, answer.read().decode()

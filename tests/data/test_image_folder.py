@@ -225,7 +225,7 @@ def test_a_file_without_permission_is_named(root: Path) -> None:
     (root / "train/cat/0.png").chmod(0)
     limits = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
     command = [sys.executable, "-m", "bench", "data", "show", root]
-    shown = subprocess.run([*limits, *command], capture_output=True, text=True, timeout=120, check=False)
+    shown = subprocess.run([*limits, *command], capture_output=True, text=True, timeout=400, check=False)
     assert shown.returncode == 2
     assert "0.png cannot be read: Permission denied" in shown.stderr
 

@@ -71,7 +71,7 @@ class Slow(torch.nn.Module):
         self.layer = torch.nn.Linear(1, classes)
 
     def forward(self, pixels):
-        time.sleep(0.002 * len(pixels))
+        time.sleep(0.02 * len(pixels))
         with open(SEEN, "a") as seen:
             seen.write(f"{len(pixels)}\\n")
         return self.layer(pixels.mean((1, 2, 3))[:, None])
@@ -99,7 +99,7 @@ def test_a_probe_of_something_slow_ends_early_and_scales_what_it_saw(
     assert images < 150
     first, second = (cost.seconds for cost in costs.values() if cost)
     assert first == second
-    slept = 3 * 0.002 * (images - 3) * 60_000 / 32  # three images went through to count operations
+    slept = 3 * 0.02 * (images - 3) * 60_000 / 32  # three images went through to count operations
     assert slept < first < 3 * slept
 
 

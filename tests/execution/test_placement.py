@@ -24,7 +24,7 @@ def net(input_shape, classes):
     gpus = [gpu for gpu in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if gpu]
     place = {"raylet": int(os.environ["RAY_RAYLET_PID"]), "gpus": gpus}
     (HERE / f"{os.getppid()}.json").write_text(json.dumps(place))
-    end = time.monotonic() + 90
+    end = time.monotonic() + 400
     while len(list(HERE.glob("*.json"))) < WANTED and time.monotonic() < end:
         time.sleep(0.05)
     return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, classes))
@@ -68,7 +68,7 @@ planned = trials(suite, lambda _: "made", lambda component: read_component(compo
 head = {"num_cpus": options.pop("head_cpus", 1), "num_gpus": 0, "include_dashboard": False}
 cluster = Cluster(initialize_head=True, head_node_args=head)
 nodes = [cluster.add_node(**node) for node in options.pop("nodes")]
-cluster.wait_for_nodes()
+cluster.wait_for_nodes(timeout=300)
 
 def lose():
     \"\"\"Take away the node whose trial has kept a state.\"\"\"

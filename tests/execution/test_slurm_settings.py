@@ -59,7 +59,7 @@ def test_a_time_is_text_as_slurm_has_it(tmp_path: Path) -> None:
 
 
 DRIVER = """#!/bin/bash
-trap 'exit {code}' TERM
+trap 'sleep {seconds}; exit {code}' TERM
 touch {folder}/started
 while :; do sleep 0.02; done
 """
@@ -69,12 +69,13 @@ SCONTROL = """#!/bin/bash
 """
 
 
+@pytest.mark.parametrize("seconds", [0, 0.5])
 @pytest.mark.parametrize(("code", "is_requeued"), [(INTERRUPTED, True), (GAVE_UP, False), (1, False)])
 def test_a_stopped_task_is_queued_again_unless_its_driver_gives_up(
-    tmp_path: Path, code: int, is_requeued: bool
+    tmp_path: Path, code: int, is_requeued: bool, seconds: float
 ) -> None:
     for name, text in {"driver": DRIVER, "scontrol": SCONTROL}.items():
-        (tmp_path / name).write_text(text.format(code=code, folder=tmp_path))
+        (tmp_path / name).write_text(text.format(code=code, seconds=seconds, folder=tmp_path))
         (tmp_path / name).chmod(0o755)
     settings = SlurmSettings(python=str(tmp_path / "driver"))
     (tmp_path / "job.sh").write_text(script(settings, "r", tmp_path, 1, None))

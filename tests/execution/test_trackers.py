@@ -32,7 +32,7 @@ from bench.ledger.ledger import Ledger
 from bench.ledger.record import Record
 from bench.suite.trial import Trial
 
-START_SECONDS = 120
+START_SECONDS = 400
 
 
 @dataclass
@@ -71,6 +71,9 @@ class MLflowServer:
         while time.monotonic() < deadline:
             try:
                 urllib.request.urlopen(f"{self.url}/health", timeout=5).close()
+                # The first request that asks for anything sets up the database.
+                experiments = f"{self.url}/api/2.0/mlflow/experiments/search?max_results=1"
+                urllib.request.urlopen(experiments, timeout=START_SECONDS).close()
                 return
             except OSError:
                 time.sleep(0.1)
@@ -178,6 +181,7 @@ def tracker(
     """Where to log to, and how to read what is there; on a busy machine a library may take long to be imported."""
     monkeypatch.setattr(tracking, "STOPPED_SECONDS", 300.0)
     monkeypatch.setattr(tracking, "QUIET_SECONDS", 300.0)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "120")
     if request.param == "tensorboard":
         folder = tmp_path / "board"
         return Destination("tensorboard", str(folder)), lambda: read_tensorboard(folder)

@@ -436,14 +436,25 @@ def test_code_that_ends_its_process_ends_no_other(body: str, message: str, tmp_p
     assert len(view.notes) == 2
 
 
-def test_the_servers_death_while_data_are_sent_to_it_is_a_lost_trial_and_the_true_signal_told(tmp_path: Path) -> None:
+def test_the_servers_death_while_data_are_sent_to_it_is_a_lost_trial_and_the_true_signal_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (trial, _) = trials_of(load_suite(write(tmp_path)))
     data = datasets_of([trial], None)[trial.data]
     data = replace(data, test_images=np.repeat(data.test_images, 100, 0), test_labels=np.repeat(data.test_labels, 100))
     server = forkserver.start().process
     os.kill(server.pid, signal.SIGSTOP)  # so that what is sent waits
+    sending, send = threading.Event(), forkserver._Server._send
+
+    def sends(self: forkserver._Server, *message: Any) -> None:
+        if message[0] == "data":
+            sending.set()
+        send(self, *message)
+
+    monkeypatch.setattr(forkserver._Server, "_send", sends)
 
     def end() -> None:
+        assert sending.wait(300)
         time.sleep(0.3)
         os.kill(server.pid, signal.SIGTERM)
         os.kill(server.pid, signal.SIGCONT)
@@ -559,7 +570,7 @@ def test_a_stopped_driver_leaves_no_process_and_no_folder(tmp_path: Path, monkey
         child = int((tmp_path / "pid").read_text())
         process.send_signal(number)
         process.communicate(timeout=300)
-        end = time.monotonic() + 20
+        end = time.monotonic() + 120
         while Path(f"/proc/{child}").exists() or list((tmp_path / "temporary").glob("bench-code-*")):
             assert time.monotonic() < end
             time.sleep(0.05)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import re
+import signal
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest.mock import patch
@@ -53,7 +55,8 @@ class Ran(NamedTuple):
 def bench_here(*arguments: object) -> Ran:
     """As `bench`, in this process: quicker, and the server of user code is started once for all calls.
 
-    The user's own metrics that it files in `METRICS` are gone afterwards, as with a process.
+    The user's own metrics that it files in `METRICS` are gone afterwards, as with a process, and signals are handled as
+    before.
     """
     out, err = io.BytesIO(), io.BytesIO()
     texts = [io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=True) for stream in (out, err)]
@@ -62,6 +65,7 @@ def bench_here(*arguments: object) -> Ran:
         patch.dict(METRICS),
         redirect_stdout(texts[0]),
         redirect_stderr(texts[1]),
+        signals_as_before(),
         pytest.raises(SystemExit) as end,
     ):
         main()
@@ -69,6 +73,15 @@ def bench_here(*arguments: object) -> Ran:
     return Ran(
         code if isinstance(code, int) else int(code is not None), out.getvalue().decode(), err.getvalue().decode()
     )
+
+
+@contextmanager
+def signals_as_before() -> Iterator[None]:
+    """A command that was stopped ignores further Ctrl-C, as its process is about to end."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGHUP)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 def results_of(results: Path) -> dict[str, tuple[Any, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-import socket
+import tempfile
 from datetime import timedelta
 from typing import Any
 
@@ -16,8 +16,8 @@ class Together:
     """Two processes that wait for trials; starting them and importing PyTorch takes longer than most trials."""
 
     def __init__(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+        self.folder = tempfile.TemporaryDirectory()
+        address = f"file://{self.folder.name}/ranks"
         context = multiprocessing.get_context("spawn")
         self.answers = context.Queue()
         self.orders = [context.Queue() for _ in range(WORKERS)]
@@ -34,7 +34,7 @@ class Together:
             orders.put((config.changed(workers=WORKERS), seed, data, checkpointer if rank == 0 else None))
         found = {}
         for _ in self.orders:
-            rank, outcome = self.answers.get(timeout=120)
+            rank, outcome = self.answers.get(timeout=400)
             if isinstance(outcome, str):
                 raise RuntimeError(f"rank {rank}: {outcome}")
             found[rank] = outcome
@@ -44,6 +44,7 @@ class Together:
         for process in self.processes:
             process.kill()
             process.join()
+        self.folder.cleanup()
 
 
 class KeepsFirst(Checkpoint):
@@ -77,7 +78,7 @@ def _rank(rank: int, address: str, orders: Any, answers: Any) -> None:
     from bench.training.train_trial import train_trial
 
     torch.set_num_threads(1)
-    limit = timedelta(seconds=60)
+    limit = timedelta(seconds=300)
     dist.init_process_group("gloo", init_method=address, rank=rank, world_size=WORKERS, timeout=limit)
     while True:
         config, seed, data, checkpointer = orders.get()

@@ -8,7 +8,7 @@ import pytest
 from slurm_daemons import Slurm, have_slurm, slurm_daemons
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
     """A SLURM that is up; commands find it by SLURM_CONF."""
     have_slurm()

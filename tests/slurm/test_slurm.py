@@ -34,7 +34,7 @@ name: long
 grid:
   model: {name: mlp, hidden: [16]}
   optimizer: {name: sgd, lr: {grid: [0.01, 0.02, 0.05, 0.1, 0.2, 0.3]}}
-  batch_size: 500
+  batch_size: 100
   epochs: 9
 pruning: {grace_period: 3, reduction_factor: 3}
 """
