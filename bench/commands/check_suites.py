@@ -22,7 +22,6 @@ from bench.data.prepare import split, stratified_sizes
 from bench.data.training_part import fraction_sizes, tail_sizes
 from bench.errors import UserError
 from bench.execution.forkserver import files_opened
-from bench.execution.precision_cost import precision_warning
 from bench.execution.user_dataset import dataset_shape, load_dataset
 from bench.jsonutil import JsonObject, canonical
 from bench.metrics import METRICS
@@ -33,7 +32,7 @@ from bench.suite.suite import Suite
 from bench.user_code.metric_code import check_metric, register_metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -209,17 +208,6 @@ def check_splits(suite: Suite, trials: list[Trial], labels: Mapping[str, Labels]
             raise UserError(f"{suite.location('validation', validation)}: {error}") from error
         class_sizes[division] = np.bincount(data_labels.train[train])
     _check_training_parts(suite, trials, class_sizes)
-
-
-def warn_of_emulation(trials: Iterable[Trial], gpus_per_trial: float | None, warned: set[str]) -> None:
-    """Say what bfloat16 costs where this machine's CPUs would train in it without units for it.
-
-    Each line once: `warned` is what was said before, and is added to.
-    """
-    line = precision_warning(trials, gpus_per_trial)
-    if line and line not in warned:
-        typer.echo(line, err=True)
-        warned.add(line)
 
 
 Division = tuple[str, "Validation"]

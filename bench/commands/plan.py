@@ -14,7 +14,6 @@ from bench.commands.check_suites import (
     check_metrics,
     checked_for_plan,
     data_locations,
-    warn_of_emulation,
 )
 from bench.commands.data import datasets_of
 from bench.commands.load_results import confirmation, warn_damaged
@@ -38,6 +37,7 @@ from bench.errors import plural
 from bench.execution.adaptive_search import standins, to_propose
 from bench.execution.cost_estimate import MEASURE_SECONDS, estimate, from_measured_steps, from_records, n_trial_kinds
 from bench.execution.operation_cost import MAX_NETWORKS, operation_cost
+from bench.execution.precision_cost import precision_warning
 from bench.execution.progress import duration
 from bench.execution.pruning import rule
 from bench.execution.scheduler import work_plan
@@ -100,7 +100,10 @@ def plan(
         done = ledger.done(rule(suite.pruning), suite.max_minutes)
         drawn = standins(trials)
         missing = [*work_plan(trials, done, suite.pruning).trials, *drawn]
-        warn_of_emulation(missing, gpus_per_trial, warned)
+        warning = precision_warning(missing, gpus_per_trial)
+        if warning and warning not in warned:
+            typer.echo(warning, err=True)
+            warned.add(warning)
         if measure:
             typer.echo(_measuring_text(n_trial_kinds(missing), MEASURE_SECONDS), err=True)
             costs = from_measured_steps(

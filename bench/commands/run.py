@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from bench.commands.check_suites import check, check_data, check_splits, data_locations, warn_of_emulation
+from bench.commands.check_suites import check, check_data, check_splits, data_locations
 from bench.commands.cluster import make_bundle, read, run_on_cluster, tear_down_cluster
 from bench.commands.data import datasets_of
 from bench.commands.load_results import confirmation, print_weights, report_of, warn_damaged
@@ -50,6 +50,7 @@ from bench.commands.slurm import read_slurm, run_on_slurm
 from bench.errors import UserError, plural
 from bench.execution.coordinator import done_for
 from bench.execution.messages import Connection, RunOptions
+from bench.execution.precision_cost import precision_warning
 from bench.execution.progress import confirmation_text, console_progress
 from bench.execution.ray_cluster import check_address
 from bench.execution.run_trials import run_trials
@@ -134,7 +135,8 @@ def run(
     _check_all(planned, ledger, options, launcher is not None, bool(launcher or slurm_settings))
     if not (launcher or slurm_settings):
         unfinished = [trial for plan in planned if is_missing_any(ledger, plan, options) for trial in plan[2]]
-        warn_of_emulation(unfinished, gpus_per_trial, set())
+        if line := precision_warning(unfinished, gpus_per_trial):
+            typer.echo(line, err=True)
     # Not before all input is known to be right: Ray takes seconds to import, and data may have to be fetched.
     console = terminal(quiet)
     failed, warned = False, warn_damaged(ledger)

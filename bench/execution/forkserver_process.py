@@ -42,6 +42,7 @@ def serve(socket_number: str, lifeline_number: str) -> None:
         parent = Connection(os.dup(parent_socket.fileno()))
         _import_all()
         data = None
+        needed: list[str] = []
         while lifeline not in wait([parent, lifeline]):
             try:
                 kind, *values = parent.recv()
@@ -52,6 +53,7 @@ def serve(socket_number: str, lifeline_number: str) -> None:
                 gc.collect()
                 gc.freeze()
             elif kind == "call":
+                _import(needed)
                 function, arguments, code = values
                 (descriptor,) = socket.recv_fds(parent_socket, 1, 1)[1]
                 with contextlib.ExitStack() as stack:
@@ -68,7 +70,7 @@ def serve(socket_number: str, lifeline_number: str) -> None:
                 if status is None:
                     return
                 parent.send(status)
-                _import_what_was_needed(ended)
+                needed = _slow_modules_of(ended)
 
 
 def _import_all() -> None:
@@ -83,17 +85,21 @@ def _import_all() -> None:
     gc.freeze()
 
 
-def _import_what_was_needed(ended: int) -> None:
-    """Import the slow modules that an ended process had to import itself, for those to come; closes its pipe."""
+def _slow_modules_of(ended: int) -> list[str]:
+    """The slow modules that an ended process had; closes its pipe."""
     os.set_blocking(ended, False)  # what it has started may hold the other end
     try:
-        needed = os.read(ended, len(SLOW_MODULES))
+        return [SLOW_MODULES[index] for index in os.read(ended, len(SLOW_MODULES))]
     except BlockingIOError:
-        return
+        return []
     finally:
         os.close(ended)
-    for name in (SLOW_MODULES[index] for index in needed):
-        if name not in sys.modules:
+
+
+def _import(names: list[str]) -> None:
+    """Import for the calls to come what one before had to import itself."""
+    for name in (name for name in names if name not in sys.modules):
+        with contextlib.suppress(Exception):
             importlib.import_module(name)
             gc.collect()
             gc.freeze()
@@ -109,7 +115,7 @@ def _fork(run: Callable[[], None], descriptors: tuple[int, ...]) -> tuple[int, i
     if pid:
         os.close(held)
         return pid, ended
-    exit_code = 1
+    exit_code, process = 1, os.getpid()
     try:
         for number in descriptors:
             os.close(number)
@@ -121,7 +127,8 @@ def _fork(run: Callable[[], None], descriptors: tuple[int, ...]) -> tuple[int, i
         with contextlib.suppress(Exception):
             sys.stdout.flush()
             sys.stderr.flush()
-            os.write(held, bytes(index for index, name in enumerate(SLOW_MODULES) if name in sys.modules))
+            if os.getpid() == process:  # the user's code may fork as well
+                os.write(held, bytes(index for index, name in enumerate(SLOW_MODULES) if name in sys.modules))
         os._exit(exit_code)
 
 

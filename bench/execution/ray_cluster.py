@@ -117,8 +117,8 @@ def silence_ray() -> None:
 def _ray_starting() -> Iterator[None]:
     """Around `ray.init`, which crashes the process if it is broken off (2.60): its threads go on without their data.
 
-    Ray would also take SIGTERM for itself. Until it has started, its compiled part answers with a stack on stderr and
-    an alarm, before it passes the signal on; one that comes more than three seconds before its end aborts the process.
+    Ray would also take SIGTERM for itself. While its compiled part starts, the last second or so, that answers SIGTERM
+    with a stack on stderr and an alarm, which aborts the process if the start takes three seconds more.
     """
     import ray
 
@@ -136,7 +136,16 @@ def _ray_starting() -> Iterator[None]:
 def _shut_ray_down() -> None:
     import ray
 
+    node: Any = ray._private.worker._global_node
     with finishing():
+        if node is not None:  # its processes are ended last, which takes longest
+            end_processes = node.kill_all_processes
+
+            def restore_and_end(**options: Any) -> None:
+                _restore_sigterm()
+                end_processes(**options)
+
+            node.kill_all_processes = restore_and_end
         ray.shutdown()
         _restore_sigterm()
 
@@ -182,33 +191,28 @@ def local_ray(options: RunOptions, data_bytes: int) -> Iterator[ResourceLimits]:
 
 
 def _start(num_cpus: int, object_store_memory: int, folder: str) -> None:
-    """Start Ray, at the second attempt if its processes have not started in its time."""
     import ray
 
-    for attempt in (1, 2):
-        try:
-            with _ray_starting():
-                ray.init(
-                    address="local",
-                    num_cpus=num_cpus,
-                    include_dashboard=False,
-                    log_to_driver=False,
-                    logging_level=logging.ERROR,
-                    object_store_memory=object_store_memory,
-                    _temp_dir=folder,
-                    job_config=job_config(sys.path),
-                )
-            return
-        except Exception as error:  # Ray has no type of its own for this
-            if "timed out during startup" not in str(error):
-                raise
-            if attempt == 2:
-                raise UserError(
-                    "Ray did not start: its processes took longer than the half minute that it gives them, twice\n"
-                    f"  this machine is busy (load {os.getloadavg()[0]:.0f}, CPUs: {cpu_count()}): "
-                    "run again when it is less so, or leave Ray out with --no-ray"
-                ) from error
-            _shut_ray_down()
+    try:
+        with _ray_starting():
+            ray.init(
+                address="local",
+                num_cpus=num_cpus,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                object_store_memory=object_store_memory,
+                _temp_dir=folder,
+                job_config=job_config(sys.path),
+            )
+    except Exception as error:  # Ray has no type of its own for this
+        if "timed out during startup" not in str(error):
+            raise
+        raise UserError(
+            "Ray did not start: its processes took longer than the half minute that it gives them\n"
+            f"  this machine is busy (load {os.getloadavg()[0]:.0f}, CPUs: {cpu_count()}): "
+            "run again when it is less so, or leave Ray out with --no-ray"
+        ) from error
 
 
 @contextlib.contextmanager

@@ -24,7 +24,7 @@ AGAIN_SECONDS = 0.02
 LOGGING_SECONDS = 1.0
 """How long a stop waits for logging to have done with its lock."""
 UNINTERRUPTED_SECONDS = 40.0
-"""How long a stop waits for the end of what is `uninterrupted`: Ray gives its own start half a minute."""
+"""After these a further stop breaks off what is `uninterrupted`: Ray gives its own start half a minute."""
 
 
 class Interrupt(KeyboardInterrupt):
@@ -66,7 +66,7 @@ def stop_on_signals() -> Iterator[None]:
         signals.append(signal.SIGHUP)
     previous = {number: signal.signal(number, _stop) for number in signals}
     unraisable = sys.unraisablehook
-    sys.unraisablehook = functools.partial(_raise_again, unraisable)
+    sys.unraisablehook = functools.partial(_on_dropped, unraisable)
     _depth += 1
     try:
         yield
@@ -119,7 +119,9 @@ def finishing() -> Iterator[None]:
 
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Complete what is not to be broken off: a stop meanwhile is raised at its end, or after `UNINTERRUPTED_SECONDS`.
+    """Complete what is not to be broken off: a stop meanwhile is raised at its end.
+
+    Where that takes longer than `UNINTERRUPTED_SECONDS`, a further stop is raised at once.
 
     Raises
     ------
@@ -167,7 +169,8 @@ def _forget() -> None:
 
 def _stop(_: int, frame: FrameType | None) -> None:
     global _requested_at, _raised_at
-    signal.alarm(0)  # Ray's compiled part sets one at SIGTERM, which aborts the process after three seconds
+    if _uninterrupted:
+        signal.alarm(0)  # Ray's compiled part sets one at SIGTERM, which aborts the process after three seconds
     now = time.monotonic()
     if _requested_at is None:
         _requested_at = now
@@ -175,23 +178,23 @@ def _stop(_: int, frame: FrameType | None) -> None:
     if _finishing or now - _raised_at <= REPEAT_SECONDS or (_uninterrupted and waited <= UNINTERRUPTED_SECONDS):
         return
     if frame is not None and frame.f_code.co_filename == logging.__file__ and waited <= LOGGING_SECONDS:
-        _stop_soon()  # an exception there may leave the lock of all logging held
+        _signal_again()  # an exception there may leave the lock of all logging held
         return
     _raised_at = now
     raise Interrupt
 
 
-def _raise_again(report: Callable[[sys.UnraisableHookArgs], object], dropped: sys.UnraisableHookArgs) -> None:
-    """Python drops exceptions of finalizers, weak references' callbacks and the hooks of a fork, and prints them."""
+def _on_dropped(report: Callable[[sys.UnraisableHookArgs], object], dropped: sys.UnraisableHookArgs) -> None:
+    """Ask again where an interrupt met a finalizer, a weak reference's callback or a fork's hook, which drop it."""
     global _raised_at
     if dropped.exc_type is Interrupt:
         _raised_at = -math.inf
-        _stop_soon()
+        _signal_again()
     else:
         report(dropped)
 
 
-def _stop_soon() -> None:
+def _signal_again() -> None:
     """Ask the main thread again when it has left what cannot be interrupted."""
 
     def ask() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import itertools
 import random
 from collections.abc import Mapping
 from typing import Any
@@ -97,6 +98,12 @@ def _check_on(
             f"{run_code.describe(error)}{_location_or_advice(component, error)}"
         ) from error
     _check_logits(name, logits, classes)
+    tensors = itertools.chain(net.named_parameters(), net.named_buffers())
+    if lazy := next((key for key, value in tensors if is_lazy(value)), None):
+        raise UserError(
+            f"model {name!r} has a lazy layer that no image passes through, so that {lazy} has no shape\n"
+            "  leave the layer out, or give its shape"
+        )
     return net
 
 
@@ -139,12 +146,11 @@ def _check_twice(
 
 
 def _tensors(net: nn.Module) -> dict[str, Tensor]:
-    """A network's parameters and buffers by name, those that have their numbers."""
+    """A network's parameters and buffers by name, those that are dense."""
     tensors = dict(net.named_parameters()) | dict(net.named_buffers())
-    return {key: value for key, value in tensors.items() if not is_lazy(value) and value.layout is torch.strided}
+    return {key: value for key, value in tensors.items() if value.layout is torch.strided}
 
 
-@torch.no_grad()
 def _same(first: Tensor, second: Tensor) -> bool:
     if first.is_floating_point() and second.is_floating_point():
         first, second = first.nan_to_num(), second.nan_to_num()
@@ -234,12 +240,12 @@ def create(
 
 
 def _fill_lazy_layers(net: nn.Module, input_shape: Shape) -> None:
-    """Give layers such as `LazyLinear` their shapes and start values: those that one black image asks for."""
+    """Give layers such as `LazyLinear` their shapes and start values: those that black images ask for."""
     if not any(map(is_lazy, (*net.parameters(), *net.buffers()))):
         return
     training = {module: module.training for module in net.modules()}
-    with contextlib.suppress(Exception), torch.no_grad():  # `check` tells what is wrong with a network
-        net.eval()(torch.zeros(1, *input_shape))
+    with contextlib.suppress(Exception, SystemExit), torch.no_grad():  # `check` tells what is wrong with a network
+        net.eval()(torch.zeros(2, *input_shape))
     for module in net.modules():
         module.training = training.get(module, True)
 

@@ -13,13 +13,9 @@ from bench.execution.ray_cluster import local_ray
 
 
 def test_a_machine_too_busy_for_ray_to_start_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    starts = []
-
     def init(**_: Any) -> None:
-        starts.append(1)
         raise Exception("The current node timed out during startup. This could happen because ...")  # Ray 2.60's
 
     monkeypatch.setattr(ray, "init", init)
     with pytest.raises(UserError, match=r"this machine is busy .*--no-ray"), local_ray(RunOptions(), 0):
         pass
-    assert len(starts) == 2

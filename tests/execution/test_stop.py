@@ -289,6 +289,7 @@ def test_whatever_an_import_makes_of_a_stop_the_run_ends_there_and_no_trial_fail
 STOPPED_IN_RAY = """
 import os, signal, sys, time
 import ray
+from ray._private.node import Node
 from bench.__main__ import main
 
 real_core_worker, real_init = ray._raylet.CoreWorker, ray.init
@@ -300,12 +301,19 @@ def core_worker(*arguments):
         os.kill(os.getpid(), number)
     return worker
 
+def end_processes(node, **options):
+    "The last part of Ray's end, after its compiled part has dropped Python's handler."
+    if moment == "end":
+        os.kill(os.getpid(), number)
+    real_end(node, **options)
+
 def init(*arguments, **options):
     starts.append(1)
     if moment == "second" and len(starts) == 2:
         os.kill(os.getpid(), number)
     return real_init(*arguments, **options)
 
+real_end, Node.kill_all_processes = Node.kill_all_processes, end_processes
 ray._raylet.CoreWorker, ray.init = core_worker, init
 number, moment, seconds, starts = signal.Signals[sys.argv.pop(1)], sys.argv.pop(1), float(sys.argv.pop(1)), []
 try:
@@ -317,9 +325,14 @@ finally:
 
 @pytest.mark.parametrize(
     ("number", "moment", "seconds", "records"),
-    [("SIGINT", "inside", 0.0, 0), ("SIGTERM", "inside", 3.5, 0), ("SIGTERM", "second", 0.0, 2)],
+    [
+        ("SIGINT", "inside", 0.0, 0),
+        ("SIGTERM", "inside", 3.5, 0),
+        ("SIGTERM", "end", 0.0, 2),
+        ("SIGTERM", "second", 0.0, 2),
+    ],
 )
-def test_a_stop_while_ray_starts_does_not_crash_it(
+def test_a_stop_while_ray_starts_or_ends_does_not_crash_it(
     number: str, moment: str, seconds: float, records: int, tmp_path: Path
 ) -> None:
     """Broken off there, Ray's threads crash the process.

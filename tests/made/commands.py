@@ -79,9 +79,11 @@ def bench_here(*arguments: object) -> Ran:
 def signals_as_before() -> Iterator[None]:
     """A command that was stopped ignores further Ctrl-C, as its process is about to end."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGHUP)}
-    yield
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def results_of(results: Path) -> dict[str, tuple[Any, ...]]:

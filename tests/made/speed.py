@@ -8,6 +8,11 @@ REFERENCE_SECONDS = 0.15
 """What `slowness` times takes on the machine for which bounds are written."""
 
 
+def is_within(seconds: float, limit: float) -> bool:
+    """Whether so much processor time is less than the limit, or than that of a machine as slow as this one is now."""
+    return seconds < limit or seconds < limit * slowness()
+
+
 def slowness() -> float:
     """How many times as long as there a fixed piece of Python takes here and now, at least 1.
 
