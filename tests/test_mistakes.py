@@ -145,7 +145,7 @@ UNREACHED = {
     "execution/ray_cluster.py local_ray: ": "the option --gpus-per-trial on a machine with GPUs",
     "execution/ray_cluster.py started_ray: ": "the Ray of a Python session: tests/test_python.py",
     "execution/ray_cluster.py _start: ": "a machine too busy for Ray",
-    "execution/ray_cluster.py connected: ": "the option --address: tests/execution/test_connect.py",
+    "execution/ray_cluster.py _connect: ": "the option --address: tests/execution/test_connect.py",
     "execution/ray_cluster.py check_address: ": "the same",
     "execution/ray_cluster.py _check_status: ": "the same",
 }

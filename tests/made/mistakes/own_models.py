@@ -72,6 +72,12 @@ def drawn(input_shape, classes):
     nn.init.normal_(net[1].weight, generator=generator)
     return net
 
+def lazy(input_shape, classes):
+    net = good(input_shape, classes)
+    net.forward = lambda pixels: net[2](net[1](net[0](pixels)))
+    net.unused = nn.LazyLinear(3)
+    return net
+
 def uneven(input_shape, classes, lengths=[]):
     lengths.append(0)
     return nn.Sequential(nn.Flatten(), *[nn.Linear(784, 784, bias=False) for _ in lengths], nn.Linear(784, classes))
@@ -297,6 +303,11 @@ ROWS: dict[str, Mistake] = {
             f"{PLACE}'nets.py:drawn' is not the same network when it is built twice with one seed: 1.weight differs",
             "draw from these, in the factory, and leave none of its tensors empty",
         ),
+        beside=nets,
+    ),
+    "a lazy layer that is not used": Mistake(
+        suite("nets.py:lazy"),
+        (f"{PLACE}'nets.py:lazy' has a lazy layer that no image passes through, so that unused.weight has no shape",),
         beside=nets,
     ),
     "a layer more each time": Mistake(
