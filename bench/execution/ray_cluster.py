@@ -287,7 +287,6 @@ def connected(connection: Connection, packages: Sequence[Path] = ()) -> Iterator
     UserError
         Nothing answers there, or no Ray of this version.
     """
-
     silence_ray()
     try:
         _connect(connection, packages)

@@ -118,8 +118,7 @@ def test_keys_and_results_are_the_same_with_and_without_weights(bench: Any, tmp_
     kept = Ledger(run_suite(bench, tmp_path / "with", "--keep", "all")).records()
     plain = Ledger(run_suite(bench, tmp_path / "without")).records()
     assert [(record.key, record.result) for record in kept] == [(record.key, record.result) for record in plain]
-    speeds = [record.run_info.images_per_second or 0.0 for record in plain]
-    assert min(speeds) > 1 and max(speeds) > 100
+    assert all(record.run_info.images_per_second > 100 for record in plain)  # type: ignore[operator]
 
 
 def test_merge_copies_weights_and_mends_damaged_ones(bench: Any, tmp_path: Path) -> None:

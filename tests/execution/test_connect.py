@@ -23,4 +23,4 @@ def test_a_server_that_takes_connections_and_says_nothing_is_waited_for_no_longe
         with pytest.raises(UserError) as error, ray_cluster.connected(Connection(address)):
             pass
     assert f"--address {address}: no usable Ray cluster answers there: no answer within 3 s" in str(error.value)
-    assert time.monotonic() - began < 300  # Ray alone tries for eleven minutes
+    assert time.monotonic() - began < 60  # Ray alone tries for eleven minutes

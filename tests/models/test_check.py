@@ -34,20 +34,6 @@ def test_a_network_of_lazy_layers_passes(tmp_path: Path) -> None:
     check({"name": f"{file}:net"}, GREY, 10)
 
 
-def test_a_lazy_layer_that_nothing_passes_through_is_named(tmp_path: Path) -> None:
-    file = write(
-        tmp_path,
-        "class Net(nn.Module):\n"
-        "    def __init__(self, shape, classes):\n"
-        "        super().__init__()\n"
-        "        self.out, self.unused = nn.LazyLinear(classes), nn.LazyLinear(classes)\n"
-        "    def forward(self, x):\n"
-        "        return self.out(x.flatten(1))\n",
-    )
-    with pytest.raises(UserError, match=r"Net' has a lazy layer that no image passes .* unused\.weight has no shape"):
-        check({"name": f"{file}:Net"}, GREY, 10)
-
-
 def test_a_class_is_a_factory_too(tmp_path: Path) -> None:
     file = write(
         tmp_path,

@@ -106,11 +106,14 @@ def test_the_last_word_on_a_run_is_not_overtaken_by_a_sign_of_life(
     for number in range(50):
         folder = tmp_path / str(number)
         folder.mkdir()
-        EventFile(folder).close("done")
+        file = EventFile(folder)
+        file.close("done")
+        file.write("alive")  # as the heartbeat does that was about to
         assert json.loads((folder / "state.json").read_text())["state"] == "done"
         time.sleep(0.002)
         assert json.loads((folder / "state.json").read_text())["state"] == "done"
         assert not (folder / "state.new").exists()
+        assert events_of(folder)[-1]["event"] == "closed"
 
 
 def test_what_another_run_on_the_head_found_of_these_trials_is_handed_out_too(two: list[Trial], tmp_path: Path) -> None:
