@@ -63,21 +63,23 @@ trap 'sleep {seconds}; exit {code}' TERM
 touch {folder}/started
 while :; do sleep 0.02; done
 """
+SLOW_KILL = 'kill() { builtin kill "$@"; local code=$?; sleep 0.5; return $code; }'
 SCONTROL = """#!/bin/bash
 [ "$1" = show ] && echo JobState=RUNNING
 [ "$1" = requeue ] && echo "$2" > {folder}/requeued
 """
 
 
-@pytest.mark.parametrize("seconds", [0, 0.5])
+@pytest.mark.parametrize(("seconds", "setup"), [(0.5, ()), (0, (SLOW_KILL,))])
 @pytest.mark.parametrize(("code", "is_requeued"), [(INTERRUPTED, True), (GAVE_UP, False), (1, False)])
 def test_a_stopped_task_is_queued_again_unless_its_driver_gives_up(
-    tmp_path: Path, code: int, is_requeued: bool, seconds: float
+    tmp_path: Path, code: int, is_requeued: bool, seconds: float, setup: tuple[str, ...]
 ) -> None:
+    """Also a driver that has ended before the script looks for it."""
     for name, text in {"driver": DRIVER, "scontrol": SCONTROL}.items():
         (tmp_path / name).write_text(text.format(code=code, seconds=seconds, folder=tmp_path))
         (tmp_path / name).chmod(0o755)
-    settings = SlurmSettings(python=str(tmp_path / "driver"))
+    settings = SlurmSettings(python=str(tmp_path / "driver"), setup=setup)
     (tmp_path / "job.sh").write_text(script(settings, "r", tmp_path, 1, None))
     environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "0"}
     process = subprocess.Popen(["bash", tmp_path / "job.sh"], env=environment)

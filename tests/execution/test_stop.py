@@ -111,22 +111,24 @@ def test_what_is_not_to_be_broken_off_ends_first(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_stop_that_is_raised_again_stops_no_later_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signals, "AGAIN_SECONDS", 0.0)
     stop_in_logging = compile("signal.raise_signal(signal.SIGINT)", logging.__file__, "exec")
-    with stop_on_signals():
-        before = set(threading.enumerate())
-        with pytest.raises(KeyboardInterrupt):
-            exec(stop_in_logging, {"signal": signal})
-            time.sleep(60)
-    monkeypatch.setattr(signals, "AGAIN_SECONDS", 0.2)
-    with stop_on_signals():
+    monkeypatch.setattr(signals, "AGAIN_SECONDS", 0.0)
+    before = set(threading.enumerate())
+    with stop_on_signals(), pytest.raises(KeyboardInterrupt):
         exec(stop_in_logging, {"signal": signal})
-        timers = set(threading.enumerate()) - before
-    assert timers
-    with stop_on_signals():
-        for timer in timers:
-            timer.join()
-        raise_if_stopped()
+        time.sleep(60)
+    monkeypatch.setattr(signals, "AGAIN_SECONDS", 0.2)
+    try:
+        with stop_on_signals():
+            exec(stop_in_logging, {"signal": signal})
+            timers = set(threading.enumerate()) - before
+        assert timers
+        with stop_on_signals():
+            for timer in timers:
+                timer.join()
+            raise_if_stopped()
+    except KeyboardInterrupt:  # which would end all tests
+        pytest.fail("an earlier part's stop, or one inside logging, was raised")
 
 
 def test_many_ctrl_c_leave_the_exit_code_and_the_words_alone(tmp_path: Path) -> None:
